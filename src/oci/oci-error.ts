@@ -1,0 +1,56 @@
+/**
+ * Every error code a registry client can meet, with its HTTP status.
+ * OCI distribution-spec 1.1.1, "Error Codes"; the codes after TOOMANYREQUESTS are the ones that
+ * CNCF Distribution added and clients know.
+ */
+export const ociErrorStatus = {
+  BLOB_UNKNOWN: 404,
+  BLOB_UPLOAD_INVALID: 400,
+  BLOB_UPLOAD_UNKNOWN: 404,
+  DIGEST_INVALID: 400,
+  MANIFEST_BLOB_UNKNOWN: 400,
+  MANIFEST_INVALID: 400,
+  MANIFEST_UNKNOWN: 404,
+  MANIFEST_TOO_LARGE: 413,
+  NAME_INVALID: 400,
+  NAME_UNKNOWN: 404,
+  SIZE_INVALID: 400,
+  UNAUTHORIZED: 401,
+  DENIED: 403,
+  UNSUPPORTED: 405,
+  TOOMANYREQUESTS: 429,
+  RANGE_INVALID: 416,
+  TAG_INVALID: 400,
+  PAGINATION_NUMBER_INVALID: 400,
+  REQUEST_INVALID: 400,
+  STORAGE_FULL: 507,
+  UNAVAILABLE: 503,
+  UNKNOWN: 500,
+} as const satisfies Record<string, number>
+
+export type OciErrorCode = keyof typeof ociErrorStatus
+
+/** What the client caused and is told in the specification's JSON: `{"errors":[{code,message,detail}]}`. */
+export class OciError extends Error {
+  readonly code: OciErrorCode
+  /** For the person who reads the client's output: what was wrong and what to do. JSON-serialisable. */
+  readonly detail: unknown
+  /** Extra reply headers that the protocol wants with this error (`Location` and `Range` on a 416). */
+  readonly headers: Readonly<Record<string, string>>
+
+  constructor(
+    code: OciErrorCode,
+    message: string,
+    options: { detail?: unknown; headers?: Readonly<Record<string, string>>; cause?: unknown } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.name = 'OciError'
+    this.code = code
+    this.detail = options.detail
+    this.headers = options.headers ?? {}
+  }
+
+  get status(): number {
+    return ociErrorStatus[this.code]
+  }
+}

@@ -1,0 +1,138 @@
+import type { ByteSource } from '../blobs/blob-store.ts'
+import type { ReferrerRecord } from '../metadata/metadata-store.ts'
+import type { ByteRange } from '../oci/byte-range.ts'
+import type { Digest, DigestAlgorithm } from '../oci/digest.ts'
+import type { RepositoryName } from '../oci/repository-name.ts'
+import type { Reference, Tag } from '../oci/tag.ts'
+
+/** The rules of an OCI registry, without HTTP, SQL or paths. Absence is `undefined`; what a client did wrong is an OciError. */
+export interface Registry {
+  readonly blobs: Blobs
+  readonly uploads: Uploads
+  readonly manifests: Manifests
+  readonly listings: Listings
+}
+
+export interface BlobStat {
+  readonly digest: Digest
+  readonly size: number
+  /** `application/octet-stream`; a manifest asked for as a blob keeps its own. */
+  readonly mediaType: string
+}
+
+export interface OpenBlob extends BlobStat {
+  /** The whole content where it is in memory already; then `stream` needs not be used. */
+  readonly bytes: Uint8Array | undefined
+  /** May be called several times (several ranges), one after the other. */
+  stream(range?: ByteRange): ByteSource
+  /** To be called once, whatever happened before. */
+  close(): void
+}
+
+export interface Blobs {
+  stat(repository: RepositoryName, digest: Digest): Promise<BlobStat | undefined>
+  open(repository: RepositoryName, digest: Digest): Promise<OpenBlob | undefined>
+  /** False when it is not there. OciError UNSUPPORTED while a manifest of the repository needs it. */
+  remove(repository: RepositoryName, digest: Digest): Promise<boolean>
+  /** `from` undefined: from any repository. False when it cannot be mounted. */
+  mount(to: RepositoryName, digest: Digest, from: RepositoryName | undefined): Promise<boolean>
+}
+
+export interface UploadStatus {
+  readonly id: string
+  readonly repository: RepositoryName
+  /** Bytes received so far. */
+  readonly offset: number
+}
+
+/** A request body: undefined when the request has none. */
+export interface Body {
+  readonly source: ByteSource
+  /** Content-Length; undefined with chunked transfer encoding. */
+  readonly length: number | undefined
+}
+
+export interface Uploads {
+  open(repository: RepositoryName, algorithm: DigestAlgorithm | undefined): Promise<UploadStatus>
+  status(repository: RepositoryName, id: string): Promise<UploadStatus | undefined>
+  /**
+   * `range` is the request's Content-Range. A start other than the offset, or a length that differs from the
+   * range's: OciError RANGE_INVALID or SIZE_INVALID, nothing changed. Unknown: BLOB_UPLOAD_UNKNOWN.
+   */
+  append(
+    repository: RepositoryName,
+    id: string,
+    body: Body,
+    range: ByteRange | undefined,
+    signal?: AbortSignal,
+  ): Promise<UploadStatus>
+  /** The closing PUT. OciError DIGEST_INVALID: the upload is discarded. */
+  finish(
+    repository: RepositoryName,
+    id: string,
+    digest: Digest,
+    body: Body | undefined,
+    range: ByteRange | undefined,
+    signal?: AbortSignal,
+  ): Promise<void>
+  /** POST with `?digest=`: the whole blob in one request. */
+  single(repository: RepositoryName, digest: Digest, body: Body, signal?: AbortSignal): Promise<void>
+  /** False when there was none. */
+  cancel(repository: RepositoryName, id: string): Promise<boolean>
+}
+
+export interface ManifestContent {
+  readonly digest: Digest
+  readonly mediaType: string
+  readonly body: Uint8Array
+}
+
+export interface PutManifestOptions {
+  readonly repository: RepositoryName
+  readonly reference: Reference
+  /** `?tag=`, for a push by digest only. */
+  readonly tags: readonly Tag[]
+  /** Content-Type without parameters; undefined when the request had none. */
+  readonly contentType: string | undefined
+  readonly body: Uint8Array
+}
+
+export interface PutManifestReply {
+  readonly digest: Digest
+  readonly subject: Digest | undefined
+  readonly tags: readonly Tag[]
+}
+
+export interface Manifests {
+  /** Largest body `put` takes, in bytes. */
+  readonly sizeLimit: number
+  get(repository: RepositoryName, reference: Reference): Promise<ManifestContent | undefined>
+  put(options: PutManifestOptions): Promise<PutManifestReply>
+  /** By tag only the tag goes; by digest the manifest with all its tags. False when it is not there. */
+  remove(repository: RepositoryName, reference: Reference): Promise<boolean>
+}
+
+export interface PageRequest {
+  /** `n`; undefined: everything. */
+  readonly limit: number | undefined
+  /** `last`: exclusive, need not exist. */
+  readonly after: string | undefined
+}
+
+export interface Listing<T> {
+  readonly items: readonly T[]
+  /** `last` of the next page; undefined at the end. */
+  readonly next: string | undefined
+}
+
+export interface Listings {
+  /** Undefined when the repository is unknown. */
+  tags(repository: RepositoryName, page: PageRequest): Promise<Listing<Tag> | undefined>
+  repositories(page: PageRequest): Promise<Listing<RepositoryName>>
+  /** Includes what an older client listed under the referrers tag (`sha256-<hex>`). Pages hold at most about 4 MiB of JSON. */
+  referrers(
+    repository: RepositoryName,
+    subject: Digest,
+    page: { readonly artifactType: string | undefined; readonly after: string | undefined },
+  ): Promise<Listing<ReferrerRecord>>
+}

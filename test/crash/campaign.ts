@@ -1,0 +1,123 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { connectClient } from './http-client.ts'
+import { Lane } from './load.ts'
+import { randomNumbers, type RepositoryModel } from './model.ts'
+import {
+  runTrow,
+  startedServer,
+  startServer,
+  type ServerOptions,
+  type ServerProcess,
+} from './server-process.ts'
+import { verifyRepository } from './verify.ts'
+
+export interface CampaignResult {
+  crashes: number
+  acknowledged: number
+  reads: number
+  refused: number
+  /** Every broken promise, in words. */
+  readonly losses: string[]
+}
+
+export interface CampaignOptions {
+  readonly seed: number
+  readonly lanes: number
+  /** Milliseconds of load before the crash: at most. */
+  readonly upTo: number
+  /** Ends the server in round `round`; returns when it is gone and the data folder can be used again. */
+  crash(server: ServerProcess, round: number): Promise<void>
+  /** How the server of round `round` is started. A server with a planned crash ends by itself. */
+  server(round: number): ServerOptions
+  /** After a power cut all is read again from the disk; a kill loses no page cache. */
+  readonly readEverything: boolean
+  readonly rounds: number
+  until?(result: CampaignResult): boolean
+  report?(text: string): void
+}
+
+/** Load, crash, restart, compare with what was acknowledged, fsck; again and again on the same data. */
+export async function runCampaign(options: CampaignOptions): Promise<CampaignResult> {
+  const result: CampaignResult = { crashes: 0, acknowledged: 0, reads: 0, refused: 0, losses: [] }
+  const random = randomNumbers(options.seed)
+  const lanes = Array.from(
+    { length: options.lanes },
+    (_, i) => new Lane(i, randomNumbers(options.seed * 31 + i)),
+  )
+  for (let round = 0; round < options.rounds && !options.until?.(result); round++) {
+    const server = await startServer(options.server(round))
+    if (!('died' in server)) {
+      await loadAndCrash(server, lanes, random() * options.upTo, (gone) => options.crash(gone, round), result)
+    }
+    result.crashes++
+    await verifyAfterCrash(options, round, lanes, result)
+    if (round % 25 === 24 || round === options.rounds - 1) {
+      options.report?.(
+        `${result.crashes} crashes, ${count(lanes, 'acknowledged')} acknowledged, ${result.losses.length} lost`,
+      )
+    }
+  }
+  result.acknowledged = count(lanes, 'acknowledged')
+  result.reads = count(lanes, 'reads')
+  result.refused = count(lanes, 'refused')
+  return result
+}
+
+async function loadAndCrash(
+  server: ServerProcess,
+  lanes: readonly Lane[],
+  milliseconds: number,
+  crash: (server: ServerProcess) => Promise<void>,
+  result: CampaignResult,
+): Promise<void> {
+  const client = connectClient(server.url, lanes.length)
+  let over = false
+  const work = lanes.map((lane) =>
+    lane
+      .run(client, () => over)
+      .catch((error: unknown) => {
+        result.losses.push(`under load: ${(error as Error).message}`)
+      }),
+  )
+  await Promise.race([sleep(milliseconds), server.exited])
+  await crash(server)
+  over = true
+  await Promise.all(work)
+  client.close()
+}
+
+async function verifyAfterCrash(
+  options: CampaignOptions,
+  round: number,
+  lanes: readonly Lane[],
+  result: CampaignResult,
+): Promise<void> {
+  const { data, args } = options.server(round)
+  const server = await startedServer({ data, ...(args ? { args } : {}) })
+  const client = connectClient(server.url)
+  try {
+    const repositories = lanes.flatMap((lane) => lane.repositories)
+    const problems = await Promise.all(
+      repositories.map((model) => verifyAll(client, model, options.readEverything)),
+    )
+    result.losses.push(...problems.flat().map((problem) => `round ${round}: ${problem}`))
+    const fsck = await runTrow(['fsck', '--data', data])
+    if (fsck.code !== 0) result.losses.push(`round ${round}: fsck: ${fsck.output}`)
+  } finally {
+    client.close()
+    await server.stop()
+  }
+}
+
+async function verifyAll(
+  client: ReturnType<typeof connectClient>,
+  model: RepositoryModel,
+  readEverything: boolean,
+): Promise<string[]> {
+  if (readEverything) for (const manifest of model.manifests.values()) manifest.fresh = true
+  return verifyRepository(client, model)
+}
+
+function count(lanes: readonly Lane[], what: 'acknowledged' | 'reads' | 'refused'): number {
+  return lanes.reduce((sum, lane) => sum + lane.counts[what], 0)
+}

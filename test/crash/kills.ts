@@ -1,0 +1,68 @@
+import { runCampaign, type CampaignResult } from './campaign.ts'
+
+/** Points that no signal from outside can aim at; `hook.ts` stops the process exactly there. */
+export const namedPoints = [
+  'after-flush',
+  'before-rename',
+  'after-rename',
+  'before-commit',
+  'after-commit',
+  'before-unlink',
+  'after-unlink',
+] as const
+
+/** A collector that really collects while the load runs: everything unreferenced goes within seconds. */
+const busyCollector = ['--gc-interval', '1s', '--gc-grace', '2s', '--upload-expiry', '5s']
+
+/** SIGKILLs of the whole server at random instants under mixed load. */
+export async function randomKills(
+  data: string,
+  rounds: number,
+  report?: (text: string) => void,
+  seed = 1,
+): Promise<CampaignResult> {
+  return runCampaign({
+    seed,
+    lanes: 6,
+    upTo: 900,
+    rounds,
+    readEverything: false,
+    server: () => ({ data, args: busyCollector }),
+    crash: (server) => server.kill(),
+    ...(report ? { report } : {}),
+  })
+}
+
+/** The server kills itself at each named point, `each` times, at a different visit every time. */
+export async function killsAtNamedPoints(
+  data: string,
+  each: number,
+  report?: (text: string) => void,
+  seed = 2,
+): Promise<CampaignResult> {
+  const hits = namedPoints.flatMap((point) => Array.from({ length: each }, (_, i) => `${point}:${1 + i * 3}`))
+  let planned = 0
+  const result = await runCampaign({
+    seed,
+    lanes: 6,
+    upTo: 0,
+    rounds: hits.length,
+    readEverything: false,
+    server: (round) => ({
+      data,
+      args: busyCollector,
+      env: { CRASH_AT: hits[round] as string },
+      preload: new URL('hook.ts', import.meta.url),
+    }),
+    async crash(server) {
+      let waiting: NodeJS.Timeout | undefined
+      const late = new Promise<'late'>((resolve) => (waiting = setTimeout(() => resolve('late'), 15_000)))
+      if ((await Promise.race([server.exited, late])) === 'late') planned++
+      clearTimeout(waiting)
+      await server.kill()
+    },
+    ...(report ? { report } : {}),
+  })
+  if (planned > 0) result.losses.push(`${planned} planned crashes were never reached: the points have moved`)
+  return result
+}

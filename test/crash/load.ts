@@ -1,0 +1,287 @@
+import { Unanswered, type Answer, type Client } from './http-client.ts'
+import {
+  applyChange,
+  newRepository,
+  sha256,
+  type KnownManifest,
+  type PendingChange,
+  type RepositoryModel,
+} from './model.ts'
+
+const imageType = 'application/vnd.oci.image.manifest.v1+json'
+const indexType = 'application/vnd.oci.image.index.v1+json'
+const octets = 'application/octet-stream'
+
+/** A broken promise that the load itself met. */
+export class PromiseBroken extends Error {}
+
+interface KnownLayer {
+  readonly digest: string
+  readonly size: number
+  readonly repository: string
+}
+
+export interface LoadCounts {
+  acknowledged: number
+  reads: number
+  /** Replies that say "not now" (503, 507) or that a blob was collected meanwhile: legal, not acknowledged. */
+  refused: number
+}
+
+/**
+ * One lane of mixed load: pushes of every kind, tag moves, indexes, referrers, mounts, deletions and
+ * checked pulls in two repositories of its own, one request at a time.
+ */
+export class Lane {
+  readonly repositories: readonly [RepositoryModel, RepositoryModel]
+  readonly counts: LoadCounts = { acknowledged: 0, reads: 0, refused: 0 }
+  readonly #random: () => number
+  #layers: KnownLayer[] = []
+
+  constructor(number: number, random: () => number) {
+    this.repositories = [newRepository(`crash/lane-${number}/a`), newRepository(`crash/lane-${number}/b`)]
+    this.#random = random
+  }
+
+  /** Works until the server stops answering or `until()` says so. */
+  async run(client: Client, until: () => boolean): Promise<void> {
+    try {
+      while (!until()) await this.#step(client)
+    } catch (error) {
+      if (!(error instanceof Unanswered)) throw error
+    }
+  }
+
+  async #step(client: Client): Promise<void> {
+    const repository = this.repositories[this.#pick(2)] as RepositoryModel
+    const dice = this.#random()
+    if (repository.manifests.size < 3 || dice < 0.5) return this.#pushImage(client, repository)
+    if (dice < 0.58) return this.#pushIndex(client, repository)
+    if (dice < 0.66) return this.#pushReferrer(client, repository)
+    if (dice < 0.72) return this.#deleteTag(client, repository)
+    if (dice < 0.8 || repository.manifests.size > 40) return this.#deleteManifest(client, repository)
+    return this.#pull(client, repository)
+  }
+
+  async #pushImage(client: Client, repository: RepositoryModel): Promise<void> {
+    const config = this.#bytes(200 + this.#pick(700))
+    const blobs = [sha256(config)]
+    if (!(await this.#pushBlob(client, repository, config))) return
+    const layers = []
+    for (let i = 0; i <= this.#pick(2); i++) {
+      const known = this.#layers[this.#pick(this.#layers.length)]
+      if (known && this.#random() < 0.3) {
+        if (await this.#mount(client, repository, known))
+          layers.push({ mediaType: octets, digest: known.digest, size: known.size })
+        continue
+      }
+      const small = this.#random() < 0.4
+      const layer = this.#bytes(small ? 1000 + this.#pick(31_000) : 33_000 + this.#pick(1_200_000))
+      if (!(await this.#pushBlob(client, repository, layer))) return
+      layers.push({ mediaType: octets, digest: sha256(layer), size: layer.byteLength })
+      const pushed = { digest: sha256(layer), size: layer.byteLength, repository: repository.name }
+      this.#layers = [pushed, ...this.#layers].slice(0, 8)
+    }
+    const document = {
+      schemaVersion: 2,
+      mediaType: imageType,
+      config: {
+        mediaType: 'application/vnd.oci.image.config.v1+json',
+        digest: blobs[0],
+        size: config.byteLength,
+      },
+      layers,
+    }
+    for (const layer of layers) blobs.push(layer.digest)
+    await this.#putManifest(client, repository, document, { blobs, children: [], subject: undefined })
+  }
+
+  async #pushIndex(client: Client, repository: RepositoryModel): Promise<void> {
+    const digests = [...repository.manifests]
+      .filter(([, m]) => m.mediaType === imageType)
+      .map(([digest]) => digest)
+    const children = [...new Set([this.#choose(digests), this.#choose(digests)])].filter(
+      (d) => d !== undefined,
+    )
+    const document = {
+      schemaVersion: 2,
+      mediaType: indexType,
+      manifests: children.map((digest) => ({
+        mediaType: imageType,
+        digest,
+        size: repository.manifests.get(digest)?.size,
+      })),
+      annotations: { 'org.example.nonce': String(this.#random()) },
+    }
+    await this.#putManifest(client, repository, document, { blobs: [], children, subject: undefined })
+  }
+
+  async #pushReferrer(client: Client, repository: RepositoryModel): Promise<void> {
+    const subject = this.#choose([...repository.manifests.keys()])
+    if (subject === undefined) return
+    const config = Buffer.from('{}')
+    if (!(await this.#pushBlob(client, repository, config))) return
+    const document = {
+      schemaVersion: 2,
+      mediaType: imageType,
+      artifactType: 'application/vnd.example.signature',
+      config: { mediaType: 'application/vnd.oci.empty.v1+json', digest: sha256(config), size: 2 },
+      layers: [],
+      subject: {
+        mediaType: repository.manifests.get(subject)?.mediaType,
+        digest: subject,
+        size: repository.manifests.get(subject)?.size,
+      },
+      annotations: { 'org.example.nonce': String(this.#random()) },
+    }
+    await this.#putManifest(client, repository, document, { blobs: [sha256(config)], children: [], subject })
+  }
+
+  async #putManifest(
+    client: Client,
+    repository: RepositoryModel,
+    document: object,
+    links: Pick<KnownManifest, 'blobs' | 'children' | 'subject'>,
+  ): Promise<void> {
+    const mediaType = (document as { mediaType: string }).mediaType
+    const body = Buffer.from(JSON.stringify(document))
+    const digest = sha256(body)
+    const several = this.#random() < 0.2
+    const tags = several ? ['multi-a', 'multi-b'] : [`tag-${this.#pick(6)}`]
+    const path = several ? `${digest}?tag=multi-a&tag=multi-b` : `${tags[0]}`
+    await this.#change(
+      repository,
+      { kind: 'put', digest, manifest: { mediaType, size: body.length, ...links, fresh: true }, tags },
+      () =>
+        client.request('PUT', `/v2/${repository.name}/manifests/${path}`, {
+          body,
+          headers: { 'content-type': mediaType },
+        }),
+      201,
+    )
+  }
+
+  async #deleteTag(client: Client, repository: RepositoryModel): Promise<void> {
+    const tag = this.#choose([...repository.tags.keys()])
+    if (tag === undefined) return
+    await this.#change(
+      repository,
+      { kind: 'delete-tag', tag },
+      () => client.request('DELETE', `/v2/${repository.name}/manifests/${tag}`),
+      202,
+    )
+  }
+
+  async #deleteManifest(client: Client, repository: RepositoryModel): Promise<void> {
+    const children = new Set([...repository.manifests.values()].flatMap((m) => m.children))
+    const digest = this.#choose([...repository.manifests.keys()].filter((d) => !children.has(d)))
+    if (digest === undefined) return
+    await this.#change(
+      repository,
+      { kind: 'delete-manifest', digest },
+      () => client.request('DELETE', `/v2/${repository.name}/manifests/${digest}`),
+      202,
+    )
+  }
+
+  async #pull(client: Client, repository: RepositoryModel): Promise<void> {
+    const tag = this.#choose([...repository.tags.keys()])
+    if (tag === undefined) return
+    const answer = await client.request('GET', `/v2/${repository.name}/manifests/${tag}`)
+    this.counts.reads++
+    if (answer.status === 503) return
+    if (answer.status !== 200 || sha256(answer.body) !== repository.tags.get(tag)) {
+      throw new PromiseBroken(
+        `${repository.name}:${tag} is ${answer.status} ${sha256(answer.body)}, last acknowledged ${repository.tags.get(tag)}`,
+      )
+    }
+  }
+
+  /** The change stays pending while its answer is out: after a crash it may have happened or not. */
+  async #change(
+    repository: RepositoryModel,
+    change: PendingChange,
+    send: () => Promise<Answer>,
+    success: number,
+  ): Promise<void> {
+    repository.pending = change
+    const answer = await send()
+    if (answer.status === success) {
+      applyChange(repository, change)
+      this.counts.acknowledged++
+    } else if (answer.status >= 500 && answer.status !== 503 && answer.status !== 507) {
+      throw new Unanswered(`${answer.status} ${answer.body.toString()}`)
+    } else {
+      this.counts.refused++
+      if (change.kind !== 'put' && answer.status === 404) {
+        throw new PromiseBroken(`${repository.name}: ${JSON.stringify(change)} answered 404`)
+      }
+    }
+    repository.pending = undefined
+  }
+
+  async #mount(client: Client, repository: RepositoryModel, known: KnownLayer): Promise<boolean> {
+    const path = `/v2/${repository.name}/blobs/uploads/?mount=${known.digest}&from=${encodeURIComponent(known.repository)}`
+    return (await client.request('POST', path)).status === 201
+  }
+
+  /** In one of the ways clients have; true when it was acknowledged. */
+  async #pushBlob(client: Client, repository: RepositoryModel, bytes: Buffer): Promise<boolean> {
+    const uploads = `/v2/${repository.name}/blobs/uploads/`
+    const digest = sha256(bytes)
+    const way = this.#pick(4)
+    const headers = { 'content-type': octets }
+    if (way === 0)
+      return this.#acknowledged(
+        await client.request('POST', `${uploads}?digest=${digest}`, { body: bytes, headers }),
+      )
+    const opened = await client.request('POST', uploads)
+    if (opened.status !== 202) return this.#acknowledged(opened)
+    let location = String(opened.headers.location)
+    const close = (): string => `${location}${location.includes('?') ? '&' : '?'}digest=${digest}`
+    if (way === 1) return this.#acknowledged(await client.request('PUT', close(), { body: bytes, headers }))
+    const parts =
+      way === 2 ? [bytes] : [bytes.subarray(0, bytes.length >> 1), bytes.subarray(bytes.length >> 1)]
+    let offset = 0
+    for (const part of parts) {
+      const range = way === 2 ? {} : { 'content-range': `${offset}-${offset + part.length - 1}` }
+      const answer = await client.request('PATCH', location, {
+        body: part,
+        headers: { ...headers, ...range },
+        chunked: way === 2,
+      })
+      if (answer.status !== 202) return this.#acknowledged(answer)
+      location = String(answer.headers.location)
+      offset += part.length
+    }
+    return this.#acknowledged(await client.request('PUT', close()))
+  }
+
+  #acknowledged(answer: Answer): boolean {
+    if (answer.status === 201) {
+      this.counts.acknowledged++
+      return true
+    }
+    if (answer.status === 500) throw new Unanswered(`500 ${answer.body.toString()}`)
+    this.counts.refused++
+    return false
+  }
+
+  #pick(below: number): number {
+    return Math.floor(this.#random() * below)
+  }
+
+  #choose<T>(items: readonly T[]): T | undefined {
+    return items[this.#pick(items.length)]
+  }
+
+  #bytes(size: number): Buffer {
+    const bytes = Buffer.allocUnsafe(size)
+    const seed = (this.#random() * 4294967296) >>> 0
+    for (let i = 0, x = seed | 1; i < size; i++) {
+      x = (Math.imul(x, 1664525) + 1013904223) | 0
+      bytes[i] = x >>> 24
+    }
+    return bytes
+  }
+}

@@ -1,0 +1,65 @@
+import { createHash } from 'node:crypto'
+
+/** What one lane of the load knows of one repository that it alone writes to. */
+export interface RepositoryModel {
+  readonly name: string
+  /** Acknowledged manifests by digest. */
+  readonly manifests: Map<string, KnownManifest>
+  readonly tags: Map<string, string>
+  /** The one change that was sent and not answered when the server went away. */
+  pending: PendingChange | undefined
+}
+
+export interface KnownManifest {
+  readonly mediaType: string
+  readonly size: number
+  readonly blobs: readonly string[]
+  readonly children: readonly string[]
+  readonly subject: string | undefined
+  /** Pushed or used since the last full check. */
+  fresh: boolean
+}
+
+export type PendingChange =
+  | {
+      readonly kind: 'put'
+      readonly digest: string
+      readonly manifest: KnownManifest
+      readonly tags: readonly string[]
+    }
+  | { readonly kind: 'delete-tag'; readonly tag: string }
+  | { readonly kind: 'delete-manifest'; readonly digest: string }
+
+export function newRepository(name: string): RepositoryModel {
+  return { name, manifests: new Map(), tags: new Map(), pending: undefined }
+}
+
+export function applyChange(model: RepositoryModel, change: PendingChange): void {
+  switch (change.kind) {
+    case 'put':
+      model.manifests.set(change.digest, change.manifest)
+      for (const tag of change.tags) model.tags.set(tag, change.digest)
+      return
+    case 'delete-tag':
+      model.tags.delete(change.tag)
+      return
+    case 'delete-manifest':
+      model.manifests.delete(change.digest)
+      for (const [tag, digest] of model.tags) if (digest === change.digest) model.tags.delete(tag)
+  }
+}
+
+export function sha256(bytes: Uint8Array): string {
+  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`
+}
+
+/** Repeatable pseudo-random numbers (mulberry32), so that a seed tells the whole load. */
+export function randomNumbers(seed: number): () => number {
+  let state = seed | 0
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let t = Math.imul(state ^ (state >>> 15), 1 | state)
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
+  }
+}

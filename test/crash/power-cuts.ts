@@ -1,0 +1,43 @@
+import { join } from 'node:path'
+import { runCampaign, type CampaignResult } from './campaign.ts'
+import { LoopDevice } from './loop-device.ts'
+
+export type Flush = 'commit-flush' | 'file-flush' | 'folder-flush'
+
+export interface PowerCutOptions {
+  readonly rounds: number
+  /** Leaves this flush out; then losses are expected, and the first one ends the run. */
+  readonly without?: Flush
+  readonly seed?: number
+  report?(text: string): void
+}
+
+/** Cuts the power of the data folder's file system at random instants under mixed load. Needs root. */
+export async function powerCuts(options: PowerCutOptions): Promise<CampaignResult> {
+  const device = await LoopDevice.create(2048)
+  const { without } = options
+  try {
+    return await runCampaign({
+      seed: options.seed ?? 3,
+      lanes: 6,
+      upTo: 1200,
+      rounds: options.rounds,
+      readEverything: true,
+      server: () => ({
+        data: join(device.mountPoint, 'data'),
+        args: ['--gc-interval', '2s', '--gc-grace', '10s', '--reserve', '64MiB'],
+        ...(without ? { env: { CRASH_WITHOUT: without }, preload: new URL('hook.ts', import.meta.url) } : {}),
+      }),
+      async crash(server) {
+        await device.cutPower()
+        await server.kill()
+        await device.unmount()
+        await device.mount()
+      },
+      ...(without ? { until: (result) => result.losses.length > 0 } : {}),
+      ...(options.report ? { report: options.report } : {}),
+    })
+  } finally {
+    await device.destroy()
+  }
+}

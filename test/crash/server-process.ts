@@ -1,0 +1,99 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+
+const program = fileURLToPath(new URL('../../bin/trow.js', import.meta.url))
+
+export interface ServerOptions {
+  readonly data: string
+  /** 0 lets the system choose. */
+  readonly port?: number
+  readonly args?: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+  /** A module that every thread of the server loads first. */
+  readonly preload?: URL
+}
+
+/** A real `trow serve` in a process of its own. */
+export interface ServerProcess {
+  readonly url: string
+  readonly exited: Promise<void>
+  /** SIGKILL, and wait until the process is gone. */
+  kill(): Promise<void>
+  stop(): Promise<void>
+  output(): string
+}
+
+/** Resolves when the server listens, or has already died (`died`): a planned crash may hit its start. */
+export async function startServer(
+  options: ServerOptions,
+): Promise<ServerProcess | { readonly died: string }> {
+  const child = spawn(
+    process.execPath,
+    [
+      ...(options.preload ? ['--import', options.preload.href] : []),
+      program,
+      'serve',
+      '--listen',
+      `127.0.0.1:${options.port ?? 0}`,
+      '--data',
+      options.data,
+      '--access-log=off',
+      '--log-format',
+      'text',
+      ...(options.args ?? []),
+    ],
+    { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...options.env } },
+  )
+  let output = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    output = (output + text).slice(-20_000)
+  })
+  const exited = once(child, 'close').then(() => undefined)
+  const url = await Promise.race([listening(child), exited])
+  if (url === undefined) return { died: output }
+  return {
+    url,
+    exited,
+    output: () => output,
+    kill: () => end(child, 'SIGKILL', exited),
+    stop: () => end(child, 'SIGTERM', exited),
+  }
+}
+
+/** Like `startServer`, for a start that must succeed. */
+export async function startedServer(options: ServerOptions): Promise<ServerProcess> {
+  const server = await startServer(options)
+  if ('died' in server) throw new Error(`trow serve did not start:\n${server.died}`)
+  return server
+}
+
+/** Runs a trow command to its end. */
+export async function runTrow(args: readonly string[]): Promise<{ code: number | null; output: string }> {
+  const child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => (output += text))
+  }
+  const [code] = (await once(child, 'close')) as [number | null]
+  return { code, output }
+}
+
+async function listening(child: ChildProcess): Promise<string> {
+  return new Promise((resolve) => {
+    let seen = ''
+    const look = (text: string): void => {
+      seen += text
+      const match = /https?:\/\/127\.0\.0\.1:\d+/.exec(seen.slice(Math.max(0, seen.search(/listening/))))
+      if (!seen.includes('listening') || !match) return
+      child.stderr?.off('data', look)
+      resolve(match[0])
+    }
+    child.stderr?.on('data', look)
+  })
+}
+
+async function end(child: ChildProcess, signal: NodeJS.Signals, exited: Promise<void>): Promise<void> {
+  if (child.exitCode === null && child.signalCode === null) child.kill(signal)
+  await exited
+}

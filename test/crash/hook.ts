@@ -1,6 +1,6 @@
 import fs, { type PathLike } from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
-import { DatabaseSync, StatementSync } from 'node:sqlite'
+import { DatabaseSync, StatementSync, type StatementResultingChanges } from 'node:sqlite'
 
 /**
  * Loaded into every thread of a server under test (`--import`). It changes nothing of trow: it stands
@@ -82,8 +82,8 @@ DatabaseSync.prototype.exec = function (this: DatabaseSync, sql: string) {
   if (commit) at('after-commit')
 }
 
-const { run } = StatementSync.prototype
-StatementSync.prototype.run = function (this: StatementSync, ...values: Parameters<typeof run>) {
+const run = StatementSync.prototype.run as (...values: unknown[]) => StatementResultingChanges
+StatementSync.prototype.run = function (this: StatementSync, ...values: unknown[]) {
   const commit = /^\s*commit/i.test(this.sourceSQL)
   if (commit) at('before-commit')
   const result = run.apply(this, values)

@@ -1,0 +1,227 @@
+import type { Digest } from '../../oci/digest.ts'
+import type { RepositoryName } from '../../oci/repository-name.ts'
+import type { Instant, NewBlob, UnlinkBlobResult } from '../metadata-store.ts'
+import { durable, type Transaction } from './change.ts'
+import { ensureRepository, findRepository } from './change-repositories.ts'
+import { compile, parameter, sqliteQueries } from './statement.ts'
+
+const queries = sqliteQueries()
+
+const blobByDigest = compile(
+  queries
+    .selectFrom('blob')
+    .select(['id', 'state', 'data_key'])
+    .where('digest', '=', parameter<string>('digest')),
+)
+const insertBlob = compile(
+  queries.insertInto('blob').values({
+    digest: parameter<string>('digest'),
+    size: parameter<number>('size'),
+    data_key: parameter<string | null>('key'),
+    state: 'live',
+    unlinked_since: null,
+    condemned_at: null,
+  }),
+)
+const insertBody = compile(
+  queries
+    .insertInto('blob_body')
+    .values({ blob_id: parameter<number>('blob'), body: parameter<Uint8Array>('body') }),
+)
+const rescueBlob = compile(
+  queries
+    .updateTable('blob')
+    .set({ state: 'live', unlinked_since: null, condemned_at: null })
+    .where('id', '=', parameter<number>('blob'))
+    .where('unlinked_since', 'is not', null),
+)
+const renewLink = compile(
+  queries
+    .updateTable('repository_blob')
+    .set({ unreferenced_since: parameter<number>('now') })
+    .where('repository_id', '=', parameter<number>('repository'))
+    .where('blob_id', '=', parameter<number>('blob'))
+    .where('unreferenced_since', 'is not', null),
+)
+const insertLink = compile(
+  queries
+    .insertInto('repository_blob')
+    .values({
+      repository_id: parameter<number>('repository'),
+      blob_id: parameter<number>('blob'),
+      unreferenced_since: parameter<number | null>('since'),
+    })
+    .onConflict((conflict) => conflict.doNothing()),
+)
+const deleteLink = compile(
+  queries
+    .deleteFrom('repository_blob')
+    .where('repository_id', '=', parameter<number>('repository'))
+    .where('blob_id', '=', parameter<number>('blob')),
+)
+const linkOf = compile(
+  queries
+    .selectFrom('repository_blob')
+    .select('unreferenced_since')
+    .where('repository_id', '=', parameter<number>('repository'))
+    .where('blob_id', '=', parameter<number>('blob')),
+)
+const anyLink = compile(
+  queries
+    .selectFrom('repository_blob')
+    .select('repository_id')
+    .where('blob_id', '=', parameter<number>('blob'))
+    .limit(1),
+)
+const markUnlinked = compile(
+  queries
+    .updateTable('blob')
+    .set({ unlinked_since: parameter<number>('now') })
+    .where('id', '=', parameter<number>('blob')),
+)
+const anyParent = compile(
+  queries
+    .selectFrom('manifest_reference')
+    .innerJoin('manifest', 'manifest.id', 'manifest_reference.manifest_id')
+    .select('manifest.digest')
+    .where('manifest_reference.repository_id', '=', parameter<number>('repository'))
+    .where('manifest_reference.child', '=', parameter<string>('digest'))
+    .limit(1),
+)
+const deleteUpload = compile(queries.deleteFrom('upload').where('id', '=', parameter<string>('id')))
+export const addPendingDelete = compile(
+  queries
+    .insertInto('pending_delete')
+    .values({ data_key: parameter<string>('key') })
+    .onConflict((conflict) => conflict.doNothing()),
+)
+
+export const putBlob = durable(async (transaction: Transaction, blob: NewBlob): Promise<void> => {
+  const repository = await ensureRepository(transaction, blob.repository, blob.now)
+  const known = await transaction.get(blobByDigest, { digest: blob.digest })
+  const key = blob.content.kind === 'stored' ? blob.content.key : null
+  let id = known?.id
+  if (id === undefined) {
+    id = (await transaction.run(insertBlob, { digest: blob.digest, size: blob.size, key })).id
+    if (blob.content.kind === 'inline')
+      await transaction.run(insertBody, { blob: id, body: blob.content.bytes })
+  } else if (key !== null && known?.data_key !== key) {
+    await transaction.run(addPendingDelete, { key })
+  }
+  await link(transaction, { repository, name: blob.repository, blob: id, digest: blob.digest, now: blob.now })
+  if (blob.uploadId !== undefined) await transaction.run(deleteUpload, { id: blob.uploadId })
+})
+
+export const mountBlob = durable(
+  async (
+    transaction: Transaction,
+    mount: {
+      readonly digest: Digest
+      readonly to: RepositoryName
+      readonly from: readonly RepositoryName[] | undefined
+      readonly now: Instant
+    },
+  ): Promise<boolean> => {
+    const blob = await transaction.get(blobByDigest, { digest: mount.digest })
+    if (blob === undefined) return false
+    if (!(await isLinkedIn(transaction, blob.id, mount.from))) return false
+    const repository = await ensureRepository(transaction, mount.to, mount.now)
+    await link(transaction, {
+      repository,
+      name: mount.to,
+      blob: blob.id,
+      digest: mount.digest,
+      now: mount.now,
+    })
+    return true
+  },
+)
+
+export const touchBlob = durable(
+  async (
+    transaction: Transaction,
+    touch: { readonly repository: RepositoryName; readonly digest: Digest; readonly now: Instant },
+  ): Promise<boolean> => {
+    const repository = await findRepository(transaction, touch.repository)
+    const blob =
+      repository === undefined ? undefined : await transaction.get(blobByDigest, { digest: touch.digest })
+    if (repository === undefined || blob === undefined) return false
+    const linked = await transaction.get(linkOf, { repository, blob: blob.id })
+    if (linked === undefined) return false
+    if (linked.unreferenced_since !== null) {
+      await transaction.run(renewLink, { repository, blob: blob.id, now: touch.now })
+      transaction.touched.link(touch.repository, touch.digest)
+    }
+    return true
+  },
+)
+
+export const unlinkBlob = durable(
+  async (
+    transaction: Transaction,
+    unlink: { readonly repository: RepositoryName; readonly digest: Digest; readonly now: Instant },
+  ): Promise<UnlinkBlobResult> => {
+    const repository = await findRepository(transaction, unlink.repository)
+    const blob =
+      repository === undefined ? undefined : await transaction.get(blobByDigest, { digest: unlink.digest })
+    if (repository === undefined || blob === undefined) return { kind: 'unknown' }
+    const linked = await transaction.get(linkOf, { repository, blob: blob.id })
+    if (linked === undefined) return { kind: 'unknown' }
+    const parent = await transaction.get(anyParent, { repository, digest: unlink.digest })
+    if (parent !== undefined) return { kind: 'in-use', manifest: parent.digest as Digest }
+    await removeLink(transaction, {
+      repository,
+      name: unlink.repository,
+      blob: blob.id,
+      digest: unlink.digest,
+      now: unlink.now,
+    })
+    return { kind: 'unlinked' }
+  },
+)
+
+export interface Link {
+  readonly repository: number
+  readonly name: RepositoryName
+  readonly blob: number
+  readonly digest: Digest
+  readonly now: Instant
+}
+
+/** Takes the link away; the last one leaves the blob to the collector. */
+export async function removeLink(transaction: Transaction, link: Link): Promise<void> {
+  await transaction.run(deleteLink, { repository: link.repository, blob: link.blob })
+  if ((await transaction.get(anyLink, { blob: link.blob })) === undefined) {
+    await transaction.run(markUnlinked, { blob: link.blob, now: link.now })
+  }
+  transaction.touched.link(link.name, link.digest)
+}
+
+/** Rescues the blob, condemned or not, and begins its grace period anew unless a manifest needs it. */
+async function link(transaction: Transaction, link: Link): Promise<void> {
+  await transaction.run(rescueBlob, { blob: link.blob })
+  // Content of a manifest that was stored without it (sparse) is in use from the start.
+  const parent = await transaction.get(anyParent, { repository: link.repository, digest: link.digest })
+  const added = await transaction.run(insertLink, {
+    repository: link.repository,
+    blob: link.blob,
+    since: parent === undefined ? link.now : null,
+  })
+  if (added.changes === 0)
+    await transaction.run(renewLink, { repository: link.repository, blob: link.blob, now: link.now })
+  transaction.touched.link(link.name, link.digest)
+}
+
+async function isLinkedIn(
+  transaction: Transaction,
+  blob: number,
+  repositories: readonly RepositoryName[] | undefined,
+): Promise<boolean> {
+  if (repositories === undefined) return (await transaction.get(anyLink, { blob })) !== undefined
+  for (const name of repositories) {
+    const repository = await findRepository(transaction, name)
+    if (repository !== undefined && (await transaction.get(linkOf, { repository, blob })) !== undefined)
+      return true
+  }
+  return false
+}

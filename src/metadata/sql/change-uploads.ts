@@ -1,0 +1,113 @@
+import type { DataKey, Held } from '../../blobs/blob-store.ts'
+import type { Digest, DigestAlgorithm } from '../../oci/digest.ts'
+import type { RepositoryName } from '../../oci/repository-name.ts'
+import type { Instant } from '../metadata-store.ts'
+import { relaxed, type Transaction } from './change.ts'
+import { addPendingDelete } from './change-blobs.ts'
+import { ensureRepository, findRepository } from './change-repositories.ts'
+import { compile, parameter, sqliteQueries } from './statement.ts'
+
+const queries = sqliteQueries()
+
+const insertUpload = compile(
+  queries.insertInto('upload').values({
+    id: parameter<string>('id'),
+    repository_id: parameter<number>('repository'),
+    algorithm: parameter<string>('algorithm'),
+    data_key: null,
+    size: 0,
+    inline_bytes: null,
+    hash_state: null,
+    digest: null,
+    started_at: parameter<number>('now'),
+    touched_at: parameter<number>('now'),
+  }),
+)
+const updateUpload = compile(
+  queries
+    .updateTable('upload')
+    .set({
+      data_key: parameter<string | null>('key'),
+      size: parameter<number>('size'),
+      inline_bytes: parameter<Uint8Array | null>('bytes'),
+      hash_state: parameter<Uint8Array | null>('hashState'),
+      digest: parameter<string | null>('digest'),
+      touched_at: parameter<number>('now'),
+    })
+    .where('id', '=', parameter<string>('id')),
+)
+const uploadKey = compile(
+  queries
+    .selectFrom('upload')
+    .select('data_key')
+    .where('id', '=', parameter<string>('id'))
+    .where('repository_id', '=', parameter<number>('repository')),
+)
+const deleteUpload = compile(queries.deleteFrom('upload').where('id', '=', parameter<string>('id')))
+
+export const createUpload = relaxed(
+  async (
+    transaction: Transaction,
+    upload: {
+      readonly id: string
+      readonly repository: RepositoryName
+      readonly algorithm: DigestAlgorithm
+      readonly now: Instant
+    },
+  ): Promise<void> => {
+    const repository = await ensureRepository(transaction, upload.repository, upload.now)
+    await transaction.run(insertUpload, {
+      id: upload.id,
+      repository,
+      algorithm: upload.algorithm,
+      now: upload.now,
+    })
+  },
+)
+
+/** An upload that was cancelled meanwhile stays cancelled: its staged bytes go. */
+export const saveUpload = relaxed(
+  async (
+    transaction: Transaction,
+    state: {
+      readonly id: string
+      readonly held: Held
+      readonly hashState: Uint8Array | undefined
+      readonly digest: Digest | undefined
+      readonly now: Instant
+    },
+  ): Promise<void> => {
+    const { held } = state
+    const saved = await transaction.run(updateUpload, {
+      id: state.id,
+      key: held.kind === 'staged' ? held.key : null,
+      size: held.kind === 'staged' ? held.size : held.bytes.byteLength,
+      bytes: held.kind === 'inline' ? held.bytes : null,
+      hashState: state.hashState,
+      digest: state.digest,
+      now: state.now,
+    })
+    if (saved.changes === 0 && held.kind === 'staged')
+      await transaction.run(addPendingDelete, { key: held.key })
+  },
+)
+
+export const cancelUpload = relaxed(
+  async (
+    transaction: Transaction,
+    upload: { readonly repository: RepositoryName; readonly id: string },
+  ): Promise<boolean> => {
+    const repository = await findRepository(transaction, upload.repository)
+    if (repository === undefined) return false
+    const row = await transaction.get(uploadKey, { id: upload.id, repository })
+    if (row === undefined) return false
+    await dropUpload(transaction, upload.id, row.data_key as DataKey | null)
+    return true
+  },
+)
+
+/** The upload with what it holds; staged bytes go once this is durable. */
+export async function dropUpload(transaction: Transaction, id: string, key: DataKey | null): Promise<void> {
+  await transaction.run(deleteUpload, { id })
+  if (key !== null) await transaction.run(addPendingDelete, { key })
+}

@@ -1,0 +1,50 @@
+import type { Reference } from '../../oci/tag.ts'
+import type { RepositoryName } from '../../oci/repository-name.ts'
+import type { Digest } from '../../oci/digest.ts'
+import { linkKey, manifestKey } from './generations.ts'
+import type { SqlValue, Statement } from './statement.ts'
+
+export type Values = Readonly<Record<string, SqlValue>>
+
+/** The transaction that a change runs in. SQLite answers at once, PostgreSQL later: always await. */
+export interface Transaction {
+  get<Row>(statement: Statement<Row>, values: Values): Row | undefined | Promise<Row | undefined>
+  all<Row>(statement: Statement<Row>, values: Values): Row[] | Promise<Row[]>
+  run(statement: Statement<unknown>, values: Values): Changed | Promise<Changed>
+  /** What caches hold under these keys ends with this transaction. */
+  readonly touched: TouchedKeys
+  /** Ids of the uploads that some request is writing to. */
+  readonly claimed: { has(upload: string): boolean }
+}
+
+export interface Changed {
+  readonly changes: number
+  readonly id: number
+}
+
+export class TouchedKeys {
+  readonly keys: string[] = []
+
+  manifest(repository: RepositoryName, reference: Reference): void {
+    this.keys.push(manifestKey(repository, reference))
+  }
+
+  link(repository: RepositoryName, digest: Digest): void {
+    this.keys.push(linkKey(repository, digest))
+  }
+}
+
+/** A named step with plain data: the checks that it relies on are inside it. */
+export interface Change<Arguments, Result> {
+  /** False: need not survive a power cut, only a crash of the process. */
+  readonly durable: boolean
+  readonly run: (transaction: Transaction, values: Arguments) => Promise<Result>
+}
+
+export function durable<Arguments, Result>(run: Change<Arguments, Result>['run']): Change<Arguments, Result> {
+  return { durable: true, run }
+}
+
+export function relaxed<Arguments, Result>(run: Change<Arguments, Result>['run']): Change<Arguments, Result> {
+  return { durable: false, run }
+}

@@ -1,0 +1,57 @@
+import { mountBlob, putBlob, touchBlob, unlinkBlob } from './change-blobs.ts'
+import {
+  acquireLease,
+  condemnBlobs,
+  deleteCondemned,
+  dropBlob,
+  dropEmptyRepositories,
+  expireUntagged,
+  expireUploads,
+  forgetPendingDeletes,
+  probe,
+  recordClock,
+  releaseLease,
+  unlinkUnreferenced,
+} from './change-garbage.ts'
+import { deleteManifest, deleteTag, putManifest } from './change-manifests.ts'
+import { cancelUpload, createUpload, saveUpload } from './change-uploads.ts'
+
+/** Every change by its name: the writer's whole vocabulary. */
+export const changes = {
+  putBlob,
+  mountBlob,
+  touchBlob,
+  unlinkBlob,
+  putManifest,
+  deleteTag,
+  deleteManifest,
+  createUpload,
+  saveUpload,
+  cancelUpload,
+  expireUploads,
+  expireUntagged,
+  unlinkUnreferenced,
+  condemnBlobs,
+  deleteCondemned,
+  dropEmptyRepositories,
+  forgetPendingDeletes,
+  acquireLease,
+  releaseLease,
+  recordClock,
+  dropBlob,
+  probe,
+} as const
+
+export type Changes = typeof changes
+export type ChangeName = keyof Changes
+export type ChangeArguments<Name extends ChangeName> = Parameters<Changes[Name]['run']>[1]
+export type ChangeResult<Name extends ChangeName> = Awaited<ReturnType<Changes[Name]['run']>>
+
+/** Runs changes, wherever the writer is: this thread, another one, or an SQL server. */
+export interface ChangeRunner {
+  run<Name extends ChangeName>(name: Name, values: ChangeArguments<Name>): Promise<ChangeResult<Name>>
+  /** Waits for the right to write to an upload; see MetadataChanges.claimUpload. */
+  claim(upload: string, letGo: () => void): Promise<void>
+  release(upload: string): Promise<void>
+  close(): Promise<void>
+}

@@ -1,0 +1,31 @@
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { UserError } from '../../user-error.ts'
+
+/** Held as long as the process lives: the kernel releases it whatever ends the process. */
+export interface FolderLock {
+  release(): void
+}
+
+/** Throws UserError FOLDER_LOCKED when another process serves the folder, FOLDER_NOT_WRITABLE when it cannot be written. */
+export function lockFolder(folder: string): FolderLock {
+  let database: DatabaseSync | undefined
+  try {
+    database = new DatabaseSync(join(folder, 'lock.db'), { timeout: 0 })
+    database.exec('pragma journal_mode=DELETE; begin exclusive')
+  } catch (cause) {
+    database?.close()
+    if ((cause as { errcode?: number }).errcode === 5) {
+      throw new UserError('FOLDER_LOCKED', `${folder} is in use by another trow`, {
+        hint: 'Stop the other one, or give this one a folder of its own with --data.',
+        cause,
+      })
+    }
+    throw new UserError('FOLDER_NOT_WRITABLE', `${folder} cannot be written: ${(cause as Error).message}`, {
+      hint: 'Choose another folder with --data, or give this user the right to write there.',
+      cause,
+    })
+  }
+  const held = database
+  return { release: () => held.close() }
+}

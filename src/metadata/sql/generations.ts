@@ -1,0 +1,58 @@
+import type { Digest } from '../../oci/digest.ts'
+import type { RepositoryName } from '../../oci/repository-name.ts'
+import type { Reference } from '../../oci/tag.ts'
+
+const slotCount = 1 << 16
+
+/**
+ * A shared table of counters, one for each hashed key, which keeps the caches of all threads coherent
+ * without messages. The writer makes the slots of a change odd before COMMIT and even, a new value, after it.
+ * A reader loads the slot before it looks: what it finds in its cache holds only under the same, even value,
+ * and what it reads is cached under the value loaded before the read. That is linearizable.
+ */
+export class Generations {
+  readonly buffer: SharedArrayBuffer
+  readonly #slots: Int32Array
+
+  constructor(buffer = new SharedArrayBuffer(slotCount * Int32Array.BYTES_PER_ELEMENT)) {
+    this.buffer = buffer
+    this.#slots = new Int32Array(buffer)
+  }
+
+  load(slot: number): number {
+    return Atomics.load(this.#slots, slot)
+  }
+
+  /** Writer only, before COMMIT. */
+  invalidate(slots: Iterable<number>): void {
+    for (const slot of slots) Atomics.or(this.#slots, slot, 1)
+  }
+
+  /** Writer only, after COMMIT or ROLLBACK. */
+  renew(slots: Iterable<number>): void {
+    for (const slot of slots) Atomics.add(this.#slots, slot, 1)
+  }
+}
+
+export function isSettled(generation: number): boolean {
+  return (generation & 1) === 0
+}
+
+/** The key of what a tag or a manifest's digest means in a repository. */
+export function manifestKey(repository: RepositoryName, reference: Reference): string {
+  return `${repository}:${reference}`
+}
+
+/** The key of a blob's link in a repository. */
+export function linkKey(repository: RepositoryName, digest: Digest): string {
+  return `${repository}@${digest}`
+}
+
+/** FNV-1a over the UTF-16 units, folded to the size of the table. */
+export function slotOf(key: string): number {
+  let hash = 0x811c9dc5
+  for (let index = 0; index < key.length; index++) {
+    hash = Math.imul(hash ^ key.charCodeAt(index), 0x01000193)
+  }
+  return (hash ^ (hash >>> 16)) & (slotCount - 1)
+}

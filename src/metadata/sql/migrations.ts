@@ -1,0 +1,119 @@
+import { UserError } from '../../user-error.ts'
+import type { SqliteDatabase } from './sqlite-database.ts'
+
+/** Forward only; the position is the version. A migration that was released is never edited. */
+const migrations: readonly string[] = [
+  `
+  create table repository (id integer primary key, name text not null unique, created_at integer not null);
+
+  create table manifest (
+    id integer primary key,
+    repository_id integer not null references repository (id),
+    digest text not null,
+    media_type text not null,
+    artifact_type text,
+    subject text,
+    size integer not null,
+    annotations text,
+    pushed_at integer not null,
+    untagged_since integer
+  );
+  create unique index manifest_digest on manifest (repository_id, digest);
+  create index manifest_subject on manifest (repository_id, subject, digest) where subject is not null;
+  create index manifest_untagged on manifest (repository_id, untagged_since, id) where untagged_since is not null;
+
+  create table manifest_body (manifest_id integer primary key, body blob not null);
+
+  create table manifest_reference (
+    repository_id integer not null,
+    child text not null,
+    manifest_id integer not null,
+    kind text not null,
+    required integer not null,
+    primary key (repository_id, child, manifest_id)
+  ) without rowid;
+  create index manifest_reference_parent on manifest_reference (manifest_id);
+
+  create table tag (
+    repository_id integer not null,
+    name text not null,
+    manifest_id integer not null,
+    updated_at integer not null,
+    primary key (repository_id, name)
+  ) without rowid;
+  create index tag_manifest on tag (manifest_id);
+
+  create table blob (
+    id integer primary key,
+    digest text not null unique,
+    size integer not null,
+    data_key text,
+    state text not null,
+    unlinked_since integer,
+    condemned_at integer
+  );
+  create index blob_data_key on blob (data_key) where data_key is not null;
+  create index blob_unlinked on blob (unlinked_since, id) where unlinked_since is not null;
+  create index blob_condemned on blob (condemned_at, id) where condemned_at is not null;
+
+  create table blob_body (blob_id integer primary key, body blob not null);
+
+  create table repository_blob (
+    repository_id integer not null,
+    blob_id integer not null,
+    unreferenced_since integer,
+    primary key (repository_id, blob_id)
+  ) without rowid;
+  create index repository_blob_blob on repository_blob (blob_id);
+  create index repository_blob_unreferenced on repository_blob (unreferenced_since, repository_id, blob_id)
+    where unreferenced_since is not null;
+
+  create table upload (
+    id text primary key,
+    repository_id integer not null,
+    algorithm text not null,
+    data_key text,
+    size integer not null,
+    inline_bytes blob,
+    hash_state blob,
+    digest text,
+    started_at integer not null,
+    touched_at integer not null
+  );
+  create index upload_touched on upload (touched_at, id);
+  create index upload_repository on upload (repository_id);
+  create index upload_data_key on upload (data_key) where data_key is not null;
+
+  create table pending_delete (data_key text primary key) without rowid;
+  create table lease (name text primary key, holder text not null, expires_at integer not null) without rowid;
+  create table setting (name text primary key, value text not null) without rowid;
+  `,
+]
+
+export const schemaVersion = migrations.length
+
+/**
+ * Brings the file to this program's schema, each migration in a transaction of its own. Throws UserError
+ * SCHEMA_NEWER when a newer trow has written it.
+ */
+export function migrate(database: SqliteDatabase, path: string, steps = migrations): void {
+  const version = Number(database.query('pragma user_version')?.['user_version'] ?? 0)
+  if (version > steps.length) {
+    throw new UserError(
+      'SCHEMA_NEWER',
+      `${path} was written by a newer trow: its schema is version ${version}, this program knows ${steps.length}`,
+      { hint: 'Start the newer trow, or restore a backup that was made before the upgrade.' },
+    )
+  }
+  for (let next = version; next < steps.length; next++) {
+    database.execute('begin immediate')
+    try {
+      database.execute(steps[next] as string)
+      database.execute(`pragma user_version = ${next + 1}`)
+      database.execute('commit')
+    } catch (error) {
+      if (database.inTransaction) database.execute('rollback')
+      throw error
+    }
+  }
+}

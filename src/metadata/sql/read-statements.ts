@@ -1,0 +1,200 @@
+import { sql } from 'kysely'
+import { compile, parameter, sqliteQueries } from './statement.ts'
+
+const queries = sqliteQueries()
+const name = parameter<string>('name')
+const digest = parameter<string>('digest')
+const after = parameter<string>('after')
+const limit = parameter<number>('limit')
+
+export const repositoryId = compile(queries.selectFrom('repository').select('id').where('name', '=', name))
+
+export const manifestByTag = compile(
+  queries
+    .selectFrom('repository')
+    .innerJoin('tag', 'tag.repository_id', 'repository.id')
+    .innerJoin('manifest', 'manifest.id', 'tag.manifest_id')
+    .innerJoin('manifest_body', 'manifest_body.manifest_id', 'manifest.id')
+    .select(['manifest.digest', 'manifest.media_type', 'manifest_body.body'])
+    .where('repository.name', '=', name)
+    .where('tag.name', '=', parameter<string>('tag')),
+)
+
+export const manifestByDigest = compile(
+  queries
+    .selectFrom('repository')
+    .innerJoin('manifest', 'manifest.repository_id', 'repository.id')
+    .innerJoin('manifest_body', 'manifest_body.manifest_id', 'manifest.id')
+    .select(['manifest.digest', 'manifest.media_type', 'manifest_body.body'])
+    .where('repository.name', '=', name)
+    .where('manifest.digest', '=', digest),
+)
+
+export const linkedBlob = compile(
+  queries
+    .selectFrom('repository')
+    .innerJoin('repository_blob', 'repository_blob.repository_id', 'repository.id')
+    .innerJoin('blob', 'blob.id', 'repository_blob.blob_id')
+    .leftJoin('blob_body', 'blob_body.blob_id', 'blob.id')
+    .select(['blob.size', 'blob.data_key', 'repository_blob.unreferenced_since', 'blob_body.body'])
+    .where('repository.name', '=', name)
+    .where('blob.digest', '=', digest),
+)
+
+export const tagsAfter = compile(
+  queries
+    .selectFrom('tag')
+    .select('name')
+    .where('repository_id', '=', parameter<number>('repository'))
+    .where('name', '>', after)
+    .orderBy('name')
+    .limit(limit),
+)
+
+export const repositoriesAfter = compile(
+  queries
+    .selectFrom('repository')
+    .select('name')
+    .where('name', '>', after)
+    .where(sql<boolean>`exists (select 1 from manifest where manifest.repository_id = repository.id)`)
+    .orderBy('name')
+    .limit(limit),
+)
+
+const referrers = queries
+  .selectFrom('manifest')
+  .innerJoin('repository', 'repository.id', 'manifest.repository_id')
+  .select([
+    'manifest.digest',
+    'manifest.media_type',
+    'manifest.size',
+    'manifest.artifact_type',
+    'manifest.annotations',
+  ])
+  .where('repository.name', '=', name)
+  .where('manifest.subject', '=', parameter<string>('subject'))
+  .where('manifest.digest', '>', after)
+  .orderBy('manifest.digest')
+  .limit(limit)
+
+export const referrersAfter = compile(referrers)
+
+export const referrersOfTypeAfter = compile(
+  referrers.where('manifest.artifact_type', '=', parameter<string>('artifactType')),
+)
+
+export const uploadById = compile(
+  queries
+    .selectFrom('upload')
+    .innerJoin('repository', 'repository.id', 'upload.repository_id')
+    .select([
+      'upload.algorithm',
+      'upload.data_key',
+      'upload.size',
+      'upload.inline_bytes',
+      'upload.hash_state',
+      'upload.digest',
+      'upload.started_at',
+      'upload.touched_at',
+    ])
+    .where('upload.id', '=', parameter<string>('id'))
+    .where('repository.name', '=', name),
+)
+
+export const pendingDeletes = compile(queries.selectFrom('pending_delete').select('data_key').limit(limit))
+
+export const settingByName = compile(queries.selectFrom('setting').select('value').where('name', '=', name))
+
+export const counts = compile(
+  queries.selectNoFrom([
+    sql<number>`(select count(*) from repository)`.as('repositories'),
+    sql<number>`(select count(*) from manifest)`.as('manifests'),
+    sql<number>`(select count(*) from tag)`.as('tags'),
+    sql<number>`(select count(*) from blob)`.as('blobs'),
+    sql<number>`(select coalesce(sum(size), 0) from blob)`.as('bytes'),
+    sql<number>`(select count(*) from upload)`.as('uploads'),
+  ]),
+)
+
+export const blobsAfter = compile(
+  queries
+    .selectFrom('blob')
+    .leftJoin('blob_body', 'blob_body.blob_id', 'blob.id')
+    .select(['blob.id', 'blob.digest', 'blob.size', 'blob.data_key', 'blob_body.body'])
+    .where('blob.id', '>', parameter<number>('after'))
+    .orderBy('blob.id')
+    .limit(limit),
+)
+
+export const repositoriesOfBlob = compile(
+  queries
+    .selectFrom('repository_blob')
+    .innerJoin('repository', 'repository.id', 'repository_blob.repository_id')
+    .select('repository.name')
+    .where('repository_blob.blob_id', '=', parameter<number>('blob')),
+)
+
+export const manifestsAfter = compile(
+  queries
+    .selectFrom('manifest')
+    .innerJoin('repository', 'repository.id', 'manifest.repository_id')
+    .innerJoin('manifest_body', 'manifest_body.manifest_id', 'manifest.id')
+    .select([
+      'manifest.id',
+      'manifest.repository_id',
+      'repository.name',
+      'manifest.digest',
+      'manifest.media_type',
+      'manifest.size',
+      'manifest_body.body',
+    ])
+    .where('manifest.id', '>', parameter<number>('after'))
+    .orderBy('manifest.id')
+    .limit(limit),
+)
+
+export const missingChildren = compile(
+  queries
+    .selectFrom('manifest_reference as reference')
+    .select('reference.child')
+    .where('reference.manifest_id', '=', parameter<number>('manifest'))
+    .where('reference.required', '=', 1)
+    .where(
+      sql<boolean>`not exists (select 1 from manifest as child where child.repository_id = reference.repository_id and child.digest = reference.child)`,
+    )
+    .where(
+      sql<boolean>`not exists (select 1 from blob join repository_blob as link on link.blob_id = blob.id where blob.digest = reference.child and link.repository_id = reference.repository_id)`,
+    ),
+)
+
+export const keyInUse = compile(
+  queries.selectNoFrom(
+    sql<number>`exists (select 1 from blob where data_key = ${parameter<string>('key')}) or exists (select 1 from upload where data_key = ${parameter<string>('key')}) or exists (select 1 from pending_delete where data_key = ${parameter<string>('key')})`.as(
+      'used',
+    ),
+  ),
+)
+
+export const storedBlobs = compile(
+  queries
+    .selectFrom('blob')
+    .select(['id', 'digest', 'size', 'data_key'])
+    .where('data_key', 'is not', null)
+    .where('id', '>', parameter<number>('after'))
+    .orderBy('id')
+    .limit(limit),
+)
+
+/** All read statements that requests run, for the test that none of them scans. */
+export const requestStatements = {
+  repositoryId,
+  manifestByTag,
+  manifestByDigest,
+  linkedBlob,
+  tagsAfter,
+  repositoriesAfter,
+  referrersAfter,
+  referrersOfTypeAfter,
+  uploadById,
+  keyInUse,
+} as const

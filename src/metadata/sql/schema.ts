@@ -1,0 +1,87 @@
+import type { Generated } from 'kysely'
+
+/** The tables, as migrations.ts makes them. Times are milliseconds since the epoch, flags 0 or 1. */
+export interface Schema {
+  repository: {
+    id: Generated<number>
+    name: string
+    created_at: number
+  }
+  manifest: {
+    id: Generated<number>
+    repository_id: number
+    digest: string
+    media_type: string
+    artifact_type: string | null
+    subject: string | null
+    size: number
+    /** JSON. */
+    annotations: string | null
+    pushed_at: number
+    /** Set while no tag points here. */
+    untagged_since: number | null
+  }
+  manifest_body: {
+    manifest_id: number
+    body: Uint8Array
+  }
+  manifest_reference: {
+    repository_id: number
+    child: string
+    manifest_id: number
+    kind: string
+    required: number
+  }
+  tag: {
+    repository_id: number
+    name: string
+    manifest_id: number
+    updated_at: number
+  }
+  blob: {
+    id: Generated<number>
+    digest: string
+    size: number
+    /** Null: the bytes are a row of blob_body. */
+    data_key: string | null
+    state: string
+    /** Set while no repository links the blob. */
+    unlinked_since: number | null
+    condemned_at: number | null
+  }
+  blob_body: {
+    blob_id: number
+    body: Uint8Array
+  }
+  repository_blob: {
+    repository_id: number
+    blob_id: number
+    /** Set while no manifest of the repository refers to the blob. */
+    unreferenced_since: number | null
+  }
+  upload: {
+    id: string
+    repository_id: number
+    algorithm: string
+    /** Null: the bytes so far are in `inline_bytes`. */
+    data_key: string | null
+    size: number
+    inline_bytes: Uint8Array | null
+    hash_state: Uint8Array | null
+    digest: string | null
+    started_at: number
+    touched_at: number
+  }
+  pending_delete: {
+    data_key: string
+  }
+  lease: {
+    name: string
+    holder: string
+    expires_at: number
+  }
+  setting: {
+    name: string
+    value: string
+  }
+}

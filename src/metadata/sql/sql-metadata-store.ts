@@ -1,0 +1,186 @@
+import { join } from 'node:path'
+import type { Held } from '../../blobs/blob-store.ts'
+import type { Digest, DigestAlgorithm } from '../../oci/digest.ts'
+import type { RepositoryName } from '../../oci/repository-name.ts'
+import type { Tag } from '../../oci/tag.ts'
+import type {
+  Instant,
+  MetadataReads,
+  MetadataSnapshot,
+  MetadataStore,
+  NewBlob,
+  NewManifest,
+  PutManifestResult,
+  UnlinkBlobResult,
+  UploadClaim,
+} from '../metadata-store.ts'
+import type { ChangeRunner } from './changes.ts'
+import { Generations } from './generations.ts'
+import { LocalRunner } from './local-runner.ts'
+import { SqlGarbage } from './sql-garbage.ts'
+import { SqlInventory } from './sql-inventory.ts'
+import { SqlReads } from './sql-reads.ts'
+import { openForReading, openForWriting } from './sqlite-file.ts'
+import type { SqliteDatabase } from './sqlite-database.ts'
+import { takeSnapshot } from './sqlite-snapshot.ts'
+import { SqliteWriter } from './sqlite-writer.ts'
+import { UploadClaims } from './upload-claims.ts'
+
+export interface SqlMetadataOptions {
+  /** The data folder; the writer has opened its `trow.db`. */
+  readonly folder: string
+  readonly changes: ChangeRunner
+  readonly generations: Generations
+  /** Memory for cached manifests and small blobs, in bytes. */
+  readonly cacheBytes: number
+}
+
+export function databasePath(folder: string): string {
+  return join(folder, 'trow.db')
+}
+
+/** The store of one thread: its own connection for reads, the one writer for changes. */
+export function openSqlMetadata(options: SqlMetadataOptions): MetadataStore {
+  return new SqlMetadataStore(options, openForReading(databasePath(options.folder)))
+}
+
+/** A store with the writer in this very thread: for commands on a folder that nobody serves, and for tests. */
+export function openLocalMetadata({
+  folder,
+  cacheBytes = 16 * 1024 * 1024,
+}: {
+  readonly folder: string
+  readonly cacheBytes?: number
+}): MetadataStore {
+  const generations = new Generations()
+  const claims = new UploadClaims()
+  const database = openForWriting(databasePath(folder))
+  const writer = new SqliteWriter({ database, generations, claims })
+  const changes = new LocalRunner(writer, claims)
+  const store = openSqlMetadata({ folder, changes, generations, cacheBytes })
+  const close = store.close.bind(store)
+  return Object.assign(store, {
+    async close() {
+      await close()
+      database.close()
+    },
+  })
+}
+
+class SqlMetadataStore implements MetadataStore {
+  readonly hasRepository: MetadataReads['hasRepository']
+  readonly findManifest: MetadataReads['findManifest']
+  readonly findBlob: MetadataReads['findBlob']
+  readonly listTags: MetadataReads['listTags']
+  readonly listRepositories: MetadataReads['listRepositories']
+  readonly listReferrers: MetadataReads['listReferrers']
+  readonly findUpload: MetadataReads['findUpload']
+  readonly garbage: SqlGarbage
+  readonly inventory: SqlInventory
+  readonly #database: SqliteDatabase
+  readonly #changes: ChangeRunner
+  readonly #folder: string
+
+  constructor({ changes, generations, cacheBytes, folder }: SqlMetadataOptions, database: SqliteDatabase) {
+    const reads = new SqlReads({ database, generations, cacheBytes })
+    this.hasRepository = reads.hasRepository.bind(reads)
+    this.findManifest = reads.findManifest.bind(reads)
+    this.findBlob = reads.findBlob.bind(reads)
+    this.listTags = reads.listTags.bind(reads)
+    this.listRepositories = reads.listRepositories.bind(reads)
+    this.listReferrers = reads.listReferrers.bind(reads)
+    this.findUpload = reads.findUpload.bind(reads)
+    this.garbage = new SqlGarbage({ database, changes })
+    this.inventory = new SqlInventory({ database, changes })
+    this.#database = database
+    this.#changes = changes
+    this.#folder = folder
+  }
+
+  async writeHealth(): ReturnType<MetadataReads['writeHealth']> {
+    try {
+      await this.#changes.run('probe', { now: 0 })
+      return { ok: true }
+    } catch (error) {
+      return { ok: false, reason: (error as Error).message }
+    }
+  }
+
+  createUpload(upload: {
+    readonly id: string
+    readonly repository: RepositoryName
+    readonly algorithm: DigestAlgorithm
+    readonly now: Instant
+  }): Promise<void> {
+    return this.#changes.run('createUpload', upload)
+  }
+
+  async claimUpload(
+    repository: RepositoryName,
+    id: string,
+    letGo: () => void,
+  ): Promise<UploadClaim | undefined> {
+    // An id that nobody opened must not fill the table of claims.
+    if ((await this.findUpload(repository, id)) === undefined) return undefined
+    await this.#changes.claim(id, letGo)
+    const release = (): Promise<void> => this.#changes.release(id)
+    const upload = await this.findUpload(repository, id)
+    if (upload === undefined) {
+      await release()
+      return undefined
+    }
+    const save = (state: {
+      readonly held: Held
+      readonly hashState: Uint8Array | undefined
+      readonly digest: Digest | undefined
+      readonly now: Instant
+    }): Promise<void> => this.#changes.run('saveUpload', { id, ...state })
+    return { upload, save, release }
+  }
+
+  cancelUpload(repository: RepositoryName, id: string): Promise<boolean> {
+    return this.#changes.run('cancelUpload', { repository, id })
+  }
+
+  putBlob(blob: NewBlob): Promise<void> {
+    return this.#changes.run('putBlob', blob)
+  }
+
+  mountBlob(mount: {
+    readonly digest: Digest
+    readonly to: RepositoryName
+    readonly from: readonly RepositoryName[] | undefined
+    readonly now: Instant
+  }): Promise<boolean> {
+    return this.#changes.run('mountBlob', mount)
+  }
+
+  touchBlob(repository: RepositoryName, digest: Digest, now: Instant): Promise<boolean> {
+    return this.#changes.run('touchBlob', { repository, digest, now })
+  }
+
+  unlinkBlob(repository: RepositoryName, digest: Digest, now: Instant): Promise<UnlinkBlobResult> {
+    return this.#changes.run('unlinkBlob', { repository, digest, now })
+  }
+
+  putManifest(manifest: NewManifest): Promise<PutManifestResult> {
+    return this.#changes.run('putManifest', manifest)
+  }
+
+  deleteTag(repository: RepositoryName, tag: Tag, now: Instant): Promise<boolean> {
+    return this.#changes.run('deleteTag', { repository, tag, now })
+  }
+
+  deleteManifest(repository: RepositoryName, digest: Digest, now: Instant): Promise<boolean> {
+    return this.#changes.run('deleteManifest', { repository, digest, now })
+  }
+
+  snapshot(): Promise<MetadataSnapshot> {
+    return Promise.resolve(takeSnapshot(this.#database, this.#folder))
+  }
+
+  async close(): Promise<void> {
+    await this.#changes.close()
+    this.#database.close()
+  }
+}

@@ -1,0 +1,152 @@
+import type { DataKey } from '../../blobs/blob-store.ts'
+import { isDigest, type Digest, type DigestAlgorithm } from '../../oci/digest.ts'
+import type { RepositoryName } from '../../oci/repository-name.ts'
+import type { Reference, Tag } from '../../oci/tag.ts'
+import type {
+  BlobRecord,
+  ManifestRecord,
+  MetadataReads,
+  Page,
+  ReferrerRecord,
+  UploadRecord,
+} from '../metadata-store.ts'
+import { CoherentCache } from './coherent-cache.ts'
+import { linkKey, manifestKey, type Generations } from './generations.ts'
+import * as statements from './read-statements.ts'
+import type { SqliteDatabase } from './sqlite-database.ts'
+
+/** Requests' reads on a connection of this thread's own, behind caches that the generations keep coherent. */
+export class SqlReads implements Omit<MetadataReads, 'writeHealth'> {
+  readonly #database: SqliteDatabase
+  readonly #manifests: CoherentCache<ManifestRecord>
+  readonly #blobs: CoherentCache<BlobRecord>
+
+  /** `cacheBytes` is shared by manifests and blobs, about half each. */
+  constructor(parts: {
+    readonly database: SqliteDatabase
+    readonly generations: Generations
+    readonly cacheBytes: number
+  }) {
+    this.#database = parts.database
+    this.#manifests = new CoherentCache(parts.generations, parts.cacheBytes / 2)
+    this.#blobs = new CoherentCache(parts.generations, parts.cacheBytes / 2)
+  }
+
+  hasRepository(repository: RepositoryName): Promise<boolean> {
+    return Promise.resolve(this.#repositoryId(repository) !== undefined)
+  }
+
+  findManifest(repository: RepositoryName, reference: Reference): Promise<ManifestRecord | undefined> {
+    const read = (): ManifestRecord | undefined => this.#readManifest(repository, reference)
+    return Promise.resolve(this.#manifests.get(manifestKey(repository, reference), read, manifestBytes))
+  }
+
+  findBlob(repository: RepositoryName, digest: Digest): Promise<BlobRecord | undefined> {
+    const read = (): BlobRecord | undefined => this.#readBlob(repository, digest)
+    return Promise.resolve(this.#blobs.get(linkKey(repository, digest), read, blobBytes))
+  }
+
+  listTags(
+    repository: RepositoryName,
+    { after = '', limit }: { readonly after?: string; readonly limit: number },
+  ): Promise<Page<Tag> | undefined> {
+    const id = this.#repositoryId(repository)
+    if (id === undefined) return Promise.resolve(undefined)
+    const rows = this.#database.all(statements.tagsAfter, { repository: id, after, limit: limit + 1 })
+    return Promise.resolve(toPage(rows, limit, (row) => row.name as Tag))
+  }
+
+  listRepositories({
+    after = '',
+    limit,
+  }: {
+    readonly after?: string
+    readonly limit: number
+  }): Promise<Page<RepositoryName>> {
+    const rows = this.#database.all(statements.repositoriesAfter, { after, limit: limit + 1 })
+    return Promise.resolve(toPage(rows, limit, (row) => row.name as RepositoryName))
+  }
+
+  listReferrers(
+    repository: RepositoryName,
+    subject: Digest,
+    page: { readonly artifactType?: string; readonly after?: string; readonly limit: number },
+  ): Promise<Page<ReferrerRecord>> {
+    const { artifactType, after = '', limit } = page
+    const values = { name: repository, subject, after, limit: limit + 1 }
+    const rows =
+      artifactType === undefined
+        ? this.#database.all(statements.referrersAfter, values)
+        : this.#database.all(statements.referrersOfTypeAfter, { ...values, artifactType })
+    const items = rows.map((row) => ({
+      digest: row.digest as Digest,
+      mediaType: row.media_type,
+      size: row.size,
+      artifactType: row.artifact_type ?? undefined,
+      annotations:
+        row.annotations === null ? undefined : (JSON.parse(row.annotations) as Record<string, string>),
+    }))
+    return Promise.resolve({
+      items: items.slice(0, limit),
+      next: items.length > limit ? items[limit - 1]?.digest : undefined,
+    })
+  }
+
+  findUpload(repository: RepositoryName, id: string): Promise<UploadRecord | undefined> {
+    const row = this.#database.get(statements.uploadById, { name: repository, id })
+    if (row === undefined) return Promise.resolve(undefined)
+    return Promise.resolve({
+      id,
+      repository,
+      algorithm: row.algorithm as DigestAlgorithm,
+      held:
+        row.data_key === null
+          ? { kind: 'inline', bytes: row.inline_bytes ?? new Uint8Array() }
+          : { kind: 'staged', key: row.data_key as DataKey, size: row.size },
+      hashState: row.hash_state ?? undefined,
+      digest: (row.digest ?? undefined) as Digest | undefined,
+      startedAt: row.started_at,
+      touchedAt: row.touched_at,
+    })
+  }
+
+  #repositoryId(name: RepositoryName): number | undefined {
+    return this.#database.get(statements.repositoryId, { name })?.id
+  }
+
+  #readManifest(name: RepositoryName, reference: Reference): ManifestRecord | undefined {
+    const row = isDigest(reference)
+      ? this.#database.get(statements.manifestByDigest, { name, digest: reference })
+      : this.#database.get(statements.manifestByTag, { name, tag: reference })
+    if (row === undefined) return undefined
+    const { digest, media_type: mediaType, body } = row
+    return { digest: digest as Digest, mediaType, size: body.byteLength, body }
+  }
+
+  #readBlob(name: RepositoryName, digest: Digest): BlobRecord | undefined {
+    const row = this.#database.get(statements.linkedBlob, { name, digest })
+    if (row === undefined) return undefined
+    return {
+      digest,
+      size: row.size,
+      content:
+        row.data_key === null
+          ? { kind: 'inline', bytes: row.body ?? new Uint8Array() }
+          : { kind: 'stored', key: row.data_key as DataKey },
+      unreferencedSince: row.unreferenced_since ?? undefined,
+    }
+  }
+}
+
+function toPage<Row, Item extends string>(rows: Row[], limit: number, item: (row: Row) => Item): Page<Item> {
+  const items = rows.slice(0, limit).map(item)
+  return { items, next: rows.length > limit ? items.at(-1) : undefined }
+}
+
+function manifestBytes(manifest: ManifestRecord): number {
+  return manifest.body.byteLength
+}
+
+function blobBytes(blob: BlobRecord): number {
+  return blob.content.kind === 'inline' ? blob.content.bytes.byteLength : 100
+}

@@ -1,0 +1,44 @@
+import { UserError } from '../../user-error.ts'
+import { migrate } from './migrations.ts'
+import { SqliteDatabase } from './sqlite-database.ts'
+
+/** Opens the file for its one writer and brings it to this program's schema. Throws UserError. */
+export function openForWriting(path: string): SqliteDatabase {
+  const database = openFile(path)
+  try {
+    // Takes effect only before the first table; reclaims room without rewriting the file.
+    database.execute('pragma auto_vacuum=INCREMENTAL')
+    database.execute('pragma journal_mode=WAL')
+    database.execute('pragma synchronous=FULL')
+    database.execute('pragma wal_autocheckpoint=2000')
+    database.execute('pragma cache_size=-32768')
+    migrate(database, path)
+    return database
+  } catch (error) {
+    database.close()
+    throw error instanceof UserError ? error : notUsable(path, error)
+  }
+}
+
+/** A connection that only reads; the file must have been opened for writing before. */
+export function openForReading(path: string): SqliteDatabase {
+  const database = new SqliteDatabase(path, { readOnly: true })
+  database.execute('pragma mmap_size=268435456')
+  database.execute('pragma cache_size=-16384')
+  return database
+}
+
+function openFile(path: string): SqliteDatabase {
+  try {
+    return new SqliteDatabase(path)
+  } catch (error) {
+    throw notUsable(path, error)
+  }
+}
+
+function notUsable(path: string, cause: unknown): UserError {
+  return new UserError('DATABASE_UNUSABLE', `${path} cannot be used: ${(cause as Error).message}`, {
+    hint: 'Check that the folder can be written, that its disk has room, and that the file is a trow database; restore a backup where it is damaged.',
+    cause,
+  })
+}

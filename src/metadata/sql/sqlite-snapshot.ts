@@ -1,0 +1,65 @@
+import { createReadStream, rmSync, statSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { ByteSource, DataKey } from '../../blobs/blob-store.ts'
+import type { Digest } from '../../oci/digest.ts'
+import type { MetadataSnapshot } from '../metadata-store.ts'
+import { storedBlobs } from './read-statements.ts'
+import { SqliteDatabase } from './sqlite-database.ts'
+
+export const snapshotFormat = 'sqlite'
+
+/** A copy of the file beside it, compacted, with what a read transaction sees at one instant. */
+export function takeSnapshot(database: SqliteDatabase, folder: string): MetadataSnapshot {
+  const path = join(folder, `snapshot-${Math.random().toString(36).slice(2)}.db`)
+  try {
+    database.execute(`vacuum into '${path.replaceAll("'", "''")}'`)
+  } catch (error) {
+    rmSync(path, { force: true })
+    throw error
+  }
+  return new SqliteSnapshot(path)
+}
+
+class SqliteSnapshot implements MetadataSnapshot {
+  readonly format = snapshotFormat
+  readonly size: number
+  readonly #path: string
+  readonly #database: SqliteDatabase
+
+  constructor(path: string) {
+    this.#path = path
+    this.size = statSync(path).size
+    this.#database = new SqliteDatabase(path, { readOnly: true })
+  }
+
+  stream(): ByteSource {
+    return createReadStream(this.#path)
+  }
+
+  async *storedBlobs(): AsyncGenerator<{ digest: Digest; key: DataKey; size: number }> {
+    for (let after = 0; ;) {
+      const rows = this.#database.all(storedBlobs, { after, limit: 500 })
+      for (const row of rows) {
+        yield { digest: row.digest as Digest, key: row.data_key as DataKey, size: row.size }
+        after = row.id
+      }
+      if (rows.length < 500) return
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#database.close()
+    await rm(this.#path, { force: true })
+  }
+}
+
+/** Makes a restored file ready to be served: uploads and their staged bytes were not in the backup. */
+export function forgetUploads(path: string): void {
+  const database = new SqliteDatabase(path)
+  try {
+    database.execute('delete from upload; delete from pending_delete; delete from lease')
+  } finally {
+    database.close()
+  }
+}

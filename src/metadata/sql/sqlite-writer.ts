@@ -1,0 +1,160 @@
+import { OciError } from '../../oci/oci-error.ts'
+import { TouchedKeys, type Change, type Transaction } from './change.ts'
+import { changes, type ChangeName } from './changes.ts'
+import { slotOf, type Generations } from './generations.ts'
+import type { SqliteDatabase } from './sqlite-database.ts'
+import type { UploadClaims } from './upload-claims.ts'
+
+interface Waiting {
+  readonly name: ChangeName
+  readonly values: unknown
+  readonly resolve: (result: unknown) => void
+  readonly reject: (error: unknown) => void
+}
+
+type Outcome =
+  { readonly ok: true; readonly result: unknown } | { readonly ok: false; readonly error: unknown }
+
+const batchLimit = 256
+
+/**
+ * The one writer of a SQLite file. Changes run strictly one after another, many in one transaction (group
+ * commit), and are answered together once it is committed; what arrives meanwhile is the next batch.
+ */
+export class SqliteWriter {
+  readonly #database: SqliteDatabase
+  readonly #generations: Generations
+  readonly #claims: UploadClaims
+  readonly #waiting: Waiting[] = []
+  #running: Promise<void> | undefined
+  #full = true
+
+  constructor(parts: {
+    readonly database: SqliteDatabase
+    readonly generations: Generations
+    readonly claims: UploadClaims
+  }) {
+    this.#database = parts.database
+    this.#generations = parts.generations
+    this.#claims = parts.claims
+  }
+
+  run(name: ChangeName, values: unknown): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ name, values, resolve, reject })
+      this.#running ??= this.#work()
+    })
+  }
+
+  /** Resolves when everything that was asked for has been answered. */
+  async idle(): Promise<void> {
+    while (this.#running !== undefined) await this.#running
+  }
+
+  async #work(): Promise<void> {
+    // Let all messages that have already arrived join the batch.
+    await new Promise(setImmediate)
+    while (this.#waiting.length > 0) {
+      await this.#batch(this.#waiting.splice(0, batchLimit))
+      await new Promise(setImmediate)
+    }
+    this.#running = undefined
+  }
+
+  async #batch(batch: readonly Waiting[]): Promise<void> {
+    const outcomes = await this.#commit(batch)
+    if (outcomes !== undefined) {
+      for (const [index, outcome] of outcomes.entries()) answer(batch[index] as Waiting, outcome)
+      return
+    }
+    // The transaction as a whole failed (a full disk). Alone, those that need no room may still succeed.
+    for (const one of batch) {
+      const [outcome] = (await this.#commit([one], true)) as Outcome[]
+      answer(one, outcome as Outcome)
+    }
+  }
+
+  /** Undefined when the transaction failed and `last` is not set. */
+  async #commit(batch: readonly Waiting[], last = false): Promise<Outcome[] | undefined> {
+    const touched = new TouchedKeys()
+    const slots = new Set<number>()
+    try {
+      this.#setFlush(batch.some(({ name }) => changes[name].durable))
+      this.#database.execute('begin immediate')
+      const outcomes: Outcome[] = []
+      for (const one of batch) outcomes.push(await this.#runOne(one, touched, batch.length > 1))
+      for (const key of touched.keys) slots.add(slotOf(key))
+      this.#generations.invalidate(slots)
+      this.#database.execute('commit')
+      return outcomes
+    } catch (error) {
+      this.#rollBack()
+      return last || batch.length === 1
+        ? batch.map(() => ({ ok: false, error: asRefusal(error) }))
+        : undefined
+    } finally {
+      this.#generations.renew(slots)
+    }
+  }
+
+  async #runOne(one: Waiting, touched: TouchedKeys, savepoint: boolean): Promise<Outcome> {
+    const change = changes[one.name] as unknown as Change<unknown, unknown>
+    const database = this.#database
+    const transaction: Transaction = {
+      get: (statement, values) => database.get(statement, values),
+      all: (statement, values) => database.all(statement, values),
+      run: (statement, values) => database.run(statement, values),
+      touched,
+      claimed: this.#claims,
+    }
+    if (!savepoint) return { ok: true, result: await change.run(transaction, one.values) }
+    database.execute('savepoint one')
+    try {
+      const result = await change.run(transaction, one.values)
+      database.execute('release one')
+      return { ok: true, result }
+    } catch (error) {
+      // SQLite has rolled everything back by itself when it ran out of room.
+      if (!database.inTransaction || isFull(error)) throw error
+      database.execute('rollback to one')
+      database.execute('release one')
+      return { ok: false, error }
+    }
+  }
+
+  /** What need not survive a power cut is committed without a flush; the next durable commit flushes it too. */
+  #setFlush(full: boolean): void {
+    if (full === this.#full) return
+    this.#database.execute(full ? 'pragma synchronous=FULL' : 'pragma synchronous=NORMAL')
+    this.#full = full
+  }
+
+  #rollBack(): void {
+    try {
+      if (this.#database.inTransaction) this.#database.execute('rollback')
+    } catch {
+      // The next begin tells whether the file can be written again.
+    }
+  }
+}
+
+function answer(waiting: Waiting, outcome: Outcome): void {
+  if (outcome.ok) waiting.resolve(outcome.result)
+  else waiting.reject(outcome.error)
+}
+
+const sqliteFull = 13
+
+function isFull(error: unknown): boolean {
+  const { errcode, code } = error as { errcode?: number; code?: string }
+  return (errcode !== undefined && (errcode & 0xff) === sqliteFull) || code === 'ENOSPC'
+}
+
+function asRefusal(error: unknown): unknown {
+  if (!isFull(error)) return error
+  return new OciError('STORAGE_FULL', 'the registry has no room left', {
+    detail:
+      'the disk of the registry is full: delete what is not needed, or give it more room, and try again',
+    cause: error,
+  })
+}

@@ -1,0 +1,134 @@
+import type { MessagePort } from 'node:worker_threads'
+import { OciError, type OciErrorCode } from '../../oci/oci-error.ts'
+import type { ChangeArguments, ChangeName, ChangeResult, ChangeRunner } from './changes.ts'
+import type { SqliteWriter } from './sqlite-writer.ts'
+import type { UploadClaims } from './upload-claims.ts'
+
+type Request =
+  | { readonly kind: 'change'; readonly id: number; readonly name: ChangeName; readonly values: unknown }
+  | { readonly kind: 'claim'; readonly id: number; readonly upload: string }
+  | { readonly kind: 'release'; readonly upload: string }
+
+type Reply =
+  | { readonly kind: 'done'; readonly id: number; readonly result: unknown }
+  | { readonly kind: 'failed'; readonly id: number; readonly error: PlainError }
+  | { readonly kind: 'let-go'; readonly upload: string }
+
+interface PlainError {
+  readonly message: string
+  readonly stack: string | undefined
+  readonly oci?: { readonly code: OciErrorCode; readonly detail: unknown }
+}
+
+/** The writer's side of a port: answers one other thread until the port closes. */
+export function servePort(port: MessagePort, writer: SqliteWriter, claims: UploadClaims): void {
+  const send = (reply: Reply): void => port.postMessage(reply)
+  const settle = (id: number, work: Promise<unknown>): void => {
+    work.then(
+      (result) => send({ kind: 'done', id, result }),
+      (error: unknown) => send({ kind: 'failed', id, error: toPlain(error) }),
+    )
+  }
+  port.on('message', (request: Request) => {
+    switch (request.kind) {
+      case 'change':
+        return settle(request.id, writer.run(request.name, request.values))
+      case 'claim': {
+        const { upload } = request
+        return settle(
+          request.id,
+          claims.claim(upload, port, () => send({ kind: 'let-go', upload })),
+        )
+      }
+      case 'release':
+        return claims.release(request.upload, port)
+    }
+  })
+  port.on('close', () => claims.releaseAll(port))
+}
+
+/** Runs changes through a port, in the thread that owns the writer. */
+export class PortRunner implements ChangeRunner {
+  readonly #port: MessagePort
+  readonly #open = new Map<number, { resolve: (result: never) => void; reject: (error: unknown) => void }>()
+  readonly #claims = new Map<string, () => void>()
+  #lastId = 0
+
+  constructor(port: MessagePort) {
+    this.#port = port
+    port.on('message', (reply: Reply) => this.#receive(reply))
+    port.on('close', () => {
+      for (const { reject } of this.#open.values()) reject(writerGone())
+      this.#open.clear()
+    })
+  }
+
+  run<Name extends ChangeName>(name: Name, values: ChangeArguments<Name>): Promise<ChangeResult<Name>> {
+    return this.#ask((id) => ({ kind: 'change', id, name, values }))
+  }
+
+  async claim(upload: string, letGo: () => void): Promise<void> {
+    await this.#ask<void>(
+      (id) => ({ kind: 'claim', id, upload }),
+      () => this.#claims.set(upload, letGo),
+    )
+  }
+
+  release(upload: string): Promise<void> {
+    this.#claims.delete(upload)
+    this.#port.postMessage({ kind: 'release', upload } satisfies Request)
+    return Promise.resolve()
+  }
+
+  close(): Promise<void> {
+    this.#port.close()
+    return Promise.resolve()
+  }
+
+  #ask<Result>(request: (id: number) => Request, done?: () => void): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      const id = ++this.#lastId
+      this.#open.set(id, {
+        resolve: (result) => {
+          done?.()
+          resolve(result)
+        },
+        reject,
+      })
+      this.#port.postMessage(request(id))
+    })
+  }
+
+  #receive(reply: Reply): void {
+    if (reply.kind === 'let-go') {
+      this.#claims.get(reply.upload)?.()
+      return
+    }
+    const waiting = this.#open.get(reply.id)
+    this.#open.delete(reply.id)
+    if (reply.kind === 'done') waiting?.resolve(reply.result as never)
+    else waiting?.reject(fromPlain(reply.error))
+  }
+}
+
+function writerGone(): Error {
+  return new OciError('UNAVAILABLE', 'the registry cannot store anything now', {
+    detail: 'its writer has ended; try again in a moment',
+  })
+}
+
+function toPlain(error: unknown): PlainError {
+  const { message, stack } = error instanceof Error ? error : new Error(String(error))
+  return error instanceof OciError
+    ? { message, stack, oci: { code: error.code, detail: error.detail } }
+    : { message, stack }
+}
+
+function fromPlain(plain: PlainError): Error {
+  const error =
+    plain.oci === undefined
+      ? new Error(plain.message)
+      : new OciError(plain.oci.code, plain.message, { detail: plain.oci.detail })
+  if (plain.stack !== undefined) error.stack = plain.stack
+  return error
+}

@@ -1,0 +1,37 @@
+import { parentPort, type MessagePort } from 'node:worker_threads'
+import { Generations } from './generations.ts'
+import { databasePath } from './sql-metadata-store.ts'
+import { openForWriting } from './sqlite-file.ts'
+import { SqliteWriter } from './sqlite-writer.ts'
+import { UploadClaims } from './upload-claims.ts'
+import { servePort } from './writer-port.ts'
+
+/** What a writer is told first, as `workerData`. */
+export interface WriterStart {
+  readonly folder: string
+  readonly generations: SharedArrayBuffer
+}
+
+/** What the main thread says later. */
+export type WriterOrder =
+  | { readonly kind: 'attach'; readonly port: MessagePort }
+  /** Answer what was asked, close the file, end. */
+  | { readonly kind: 'stop' }
+
+/** Opens the file (UserError where it cannot) and serves ports until told to stop. To be called in a worker thread. */
+export function runWriter(start: WriterStart): void {
+  const claims = new UploadClaims()
+  const database = openForWriting(databasePath(start.folder))
+  const writer = new SqliteWriter({
+    database,
+    generations: new Generations(start.generations),
+    claims,
+  })
+  parentPort?.on('message', (order: WriterOrder) => {
+    if (order.kind === 'attach') return servePort(order.port, writer, claims)
+    void writer.idle().then(() => {
+      database.close()
+      parentPort?.close()
+    })
+  })
+}

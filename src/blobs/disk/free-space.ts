@@ -1,0 +1,46 @@
+import fs, { type StatsFs } from 'node:fs'
+import { OciError } from '../../oci/oci-error.ts'
+import { systemCall } from './system-call.ts'
+
+/** Asks the file system how much room is left, at most once a second. */
+export class FreeSpace {
+  readonly #folder: string
+  readonly #reserve: number
+  #answer: Promise<number> | undefined
+
+  constructor(folder: string, reserve: number) {
+    this.#folder = folder
+    this.#reserve = reserve
+  }
+
+  /** Bytes above the reserve; negative below it. */
+  room(): Promise<number> {
+    if (this.#answer === undefined) {
+      const answer = this.#ask()
+      this.#answer = answer
+      const forget = (): void => {
+        this.#answer = undefined
+      }
+      answer.then(() => setTimeout(forget, 1000).unref(), forget)
+    }
+    return this.#answer
+  }
+
+  /** Throws OciError STORAGE_FULL at the reserve. */
+  async demand(): Promise<void> {
+    const room = await this.room()
+    if (room <= 0) throw this.full()
+  }
+
+  full(cause?: unknown): OciError {
+    return new OciError('STORAGE_FULL', 'the registry has no room for this content', {
+      detail: `the disk is full up to the reserve of ${Math.ceil(this.#reserve / 2 ** 20)} MiB; pulls and deletions still work: delete what is not needed, collect the garbage or give the registry a larger disk, then push again`,
+      cause,
+    })
+  }
+
+  async #ask(): Promise<number> {
+    const stats = await systemCall<StatsFs>((done) => fs.statfs(this.#folder, done))
+    return stats.bavail * stats.bsize - this.#reserve
+  }
+}

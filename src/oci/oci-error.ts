@@ -30,6 +30,13 @@ export const ociErrorStatus = {
 
 export type OciErrorCode = keyof typeof ociErrorStatus
 
+/** One element of the reply's `errors`. */
+export interface OciErrorEntry {
+  readonly code: OciErrorCode
+  readonly message: string
+  readonly detail?: unknown
+}
+
 /** What the client caused and is told in the specification's JSON: `{"errors":[{code,message,detail}]}`. */
 export class OciError extends Error {
   readonly code: OciErrorCode
@@ -37,17 +44,25 @@ export class OciError extends Error {
   readonly detail: unknown
   /** Extra reply headers that the protocol wants with this error (`Location` and `Range` on a 416). */
   readonly headers: Readonly<Record<string, string>>
+  /** The reply's `errors`: this error alone, unless it stands for several. */
+  readonly entries: readonly OciErrorEntry[]
 
   constructor(
     code: OciErrorCode,
     message: string,
-    options: { detail?: unknown; headers?: Readonly<Record<string, string>>; cause?: unknown } = {},
+    options: {
+      detail?: unknown
+      headers?: Readonly<Record<string, string>>
+      entries?: readonly OciErrorEntry[]
+      cause?: unknown
+    } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.name = 'OciError'
     this.code = code
     this.detail = options.detail
     this.headers = options.headers ?? {}
+    this.entries = options.entries ?? [{ code, message, detail: options.detail }]
   }
 
   get status(): number {

@@ -1,0 +1,161 @@
+import { isDigest, type Digest } from './digest.ts'
+import {
+  isIndexType,
+  isManifestType,
+  isNonDistributable,
+  ociImageIndex,
+  ociImageManifest,
+} from './media-types.ts'
+import { invalid, parseStrictJson } from './strict-json.ts'
+
+/** Content that a manifest names. */
+export interface Descriptor {
+  readonly mediaType: string
+  readonly digest: Digest
+  readonly size: number
+  readonly artifactType: string | undefined
+  readonly annotations: Readonly<Record<string, string>> | undefined
+  readonly platform: Readonly<Record<string, unknown>> | undefined
+}
+
+export interface ManifestLink {
+  readonly digest: Digest
+  readonly kind: 'config' | 'layer' | 'manifest' | 'blob'
+  /** False for non-distributable layers, which nobody pushes. */
+  readonly required: boolean
+}
+
+/** An image manifest or an index; image-spec "manifest.md" and "image-index.md". */
+export interface Manifest {
+  readonly mediaType: string
+  /** For the referrers list: an image's artifactType, else its config's media type; an index's artifactType. */
+  readonly artifactType: string | undefined
+  readonly config: Descriptor | undefined
+  readonly layers: readonly Descriptor[]
+  readonly manifests: readonly Descriptor[]
+  readonly subject: Descriptor | undefined
+  readonly annotations: Readonly<Record<string, string>> | undefined
+  /** What must be in the repository for the manifest to be whole, each digest and kind once. */
+  readonly references: readonly ManifestLink[]
+}
+
+type Fields = Readonly<Record<string, unknown>>
+
+/**
+ * Parses and checks a manifest body. `contentType` is the request's Content-Type without parameters. Throws
+ * OciError MANIFEST_INVALID: not JSON, an unknown type, a Content-Type that contradicts the document
+ * (CVE-2021-41190), fields of both an image and an index, descriptors without digest or size.
+ */
+export function parseManifest(body: Uint8Array, contentType: string | undefined): Manifest {
+  const fields = asFields(parseStrictJson(body), 'the manifest')
+  if (fields['schemaVersion'] !== 2) {
+    throw invalid(
+      fields['schemaVersion'] === 1
+        ? 'docker image manifests of schema 1 are not taken: push again with a client of this decade'
+        : '"schemaVersion" must be 2',
+    )
+  }
+  const mediaType = mediaTypeOf(fields, contentType)
+  const isIndex = isIndexType(mediaType)
+  if (isIndex && ('layers' in fields || 'config' in fields)) {
+    throw invalid('an index must not have "layers" or "config"')
+  }
+  if (!isIndex && 'manifests' in fields) throw invalid('an image manifest must not have "manifests"')
+  const config = isIndex ? undefined : descriptor(fields['config'], 'config')
+  const layers = isIndex ? [] : descriptors(fields['layers'], 'layers')
+  const manifests = isIndex ? descriptors(fields['manifests'], 'manifests') : []
+  const artifactType = optionalText(fields['artifactType'], 'artifactType')
+  return {
+    mediaType,
+    artifactType: artifactType ?? config?.mediaType,
+    config,
+    layers,
+    manifests,
+    subject:
+      fields['subject'] === undefined || fields['subject'] === null
+        ? undefined
+        : descriptor(fields['subject'], 'subject'),
+    annotations: annotations(fields['annotations'], 'annotations'),
+    references: unique([
+      ...(config === undefined ? [] : [link(config, 'config')]),
+      ...layers.map((layer) => link(layer, 'layer')),
+      ...manifests.map((child) => link(child, isManifestType(child.mediaType) ? 'manifest' : 'blob')),
+    ]),
+  }
+}
+
+function mediaTypeOf(fields: Fields, contentType: string | undefined): string {
+  const inside = optionalText(fields['mediaType'], 'mediaType')
+  const given = contentType === undefined || contentType === '' ? undefined : contentType
+  if (inside !== undefined && given !== undefined && inside !== given) {
+    throw invalid(`Content-Type says ${given}, the document says ${inside}`)
+  }
+  const mediaType = given ?? inside ?? ('manifests' in fields ? ociImageIndex : ociImageManifest)
+  if (isManifestType(mediaType)) return mediaType
+  throw invalid(
+    `the media type ${mediaType.slice(0, 200)} is not taken: this registry takes OCI image manifests and indexes, docker manifests of schema 2 and manifest lists`,
+  )
+}
+
+function link(of: Descriptor, kind: ManifestLink['kind']): ManifestLink {
+  return { digest: of.digest, kind, required: !isNonDistributable(of.mediaType) }
+}
+
+function unique(links: readonly ManifestLink[]): ManifestLink[] {
+  const byDigest = new Map<string, ManifestLink>()
+  for (const each of links) {
+    const known = byDigest.get(each.digest)
+    if (known === undefined || (!known.required && each.required)) byDigest.set(each.digest, each)
+  }
+  return [...byDigest.values()]
+}
+
+function descriptors(value: unknown, where: string): Descriptor[] {
+  if (value === undefined || value === null) return []
+  if (!Array.isArray(value)) throw invalid(`"${where}" must be a list`)
+  return value.map((each, index) => descriptor(each, `${where}[${index}]`))
+}
+
+function descriptor(value: unknown, where: string): Descriptor {
+  const fields = asFields(value, `"${where}"`)
+  const { digest, size, mediaType } = fields
+  if (typeof digest !== 'string' || !isDigest(digest)) {
+    throw invalid(`"${where}.digest" must be a sha256 or sha512 digest`)
+  }
+  if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) {
+    throw invalid(`"${where}.size" must be a whole number of bytes`)
+  }
+  if (typeof mediaType !== 'string' || mediaType === '')
+    throw invalid(`"${where}.mediaType" must be a media type`)
+  const platform = fields['platform']
+  return {
+    mediaType,
+    digest,
+    size,
+    artifactType: optionalText(fields['artifactType'], `${where}.artifactType`),
+    annotations: annotations(fields['annotations'], `${where}.annotations`),
+    platform:
+      platform === undefined || platform === null ? undefined : asFields(platform, `"${where}.platform"`),
+  }
+}
+
+function annotations(value: unknown, where: string): Readonly<Record<string, string>> | undefined {
+  if (value === undefined || value === null) return undefined
+  const fields = asFields(value, `"${where}"`)
+  for (const [name, text] of Object.entries(fields)) {
+    if (typeof text !== 'string')
+      throw invalid(`"${where}": the value of "${name.slice(0, 100)}" must be a string`)
+  }
+  return fields as Record<string, string>
+}
+
+function optionalText(value: unknown, where: string): string | undefined {
+  if (value === undefined || value === null || value === '') return undefined
+  if (typeof value !== 'string') throw invalid(`"${where}" must be a string`)
+  return value
+}
+
+function asFields(value: unknown, where: string): Fields {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields
+  throw invalid(`${where} must be an object`)
+}

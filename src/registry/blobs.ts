@@ -1,0 +1,101 @@
+import type { BlobReader } from '../blobs/blob-store.ts'
+import type { BlobRecord, ManifestRecord } from '../metadata/metadata-store.ts'
+import type { Digest } from '../oci/digest.ts'
+import { OciError } from '../oci/oci-error.ts'
+import type { RepositoryName } from '../oci/repository-name.ts'
+import type { Blobs, BlobStat, OpenBlob } from './registry.ts'
+import type { RegistryParts } from './settings.ts'
+
+const octets = 'application/octet-stream'
+
+export class BlobRules implements Blobs {
+  readonly #parts: RegistryParts
+  readonly #renewAfter: number
+
+  constructor(parts: RegistryParts) {
+    this.#parts = parts
+    this.#renewAfter = Math.min(parts.limits.grace / 10, 5 * 60_000)
+  }
+
+  async stat(repository: RepositoryName, digest: Digest): Promise<BlobStat | undefined> {
+    const blob = await this.#parts.metadata.findBlob(repository, digest)
+    if (blob !== undefined && (await this.#stays(repository, blob))) {
+      return { digest, size: blob.size, mediaType: octets }
+    }
+    const manifest = await this.#parts.metadata.findManifest(repository, digest)
+    return manifest && { digest, size: manifest.size, mediaType: manifest.mediaType }
+  }
+
+  async open(repository: RepositoryName, digest: Digest): Promise<OpenBlob | undefined> {
+    const { metadata, blobs, log } = this.#parts
+    // Between the look-up and the opening, a collection and a fresh push may have changed the key: look again.
+    for (let attempt = 0; attempt < 2; attempt++) {
+      const blob = await metadata.findBlob(repository, digest)
+      if (blob === undefined) {
+        const manifest = await metadata.findManifest(repository, digest)
+        return manifest && openManifest(manifest)
+      }
+      if (blob.content.kind === 'inline') return inMemory(digest, blob.content.bytes, octets)
+      const reader = await blobs.open(blob.content.key)
+      if (reader?.size === blob.size) return inStore(blob, reader)
+      reader?.close()
+    }
+    log.error('the bytes of a blob are missing or cut: run trow fsck', { repository, digest })
+    return undefined
+  }
+
+  async remove(repository: RepositoryName, digest: Digest): Promise<boolean> {
+    const { metadata, now } = this.#parts
+    const result = await metadata.unlinkBlob(repository, digest, now())
+    if (result.kind !== 'in-use') return result.kind === 'unlinked'
+    throw new OciError('UNSUPPORTED', 'the blob is in use', {
+      detail: `manifest ${result.manifest} of this repository needs it: delete the manifest first`,
+    })
+  }
+
+  mount(to: RepositoryName, digest: Digest, from: RepositoryName | undefined): Promise<boolean> {
+    const { metadata, now } = this.#parts
+    return metadata.mountBlob({ digest, to, from: from === undefined ? undefined : [from], now: now() })
+  }
+
+  /**
+   * A client that hears "exists" will not push the blob, and may push its manifest much later: while nothing
+   * refers to the blob, its grace period begins anew before the answer.
+   */
+  async #stays(repository: RepositoryName, blob: BlobRecord): Promise<boolean> {
+    const { metadata, now } = this.#parts
+    const instant = now()
+    if (blob.unreferencedSince === undefined || instant - blob.unreferencedSince < this.#renewAfter)
+      return true
+    return metadata.touchBlob(repository, blob.digest, instant)
+  }
+}
+
+/** Clients fetch manifests by digest as blobs too (containerd's fallback). */
+function openManifest({ digest, body, mediaType }: ManifestRecord): OpenBlob {
+  return inMemory(digest, body, mediaType)
+}
+
+function inMemory(digest: Digest, bytes: Uint8Array, mediaType: string): OpenBlob {
+  return {
+    digest,
+    size: bytes.byteLength,
+    mediaType,
+    bytes,
+    async *stream(range) {
+      yield range === undefined ? bytes : bytes.subarray(range.start, range.end + 1)
+    },
+    close() {},
+  }
+}
+
+function inStore({ digest, size }: BlobRecord, reader: BlobReader): OpenBlob {
+  return {
+    digest,
+    size,
+    mediaType: octets,
+    bytes: undefined,
+    stream: (range) => reader.stream(range),
+    close: () => reader.close(),
+  }
+}

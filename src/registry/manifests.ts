@@ -1,0 +1,85 @@
+import { createHash } from 'node:crypto'
+import { digestAlgorithm, isDigest, makeDigest, type Digest } from '../oci/digest.ts'
+import { parseManifest } from '../oci/manifest.ts'
+import { OciError } from '../oci/oci-error.ts'
+import type { RepositoryName } from '../oci/repository-name.ts'
+import type { Reference } from '../oci/tag.ts'
+import type { ManifestContent, Manifests, PutManifestOptions, PutManifestReply } from './registry.ts'
+import type { RegistryParts } from './settings.ts'
+import { requireRoom } from './storage-room.ts'
+
+export class ManifestRules implements Manifests {
+  readonly sizeLimit: number
+  readonly #parts: RegistryParts
+
+  constructor(parts: RegistryParts) {
+    this.#parts = parts
+    this.sizeLimit = parts.limits.manifestLimit
+  }
+
+  get(repository: RepositoryName, reference: Reference): Promise<ManifestContent | undefined> {
+    return this.#parts.metadata.findManifest(repository, reference)
+  }
+
+  async put({
+    repository,
+    reference,
+    tags,
+    contentType,
+    body,
+  }: PutManifestOptions): Promise<PutManifestReply> {
+    const { metadata, blobs, now, limits } = this.#parts
+    await requireRoom(blobs)
+    const manifest = parseManifest(body, contentType)
+    const digest = digestOf(body, reference)
+    const allTags = isDigest(reference) ? tags : [reference]
+    const result = await metadata.putManifest({
+      repository,
+      digest,
+      mediaType: manifest.mediaType,
+      artifactType: manifest.artifactType,
+      body,
+      annotations: manifest.annotations,
+      subject: manifest.subject?.digest,
+      references: manifest.references,
+      tags: allTags,
+      allowMissing: limits.allowMissing,
+      now: now(),
+    })
+    if (result.kind === 'missing') throw missingContent(result.missing.map((each) => each.digest))
+    return { digest, subject: manifest.subject?.digest, tags: allTags }
+  }
+
+  remove(repository: RepositoryName, reference: Reference): Promise<boolean> {
+    const { metadata, now } = this.#parts
+    return isDigest(reference)
+      ? metadata.deleteManifest(repository, reference, now())
+      : metadata.deleteTag(repository, reference, now())
+  }
+}
+
+/** In the algorithm of the reference. Throws OciError DIGEST_INVALID where a digest reference differs. */
+function digestOf(body: Uint8Array, reference: Reference): Digest {
+  const algorithm = isDigest(reference) ? digestAlgorithm(reference) : 'sha256'
+  const digest = makeDigest(algorithm, createHash(algorithm).update(body).digest('hex'))
+  if (!isDigest(reference) || reference === digest) return digest
+  throw new OciError('DIGEST_INVALID', 'the digest does not match the manifest', {
+    detail: `the body has the digest ${digest}`,
+  })
+}
+
+function missingContent(digests: readonly Digest[]): OciError {
+  const entries = digests.map((digest) => ({
+    code: 'MANIFEST_BLOB_UNKNOWN' as const,
+    message: 'the manifest refers to content that is not in the repository',
+    detail: { digest, hint: 'push or mount it before the manifest' },
+  }))
+  return new OciError(
+    'MANIFEST_BLOB_UNKNOWN',
+    'the manifest refers to content that is not in the repository',
+    {
+      detail: entries[0]?.detail,
+      entries,
+    },
+  )
+}

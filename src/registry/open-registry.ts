@@ -1,0 +1,16 @@
+import { BlobRules } from './blobs.ts'
+import { ListingRules } from './listings.ts'
+import { ManifestRules } from './manifests.ts'
+import type { Registry } from './registry.ts'
+import type { RegistryParts } from './settings.ts'
+import { UploadRules } from './uploads.ts'
+
+/** The registry over its stores. Several may stand over the same ones: one for each worker. */
+export function openRegistry(parts: RegistryParts): Registry {
+  return {
+    blobs: new BlobRules(parts),
+    uploads: new UploadRules(parts),
+    manifests: new ManifestRules(parts),
+    listings: new ListingRules(parts),
+  }
+}

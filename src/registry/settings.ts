@@ -1,0 +1,26 @@
+import type { Log } from '../log.ts'
+import type { BlobStore } from '../blobs/blob-store.ts'
+import type { MetadataStore } from '../metadata/metadata-store.ts'
+
+/** What the rules are given: stores by their interfaces, and time and chance from outside. */
+export interface RegistryParts {
+  readonly metadata: MetadataStore
+  readonly blobs: BlobStore
+  readonly log: Log
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+  /** Unguessable, letters, digits and dashes: a UUID. */
+  readonly newId: () => string
+  readonly limits: RegistryLimits
+}
+
+export interface RegistryLimits {
+  /** Blobs up to this many bytes are kept with the metadata. */
+  readonly inlineLimit: number
+  /** Largest manifest, in bytes. */
+  readonly manifestLimit: number
+  /** Manifests may refer to content that is not there (sparse images and indexes). */
+  readonly allowMissing: boolean
+  /** How long unreferenced content is safe, in milliseconds. */
+  readonly grace: number
+}

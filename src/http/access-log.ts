@@ -1,0 +1,29 @@
+/** One request, for the access log. Times in milliseconds. */
+export interface AccessRecord {
+  readonly time: number
+  readonly id: string
+  readonly method: string
+  readonly path: string
+  readonly route: string
+  readonly right: string
+  readonly status: number
+  readonly bytesIn: number
+  readonly bytesOut: number
+  readonly duration: number
+  readonly remote: string
+  readonly userAgent: string
+}
+
+export function accessLine(record: AccessRecord, format: 'json' | 'text'): string {
+  const duration = Math.round(record.duration * 100) / 100
+  if (format === 'json')
+    return JSON.stringify({ ...record, time: new Date(record.time).toISOString(), duration })
+  const { method, path, status, bytesIn, bytesOut, remote, id } = record
+  const time = new Date(record.time).toISOString().slice(11, 23)
+  return `${time} ${status} ${method.padEnd(6)} ${printable(path)} in=${bytesIn} out=${bytesOut} ${duration}ms ${remote} ${id}`
+}
+
+/** A path comes from outside: no control characters on somebody's terminal. */
+function printable(path: string): string {
+  return path.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, 500)
+}

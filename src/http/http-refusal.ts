@@ -1,0 +1,20 @@
+import { OciError, type OciErrorCode } from '../oci/oci-error.ts'
+
+/** What HTTP itself, not the registry's rules, refuses: the specification's JSON under a status of its own. */
+export class HttpRefusal extends OciError {
+  readonly #status: number
+
+  constructor(
+    status: number,
+    code: OciErrorCode,
+    message: string,
+    options: { detail?: unknown; headers?: Readonly<Record<string, string>>; cause?: unknown } = {},
+  ) {
+    super(code, message, options)
+    this.#status = status
+  }
+
+  override get status(): number {
+    return this.#status
+  }
+}

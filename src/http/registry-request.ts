@@ -1,0 +1,85 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Body } from '../registry/registry.ts'
+import { bodySource } from './request-body.ts'
+
+/** A request as handlers see it. */
+export class RegistryRequest {
+  readonly method: string
+  readonly path: string
+  readonly id: string
+  /** Bytes of body taken so far. */
+  bytesIn = 0
+  readonly #message: IncomingMessage
+  readonly #response: ServerResponse
+  readonly #search: string
+  #query: URLSearchParams | undefined
+  #abort: AbortController | undefined
+
+  constructor(message: IncomingMessage, response: ServerResponse, id: string) {
+    const url = message.url ?? '/'
+    const mark = url.indexOf('?')
+    this.method = message.method ?? 'GET'
+    this.path = mark === -1 ? url : url.slice(0, mark)
+    this.#search = mark === -1 ? '' : url.slice(mark + 1)
+    this.id = id
+    this.#message = message
+    this.#response = response
+  }
+
+  get query(): URLSearchParams {
+    return (this.#query ??= new URLSearchParams(this.#search))
+  }
+
+  get hasQuery(): boolean {
+    return this.#search !== ''
+  }
+
+  /** By its lowercase name; several are joined by Node where the standard says so. */
+  header(name: string): string | undefined {
+    const value = this.#message.headers[name]
+    return Array.isArray(value) ? value.join(', ') : value
+  }
+
+  get hasBody(): boolean {
+    const { headers } = this.#message
+    return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+  }
+
+  /** Content-Length; undefined with chunked transfer encoding. */
+  get bodyLength(): number | undefined {
+    const { headers } = this.#message
+    return headers['transfer-encoding'] === undefined ? Number(headers['content-length'] ?? 0) : undefined
+  }
+
+  /** To be called once. A client that waits for 100 Continue gets it now: the request has been accepted. */
+  body(): Body {
+    if (this.#message.headers.expect !== undefined) this.#response.writeContinue()
+    return { source: counted(bodySource(this.#message), this), length: this.bodyLength }
+  }
+
+  /** Fires when the client goes away. */
+  get signal(): AbortSignal {
+    if (this.#abort === undefined) {
+      const abort = (this.#abort = new AbortController())
+      this.#response.once('close', () => abort.abort())
+      if (this.#response.closed) abort.abort()
+    }
+    return this.#abort.signal
+  }
+}
+
+function counted(source: Body['source'], request: RegistryRequest): Body['source'] {
+  return {
+    [Symbol.asyncIterator]() {
+      const iterator = source[Symbol.asyncIterator]()
+      return {
+        async next() {
+          const result = await iterator.next()
+          if (!result.done) request.bytesIn += result.value.byteLength
+          return result
+        },
+        return: () => iterator.return?.() ?? Promise.resolve({ done: true as const, value: undefined }),
+      }
+    },
+  }
+}

@@ -1,0 +1,293 @@
+import http, { type IncomingMessage, type ServerResponse } from 'node:http'
+import https from 'node:https'
+import type { AddressInfo, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { Log } from '../log.ts'
+import { OciError } from '../oci/oci-error.ts'
+import type { Registry } from '../registry/registry.ts'
+import { accessLine, type AccessRecord } from './access-log.ts'
+import { blobRoutes } from './blob-routes.ts'
+import { healthRoutes, type HealthChecks } from './health-routes.ts'
+import { HttpRefusal } from './http-refusal.ts'
+import { baseRoutes, listingRoutes } from './listing-routes.ts'
+import { manifestRoutes } from './manifest-routes.ts'
+import type { MemoryBudget } from './memory-budget.ts'
+import { refuseConnection } from './refuse-connection.ts'
+import { RegistryRequest } from './registry-request.ts'
+import { errorReply, writeReply } from './reply-writer.ts'
+import type { Reply } from './reply.ts'
+import { ClientGone } from './request-body.ts'
+import { RequestCounters, type RequestCount } from './request-counters.ts'
+import { parsePathValues, Router, type Endpoint } from './router.ts'
+import type { Route } from './route.ts'
+import { settleBody } from './unread-body.ts'
+import { uploadRoutes } from './upload-routes.ts'
+
+export interface TlsPair {
+  /** PEM, leaf first. */
+  readonly cert: string
+  readonly key: string
+}
+
+export interface RegistryServerOptions {
+  readonly registry: Registry
+  readonly log: Log
+  readonly budget: MemoryBudget
+  readonly health: HealthChecks
+  /** A request whose connection moves no byte for so long is ended; milliseconds. */
+  readonly idleTimeout: number
+  /** Undefined: HTTP without TLS. */
+  readonly tls: TlsPair | undefined
+  /** One line a request; undefined: no access log. */
+  readonly accessLog: { readonly format: 'json' | 'text'; write(line: string): void } | undefined
+  /** Unique among all workers; makes request ids. */
+  readonly idPrefix: string
+  readonly now: () => number
+}
+
+export interface RegistryServer {
+  listen(options: {
+    readonly host: string
+    readonly port: number
+    readonly reusePort: boolean
+  }): Promise<AddressInfo>
+  /** For new connections from now on; open ones go on. Throws where the pair does not match. */
+  setTls(pair: TlsPair): void
+  /**
+   * Refuses new pushes with 503 and serves on until no transfer runs or `limit` ms are over; then nothing listens
+   * and no connection is open.
+   */
+  drain(limit: number): Promise<void>
+  counts(): { readonly inFlight: number; readonly requests: readonly RequestCount[] }
+}
+
+/** The registry on HTTP/1.1. */
+export function createRegistryServer(options: RegistryServerOptions): RegistryServer {
+  return new HttpRegistry(options)
+}
+
+const keepAlive = 125_000
+const headerBytes = 64 * 1024
+
+class HttpRegistry implements RegistryServer {
+  readonly #options: RegistryServerOptions
+  readonly #router: Router
+  readonly #counters = new RequestCounters()
+  readonly #server: http.Server | https.Server
+  readonly #sockets = new Set<Socket>()
+  readonly #captured: string[] = []
+  #draining = false
+  #lastId = 0
+
+  constructor(options: RegistryServerOptions) {
+    this.#options = options
+    const { registry, budget, health } = options
+    this.#router = new Router([
+      ...baseRoutes(),
+      ...manifestRoutes(registry, budget),
+      ...blobRoutes(registry),
+      ...uploadRoutes(registry),
+      ...listingRoutes(registry),
+      ...healthRoutes(health),
+    ])
+    this.#server = this.#createServer()
+  }
+
+  listen(options: {
+    readonly host: string
+    readonly port: number
+    readonly reusePort: boolean
+  }): Promise<AddressInfo> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject)
+      this.#server.listen({ ...options, backlog: 4096 }, () => {
+        this.#server.off('error', reject)
+        resolve(this.#server.address() as AddressInfo)
+      })
+    })
+  }
+
+  setTls(pair: TlsPair): void {
+    if (this.#server instanceof https.Server) this.#server.setSecureContext({ ...tlsOptions, ...pair })
+  }
+
+  async drain(limit: number): Promise<void> {
+    this.#draining = true
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
+    this.#server.closeIdleConnections()
+    const late = setTimeout(() => this.#server.closeAllConnections(), limit)
+    await closed
+    clearTimeout(late)
+    for (const socket of this.#sockets) socket.destroy()
+  }
+
+  counts(): { readonly inFlight: number; readonly requests: readonly RequestCount[] } {
+    return { inFlight: this.#counters.inFlight, requests: this.#counters.snapshot() }
+  }
+
+  #createServer(): http.Server | https.Server {
+    const { tls, idleTimeout } = this.#options
+    const common: http.ServerOptions = {
+      maxHeaderSize: headerBytes,
+      // Totals are not limited: a slow push of 50 GB is fine. Idle connections are.
+      requestTimeout: 0,
+      headersTimeout: Math.min(60_000, idleTimeout),
+      connectionsCheckingInterval: Math.min(5_000, idleTimeout),
+      keepAliveTimeout: keepAlive,
+      insecureHTTPParser: false,
+      noDelay: true,
+    }
+    const server =
+      tls === undefined ? http.createServer(common) : https.createServer({ ...common, ...tlsOptions, ...tls })
+    server.timeout = idleTimeout
+    server.maxHeadersCount = 200
+    const handle = (message: IncomingMessage, response: ServerResponse): void =>
+      void this.#handle(message, response)
+    server.on('request', handle)
+    server.on('checkContinue', handle)
+    server.on('checkExpectation', (message: IncomingMessage, response: ServerResponse) => {
+      void this.#handle(message, response, unknownExpectation())
+    })
+    server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) =>
+      refuseConnection(error, socket),
+    )
+    server.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket)
+      socket.once('close', () => this.#sockets.delete(socket))
+    })
+    return server
+  }
+
+  async #handle(message: IncomingMessage, response: ServerResponse, refusal?: OciError): Promise<void> {
+    const started = performance.now()
+    const request = new RegistryRequest(message, response, this.#requestId(message))
+    this.#counters.inFlight++
+    const endpoint = this.#router.find(request.path, this.#captured)
+    const route = endpoint?.methods.get(request.method)
+    let sent = 0
+    let status = 500
+    try {
+      const reply = await this.#answer(request, endpoint, route, refusal)
+      if (this.#draining) reply.headers.push('Connection', 'close')
+      status = reply.status
+      settleBody(message, response, reply)
+      sent = await writeReply(response, request, reply)
+    } catch (error) {
+      this.#bug(error, request)
+      response.destroy()
+    } finally {
+      this.#counters.inFlight--
+      const milliseconds = performance.now() - started
+      this.#counters.record(endpoint?.path ?? 'none', request.method, status, {
+        milliseconds,
+        bytesIn: request.bytesIn,
+        bytesOut: sent,
+      })
+      const { accessLog } = this.#options
+      if (accessLog !== undefined) {
+        const record = this.#record(message, request, { endpoint, route, status, sent, milliseconds })
+        accessLog.write(accessLine(record, accessLog.format))
+      }
+    }
+  }
+
+  /** The one catch of the serving road. */
+  async #answer(
+    request: RegistryRequest,
+    endpoint: Endpoint | undefined,
+    route: Route | undefined,
+    refusal: OciError | undefined,
+  ): Promise<Reply> {
+    try {
+      if (refusal !== undefined) throw refusal
+      if (endpoint === undefined) throw noSuchPath(request.path)
+      if (route === undefined) throw notAllowed(request.method, endpoint.allow)
+      if (this.#draining && isPush(route, request.method)) throw goingAway()
+      const values = parsePathValues(endpoint, request.method, this.#captured)
+      return await route.handler(request, values)
+    } catch (error) {
+      if (error instanceof OciError) return errorReply(error)
+      if (error instanceof ClientGone) return errorReply(clientGone(error))
+      this.#bug(error, request)
+      return errorReply(
+        new OciError('UNKNOWN', 'the registry failed', {
+          detail: `its log says more under request id ${request.id}`,
+          cause: error,
+        }),
+      )
+    }
+  }
+
+  #bug(error: unknown, request: RegistryRequest): void {
+    const { method, path, id } = request
+    const stack = error instanceof Error ? error.stack : String(error)
+    this.#options.log.error('a request failed', { id, method, path, stack })
+  }
+
+  /** A client's own id when it is sane, so that logs of several systems can be joined. */
+  #requestId(message: IncomingMessage): string {
+    const given = message.headers['x-request-id']
+    if (typeof given === 'string' && /^[\w.:-]{1,64}$/.test(given)) return given
+    return `${this.#options.idPrefix}-${(++this.#lastId).toString(36)}`
+  }
+
+  #record(
+    message: IncomingMessage,
+    request: RegistryRequest,
+    done: {
+      endpoint: Endpoint | undefined
+      route: Route | undefined
+      status: number
+      sent: number
+      milliseconds: number
+    },
+  ): AccessRecord {
+    return {
+      time: this.#options.now(),
+      id: request.id,
+      method: request.method,
+      path: request.path,
+      route: done.endpoint?.path ?? 'none',
+      right: done.route?.right ?? 'none',
+      status: done.status,
+      bytesIn: request.bytesIn,
+      bytesOut: done.sent,
+      duration: done.milliseconds,
+      remote: message.socket.remoteAddress ?? '',
+      userAgent: message.headers['user-agent'] ?? '',
+    }
+  }
+}
+
+const tlsOptions: https.ServerOptions = { minVersion: 'TLSv1.2', ALPNProtocols: ['http/1.1'] }
+
+function isPush(route: Route, method: string): boolean {
+  return route.right === 'push' && method !== 'GET' && method !== 'HEAD'
+}
+
+function noSuchPath(path: string): OciError {
+  return new HttpRefusal(404, 'NAME_UNKNOWN', 'there is nothing under this path', {
+    detail: path.slice(0, 300),
+  })
+}
+
+function notAllowed(method: string, allow: string): OciError {
+  return new OciError('UNSUPPORTED', 'the method is not allowed here', {
+    detail: `${method.slice(0, 20)}: this path takes ${allow}`,
+    headers: { Allow: allow },
+  })
+}
+
+function unknownExpectation(): OciError {
+  return new HttpRefusal(417, 'REQUEST_INVALID', 'the expectation cannot be met', {
+    detail: 'Expect: only 100-continue is known',
+  })
+}
+
+function goingAway(): OciError {
+  return new OciError('UNAVAILABLE', 'the registry is going away', { detail: 'try again in a moment' })
+}
+
+function clientGone(cause: ClientGone): OciError {
+  return new HttpRefusal(400, 'SIZE_INVALID', 'the body ended early', { detail: cause.message, cause })
+}

@@ -1,0 +1,31 @@
+import type { ByteSource } from '../blobs/blob-store.ts'
+
+/** Names and values in turn, as they go out: `['Content-Type', 'application/json', …]`. */
+export type FlatHeaders = string[]
+
+/** A body of known length that is made while it is sent. */
+export interface StreamBody {
+  readonly length: number
+  stream(): ByteSource
+  /** Called once, whether the body was sent, cut short or not wanted (HEAD). */
+  close(): void
+}
+
+/** What a handler answers. The writer adds Content-Length; nobody else touches the socket. */
+export interface Reply {
+  readonly status: number
+  readonly headers: FlatHeaders
+  /** Undefined: an empty body. */
+  readonly body?: Uint8Array | StreamBody | undefined
+  /** The length a GET would have had, for a HEAD that does not open the content. */
+  readonly length?: number
+}
+
+export function isStreamBody(body: Uint8Array | StreamBody): body is StreamBody {
+  return !(body instanceof Uint8Array)
+}
+
+export function jsonReply(status: number, value: unknown, headers: FlatHeaders = []): Reply {
+  headers.push('Content-Type', 'application/json')
+  return { status, headers, body: Buffer.from(JSON.stringify(value)) }
+}

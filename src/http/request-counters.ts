@@ -1,0 +1,56 @@
+/** Upper bounds of the duration histogram, in seconds. */
+export const durationBuckets = [
+  0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60,
+]
+
+/** What one worker has counted for one route, method and status: plain data, so that it can be sent to main. */
+export interface RequestCount {
+  readonly route: string
+  readonly method: string
+  readonly status: number
+  count: number
+  seconds: number
+  bytesIn: number
+  bytesOut: number
+  /** Not cumulative, one more than there are bounds. */
+  readonly buckets: number[]
+}
+
+const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
+
+/** Counts requests at the cost of two map look-ups. Labels are bounded: routes, known methods, statuses. */
+export class RequestCounters {
+  readonly #byRoute = new Map<string, Map<number, RequestCount>>()
+  inFlight = 0
+
+  record(route: string, method: string, status: number, sample: RequestSample): void {
+    const known = methods.has(method) ? method : 'other'
+    const key = `${known} ${route}`
+    let byStatus = this.#byRoute.get(key)
+    if (byStatus === undefined) this.#byRoute.set(key, (byStatus = new Map()))
+    let count = byStatus.get(status)
+    if (count === undefined) {
+      const buckets = Array.from<number>({ length: durationBuckets.length + 1 }).fill(0)
+      count = { route, method: known, status, count: 0, seconds: 0, bytesIn: 0, bytesOut: 0, buckets }
+      byStatus.set(status, count)
+    }
+    const seconds = sample.milliseconds / 1000
+    let bucket = 0
+    while (bucket < durationBuckets.length && seconds > (durationBuckets[bucket] as number)) bucket++
+    count.buckets[bucket] = (count.buckets[bucket] ?? 0) + 1
+    count.count++
+    count.seconds += seconds
+    count.bytesIn += sample.bytesIn
+    count.bytesOut += sample.bytesOut
+  }
+
+  snapshot(): RequestCount[] {
+    return [...this.#byRoute.values()].flatMap((byStatus) => [...byStatus.values()])
+  }
+}
+
+export interface RequestSample {
+  readonly milliseconds: number
+  readonly bytesIn: number
+  readonly bytesOut: number
+}

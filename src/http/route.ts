@@ -1,0 +1,44 @@
+import type { Digest } from '../oci/digest.ts'
+import type { RepositoryName } from '../oci/repository-name.ts'
+import type { Reference } from '../oci/tag.ts'
+import type { RegistryRequest } from './registry-request.ts'
+import type { Reply } from './reply.ts'
+
+/** What a request wants of the repository it names; `none` where no repository is concerned. */
+export type Right = 'pull' | 'push' | 'delete' | 'list' | 'none'
+
+/** The checked values that may stand in a path. */
+export interface PathValues {
+  readonly name: RepositoryName
+  readonly digest: Digest
+  readonly reference: Reference
+  /** The id of an upload session: letters, digits and dashes. */
+  readonly upload: string
+}
+
+type ValueNames<Path extends string> = Path extends `${string}<${infer Name}>${infer Rest}`
+  ? Name | ValueNames<Rest>
+  : never
+
+export type PathParams<Path extends string> = {
+  readonly [Name in ValueNames<Path> & keyof PathValues]: PathValues[Name]
+}
+
+export type Handler<Params> = (request: RegistryRequest, params: Params) => Reply | Promise<Reply>
+
+export interface Route {
+  readonly methods: readonly string[]
+  readonly path: string
+  readonly right: Right
+  readonly handler: Handler<PathValues>
+}
+
+/** One line of the route table: the path is the type of the params. `<name>` may hold slashes, the others may not. */
+export function route<const Path extends string>(
+  methods: readonly string[],
+  path: Path,
+  right: Right,
+  handler: Handler<PathParams<Path>>,
+): Route {
+  return { methods, path, right, handler: handler as Handler<PathValues> }
+}

@@ -1,0 +1,179 @@
+import { parseDigest } from '../oci/digest.ts'
+import { OciError } from '../oci/oci-error.ts'
+import { parseRepositoryName } from '../oci/repository-name.ts'
+import { parseReference } from '../oci/tag.ts'
+import { HttpRefusal } from './http-refusal.ts'
+import type { PathValues, Route } from './route.ts'
+
+/** A path of the table with everything that may be done there. */
+export interface Endpoint {
+  readonly path: string
+  /** Small and stable while the server lives: an index for counters. */
+  readonly index: number
+  readonly methods: ReadonlyMap<string, Route>
+  /** For the Allow header. */
+  readonly allow: string
+  /** Names of the captured values, from right to left; `name` is the last. */
+  readonly captures: readonly (keyof PathValues)[]
+}
+
+interface Node {
+  readonly literals: Map<string, Node>
+  wildcard: Node | undefined
+  endpoint: Endpoint | undefined
+}
+
+const prefix = '/v2/'
+
+/**
+ * Finds the endpoint of a path. Repository names contain slashes and may contain segments such as `blobs` or
+ * `manifests`, so a path is read from its right end; what remains on the left is the name.
+ */
+export class Router {
+  readonly endpoints: readonly Endpoint[]
+  readonly #fixed = new Map<string, Endpoint>()
+  readonly #root: Node = newNode()
+
+  constructor(routes: readonly Route[]) {
+    const paths = Map.groupBy(routes, (each) => each.path)
+    this.endpoints = [...paths].map(([path, group], index) => this.#add(path, index, group))
+  }
+
+  /** `captured` receives the raw values from right to left. Undefined: no such path. */
+  find(path: string, captured: string[]): Endpoint | undefined {
+    captured.length = 0
+    const fixed = this.#fixed.get(path)
+    if (fixed !== undefined) return fixed
+    return path.startsWith(prefix) ? walk(this.#root, path, path.length, captured) : undefined
+  }
+
+  #add(path: string, index: number, routes: readonly Route[]): Endpoint {
+    const methods = new Map(routes.flatMap((each) => each.methods.map((method) => [method, each] as const)))
+    const segments = path.startsWith(`${prefix}<name>/`) ? path.slice(prefix.length).split('/').slice(1) : []
+    const values = segments.filter(isCapture).map((segment) => segment.slice(1, -1) as keyof PathValues)
+    const endpoint: Endpoint = {
+      path,
+      index,
+      methods,
+      allow: [...methods.keys()].join(', '),
+      captures: segments.length === 0 ? [] : [...values.reverse(), 'name'],
+    }
+    if (segments.length === 0) this.#fixed.set(path, endpoint)
+    else insert(this.#root, segments).endpoint = endpoint
+    return endpoint
+  }
+}
+
+/**
+ * The checked values of a path. Throws OciError NAME_INVALID, DIGEST_INVALID, TAG_INVALID or
+ * BLOB_UPLOAD_UNKNOWN; what is to be deleted under a malformed name cannot be there, so that is "unknown".
+ */
+export function parsePathValues(endpoint: Endpoint, method: string, captured: readonly string[]): PathValues {
+  const values: Record<string, string> = {}
+  const { captures } = endpoint
+  for (let index = captures.length - 1; index >= 0; index--) {
+    const name = captures[index]!
+    const text = captured[index]!
+    try {
+      values[name] = parsers[name](text.includes('%') ? decode(name, text) : text)
+    } catch (error) {
+      throw method === 'DELETE' && error instanceof OciError ? asUnknown(name, error) : error
+    }
+  }
+  return values as unknown as PathValues
+}
+
+const uploadId = /^[A-Za-z0-9-]{1,128}$/
+
+const parsers: { readonly [Name in keyof PathValues]: (text: string) => PathValues[Name] } = {
+  name: parseRepositoryName,
+  digest: parseDigest,
+  reference: parseReference,
+  upload: (text) => {
+    if (uploadId.test(text)) return text
+    throw new OciError('BLOB_UPLOAD_UNKNOWN', 'the upload is not known', {
+      detail: 'this is no id of an upload',
+    })
+  },
+}
+
+// The conformance program takes 404 but not 400 for the deletion of a malformed digest.
+function asUnknown(name: keyof PathValues, error: OciError): OciError {
+  if (name === 'digest')
+    return new OciError('BLOB_UNKNOWN', 'the blob is not known', { detail: error.detail, cause: error })
+  if (name === 'reference') {
+    return new OciError('MANIFEST_UNKNOWN', 'the manifest is not known', {
+      detail: error.detail,
+      cause: error,
+    })
+  }
+  return error
+}
+
+/** Percent-decoding, once and segment by segment: an encoded slash never becomes a separator. */
+function decode(name: keyof PathValues, text: string): string {
+  const segments = text.split('/').map(decodeSegment)
+  if (!segments.some((segment) => segment.includes('/'))) return segments.join('/')
+  if (name === 'name') {
+    throw new OciError('NAME_INVALID', 'the repository name is not valid', {
+      detail: 'it contains an encoded slash (%2F)',
+    })
+  }
+  return segments.join('/')
+}
+
+function decodeSegment(segment: string): string {
+  try {
+    return decodeURIComponent(segment)
+  } catch (cause) {
+    throw new HttpRefusal(400, 'REQUEST_INVALID', 'the path is not valid', {
+      detail: 'it contains a percent sign that does not begin the encoding of a character',
+      cause,
+    })
+  }
+}
+
+function walk(node: Node, path: string, end: number, captured: string[]): Endpoint | undefined {
+  if (node.endpoint !== undefined) {
+    if (end <= prefix.length) return undefined
+    captured.push(path.slice(prefix.length, end))
+    return node.endpoint
+  }
+  // The name needs at least one character between the prefix and the next slash.
+  const slash = path.lastIndexOf('/', end - 1)
+  if (slash <= prefix.length) return undefined
+  const segment = path.slice(slash + 1, end)
+  const literal = node.literals.get(segment)
+  if (literal !== undefined) {
+    const found = walk(literal, path, slash, captured)
+    if (found !== undefined) return found
+  }
+  if (node.wildcard === undefined || segment === '') return undefined
+  captured.push(segment)
+  const found = walk(node.wildcard, path, slash, captured)
+  if (found === undefined) captured.pop()
+  return found
+}
+
+function insert(root: Node, segments: readonly string[]): Node {
+  let node = root
+  for (const segment of segments.toReversed()) {
+    if (isCapture(segment)) node = node.wildcard ??= newNode()
+    else node = node.literals.get(segment) ?? setLiteral(node, segment)
+  }
+  return node
+}
+
+function setLiteral(node: Node, segment: string): Node {
+  const child = newNode()
+  node.literals.set(segment, child)
+  return child
+}
+
+function isCapture(segment: string): boolean {
+  return segment.startsWith('<')
+}
+
+function newNode(): Node {
+  return { literals: new Map(), wildcard: undefined, endpoint: undefined }
+}

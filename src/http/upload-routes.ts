@@ -1,0 +1,118 @@
+import { parseDigest, parseDigestAlgorithm, type Digest } from '../oci/digest.ts'
+import { OciError } from '../oci/oci-error.ts'
+import { isRepositoryName, type RepositoryName } from '../oci/repository-name.ts'
+import type { Registry, UploadStatus } from '../registry/registry.ts'
+import { parseContentRange } from './range.ts'
+import type { RegistryRequest } from './registry-request.ts'
+import type { Reply } from './reply.ts'
+import { route, type Route } from './route.ts'
+
+const session = '/v2/<name>/blobs/uploads/<upload>'
+
+export function uploadRoutes(registry: Registry): Route[] {
+  const { uploads } = registry
+  const open = (request: RegistryRequest, { name }: { name: RepositoryName }): Promise<Reply> =>
+    openUpload(registry, request, name)
+  return [
+    route(['POST'], '/v2/<name>/blobs/uploads/', 'push', open),
+    route(['POST'], '/v2/<name>/blobs/uploads', 'push', open),
+    route(['GET', 'HEAD'], session, 'push', async (_request, { name, upload: id }) => {
+      const upload = await uploads.status(name, id)
+      if (upload === undefined) throw uploadUnknown()
+      return { status: 204, headers: uploadHeaders(upload, '0--1') }
+    }),
+    route(['PATCH'], session, 'push', async (request, { name, upload: id }) => {
+      const upload = await uploads.append(name, id, request.body(), chunkRange(request), request.signal)
+      return { status: 202, headers: uploadHeaders(upload, '0-0') }
+    }),
+    route(['PUT'], session, 'push', async (request, { name, upload: id }) => {
+      const digest = digestOf(request)
+      const body = request.hasBody ? request.body() : undefined
+      await uploads.finish(name, id, digest, body, chunkRange(request), request.signal)
+      return created(name, digest)
+    }),
+    route(['DELETE'], session, 'push', async (_request, { name, upload: id }) => {
+      if (!(await uploads.cancel(name, id))) throw uploadUnknown()
+      return { status: 204, headers: ['Docker-Upload-UUID', id] }
+    }),
+  ]
+}
+
+/** Location, Range and UUID of an upload. `none` is what Range says while nothing has been received. */
+export function uploadHeaders({ repository, id, offset }: UploadStatus, none: '0-0' | '0--1'): string[] {
+  return [
+    'Location',
+    `/v2/${repository}/blobs/uploads/${id}`,
+    'Range',
+    offset === 0 ? none : `0-${offset - 1}`,
+    'Docker-Upload-UUID',
+    id,
+  ]
+}
+
+async function openUpload(
+  registry: Registry,
+  request: RegistryRequest,
+  name: RepositoryName,
+): Promise<Reply> {
+  const { query } = request
+  const mount = query.get('mount')
+  if (mount !== null && (await mounted(registry, request, name, parseDigest(mount)))) {
+    return created(name, parseDigest(mount))
+  }
+  const digest = query.get('digest')
+  if (mount === null && digest !== null) {
+    const parsed = parseDigest(digest)
+    await registry.uploads.single(name, parsed, request.body(), request.signal)
+    return created(name, parsed)
+  }
+  const algorithm = query.get('digest-algorithm')
+  const upload = await registry.uploads.open(
+    name,
+    algorithm === null ? undefined : parseDigestAlgorithm(algorithm),
+  )
+  return { status: 202, headers: uploadHeaders(upload, '0-0') }
+}
+
+/** A mount that cannot be done is no error: the client gets an upload instead. */
+async function mounted(
+  { blobs }: Registry,
+  request: RegistryRequest,
+  name: RepositoryName,
+  digest: Digest,
+): Promise<boolean> {
+  const from = request.query.get('from')
+  if (from === null || from === '') return blobs.mount(name, digest, undefined)
+  return isRepositoryName(from) && blobs.mount(name, digest, from)
+}
+
+function created(name: RepositoryName, digest: Digest): Reply {
+  return {
+    status: 201,
+    headers: ['Location', `/v2/${name}/blobs/${digest}`, 'Docker-Content-Digest', digest],
+  }
+}
+
+function digestOf(request: RegistryRequest): Digest {
+  const digest = request.query.get('digest')
+  if (digest !== null) return parseDigest(digest)
+  throw new OciError('DIGEST_INVALID', 'the digest is missing', {
+    detail: 'a PUT that closes an upload needs ?digest=<digest of the whole blob>',
+  })
+}
+
+function chunkRange(request: RegistryRequest): ReturnType<typeof parseContentRange> {
+  const header = request.header('content-range')
+  if (header === undefined) return undefined
+  const range = parseContentRange(header)
+  if (range !== undefined) return range
+  throw new OciError('BLOB_UPLOAD_INVALID', 'the Content-Range is not valid', {
+    detail: `"${header.slice(0, 100)}": a chunk has Content-Range: <first byte>-<last byte>`,
+  })
+}
+
+function uploadUnknown(): OciError {
+  return new OciError('BLOB_UPLOAD_UNKNOWN', 'the upload is not known', {
+    detail: 'it was finished, cancelled or has expired: begin a new upload',
+  })
+}

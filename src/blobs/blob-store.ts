@@ -76,6 +76,8 @@ export interface BlobStore {
   receive(source: ByteSource, options: ReceiveOptions, signal?: AbortSignal): Promise<Received>
   /** Makes staged bytes readable for good: when it resolves, no crash or power cut takes them away. Publishing twice is no error. */
   publish(key: DataKey): Promise<void>
+  /** Takes all of `source` under a key that it had in another store, and publishes it; returns its size. For restoring a backup. */
+  adopt(key: DataKey, source: ByteSource, signal?: AbortSignal): Promise<number>
   /** A reader over published bytes; undefined when there are none. The bytes stay readable until `close`, even when removed meanwhile. */
   open(key: DataKey): Promise<BlobReader | undefined>
   /** A reader over staged bytes; undefined when there are none. */

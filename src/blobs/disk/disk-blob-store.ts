@@ -126,6 +126,25 @@ class DiskBlobStore implements BlobStore {
     await flushFolder(stateFolder(folder, 'published', key.slice(0, 2)))
   }
 
+  async adopt(key: DataKey, source: ByteSource, signal?: AbortSignal): Promise<number> {
+    const staged = await this.#create(key)
+    let size = 0
+    try {
+      for await (const chunk of source) {
+        signal?.throwIfAborted()
+        size += chunk.length
+        await staged.append(chunk)
+      }
+      await staged.finish()
+    } catch (error) {
+      throw hasErrorCode(error, 'ENOSPC', 'EDQUOT') ? this.#parts.space.full(error) : error
+    } finally {
+      await staged.close()
+    }
+    await this.publish(key)
+    return size
+  }
+
   open(key: DataKey): Promise<BlobReader | undefined> {
     return this.#open(this.#path('published', key))
   }

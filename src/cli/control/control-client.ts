@@ -1,0 +1,53 @@
+import { request, type IncomingMessage } from 'node:http'
+import { createInterface } from 'node:readline'
+import { UserError } from '../../user-error.ts'
+import { controlSocketPath } from './socket-path.ts'
+
+/** The reply of the server that serves this folder; undefined when nobody does. */
+export async function askServer(
+  folder: string,
+  method: 'GET' | 'POST',
+  path: string,
+): Promise<IncomingMessage | undefined> {
+  try {
+    const socket = controlSocketPath(folder)
+    try {
+      return await new Promise<IncomingMessage>((resolve, reject) => {
+        request({ socketPath: socket.path, method, path }, resolve).on('error', reject).end()
+      })
+    } finally {
+      socket.close()
+    }
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'ECONNREFUSED') return undefined
+    if (code === 'EACCES') {
+      throw new UserError('CONTROL_NOT_PERMITTED', `${folder} is served by another user`, {
+        hint: 'Run this as the user that runs trow serve.',
+        cause: error,
+      })
+    }
+    throw error
+  }
+}
+
+/** Events of the server, a JSON line each. Throws UserError SERVER_FAILED when it says that it failed, or is cut. */
+export async function* readEvents<Event>(reply: IncomingMessage): AsyncGenerator<Event> {
+  try {
+    for await (const line of createInterface({ input: reply })) {
+      const event = JSON.parse(line) as Event & { error?: string }
+      if (event.error !== undefined) throw new UserError('SERVER_FAILED', event.error)
+      yield event
+    }
+  } catch (error) {
+    throw error instanceof UserError ? error : cut(error)
+  }
+  if (!reply.complete) throw cut(undefined)
+}
+
+function cut(cause: unknown): UserError {
+  return new UserError('SERVER_FAILED', 'the server ended before it was done', {
+    hint: 'Its log says more; run the command again.',
+    cause,
+  })
+}

@@ -1,0 +1,73 @@
+import { Command, Option } from 'commander'
+import type { GarbageEvent } from '../../registry/garbage.ts'
+import { UserError } from '../../user-error.ts'
+import { askServer, readEvents } from '../control/control-client.ts'
+import { createLogger } from '../logger.ts'
+import type { CommandContext } from '../program.ts'
+import { humanSize } from '../quantities.ts'
+import { addSettingOptions, settingsOf } from '../serve/command.ts'
+import { GarbageSchedule } from './garbage-schedule.ts'
+import { openLocalStores } from './local-stores.ts'
+
+export function gcCommand({ terminal }: CommandContext): Command {
+  const command = new Command('gc')
+    .description(
+      'collect garbage now: abandoned uploads, unreferenced blobs, untagged manifests where a rule says so',
+    )
+    .option('--dry-run', 'say what would go and why, change nothing')
+    .addOption(new Option('-o, --output <format>', 'text or json').choices(['text', 'json']).default('text'))
+  addSettingOptions(command, ['data', 'gc-grace', 'upload-expiry'])
+  return command.action(async (options: Record<string, unknown>) => {
+    const { settings } = settingsOf(options, terminal)
+    const dryRun = options['dryRun'] === true
+    const json = options['output'] === 'json'
+    const totals = { items: 0, bytes: 0 }
+    const show = (event: GarbageEvent): void => {
+      if (event.kind === 'item') {
+        totals.items++
+        if (event.item.kind !== 'blob-link') totals.bytes += event.item.bytes
+      }
+      if (event.kind === 'busy') throw busy()
+      terminal.stdout.write(json ? `${JSON.stringify(event)}\n` : eventLine(event, dryRun))
+    }
+    const reply = await askServer(settings.data, 'POST', `/gc${dryRun ? '?dry-run' : ''}`)
+    if (reply !== undefined) for await (const event of readEvents<GarbageEvent>(reply)) show(event)
+    else {
+      const log = createLogger({ format: 'text', level: settings['log-level'] })
+      const { stores, close } = await openLocalStores(settings, log)
+      try {
+        for await (const event of new GarbageSchedule(stores, 0).run({ dryRun })) show(event)
+      } finally {
+        await close()
+      }
+    }
+    if (!json) {
+      terminal.stdout.write(
+        `${dryRun ? 'would take' : 'took'} ${totals.items} items, ${humanSize(totals.bytes)}\n`,
+      )
+    }
+  })
+}
+
+function eventLine(event: GarbageEvent, dryRun: boolean): string {
+  switch (event.kind) {
+    case 'item': {
+      const { kind, repository, subject, bytes, reason } = event.item
+      const where = repository === undefined || repository === subject ? '' : ` of ${repository}`
+      const size = bytes > 0 ? ` (${humanSize(bytes)})` : ''
+      return `${dryRun ? 'would be ' : ''}${event.action}: ${kind} ${subject}${where}${size}: ${reason}\n`
+    }
+    case 'suspended':
+      return `nothing is deleted before ${new Date(event.until).toISOString()}: the clock has jumped, or nothing has run for longer than the grace period\n`
+    case 'freed':
+      return event.files > 0 ? `removed ${event.files} files\n` : ''
+    case 'busy':
+      return ''
+  }
+}
+
+function busy(): UserError {
+  return new UserError('GARBAGE_BUSY', 'a collection of garbage or a backup is running', {
+    hint: 'Try again when it is done.',
+  })
+}

@@ -1,0 +1,71 @@
+import { Command, CommanderError } from 'commander'
+import { exitCode, UserError } from '../user-error.ts'
+import { completionCommand } from './completion.ts'
+import { maintenanceCommands } from './maintenance/commands.ts'
+import { serveCommand } from './serve/command.ts'
+import type { Terminal } from './streams.ts'
+import { versionCommand } from './version.ts'
+
+/** What a command is made with; its action sets the exit code of the run. */
+export interface CommandContext {
+  readonly terminal: Terminal
+  /** To be called by the action with its result. */
+  finish(code: number): void
+}
+
+/** Builds the whole command tree. */
+export function createProgram(context: CommandContext): Command {
+  const program = new Command('trow')
+    .description('An OCI registry for Kubernetes clusters, and the command line that puts it there')
+    .showHelpAfterError('(trow --help lists the commands)')
+    .showSuggestionAfterError(true)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void context.terminal.stdout.write(text),
+      writeErr: (text) => void context.terminal.stderr.write(text.replace(/^error: /, 'trow: ')),
+    })
+  const commands = [
+    serveCommand(context),
+    ...maintenanceCommands(context),
+    versionCommand(context),
+    completionCommand(context, () => program),
+  ]
+  for (const command of commands) program.addCommand(inherit(command, program))
+  return program
+}
+
+/** Runs one command line and returns its exit code. Errors are printed, never thrown. */
+export async function run(args: readonly string[], terminal: Terminal): Promise<number> {
+  let code = 0
+  const program = createProgram({ terminal, finish: (result) => (code = result) })
+  if (args.length === 0) {
+    terminal.stderr.write(program.helpInformation())
+    return exitCode.usage
+  }
+  try {
+    await program.parseAsync([...args], { from: 'user' })
+    return code
+  } catch (error) {
+    return report(error, terminal)
+  }
+}
+
+function inherit(command: Command, program: Command): Command {
+  command.copyInheritedSettings(program)
+  for (const child of command.commands) inherit(child, command)
+  return command
+}
+
+function report(error: unknown, terminal: Terminal): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCode.usage
+  if (error instanceof UserError) {
+    terminal.stderr.write(`trow: ${error.message} (${error.code})\n`)
+    if (error.hint !== undefined) terminal.stderr.write(`  ${error.hint}\n`)
+    return error.exitCode
+  }
+  const { message, stack } = error instanceof Error ? error : new Error(String(error))
+  terminal.stderr.write(`trow: ${message}\n`)
+  if (terminal.env['TROW_LOG_LEVEL'] === 'debug') terminal.stderr.write(`${stack}\n`)
+  else terminal.stderr.write('  This is a bug; TROW_LOG_LEVEL=debug shows where.\n')
+  return exitCode.failed
+}

@@ -1,0 +1,93 @@
+import { accessSync, constants } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import type { Settings } from '../settings-schema.ts'
+import type { Terminal } from '../streams.ts'
+import { isLoopback } from './exposure.ts'
+
+interface BannerFacts {
+  readonly url: string
+  readonly settings: Settings
+  readonly fresh: boolean
+  readonly caPath: string | undefined
+}
+
+interface Engine {
+  readonly program: string
+  readonly push: (image: string, plain: boolean) => readonly string[]
+}
+
+const engines: readonly Engine[] = [
+  {
+    program: 'docker',
+    push: (image) => ['docker pull busybox', `docker tag busybox ${image}`, `docker push ${image}`],
+  },
+  {
+    program: 'podman',
+    push: (image, plain) => [
+      'podman pull docker.io/library/busybox',
+      `podman push${plain ? ' --tls-verify=false' : ''} docker.io/library/busybox ${image}`,
+    ],
+  },
+  {
+    program: 'nerdctl',
+    push: (image, plain) => [
+      'nerdctl pull busybox',
+      `nerdctl tag busybox ${image}`,
+      `nerdctl push${plain ? ' --insecure-registry' : ''} ${image}`,
+    ],
+  },
+  {
+    program: 'skopeo',
+    push: (image, plain) => [
+      `skopeo copy${plain ? ' --dest-tls-verify=false' : ''} docker://docker.io/library/busybox docker://${image}`,
+    ],
+  },
+  { program: 'crane', push: (image, plain) => [`crane copy${plain ? ' --insecure' : ''} busybox ${image}`] },
+]
+
+/** What a person needs after the start: where it is, where the data is, and the commands of a first push. */
+export function printBanner(facts: BannerFacts, terminal: Terminal): void {
+  const { url, settings, fresh, caPath } = facts
+  const say = (line = ''): void => void terminal.stderr.write(`${line}\n`)
+  say(`  data   ${settings.data}`)
+  if (caPath !== undefined) say(`  CA     ${caPath}`)
+  if (!fresh) return
+  const image = `${new URL(url).host}/busybox:latest`
+  const found = engines.find(({ program }) => isInstalled(program, terminal.env['PATH'] ?? ''))
+  say()
+  if (found === undefined) {
+    say('  For a first push, install docker, podman, nerdctl, skopeo or crane; with crane:')
+    say(`    crane copy busybox ${image}`)
+  } else {
+    say(`  A first push with ${found.program}:`)
+    for (const line of found.push(image, url.startsWith('http:'))) say(`    ${line}`)
+  }
+  if (isLoopback(settings.listen.host) && runsInVm(found?.program, terminal.env)) {
+    say()
+    say(
+      `  This ${found?.program} runs in a VM, which does not reach ${settings.listen.host} of this machine. Start`,
+    )
+    say('    trow serve --listen 0.0.0.0:8000 --tls-auto --tls-san host.docker.internal')
+    say('  and push to host.docker.internal:8000 after the VM trusts the CA that is printed then.')
+  }
+  say()
+}
+
+function isInstalled(program: string, path: string): boolean {
+  return path.split(delimiter).some((folder) => {
+    try {
+      accessSync(join(folder, program), constants.X_OK)
+      return folder !== ''
+    } catch {
+      return false
+    }
+  })
+}
+
+/** Docker Desktop, colima and podman machine keep the engine in a VM: always beyond Linux, and where the socket is not the system's. */
+function runsInVm(program: string | undefined, env: Terminal['env']): boolean {
+  if (program !== 'docker' && program !== 'podman' && program !== 'nerdctl') return false
+  if (process.platform !== 'linux') return true
+  const host = env['DOCKER_HOST'] ?? ''
+  return program === 'docker' && (/^(tcp|ssh):/.test(host) || host.includes('.docker/desktop'))
+}

@@ -1,0 +1,121 @@
+import * as x509 from '@peculiar/x509'
+import { isIP } from 'node:net'
+import { encodeNameConstraints, nameConstraintsOid } from './name-constraints.ts'
+import type { TlsPair } from '../../http/registry-server.ts'
+
+export interface Authority {
+  readonly cert: string
+  readonly key: string
+}
+
+const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
+const authorityLife = 10 * 365 * 24 * 3_600_000
+
+/** Loopback and private ranges (RFC 1918, RFC 6598, RFC 4193, link-local): all this CA may speak for besides its names. */
+const privateRanges = [
+  '127.0.0.0/8',
+  '10.0.0.0/8',
+  '172.16.0.0/12',
+  '192.168.0.0/16',
+  '100.64.0.0/10',
+  '169.254.0.0/16',
+  '::1/128',
+  'fc00::/7',
+  'fe80::/10',
+]
+
+/**
+ * A CA with critical name constraints (RFC 5280, 4.2.1.10): people put it into keychains, and it must not be able
+ * to vouch for the rest of the world.
+ */
+export async function makeAuthority(
+  names: readonly string[],
+  addresses: readonly string[],
+  crypto: Crypto,
+): Promise<Authority> {
+  const keys = await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
+  const permitted = [...new Set([...names, 'localhost', 'host.docker.internal'])]
+  const ranges = [...privateRanges, ...addresses.map((each) => `${each}/${isIP(each) === 4 ? 32 : 128}`)]
+  const notBefore = new Date(Date.now() - 3_600_000)
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned(
+    {
+      name: 'CN=trow CA',
+      serialNumber: serial(crypto),
+      notBefore,
+      notAfter: new Date(notBefore.getTime() + authorityLife),
+      keys,
+      signingAlgorithm: algorithm,
+      extensions: [
+        new x509.BasicConstraintsExtension(true, 0, true),
+        new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+        await x509.SubjectKeyIdentifierExtension.create(keys.publicKey, false, crypto),
+        new x509.Extension(
+          nameConstraintsOid,
+          true,
+          encodeNameConstraints(
+            permitted.map((name) => name.replace(/^\*\./, '')),
+            ranges,
+          ),
+        ),
+      ],
+    },
+    crypto,
+  )
+  return { cert: `${certificate.toString('pem')}\n`, key: await exportKey(keys.privateKey, crypto) }
+}
+
+/** A server certificate for names and addresses; `life` in milliseconds. */
+export async function issueLeaf(
+  authority: Authority,
+  { names, life }: { readonly names: readonly string[]; readonly life: number },
+  crypto: Crypto,
+): Promise<TlsPair> {
+  const issuer = new x509.X509Certificate(authority.cert)
+  const signingKey = await crypto.subtle.importKey(
+    'pkcs8',
+    x509.PemConverter.decodeFirst(authority.key),
+    algorithm,
+    false,
+    ['sign'],
+  )
+  const keys = await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
+  const notBefore = new Date(Date.now() - 3_600_000)
+  const certificate = await x509.X509CertificateGenerator.create(
+    {
+      subject: 'CN=trow',
+      issuer: issuer.subject,
+      serialNumber: serial(crypto),
+      notBefore,
+      notAfter: new Date(notBefore.getTime() + life),
+      publicKey: keys.publicKey,
+      signingKey,
+      signingAlgorithm: algorithm,
+      extensions: [
+        new x509.BasicConstraintsExtension(false, undefined, true),
+        new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+        new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth], false),
+        new x509.SubjectAlternativeNameExtension(
+          names.map((value) => ({ type: isIP(value) === 0 ? ('dns' as const) : ('ip' as const), value })),
+          false,
+        ),
+        await x509.AuthorityKeyIdentifierExtension.create(issuer, false, crypto),
+        await x509.SubjectKeyIdentifierExtension.create(keys.publicKey, false, crypto),
+      ],
+    },
+    crypto,
+  )
+  return {
+    cert: `${certificate.toString('pem')}\n${authority.cert}`,
+    key: await exportKey(keys.privateKey, crypto),
+  }
+}
+
+function serial(crypto: Crypto): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16))
+  bytes[0] = ((bytes[0] ?? 0) & 0x7f) | 0x40
+  return Buffer.from(bytes).toString('hex')
+}
+
+async function exportKey(key: CryptoKey, crypto: Crypto): Promise<string> {
+  return `${x509.PemConverter.encode(await crypto.subtle.exportKey('pkcs8', key), 'PRIVATE KEY')}\n`
+}

@@ -1,0 +1,62 @@
+import { availableParallelism } from 'node:os'
+import { Command, Option } from 'commander'
+import type { CommandContext } from '../program.ts'
+import { defaultSettings, settingInfo, type SettingName } from '../settings-schema.ts'
+import { printSettings, resolveSettings, variableOf, type ResolvedSettings } from '../settings.ts'
+import type { Terminal } from '../streams.ts'
+import { serve } from './serve.ts'
+
+export function serveCommand({ terminal, finish }: CommandContext): Command {
+  const command = new Command('serve').description('run the registry').addHelpText(
+    'after',
+    `
+Each setting is a flag, a variable (--gc-grace is ${variableOf('gc-grace')}) or a key of trow.yaml (gc-grace: 24h), in
+that order. Lists are separated by commas.`,
+  )
+  addSettingOptions(command, Object.keys(settingInfo) as SettingName[])
+  return command
+    .option('--print-config', 'print the effective settings as YAML, with where each came from')
+    .action(async (options: Record<string, unknown>) => {
+      const resolved = settingsOf(options, terminal)
+      if (options['printConfig'] === true) {
+        terminal.stdout.write(printSettings(resolved))
+        return
+      }
+      finish(await serve(resolved, terminal))
+    })
+}
+
+/** Adds the flags of these settings, and --config. */
+export function addSettingOptions(command: Command, names: readonly SettingName[]): void {
+  const defaults = defaultSettings(availableParallelism())
+  for (const name of names) {
+    const { help, value } = settingInfo[name]
+    if (name === 'untagged') continue
+    const initial = defaults[name]
+    const shown =
+      value === undefined || initial === undefined || String(initial) === ''
+        ? help
+        : `${help} (default: ${initial === true ? 'on' : String(initial)})`
+    command.addOption(new Option(value === undefined ? `--${name}` : `--${name} <${value}>`, shown))
+  }
+  command.option('--config <file>', 'a trow.yaml with settings')
+}
+
+/** The settings of a command line made with `addSettingOptions`. Throws UserError as `resolveSettings` does. */
+export function settingsOf(options: Readonly<Record<string, unknown>>, terminal: Terminal): ResolvedSettings {
+  const flags: Record<string, unknown> = {}
+  for (const name of Object.keys(settingInfo)) {
+    const given = options[camelCase(name)]
+    if (given !== undefined) flags[name] = given
+  }
+  return resolveSettings({
+    flags,
+    env: terminal.env,
+    file: (options['config'] as string | undefined) ?? terminal.env['TROW_CONFIG'],
+    cores: availableParallelism(),
+  })
+}
+
+function camelCase(name: string): string {
+  return name.replaceAll(/-(\w)/g, (_, letter: string) => letter.toUpperCase())
+}

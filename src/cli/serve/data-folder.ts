@@ -1,0 +1,40 @@
+import { accessSync, constants, mkdirSync, statSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { databasePath } from '../../metadata/sql/sql-metadata-store.ts'
+import { lockFolder, type FolderLock } from '../../metadata/sql/folder-lock.ts'
+import { openForWriting } from '../../metadata/sql/sqlite-file.ts'
+import { UserError } from '../../user-error.ts'
+
+export interface DataFolder {
+  readonly path: string
+  readonly lock: FolderLock
+  /** It held no registry before. */
+  readonly fresh: boolean
+}
+
+/**
+ * Makes, locks and migrates the folder. Throws UserError FOLDER_NOT_WRITABLE, FOLDER_LOCKED, SCHEMA_NEWER or
+ * DATABASE_UNUSABLE.
+ */
+export function openDataFolder(given: string): DataFolder {
+  const path = resolve(given)
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 })
+    accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK)
+  } catch (cause) {
+    throw new UserError('FOLDER_NOT_WRITABLE', `${path} cannot be written: ${(cause as Error).message}`, {
+      hint: 'Choose another folder with --data, or give this user the right to write there.',
+      cause,
+    })
+  }
+  const fresh = statSync(databasePath(path), { throwIfNoEntry: false }) === undefined
+  const lock = lockFolder(path)
+  try {
+    // The writer opens it again; this one speaks of what is wrong before anything else has started.
+    openForWriting(databasePath(path)).close()
+  } catch (error) {
+    lock.release()
+    throw error
+  }
+  return { path, lock, fresh }
+}

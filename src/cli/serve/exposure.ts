@@ -1,0 +1,34 @@
+import { isIP } from 'node:net'
+import type { Log } from '../../log.ts'
+import { exitCode, UserError } from '../../user-error.ts'
+import type { Settings } from '../settings-schema.ts'
+
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
+}
+
+/** Beyond loopback there must be TLS or an explicit --plain-http. Throws UserError PLAIN_HTTP_REFUSED, TLS_INCOMPLETE. */
+export function checkExposure(settings: Settings, log: Log): void {
+  const { host } = settings.listen
+  if ((settings['tls-cert'] === undefined) !== (settings['tls-key'] === undefined)) {
+    throw new UserError('TLS_INCOMPLETE', '--tls-cert and --tls-key go together', {
+      hint: 'Give both, or --tls-auto for a certificate that trow makes.',
+      exitCode: exitCode.usage,
+    })
+  }
+  if (settings['tls-auto'] && settings['tls-cert'] !== undefined) {
+    throw new UserError('TLS_INCOMPLETE', '--tls-auto and --tls-cert exclude each other', {
+      hint: 'Give one of them.',
+      exitCode: exitCode.usage,
+    })
+  }
+  if (isLoopback(host)) return
+  const tls = settings['tls-auto'] || settings['tls-cert'] !== undefined
+  if (!tls && !settings['plain-http']) {
+    throw new UserError('PLAIN_HTTP_REFUSED', `${host} is not loopback, and there is no TLS`, {
+      hint: 'Add --tls-auto, or --tls-cert and --tls-key; --plain-http allows HTTP to everybody who can reach it.',
+      exitCode: exitCode.usage,
+    })
+  }
+  log.warn('access is open: everybody who reaches this address may push, pull and delete', { host })
+}

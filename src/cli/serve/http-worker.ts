@@ -1,0 +1,140 @@
+import { randomUUID } from 'node:crypto'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { parentPort, workerData } from 'node:worker_threads'
+import { openDiskBlobStore } from '../../blobs/disk/disk-blob-store.ts'
+import type { HealthChecks } from '../../http/health-routes.ts'
+import { MemoryBudget } from '../../http/memory-budget.ts'
+import { createRegistryServer } from '../../http/registry-server.ts'
+import type { MetadataStore } from '../../metadata/metadata-store.ts'
+import { Generations } from '../../metadata/sql/generations.ts'
+import { openSqlMetadata } from '../../metadata/sql/sql-metadata-store.ts'
+import { PortRunner } from '../../metadata/sql/writer-port.ts'
+import type { RepositoryName } from '../../oci/repository-name.ts'
+import { openRegistry } from '../../registry/open-registry.ts'
+import { createLogger } from '../logger.ts'
+import { LineBatch } from './line-batch.ts'
+import { OperationCounters } from './operation-counters.ts'
+import type { WorkerCounts, WorkerOrder, WorkerReport, WorkerStart } from './thread-protocol.ts'
+
+const cacheBytes = 48 * 1024 * 1024
+
+const start = workerData as WorkerStart
+const { settings } = start
+const report = (message: WorkerReport): void => parentPort?.postMessage(message)
+
+const log = createLogger({ format: start.logFormat, level: settings['log-level'] })
+const operations = new OperationCounters()
+const metadata = operations.watch(
+  'metadata',
+  openSqlMetadata({
+    folder: settings.data,
+    changes: new PortRunner(start.writer),
+    generations: new Generations(start.generations),
+    cacheBytes,
+  }),
+  [
+    'createUpload',
+    'claimUpload',
+    'putBlob',
+    'mountBlob',
+    'touchBlob',
+    'putManifest',
+    'deleteTag',
+    'deleteManifest',
+  ],
+)
+const blobs = operations.watch(
+  'blobs',
+  await openDiskBlobStore({
+    folder: settings.data,
+    reserve: settings.reserve,
+    flushes: Math.max(1, Math.floor(poolSize() / 2 / settings.workers)),
+    bufferBudget: Math.floor((64 * 1024 * 1024) / settings.workers),
+  }),
+  ['receive', 'publish', 'open', 'remove'],
+)
+const registry = openRegistry({
+  metadata,
+  blobs,
+  log,
+  now: Date.now,
+  newId: randomUUID,
+  limits: {
+    inlineLimit: settings['inline-limit'],
+    manifestLimit: settings['manifest-limit'],
+    allowMissing: settings['allow-missing'],
+    grace: settings['gc-grace'],
+  },
+})
+const lines = new LineBatch((text) => report({ kind: 'access', lines: text }))
+const server = createRegistryServer({
+  registry,
+  log,
+  budget: MemoryBudget.attach(start.budget),
+  health: healthChecks(metadata),
+  idleTimeout: settings['idle-timeout'],
+  tls: start.tls,
+  accessLog: settings['access-log']
+    ? { format: start.logFormat, write: (line) => lines.add(line) }
+    : undefined,
+  idPrefix: randomUUID().slice(0, 8),
+  now: Date.now,
+})
+const lag = monitorEventLoopDelay({ resolution: 20 })
+lag.enable()
+
+parentPort?.on('message', (order: WorkerOrder) => {
+  switch (order.kind) {
+    case 'tls':
+      return server.setTls(order.pair)
+    case 'counts':
+      return report({ kind: 'counts', id: order.id, counts: counts() })
+    case 'drain':
+      return void drain(order.limit)
+  }
+})
+
+try {
+  await server.listen({ host: start.host, port: start.port, reusePort: start.reusePort })
+  report({ kind: 'listening' })
+} catch (error) {
+  const { code = 'UNKNOWN', message } = error as NodeJS.ErrnoException
+  report({ kind: 'failed', code, message })
+}
+
+async function drain(limit: number): Promise<void> {
+  await server.drain(limit)
+  lines.flush()
+  await blobs.close()
+  await metadata.close()
+  report({ kind: 'drained' })
+  parentPort?.close()
+}
+
+function counts(): WorkerCounts {
+  const seconds = (nanoseconds: number): number => (Number.isFinite(nanoseconds) ? nanoseconds / 1e9 : 0)
+  const measured = { mean: seconds(lag.mean), p99: seconds(lag.percentile(99)), max: seconds(lag.max) }
+  lag.reset()
+  return { worker: start.number, ...server.counts(), operations: operations.snapshot(), lag: measured }
+}
+
+function healthChecks(store: MetadataStore): HealthChecks {
+  return {
+    async read() {
+      try {
+        await store.hasRepository('ready' as RepositoryName)
+        return { ok: true }
+      } catch (error) {
+        return { ok: false, reason: (error as Error).message }
+      }
+    },
+    async write() {
+      if ((await blobs.room()) <= 0) return { ok: false, reason: 'the disk is full up to the reserve' }
+      return store.writeHealth()
+    },
+  }
+}
+
+function poolSize(): number {
+  return Number(process.env['UV_THREADPOOL_SIZE'] ?? 4)
+}

@@ -1,0 +1,51 @@
+import { randomUUID } from 'node:crypto'
+import { parentPort, workerData } from 'node:worker_threads'
+import { openDiskBlobStore } from '../../blobs/disk/disk-blob-store.ts'
+import { Generations } from '../../metadata/sql/generations.ts'
+import { openSqlMetadata } from '../../metadata/sql/sql-metadata-store.ts'
+import { PortRunner } from '../../metadata/sql/writer-port.ts'
+import { createLogger } from '../logger.ts'
+import { GarbageSchedule } from '../maintenance/garbage-schedule.ts'
+import { maintenanceStores } from '../maintenance/stores.ts'
+import { ControlServer } from '../control/control-server.ts'
+import type { MaintenanceOrder, MaintenanceReport, MaintenanceStart } from './thread-protocol.ts'
+
+const start = workerData as MaintenanceStart
+const { settings } = start
+const report = (message: MaintenanceReport): void => parentPort?.postMessage(message)
+
+const log = createLogger({ format: start.logFormat, level: settings['log-level'] })
+const metadata = openSqlMetadata({
+  folder: start.folder,
+  changes: new PortRunner(start.writer),
+  generations: new Generations(start.generations),
+  cacheBytes: 1024 * 1024,
+})
+const blobs = await openDiskBlobStore({ folder: start.folder, reserve: settings.reserve, flushes: 1 })
+const stores = maintenanceStores({ metadata, blobs, log, settings, holder: randomUUID() })
+const schedule = new GarbageSchedule(stores, settings['gc-interval'])
+const control = await ControlServer.listen(start.folder, { stores, schedule })
+schedule.start()
+
+parentPort?.on('message', (order: MaintenanceOrder) => {
+  if (order.kind === 'stop') void stop()
+  else void totals(order.id)
+})
+report({ kind: 'ready' })
+
+async function totals(id: number): Promise<void> {
+  const [room, write] = await Promise.all([blobs.room(), metadata.writeHealth()])
+  report({
+    kind: 'totals',
+    id,
+    totals: { ...schedule.totals, writable: room > 0 && write.ok, freeBytes: room },
+  })
+}
+
+async function stop(): Promise<void> {
+  await control.close()
+  await schedule.stop()
+  await blobs.close()
+  await metadata.close()
+  parentPort?.close()
+}

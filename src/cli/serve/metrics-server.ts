@@ -1,0 +1,44 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { renderMetrics } from './metrics-text.ts'
+import type { Maintenance } from './maintenance.ts'
+import { cannotListen, type WorkerGroup } from './worker-group.ts'
+
+export interface MetricsServer {
+  readonly address: string
+  close(): Promise<void>
+}
+
+/** `/metrics` on a listener of its own: the sums of all workers. Throws UserError as `claimPort` does. */
+export async function serveMetrics(
+  { host, port }: { readonly host: string; readonly port: number },
+  parts: { readonly workers: WorkerGroup; readonly maintenance: Maintenance },
+): Promise<MetricsServer> {
+  const server = createServer((request, response) => {
+    if (request.url?.split('?')[0] !== '/metrics') {
+      response.writeHead(404, { 'Content-Type': 'text/plain' }).end('metrics are under /metrics\n')
+      return
+    }
+    Promise.all([parts.workers.counts(), parts.maintenance.totals()])
+      .then(([workers, maintenance]) => renderMetrics(workers, maintenance))
+      .then(
+        ({ contentType, text }) => response.writeHead(200, { 'Content-Type': contentType }).end(text),
+        () => response.writeHead(500).end(),
+      )
+  })
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', ({ code = '', message }: NodeJS.ErrnoException) =>
+      reject(cannotListen(host, port, { code, message })),
+    )
+    server.listen({ host, port }, resolve)
+  })
+  const bound = server.address() as AddressInfo
+  return {
+    address: `${host.includes(':') ? `[${host}]` : host}:${bound.port}`,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+}

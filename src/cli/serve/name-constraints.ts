@@ -1,0 +1,48 @@
+import { isIPv4, isIPv6 } from 'node:net'
+
+/** OID of the extension: id-ce 30. */
+export const nameConstraintsOid = '2.5.29.30'
+
+/**
+ * DER of NameConstraints with permitted subtrees only (RFC 5280, 4.2.1.10): DNS names with all below them, and
+ * address ranges as `address/bits`.
+ */
+export function encodeNameConstraints(dnsNames: readonly string[], ranges: readonly string[]): Uint8Array {
+  const names = dnsNames.map((name) => tagged(0x82, Buffer.from(name, 'ascii')))
+  const addresses = ranges.map((range) => tagged(0x87, addressAndMask(range)))
+  const subtrees = [...names, ...addresses].map((base) => tagged(0x30, base))
+  return tagged(0x30, tagged(0xa0, Buffer.concat(subtrees)))
+}
+
+function tagged(tag: number, content: Uint8Array): Buffer {
+  const { byteLength: length } = content
+  const head =
+    length < 128
+      ? [tag, length]
+      : length < 256
+        ? [tag, 0x81, length]
+        : [tag, 0x82, length >> 8, length & 0xff]
+  return Buffer.concat([Buffer.from(head), content])
+}
+
+function addressAndMask(range: string): Buffer {
+  const [address = '', bits = ''] = range.split('/')
+  const bytes = addressBytes(address)
+  const mask = bytes.map((_, index) => {
+    const left = Math.min(8, Math.max(0, Number(bits) - index * 8))
+    return (0xff << (8 - left)) & 0xff
+  })
+  return Buffer.concat([bytes, mask])
+}
+
+function addressBytes(address: string): Buffer {
+  if (isIPv4(address)) return Buffer.from(address.split('.').map(Number))
+  if (!isIPv6(address)) throw new TypeError(`no address: ${address}`)
+  const [head = '', tail] = address.split('::')
+  const groups = (part: string | undefined): string[] =>
+    part === undefined || part === '' ? [] : part.split(':')
+  const [first, last] = [groups(head), groups(tail)]
+  const zeros = tail === undefined ? 0 : 8 - first.length - last.length
+  const all = [...first, ...Array.from<string>({ length: zeros }).fill('0'), ...last]
+  return Buffer.from(all.flatMap((group) => [parseInt(group, 16) >> 8, parseInt(group, 16) & 0xff]))
+}

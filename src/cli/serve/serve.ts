@@ -1,0 +1,118 @@
+import { MessageChannel } from 'node:worker_threads'
+import { MemoryBudget } from '../../http/memory-budget.ts'
+import { Generations } from '../../metadata/sql/generations.ts'
+import type { WriterOrder, WriterStart } from '../../metadata/sql/writer-thread.ts'
+import { createLogger } from '../logger.ts'
+import type { ResolvedSettings } from '../settings.ts'
+import type { Settings } from '../settings-schema.ts'
+import type { Terminal } from '../streams.ts'
+import { printBanner } from './banner.ts'
+import { claimPort } from './claim-port.ts'
+import { checkClock } from './clock-check.ts'
+import { openDataFolder } from './data-folder.ts'
+import { checkExposure } from './exposure.ts'
+import { Maintenance } from './maintenance.ts'
+import { serveMetrics } from './metrics-server.ts'
+import { ended, startThread } from './threads.ts'
+import { openTls } from './tls.ts'
+import { WorkerGroup } from './worker-group.ts'
+
+const bodyBudget = 64 * 1024 * 1024
+const drainLimit = 60_000
+
+/** `trow serve`: resolves with the exit code when it was told to stop or could not go on. */
+export async function serve({ settings: given }: ResolvedSettings, terminal: Terminal): Promise<number> {
+  const logFormat = formatOf(given, terminal)
+  const log = createLogger({ format: logFormat, level: given['log-level'] })
+  checkExposure(given, log)
+  checkClock(Date.now(), undefined)
+  const folder = openDataFolder(given.data)
+  const settings: Settings = { ...given, data: folder.path }
+  const { host } = settings.listen
+  await using cleanup = new AsyncDisposableStack()
+  cleanup.defer(() => folder.lock.release())
+
+  const tls = await openTls(settings, log)
+  if (tls !== undefined) cleanup.defer(() => tls.close())
+  const port = await claimPort(host, settings.listen.port)
+  const generations = new Generations().buffer
+  const writer = startThread('writer', { folder: folder.path, generations } satisfies WriterStart)
+  const tellWriter = (order: WriterOrder): void => writer.postMessage(order)
+  const writerEnded = ended(writer)
+  writer.on('error', (error) => log.error('the writer died', { stack: (error as Error).stack }))
+  cleanup.defer(async () => {
+    tellWriter({ kind: 'stop' })
+    await writerEnded
+  })
+
+  const maintenanceChannel = new MessageChannel()
+  writer.postMessage({ kind: 'attach', port: maintenanceChannel.port1 }, [maintenanceChannel.port1])
+  const maintenance = await Maintenance.start(
+    { settings, folder: folder.path, generations, writer: maintenanceChannel.port2, logFormat },
+    log,
+  )
+  cleanup.defer(() => maintenance.stop())
+
+  // Where the system cannot share a port among threads, one worker serves it.
+  const shared = process.platform === 'linux'
+  const workers = new WorkerGroup({
+    count: shared ? settings.workers : 1,
+    log,
+    writer,
+    tls: tls?.pair,
+    accessLog: (lines) => void terminal.stdout.write(lines),
+    start: {
+      settings,
+      host,
+      port,
+      reusePort: shared,
+      generations,
+      budget: MemoryBudget.create(bodyBudget).buffer,
+      logFormat,
+    },
+  })
+  await workers.start()
+  tls?.onChange((pair) => workers.setTls(pair))
+  const metricsAddress = settings['metrics-listen']
+  if (metricsAddress !== undefined) {
+    const metrics = await serveMetrics(metricsAddress, { workers, maintenance })
+    log.info(`metrics on http://${metrics.address}/metrics`)
+    cleanup.defer(() => metrics.close())
+  }
+  const url = `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}`
+  if (logFormat === 'text') log.info(`listening on ${url}`)
+  else log.info('listening', { url })
+  if (logFormat === 'text') printBanner({ url, settings, fresh: folder.fresh, caPath: tls?.caPath }, terminal)
+
+  const stop = waitForStop(terminal)
+  const reason = await Promise.race([stop.first, writerEnded.then(() => 'writer' as const)])
+  if (reason === 'writer') {
+    log.error('the writer has ended, so nothing can be stored: the registry ends too')
+    await workers.drain(0)
+    return 1
+  }
+  log.info('stopping: pulls that run go on, a second signal ends them', { limit: `${drainLimit / 1000}s` })
+  await Promise.race([workers.drain(drainLimit), stop.second.then(() => workers.drain(0))])
+  log.info('stopped')
+  return reason === 'SIGINT' ? 130 : 0
+}
+
+function formatOf(settings: Settings, terminal: Terminal): 'json' | 'text' {
+  const format = settings['log-format']
+  if (format !== 'auto') return format
+  return terminal.stderr.isTTY === true ? 'text' : 'json'
+}
+
+function waitForStop(terminal: Terminal): {
+  readonly first: Promise<'SIGINT' | 'SIGTERM'>
+  readonly second: Promise<void>
+} {
+  const first = Promise.withResolvers<'SIGINT' | 'SIGTERM'>()
+  const second = Promise.withResolvers<void>()
+  let seen = 0
+  terminal.onStop((signal) => {
+    if (seen++ === 0) first.resolve(signal)
+    else second.resolve()
+  })
+  return { first: first.promise, second: second.promise }
+}

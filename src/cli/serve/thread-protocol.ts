@@ -1,0 +1,66 @@
+import type { MessagePort } from 'node:worker_threads'
+import type { RequestCount } from '../../http/request-counters.ts'
+import type { TlsPair } from '../../http/registry-server.ts'
+import type { Settings } from '../settings-schema.ts'
+import type { OperationCount } from './operation-counters.ts'
+
+/** What an HTTP worker is given at its start, as `workerData`. */
+export interface WorkerStart {
+  readonly number: number
+  readonly settings: Settings
+  readonly host: string
+  readonly port: number
+  readonly reusePort: boolean
+  readonly tls: TlsPair | undefined
+  readonly generations: SharedArrayBuffer
+  readonly budget: SharedArrayBuffer
+  /** To the writer thread. */
+  readonly writer: MessagePort
+  readonly logFormat: 'json' | 'text'
+}
+
+export type WorkerOrder =
+  | { readonly kind: 'tls'; readonly pair: TlsPair }
+  | { readonly kind: 'drain'; readonly limit: number }
+  | { readonly kind: 'counts'; readonly id: number }
+
+export type WorkerReport =
+  | { readonly kind: 'listening' }
+  | { readonly kind: 'failed'; readonly code: string; readonly message: string }
+  | { readonly kind: 'drained' }
+  | { readonly kind: 'access'; readonly lines: string }
+  | { readonly kind: 'counts'; readonly id: number; readonly counts: WorkerCounts }
+
+export interface WorkerCounts {
+  readonly worker: number
+  readonly inFlight: number
+  readonly requests: readonly RequestCount[]
+  readonly operations: readonly OperationCount[]
+  /** Event-loop lag since the last report, in seconds. */
+  readonly lag: { readonly mean: number; readonly p99: number; readonly max: number }
+}
+
+export interface MaintenanceStart {
+  readonly settings: Settings
+  readonly folder: string
+  readonly generations: SharedArrayBuffer
+  readonly writer: MessagePort
+  readonly logFormat: 'json' | 'text'
+}
+
+export type MaintenanceOrder = { readonly kind: 'stop' } | { readonly kind: 'totals'; readonly id: number }
+
+export type MaintenanceReport =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'stopped' }
+  | { readonly kind: 'totals'; readonly id: number; readonly totals: MaintenanceTotals }
+
+export interface MaintenanceTotals {
+  readonly collections: number
+  readonly collectedItems: number
+  readonly collectedBytes: number
+  /** Seconds since the epoch; 0 before the first. */
+  readonly lastCollection: number
+  readonly writable: boolean
+  readonly freeBytes: number
+}

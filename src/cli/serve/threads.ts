@@ -1,0 +1,39 @@
+import { once } from 'node:events'
+import { Worker, type MessagePort } from 'node:worker_threads'
+
+/** Starts a thread from a module beside this one, in a checkout (.ts) and in the package (.js). */
+export function startThread(module: string, data: object, transfer: readonly MessagePort[] = []): Worker {
+  const ending = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+  return new Worker(new URL(`./${module}.${ending}`, import.meta.url), {
+    workerData: data,
+    transferList: [...transfer],
+  })
+}
+
+/** Resolves with the first message for which `pick` gives a value; rejects when the thread ends before. */
+export function firstMessage<Message, Value>(
+  thread: Worker,
+  pick: (message: Message) => Value | undefined,
+): Promise<Value> {
+  return new Promise((resolve, reject) => {
+    const listen = (message: Message): void => {
+      const value = pick(message)
+      if (value === undefined) return
+      done()
+      resolve(value)
+    }
+    const fail = (error: unknown): void => {
+      done()
+      reject(error instanceof Error ? error : new Error(`a thread ended early, code ${String(error)}`))
+    }
+    const done = (): void => {
+      thread.off('message', listen).off('error', fail).off('exit', fail)
+    }
+    thread.on('message', listen).on('error', fail).on('exit', fail)
+  })
+}
+
+export async function ended(thread: Worker): Promise<void> {
+  if (thread.threadId === -1) return
+  await once(thread, 'exit')
+}

@@ -1,0 +1,89 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import type { TlsPair } from '../../http/registry-server.ts'
+import type { Log } from '../../log.ts'
+import { UserError } from '../../user-error.ts'
+import type { TlsSource } from './tls.ts'
+
+const pollInterval = 2000
+
+/**
+ * A pair of files, read again when they change: mounted Secrets change by a symbolic link, which no watch of the
+ * file sees, so they are looked at every two seconds. A new pair that does not fit is logged and the old one stays.
+ */
+export function watchedTls(files: { readonly cert: string; readonly key: string }, log: Log): TlsSource {
+  let pair = readPair(files)
+  let complaint = ''
+  const listeners: ((pair: TlsPair) => void)[] = []
+  const timer = setInterval(() => {
+    try {
+      const next = readPair(files)
+      complaint = ''
+      if (next.cert === pair.cert && next.key === pair.key) return
+      pair = next
+      for (const listener of listeners) listener(pair)
+      log.info('the certificate was replaced', {
+        file: files.cert,
+        validTo: new X509Certificate(pair.cert).validTo,
+      })
+    } catch (error) {
+      const { message } = error as Error
+      if (message !== complaint)
+        log.error('the new certificate is not used, the old one stays', { reason: message })
+      complaint = message
+    }
+  }, pollInterval)
+  timer.unref()
+  return {
+    get pair() {
+      return pair
+    },
+    caPath: undefined,
+    onChange: (listener) => void listeners.push(listener),
+    close: () => clearInterval(timer),
+  }
+}
+
+/** Throws UserError TLS_UNREADABLE, TLS_INVALID, TLS_EXPIRED or CERT_KEY_MISMATCH. */
+function readPair(files: { readonly cert: string; readonly key: string }): TlsPair {
+  const pair = { cert: read(files.cert), key: read(files.key) }
+  const certificate = parse(files.cert, () => new X509Certificate(pair.cert))
+  const key = parse(files.key, () => createPrivateKey(pair.key))
+  if (!certificate.checkPrivateKey(key)) {
+    throw new UserError(
+      'CERT_KEY_MISMATCH',
+      `the key ${files.key} does not belong to the certificate ${files.cert}`,
+      {
+        hint: 'Give the key that the certificate was made for; in a chain the own certificate comes first.',
+      },
+    )
+  }
+  if (Date.parse(certificate.validTo) < Date.now()) {
+    throw new UserError('TLS_EXPIRED', `the certificate ${files.cert} expired on ${certificate.validTo}`, {
+      hint: 'Renew it; trow serve --tls-auto makes and renews its own.',
+    })
+  }
+  return pair
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (cause) {
+    throw new UserError('TLS_UNREADABLE', `${path} cannot be read: ${(cause as Error).message}`, {
+      hint: 'Check --tls-cert and --tls-key.',
+      cause,
+    })
+  }
+}
+
+function parse<Value>(path: string, make: () => Value): Value {
+  try {
+    return make()
+  } catch (cause) {
+    throw new UserError('TLS_INVALID', `${path} is not valid PEM: ${(cause as Error).message}`, {
+      hint: '--tls-cert takes a certificate, --tls-key its unencrypted private key, both PEM.',
+      cause,
+    })
+  }
+}

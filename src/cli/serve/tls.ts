@@ -1,0 +1,20 @@
+import type { TlsPair } from '../../http/registry-server.ts'
+import type { Log } from '../../log.ts'
+import type { Settings } from '../settings-schema.ts'
+import { automaticTls } from './tls-auto.ts'
+import { watchedTls } from './tls-files.ts'
+
+/** The server's certificate as it is now, and news of it. */
+export interface TlsSource {
+  readonly pair: TlsPair
+  /** Path of the CA that clients must trust; undefined where it is somebody else's. */
+  readonly caPath: string | undefined
+  onChange(listener: (pair: TlsPair) => void): void
+  close(): void
+}
+
+export async function openTls(settings: Settings, log: Log): Promise<TlsSource | undefined> {
+  const { 'tls-cert': cert, 'tls-key': key } = settings
+  if (cert !== undefined && key !== undefined) return watchedTls({ cert, key }, log)
+  return settings['tls-auto'] ? automaticTls(settings, log) : undefined
+}

@@ -1,0 +1,129 @@
+import { MessageChannel, type Worker } from 'node:worker_threads'
+import type { TlsPair } from '../../http/registry-server.ts'
+import type { Log } from '../../log.ts'
+import { UserError } from '../../user-error.ts'
+import { ended, firstMessage, startThread } from './threads.ts'
+import type { WorkerCounts, WorkerOrder, WorkerReport, WorkerStart } from './thread-protocol.ts'
+
+export interface WorkerGroupOptions {
+  readonly count: number
+  readonly log: Log
+  /** All of a worker's start but what is its own. */
+  readonly start: Omit<WorkerStart, 'number' | 'writer' | 'tls'>
+  readonly writer: Worker
+  readonly tls: TlsPair | undefined
+  readonly accessLog: (lines: string) => void
+}
+
+const firstDelay = 100
+const longestDelay = 5000
+
+/** The HTTP workers. One that dies is replaced; the others do not notice. */
+export class WorkerGroup {
+  readonly #options: WorkerGroupOptions
+  readonly #workers = new Map<number, Worker>()
+  #tls: TlsPair | undefined
+  #stopping = false
+  #lastId = 0
+
+  constructor(options: WorkerGroupOptions) {
+    this.#options = options
+    this.#tls = options.tls
+  }
+
+  async start(): Promise<void> {
+    await Promise.all(
+      Array.from({ length: this.#options.count }, (_, number) => this.#start(number, firstDelay)),
+    )
+  }
+
+  setTls(pair: TlsPair): void {
+    this.#tls = pair
+    this.#tell({ kind: 'tls', pair })
+  }
+
+  /** Resolves when no worker serves any more. */
+  async drain(limit: number): Promise<void> {
+    this.#stopping = true
+    const all = [...this.#workers.values()]
+    this.#tell({ kind: 'drain', limit })
+    await Promise.all(all.map(ended))
+  }
+
+  async counts(): Promise<WorkerCounts[]> {
+    const id = ++this.#lastId
+    const asked = [...this.#workers.values()].map((worker) =>
+      firstMessage(worker, (message: WorkerReport) =>
+        message.kind === 'counts' && message.id === id ? message.counts : undefined,
+      ).catch(() => undefined),
+    )
+    this.#tell({ kind: 'counts', id })
+    return (await Promise.all(asked)).filter((counts) => counts !== undefined)
+  }
+
+  #tell(order: WorkerOrder): void {
+    for (const worker of this.#workers.values()) worker.postMessage(order)
+  }
+
+  async #start(number: number, delay: number): Promise<void> {
+    const { start, log, writer, accessLog } = this.#options
+    const channel = new MessageChannel()
+    writer.postMessage({ kind: 'attach', port: channel.port1 }, [channel.port1])
+    const data: WorkerStart = { ...start, number, tls: this.#tls, writer: channel.port2 }
+    const worker = startThread('http-worker', data, [channel.port2])
+    this.#workers.set(number, worker)
+    worker.on('message', (report: WorkerReport) => {
+      if (report.kind === 'access') accessLog(report.lines)
+    })
+    const since = performance.now()
+    worker.on('error', (error) =>
+      log.error('a worker died', { worker: number, stack: (error as Error).stack }),
+    )
+    worker.on('exit', (code) => {
+      if (this.#workers.get(number) === worker) this.#workers.delete(number)
+      if (this.#stopping || !listening) return
+      const next = performance.now() - since > 10_000 ? firstDelay : Math.min(delay * 2, longestDelay)
+      log.warn('a worker is replaced', { worker: number, code })
+      setTimeout(() => void this.#restart(number, next), delay)
+    })
+    let listening = false
+    const result = await firstMessage(worker, (report: WorkerReport) =>
+      report.kind === 'listening' || report.kind === 'failed' ? report : undefined,
+    )
+    listening = true
+    if (result.kind === 'failed') throw cannotListen(start.host, start.port, result)
+  }
+
+  async #restart(number: number, delay: number): Promise<void> {
+    if (this.#stopping) return
+    try {
+      await this.#start(number, delay)
+    } catch (error) {
+      this.#options.log.error('a worker could not be replaced', {
+        worker: number,
+        reason: (error as Error).message,
+      })
+      setTimeout(() => void this.#restart(number, Math.min(delay * 2, longestDelay)), delay)
+    }
+  }
+}
+
+export function cannotListen(
+  host: string,
+  port: number,
+  { code, message }: { readonly code: string; readonly message: string },
+): UserError {
+  if (code === 'EADDRINUSE') {
+    return new UserError('PORT_TAKEN', `port ${port} of ${host} is taken by another program`, {
+      hint: `Choose another with --listen ${host}:${port + 1}, or stop the other program (ss -ltnp 'sport = :${port}').`,
+    })
+  }
+  if (code === 'EACCES') {
+    return new UserError('PORT_NOT_PERMITTED', `this user may not listen on port ${port}`, {
+      hint: 'Choose a port from 1024 on with --listen.',
+    })
+  }
+  return new UserError('LISTEN_FAILED', `cannot listen on ${host}:${port}: ${message}`, {
+    hint: 'Check the address given with --listen: it must be one of this machine.',
+  })
+}

@@ -1,0 +1,12 @@
+import type { Readable, Writable } from 'node:stream'
+
+/** All that a command touches of the process it runs in. */
+export interface Terminal {
+  readonly stdin: Readable & { readonly isTTY?: boolean }
+  readonly stdout: Writable & { readonly isTTY?: boolean }
+  readonly stderr: Writable & { readonly isTTY?: boolean }
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly cwd: string
+  /** Calls back at SIGINT and SIGTERM; returns what takes it back. */
+  onStop(listener: (signal: 'SIGINT' | 'SIGTERM') => void): () => void
+}

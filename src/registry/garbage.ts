@@ -1,0 +1,138 @@
+import type { BlobStore } from '../blobs/blob-store.ts'
+import type { GarbageItem, GarbagePage, GarbageStep, MetadataStore } from '../metadata/metadata-store.ts'
+import type { Log } from '../log.ts'
+import { ClockGuard, type Clocks } from './clock-guard.ts'
+import { removeOrphans } from './orphans.ts'
+import { untaggedLimits, type UntaggedRule } from './untagged-policy.ts'
+
+export interface GarbagePolicy {
+  /** How long content that nothing refers to is safe; milliseconds. */
+  readonly grace: number
+  readonly uploadExpiry: number
+  /** The first rule that matches a repository decides; without one its untagged manifests stay. */
+  readonly untagged: readonly UntaggedRule[]
+}
+
+export interface CollectorParts {
+  readonly metadata: MetadataStore
+  readonly blobs: BlobStore
+  readonly log: Log
+  readonly clocks: Clocks
+  readonly policy: GarbagePolicy
+  /** Names this collector in the lease. */
+  readonly holder: string
+}
+
+export type GarbageEvent =
+  | {
+      readonly kind: 'item'
+      readonly action: 'expired' | 'unlinked' | 'condemned' | 'deleted'
+      readonly item: GarbageItem
+    }
+  /** Deletion waits until this instant: the clock has jumped. */
+  | { readonly kind: 'suspended'; readonly until: number }
+  /** Another collector or a backup is at work; nothing was done. */
+  | { readonly kind: 'busy' }
+  | { readonly kind: 'freed'; readonly files: number }
+
+export interface CollectOptions {
+  readonly dryRun: boolean
+  /** Also look through all files for those that a crash has left: costs time in proportion to the store. */
+  readonly orphans: boolean
+  readonly signal?: AbortSignal
+}
+
+export const garbageLease = 'garbage'
+const leaseTime = 60_000
+const batch = 200
+
+/**
+ * One collection, online: small transactions, one collector at a time, safe with any number of writers (see
+ * docs/architecture.md, "Garbage"). `dryRun` says the same and changes nothing.
+ */
+export async function* collectGarbage(
+  parts: CollectorParts,
+  options: CollectOptions,
+): AsyncGenerator<GarbageEvent> {
+  const { metadata, clocks, holder } = parts
+  const renew = (): Promise<boolean> =>
+    metadata.garbage.acquireLease(garbageLease, holder, leaseTime, clocks.wall())
+  if (!(await renew())) {
+    yield { kind: 'busy' }
+    return
+  }
+  try {
+    const suspendedUntil = await new ClockGuard(metadata.garbage, clocks, parts.policy.grace).check(
+      !options.dryRun,
+    )
+    if (suspendedUntil !== undefined) {
+      yield { kind: 'suspended', until: suspendedUntil }
+      return
+    }
+    yield* sweep(parts, options, renew)
+  } finally {
+    await metadata.garbage.releaseLease(garbageLease, holder)
+  }
+}
+
+async function* sweep(
+  parts: CollectorParts,
+  { dryRun, orphans, signal }: CollectOptions,
+  renew: () => Promise<boolean>,
+): AsyncGenerator<GarbageEvent> {
+  const { clocks, policy } = parts
+  const { garbage } = parts.metadata
+  const now = clocks.wall()
+  type Action = Extract<GarbageEvent, { kind: 'item' }>['action']
+
+  async function* pages(
+    action: Action,
+    age: number,
+    run: (step: GarbageStep) => Promise<GarbagePage>,
+  ): AsyncGenerator<GarbageEvent> {
+    for (let after: string | undefined; ;) {
+      signal?.throwIfAborted()
+      if (!(await renew())) throw new Error('the lease of the collector was lost')
+      const step = { before: now - age, now: clocks.wall(), limit: batch, dryRun }
+      const page = await run(after === undefined ? step : { ...step, after })
+      for (const item of page.items) yield { kind: 'item', action, item }
+      if (page.next === undefined) return
+      after = page.next
+      await breathe()
+    }
+  }
+
+  yield* pages('expired', policy.uploadExpiry, (step) => garbage.expireUploads(step))
+  for await (const { repository, after } of untaggedLimits(parts.metadata, policy.untagged)) {
+    yield* pages('expired', after, (step) => garbage.expireUntagged({ ...step, repository }))
+  }
+  // What an earlier sweep condemned, and nobody has rescued since, goes first: the sweep that condemns never deletes.
+  yield* pages('deleted', 0, (step) => garbage.deleteCondemned(step))
+  yield* pages('unlinked', policy.grace, (step) => garbage.unlinkUnreferenced(step))
+  yield* pages('condemned', 0, (step) => garbage.condemnBlobs(step))
+  yield* pages('deleted', policy.grace, (step) => garbage.dropEmptyRepositories(step))
+  if (dryRun) return
+  const pending = await removePending(parts, signal)
+  yield { kind: 'freed', files: pending + (orphans ? await removeOrphans(parts, signal) : 0) }
+}
+
+/** The bytes of rows that are gone for good. */
+async function removePending({ metadata, blobs }: CollectorParts, signal?: AbortSignal): Promise<number> {
+  let files = 0
+  for (;;) {
+    const keys = await metadata.garbage.pendingDeletes(batch)
+    if (keys.length === 0) return files
+    for (const key of keys) {
+      signal?.throwIfAborted()
+      await blobs.remove(key)
+    }
+    await metadata.garbage.forgetPendingDeletes(keys)
+    files += keys.length
+    await breathe()
+  }
+}
+
+/** Lets requests through between two transactions. */
+function breathe(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 2))
+}

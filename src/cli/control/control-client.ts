@@ -35,9 +35,11 @@ export async function askServer(
 export async function* readEvents<Event>(reply: IncomingMessage): AsyncGenerator<Event> {
   try {
     for await (const line of createInterface({ input: reply })) {
-      const event = JSON.parse(line) as Event & { error?: string }
-      if (event.error !== undefined) throw new UserError('SERVER_FAILED', event.error)
-      yield event
+      const event = JSON.parse(line) as Event | { readonly error: string }
+      if (typeof event === 'object' && event !== null && 'error' in event) {
+        throw new UserError('SERVER_FAILED', String(event.error))
+      }
+      yield event as Awaited<Event>
     }
   } catch (error) {
     throw error instanceof UserError ? error : cut(error)

@@ -1,3 +1,4 @@
+import 'reflect-metadata'
 import * as x509 from '@peculiar/x509'
 import { isIP } from 'node:net'
 import { encodeNameConstraints, nameConstraintsOid } from './name-constraints.ts'

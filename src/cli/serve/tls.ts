@@ -1,7 +1,6 @@
 import type { TlsPair } from '../../http/registry-server.ts'
 import type { Log } from '../../log.ts'
 import type { Settings } from '../settings-schema.ts'
-import { automaticTls } from './tls-auto.ts'
 import { watchedTls } from './tls-files.ts'
 
 /** The server's certificate as it is now, and news of it. */
@@ -16,5 +15,8 @@ export interface TlsSource {
 export async function openTls(settings: Settings, log: Log): Promise<TlsSource | undefined> {
   const { 'tls-cert': cert, 'tls-key': key } = settings
   if (cert !== undefined && key !== undefined) return watchedTls({ cert, key }, log)
-  return settings['tls-auto'] ? automaticTls(settings, log) : undefined
+  if (!settings['tls-auto']) return undefined
+  // Loaded only when it is used: it costs a tenth of a second.
+  const { automaticTls } = await import('./tls-auto.ts')
+  return automaticTls(settings, log)
 }

@@ -25,11 +25,6 @@ export function digestAlgorithm(digest: Digest): DigestAlgorithm {
   return digest.startsWith('sha512:') ? 'sha512' : 'sha256'
 }
 
-/** The part after the colon. */
-export function digestHex(digest: Digest): string {
-  return digest.slice(7)
-}
-
 /** From the lowercase hexadecimal output of a hash. Throws OciError DIGEST_INVALID. */
 export function makeDigest(algorithm: DigestAlgorithm, hex: string): Digest {
   return parseDigest(`${algorithm}:${hex}`)

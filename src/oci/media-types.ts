@@ -7,10 +7,6 @@ export const dockerManifestList = 'application/vnd.docker.distribution.manifest.
 const images: ReadonlySet<string> = new Set([ociImageManifest, dockerImageManifest])
 const indexes: ReadonlySet<string> = new Set([ociImageIndex, dockerManifestList])
 
-export function isImageManifestType(mediaType: string): boolean {
-  return images.has(mediaType)
-}
-
 export function isIndexType(mediaType: string): boolean {
   return indexes.has(mediaType)
 }

@@ -1,4 +1,4 @@
-import { isDigest, parseDigest, type Digest } from './digest.ts'
+import { parseDigest, type Digest } from './digest.ts'
 import { OciError } from './oci-error.ts'
 
 declare const brand: unique symbol
@@ -26,8 +26,4 @@ export function parseTag(text: string): Tag {
 /** A text with a colon is a digest. Throws OciError DIGEST_INVALID or TAG_INVALID. */
 export function parseReference(text: string): Reference {
   return text.includes(':') ? parseDigest(text) : parseTag(text)
-}
-
-export function isDigestReference(reference: Reference): reference is Digest {
-  return isDigest(reference)
 }

@@ -94,7 +94,7 @@ export class UploadRules implements Uploads {
     }
     // Nobody can resume what has no session.
     if (received.held.kind === 'staged') await blobs.remove(received.held.key)
-    throw received.interrupted ?? wrongDigest(found, heldSize(received.held))
+    throw (received.interrupted as Error | undefined) ?? wrongDigest(found, heldSize(received.held))
   }
 
   cancel(repository: RepositoryName, id: string): Promise<boolean> {
@@ -125,7 +125,7 @@ export class UploadRules implements Uploads {
     const received = await this.#take(claim.upload, body, hasher, stop)
     await this.#save(claim, received.held, hasher)
     this.#hashers.keep(claim.upload, hasher, heldSize(received.held))
-    if (received.interrupted !== undefined) throw received.interrupted
+    if (received.interrupted !== undefined) throw received.interrupted as Error
     return received.held
   }
 
@@ -149,7 +149,7 @@ export class UploadRules implements Uploads {
     if (received.interrupted !== undefined) {
       // The client may resume: what came is kept, in the algorithm that the upload was begun with.
       await this.#save(claim, received.held, hasher.algorithm === upload.algorithm ? hasher : undefined)
-      throw received.interrupted
+      throw received.interrupted as Error
     }
     const last =
       hasher.algorithm === algorithm ? hasher : await this.#hashers.digest(received.held, algorithm)

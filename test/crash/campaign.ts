@@ -8,7 +8,7 @@ import {
   startServer,
   type ServerOptions,
   type ServerProcess,
-} from './server-process.ts'
+} from '../support/server-process.ts'
 import { verifyRepository } from './verify.ts'
 
 export interface CampaignResult {

@@ -72,7 +72,7 @@ export class OpenFiles {
   }
 
   close(): void {
-    for (const path of [...this.#entries.keys()]) this.drop(path)
+    for (const path of this.#entries.keys()) this.drop(path)
     clearInterval(this.#timer)
     this.#timer = undefined
   }

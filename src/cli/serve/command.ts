@@ -34,9 +34,9 @@ export function addSettingOptions(command: Command, names: readonly SettingName[
     if (name === 'untagged') continue
     const initial = defaults[name]
     const shown =
-      value === undefined || initial === undefined || String(initial) === ''
-        ? help
-        : `${help} (default: ${initial === true ? 'on' : String(initial)})`
+      value !== undefined && (typeof initial === 'string' || typeof initial === 'number')
+        ? `${help} (default: ${initial})`
+        : help
     command.addOption(new Option(value === undefined ? `--${name}` : `--${name} <${value}>`, shown))
   }
   command.option('--config <file>', 'a trow.yaml with settings')

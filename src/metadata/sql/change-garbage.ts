@@ -1,4 +1,3 @@
-import { sql, type ExpressionBuilder } from 'kysely'
 import type { DataKey } from '../../blobs/blob-store.ts'
 import type { Digest } from '../../oci/digest.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
@@ -8,197 +7,11 @@ import { addPendingDelete, removeLink } from './change-blobs.ts'
 import { dropManifest } from './change-manifests.ts'
 import { findRepository } from './change-repositories.ts'
 import { dropUpload } from './change-uploads.ts'
-import type { Schema } from './schema.ts'
-import { compile, parameter, sqliteQueries } from './statement.ts'
-
-const queries = sqliteQueries()
-const before = parameter<number>('before')
-const limit = parameter<number>('limit')
-
-const staleUploads = compile(
-  queries
-    .selectFrom('upload')
-    .innerJoin('repository', 'repository.id', 'upload.repository_id')
-    .select(['upload.id', 'upload.data_key', 'upload.size', 'upload.touched_at', 'repository.name'])
-    .where('upload.touched_at', '<', before)
-    .where('upload.id', '>', parameter<string>('after'))
-    .orderBy('upload.id')
-    .limit(limit),
-)
-const untaggedManifests = compile(
-  queries
-    .selectFrom('manifest')
-    .select(['id', 'digest', 'size', 'untagged_since'])
-    .where('repository_id', '=', parameter<number>('repository'))
-    .where('untagged_since', '<', before)
-    .where('id', '>', parameter<number>('after'))
-    .where((where) =>
-      where.not(
-        where.exists(
-          where
-            .selectFrom('manifest_reference as parent')
-            .select('parent.manifest_id')
-            .whereRef('parent.repository_id', '=', 'manifest.repository_id')
-            .whereRef('parent.child', '=', 'manifest.digest'),
-        ),
-      ),
-    )
-    .where((where) =>
-      where.not(
-        where.exists(
-          where
-            .selectFrom('manifest as subject')
-            .select('subject.id')
-            .whereRef('subject.repository_id', '=', 'manifest.repository_id')
-            .whereRef('subject.digest', '=', 'manifest.subject'),
-        ),
-      ),
-    )
-    .orderBy('id')
-    .limit(limit),
-)
-const unreferencedLinks = compile(
-  queries
-    .selectFrom('repository_blob as link')
-    .innerJoin('repository', 'repository.id', 'link.repository_id')
-    .innerJoin('blob', 'blob.id', 'link.blob_id')
-    .select([
-      'link.repository_id',
-      'link.blob_id',
-      'link.unreferenced_since',
-      'repository.name',
-      'blob.digest',
-      'blob.size',
-    ])
-    .select(
-      sql<number>`(select count(*) from repository_blob as other where other.blob_id = blob.id)`.as('links'),
-    )
-    .where('link.unreferenced_since', '<', before)
-    .where((where) =>
-      where.or([
-        where('link.repository_id', '>', parameter<number>('afterRepository')),
-        where.and([
-          where('link.repository_id', '=', parameter<number>('afterRepository')),
-          where('link.blob_id', '>', parameter<number>('afterBlob')),
-        ]),
-      ]),
-    )
-    // The state is kept by every change; asking again costs little and can only keep more.
-    .where((where) =>
-      where.not(
-        where.exists(
-          where
-            .selectFrom('manifest_reference as parent')
-            .select('parent.manifest_id')
-            .whereRef('parent.repository_id', '=', 'link.repository_id')
-            .whereRef('parent.child', '=', 'blob.digest'),
-        ),
-      ),
-    )
-    .orderBy('link.repository_id')
-    .orderBy('link.blob_id')
-    .limit(limit),
-)
-const unlinkedBlobs = compile(
-  queries
-    .selectFrom('blob')
-    .select(['id', 'digest', 'size', 'unlinked_since'])
-    .where('unlinked_since', 'is not', null)
-    .where('state', '=', 'live')
-    .where('id', '>', parameter<number>('after'))
-    .where((where) => where.not(where.exists(linksOf(where))))
-    .orderBy('id')
-    .limit(limit),
-)
-const condemnBlob = compile(
-  queries
-    .updateTable('blob')
-    .set({ state: 'condemned', condemned_at: parameter<number>('now') })
-    .where('id', '=', parameter<number>('blob')),
-)
-const condemnedBlobs = compile(
-  queries
-    .selectFrom('blob')
-    .select(['id', 'digest', 'size', 'data_key', 'condemned_at'])
-    .where('condemned_at', '<', before)
-    .where('state', '=', 'condemned')
-    .where('id', '>', parameter<number>('after'))
-    .where((where) => where.not(where.exists(linksOf(where))))
-    .orderBy('id')
-    .limit(limit),
-)
-const deleteBlob = compile(queries.deleteFrom('blob').where('id', '=', parameter<number>('blob')))
-const deleteBody = compile(queries.deleteFrom('blob_body').where('blob_id', '=', parameter<number>('blob')))
-const emptyRepositories = compile(
-  queries
-    .selectFrom('repository')
-    .select(['id', 'name'])
-    .where('id', '>', parameter<number>('after'))
-    .where('created_at', '<', before)
-    .where(sql<boolean>`not exists (select 1 from manifest where manifest.repository_id = repository.id)`)
-    .where(
-      sql<boolean>`not exists (select 1 from repository_blob where repository_blob.repository_id = repository.id)`,
-    )
-    .where(sql<boolean>`not exists (select 1 from upload where upload.repository_id = repository.id)`)
-    .orderBy('id')
-    .limit(limit),
-)
-const deleteRepository = compile(
-  queries.deleteFrom('repository').where('id', '=', parameter<number>('repository')),
-)
-const deletePending = compile(
-  queries.deleteFrom('pending_delete').where('data_key', '=', parameter<string>('key')),
-)
-const leaseByName = compile(
-  queries.selectFrom('lease').select(['holder', 'expires_at']).where('name', '=', parameter<string>('name')),
-)
-const putLease = compile(
-  queries
-    .insertInto('lease')
-    .values({
-      name: parameter<string>('name'),
-      holder: parameter<string>('holder'),
-      expires_at: parameter<number>('expires'),
-    })
-    .onConflict((conflict) =>
-      conflict
-        .column('name')
-        .doUpdateSet({ holder: parameter<string>('holder'), expires_at: parameter<number>('expires') }),
-    ),
-)
-const deleteLease = compile(
-  queries
-    .deleteFrom('lease')
-    .where('name', '=', parameter<string>('name'))
-    .where('holder', '=', parameter<string>('holder')),
-)
-const putSetting = compile(
-  queries
-    .insertInto('setting')
-    .values({ name: parameter<string>('name'), value: parameter<string>('value') })
-    .onConflict((conflict) => conflict.column('name').doUpdateSet({ value: parameter<string>('value') })),
-)
-const blobContent = compile(
-  queries.selectFrom('blob').select(['id', 'data_key']).where('digest', '=', parameter<string>('digest')),
-)
-const linksOfBlob = compile(
-  queries
-    .selectFrom('repository_blob')
-    .innerJoin('repository', 'repository.id', 'repository_blob.repository_id')
-    .select(['repository.id', 'repository.name'])
-    .where('repository_blob.blob_id', '=', parameter<number>('blob')),
-)
-
-function linksOf(where: ExpressionBuilder<Schema, 'blob'>) {
-  return where
-    .selectFrom('repository_blob as link')
-    .select('link.repository_id')
-    .whereRef('link.blob_id', '=', 'blob.id')
-}
+import * as statements from './garbage-statements.ts'
 
 export const expireUploads = durable(
   async (transaction: Transaction, step: GarbageStep): Promise<GarbagePage> => {
-    const rows = await transaction.all(staleUploads, { ...bounds(step), after: step.after ?? '' })
+    const rows = await transaction.all(statements.staleUploads, { ...bounds(step), after: step.after ?? '' })
     const idle = rows.filter((row) => !transaction.claimed.has(row.id))
     if (!step.dryRun)
       for (const row of idle) await dropUpload(transaction, row.id, row.data_key as DataKey | null)
@@ -226,7 +39,7 @@ export const expireUntagged = durable(
     const { repository: name, now } = step
     const repository = await findRepository(transaction, name)
     if (repository === undefined) return { items: [], next: undefined }
-    const rows = await transaction.all(untaggedManifests, {
+    const rows = await transaction.all(statements.untaggedManifests, {
       ...bounds(step),
       repository,
       after: Number(step.after ?? 0),
@@ -254,7 +67,11 @@ export const expireUntagged = durable(
 export const unlinkUnreferenced = durable(
   async (transaction: Transaction, step: GarbageStep): Promise<GarbagePage> => {
     const [afterRepository, afterBlob] = (step.after ?? '0.0').split('.').map(Number) as [number, number]
-    const rows = await transaction.all(unreferencedLinks, { ...bounds(step), afterRepository, afterBlob })
+    const rows = await transaction.all(statements.unreferencedLinks, {
+      ...bounds(step),
+      afterRepository,
+      afterBlob,
+    })
     if (!step.dryRun) {
       for (const row of rows) {
         await removeLink(transaction, {
@@ -284,9 +101,12 @@ export const unlinkUnreferenced = durable(
 
 export const condemnBlobs = durable(
   async (transaction: Transaction, step: GarbageStep): Promise<GarbagePage> => {
-    const rows = await transaction.all(unlinkedBlobs, { ...bounds(step), after: Number(step.after ?? 0) })
+    const rows = await transaction.all(statements.unlinkedBlobs, {
+      ...bounds(step),
+      after: Number(step.after ?? 0),
+    })
     if (!step.dryRun)
-      for (const row of rows) await transaction.run(condemnBlob, { blob: row.id, now: step.now })
+      for (const row of rows) await transaction.run(statements.condemnBlob, { blob: row.id, now: step.now })
     return page(
       step,
       rows,
@@ -305,7 +125,10 @@ export const condemnBlobs = durable(
 
 export const deleteCondemned = durable(
   async (transaction: Transaction, step: GarbageStep): Promise<GarbagePage> => {
-    const rows = await transaction.all(condemnedBlobs, { ...bounds(step), after: Number(step.after ?? 0) })
+    const rows = await transaction.all(statements.condemnedBlobs, {
+      ...bounds(step),
+      after: Number(step.after ?? 0),
+    })
     if (!step.dryRun) {
       for (const row of rows) await removeBlob(transaction, row.id, row.data_key as DataKey | null)
     }
@@ -327,8 +150,12 @@ export const deleteCondemned = durable(
 
 export const dropEmptyRepositories = durable(
   async (transaction: Transaction, step: GarbageStep): Promise<GarbagePage> => {
-    const rows = await transaction.all(emptyRepositories, { ...bounds(step), after: Number(step.after ?? 0) })
-    if (!step.dryRun) for (const row of rows) await transaction.run(deleteRepository, { repository: row.id })
+    const rows = await transaction.all(statements.emptyRepositories, {
+      ...bounds(step),
+      after: Number(step.after ?? 0),
+    })
+    if (!step.dryRun)
+      for (const row of rows) await transaction.run(statements.deleteRepository, { repository: row.id })
     return page(
       step,
       rows,
@@ -347,7 +174,7 @@ export const dropEmptyRepositories = durable(
 
 export const forgetPendingDeletes = relaxed(
   async (transaction: Transaction, { keys }: { readonly keys: readonly DataKey[] }): Promise<void> => {
-    for (const key of keys) await transaction.run(deletePending, { key })
+    for (const key of keys) await transaction.run(statements.deletePending, { key })
   },
 )
 
@@ -357,9 +184,9 @@ export const acquireLease = relaxed(
     lease: { readonly name: string; readonly holder: string; readonly ttl: number; readonly now: Instant },
   ): Promise<boolean> => {
     const { name, holder, ttl, now } = lease
-    const current = await transaction.get(leaseByName, { name })
+    const current = await transaction.get(statements.leaseByName, { name })
     if (current !== undefined && current.holder !== holder && current.expires_at > now) return false
-    await transaction.run(putLease, { name, holder, expires: now + ttl })
+    await transaction.run(statements.putLease, { name, holder, expires: now + ttl })
     return true
   },
 )
@@ -369,7 +196,7 @@ export const releaseLease = relaxed(
     transaction: Transaction,
     lease: { readonly name: string; readonly holder: string },
   ): Promise<void> => {
-    await transaction.run(deleteLease, lease)
+    await transaction.run(statements.deleteLease, lease)
   },
 )
 
@@ -380,14 +207,14 @@ export const recordClock = relaxed(
     transaction: Transaction,
     clock: { readonly seenAt: Instant; readonly suspendedUntil: Instant | undefined },
   ): Promise<void> => {
-    await transaction.run(putSetting, { name: clockSetting, value: JSON.stringify(clock) })
+    await transaction.run(statements.putSetting, { name: clockSetting, value: JSON.stringify(clock) })
   },
 )
 
 /** Writes something, durably, to see that it can be done. */
 export const probe = durable(
   async (transaction: Transaction, { now }: { readonly now: Instant }): Promise<void> => {
-    await transaction.run(putSetting, { name: 'probe', value: String(now) })
+    await transaction.run(statements.putSetting, { name: 'probe', value: String(now) })
   },
 )
 
@@ -396,9 +223,9 @@ export const dropBlob = durable(
     transaction: Transaction,
     { digest, content }: { readonly digest: Digest; readonly content: BlobContent },
   ): Promise<boolean> => {
-    const row = await transaction.get(blobContent, { digest })
+    const row = await transaction.get(statements.blobContent, { digest })
     if (row === undefined || row.data_key !== (content.kind === 'stored' ? content.key : null)) return false
-    for (const link of await transaction.all(linksOfBlob, { blob: row.id })) {
+    for (const link of await transaction.all(statements.linksOfBlob, { blob: row.id })) {
       const name = link.name as RepositoryName
       await removeLink(transaction, { repository: link.id, name, blob: row.id, digest, now: 0 })
     }
@@ -408,8 +235,8 @@ export const dropBlob = durable(
 )
 
 async function removeBlob(transaction: Transaction, blob: number, key: DataKey | null): Promise<void> {
-  await transaction.run(deleteBlob, { blob })
-  if (key === null) await transaction.run(deleteBody, { blob })
+  await transaction.run(statements.deleteBlob, { blob })
+  if (key === null) await transaction.run(statements.deleteBody, { blob })
   else await transaction.run(addPendingDelete, { key })
 }
 

@@ -90,8 +90,6 @@ const migrations: readonly string[] = [
   `,
 ]
 
-export const schemaVersion = migrations.length
-
 /**
  * Brings the file to this program's schema, each migration in a transaction of its own. Throws UserError
  * SCHEMA_NEWER when a newer trow has written it.

@@ -53,6 +53,6 @@ export class UploadClaims {
       if (others.length === 0) this.#waiters.delete(id)
       else this.#waiters.set(id, others)
     }
-    for (const [id, holder] of [...this.#holders]) if (holder.owner === owner) this.release(id, owner)
+    for (const [id, holder] of this.#holders) if (holder.owner === owner) this.release(id, owner)
   }
 }

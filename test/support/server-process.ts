@@ -17,6 +17,7 @@ export interface ServerOptions {
 /** A real `trow serve` in a process of its own. */
 export interface ServerProcess {
   readonly url: string
+  readonly pid: number
   readonly exited: Promise<void>
   /** SIGKILL, and wait until the process is gone. */
   kill(): Promise<void>
@@ -54,6 +55,7 @@ export async function startServer(
   if (url === undefined) return { died: output }
   return {
     url,
+    pid: child.pid ?? 0,
     exited,
     output: () => output,
     kill: () => end(child, 'SIGKILL', exited),

@@ -1,0 +1,74 @@
+// The arrows between folders: docs/architecture.md, "Folders".
+const allowed = {
+  oci: [],
+  blobs: ['oci'],
+  metadata: ['oci', 'blobs'],
+  upstream: ['oci'],
+  registry: ['oci', 'blobs', 'metadata', 'upstream'],
+  http: ['oci', 'registry', 'blobs', 'metadata'],
+  cli: ['oci', 'blobs', 'metadata', 'upstream', 'registry', 'http'],
+}
+const leaves = '^src/(log|reporter|user-error)\\.ts$'
+
+module.exports = {
+  forbidden: [
+    ...Object.entries(allowed).map(([folder, targets]) => ({
+      name: `arrows-of-${folder}`,
+      severity: 'error',
+      from: { path: `^src/${folder}/` },
+      to: { path: '^src/', pathNot: [`^src/(${[folder, ...targets].join('|')})/`, leaves] },
+    })),
+    { name: 'leaves-import-nothing', severity: 'error', from: { path: leaves }, to: { path: '^src/' } },
+    {
+      name: 'only-cli-names-an-implementation',
+      severity: 'error',
+      from: { path: '^src/', pathNot: ['^src/cli/', '^src/blobs/disk/', '^src/metadata/sql/'] },
+      to: { path: ['^src/blobs/disk/', '^src/metadata/sql/'] },
+    },
+    {
+      name: 'http-sees-only-types-of-the-stores',
+      severity: 'error',
+      from: { path: '^src/http/' },
+      to: { path: ['^src/blobs/', '^src/metadata/'], dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'metadata-sees-only-types-of-blobs',
+      severity: 'error',
+      from: { path: '^src/metadata/' },
+      to: { path: '^src/blobs/', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'no-cycles',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
+    {
+      name: 'only-upstream-uses-undici',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/upstream/' },
+      to: { path: 'node_modules/undici' },
+    },
+    {
+      name: 'only-cli-uses-the-terminal',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/cli/' },
+      to: { path: 'node_modules/(commander|chalk|ora|pino)/' },
+    },
+    {
+      name: 'only-http-and-cli-serve',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/(http|cli)/' },
+      to: { path: '^(node:)?https?$', dependencyTypesNot: ['type-only'] },
+    },
+  ],
+  options: {
+    tsPreCompilationDeps: 'specify',
+    tsConfig: { fileName: 'tsconfig.json' },
+    doNotFollow: { path: 'node_modules' },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'default', 'types'],
+    },
+  },
+}

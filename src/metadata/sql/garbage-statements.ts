@@ -1,0 +1,190 @@
+import { sql, type ExpressionBuilder } from 'kysely'
+import type { Schema } from './schema.ts'
+import { compile, parameter, sqliteQueries } from './statement.ts'
+
+const queries = sqliteQueries()
+const before = parameter<number>('before')
+const limit = parameter<number>('limit')
+
+export const staleUploads = compile(
+  queries
+    .selectFrom('upload')
+    .innerJoin('repository', 'repository.id', 'upload.repository_id')
+    .select(['upload.id', 'upload.data_key', 'upload.size', 'upload.touched_at', 'repository.name'])
+    .where('upload.touched_at', '<', before)
+    .where('upload.id', '>', parameter<string>('after'))
+    .orderBy('upload.id')
+    .limit(limit),
+)
+export const untaggedManifests = compile(
+  queries
+    .selectFrom('manifest')
+    .select(['id', 'digest', 'size', 'untagged_since'])
+    .where('repository_id', '=', parameter<number>('repository'))
+    .where('untagged_since', '<', before)
+    .where('id', '>', parameter<number>('after'))
+    .where((where) =>
+      where.not(
+        where.exists(
+          where
+            .selectFrom('manifest_reference as parent')
+            .select('parent.manifest_id')
+            .whereRef('parent.repository_id', '=', 'manifest.repository_id')
+            .whereRef('parent.child', '=', 'manifest.digest'),
+        ),
+      ),
+    )
+    .where((where) =>
+      where.not(
+        where.exists(
+          where
+            .selectFrom('manifest as subject')
+            .select('subject.id')
+            .whereRef('subject.repository_id', '=', 'manifest.repository_id')
+            .whereRef('subject.digest', '=', 'manifest.subject'),
+        ),
+      ),
+    )
+    .orderBy('id')
+    .limit(limit),
+)
+export const unreferencedLinks = compile(
+  queries
+    .selectFrom('repository_blob as link')
+    .innerJoin('repository', 'repository.id', 'link.repository_id')
+    .innerJoin('blob', 'blob.id', 'link.blob_id')
+    .select([
+      'link.repository_id',
+      'link.blob_id',
+      'link.unreferenced_since',
+      'repository.name',
+      'blob.digest',
+      'blob.size',
+    ])
+    .select(
+      sql<number>`(select count(*) from repository_blob as other where other.blob_id = blob.id)`.as('links'),
+    )
+    .where('link.unreferenced_since', '<', before)
+    .where((where) =>
+      where.or([
+        where('link.repository_id', '>', parameter<number>('afterRepository')),
+        where.and([
+          where('link.repository_id', '=', parameter<number>('afterRepository')),
+          where('link.blob_id', '>', parameter<number>('afterBlob')),
+        ]),
+      ]),
+    )
+    // The state is kept by every change; asking again costs little and can only keep more.
+    .where((where) =>
+      where.not(
+        where.exists(
+          where
+            .selectFrom('manifest_reference as parent')
+            .select('parent.manifest_id')
+            .whereRef('parent.repository_id', '=', 'link.repository_id')
+            .whereRef('parent.child', '=', 'blob.digest'),
+        ),
+      ),
+    )
+    .orderBy('link.repository_id')
+    .orderBy('link.blob_id')
+    .limit(limit),
+)
+export const unlinkedBlobs = compile(
+  queries
+    .selectFrom('blob')
+    .select(['id', 'digest', 'size', 'unlinked_since'])
+    .where('unlinked_since', 'is not', null)
+    .where('state', '=', 'live')
+    .where('id', '>', parameter<number>('after'))
+    .where((where) => where.not(where.exists(linksOf(where))))
+    .orderBy('id')
+    .limit(limit),
+)
+export const condemnBlob = compile(
+  queries
+    .updateTable('blob')
+    .set({ state: 'condemned', condemned_at: parameter<number>('now') })
+    .where('id', '=', parameter<number>('blob')),
+)
+export const condemnedBlobs = compile(
+  queries
+    .selectFrom('blob')
+    .select(['id', 'digest', 'size', 'data_key', 'condemned_at'])
+    .where('condemned_at', '<', before)
+    .where('state', '=', 'condemned')
+    .where('id', '>', parameter<number>('after'))
+    .where((where) => where.not(where.exists(linksOf(where))))
+    .orderBy('id')
+    .limit(limit),
+)
+export const deleteBlob = compile(queries.deleteFrom('blob').where('id', '=', parameter<number>('blob')))
+export const deleteBody = compile(
+  queries.deleteFrom('blob_body').where('blob_id', '=', parameter<number>('blob')),
+)
+export const emptyRepositories = compile(
+  queries
+    .selectFrom('repository')
+    .select(['id', 'name'])
+    .where('id', '>', parameter<number>('after'))
+    .where('created_at', '<', before)
+    .where(sql<boolean>`not exists (select 1 from manifest where manifest.repository_id = repository.id)`)
+    .where(
+      sql<boolean>`not exists (select 1 from repository_blob where repository_blob.repository_id = repository.id)`,
+    )
+    .where(sql<boolean>`not exists (select 1 from upload where upload.repository_id = repository.id)`)
+    .orderBy('id')
+    .limit(limit),
+)
+export const deleteRepository = compile(
+  queries.deleteFrom('repository').where('id', '=', parameter<number>('repository')),
+)
+export const deletePending = compile(
+  queries.deleteFrom('pending_delete').where('data_key', '=', parameter<string>('key')),
+)
+export const leaseByName = compile(
+  queries.selectFrom('lease').select(['holder', 'expires_at']).where('name', '=', parameter<string>('name')),
+)
+export const putLease = compile(
+  queries
+    .insertInto('lease')
+    .values({
+      name: parameter<string>('name'),
+      holder: parameter<string>('holder'),
+      expires_at: parameter<number>('expires'),
+    })
+    .onConflict((conflict) =>
+      conflict
+        .column('name')
+        .doUpdateSet({ holder: parameter<string>('holder'), expires_at: parameter<number>('expires') }),
+    ),
+)
+export const deleteLease = compile(
+  queries
+    .deleteFrom('lease')
+    .where('name', '=', parameter<string>('name'))
+    .where('holder', '=', parameter<string>('holder')),
+)
+export const putSetting = compile(
+  queries
+    .insertInto('setting')
+    .values({ name: parameter<string>('name'), value: parameter<string>('value') })
+    .onConflict((conflict) => conflict.column('name').doUpdateSet({ value: parameter<string>('value') })),
+)
+export const blobContent = compile(
+  queries.selectFrom('blob').select(['id', 'data_key']).where('digest', '=', parameter<string>('digest')),
+)
+export const linksOfBlob = compile(
+  queries
+    .selectFrom('repository_blob')
+    .innerJoin('repository', 'repository.id', 'repository_blob.repository_id')
+    .select(['repository.id', 'repository.name'])
+    .where('repository_blob.blob_id', '=', parameter<number>('blob')),
+)
+
+function linksOf(where: ExpressionBuilder<Schema, 'blob'>) {
+  return where
+    .selectFrom('repository_blob as link')
+    .select('link.repository_id')
+    .whereRef('link.blob_id', '=', 'blob.id')
+}

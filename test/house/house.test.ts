@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { globSync, readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { promisify } from 'node:util'
+import { ociErrorStatus } from '../../src/oci/oci-error.ts'
+
+const execute = promisify(execFile)
+const root = new URL('../..', import.meta.url).pathname
+const bin = (name: string): string => `${root}node_modules/.bin/${name}`
+
+async function check(name: string, ...args: readonly string[]): Promise<string> {
+  try {
+    const { stdout } = await execute(bin(name), args, { cwd: root, maxBuffer: 64 * 1024 * 1024 })
+    return stdout
+  } catch (error) {
+    const { stdout, stderr } = error as { stdout: string; stderr: string }
+    assert.fail(`${name} ${args.join(' ')}\n${stdout}${stderr}`)
+  }
+}
+
+test('the types fit', async () => {
+  await check('tsc', '-p', '.')
+})
+test('the linter finds nothing', async () => {
+  await check('oxlint', '--type-aware', '--deny-warnings')
+})
+test('the formatter changes nothing', async () => {
+  await check('prettier', '--check', '.')
+})
+test('nothing is unused', async () => {
+  await check('knip')
+})
+
+test('imports follow the arrows', async () => {
+  const output = await check(
+    'depcruise',
+    '--config',
+    '.dependency-cruiser.cjs',
+    '--output-type',
+    'json',
+    'src',
+  )
+  const { modules, summary } = JSON.parse(output) as {
+    modules: { source: string }[]
+    summary: { violations: { rule: { name: string }; from: string; to: string }[] }
+  }
+  assert.deepEqual(summary.violations, [])
+  // A reader that reads nothing finds no violation either.
+  const read = modules.map(({ source }) => source).filter((source) => source.startsWith('src/'))
+  assert.equal(read.length, globSync('src/**/*.ts', { cwd: root }).length)
+})
+
+test('process and console are used only in cli', () => {
+  for (const file of globSync('src/**/*.ts', { cwd: root })) {
+    if (file.startsWith('src/cli/')) continue
+    const text = readFileSync(`${root}${file}`, 'utf8')
+    assert.ok(!/(?<![.\w])(process|console)\.\w/.test(text), file)
+  }
+})
+
+test('docs/errors.md lists exactly the codes that exist', () => {
+  const documented = [...readFileSync(`${root}docs/errors.md`, 'utf8').matchAll(/^\| `([A-Z_]+)`/gm)].map(
+    ([, code]) => code,
+  )
+  const sources = globSync('src/**/*.ts', { cwd: root }).map((file) => readFileSync(`${root}${file}`, 'utf8'))
+  const thrown = sources.flatMap((text) =>
+    [...text.matchAll(/new UserError\(\s*'([A-Z_]+)'/g)].map(([, code]) => code),
+  )
+  const all = new Set([...Object.keys(ociErrorStatus), ...thrown])
+  assert.deepEqual(new Set(documented), all)
+})

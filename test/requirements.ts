@@ -1,0 +1,98 @@
+import { execFileSync } from 'node:child_process'
+import { accessSync, constants, existsSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { delimiter, join } from 'node:path'
+
+/** Programs from Debian packages, by the package that brings them. */
+export const debianPackages: Readonly<Record<string, string>> = {
+  skopeo: 'skopeo',
+  podman: 'podman',
+  buildah: 'buildah',
+  containerd: 'containerd',
+  ctr: 'containerd',
+  crun: 'crun',
+  'mkfs.ext4': 'e2fsprogs',
+  openssl: 'openssl',
+}
+
+/** Programs from Go modules; built once and kept outside of the checkout, keyed by version. */
+export const goTools: Readonly<Record<string, { readonly path: string; readonly version: string }>> = {
+  crane: { path: 'github.com/google/go-containerregistry/cmd/crane', version: 'v0.22.1' },
+  oras: { path: 'oras.land/oras/cmd/oras', version: 'v1.3.6' },
+  helm: { path: 'helm.sh/helm/v3/cmd/helm', version: 'v3.22.0' },
+  cosign: { path: 'github.com/sigstore/cosign/v3/cmd/cosign', version: 'v3.1.3' },
+}
+
+export function cacheFolder(): string {
+  return join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'trow-tests')
+}
+
+export function goToolFolder(name: string): string {
+  return join(cacheFolder(), 'go', `${name}@${goTools[name]?.version}`)
+}
+
+/** Why this machine cannot bring in Debian packages; undefined where it can. */
+export function debianProblem(): string | undefined {
+  if (process.platform !== 'linux' || !existsSync('/usr/bin/apt-get')) return 'this is no Debian'
+  return process.getuid?.() === 0 ? undefined : 'only root installs Debian packages'
+}
+
+export function goProblem(): string | undefined {
+  return findProgram('go') === undefined ? 'Go is not installed' : undefined
+}
+
+/** The path of a program that is there. */
+export function findProgram(name: string): string | undefined {
+  const folders = [
+    ...(name in goTools ? [goToolFolder(name)] : []),
+    ...(process.env['PATH'] ?? '').split(delimiter),
+  ]
+  return [...folders, '/usr/sbin', '/sbin'].map((folder) => join(folder, name)).find(isExecutable)
+}
+
+/** For `test({ skip: missing('skopeo') })`: false, or why the suite cannot run. */
+export function missing(...programs: readonly string[]): string | false {
+  const absent = programs.filter((name) => findProgram(name) === undefined)
+  if (absent.length === 0) return false
+  const reasons = absent.map((name) => (name in goTools ? goProblem() : debianProblem()) ?? avoidable)
+  return `${absent.join(', ')} not found: ${[...new Set(reasons)].join(', ')}`
+}
+
+/** Marks a skip that this machine could have avoided: a failure where CI=true. */
+export const avoidable = 'could have been installed'
+
+/** Runs a program to its end; throws with all it printed when it fails. */
+export function runProgram(
+  name: string,
+  args: readonly string[],
+  options: {
+    readonly env?: Readonly<Record<string, string>>
+    readonly cwd?: string
+    readonly input?: string
+  } = {},
+): string {
+  const path = findProgram(name)
+  if (path === undefined) throw new Error(`${name} is not installed`)
+  const env = { ...process.env, ...options.env }
+  try {
+    return execFileSync(path, args, {
+      ...options,
+      env,
+      encoding: 'utf8',
+      stdio: ['pipe', 'pipe', 'pipe'],
+      timeout: 120_000,
+    })
+  } catch (error) {
+    const { stdout, stderr } = error as { stdout: string; stderr: string }
+    throw new Error(`${name} ${args.join(' ')}\n${stdout}${stderr}`, { cause: error })
+  }
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,7 +1,11 @@
+import { Chalk } from 'chalk'
 import { Command, CommanderError } from 'commander'
 import { exitCode, UserError } from '../user-error.ts'
 import { completionCommand } from './completion.ts'
 import { maintenanceCommands } from './maintenance/commands.ts'
+import { inspectCommand } from './registry/inspect.ts'
+import { listCommand } from './registry/list.ts'
+import { removeCommand } from './registry/remove.ts'
 import { serveCommand } from './serve/command.ts'
 import type { Terminal } from './streams.ts'
 import { versionCommand } from './version.ts'
@@ -26,6 +30,9 @@ export function createProgram(context: CommandContext): Command {
     })
   const commands = [
     serveCommand(context),
+    listCommand(context),
+    inspectCommand(context),
+    removeCommand(context),
     ...maintenanceCommands(context),
     versionCommand(context),
     completionCommand(context, () => program),
@@ -59,7 +66,8 @@ function inherit(command: Command, program: Command): Command {
 function report(error: unknown, terminal: Terminal): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCode.usage
   if (error instanceof UserError) {
-    terminal.stderr.write(`trow: ${error.message} (${error.code})\n`)
+    const { red, dim } = new Chalk({ level: terminal.stderr.isTTY === true ? 1 : 0 })
+    terminal.stderr.write(`${red('trow:')} ${error.message} ${dim(`(${error.code})`)}\n`)
     if (error.hint !== undefined) terminal.stderr.write(`  ${error.hint}\n`)
     return error.exitCode
   }

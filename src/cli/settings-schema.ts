@@ -64,7 +64,12 @@ const retention = z.array(
     ),
 )
 
-const number = z.union([z.number(), z.string().regex(/^\d+$/, 'is no whole number').transform(Number)])
+const number = z.union([z.number(), z.string()]).transform((value, context) => {
+  if (typeof value === 'number') return value
+  if (/^\d+$/.test(value)) return Number(value)
+  context.addIssue({ code: 'custom', message: 'is no whole number' })
+  return z.NEVER
+})
 
 /** Every setting of `trow serve`, by its one name: flag, TROW_… variable and key of trow.yaml. */
 export const settingsSchema = z.strictObject({

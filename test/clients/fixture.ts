@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
@@ -18,10 +18,13 @@ export interface Fixture {
 }
 
 export async function openFixture(): Promise<Fixture> {
-  const folder = mkdtempSync(join(tmpdir(), 'trow-clients-'))
+  // Lowercase: podman makes an image name of the path.
+  const folder = join(tmpdir(), `trow-clients-${randomBytes(6).toString('hex')}`)
+  mkdirSync(folder)
   const server = await startedServer({ data: join(folder, 'data') })
   const home = join(folder, 'home')
   mkdirSync(home)
+  writeFileSync(join(home, 'config.json'), '{}')
   return {
     server,
     host: new URL(server.url).host,

@@ -22,7 +22,7 @@ export function fsckCommand({ terminal, finish }: CommandContext): Command {
     const json = options['output'] === 'json'
     const progress = ora({
       stream: terminal.stderr as NodeJS.WriteStream,
-      isEnabled: terminal.stderr.isTTY === true,
+      isSilent: terminal.stderr.isTTY !== true,
     })
     let left = 0
     for await (const event of events(settings, options['repair'] === true)) {

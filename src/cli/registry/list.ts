@@ -1,0 +1,83 @@
+import { Command, Option } from 'commander'
+import { parseTag } from '../../oci/tag.ts'
+import type { RegistryClient } from '../../upstream/registry-client.ts'
+import type { RepositoryName } from '../../oci/repository-name.ts'
+import { UserError } from '../../user-error.ts'
+import type { CommandContext } from '../program.ts'
+import { humanSize } from '../quantities.ts'
+import { loadImage } from './image.ts'
+import { printTable } from './table.ts'
+import { addConnectOptions, connect, parseNamed, type ConnectOptions } from './target.ts'
+
+export function listCommand({ terminal }: CommandContext): Command {
+  const command = new Command('list')
+    .alias('ls')
+    .description('list the repositories of a registry, or the tags of a repository')
+    .argument(
+      '[name]',
+      'HOST:PORT, HOST:PORT/REPOSITORY, or REPOSITORY of TROW_REGISTRY (default 127.0.0.1:8000)',
+    )
+    .addOption(new Option('-o, --output <format>', 'text or json').choices(['text', 'json']).default('text'))
+  return addConnectOptions(command).action(
+    async (name: string | undefined, options: ConnectOptions & { output: string }) => {
+      const named = parseNamed(name, options, terminal)
+      const client = await connect(named, options, terminal)
+      try {
+        const rows =
+          named.repository === undefined ? await repositories(client) : await tags(client, named.repository)
+        if (options.output === 'json') terminal.stdout.write(`${JSON.stringify(rows)}\n`)
+        else if (rows.length === 0)
+          terminal.stderr.write(`nothing is in ${named.repository ?? named.origin}\n`)
+        else terminal.stdout.write(printTable(toCells(rows)))
+      } finally {
+        await client.close()
+      }
+    },
+  )
+}
+
+type Row =
+  | { readonly repository: string }
+  | {
+      readonly tag: string
+      readonly digest: string
+      readonly bytes: number
+      readonly platforms: readonly string[]
+      readonly created: string | undefined
+    }
+
+async function repositories(client: RegistryClient): Promise<Row[]> {
+  const rows: Row[] = []
+  for await (const repository of client.repositories()) rows.push({ repository })
+  return rows
+}
+
+async function tags(client: RegistryClient, repository: RepositoryName): Promise<Row[]> {
+  const found = await client.tags(repository)
+  if (found === undefined) {
+    throw new UserError('NOT_FOUND', `there is no repository ${repository}`, {
+      hint: 'trow list shows all of them.',
+    })
+  }
+  const rows: Row[] = []
+  for (const tag of found) {
+    const { digest, size, platforms, created } = await loadImage(client, repository, parseTag(tag))
+    rows.push({ tag, digest, bytes: size, platforms, created })
+  }
+  return rows
+}
+
+function toCells(rows: readonly Row[]): string[][] {
+  return rows.flatMap((row, index) => {
+    if ('repository' in row) return [[row.repository]]
+    const { tag, digest, bytes, platforms, created } = row
+    const cells = [
+      tag,
+      digest.slice(0, 19),
+      humanSize(bytes),
+      platforms.join(',') || '-',
+      created?.slice(0, 10) ?? '-',
+    ]
+    return index === 0 ? [['TAG', 'DIGEST', 'SIZE', 'PLATFORMS', 'CREATED'], cells] : [cells]
+  })
+}

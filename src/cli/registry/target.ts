@@ -1,0 +1,106 @@
+import { readFileSync } from 'node:fs'
+import { text } from 'node:stream/consumers'
+import type { Command } from 'commander'
+import { isDigest } from '../../oci/digest.ts'
+import { OciError } from '../../oci/oci-error.ts'
+import { parseRepositoryName, type RepositoryName } from '../../oci/repository-name.ts'
+import { parseReference, type Reference } from '../../oci/tag.ts'
+import { connectRegistry } from '../../upstream/http-registry-client.ts'
+import type { RegistryClient } from '../../upstream/registry-client.ts'
+import { exitCode, UserError } from '../../user-error.ts'
+import { isLoopback } from '../serve/exposure.ts'
+import type { Terminal } from '../streams.ts'
+
+const defaultRegistry = 'http://127.0.0.1:8000'
+
+export interface ConnectOptions {
+  readonly ca?: string
+  readonly plainHttp?: boolean
+  readonly username?: string
+  readonly passwordStdin?: boolean
+}
+
+/** What a person names on the command line: `[http[s]://]host[:port][/repository[:tag][@digest]]`. */
+export interface Named {
+  readonly origin: string
+  readonly repository: RepositoryName | undefined
+  readonly reference: Reference | undefined
+}
+
+export function addConnectOptions(command: Command): Command {
+  return command
+    .option('--ca <file>', 'CA of the registry, PEM')
+    .option('--plain-http', 'HTTP without TLS (loopback is HTTP anyway)')
+    .option('--username <name>', 'user name')
+    .option('--password-stdin', 'read the password from standard input')
+}
+
+/** Without a host the registry is TROW_REGISTRY, or http://127.0.0.1:8000. Throws UserError REFERENCE_INVALID. */
+export function parseNamed(given: string | undefined, options: ConnectOptions, terminal: Terminal): Named {
+  const match = /^(?:(https?):\/\/)?([^/]*)(?:\/(.*))?$/.exec(given ?? '')
+  const [, scheme, first = '', rest = ''] = match ?? []
+  const isHost = scheme !== undefined || first === 'localhost' || /[.:[]/.test(first.replace(/@.*/, ''))
+  const named = isHost && (scheme !== undefined || rest !== '' || !/:[^\d]/.test(first))
+  const path = named ? rest : (given ?? '')
+  const origin = named
+    ? originOf(scheme, first, options)
+    : originFrom(terminal.env['TROW_REGISTRY'] ?? defaultRegistry, options)
+  try {
+    return { origin, ...parsePath(path) }
+  } catch (error) {
+    if (!(error instanceof OciError)) throw error
+    throw new UserError('REFERENCE_INVALID', `"${given}": ${error.message}`, {
+      hint: typeof error.detail === 'string' ? error.detail : 'Write HOST:PORT/REPOSITORY:TAG.',
+      cause: error,
+      exitCode: exitCode.usage,
+    })
+  }
+}
+
+export async function connect(
+  named: Named,
+  options: ConnectOptions,
+  terminal: Terminal,
+): Promise<RegistryClient> {
+  const { username } = options
+  const password = options.passwordStdin === true ? (await text(terminal.stdin)).trim() : ''
+  return connectRegistry({
+    origin: named.origin,
+    ca: options.ca === undefined ? undefined : readCa(options.ca),
+    credentials: username === undefined ? undefined : { username, password },
+  })
+}
+
+function originFrom(registry: string, options: ConnectOptions): string {
+  const [, scheme, host = ''] = /^(?:(https?):\/\/)?([^/]*)/.exec(registry) ?? []
+  return originOf(scheme, host, options)
+}
+
+function originOf(scheme: string | undefined, host: string, options: ConnectOptions): string {
+  const name = host.replace(/:\d+$/, '').replaceAll(/[[\]]/g, '')
+  const plain = options.plainHttp === true || (isLoopback(name) && options.ca === undefined)
+  return `${scheme ?? (plain ? 'http' : 'https')}://${host}`
+}
+
+function parsePath(path: string): Pick<Named, 'repository' | 'reference'> {
+  if (path === '') return { repository: undefined, reference: undefined }
+  const [beforeDigest = '', digest] = path.split('@')
+  const colon = beforeDigest.lastIndexOf(':')
+  const tag = colon > beforeDigest.lastIndexOf('/') ? beforeDigest.slice(colon + 1) : undefined
+  const repository = parseRepositoryName(tag === undefined ? beforeDigest : beforeDigest.slice(0, colon))
+  const reference = digest ?? tag
+  return { repository, reference: reference === undefined ? undefined : parseReference(reference) }
+}
+
+function readCa(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (cause) {
+    throw new UserError('FILE_MISSING', `${path} cannot be read: ${(cause as Error).message}`, { cause })
+  }
+}
+
+/** As a person would write it. */
+export function printReference(repository: string, reference: Reference): string {
+  return isDigest(reference) ? `${repository}@${reference}` : `${repository}:${reference}`
+}

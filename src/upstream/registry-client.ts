@@ -1,0 +1,34 @@
+import type { Digest } from '../oci/digest.ts'
+import type { RepositoryName } from '../oci/repository-name.ts'
+import type { Reference } from '../oci/tag.ts'
+
+export interface RemoteManifest {
+  readonly digest: Digest
+  readonly mediaType: string
+  readonly body: Uint8Array
+}
+
+export interface RemoteReferrer {
+  readonly digest: Digest
+  readonly mediaType: string
+  readonly artifactType: string | undefined
+  readonly size: number
+}
+
+/**
+ * Another registry, or our own from outside, over the distribution API. Absence is undefined; what keeps it from
+ * answering is a UserError: REGISTRY_UNREACHABLE (69), REGISTRY_UNTRUSTED (69), REGISTRY_DENIED (77), REGISTRY_FAILED.
+ */
+export interface RegistryClient {
+  /** All repositories, page by page. */
+  repositories(): AsyncIterable<string>
+  /** All tags; undefined when the repository is unknown. */
+  tags(repository: RepositoryName): Promise<readonly string[] | undefined>
+  manifest(repository: RepositoryName, reference: Reference): Promise<RemoteManifest | undefined>
+  /** A small blob (a config) in memory; undefined when it is not there or has more than `limit` bytes. */
+  smallBlob(repository: RepositoryName, digest: Digest, limit: number): Promise<Uint8Array | undefined>
+  referrers(repository: RepositoryName, subject: Digest): Promise<readonly RemoteReferrer[]>
+  /** False when it was not there. */
+  deleteManifest(repository: RepositoryName, reference: Reference): Promise<boolean>
+  close(): Promise<void>
+}

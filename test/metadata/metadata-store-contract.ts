@@ -1,0 +1,314 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { after, before, suite, test } from 'node:test'
+import type { DataKey } from '../../src/blobs/blob-store.ts'
+import type {
+  GarbageStep,
+  ManifestReference,
+  MetadataStore,
+  NewManifest,
+} from '../../src/metadata/metadata-store.ts'
+import { parseDigest, type Digest } from '../../src/oci/digest.ts'
+import { parseRepositoryName, type RepositoryName } from '../../src/oci/repository-name.ts'
+import { parseTag, type Tag } from '../../src/oci/tag.ts'
+
+export interface OpenedStore {
+  readonly store: MetadataStore
+  /** Another view of the same store, as another worker has it. */
+  readonly other: MetadataStore
+  close(): Promise<void>
+}
+
+export function digestOf(text: string): Digest {
+  return parseDigest(`sha256:${createHash('sha256').update(text).digest('hex')}`)
+}
+
+export function manifestOf(
+  repository: RepositoryName,
+  text: string,
+  extra: Partial<NewManifest> & { readonly now: number },
+): NewManifest {
+  return {
+    repository,
+    digest: digestOf(text),
+    mediaType: 'application/vnd.oci.image.manifest.v1+json',
+    artifactType: undefined,
+    body: Buffer.from(text),
+    annotations: undefined,
+    subject: undefined,
+    references: [],
+    tags: [],
+    allowMissing: false,
+    ...extra,
+  }
+}
+
+const layer = (text: string): ManifestReference => ({ digest: digestOf(text), kind: 'layer', required: true })
+const child = (text: string): ManifestReference => ({
+  digest: digestOf(text),
+  kind: 'manifest',
+  required: true,
+})
+const tag = (text: string): Tag => parseTag(text)
+
+/** What every metadata store keeps to, whatever is below it. */
+export function metadataStoreContract(name: string, open: () => Promise<OpenedStore>): void {
+  suite(`${name} keeps the contract of metadata stores`, () => {
+    let opened: OpenedStore
+    let store: MetadataStore
+    let other: MetadataStore
+    let count = 0
+    before(async () => {
+      opened = await open()
+      ;({ store, other } = opened)
+    })
+    after(() => opened.close())
+
+    const newRepository = (): RepositoryName => parseRepositoryName(`contract/r${++count}`)
+    const putBlob = (repository: RepositoryName, text: string, now = 1): Promise<void> =>
+      store.putBlob({
+        repository,
+        digest: digestOf(text),
+        size: text.length,
+        content: { kind: 'inline', bytes: Buffer.from(text) },
+        uploadId: undefined,
+        now,
+      })
+    const step = (now: number, age: number, dryRun = false): GarbageStep => ({
+      before: now - age,
+      now,
+      limit: 1000,
+      dryRun,
+    })
+
+    test('a blob is known only where it is linked', async () => {
+      const [here, there] = [newRepository(), newRepository()]
+      await putBlob(here, 'blob')
+      const found = await other.findBlob(here, digestOf('blob'))
+      assert.equal(found?.size, 4)
+      assert.deepEqual(found?.content, { kind: 'inline', bytes: new Uint8Array(Buffer.from('blob')) })
+      assert.equal(await other.findBlob(there, digestOf('blob')), undefined)
+      assert.equal(
+        await store.mountBlob({ digest: digestOf('blob'), to: there, from: [newRepository()], now: 2 }),
+        false,
+      )
+      assert.equal(await store.mountBlob({ digest: digestOf('blob'), to: there, from: [here], now: 2 }), true)
+      assert.equal((await other.findBlob(there, digestOf('blob')))?.size, 4)
+      assert.equal(
+        await store.mountBlob({ digest: digestOf('none'), to: there, from: undefined, now: 2 }),
+        false,
+      )
+    })
+
+    test('the second content of a digest goes to the pending deletions', async () => {
+      const repository = newRepository()
+      const put = (key: string): Promise<void> =>
+        store.putBlob({
+          repository,
+          digest: digestOf('twice'),
+          size: 5,
+          content: { kind: 'stored', key: key as DataKey },
+          uploadId: undefined,
+          now: 1,
+        })
+      await put('a'.repeat(32))
+      await put('b'.repeat(32))
+      assert.deepEqual((await store.findBlob(repository, digestOf('twice')))?.content, {
+        kind: 'stored',
+        key: 'a'.repeat(32),
+      })
+      const pending = await store.garbage.pendingDeletes(100)
+      assert.ok(pending.includes('b'.repeat(32) as DataKey) && !pending.includes('a'.repeat(32) as DataKey))
+      await store.garbage.forgetPendingDeletes(pending)
+      assert.deepEqual(await store.garbage.pendingDeletes(100), [])
+    })
+
+    test('a manifest needs its content, and says what is missing', async () => {
+      const repository = newRepository()
+      const references = [
+        layer('missing layer'),
+        child('missing child'),
+        { ...layer('foreign'), required: false },
+      ]
+      const refused = await store.putManifest(manifestOf(repository, 'm', { references, now: 1 }))
+      assert.deepEqual(refused, { kind: 'missing', missing: references.slice(0, 2) })
+      assert.equal(await store.findManifest(repository, digestOf('m')), undefined)
+      const kept = await store.putManifest(
+        manifestOf(repository, 'm', { references, allowMissing: true, now: 1 }),
+      )
+      assert.deepEqual(kept, { kind: 'stored' })
+    })
+
+    test('tags move together, and every worker sees it at once', async () => {
+      const repository = newRepository()
+      await store.putManifest(manifestOf(repository, 'one', { tags: [tag('a'), tag('b')], now: 1 }))
+      for (let round = 0; round < 50; round++) {
+        const text = `round ${round}`
+        await store.putManifest(manifestOf(repository, text, { tags: [tag('a')], now: 2 }))
+        assert.equal((await other.findManifest(repository, tag('a')))?.digest, digestOf(text))
+      }
+      assert.equal((await other.findManifest(repository, tag('b')))?.digest, digestOf('one'))
+      assert.deepEqual(await other.listTags(repository, { limit: 10 }), {
+        items: ['a', 'b'],
+        next: undefined,
+      })
+      assert.deepEqual(await other.listTags(repository, { limit: 1 }), { items: ['a'], next: 'a' })
+      assert.deepEqual(await other.listTags(repository, { limit: 1, after: 'a' }), {
+        items: ['b'],
+        next: undefined,
+      })
+      assert.equal(await other.listTags(newRepository(), { limit: 1 }), undefined)
+    })
+
+    test('deleting a manifest takes its tags, deleting a tag leaves it', async () => {
+      const repository = newRepository()
+      await store.putManifest(manifestOf(repository, 'm', { tags: [tag('a'), tag('b')], now: 1 }))
+      assert.ok(await other.findManifest(repository, tag('a')))
+      assert.equal(await store.deleteTag(repository, tag('a'), 2), true)
+      assert.equal(await store.deleteTag(repository, tag('a'), 2), false)
+      assert.equal(await other.findManifest(repository, tag('a')), undefined)
+      assert.ok(await other.findManifest(repository, digestOf('m')))
+      assert.equal(await store.deleteManifest(repository, digestOf('m'), 3), true)
+      assert.equal(await other.findManifest(repository, tag('b')), undefined)
+      assert.equal(await store.deleteManifest(repository, digestOf('m'), 3), false)
+    })
+
+    test('a blob that a manifest needs cannot be unlinked', async () => {
+      const repository = newRepository()
+      await putBlob(repository, 'needed')
+      await store.putManifest(manifestOf(repository, 'm', { references: [layer('needed')], now: 1 }))
+      const kept = await store.unlinkBlob(repository, digestOf('needed'), 2)
+      assert.deepEqual(kept, { kind: 'in-use', manifest: digestOf('m') })
+      await store.deleteManifest(repository, digestOf('m'), 3)
+      assert.deepEqual(await store.unlinkBlob(repository, digestOf('needed'), 4), { kind: 'unlinked' })
+      assert.deepEqual(await store.unlinkBlob(repository, digestOf('needed'), 4), { kind: 'unknown' })
+      assert.equal(await other.findBlob(repository, digestOf('needed')), undefined)
+    })
+
+    test('referrers by subject, by type, paged', async () => {
+      const repository = newRepository()
+      const subject = digestOf('subject')
+      for (const [text, artifactType] of [
+        ['r1', 'x/a'],
+        ['r2', 'x/b'],
+        ['r3', 'x/a'],
+      ] as const) {
+        // prettier-ignore
+        await store.putManifest(manifestOf(repository, text, { subject, artifactType, annotations: { text }, now: 1 }))
+      }
+      const all = await other.listReferrers(repository, subject, { limit: 10 })
+      assert.deepEqual(all.items.map(({ digest }) => digest), ['r1', 'r2', 'r3'].map(digestOf).sort()) // prettier-ignore
+      const typed = await other.listReferrers(repository, subject, { limit: 10, artifactType: 'x/b' })
+      assert.deepEqual(typed.items.map(({ annotations }) => annotations), [{ text: 'r2' }]) // prettier-ignore
+      const first = await other.listReferrers(repository, subject, { limit: 2 })
+      const rest = await other.listReferrers(repository, subject, { limit: 2, after: first.next ?? '' })
+      assert.deepEqual([...first.items, ...rest.items], all.items)
+      assert.deepEqual((await other.listReferrers(newRepository(), subject, { limit: 1 })).items, [])
+    })
+
+    test('an upload is written by one at a time, who is asked to let go', async () => {
+      const repository = newRepository()
+      const upload = { id: `upload-${count}`, repository, algorithm: 'sha256' as const, now: 1 }
+      await store.createUpload(upload)
+      let asked = 0
+      const first = await store.claimUpload(repository, upload.id, () => asked++)
+      const second = other.claimUpload(repository, upload.id, () => {})
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      assert.equal(asked, 1)
+      const held = { kind: 'inline' as const, bytes: Buffer.from('abc') }
+      await first?.save({ held, hashState: Buffer.from('state'), digest: digestOf('abc'), now: 2 })
+      await first?.release()
+      const claim = await second
+      assert.equal(
+        Buffer.from(claim?.upload.held.kind === 'inline' ? claim.upload.held.bytes : []).toString(),
+        'abc',
+      )
+      assert.equal(claim?.upload.digest, digestOf('abc'))
+      await claim?.release()
+      assert.equal(await store.claimUpload(repository, 'none', () => {}), undefined)
+      assert.equal(await store.cancelUpload(repository, upload.id), true)
+      assert.equal(await other.findUpload(repository, upload.id), undefined)
+    })
+
+    test('garbage: grace, condemnation, rescue, deletion', async () => {
+      const repository = newRepository()
+      const { garbage } = store
+      await putBlob(repository, 'garbage', 1000)
+      const taken = async (
+        run: (step: GarbageStep) => ReturnType<typeof garbage.condemnBlobs>,
+        at: GarbageStep,
+      ): Promise<boolean> => (await run(at)).items.some(({ subject }) => subject === digestOf('garbage'))
+      const unlink = (at: GarbageStep): Promise<boolean> =>
+        taken((each) => garbage.unlinkUnreferenced(each), at)
+      const condemn = (at: GarbageStep): Promise<boolean> => taken((each) => garbage.condemnBlobs(each), at)
+      const remove = (at: GarbageStep): Promise<boolean> => taken((each) => garbage.deleteCondemned(each), at)
+
+      assert.equal(await unlink(step(1050, 100)), false, 'within its grace')
+      assert.equal(await store.touchBlob(repository, digestOf('garbage'), 1060), true)
+      assert.equal(await unlink(step(1150, 100)), false, 'a HEAD begins the grace anew')
+      assert.equal(await unlink(step(1200, 100, true)), true, 'a dry run says so')
+      assert.ok(await store.findBlob(repository, digestOf('garbage')), 'a dry run changes nothing')
+      assert.equal(await unlink(step(1200, 100)), true)
+      assert.equal(await other.findBlob(repository, digestOf('garbage')), undefined)
+      assert.equal(await condemn(step(1201, 0)), true)
+      await putBlob(repository, 'garbage', 1202)
+      assert.equal(await remove(step(1300, 0)), false, 'a push rescues')
+      assert.equal(await unlink(step(1400, 100)), true)
+      assert.equal(await condemn(step(1401, 0)), true)
+      assert.equal(await remove(step(1401, 0)), false, 'not by the instant that condemned it')
+      assert.equal(await remove(step(1402, 0)), true)
+    })
+
+    test('garbage: nothing that a manifest needs, nor the manifest that an index or a subject keeps', async () => {
+      const repository = newRepository()
+      await putBlob(repository, 'kept')
+      await store.putManifest(manifestOf(repository, 'image', { references: [layer('kept')], now: 1 }))
+      await store.putManifest(
+        manifestOf(repository, 'index', { references: [child('image')], tags: [tag('latest')], now: 1 }),
+      )
+      await store.putManifest(manifestOf(repository, 'signature', { subject: digestOf('index'), now: 1 }))
+      await store.putManifest(manifestOf(repository, 'loose', { now: 1 }))
+      const at = step(1_000_000, 10)
+      const links = await store.garbage.unlinkUnreferenced(at)
+      assert.ok(!links.items.some(({ repository: of }) => of === repository))
+      const untagged = await store.garbage.expireUntagged({ ...at, repository })
+      assert.deepEqual(untagged.items.map(({ subject }) => subject), [digestOf('loose')]) // prettier-ignore
+      await store.deleteManifest(repository, digestOf('index'), 1_000_000)
+      const later = await store.garbage.expireUntagged({ ...step(1_000_005, 10), repository })
+      assert.deepEqual(later.items, [], 'what the index kept begins its time now')
+    })
+
+    test('one lease, until it is released or has run out', async () => {
+      const { garbage } = store
+      assert.equal(await garbage.acquireLease('l', 'a', 100, 1000), true)
+      assert.equal(await other.garbage.acquireLease('l', 'b', 100, 1050), false)
+      assert.equal(await garbage.acquireLease('l', 'a', 100, 1090), true)
+      assert.equal(await other.garbage.acquireLease('l', 'b', 100, 1191), true)
+      await other.garbage.releaseLease('l', 'b')
+      assert.equal(await garbage.acquireLease('l', 'a', 100, 1192), true)
+    })
+
+    test('a change that fails leaves its neighbours in the batch alone', async () => {
+      const repository = newRepository()
+      const bad = { ...manifestOf(repository, 'bad', { now: 1 }), mediaType: null as unknown as string }
+      const results = await Promise.allSettled([
+        store.putManifest(manifestOf(repository, 'good 1', { now: 1 })),
+        store.putManifest(bad),
+        store.putManifest(manifestOf(repository, 'good 2', { now: 1 })),
+      ])
+      assert.deepEqual(results.map(({ status }) => status), ['fulfilled', 'rejected', 'fulfilled']) // prettier-ignore
+      assert.ok(await store.findManifest(repository, digestOf('good 2')))
+      assert.equal(await store.findManifest(repository, digestOf('bad')), undefined)
+    })
+
+    test('a snapshot is one instant, and can be read while changes go on', async () => {
+      const snapshot = await store.snapshot()
+      await putBlob(newRepository(), 'later')
+      let size = 0
+      for await (const chunk of snapshot.stream()) size += chunk.byteLength
+      assert.equal(size, snapshot.size)
+      for await (const { size: bytes } of snapshot.storedBlobs()) assert.ok(bytes >= 0)
+      await snapshot.close()
+    })
+  })
+}

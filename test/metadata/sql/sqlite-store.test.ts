@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { suite, test } from 'node:test'
+import { MessageChannel } from 'node:worker_threads'
+import { Generations } from '../../../src/metadata/sql/generations.ts'
+import { migrate } from '../../../src/metadata/sql/migrations.ts'
+import { requestStatements } from '../../../src/metadata/sql/read-statements.ts'
+import {
+  databasePath,
+  openLocalMetadata,
+  openSqlMetadata,
+} from '../../../src/metadata/sql/sql-metadata-store.ts'
+import { SqliteDatabase } from '../../../src/metadata/sql/sqlite-database.ts'
+import { openForWriting } from '../../../src/metadata/sql/sqlite-file.ts'
+import { SqliteWriter } from '../../../src/metadata/sql/sqlite-writer.ts'
+import { UploadClaims } from '../../../src/metadata/sql/upload-claims.ts'
+import { PortRunner, servePort } from '../../../src/metadata/sql/writer-port.ts'
+import { metadataStoreContract, type OpenedStore } from '../metadata-store-contract.ts'
+
+function newFolder(): string {
+  return mkdtempSync(join(tmpdir(), 'trow-metadata-'))
+}
+
+/** As the server has it: one writer, and two readers with caches of their own that reach it through ports. */
+async function openThroughPorts(): Promise<OpenedStore> {
+  const folder = newFolder()
+  const generations = new Generations()
+  const claims = new UploadClaims()
+  const database = openForWriting(databasePath(folder))
+  const writer = new SqliteWriter({ database, generations, claims })
+  const openOne = (): ReturnType<typeof openSqlMetadata> => {
+    const { port1, port2 } = new MessageChannel()
+    servePort(port1, writer, claims)
+    return openSqlMetadata({ folder, generations, cacheBytes: 1_000_000, changes: new PortRunner(port2) })
+  }
+  const [store, other] = [openOne(), openOne()]
+  return {
+    store,
+    other,
+    async close() {
+      await store.close()
+      await other.close()
+      database.close()
+      rmSync(folder, { recursive: true })
+    },
+  }
+}
+
+async function openInProcess(): Promise<OpenedStore> {
+  const folder = newFolder()
+  const store = openLocalMetadata({ folder })
+  return {
+    store,
+    other: store,
+    async close() {
+      await store.close()
+      rmSync(folder, { recursive: true })
+    },
+  }
+}
+
+metadataStoreContract('SQLite through ports', openThroughPorts)
+metadataStoreContract('SQLite in this thread', openInProcess)
+
+suite('the schema', () => {
+  test('no statement of a request scans a table', () => {
+    const folder = newFolder()
+    openForWriting(databasePath(folder)).close()
+    const database = new DatabaseSync(databasePath(folder))
+    for (const [name, { sql }] of Object.entries(requestStatements)) {
+      const plan = database.prepare(`explain query plan ${sql}`).all() as { detail: string }[]
+      const scans = plan.map(({ detail }) => detail).filter((detail) => /^SCAN (?!CONSTANT)/.test(detail))
+      assert.deepEqual(scans, [], name)
+      const sorts = plan.map(({ detail }) => detail).filter((detail) => detail.includes('TEMP B-TREE'))
+      assert.deepEqual(sorts, [], name)
+    }
+    database.close()
+    rmSync(folder, { recursive: true })
+  })
+
+  test('migrations run forward, each once, and one that fails changes nothing', () => {
+    const folder = newFolder()
+    const path = databasePath(folder)
+    const database = new SqliteDatabase(path)
+    migrate(database, path, ['create table one (id integer)'])
+    migrate(database, path, ['create table one (id integer)', 'create table two (id integer)'])
+    assert.throws(
+      () => migrate(database, path, ['', '', 'create table three (id integer); nonsense']),
+      /nonsense/,
+    )
+    assert.equal(database.query('pragma user_version')?.['user_version'], 2)
+    assert.equal(database.query("select count(*) as n from sqlite_schema where name = 'three'")?.['n'], 0)
+    assert.throws(() => migrate(database, path, ['']), { code: 'SCHEMA_NEWER' })
+    database.close()
+    rmSync(folder, { recursive: true })
+  })
+})

@@ -1,0 +1,89 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { BlobStore } from '../../src/blobs/blob-store.ts'
+import { openDiskBlobStore } from '../../src/blobs/disk/disk-blob-store.ts'
+import type { MetadataStore } from '../../src/metadata/metadata-store.ts'
+import { openLocalMetadata } from '../../src/metadata/sql/sql-metadata-store.ts'
+import { parseDigest, type Digest } from '../../src/oci/digest.ts'
+import { parseRepositoryName } from '../../src/oci/repository-name.ts'
+import { openRegistry } from '../../src/registry/open-registry.ts'
+import type { Body, Registry } from '../../src/registry/registry.ts'
+
+export interface TestStores {
+  readonly folder: string
+  readonly metadata: MetadataStore
+  readonly blobs: BlobStore
+  readonly registry: Registry
+  /** A clock that stands still until it is set. */
+  readonly clock: { now: number; wall(): number; monotonic(): number }
+  close(): Promise<void>
+}
+
+export const grace = 1_000_000
+
+export const quiet = { debug() {}, info() {}, warn() {}, error() {} }
+
+/** The real stores in a folder of their own, and the rules over them. */
+export async function openStores(): Promise<TestStores> {
+  const folder = mkdtempSync(join(tmpdir(), 'trow-registry-'))
+  const metadata = openLocalMetadata({ folder })
+  const blobs = await openDiskBlobStore({ folder, reserve: 0 })
+  const clock = { now: Date.now(), wall: () => clock.now, monotonic: () => clock.now }
+  const limits = { inlineLimit: 1000, manifestLimit: 4 * 1024 * 1024, allowMissing: false, grace }
+  const registry = openRegistry({ metadata, blobs, log: quiet, now: clock.wall, newId: randomUUID, limits })
+  return {
+    folder,
+    metadata,
+    blobs,
+    registry,
+    clock,
+    async close() {
+      await blobs.close()
+      await metadata.close()
+      rmSync(folder, { recursive: true })
+    },
+  }
+}
+
+export const repository = parseRepositoryName('test/repository')
+
+export function sha256(content: Uint8Array | string): Digest {
+  return parseDigest(`sha256:${createHash('sha256').update(content).digest('hex')}`)
+}
+
+/** A body in chunks; `fail` makes it break off after all of them. */
+export function bodyOf(
+  content: Uint8Array,
+  options: { readonly fail?: boolean; readonly chunk?: number } = {},
+): Body {
+  const { fail = false, chunk = 700 } = options
+  return {
+    length: fail ? content.length + 1 : content.length,
+    source: {
+      async *[Symbol.asyncIterator]() {
+        for (let start = 0; start < content.length; start += chunk)
+          yield content.subarray(start, start + chunk)
+        if (fail) throw new Error('the client went away')
+      },
+    },
+  }
+}
+
+export function imageOf(layers: readonly (readonly [digest: Digest, size: number])[], note = ''): Buffer {
+  const [config, ...rest] = layers.map(([digest, size]) => ({
+    mediaType: 'application/vnd.example',
+    digest,
+    size,
+  }))
+  return Buffer.from(
+    JSON.stringify({
+      schemaVersion: 2,
+      mediaType: 'application/vnd.oci.image.manifest.v1+json',
+      config,
+      layers: rest,
+      annotations: { note },
+    }),
+  )
+}

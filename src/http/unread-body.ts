@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Reply } from './reply.ts'
 
-const drainBytes = 1024 * 1024
+/** Enough for a manifest that is twice too large: its client shall read the reply. */
+const drainBytes = 8 * 1024 * 1024
 const drainTime = 1000
 
 /**

@@ -13,6 +13,8 @@ export function openForWriting(path: string): SqliteDatabase {
     database.execute('pragma wal_autocheckpoint=2000')
     database.execute('pragma cache_size=-32768')
     migrate(database, path)
+    // One process owns the folder: whoever held a lease before is gone.
+    database.execute('delete from lease')
     return database
   } catch (error) {
     database.close()

@@ -1,0 +1,85 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { availableParallelism, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { checkClient } from './check-client.ts'
+import { makeCertificate } from './certificate.ts'
+import { compareRows, runSpecialRows } from './compare.ts'
+import { requireWrk } from './load.ts'
+import { makePeer, workerCount, type PeerName } from './peers.ts'
+import { printMarkdown, type Report } from './report.ts'
+
+const usage = `npm run bench -- [options]
+  --quick             short measurements, 2 rounds
+  --rows PATTERN      only rows whose name matches this regular expression
+  --peers A,B         of trow, bare-node, distribution (all)
+  --rounds N          rounds (5)
+  --seconds N         of one measurement (3)
+  --tls               over TLS instead of plain HTTP
+  --trow FOLDER       the checkout of trow that is measured (this one)
+  --check-client      only show that our own client is not the limit
+  --save              keep the result in bench/results/`
+
+const { values } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    rows: { type: 'string', default: '' },
+    peers: { type: 'string', default: 'trow,bare-node,distribution' },
+    rounds: { type: 'string' },
+    seconds: { type: 'string' },
+    tls: { type: 'boolean', default: false },
+    trow: { type: 'string' },
+    'check-client': { type: 'boolean', default: false },
+    save: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+})
+if (values.help) {
+  console.log(usage)
+  process.exit(0)
+}
+const { quick } = values
+const rounds = Number(values.rounds ?? (quick ? 2 : 5))
+const seconds = Number(values.seconds ?? (quick ? 1 : 3))
+const pattern = new RegExp(values.rows, 'i')
+const workers = workerCount(availableParallelism())
+const peers = values.peers
+  .split(',')
+  .map((name) => makePeer(name as PeerName, { workers, checkout: values.trow }))
+
+const folder = mkdtempSync(join(tmpdir(), 'trow-bench-'))
+const removeFolder = (): void => rmSync(folder, { recursive: true, force: true })
+process.on('exit', removeFolder)
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130))
+
+requireWrk()
+if (values['check-client']) {
+  await checkClient(seconds)
+  process.exit(0)
+}
+const certificate = values.tls ? await makeCertificate(folder) : undefined
+const options = { folder, certificate, seconds, rounds, quick, pattern, peers }
+const note = (text: string): void => console.error(text)
+const compared = await compareRows(options, note)
+const special = await runSpecialRows(options, note)
+const report: Report = {
+  when: new Date().toISOString(),
+  tls: values.tls,
+  rounds,
+  seconds,
+  workers,
+  peers: Object.fromEntries(peers.map((peer) => [peer.name, peer.version()])),
+  compared,
+  special,
+}
+const markdown = printMarkdown(report)
+console.log(markdown)
+if (values.save) {
+  const name = `${report.when.slice(0, 16).replace(/[:T]/g, '-')}${values.tls ? '-tls' : ''}`
+  const results = fileURLToPath(new URL('results', import.meta.url))
+  mkdirSync(results, { recursive: true })
+  writeFileSync(join(results, `${name}.json`), `${JSON.stringify(report, undefined, 2)}\n`)
+  writeFileSync(join(results, `${name}.md`), `${markdown}\n`)
+}
+process.exit(0)

@@ -1,0 +1,177 @@
+import { execFileSync, type ExecFileSyncOptionsWithStringEncoding } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Certificate } from './certificate.ts'
+import { freePort, startServer, type Server } from './server.ts'
+
+export type PeerName = 'trow' | 'bare-node' | 'distribution'
+
+export interface PeerStart {
+  readonly folder: string
+  /** Undefined: plain HTTP. */
+  readonly certificate: Certificate | undefined
+  /** Only trow. */
+  readonly args?: readonly string[]
+}
+
+export interface Peer {
+  readonly name: PeerName
+  version(): string
+  start(options: PeerStart): Promise<Server>
+}
+
+const distributionVersion = 'v3.1.2'
+const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
+
+/** As many as trow takes by default on this machine. */
+export function workerCount(cores: number): number {
+  return Math.min(cores, 8)
+}
+
+export function makePeer(
+  name: PeerName,
+  { workers, checkout = here('..') }: { readonly workers: number; readonly checkout?: string | undefined },
+): Peer {
+  switch (name) {
+    case 'trow':
+      return trow(workers, checkout)
+    case 'bare-node':
+      return bareNode(workers)
+    case 'distribution':
+      return distribution()
+  }
+}
+
+function trow(workers: number, checkout: string): Peer {
+  return {
+    name: 'trow',
+    version: () => {
+      const { version } = JSON.parse(readFileSync(join(checkout, 'package.json'), 'utf8')) as {
+        version: string
+      }
+      return `${version} (${commitOf(checkout)})`
+    },
+    async start({ folder, certificate, args = [] }) {
+      const port = await freePort()
+      const tls = certificate && ['--tls-cert', certificate.certFile, '--tls-key', certificate.keyFile]
+      return startServer(
+        {
+          program: process.execPath,
+          args: [
+            join(checkout, 'bin', 'trow.js'),
+            'serve',
+            `--listen=127.0.0.1:${port}`,
+            `--data=${folder}`,
+            `--workers=${workers}`,
+            ...(args.some((arg) => arg.startsWith('--access-log')) ? [] : ['--access-log=off']),
+            ...(tls ?? []),
+            ...args,
+          ],
+        },
+        { port, folder, tls: tls !== undefined },
+      )
+    },
+  }
+}
+
+function bareNode(workers: number): Peer {
+  return {
+    name: 'bare-node',
+    version: () => process.version,
+    async start({ folder, certificate }) {
+      const port = await freePort()
+      const tls = certificate && ['--cert', certificate.certFile, '--key', certificate.keyFile]
+      return startServer(
+        {
+          program: process.execPath,
+          args: [
+            here('bare-node.ts'),
+            `--data=${folder}`,
+            `--port=${port}`,
+            `--workers=${workers}`,
+            ...(tls ?? []),
+          ],
+          env: { UV_THREADPOOL_SIZE: String(Math.max(16, 16 * Math.min(workers, 4))) },
+        },
+        { port, folder, tls: tls !== undefined },
+      )
+    },
+  }
+}
+
+function distribution(): Peer {
+  return {
+    name: 'distribution',
+    version: () => distributionVersion,
+    async start({ folder, certificate }) {
+      const program = buildDistribution()
+      const port = await freePort()
+      mkdirSync(folder, { recursive: true })
+      const file = join(folder, 'config.yaml')
+      const tls =
+        certificate === undefined
+          ? ''
+          : `  tls:\n    certificate: ${certificate.certFile}\n    key: ${certificate.keyFile}\n`
+      // Its example configuration, quiet: the errors that a bench makes are ours to print.
+      writeFileSync(
+        file,
+        `version: 0.1
+log:
+  level: error
+  accesslog:
+    disabled: true
+storage:
+  cache:
+    blobdescriptor: inmemory
+  filesystem:
+    rootdirectory: ${join(folder, 'data')}
+  delete:
+    enabled: true
+http:
+  addr: 127.0.0.1:${port}
+  secret: bench
+${tls}`,
+      )
+      return startServer(
+        { program, args: ['serve', file], env: { OTEL_TRACES_EXPORTER: 'none' } },
+        { port, folder, tls: certificate !== undefined },
+      )
+    },
+  }
+}
+
+/** Built once, outside of the checkout. */
+function buildDistribution(): string {
+  const cache = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache')
+  const folder = join(cache, 'trow-tests', 'go', `registry@${distributionVersion}`)
+  const program = join(folder, 'registry')
+  if (existsSync(program)) return program
+  mkdirSync(folder, { recursive: true })
+  execFileSync(
+    'go',
+    ['install', `github.com/distribution/distribution/v3/cmd/registry@${distributionVersion}`],
+    {
+      env: { ...process.env, GOBIN: folder, GOFLAGS: '-buildvcs=false' },
+      stdio: ['ignore', 'ignore', 'inherit'],
+      timeout: 15 * 60_000,
+    },
+  )
+  return program
+}
+
+function commitOf(checkout: string): string {
+  try {
+    const options: ExecFileSyncOptionsWithStringEncoding = {
+      cwd: checkout,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }
+    const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], options).trim()
+    const changed = execFileSync('git', ['status', '--porcelain', '--', 'src', 'bin'], options).trim() !== ''
+    return changed ? `${commit}, changed` : commit
+  } catch {
+    return 'no commit'
+  }
+}

@@ -22,7 +22,8 @@ export function listingRoutes({ listings }: Registry): Route[] {
       return jsonReply(200, { repositories: found.items }, nextLink('/v2/_catalog', page, found))
     }),
     route(['GET', 'HEAD'], '/v2/<name>/referrers/<digest>', 'pull', async (request, { name, digest }) => {
-      const artifactType = request.query.get('artifactType') ?? undefined
+      // Clients send the + of `+json` as it is, which a query otherwise means as a space.
+      const artifactType = request.query.get('artifactType')?.replaceAll(' ', '+')
       const after = request.query.get('last') ?? undefined
       const found = await listings.referrers(name, digest, { artifactType, after })
       const headers: FlatHeaders = ['Content-Type', ociImageIndex]

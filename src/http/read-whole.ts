@@ -1,10 +1,14 @@
 import { OciError } from '../oci/oci-error.ts'
+import { HttpRefusal } from './http-refusal.ts'
 import type { MemoryBudget } from './memory-budget.ts'
 import type { RegistryRequest } from './registry-request.ts'
 
+/** A small body that trickles would keep its part of the budget from others. */
+const timeLimit = 60_000
+
 /**
  * A small body in memory, within the budget that all requests share. `release` gives its bytes back. Throws
- * OciError MANIFEST_TOO_LARGE above `limit` bytes.
+ * OciError MANIFEST_TOO_LARGE above `limit` bytes, REQUEST_INVALID (408) after 60 s.
  */
 export async function readWhole(
   request: RegistryRequest,
@@ -17,10 +21,27 @@ export async function readWhole(
   await budget.acquire(reserved)
   const release = (): void => budget.release(reserved)
   try {
-    return { body: await collect(request, limit), release }
+    return { body: await inTime(collect(request, limit)), release }
   } catch (error) {
     release()
     throw error
+  }
+}
+
+async function inTime<Value>(work: Promise<Value>): Promise<Value> {
+  const late = Promise.withResolvers<never>()
+  const timer = setTimeout(() => {
+    late.reject(
+      new HttpRefusal(408, 'REQUEST_INVALID', 'the body came too slowly', {
+        detail: `a manifest must be sent within ${timeLimit / 1000} s`,
+      }),
+    )
+  }, timeLimit)
+  try {
+    return await Promise.race([work, late.promise])
+  } finally {
+    clearTimeout(timer)
+    work.catch(() => undefined)
   }
 }
 

@@ -9,7 +9,9 @@ const refusals: Readonly<Record<string, readonly [status: string, detail: string
 
 /** What is no HTTP gets an answer all the same, where there is still somebody to hear it. */
 export function refuseConnection(error: NodeJS.ErrnoException, socket: Duplex): void {
-  if (!socket.writable || error.code === 'ECONNRESET') {
+  // Bytes behind a request whose reply is under way: an answer would stand in the middle of that reply.
+  const { _httpMessage: running } = socket as { _httpMessage?: { headersSent: boolean } }
+  if (!socket.writable || error.code === 'ECONNRESET' || running?.headersSent === true) {
     socket.destroy()
     return
   }

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Body } from '../registry/registry.ts'
-import { bodySource } from './request-body.ts'
+import { bodySource, type RequestBody } from './request-body.ts'
 
 /** A request as handlers see it. */
 export class RegistryRequest {
@@ -13,6 +13,7 @@ export class RegistryRequest {
   readonly #response: ServerResponse
   readonly #search: string
   #query: URLSearchParams | undefined
+  #body: RequestBody | undefined
   #abort: AbortController | undefined
 
   constructor(message: IncomingMessage, response: ServerResponse, id: string) {
@@ -54,7 +55,13 @@ export class RegistryRequest {
   /** To be called once. A client that waits for 100 Continue gets it now: the request has been accepted. */
   body(): Body {
     if (this.#message.headers.expect !== undefined) this.#response.writeContinue()
-    return { source: counted(bodySource(this.#message), this), length: this.bodyLength }
+    this.#body = bodySource(this.#message)
+    return { source: counted(this.#body, this), length: this.bodyLength }
+  }
+
+  /** False while the client can only wait for us. */
+  get awaitsClient(): boolean {
+    return this.#body?.starved === true || this.#response.writableLength > 0
   }
 
   /** Fires when the client goes away. */

@@ -75,6 +75,8 @@ class HttpRegistry implements RegistryServer {
   readonly #counters = new RequestCounters()
   readonly #server: http.Server | https.Server
   readonly #sockets = new Set<Socket>()
+  /** The request that a connection is busy with. */
+  readonly #running = new WeakMap<Socket, RegistryRequest>()
   readonly #captured: string[] = []
   #draining = false
   #lastId = 0
@@ -115,8 +117,11 @@ class HttpRegistry implements RegistryServer {
     this.#draining = true
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
     this.#server.closeIdleConnections()
+    // A connection becomes idle when its reply is done, and its client may keep it for minutes.
+    const idle = setInterval(() => this.#server.closeIdleConnections(), 100)
     const late = setTimeout(() => this.#server.closeAllConnections(), limit)
     await closed
+    clearInterval(idle)
     clearTimeout(late)
     for (const socket of this.#sockets) socket.destroy()
   }
@@ -151,6 +156,11 @@ class HttpRegistry implements RegistryServer {
     server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) =>
       refuseConnection(error, socket),
     )
+    server.on('timeout', (socket: Socket) => {
+      // Time in which the client waits for us is not its idleness.
+      if (this.#running.get(socket)?.awaitsClient === false) socket.setTimeout(idleTimeout)
+      else socket.destroy()
+    })
     server.on('connection', (socket: Socket) => {
       this.#sockets.add(socket)
       socket.once('close', () => this.#sockets.delete(socket))
@@ -162,6 +172,7 @@ class HttpRegistry implements RegistryServer {
     const started = performance.now()
     const request = new RegistryRequest(message, response, this.#requestId(message))
     this.#counters.inFlight++
+    this.#running.set(message.socket, request)
     const endpoint = this.#router.find(request.path, this.#captured)
     const route = endpoint?.methods.get(request.method)
     let sent = 0
@@ -177,6 +188,7 @@ class HttpRegistry implements RegistryServer {
       response.destroy()
     } finally {
       this.#counters.inFlight--
+      if (this.#running.get(message.socket) === request) this.#running.delete(message.socket)
       const milliseconds = performance.now() - started
       this.#counters.record(endpoint?.path ?? 'none', request.method, status, {
         milliseconds,

@@ -7,13 +7,11 @@ const highWater = 256 * 1024
  * The body of a request as a source with back-pressure: the socket is paused while more than 256 KiB wait.
  * Cheaper a chunk than the stream's own iterator. A body that ends early throws.
  */
-export function bodySource(message: IncomingMessage): ByteSource {
-  return {
-    [Symbol.asyncIterator]: () => new BodyIterator(message),
-  }
+export function bodySource(message: IncomingMessage): RequestBody {
+  return new RequestBody(message)
 }
 
-class BodyIterator implements AsyncIterator<Uint8Array> {
+export class RequestBody implements ByteSource, AsyncIterator<Uint8Array> {
   readonly #message: IncomingMessage
   readonly #chunks: Uint8Array[] = []
   #bytes = 0
@@ -45,6 +43,15 @@ class BodyIterator implements AsyncIterator<Uint8Array> {
     message.on('error', fail)
     message.on('close', fail)
     if (message.destroyed && !message.readableEnded) fail()
+  }
+
+  /** Nothing more can be done before the client sends more. */
+  get starved(): boolean {
+    return this.#wake !== undefined
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
   }
 
   async next(): Promise<IteratorResult<Uint8Array>> {

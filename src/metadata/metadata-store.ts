@@ -294,6 +294,8 @@ export interface InventoryStore {
   manifests(page: { readonly after?: string; readonly limit: number }): Promise<Page<InventoryManifest>>
   /** Data keys of `keys` that no blob, upload or pending deletion knows. */
   unknownKeys(keys: readonly DataKey[]): Promise<readonly DataKey[]>
+  /** Whether the digest's content is still this one. */
+  hasContent(digest: Digest, content: BlobContent): Promise<boolean>
   /** A blob whose bytes are lost: its links and its row go (pushing it again heals), the key goes to the pending deletions. False when `key` is not its content any more. */
   dropBlob(digest: Digest, content: BlobContent): Promise<boolean>
   /** A manifest whose stored bytes do not match: it goes with its tags. */

@@ -99,7 +99,7 @@ class StorageCheck {
         this.#options.signal?.throwIfAborted()
         const fault = await this.#fault(blob)
         // Asked again: a collection may have taken it between the look-up and the opening.
-        if (fault !== undefined && (await this.#stillThere(blob))) {
+        if (fault !== undefined && (await inventory.hasContent(blob.digest, blob.content))) {
           const repaired = this.#options.repair && (await inventory.dropBlob(blob.digest, blob.content))
           yield this.#problem(fault.problem, blob.digest, blob.repositories, fault.detail, repaired)
         }
@@ -143,17 +143,6 @@ class StorageCheck {
     return found === blob.digest
       ? undefined
       : { problem: 'blob-corrupt', detail: `its bytes have the digest ${found}` }
-  }
-
-  async #stillThere(blob: InventoryBlob): Promise<boolean> {
-    const [repository] = blob.repositories
-    if (repository === undefined) return true
-    const now = await this.#parts.metadata.findBlob(repository, blob.digest)
-    if (now === undefined) return false
-    return (
-      blob.content.kind === 'inline' ||
-      (now.content.kind === 'stored' && now.content.key === blob.content.key)
-    )
   }
 
   async *#checkManifests(): AsyncGenerator<FsckEvent> {

@@ -70,7 +70,7 @@ const lines = new LineBatch((text) => report({ kind: 'access', lines: text }))
 const server = createRegistryServer({
   registry,
   log,
-  budget: MemoryBudget.attach(start.budget),
+  budget: MemoryBudget.attach(start.budget, start.number),
   health: healthChecks(metadata),
   idleTimeout: settings['idle-timeout'],
   tls: start.tls,

@@ -55,8 +55,11 @@ export async function serve({ settings: given }: ResolvedSettings, terminal: Ter
 
   // Where the system cannot share a port among threads, one worker serves it.
   const shared = process.platform === 'linux'
+  const count = shared ? settings.workers : 1
+  const budget = MemoryBudget.create(bodyBudget, count)
   const workers = new WorkerGroup({
-    count: shared ? settings.workers : 1,
+    count,
+    budget,
     log,
     writer,
     tls: tls?.pair,
@@ -67,7 +70,7 @@ export async function serve({ settings: given }: ResolvedSettings, terminal: Ter
       port,
       reusePort: shared,
       generations,
-      budget: MemoryBudget.create(bodyBudget).buffer,
+      budget: budget.buffer,
       logFormat,
     },
   })

@@ -1,4 +1,5 @@
 import { MessageChannel, type Worker } from 'node:worker_threads'
+import type { MemoryBudget } from '../../http/memory-budget.ts'
 import type { TlsPair } from '../../http/registry-server.ts'
 import type { Log } from '../../log.ts'
 import { UserError } from '../../user-error.ts'
@@ -8,6 +9,7 @@ import type { WorkerCounts, WorkerOrder, WorkerReport, WorkerStart } from './thr
 export interface WorkerGroupOptions {
   readonly count: number
   readonly log: Log
+  readonly budget: MemoryBudget
   /** All of a worker's start but what is its own. */
   readonly start: Omit<WorkerStart, 'number' | 'writer' | 'tls'>
   readonly writer: Worker
@@ -80,6 +82,7 @@ export class WorkerGroup {
       log.error('a worker died', { worker: number, stack: (error as Error).stack }),
     )
     worker.on('exit', (code) => {
+      this.#options.budget.reclaim(number)
       if (this.#workers.get(number) === worker) this.#workers.delete(number)
       if (this.#stopping || !listening) return
       const next = performance.now() - since > 10_000 ? firstDelay : Math.min(delay * 2, longestDelay)

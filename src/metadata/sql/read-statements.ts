@@ -126,6 +126,10 @@ export const blobsAfter = compile(
     .limit(limit),
 )
 
+export const contentOfBlob = compile(
+  queries.selectFrom('blob').select('data_key').where('digest', '=', digest),
+)
+
 export const repositoriesOfBlob = compile(
   queries
     .selectFrom('repository_blob')

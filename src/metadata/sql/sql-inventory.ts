@@ -62,6 +62,13 @@ export class SqlInventory implements InventoryStore {
     return Promise.resolve(keys.filter((key) => !this.#database.get(statements.keyInUse, { key })?.used))
   }
 
+  hasContent(digest: Digest, content: BlobContent): Promise<boolean> {
+    const row = this.#database.get(statements.contentOfBlob, { digest })
+    return Promise.resolve(
+      row !== undefined && row.data_key === (content.kind === 'stored' ? content.key : null),
+    )
+  }
+
   dropBlob(digest: Digest, content: BlobContent): Promise<boolean> {
     return this.#changes.run('dropBlob', { digest, content })
   }

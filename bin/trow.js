@@ -2,7 +2,7 @@
 // Plain JavaScript that the oldest Node still parses: it finds a Node that is new enough, and the program.
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
+import { availableParallelism, constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
 
 const oldest = 24
@@ -14,7 +14,7 @@ if (Number(process.versions.node.split('.')[0]) < oldest) {
   if (existsSync(own) && process.execPath !== own) {
     const child = spawn(own, [here('trow.js'), ...process.argv.slice(2)], { stdio: 'inherit' })
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
-    child.on('exit', (code, signal) => process.exit(signal ? 128 + 15 : (code ?? 1)))
+    child.on('exit', (code, signal) => process.exit(signal ? 128 + constants.signals[signal] : (code ?? 1)))
   } else {
     console.error(
       `trow: this is Node ${process.versions.node}, trow needs Node ${oldest} or later: install it from https://nodejs.org and run trow again`,

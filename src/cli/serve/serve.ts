@@ -19,6 +19,8 @@ import { WorkerGroup } from './worker-group.ts'
 
 const bodyBudget = 64 * 1024 * 1024
 const drainLimit = 60_000
+/** One Ctrl-C may arrive several times: from the terminal, from npm, from a wrapper. Milliseconds. */
+const sameSignal = 500
 
 /** `trow serve`: resolves with the exit code when it was told to stop or could not go on. */
 export async function serve({ settings: given }: ResolvedSettings, terminal: Terminal): Promise<number> {
@@ -112,10 +114,13 @@ function waitForStop(terminal: Terminal): {
 } {
   const first = Promise.withResolvers<'SIGINT' | 'SIGTERM'>()
   const second = Promise.withResolvers<void>()
-  let seen = 0
+  let since: number | undefined
   terminal.onStop((signal) => {
-    if (seen++ === 0) first.resolve(signal)
-    else second.resolve()
+    const now = performance.now()
+    if (since === undefined) {
+      since = now
+      first.resolve(signal)
+    } else if (now - since > sameSignal) second.resolve()
   })
   return { first: first.promise, second: second.promise }
 }

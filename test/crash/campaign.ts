@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { askServer, readEvents } from '../../src/cli/control/control-client.ts'
+import type { FsckEvent } from '../../src/registry/fsck.ts'
 import { connectClient } from './http-client.ts'
 import { Lane } from './load.ts'
 import { randomNumbers, type RepositoryModel } from './model.ts'
 import {
-  runTrow,
   startedServer,
   startServer,
   type ServerOptions,
@@ -45,12 +46,17 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     (_, i) => new Lane(i, randomNumbers(options.seed * 31 + i)),
   )
   for (let round = 0; round < options.rounds && !options.until?.(result); round++) {
-    const server = await startServer(options.server(round))
+    const settings = options.server(round)
+    const server = await startServer(settings)
     if (!('died' in server)) {
+      // A server that runs as it is delivered is checked before it is loaded; another one is checked afterwards.
+      if (round > 0 && settings.preload === undefined) await verify(server, options, round - 1, lanes, result)
       await loadAndCrash(server, lanes, random() * options.upTo, (gone) => options.crash(gone, round), result)
     }
     result.crashes++
-    await verifyAfterCrash(options, round, lanes, result)
+    if (settings.preload !== undefined || round === options.rounds - 1) {
+      await verifyAfterCrash(options, round, lanes, result)
+    }
     if (round % 25 === 24 || round === options.rounds - 1) {
       options.report?.(
         `${result.crashes} crashes, ${count(lanes, 'acknowledged')} acknowledged, ${result.losses.length} lost`,
@@ -94,18 +100,28 @@ async function verifyAfterCrash(
 ): Promise<void> {
   const { data, args } = options.server(round)
   const server = await startedServer({ data, ...(args ? { args } : {}) })
+  await verify(server, options, round, lanes, result)
+  await server.stop()
+}
+
+async function verify(
+  server: ServerProcess,
+  options: CampaignOptions,
+  round: number,
+  lanes: readonly Lane[],
+  result: CampaignResult,
+): Promise<void> {
   const client = connectClient(server.url)
-  try {
-    const repositories = lanes.flatMap((lane) => lane.repositories)
-    const problems = await Promise.all(
-      repositories.map((model) => verifyAll(client, model, options.readEverything)),
-    )
-    result.losses.push(...problems.flat().map((problem) => `round ${round}: ${problem}`))
-    const fsck = await runTrow(['fsck', '--data', data])
-    if (fsck.code !== 0) result.losses.push(`round ${round}: fsck: ${fsck.output}`)
-  } finally {
-    client.close()
-    await server.stop()
+  const repositories = lanes.flatMap((lane) => lane.repositories)
+  const problems = await Promise.all(
+    repositories.map((model) => verifyAll(client, model, options.readEverything)),
+  )
+  client.close()
+  result.losses.push(...problems.flat().map((problem) => `round ${round}: ${problem}`))
+  const reply = await askServer(options.server(round).data, 'POST', '/fsck')
+  if (reply === undefined) throw new Error('the server does not answer its control socket')
+  for await (const event of readEvents<FsckEvent>(reply)) {
+    if (event.kind === 'problem') result.losses.push(`round ${round}: fsck: ${JSON.stringify(event)}`)
   }
 }
 

@@ -12,7 +12,7 @@ export const namedPoints = [
 ] as const
 
 /** A collector that really collects while the load runs: everything unreferenced goes within seconds. */
-const busyCollector = ['--gc-interval', '1s', '--gc-grace', '2s', '--upload-expiry', '5s']
+const busyCollector = ['--fsck-rate', '0', '--gc-interval', '1s', '--gc-grace', '2s', '--upload-expiry', '5s']
 
 /** SIGKILLs of the whole server at random instants under mixed load. */
 export async function randomKills(

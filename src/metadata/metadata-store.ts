@@ -171,7 +171,8 @@ export interface MetadataChanges {
   cancelUpload(repository: RepositoryName, id: string): Promise<boolean>
   /**
    * Links the blob in the repository and ends its upload. Content that is there already, condemned or not, is
-   * kept and rescued, and the new bytes go to the pending deletions.
+   * kept and rescued, and the new bytes go to the pending deletions. An upload that was cancelled meanwhile:
+   * OciError BLOB_UPLOAD_UNKNOWN, nothing is linked, and the bytes go to the pending deletions.
    */
   putBlob(blob: NewBlob): Promise<void>
   /** Links existing content; false when no repository of `from` (undefined: of all) has it linked. Rescues. */

@@ -137,6 +137,17 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
         manifestOf(repository, 'm', { references, allowMissing: true, now: 1 }),
       )
       assert.deepEqual(kept, { kind: 'stored' })
+      const unknown = newRepository()
+      await store.putManifest(manifestOf(unknown, 'm', { references, now: 1 }))
+      assert.equal(await other.hasRepository(unknown), false, 'a refused manifest makes no repository')
+    })
+
+    test('the same bytes pushed as another media type are that for every tag, on every worker', async () => {
+      const repository = newRepository()
+      await store.putManifest(manifestOf(repository, 'm', { tags: [tag('a')], now: 1 }))
+      await other.findManifest(repository, tag('a'))
+      await store.putManifest(manifestOf(repository, 'm', { mediaType: 'application/other', now: 2 }))
+      assert.equal((await other.findManifest(repository, tag('a')))?.mediaType, 'application/other')
     })
 
     test('tags move together, and every worker sees it at once', async () => {
@@ -228,6 +239,83 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
       assert.equal(await store.claimUpload(repository, 'none', () => {}), undefined)
       assert.equal(await store.cancelUpload(repository, upload.id), true)
       assert.equal(await other.findUpload(repository, upload.id), undefined)
+    })
+
+    test('a blob whose upload is cancelled while it ends is not acknowledged', async () => {
+      const repository = newRepository()
+      const id = `cancelled-${count}`
+      const key = 'c'.repeat(32) as DataKey
+      await store.createUpload({ id, repository, algorithm: 'sha256', now: 1 })
+      const claim = await store.claimUpload(repository, id, () => {})
+      const held = { kind: 'staged' as const, key, size: 9 }
+      await claim?.save({ held, hashState: undefined, digest: undefined, now: 2 })
+      assert.equal(await other.cancelUpload(repository, id), true)
+      const blob = { repository, digest: digestOf('cancelled'), size: 9, uploadId: id, now: 3 }
+      const put = store.putBlob({ ...blob, content: { kind: 'stored', key } })
+      await assert.rejects(put, { name: 'OciError', code: 'BLOB_UPLOAD_UNKNOWN' })
+      assert.equal(await other.findBlob(repository, digestOf('cancelled')), undefined)
+      const pending = await store.garbage.pendingDeletes(100)
+      assert.ok(pending.includes(key))
+      await store.garbage.forgetPendingDeletes(pending)
+    })
+
+    test('bytes that a blob has never become a pending deletion', async () => {
+      const repository = newRepository()
+      const id = `kept-${count}`
+      const key = 'd'.repeat(32) as DataKey
+      await store.createUpload({ id, repository, algorithm: 'sha256', now: 1 })
+      const claim = await store.claimUpload(repository, id, () => {})
+      const held = { kind: 'staged' as const, key, size: 4 }
+      const blob = { repository, digest: digestOf('kept'), size: 4, uploadId: id, now: 3 }
+      await store.putBlob({ ...blob, content: { kind: 'stored', key } })
+      // As a request does whose worker was slow to learn that the upload has ended.
+      await claim?.save({ held, hashState: undefined, digest: undefined, now: 4 })
+      assert.deepEqual(await store.garbage.pendingDeletes(100), [])
+    })
+
+    test('garbage: paged, and of one instant, everything is met once', async () => {
+      const { garbage } = store
+      const texts = Array.from({ length: 7 }, (_, index) => `page ${count} ${index}`)
+      const mine = new Set<string>(texts.map(digestOf))
+      const repositories = [newRepository(), newRepository()]
+      for (const text of texts) for (const repository of repositories) await putBlob(repository, text, 5000)
+      const all = async (
+        run: (step: GarbageStep) => ReturnType<typeof garbage.condemnBlobs>,
+        base: GarbageStep,
+      ): Promise<number> => {
+        let found = 0
+        for (let after: string | undefined; ;) {
+          const page = await run({ ...base, limit: 2, ...(after === undefined ? {} : { after }) })
+          assert.ok(page.items.length <= 2)
+          found += page.items.filter(({ subject }) => mine.has(subject)).length
+          if (page.next === undefined) return found
+          after = page.next
+        }
+      }
+      for (const dryRun of [true, false]) {
+        assert.equal(await all((each) => garbage.unlinkUnreferenced(each), step(6000, 100, dryRun)), 14)
+      }
+      for (const dryRun of [true, false]) {
+        assert.equal(await all((each) => garbage.condemnBlobs(each), step(6001, 0, dryRun)), 7)
+      }
+      for (const dryRun of [true, false]) {
+        assert.equal(await all((each) => garbage.deleteCondemned(each), step(6002, 0, dryRun)), 7)
+      }
+      await store.createUpload({ id: 'an-upload', repository: newRepository(), algorithm: 'sha256', now: 1 })
+      const empty = new Set<string>()
+      for (let after: string | undefined; ;) {
+        const base = { ...step(7000, 100), limit: 2 }
+        const page = await garbage.dropEmptyRepositories(after === undefined ? base : { ...base, after })
+        for (const { subject } of page.items) empty.add(subject)
+        if (page.next === undefined) break
+        after = page.next
+      }
+      assert.ok(repositories.every((repository) => empty.has(repository)))
+      assert.equal(
+        await store.hasRepository(parseRepositoryName(`contract/r${count}`)),
+        true,
+        'an upload keeps',
+      )
     })
 
     test('garbage: grace, condemnation, rescue, deletion', async () => {

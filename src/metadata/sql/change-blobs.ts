@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import type { Digest } from '../../oci/digest.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { Instant, NewBlob, UnlinkBlobResult } from '../metadata-store.ts'
@@ -89,17 +90,31 @@ const anyParent = compile(
     .limit(1),
 )
 const deleteUpload = compile(queries.deleteFrom('upload').where('id', '=', parameter<string>('id')))
+/** Never a key that a blob has: whatever else went wrong, those bytes are in use. */
 export const addPendingDelete = compile(
   queries
     .insertInto('pending_delete')
-    .values({ data_key: parameter<string>('key') })
+    .columns(['data_key'])
+    .expression(
+      queries
+        .selectNoFrom(sql<string>`${parameter<string>('key')}`.as('data_key'))
+        .where(sql<boolean>`not exists (select 1 from blob where data_key = ${parameter<string>('key')})`),
+    )
     .onConflict((conflict) => conflict.doNothing()),
 )
 
-export const putBlob = durable(async (transaction: Transaction, blob: NewBlob): Promise<void> => {
+/** False when the upload was cancelled meanwhile: its bytes are going, so they must not be promised to anybody. */
+export const putBlob = durable(async (transaction: Transaction, blob: NewBlob): Promise<boolean> => {
+  const key = blob.content.kind === 'stored' ? blob.content.key : null
+  if (blob.uploadId !== undefined) {
+    const ended = await transaction.run(deleteUpload, { id: blob.uploadId })
+    if (ended.changes === 0) {
+      if (key !== null) await transaction.run(addPendingDelete, { key })
+      return false
+    }
+  }
   const repository = await ensureRepository(transaction, blob.repository, blob.now)
   const known = await transaction.get(blobByDigest, { digest: blob.digest })
-  const key = blob.content.kind === 'stored' ? blob.content.key : null
   let id = known?.id
   if (id === undefined) {
     id = (await transaction.run(insertBlob, { digest: blob.digest, size: blob.size, key })).id
@@ -109,7 +124,7 @@ export const putBlob = durable(async (transaction: Transaction, blob: NewBlob): 
     await transaction.run(addPendingDelete, { key })
   }
   await link(transaction, { repository, name: blob.repository, blob: id, digest: blob.digest, now: blob.now })
-  if (blob.uploadId !== undefined) await transaction.run(deleteUpload, { id: blob.uploadId })
+  return true
 })
 
 export const mountBlob = durable(

@@ -41,8 +41,8 @@ export const expireUntagged = durable(
     if (repository === undefined) return { items: [], next: undefined }
     const rows = await transaction.all(statements.untaggedManifests, {
       ...bounds(step),
+      ...position(step),
       repository,
-      after: Number(step.after ?? 0),
     })
     if (!step.dryRun) {
       for (const row of rows)
@@ -51,7 +51,7 @@ export const expireUntagged = durable(
     return page(
       step,
       rows,
-      (row) => String(row.id),
+      (row) => `${row.untagged_since}.${row.id}`,
       rows,
       (row) => ({
         kind: 'manifest',
@@ -66,12 +66,7 @@ export const expireUntagged = durable(
 
 export const unlinkUnreferenced = durable(
   async (transaction: Transaction, step: GarbageStep): Promise<GarbagePage> => {
-    const [afterRepository, afterBlob] = (step.after ?? '0.0').split('.').map(Number) as [number, number]
-    const rows = await transaction.all(statements.unreferencedLinks, {
-      ...bounds(step),
-      afterRepository,
-      afterBlob,
-    })
+    const rows = await transaction.all(statements.unreferencedLinks, { ...bounds(step), ...position(step) })
     if (!step.dryRun) {
       for (const row of rows) {
         await removeLink(transaction, {
@@ -86,7 +81,7 @@ export const unlinkUnreferenced = durable(
     return page(
       step,
       rows,
-      (row) => `${row.repository_id}.${row.blob_id}`,
+      (row) => `${row.unreferenced_since}.${row.blob_id}.${row.repository_id}`,
       rows,
       (row) => ({
         kind: 'blob-link',
@@ -101,16 +96,13 @@ export const unlinkUnreferenced = durable(
 
 export const condemnBlobs = durable(
   async (transaction: Transaction, step: GarbageStep): Promise<GarbagePage> => {
-    const rows = await transaction.all(statements.unlinkedBlobs, {
-      ...bounds(step),
-      after: Number(step.after ?? 0),
-    })
+    const rows = await transaction.all(statements.unlinkedBlobs, { ...bounds(step), ...position(step) })
     if (!step.dryRun)
       for (const row of rows) await transaction.run(statements.condemnBlob, { blob: row.id, now: step.now })
     return page(
       step,
       rows,
-      (row) => String(row.id),
+      (row) => `${row.unlinked_since}.${row.id}`,
       rows,
       (row) => ({
         kind: 'blob',
@@ -125,17 +117,14 @@ export const condemnBlobs = durable(
 
 export const deleteCondemned = durable(
   async (transaction: Transaction, step: GarbageStep): Promise<GarbagePage> => {
-    const rows = await transaction.all(statements.condemnedBlobs, {
-      ...bounds(step),
-      after: Number(step.after ?? 0),
-    })
+    const rows = await transaction.all(statements.condemnedBlobs, { ...bounds(step), ...position(step) })
     if (!step.dryRun) {
       for (const row of rows) await removeBlob(transaction, row.id, row.data_key as DataKey | null)
     }
     return page(
       step,
       rows,
-      (row) => String(row.id),
+      (row) => `${row.condemned_at}.${row.id}`,
       rows,
       (row) => ({
         kind: 'blob',
@@ -150,17 +139,18 @@ export const deleteCondemned = durable(
 
 export const dropEmptyRepositories = durable(
   async (transaction: Transaction, step: GarbageStep): Promise<GarbagePage> => {
-    const rows = await transaction.all(statements.emptyRepositories, {
+    const rows = await transaction.all(statements.repositoriesByUse, {
       ...bounds(step),
-      after: Number(step.after ?? 0),
+      afterId: Number(step.after ?? 0),
     })
+    const empty = rows.filter((row) => row.empty === 1)
     if (!step.dryRun)
-      for (const row of rows) await transaction.run(statements.deleteRepository, { repository: row.id })
+      for (const row of empty) await transaction.run(statements.deleteRepository, { repository: row.id })
     return page(
       step,
       rows,
       (row) => String(row.id),
-      rows,
+      empty,
       (row) => ({
         kind: 'repository',
         repository: row.name as RepositoryName,
@@ -244,15 +234,21 @@ function bounds(step: GarbageStep): { before: number; limit: number } {
   return { before: step.before, limit: step.limit }
 }
 
+/** The opaque word of a page: time, id and, of a link, repository of its last row. */
+function position(step: GarbageStep): { afterSince: number; afterId: number; afterRepository: number } {
+  const [afterSince = -1, afterId = 0, afterRepository = 0] = step.after?.split('.').map(Number) ?? []
+  return { afterSince, afterId, afterRepository }
+}
+
 function page<Row>(
   step: GarbageStep,
   rows: readonly Row[],
-  position: (row: Row) => string,
+  place: (row: Row) => string,
   taken: readonly Row[],
   describe: (row: Row) => GarbageItem,
 ): GarbagePage {
   const last = rows.length < step.limit ? undefined : rows.at(-1)
-  return { items: taken.map(describe), next: last === undefined ? undefined : position(last) }
+  return { items: taken.map(describe), next: last === undefined ? undefined : place(last) }
 }
 
 function iso(instant: number | null): string {

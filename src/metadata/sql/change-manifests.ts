@@ -11,7 +11,7 @@ const queries = sqliteQueries()
 const manifestByDigest = compile(
   queries
     .selectFrom('manifest')
-    .select(['id', 'untagged_since'])
+    .select(['id', 'media_type', 'untagged_since'])
     .where('repository_id', '=', parameter<number>('repository'))
     .where('digest', '=', parameter<string>('digest')),
 )
@@ -142,9 +142,10 @@ const renewUntaggedReferrers = compile(
 export const putManifest = durable(
   async (transaction: Transaction, manifest: NewManifest): Promise<PutManifestResult> => {
     const { now } = manifest
-    const repository = await ensureRepository(transaction, manifest.repository, now)
-    const { links, missing } = await resolve(transaction, repository, manifest.references)
+    const known = await findRepository(transaction, manifest.repository)
+    const { links, missing } = await resolve(transaction, known, manifest.references)
     if (missing.length > 0 && !manifest.allowMissing) return { kind: 'missing', missing }
+    const repository = known ?? (await ensureRepository(transaction, manifest.repository, now))
     const id = await store(transaction, repository, manifest)
     for (const { blob, unreferencedSince, digest } of links) {
       if (unreferencedSince === null) continue
@@ -206,9 +207,7 @@ export async function dropManifest(
   const { repository, name, digest, now } = at
   const manifest = (await transaction.get(manifestByDigest, { repository, digest }))?.id
   if (manifest === undefined) return false
-  for (const { name: tag } of await transaction.all(tagsOf, { manifest })) {
-    transaction.touched.manifest(name, tag as Tag)
-  }
+  await touchTags(transaction, name, manifest)
   transaction.touched.manifest(name, digest)
   await transaction.run(removeTagsOf, { manifest })
   const children = await transaction.all(childrenOf, { manifest })
@@ -224,6 +223,12 @@ export async function dropManifest(
   return true
 }
 
+async function touchTags(transaction: Transaction, name: RepositoryName, manifest: number): Promise<void> {
+  for (const { name: tag } of await transaction.all(tagsOf, { manifest })) {
+    transaction.touched.manifest(name, tag as Tag)
+  }
+}
+
 interface ResolvedLink {
   readonly digest: Digest
   readonly blob: number
@@ -232,9 +237,10 @@ interface ResolvedLink {
 
 async function resolve(
   transaction: Transaction,
-  repository: number,
+  repository: number | undefined,
   references: readonly ManifestReference[],
 ): Promise<{ links: ResolvedLink[]; missing: ManifestReference[] }> {
+  if (repository === undefined) return { links: [], missing: references.filter(({ required }) => required) }
   const links: ResolvedLink[] = []
   const missing: ManifestReference[] = []
   for (const reference of references) {
@@ -254,6 +260,7 @@ async function store(transaction: Transaction, repository: number, manifest: New
   const known = await transaction.get(manifestByDigest, { repository, digest })
   if (known !== undefined) {
     await transaction.run(updateMediaType, { manifest: known.id, mediaType, now })
+    if (known.media_type !== mediaType) await touchTags(transaction, manifest.repository, known.id)
     if (known.untagged_since !== null) await transaction.run(setUntagged, { manifest: known.id, since: now })
     return known.id
   }

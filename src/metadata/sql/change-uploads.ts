@@ -2,7 +2,7 @@ import type { DataKey, Held } from '../../blobs/blob-store.ts'
 import type { Digest, DigestAlgorithm } from '../../oci/digest.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { Instant } from '../metadata-store.ts'
-import { relaxed, type Transaction } from './change.ts'
+import { durable, relaxed, type Transaction } from './change.ts'
 import { addPendingDelete } from './change-blobs.ts'
 import { ensureRepository, findRepository } from './change-repositories.ts'
 import { compile, parameter, sqliteQueries } from './statement.ts'
@@ -92,7 +92,8 @@ export const saveUpload = relaxed(
   },
 )
 
-export const cancelUpload = relaxed(
+/** Durable: its bytes may go as soon as the row has. */
+export const cancelUpload = durable(
   async (
     transaction: Transaction,
     upload: { readonly repository: RepositoryName; readonly id: string },

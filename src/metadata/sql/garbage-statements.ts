@@ -5,6 +5,10 @@ import { compile, parameter, sqliteQueries } from './statement.ts'
 const queries = sqliteQueries()
 const before = parameter<number>('before')
 const limit = parameter<number>('limit')
+const after = { since: parameter<number>('afterSince'), id: parameter<number>('afterId') }
+
+// What may be garbage lies in partial indexes, oldest first, and is paged along them: a step costs what it finds,
+// never what the registry holds. Plain columns would let the planner walk a primary key instead: hence row values.
 
 export const staleUploads = compile(
   queries
@@ -22,7 +26,7 @@ export const untaggedManifests = compile(
     .select(['id', 'digest', 'size', 'untagged_since'])
     .where('repository_id', '=', parameter<number>('repository'))
     .where('untagged_since', '<', before)
-    .where('id', '>', parameter<number>('after'))
+    .where(sql<boolean>`(untagged_since, id) > (${after.since}, ${after.id})`)
     .where((where) =>
       where.not(
         where.exists(
@@ -45,6 +49,7 @@ export const untaggedManifests = compile(
         ),
       ),
     )
+    .orderBy('untagged_since')
     .orderBy('id')
     .limit(limit),
 )
@@ -65,14 +70,8 @@ export const unreferencedLinks = compile(
       sql<number>`(select count(*) from repository_blob as other where other.blob_id = blob.id)`.as('links'),
     )
     .where('link.unreferenced_since', '<', before)
-    .where((where) =>
-      where.or([
-        where('link.repository_id', '>', parameter<number>('afterRepository')),
-        where.and([
-          where('link.repository_id', '=', parameter<number>('afterRepository')),
-          where('link.blob_id', '>', parameter<number>('afterBlob')),
-        ]),
-      ]),
+    .where(
+      sql<boolean>`(link.unreferenced_since, link.repository_id, link.blob_id) > (${after.since}, ${parameter<number>('afterRepository')}, ${after.id})`,
     )
     // The state is kept by every change; asking again costs little and can only keep more.
     .where((where) =>
@@ -86,6 +85,7 @@ export const unreferencedLinks = compile(
         ),
       ),
     )
+    .orderBy('link.unreferenced_since')
     .orderBy('link.repository_id')
     .orderBy('link.blob_id')
     .limit(limit),
@@ -96,8 +96,9 @@ export const unlinkedBlobs = compile(
     .select(['id', 'digest', 'size', 'unlinked_since'])
     .where('unlinked_since', 'is not', null)
     .where('state', '=', 'live')
-    .where('id', '>', parameter<number>('after'))
+    .where(sql<boolean>`(unlinked_since, id) > (${after.since}, ${after.id})`)
     .where((where) => where.not(where.exists(linksOf(where))))
+    .orderBy('unlinked_since')
     .orderBy('id')
     .limit(limit),
 )
@@ -113,8 +114,9 @@ export const condemnedBlobs = compile(
     .select(['id', 'digest', 'size', 'data_key', 'condemned_at'])
     .where('condemned_at', '<', before)
     .where('state', '=', 'condemned')
-    .where('id', '>', parameter<number>('after'))
+    .where(sql<boolean>`(condemned_at, id) > (${after.since}, ${after.id})`)
     .where((where) => where.not(where.exists(linksOf(where))))
+    .orderBy('condemned_at')
     .orderBy('id')
     .limit(limit),
 )
@@ -122,17 +124,18 @@ export const deleteBlob = compile(queries.deleteFrom('blob').where('id', '=', pa
 export const deleteBody = compile(
   queries.deleteFrom('blob_body').where('blob_id', '=', parameter<number>('blob')),
 )
-export const emptyRepositories = compile(
+/** A window of all repositories, so that one step looks at no more than that. */
+export const repositoriesByUse = compile(
   queries
     .selectFrom('repository')
     .select(['id', 'name'])
-    .where('id', '>', parameter<number>('after'))
-    .where('created_at', '<', before)
-    .where(sql<boolean>`not exists (select 1 from manifest where manifest.repository_id = repository.id)`)
-    .where(
-      sql<boolean>`not exists (select 1 from repository_blob where repository_blob.repository_id = repository.id)`,
+    .select(
+      sql<number>`created_at < ${before}
+        and not exists (select 1 from manifest where manifest.repository_id = repository.id)
+        and not exists (select 1 from repository_blob where repository_blob.repository_id = repository.id)
+        and not exists (select 1 from upload where upload.repository_id = repository.id)`.as('empty'),
     )
-    .where(sql<boolean>`not exists (select 1 from upload where upload.repository_id = repository.id)`)
+    .where('id', '>', after.id)
     .orderBy('id')
     .limit(limit),
 )

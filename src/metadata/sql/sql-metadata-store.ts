@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { Held } from '../../blobs/blob-store.ts'
 import type { Digest, DigestAlgorithm } from '../../oci/digest.ts'
+import { OciError } from '../../oci/oci-error.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { Tag } from '../../oci/tag.ts'
 import type {
@@ -142,8 +143,11 @@ class SqlMetadataStore implements MetadataStore {
     return this.#changes.run('cancelUpload', { repository, id })
   }
 
-  putBlob(blob: NewBlob): Promise<void> {
-    return this.#changes.run('putBlob', blob)
+  async putBlob(blob: NewBlob): Promise<void> {
+    if (await this.#changes.run('putBlob', blob)) return
+    throw new OciError('BLOB_UPLOAD_UNKNOWN', 'the upload is not known', {
+      detail: 'it was cancelled while its last request was under way: begin a new upload',
+    })
   }
 
   mountBlob(mount: {

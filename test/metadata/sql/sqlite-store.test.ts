@@ -5,6 +5,8 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { suite, test } from 'node:test'
 import { MessageChannel } from 'node:worker_threads'
+import { changes } from '../../../src/metadata/sql/changes.ts'
+import * as garbageStatements from '../../../src/metadata/sql/garbage-statements.ts'
 import { Generations } from '../../../src/metadata/sql/generations.ts'
 import { migrate } from '../../../src/metadata/sql/migrations.ts'
 import { requestStatements } from '../../../src/metadata/sql/read-statements.ts'
@@ -79,6 +81,27 @@ suite('the schema', () => {
     }
     database.close()
     rmSync(folder, { recursive: true })
+  })
+
+  test('no step of the collector walks what is not garbage', () => {
+    const folder = newFolder()
+    openForWriting(databasePath(folder)).close()
+    const database = new DatabaseSync(databasePath(folder))
+    const { unreferencedLinks, unlinkedBlobs, condemnedBlobs, untaggedManifests } = garbageStatements
+    for (const { sql } of [unreferencedLinks, unlinkedBlobs, condemnedBlobs, untaggedManifests]) {
+      const plan = database.prepare(`explain query plan ${sql}`).all() as { detail: string }[]
+      const details = plan.map(({ detail }) => detail)
+      assert.match(details[0] ?? '', /INDEX \w+_(unreferenced|unlinked|condemned|untagged)/)
+      assert.ok(!details.some((detail) => /^SCAN|TEMP B-TREE/.test(detail)), details.join('; '))
+    }
+    database.close()
+    rmSync(folder, { recursive: true })
+  })
+
+  test('whatever lets bytes be removed is durable before it shows', () => {
+    for (const name of ['cancelUpload', 'expireUploads', 'putBlob', 'deleteCondemned', 'dropBlob'] as const) {
+      assert.equal(changes[name].durable, true, name)
+    }
   })
 
   test('migrations run forward, each once, and one that fails changes nothing', () => {

@@ -11,7 +11,7 @@ import { avoidable } from './requirements.ts'
 const { values } = parseArgs({ options: { unit: { type: 'boolean' }, only: { type: 'string' } } })
 const root = new URL('..', import.meta.url).pathname
 /** Suites that start many processes or need much of the machine run by themselves, after the others. */
-const heavy = /^test\/(crash|clients|conformance|package)\//
+const heavy = /^test\/(crash|clients|coherence|conformance|disk-full|package)\//
 
 const files = globSync('test/**/*.test.ts', { cwd: root })
   .filter((file) => values.only === undefined || file.startsWith(`test/${values.only}`))

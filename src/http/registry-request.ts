@@ -59,6 +59,11 @@ export class RegistryRequest {
     return { source: counted(this.#body, this), length: this.bodyLength }
   }
 
+  /** The reply is decided: what still comes of the body is nobody's. */
+  abandonBody(): void {
+    this.#body?.abandon()
+  }
+
   /** False while the client can only wait for us. */
   get awaitsClient(): boolean {
     return this.#body?.starved === true || this.#response.writableLength > 0

@@ -181,6 +181,7 @@ class HttpRegistry implements RegistryServer {
       const reply = await this.#answer(request, endpoint, route, refusal)
       if (this.#draining) reply.headers.push('Connection', 'close')
       status = reply.status
+      request.abandonBody()
       settleBody(message, response, reply)
       sent = await writeReply(response, request, reply)
     } catch (error) {

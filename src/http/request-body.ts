@@ -16,6 +16,7 @@ export class RequestBody implements ByteSource, AsyncIterator<Uint8Array> {
   readonly #chunks: Uint8Array[] = []
   #bytes = 0
   #ended = false
+  #abandoned = false
   #error: Error | undefined
   #wake: (() => void) | undefined
 
@@ -26,6 +27,7 @@ export class RequestBody implements ByteSource, AsyncIterator<Uint8Array> {
       this.#wake = undefined
     }
     message.on('data', (chunk: Uint8Array) => {
+      if (this.#abandoned) return
       this.#chunks.push(chunk)
       this.#bytes += chunk.byteLength
       if (this.#bytes >= highWater) message.pause()
@@ -68,7 +70,14 @@ export class RequestBody implements ByteSource, AsyncIterator<Uint8Array> {
     }
   }
 
+  /** Nobody wants what still comes. */
+  abandon(): void {
+    this.#abandoned = true
+    this.#chunks.length = 0
+  }
+
   return(): Promise<IteratorResult<Uint8Array>> {
+    this.abandon()
     this.#message.pause()
     return Promise.resolve({ done: true, value: undefined })
   }

@@ -72,6 +72,8 @@ export class UploadRules implements Uploads {
       const { held, found } = await this.#complete(claim, digestAlgorithm(digest), body, stop)
       if (found !== digest) {
         await this.#parts.metadata.cancelUpload(repository, id)
+        // What this very request brought was never recorded, so nobody else would take it away.
+        if (held.kind === 'staged') await this.#parts.blobs.remove(held.key)
         throw wrongDigest(found, heldSize(held))
       }
       await this.#store(repository, digest, held, id)

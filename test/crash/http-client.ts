@@ -44,7 +44,9 @@ export function connectClient(url: string, sockets = 16): Client {
           },
         )
         request.setTimeout(30_000, () => request.destroy(new Error('timed out')))
-        request.on('error', (error) => reject(new Unanswered(error.message, { cause: error })))
+        request.on('error', (error) =>
+          reject(new Unanswered(`${method} ${path}: ${error.message}`, { cause: error })),
+        )
         request.end(body)
       }),
   }

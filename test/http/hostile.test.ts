@@ -124,6 +124,16 @@ suite('hostile input', () => {
     socket.close()
   })
 
+  test('after a refused upload of 2 MB the connection lives on', async () => {
+    const socket = new RawSocket(port)
+    socket.send(`PATCH /v2/a/blobs/uploads/unknown HTTP/1.1\r\n${host}Content-Length: 2000000\r\n\r\n`)
+    socket.send(randomBytes(2_000_000))
+    assert.equal((await socket.reply())?.status, 404)
+    socket.send(`GET /v2/ HTTP/1.1\r\n${host}\r\n`)
+    assert.equal((await socket.reply())?.status, 200)
+    socket.close()
+  })
+
   test('a refused body of 1 GB is not swallowed', async () => {
     const { socket, reply } = await send(
       `PUT /v2/a/manifests/x HTTP/1.1\r\n${host}Content-Length: 1000000000\r\n\r\n`,

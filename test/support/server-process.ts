@@ -10,6 +10,8 @@ export interface ServerOptions {
   readonly port?: number
   readonly args?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
+  /** Another installation's `bin/trow.js`. */
+  readonly program?: string
   /** A module that every thread of the server loads first. */
   readonly preload?: URL
 }
@@ -33,7 +35,7 @@ export async function startServer(
     process.execPath,
     [
       ...(options.preload ? ['--import', options.preload.href] : []),
-      program,
+      options.program ?? program,
       'serve',
       '--listen',
       `127.0.0.1:${options.port ?? 0}`,

@@ -1,5 +1,4 @@
 import { Command, Option } from 'commander'
-import ora from 'ora'
 import { checkStorage, type FsckEvent } from '../../registry/fsck.ts'
 import { exitCode } from '../../user-error.ts'
 import { askServer, readEvents } from '../control/control-client.ts'
@@ -20,6 +19,8 @@ export function fsckCommand({ terminal, finish }: CommandContext): Command {
   return command.action(async (options: Record<string, unknown>) => {
     const { settings } = settingsOf(options, terminal)
     const json = options['output'] === 'json'
+    // Loaded here, not with every command: `trow serve` is to start fast.
+    const { default: ora } = await import('ora')
     const progress = ora({
       stream: terminal.stderr as NodeJS.WriteStream,
       isSilent: terminal.stderr.isTTY !== true,

@@ -5,7 +5,6 @@ import { isDigest } from '../../oci/digest.ts'
 import { OciError } from '../../oci/oci-error.ts'
 import { parseRepositoryName, type RepositoryName } from '../../oci/repository-name.ts'
 import { parseReference, type Reference } from '../../oci/tag.ts'
-import { connectRegistry } from '../../upstream/http-registry-client.ts'
 import type { RegistryClient } from '../../upstream/registry-client.ts'
 import { exitCode, UserError } from '../../user-error.ts'
 import { isLoopback } from '../serve/exposure.ts'
@@ -64,6 +63,8 @@ export async function connect(
 ): Promise<RegistryClient> {
   const { username } = options
   const password = options.passwordStdin === true ? (await text(terminal.stdin)).trim() : ''
+  // Loaded here, not with every command: `trow serve` is to start fast.
+  const { connectRegistry } = await import('../../upstream/http-registry-client.ts')
   return connectRegistry({
     origin: named.origin,
     ca: options.ca === undefined ? undefined : readCa(options.ca),

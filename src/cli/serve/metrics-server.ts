@@ -1,6 +1,5 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { renderMetrics } from './metrics-text.ts'
 import type { Maintenance } from './maintenance.ts'
 import { cannotListen, type WorkerGroup } from './worker-group.ts'
 
@@ -14,6 +13,8 @@ export async function serveMetrics(
   { host, port }: { readonly host: string; readonly port: number },
   parts: { readonly workers: WorkerGroup; readonly maintenance: Maintenance },
 ): Promise<MetricsServer> {
+  // Loaded only when it is used, so that the server starts fast without.
+  const { renderMetrics } = await import('./metrics-text.ts')
   const server = createServer((request, response) => {
     if (request.url?.split('?')[0] !== '/metrics') {
       response.writeHead(404, { 'Content-Type': 'text/plain' }).end('metrics are under /metrics\n')

@@ -47,14 +47,6 @@ export async function serve({ settings: given }: ResolvedSettings, terminal: Ter
     await writerEnded
   })
 
-  const maintenanceChannel = new MessageChannel()
-  writer.postMessage({ kind: 'attach', port: maintenanceChannel.port1 }, [maintenanceChannel.port1])
-  const maintenance = await Maintenance.start(
-    { settings, folder: folder.path, generations, writer: maintenanceChannel.port2, logFormat },
-    log,
-  )
-  cleanup.defer(() => maintenance.stop())
-
   // Where the system cannot share a port among threads, one worker serves it.
   const shared = process.platform === 'linux'
   const count = shared ? settings.workers : 1
@@ -76,7 +68,15 @@ export async function serve({ settings: given }: ResolvedSettings, terminal: Ter
       logFormat,
     },
   })
+  cleanup.defer(() => workers.drain(0))
   await workers.start()
+  const maintenanceChannel = new MessageChannel()
+  writer.postMessage({ kind: 'attach', port: maintenanceChannel.port1 }, [maintenanceChannel.port1])
+  const maintenance = await Maintenance.start(
+    { settings, folder: folder.path, generations, writer: maintenanceChannel.port2, logFormat },
+    log,
+  )
+  cleanup.defer(() => maintenance.stop())
   tls?.onChange((pair) => workers.setTls(pair))
   const metricsAddress = settings['metrics-listen']
   if (metricsAddress !== undefined) {

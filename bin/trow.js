@@ -2,7 +2,9 @@
 // Plain JavaScript that the oldest Node still parses: it finds a Node that is new enough, and the program.
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { availableParallelism, constants } from 'node:os'
+import module from 'node:module'
+import { availableParallelism, constants, homedir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const oldest = 24
@@ -24,6 +26,12 @@ if (Number(process.versions.node.split('.')[0]) < oldest) {
 } else {
   // One pool serves all threads; it is made on first use, so this must stand before everything else.
   process.env.UV_THREADPOOL_SIZE ??= String(Math.max(16, 16 * Math.min(availableParallelism(), 4)))
+  // Compiled code is kept: the next start takes half the time. The variable is for the threads.
+  const caches = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache')
+  const { directory } = module.enableCompileCache(
+    process.env.NODE_COMPILE_CACHE ?? join(caches, 'trow', 'compiled'),
+  )
+  if (directory !== undefined) process.env.NODE_COMPILE_CACHE ??= join(caches, 'trow', 'compiled')
   const source = here('../src/cli/main.ts')
   const { main } = await import(existsSync(source) ? source : here('../dist/cli/main.js'))
   await main()

@@ -22,9 +22,14 @@ export class ListingRules implements Listings {
 
   async tags(repository: RepositoryName, page: PageRequest): Promise<Listing<Tag> | undefined> {
     const { metadata } = this.#parts
-    if (!(await metadata.hasRepository(repository))) return undefined
-    const none: Page<Tag> = { items: [], next: undefined }
-    return collect(page, async (part) => (await metadata.listTags(repository, part)) ?? none)
+    if (page.limit === 0 && !(await metadata.hasRepository(repository))) return undefined
+    let known = true
+    const listing = await collect(page, async (part) => {
+      const tags = await metadata.listTags(repository, part)
+      known &&= tags !== undefined
+      return tags ?? { items: [], next: undefined }
+    })
+    return known ? listing : undefined
   }
 
   repositories(page: PageRequest): Promise<Listing<RepositoryName>> {

@@ -171,6 +171,21 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
       assert.equal(await other.listTags(newRepository(), { limit: 1 }), undefined)
     })
 
+    test('every worker lists a tag from its push on, and no longer after its deletion', async () => {
+      const repository = newRepository()
+      const listed = async (): Promise<readonly string[] | undefined> =>
+        (await other.listTags(repository, { limit: 10 }))?.items
+      const body = manifestOf(repository, 'm', { now: 1 })
+      await store.putManifest({ ...body, tags: [tag('a')] })
+      assert.deepEqual(await listed(), ['a'])
+      await store.putManifest({ ...body, tags: [tag('b'), tag('c')] })
+      assert.deepEqual(await listed(), ['a', 'b', 'c'])
+      await store.deleteTag(repository, tag('b'), 2)
+      assert.deepEqual(await listed(), ['a', 'c'])
+      await store.deleteManifest(repository, body.digest, 3)
+      assert.deepEqual(await listed(), [])
+    })
+
     test('deleting a manifest takes its tags, deleting a tag leaves it', async () => {
       const repository = newRepository()
       await store.putManifest(manifestOf(repository, 'm', { tags: [tag('a'), tag('b')], now: 1 }))

@@ -174,7 +174,7 @@ export const deleteTag = durable(
     if (current === undefined) return false
     await transaction.run(removeTag, { repository, tag })
     await noteUntagged(transaction, current.manifest_id, now)
-    transaction.touched.manifest(name, tag)
+    transaction.touched.tag(name, tag)
     return true
   },
 )
@@ -225,7 +225,7 @@ export async function dropManifest(
 
 async function touchTags(transaction: Transaction, name: RepositoryName, manifest: number): Promise<void> {
   for (const { name: tag } of await transaction.all(tagsOf, { manifest })) {
-    transaction.touched.manifest(name, tag as Tag)
+    transaction.touched.tag(name, tag as Tag)
   }
 }
 
@@ -303,7 +303,7 @@ async function moveTag(
   if (before !== undefined && before.manifest_id !== id) {
     await noteUntagged(transaction, before.manifest_id, manifest.now)
   }
-  transaction.touched.manifest(manifest.repository, tag)
+  transaction.touched.tag(manifest.repository, tag)
 }
 
 async function noteUntagged(transaction: Transaction, manifest: number, now: Instant): Promise<void> {

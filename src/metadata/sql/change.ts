@@ -1,7 +1,7 @@
-import type { Reference } from '../../oci/tag.ts'
+import type { Reference, Tag } from '../../oci/tag.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { Digest } from '../../oci/digest.ts'
-import { linkKey, manifestKey } from './generations.ts'
+import { linkKey, manifestKey, tagListKey } from './generations.ts'
 import type { SqlValue, Statement } from './statement.ts'
 
 export type Values = Readonly<Record<string, SqlValue>>
@@ -27,6 +27,11 @@ export class TouchedKeys {
 
   manifest(repository: RepositoryName, reference: Reference): void {
     this.keys.push(manifestKey(repository, reference))
+  }
+
+  /** What the tag means, and with that which tags there are. */
+  tag(repository: RepositoryName, tag: Tag): void {
+    this.keys.push(manifestKey(repository, tag), tagListKey(repository))
   }
 
   link(repository: RepositoryName, digest: Digest): void {

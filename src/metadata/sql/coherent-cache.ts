@@ -24,8 +24,16 @@ export class CoherentCache<Value> {
     this.#half = budget / 2
   }
 
-  /** The value under `key`, from the cache or by `read`; undefined is not kept. `size` tells bytes. */
-  get(key: string, read: () => Value | undefined, size: (value: Value) => number): Value | undefined {
+  /**
+   * The value under `key`, from the cache or by `read`; undefined is not kept. `size` tells bytes. `generationKey`
+   * is what changes touch when the value is not theirs alone.
+   */
+  get(
+    key: string,
+    read: () => Value | undefined,
+    size: (value: Value) => number,
+    generationKey = key,
+  ): Value | undefined {
     const young = this.#young.get(key)
     if (young !== undefined && this.#holds(young)) return young.value
     const old = this.#old.get(key)
@@ -34,7 +42,7 @@ export class CoherentCache<Value> {
       this.#keep(key, old)
       return old.value
     }
-    const slot = slotOf(key)
+    const slot = slotOf(generationKey)
     const generation = this.#generations.load(slot)
     const value = read()
     if (value === undefined) this.#forget(key)

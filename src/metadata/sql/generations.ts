@@ -48,6 +48,11 @@ export function linkKey(repository: RepositoryName, digest: Digest): string {
   return `${repository}@${digest}`
 }
 
+/** The key of a repository's list of tags. */
+export function tagListKey(repository: RepositoryName): string {
+  return `${repository}:`
+}
+
 /** FNV-1a over the UTF-16 units, folded to the size of the table. */
 export function slotOf(key: string): number {
   let hash = 0x811c9dc5

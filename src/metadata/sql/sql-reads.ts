@@ -11,7 +11,7 @@ import type {
   UploadRecord,
 } from '../metadata-store.ts'
 import { CoherentCache } from './coherent-cache.ts'
-import { linkKey, manifestKey, type Generations } from './generations.ts'
+import { linkKey, manifestKey, tagListKey, type Generations } from './generations.ts'
 import * as statements from './read-statements.ts'
 import type { SqliteDatabase } from './sqlite-database.ts'
 
@@ -20,16 +20,19 @@ export class SqlReads implements Omit<MetadataReads, 'writeHealth'> {
   readonly #database: SqliteDatabase
   readonly #manifests: CoherentCache<ManifestRecord>
   readonly #blobs: CoherentCache<BlobRecord>
+  readonly #tags: CoherentCache<Page<Tag>>
 
-  /** `cacheBytes` is shared by manifests and blobs, about half each. */
+  /** `cacheBytes` is shared by manifests and blobs, about half each, and a little for lists of tags. */
   constructor(parts: {
     readonly database: SqliteDatabase
     readonly generations: Generations
     readonly cacheBytes: number
   }) {
     this.#database = parts.database
-    this.#manifests = new CoherentCache(parts.generations, parts.cacheBytes / 2)
-    this.#blobs = new CoherentCache(parts.generations, parts.cacheBytes / 2)
+    const { generations, cacheBytes } = parts
+    this.#manifests = new CoherentCache(generations, (cacheBytes * 7) / 16)
+    this.#blobs = new CoherentCache(generations, (cacheBytes * 7) / 16)
+    this.#tags = new CoherentCache(generations, cacheBytes / 8)
   }
 
   hasRepository(repository: RepositoryName): Promise<boolean> {
@@ -50,10 +53,9 @@ export class SqlReads implements Omit<MetadataReads, 'writeHealth'> {
     repository: RepositoryName,
     { after = '', limit }: { readonly after?: string; readonly limit: number },
   ): Promise<Page<Tag> | undefined> {
-    const id = this.#repositoryId(repository)
-    if (id === undefined) return Promise.resolve(undefined)
-    const rows = this.#database.all(statements.tagsAfter, { repository: id, after, limit: limit + 1 })
-    return Promise.resolve(toPage(rows, limit, (row) => row.name as Tag))
+    const list = tagListKey(repository)
+    const read = (): Page<Tag> | undefined => this.#readTags(repository, { after, limit })
+    return Promise.resolve(this.#tags.get(`${list}${after}:${limit}`, read, tagBytes, list))
   }
 
   listRepositories({
@@ -114,6 +116,16 @@ export class SqlReads implements Omit<MetadataReads, 'writeHealth'> {
     return this.#database.get(statements.repositoryId, { name })?.id
   }
 
+  #readTags(
+    repository: RepositoryName,
+    { after, limit }: { readonly after: string; readonly limit: number },
+  ): Page<Tag> | undefined {
+    const id = this.#repositoryId(repository)
+    if (id === undefined) return undefined
+    const rows = this.#database.all(statements.tagsAfter, { repository: id, after, limit: limit + 1 })
+    return toPage(rows, limit, (row) => row.name as Tag)
+  }
+
   #readManifest(name: RepositoryName, reference: Reference): ManifestRecord | undefined {
     const row = isDigest(reference)
       ? this.#database.get(statements.manifestByDigest, { name, digest: reference })
@@ -141,6 +153,10 @@ export class SqlReads implements Omit<MetadataReads, 'writeHealth'> {
 function toPage<Row, Item extends string>(rows: Row[], limit: number, item: (row: Row) => Item): Page<Item> {
   const items = rows.slice(0, limit).map(item)
   return { items, next: rows.length > limit ? items.at(-1) : undefined }
+}
+
+function tagBytes({ items }: Page<Tag>): number {
+  return items.reduce((sum, name) => sum + name.length + 40, 0)
 }
 
 function manifestBytes(manifest: ManifestRecord): number {

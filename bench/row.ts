@@ -11,6 +11,8 @@ export interface Row {
   readonly name: string
   readonly unit: string
   readonly goals: Goals
+  /** It pushes: what a peer left unflushed is written out before the next one's turn. */
+  readonly writes?: true
   measure(subject: Subject): Promise<number>
 }
 

@@ -22,12 +22,14 @@ export const rows: readonly Row[] = [
     name: 'push 1 MB, 8 at once',
     unit: 'MB/s',
     goals: push,
+    writes: true,
     measure: (subject) => pushBlobs(subject, oneMegabyte, 8),
   },
   {
     name: 'push 100 MB, one',
     unit: 'MB/s',
     goals: push,
+    writes: true,
     measure: (subject) => pushBlobs(subject, hundredMegabytes, 1),
   },
   images('images of 900 B + 1 MB + manifest, 8 at once', push, oneMegabyte),
@@ -51,6 +53,7 @@ function repositoryRows(size: string, pick: (subject: Subject) => SeededReposito
       name: `${label} manifest push, 8 at once`,
       unit: '/s',
       goals: push,
+      writes: true,
       async measure(subject) {
         const { name, config, layer } = pick(subject)
         const { target } = subject.server
@@ -139,6 +142,7 @@ function images(name: string, goals: Goals, layerSize: number): Row {
     name,
     unit: '/s',
     goals,
+    writes: true,
     async measure({ server, seconds }) {
       const { target } = server
       const repository = 'bench/images'

@@ -99,6 +99,16 @@ suite('uploads', () => {
     return openRegistry({ metadata, blobs, log, now: clock.wall, newId: () => 'x', limits })
   }
 
+  test('content with another digest than announced leaves no bytes behind', async () => {
+    const { uploads } = stores.registry
+    const { id } = await uploads.open(repository, undefined)
+    const keys = async (): Promise<number> => (await Array.fromAsync(stores.blobs.list())).length
+    const before = await keys()
+    const finished = uploads.finish(repository, id, sha256('other'), bodyOf(randomBytes(5000)), undefined)
+    await assert.rejects(finished, { code: 'DIGEST_INVALID' })
+    assert.equal(await keys(), before)
+  })
+
   test('a second writer makes the first let go, and goes on where it ended', async () => {
     const { uploads } = stores.registry
     const { id } = await uploads.open(repository, undefined)

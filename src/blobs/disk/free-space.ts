@@ -2,11 +2,12 @@ import fs, { type StatsFs } from 'node:fs'
 import { OciError } from '../../oci/oci-error.ts'
 import { systemCall } from './system-call.ts'
 
-/** Asks the file system how much room is left, at most once a second. */
+/** Asks the file system how much room is left: at most once a second, and again when much was written since. */
 export class FreeSpace {
   readonly #folder: string
   readonly #reserve: number
   #answer: Promise<number> | undefined
+  #written = 0
 
   constructor(folder: string, reserve: number) {
     this.#folder = folder
@@ -19,11 +20,20 @@ export class FreeSpace {
       const answer = this.#ask()
       this.#answer = answer
       const forget = (): void => {
-        this.#answer = undefined
+        if (this.#answer === answer) this.#answer = undefined
       }
       answer.then(() => setTimeout(forget, 1000).unref(), forget)
     }
     return this.#answer
+  }
+
+  /** Tells how much this thread has written, so that a second's answer is not believed for a gigabyte. */
+  wrote(bytes: number): void {
+    this.#written += bytes
+    // Several threads write at once: none may use up more than a small part of the reserve unseen.
+    if (this.#written < this.#reserve / 64) return
+    this.#written = 0
+    this.#answer = undefined
   }
 
   /** Throws OciError STORAGE_FULL at the reserve. */

@@ -97,6 +97,7 @@ export class StagedFile {
       this.#parts.buffers.give(buffer)
     }
     this.#position += length
+    this.#parts.space.wrote(length)
     this.#unflushed += length
     this.#dirty = true
     if (this.#unflushed >= flushDistance && this.#flushing === undefined) await this.#flushBehind()

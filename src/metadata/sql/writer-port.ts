@@ -64,7 +64,7 @@ export class PortRunner implements ChangeRunner {
   }
 
   run<Name extends ChangeName>(name: Name, values: ChangeArguments<Name>): Promise<ChangeResult<Name>> {
-    return this.#ask((id) => ({ kind: 'change', id, name, values }))
+    return this.#ask((id) => ({ kind: 'change', id, name, values: alone(values) }))
   }
 
   async claim(upload: string, letGo: () => void): Promise<void> {
@@ -109,6 +109,18 @@ export class PortRunner implements ChangeRunner {
     if (reply.kind === 'done') waiting?.resolve(reply.result as never)
     else waiting?.reject(fromPlain(reply.error))
   }
+}
+
+/**
+ * Bytes with a buffer of their own, down to the second level (`content.bytes`). A view is sent with all that its
+ * buffer holds: of a small Buffer that is the whole 64 KiB slab it was cut from.
+ */
+function alone(values: unknown, depth = 2): unknown {
+  if (values instanceof Uint8Array) {
+    return values.byteLength * 2 < values.buffer.byteLength ? new Uint8Array(values) : values
+  }
+  if (depth === 0 || typeof values !== 'object' || values === null || Array.isArray(values)) return values
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, alone(value, depth - 1)]))
 }
 
 function writerGone(): Error {

@@ -41,6 +41,7 @@ export interface CampaignOptions {
 export async function runCampaign(options: CampaignOptions): Promise<CampaignResult> {
   const result: CampaignResult = { crashes: 0, acknowledged: 0, reads: 0, refused: 0, losses: [] }
   const random = randomNumbers(options.seed)
+  let reported = 0
   const lanes = Array.from(
     { length: options.lanes },
     (_, i) => new Lane(i, randomNumbers(options.seed * 31 + i)),
@@ -57,6 +58,8 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     if (settings.preload !== undefined || round === options.rounds - 1) {
       await verifyAfterCrash(options, round, lanes, result)
     }
+    for (const loss of result.losses.slice(reported)) options.report?.(`LOST ${loss}`)
+    reported = result.losses.length
     if (round % 25 === 24 || round === options.rounds - 1) {
       options.report?.(
         `${result.crashes} crashes, ${count(lanes, 'acknowledged')} acknowledged, ${result.losses.length} lost`,

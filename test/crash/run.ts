@@ -54,7 +54,7 @@ const kills = Number(values.kills)
 for (let done = 0; done < kills; done += 100) {
   const rounds = Math.min(100, kills - done)
   await campaign(`random kills ${done + 1}-${done + rounds}`, () =>
-    inFolder((data) => randomKills(data, rounds, undefined, seed + done)),
+    inFolder((data) => randomKills(data, rounds, console.log, seed + done)),
   )
 }
 await campaign('kills at named points', () =>

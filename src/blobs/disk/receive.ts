@@ -16,21 +16,25 @@ export async function drain(
 ): Promise<Pick<Received, 'received' | 'interrupted'>> {
   const { hasher, expectedBytes = Infinity } = options
   const iterator = source[Symbol.asyncIterator]()
-  const aborted = Promise.withResolvers<never>()
-  aborted.promise.catch(() => {})
-  const abort = (): void => aborted.reject(signal?.reason)
-  if (signal?.aborted) abort()
+  let interrupt: ((reason: unknown) => void) | undefined
+  const abort = (): void => interrupt?.(signal?.reason)
   signal?.addEventListener('abort', abort, { once: true })
+  // No race with one promise for the whole body: each chunk would leave a listener on it.
+  const next = (): Promise<IteratorResult<Uint8Array>> =>
+    signal === undefined
+      ? iterator.next()
+      : new Promise((resolve, reject) => {
+          interrupt = reject
+          if (signal.aborted) abort()
+          else iterator.next().then(resolve, reject)
+        })
   let received = 0
   let ended = false
   try {
     for (;;) {
       let step: IteratorResult<Uint8Array>
       try {
-        step =
-          signal === undefined
-            ? await iterator.next()
-            : await Promise.race([aborted.promise, iterator.next()])
+        step = await next()
       } catch (error) {
         return { received, interrupted: error ?? new Error('the source failed') }
       }

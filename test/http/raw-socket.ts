@@ -45,7 +45,7 @@ export class RawSocket {
       if (end >= 0) {
         const head = this.#received.subarray(0, end).toString()
         const length = Number(/^content-length: (\d+)/im.exec(head)?.[1] ?? 0)
-        const total = end + 4 + (/^HTTP\/1\.1 100/.test(head) ? 0 : length)
+        const total = end + 4 + (head.startsWith('HTTP/1.1 100') ? 0 : length)
         if (this.#received.length >= total || this.#closed) {
           const body = this.#received.subarray(end + 4, total).toString()
           this.#received = this.#received.subarray(total)

@@ -190,6 +190,8 @@ export class Lane {
     const answer = await client.request('GET', `/v2/${repository.name}/manifests/${tag}`)
     this.counts.reads++
     if (answer.status === 503) return
+    // The disk has gone from under the server: its reply says nothing.
+    if (answer.status >= 500) throw new Unanswered(`${answer.status} ${answer.body.toString()}`)
     if (answer.status !== 200 || sha256(answer.body) !== repository.tags.get(tag)) {
       throw new PromiseBroken(
         `${repository.name}:${tag} is ${answer.status} ${sha256(answer.body)}, last acknowledged ${repository.tags.get(tag)}`,

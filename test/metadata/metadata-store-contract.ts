@@ -333,6 +333,15 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
       )
     })
 
+    test('a repository that was dropped has no list of tags any more, on any worker', async () => {
+      const repository = newRepository()
+      await store.putManifest(manifestOf(repository, 'm', { tags: [tag('a')], now: 1 }))
+      await store.deleteManifest(repository, digestOf('m'), 2)
+      assert.deepEqual(await other.listTags(repository, { limit: 10 }), { items: [], next: undefined })
+      await store.garbage.dropEmptyRepositories(step(9000, 100))
+      assert.equal(await other.listTags(repository, { limit: 10 }), undefined)
+    })
+
     test('garbage: grace, condemnation, rescue, deletion', async () => {
       const repository = newRepository()
       const { garbage } = store

@@ -145,7 +145,10 @@ export const dropEmptyRepositories = durable(
     })
     const empty = rows.filter((row) => row.empty === 1)
     if (!step.dryRun)
-      for (const row of empty) await transaction.run(statements.deleteRepository, { repository: row.id })
+      for (const row of empty) {
+        await transaction.run(statements.deleteRepository, { repository: row.id })
+        transaction.touched.tags(row.name as RepositoryName)
+      }
     return page(
       step,
       rows,

@@ -29,6 +29,11 @@ export class TouchedKeys {
     this.keys.push(manifestKey(repository, reference))
   }
 
+  /** Which tags there are, or that the repository is known at all. */
+  tags(repository: RepositoryName): void {
+    this.keys.push(tagListKey(repository))
+  }
+
   /** What the tag means, and with that which tags there are. */
   tag(repository: RepositoryName, tag: Tag): void {
     this.keys.push(manifestKey(repository, tag), tagListKey(repository))

@@ -24,7 +24,7 @@ interface KnownLayer {
 export interface LoadCounts {
   acknowledged: number
   reads: number
-  /** Replies that say "not now" (503, 507) or that a blob was collected meanwhile: legal, not acknowledged. */
+  /** Replies that say that a blob was collected meanwhile: legal, not acknowledged. */
   refused: number
 }
 
@@ -211,7 +211,8 @@ export class Lane {
     if (answer.status === success) {
       applyChange(repository, change)
       this.counts.acknowledged++
-    } else if (answer.status >= 500 && answer.status !== 503 && answer.status !== 507) {
+    } else if (answer.status >= 500) {
+      // Also "not now" and "full" may come of a commit that failed and is found again after the crash.
       throw new Unanswered(`${answer.status} ${answer.body.toString()}`)
     } else {
       this.counts.refused++
@@ -264,7 +265,7 @@ export class Lane {
       this.counts.acknowledged++
       return true
     }
-    if (answer.status === 500) throw new Unanswered(`500 ${answer.body.toString()}`)
+    if (answer.status >= 500) throw new Unanswered(`${answer.status} ${answer.body.toString()}`)
     this.counts.refused++
     return false
   }

@@ -38,7 +38,7 @@ export interface ReceiveOptions {
 }
 
 export interface Received {
-  /** All bytes held now. Staged bytes are flushed: a power cut does not take them away. */
+  /** All bytes held now. Staged bytes are flushed: a power cut takes all of them away (BLOB_UPLOAD_UNKNOWN then) or none. */
   readonly held: Held
   /** Bytes taken from this source. */
   readonly received: number
@@ -50,7 +50,7 @@ export interface BlobReader {
   readonly size: number
   /** The whole content or a part of it. May be called several times; ends with the reader's `close`. */
   stream(range?: ByteRange): ByteSource
-  /** To be called once, whatever happened before. */
+  /** To be called whatever happened before; ends the streams. A second time is no error. */
   close(): void
 }
 
@@ -70,8 +70,8 @@ export interface BlobStore {
   /**
    * Takes all of `source`, hashing it on the way, and appends it to what is held. Bytes that lie past
    * `held.size` in the store (from a writer that died) are cut first. Never holds more than a few chunks
-   * in memory; back-pressure reaches the source. A store without room: OciError STORAGE_FULL, and what is
-   * held stays as it was. A held key that is not there: OciError BLOB_UPLOAD_UNKNOWN.
+   * in memory; back-pressure reaches the source. A store without room for what is to be staged: OciError
+   * STORAGE_FULL, and what is held stays as it was. A held key that is not there: OciError BLOB_UPLOAD_UNKNOWN.
    */
   receive(source: ByteSource, options: ReceiveOptions, signal?: AbortSignal): Promise<Received>
   /** Makes staged bytes readable for good: when it resolves, no crash or power cut takes them away. Publishing twice is no error. */

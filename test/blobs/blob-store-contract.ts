@@ -18,7 +18,7 @@ export type StoreOpener = (t: TestContext) => Promise<BlobStore>
 export const nothing: Held = { kind: 'inline', bytes: new Uint8Array(0) }
 
 /** Chunks in one piece of memory that is used again, as the contract of `ByteSource` allows; then `failure`, if any. */
-export async function* sourceOf(chunks: readonly Uint8Array[], failure?: unknown): ByteSource {
+export async function* sourceOf(chunks: readonly Uint8Array[], failure?: Error): ByteSource {
   const memory = new Uint8Array(Math.max(0, ...chunks.map((chunk) => chunk.length)))
   for (const chunk of chunks) {
     memory.set(chunk)

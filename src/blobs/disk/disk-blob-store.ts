@@ -18,7 +18,7 @@ import { BufferPool } from './buffer-pool.ts'
 import { FileStream } from './file-stream.ts'
 import { FreeSpace } from './free-space.ts'
 import { Gate } from './gate.ts'
-import { OpenFiles } from './open-files.ts'
+import { type OpenFile, OpenFiles } from './open-files.ts'
 import { drain } from './receive.ts'
 import { StagedFile } from './staged-file.ts'
 import { hasErrorCode, systemCall } from './system-call.ts'
@@ -136,10 +136,11 @@ class DiskBlobStore implements BlobStore {
         await staged.append(chunk)
       }
       await staged.finish()
-    } catch (error) {
-      throw hasErrorCode(error, 'ENOSPC', 'EDQUOT') ? this.#parts.space.full(error) : error
-    } finally {
       await staged.close()
+    } catch (error) {
+      await staged.close()
+      await this.#restore(key, { kind: 'inline', bytes: Buffer.alloc(0) })
+      throw hasErrorCode(error, 'ENOSPC', 'EDQUOT') ? this.#parts.space.full(error) : error
     }
     await this.publish(key)
     return size
@@ -242,18 +243,44 @@ class DiskBlobStore implements BlobStore {
     const { files, readBuffers } = this.#parts
     const file = await files.acquire(path)
     if (file === undefined) return undefined
-    let open = true
-    return {
-      size: file.size,
-      stream(range: ByteRange = { start: 0, end: file.size - 1 }): ByteSource {
-        if (!open) throw new Error('the reader is closed')
-        return new FileStream(file.fd, range, readBuffers)
-      },
-      close() {
-        if (open) files.release(file)
-        open = false
-      },
-    }
+    return new FileReader(file, files, readBuffers)
+  }
+}
+
+class FileReader implements BlobReader {
+  readonly #file: OpenFile
+  readonly #files: OpenFiles
+  readonly #buffers: BufferPool
+  readonly #streams: FileStream[] = []
+  #open = true
+
+  constructor(file: OpenFile, files: OpenFiles, buffers: BufferPool) {
+    this.#file = file
+    this.#files = files
+    this.#buffers = buffers
+  }
+
+  get size(): number {
+    return this.#file.size
+  }
+
+  stream(range: ByteRange = { start: 0, end: this.#file.size - 1 }): ByteSource {
+    if (!this.#open) throw new Error('the reader is closed')
+    const stream = new FileStream(this.#file.fd, range, this.#buffers)
+    this.#streams.push(stream)
+    return stream
+  }
+
+  close(): void {
+    if (!this.#open) return
+    this.#open = false
+    const unfinished = this.#streams.filter((stream) => !stream.finished)
+    if (unfinished.length === 0) this.#files.release(this.#file)
+    // A descriptor that closed under a read could be another file by then.
+    else
+      void Promise.all(unfinished.map((stream) => stream.return())).then(() =>
+        this.#files.release(this.#file),
+      )
   }
 }
 

@@ -28,6 +28,11 @@ export class FileStream implements AsyncIterableIterator<Uint8Array> {
     return this
   }
 
+  /** Nothing is being read any more, and nothing will be. */
+  get finished(): boolean {
+    return this.#finished && this.#target === undefined
+  }
+
   async next(): Promise<IteratorResult<Uint8Array>> {
     if (this.#given !== undefined) this.#buffers.give(this.#given)
     this.#given = undefined

@@ -13,6 +13,11 @@ interface Entry extends OpenFile {
   idleSweeps: number
 }
 
+interface Opening {
+  entry?: Promise<Entry | undefined>
+  users: number
+}
+
 const sweepInterval = 1000
 const sweepsUntilClose = 3
 
@@ -24,7 +29,7 @@ export class OpenFiles {
   readonly #limit: number
   /** Least recently used first. */
   readonly #entries = new Map<string, Entry>()
-  readonly #opening = new Map<string, Promise<Entry | undefined>>()
+  readonly #opening = new Map<string, Opening>()
   #timer: NodeJS.Timeout | undefined
 
   constructor(limit: number) {
@@ -33,26 +38,23 @@ export class OpenFiles {
 
   /** Undefined when there is no such file. Every file got is to be released once. */
   async acquire(path: string): Promise<OpenFile | undefined> {
-    let entry = this.#entries.get(path)
-    if (entry === undefined) {
-      let opening = this.#opening.get(path)
-      if (opening === undefined) {
-        opening = this.#open(path).finally(() => this.#opening.delete(path))
-        this.#opening.set(path, opening)
-      }
-      entry = await opening
-      if (entry === undefined) return undefined
-      // Closed or dropped between its opening and this turn.
-      if (entry.dropped && entry.users === 0) return await this.acquire(path)
-    }
-    entry.users++
-    entry.idleSweeps = 0
-    if (!entry.dropped) {
+    const entry = this.#entries.get(path)
+    if (entry !== undefined) {
+      entry.users++
+      entry.idleSweeps = 0
+      // The youngest again.
       this.#entries.delete(path)
       this.#entries.set(path, entry)
+      return entry
     }
-    this.#evict()
-    return entry
+    let opening = this.#opening.get(path)
+    if (opening === undefined) {
+      opening = { users: 0 }
+      opening.entry = this.#open(path, opening)
+      this.#opening.set(path, opening)
+    }
+    opening.users++
+    return await opening.entry
   }
 
   release(file: OpenFile): void {
@@ -64,6 +66,8 @@ export class OpenFiles {
 
   /** Its users keep it; the next `acquire` asks the file system. */
   drop(path: string): void {
+    // An opening under way is for those who wait for it already, and for nobody later.
+    this.#opening.delete(path)
     const entry = this.#entries.get(path)
     if (entry === undefined) return
     this.#entries.delete(path)
@@ -72,28 +76,24 @@ export class OpenFiles {
   }
 
   close(): void {
-    for (const path of this.#entries.keys()) this.drop(path)
+    for (const path of [...this.#opening.keys(), ...this.#entries.keys()]) this.drop(path)
     clearInterval(this.#timer)
     this.#timer = undefined
   }
 
-  async #open(path: string): Promise<Entry | undefined> {
-    let fd: number
+  /** The entry belongs to all who have joined `opening` until then. */
+  async #open(path: string, opening: Opening): Promise<Entry | undefined> {
     try {
-      fd = await systemCall<number>((done) => fs.open(path, 'r', done))
-    } catch (error) {
-      if (hasErrorCode(error, 'ENOENT')) return undefined
-      throw error
-    }
-    try {
-      const { size } = await systemCall<Stats>((done) => fs.fstat(fd, done))
-      const entry = { fd, size, users: 0, dropped: false, idleSweeps: 0 }
-      this.#entries.set(path, entry)
+      const file = await openFile(path)
+      if (file === undefined) return undefined
+      const current = this.#opening.get(path) === opening
+      const entry = { ...file, users: opening.users, dropped: !current, idleSweeps: 0 }
+      if (current) this.#entries.set(path, entry)
+      this.#evict()
       this.#timer ??= setInterval(() => this.#sweep(), sweepInterval).unref()
       return entry
-    } catch (error) {
-      fs.close(fd, () => {})
-      throw error
+    } finally {
+      if (this.#opening.get(path) === opening) this.#opening.delete(path)
     }
   }
 
@@ -113,5 +113,22 @@ export class OpenFiles {
     if (this.#entries.size > 0) return
     clearInterval(this.#timer)
     this.#timer = undefined
+  }
+}
+
+async function openFile(path: string): Promise<OpenFile | undefined> {
+  let fd: number
+  try {
+    fd = await systemCall<number>((done) => fs.open(path, 'r', done))
+  } catch (error) {
+    if (hasErrorCode(error, 'ENOENT')) return undefined
+    throw error
+  }
+  try {
+    const { size } = await systemCall<Stats>((done) => fs.fstat(fd, done))
+    return { fd, size }
+  } catch (error) {
+    fs.close(fd, () => {})
+    throw error
   }
 }

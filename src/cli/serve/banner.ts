@@ -46,14 +46,16 @@ const engines: readonly Engine[] = [
 ]
 
 /** What a person needs after the start: where it is, where the data is, and the commands of a first push. */
-export function printBanner(facts: BannerFacts, terminal: Terminal): void {
+export function bannerText(facts: BannerFacts, env: Terminal['env']): string {
   const { url, settings, fresh, caPath } = facts
-  const say = (line = ''): void => void terminal.stderr.write(`${line}\n`)
+  const lines: string[] = []
+  const say = (line = ''): void => void lines.push(line)
+  say(`listening on ${url}`)
   say(`  data   ${settings.data}`)
   if (caPath !== undefined) say(`  CA     ${caPath}`)
-  if (!fresh) return
+  if (!fresh) return lines.join('\n')
   const image = `${new URL(url).host}/busybox:latest`
-  const found = engines.find(({ program }) => isInstalled(program, terminal.env['PATH'] ?? ''))
+  const found = engines.find(({ program }) => isInstalled(program, env['PATH'] ?? ''))
   say()
   if (found === undefined) {
     say('  For a first push, install docker, podman, nerdctl, skopeo or crane; with crane:')
@@ -62,7 +64,7 @@ export function printBanner(facts: BannerFacts, terminal: Terminal): void {
     say(`  A first push with ${found.program}:`)
     for (const line of found.push(image, url.startsWith('http:'))) say(`    ${line}`)
   }
-  if (isLoopback(settings.listen.host) && runsInVm(found?.program, terminal.env)) {
+  if (isLoopback(settings.listen.host) && runsInVm(found?.program, env)) {
     say()
     say(
       `  This ${found?.program} runs in a VM, which does not reach ${settings.listen.host} of this machine. Start`,
@@ -70,7 +72,7 @@ export function printBanner(facts: BannerFacts, terminal: Terminal): void {
     say('    trow serve --listen 0.0.0.0:8000 --tls-auto --tls-san host.docker.internal')
     say('  and push to host.docker.internal:8000 after the VM trusts the CA that is printed then.')
   }
-  say()
+  return lines.join('\n')
 }
 
 function isInstalled(program: string, path: string): boolean {

@@ -6,7 +6,7 @@ import { createLogger } from '../logger.ts'
 import type { ResolvedSettings } from '../settings.ts'
 import type { Settings } from '../settings-schema.ts'
 import type { Terminal } from '../streams.ts'
-import { printBanner } from './banner.ts'
+import { bannerText } from './banner.ts'
 import { claimPort } from './claim-port.ts'
 import { checkClock } from './clock-check.ts'
 import { openDataFolder } from './data-folder.ts'
@@ -85,9 +85,8 @@ export async function serve({ settings: given }: ResolvedSettings, terminal: Ter
     cleanup.defer(() => metrics.close())
   }
   const url = `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}`
-  if (logFormat === 'text') log.info(`listening on ${url}`)
-  else log.info('listening', { url })
-  if (logFormat === 'text') printBanner({ url, settings, fresh: folder.fresh, caPath: tls?.caPath }, terminal)
+  if (logFormat === 'json') log.info('listening', { url })
+  else log.info(bannerText({ url, settings, fresh: folder.fresh, caPath: tls?.caPath }, terminal.env))
 
   const stop = waitForStop(terminal)
   const reason = await Promise.race([stop.first, writerEnded.then(() => 'writer' as const)])

@@ -89,7 +89,7 @@ export class SqliteWriter {
       return outcomes
     } catch (error) {
       this.#rollBack()
-      return last || batch.length === 1
+      return last || batch.length === 1 || !isFull(error)
         ? batch.map(() => ({ ok: false, error: asRefusal(error) }))
         : undefined
     } finally {

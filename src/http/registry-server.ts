@@ -54,10 +54,12 @@ export interface RegistryServer {
   /** For new connections from now on; open ones go on. Throws where the pair does not match. */
   setTls(pair: TlsPair): void
   /**
-   * Refuses new pushes with 503 and serves on until no transfer runs or `limit` ms are over; then nothing listens
-   * and no connection is open.
+   * From now on what begins a push is refused with 503; pulls and the uploads that are open go on. Resolves when
+   * the requests that run now are done.
    */
-  drain(limit: number): Promise<void>
+  windDown(): Promise<void>
+  /** Listens no more; requests have `limit` ms to end. When it resolves no connection is open. */
+  close(limit: number): Promise<void>
   counts(): { readonly inFlight: number; readonly requests: readonly RequestCount[] }
 }
 
@@ -79,6 +81,8 @@ class HttpRegistry implements RegistryServer {
   readonly #running = new WeakMap<Socket, RegistryRequest>()
   readonly #captured: string[] = []
   #draining = false
+  /** Requests that began before the last `windDown`, or since. */
+  #transfers: { count: number; done?: () => void } = { count: 0 }
   #lastId = 0
 
   constructor(options: RegistryServerOptions) {
@@ -113,7 +117,14 @@ class HttpRegistry implements RegistryServer {
     if (this.#server instanceof https.Server) this.#server.setSecureContext({ ...tlsOptions, ...pair })
   }
 
-  async drain(limit: number): Promise<void> {
+  async windDown(): Promise<void> {
+    this.#draining = true
+    const running = this.#transfers
+    this.#transfers = { count: 0 }
+    if (running.count > 0) await new Promise<void>((resolve) => (running.done = resolve))
+  }
+
+  async close(limit: number): Promise<void> {
     this.#draining = true
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
     this.#server.closeIdleConnections()
@@ -172,6 +183,8 @@ class HttpRegistry implements RegistryServer {
     const started = performance.now()
     const request = new RegistryRequest(message, response, this.#requestId(message))
     this.#counters.inFlight++
+    const transfers = this.#transfers
+    transfers.count++
     this.#running.set(message.socket, request)
     const endpoint = this.#router.find(request.path, this.#captured)
     const route = endpoint?.methods.get(request.method)
@@ -189,6 +202,7 @@ class HttpRegistry implements RegistryServer {
       response.destroy()
     } finally {
       this.#counters.inFlight--
+      if (--transfers.count === 0) transfers.done?.()
       if (this.#running.get(message.socket) === request) this.#running.delete(message.socket)
       const milliseconds = performance.now() - started
       this.#counters.record(endpoint?.path ?? 'none', request.method, status, {
@@ -215,7 +229,7 @@ class HttpRegistry implements RegistryServer {
       if (refusal !== undefined) throw refusal
       if (endpoint === undefined) throw noSuchPath(request.path)
       if (route === undefined) throw notAllowed(request.method, endpoint.allow)
-      if (this.#draining && isPush(route, request.method)) throw goingAway()
+      if (this.#draining && beginsPush(endpoint, route, request.method)) throw goingAway()
       const values = parsePathValues(endpoint, request.method, this.#captured)
       return await route.handler(request, values)
     } catch (error) {
@@ -274,8 +288,11 @@ class HttpRegistry implements RegistryServer {
 
 const tlsOptions: https.ServerOptions = { minVersion: 'TLSv1.2', ALPNProtocols: ['http/1.1'] }
 
-function isPush(route: Route, method: string): boolean {
-  return route.right === 'push' && method !== 'GET' && method !== 'HEAD'
+/** An upload that is open may end. */
+function beginsPush(endpoint: Endpoint, route: Route, method: string): boolean {
+  return (
+    route.right === 'push' && method !== 'GET' && method !== 'HEAD' && !endpoint.path.endsWith('<upload>')
+  )
 }
 
 function noSuchPath(path: string): OciError {

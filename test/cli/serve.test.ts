@@ -31,7 +31,7 @@ async function pushBlob(server: ServerProcess, size: number): Promise<string> {
 }
 
 suite('stopping', () => {
-  test('a pull that runs goes on, a new push is refused, and then the server ends', async () => {
+  test('while a pull runs others are served and open uploads end, a new push is refused; then the server ends', async () => {
     const server = await startedServer({ data: newFolder(), args: ['--workers', '1'] })
     const path = await pushBlob(server, 30_000_000)
     const port = Number(new URL(server.url).port)
@@ -41,8 +41,19 @@ suite('stopping', () => {
     const pull = await fetch(`${server.url}${path}`)
     const reader = pull.body?.getReader()
     let received = (await reader?.read())?.value?.length ?? 0
+    const opened = await fetch(`${server.url}/v2/a/b/blobs/uploads/`, { method: 'POST' })
     process.kill(server.pid, 'SIGTERM')
     await sleep(200)
+    const again = await fetch(`${server.url}${path}`, { method: 'HEAD' })
+    assert.equal(again.status, 200, 'pulls are served')
+    assert.equal(again.headers.get('connection'), 'close')
+    const refused = await fetch(`${server.url}/v2/a/b/blobs/uploads/`, { method: 'POST' })
+    assert.equal(refused.status, 503)
+    assert.equal(refused.headers.get('retry-after'), '1')
+    assert.match(await refused.text(), /UNAVAILABLE/)
+    const digest = `sha256:${createHash('sha256').update('last').digest('hex')}`
+    const location = `${server.url}${opened.headers.get('location')}?digest=${digest}`
+    assert.equal((await fetch(location, { method: 'PUT', body: 'last' })).status, 201, 'an open upload ends')
     for (let next = await reader?.read(); next?.done === false; next = await reader?.read())
       received += next.value.length
     assert.equal(received, 30_000_000)

@@ -89,8 +89,10 @@ parentPort?.on('message', (order: WorkerOrder) => {
       return server.setTls(order.pair)
     case 'counts':
       return report({ kind: 'counts', id: order.id, counts: counts() })
-    case 'drain':
-      return void drain(order.limit)
+    case 'wind-down':
+      return void server.windDown().then(() => report({ kind: 'wound-down' }))
+    case 'close':
+      return void close(order.limit)
   }
 })
 
@@ -102,12 +104,11 @@ try {
   report({ kind: 'failed', code, message })
 }
 
-async function drain(limit: number): Promise<void> {
-  await server.drain(limit)
+async function close(limit: number): Promise<void> {
+  await server.close(limit)
   lines.flush()
   await blobs.close()
   await metadata.close()
-  report({ kind: 'drained' })
   parentPort?.close()
 }
 

@@ -21,13 +21,15 @@ export interface WorkerStart {
 
 export type WorkerOrder =
   | { readonly kind: 'tls'; readonly pair: TlsPair }
-  | { readonly kind: 'drain'; readonly limit: number }
+  | { readonly kind: 'wind-down' }
+  | { readonly kind: 'close'; readonly limit: number }
   | { readonly kind: 'counts'; readonly id: number }
 
 export type WorkerReport =
   | { readonly kind: 'listening' }
   | { readonly kind: 'failed'; readonly code: string; readonly message: string }
-  | { readonly kind: 'drained' }
+  /** Of the requests that ran at `wind-down` none runs any more. */
+  | { readonly kind: 'wound-down' }
   | { readonly kind: 'access'; readonly lines: string }
   | { readonly kind: 'counts'; readonly id: number; readonly counts: WorkerCounts }
 

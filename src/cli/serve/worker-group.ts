@@ -1,4 +1,5 @@
 import { MessageChannel, type Worker } from 'node:worker_threads'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { MemoryBudget } from '../../http/memory-budget.ts'
 import type { TlsPair } from '../../http/registry-server.ts'
 import type { Log } from '../../log.ts'
@@ -44,11 +45,22 @@ export class WorkerGroup {
     this.#tell({ kind: 'tls', pair })
   }
 
-  /** Resolves when no worker serves any more. */
+  /**
+   * All workers listen, and serve pulls, until the transfers of now are done everywhere or `limit` ms are over; then
+   * they end. A second call may shorten that.
+   */
   async drain(limit: number): Promise<void> {
     this.#stopping = true
+    const deadline = performance.now() + limit
     const all = [...this.#workers.values()]
-    this.#tell({ kind: 'drain', limit })
+    if (limit > 0) {
+      const idle = all.map((worker) =>
+        firstMessage(worker, ({ kind }: WorkerReport) => (kind === 'wound-down' ? true : undefined)),
+      )
+      this.#tell({ kind: 'wind-down' })
+      await Promise.race([Promise.allSettled(idle), sleep(limit, undefined, { ref: false })])
+    }
+    this.#tell({ kind: 'close', limit: Math.max(0, deadline - performance.now()) })
     await Promise.all(all.map(ended))
   }
 

@@ -241,6 +241,8 @@ export interface GarbageStore {
   /** Data keys whose rows are gone durably: their bytes may be removed. */
   pendingDeletes(limit: number): Promise<readonly DataKey[]>
   forgetPendingDeletes(keys: readonly DataKey[]): Promise<void>
+  /** Gives room that removed content had in the store back to the machine, a little at each call: bytes; 0 when it is done. */
+  reclaim(): Promise<number>
   /** The latest wall clock time that this store has seen a collector report, and until when deletion is suspended. */
   clock(): Promise<{ readonly seenAt: Instant | undefined; readonly suspendedUntil: Instant | undefined }>
   recordClock(clock: {
@@ -297,8 +299,8 @@ export interface InventoryStore {
   unknownKeys(keys: readonly DataKey[]): Promise<readonly DataKey[]>
   /** Whether the digest's content is still this one. */
   hasContent(digest: Digest, content: BlobContent): Promise<boolean>
-  /** A blob whose bytes are lost: its links and its row go (pushing it again heals), the key goes to the pending deletions. False when `key` is not its content any more. */
-  dropBlob(digest: Digest, content: BlobContent): Promise<boolean>
-  /** A manifest whose stored bytes do not match: it goes with its tags. */
-  dropManifest(repository: RepositoryName, digest: Digest): Promise<boolean>
+  /** A blob whose bytes are lost: its links and its row go (pushing it again heals), the key goes to the pending deletions. False when `content` is not its content any more. */
+  dropBlob(digest: Digest, content: BlobContent, now: Instant): Promise<boolean>
+  /** A manifest whose stored bytes do not match: it goes with its tags; what only it needed begins its grace period. */
+  dropManifest(repository: RepositoryName, digest: Digest, now: Instant): Promise<boolean>
 }

@@ -100,7 +100,8 @@ class StorageCheck {
         const fault = await this.#fault(blob)
         // Asked again: a collection may have taken it between the look-up and the opening.
         if (fault !== undefined && (await inventory.hasContent(blob.digest, blob.content))) {
-          const repaired = this.#options.repair && (await inventory.dropBlob(blob.digest, blob.content))
+          const repaired =
+            this.#options.repair && (await inventory.dropBlob(blob.digest, blob.content, this.#now()))
           yield this.#problem(fault.problem, blob.digest, blob.repositories, fault.detail, repaired)
         }
         this.done.blobs++
@@ -169,7 +170,8 @@ class StorageCheck {
     const found = hasher.digest()
     if (found !== digest) {
       const repaired =
-        this.#options.repair && (await this.#parts.metadata.inventory.dropManifest(repository, digest))
+        this.#options.repair &&
+        (await this.#parts.metadata.inventory.dropManifest(repository, digest, this.#now()))
       yield this.#problem(
         'manifest-corrupt',
         digest,
@@ -183,6 +185,10 @@ class StorageCheck {
       const detail = `it needs ${missing}, which is not in the repository: push it again`
       yield this.#problem('reference-missing', digest, [repository], detail, false)
     }
+  }
+
+  #now(): number {
+    return this.#parts.clocks.wall()
   }
 
   #problem(

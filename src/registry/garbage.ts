@@ -113,6 +113,7 @@ async function* sweep(
   yield* pages('deleted', policy.grace, (step) => garbage.dropEmptyRepositories(step))
   if (dryRun) return
   const pending = await removePending(parts, signal)
+  await reclaimRoom(parts, signal)
   yield { kind: 'freed', files: pending + (orphans ? await removeOrphans(parts, signal) : 0) }
 }
 
@@ -128,6 +129,13 @@ async function removePending({ metadata, blobs }: CollectorParts, signal?: Abort
     }
     await metadata.garbage.forgetPendingDeletes(keys)
     files += keys.length
+    await breathe()
+  }
+}
+
+async function reclaimRoom({ metadata }: CollectorParts, signal?: AbortSignal): Promise<void> {
+  while ((await metadata.garbage.reclaim()) > 0) {
+    signal?.throwIfAborted()
     await breathe()
   }
 }

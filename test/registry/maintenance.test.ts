@@ -12,6 +12,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, suite, test } from 'node:test'
 import { openDiskBlobStore } from '../../src/blobs/disk/disk-blob-store.ts'
 import type { ByteSource } from '../../src/blobs/blob-store.ts'
@@ -253,6 +254,20 @@ suite('fsck', () => {
     unlinkSync(join(stores.folder, dataFiles()[0] as string))
     await fsck(true)
     assert.deepEqual((await fsck()).problems, [`reference-missing ${image.digest}`])
+  })
+
+  test('a corrupt manifest goes with its tags; what only it needed has its grace from then on', async () => {
+    const image = await pushImage('v1', [500, 5000])
+    const database = new DatabaseSync(databasePath(stores.folder))
+    database.exec("update manifest_body set body = cast('{}' as blob)")
+    database.close()
+    await pass(grace * 2)
+    assert.deepEqual((await fsck()).problems, [`manifest-corrupt ${image.digest}`])
+    assert.deepEqual((await fsck(true)).problems, [`manifest-corrupt ${image.digest}`])
+    assert.deepEqual((await fsck()).problems, [])
+    assert.deepEqual(subjects(await collect(), 'unlinked'), [])
+    await pass(grace * 1.2)
+    assert.deepEqual(subjects(await collect(), 'unlinked').toSorted(), image.blobs.toSorted())
   })
 
   test('orphans, and no young ones', async () => {

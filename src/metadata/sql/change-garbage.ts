@@ -214,13 +214,17 @@ export const probe = durable(
 export const dropBlob = durable(
   async (
     transaction: Transaction,
-    { digest, content }: { readonly digest: Digest; readonly content: BlobContent },
+    {
+      digest,
+      content,
+      now,
+    }: { readonly digest: Digest; readonly content: BlobContent; readonly now: Instant },
   ): Promise<boolean> => {
     const row = await transaction.get(statements.blobContent, { digest })
     if (row === undefined || row.data_key !== (content.kind === 'stored' ? content.key : null)) return false
     for (const link of await transaction.all(statements.linksOfBlob, { blob: row.id })) {
       const name = link.name as RepositoryName
-      await removeLink(transaction, { repository: link.id, name, blob: row.id, digest, now: 0 })
+      await removeLink(transaction, { repository: link.id, name, blob: row.id, digest, now })
     }
     await removeBlob(transaction, row.id, row.data_key as DataKey | null)
     return true

@@ -14,6 +14,7 @@ import {
   unlinkUnreferenced,
 } from './change-garbage.ts'
 import { deleteManifest, deleteTag, putManifest } from './change-manifests.ts'
+import { reclaim } from './change-room.ts'
 import { cancelUpload, createUpload, saveUpload } from './change-uploads.ts'
 
 /** Every change by its name: the writer's whole vocabulary. */
@@ -39,6 +40,7 @@ export const changes = {
   releaseLease,
   recordClock,
   dropBlob,
+  reclaim,
   probe,
 } as const
 

@@ -57,6 +57,10 @@ export class SqlGarbage implements GarbageStore {
     return this.#changes.run('forgetPendingDeletes', { keys })
   }
 
+  reclaim(): Promise<number> {
+    return this.#changes.run('reclaim', {})
+  }
+
   clock(): Promise<{ readonly seenAt: Instant | undefined; readonly suspendedUntil: Instant | undefined }> {
     const row = this.#database.get(settingByName, { name: clockSetting })
     const clock = row === undefined ? {} : (JSON.parse(row.value) as Partial<Record<string, number>>)

@@ -3,6 +3,7 @@ import type { Digest } from '../../oci/digest.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
 import type {
   BlobContent,
+  Instant,
   InventoryBlob,
   InventoryManifest,
   InventoryStore,
@@ -69,12 +70,12 @@ export class SqlInventory implements InventoryStore {
     )
   }
 
-  dropBlob(digest: Digest, content: BlobContent): Promise<boolean> {
-    return this.#changes.run('dropBlob', { digest, content })
+  dropBlob(digest: Digest, content: BlobContent, now: Instant): Promise<boolean> {
+    return this.#changes.run('dropBlob', { digest, content, now })
   }
 
-  dropManifest(repository: RepositoryName, digest: Digest): Promise<boolean> {
-    return this.#changes.run('deleteManifest', { repository, digest, now: 0 })
+  dropManifest(repository: RepositoryName, digest: Digest, now: Instant): Promise<boolean> {
+    return this.#changes.run('deleteManifest', { repository, digest, now })
   }
 }
 

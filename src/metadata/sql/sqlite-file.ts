@@ -1,6 +1,8 @@
+import { dirname } from 'node:path'
 import { UserError } from '../../user-error.ts'
 import { migrate } from './migrations.ts'
 import { SqliteDatabase } from './sqlite-database.ts'
+import { removeStaleSnapshots } from './sqlite-snapshot.ts'
 
 /** Opens the file for its one writer and brings it to this program's schema. Throws UserError. */
 export function openForWriting(path: string): SqliteDatabase {
@@ -15,6 +17,7 @@ export function openForWriting(path: string): SqliteDatabase {
     migrate(database, path)
     // One process owns the folder: whoever held a lease before is gone.
     database.execute('delete from lease')
+    removeStaleSnapshots(dirname(path))
     return database
   } catch (error) {
     database.close()

@@ -1,4 +1,5 @@
-import { createReadStream, rmSync, statSync } from 'node:fs'
+import { randomUUID } from 'node:crypto'
+import { createReadStream, readdirSync, rmSync, statSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ByteSource, DataKey } from '../../blobs/blob-store.ts'
@@ -9,9 +10,19 @@ import { SqliteDatabase } from './sqlite-database.ts'
 
 export const snapshotFormat = 'sqlite'
 
+const prefix = 'snapshot-'
+
+/** What a process that was killed during a backup has left; only for the owner of the folder. */
+export function removeStaleSnapshots(folder: string): void {
+  for (const name of readdirSync(folder)) {
+    if (name.startsWith(prefix) && /\.db(-journal|-wal|-shm)?$/.test(name))
+      rmSync(join(folder, name), { force: true })
+  }
+}
+
 /** A copy of the file beside it, compacted, with what a read transaction sees at one instant. */
 export function takeSnapshot(database: SqliteDatabase, folder: string): MetadataSnapshot {
-  const path = join(folder, `snapshot-${Math.random().toString(36).slice(2)}.db`)
+  const path = join(folder, `${prefix}${randomUUID()}.db`)
   try {
     database.execute(`vacuum into '${path.replaceAll("'", "''")}'`)
   } catch (error) {

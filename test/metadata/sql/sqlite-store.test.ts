@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -102,6 +102,41 @@ suite('the schema', () => {
     for (const name of ['cancelUpload', 'expireUploads', 'putBlob', 'deleteCondemned', 'dropBlob'] as const) {
       assert.equal(changes[name].durable, true, name)
     }
+  })
+
+  test('room of removed content goes back to the machine, in steps, and nothing else changes', async () => {
+    const folder = newFolder()
+    const path = databasePath(folder)
+    const database = openForWriting(path)
+    const writer = new SqliteWriter({ database, generations: new Generations(), claims: new UploadClaims() })
+    for (let id = 1; id <= 3000; id++)
+      database.execute(`insert into blob_body values (${id}, zeroblob(4000))`)
+    database.execute('pragma wal_checkpoint(truncate)')
+    const full = statSync(path).size
+    assert.equal(await writer.run('reclaim', {}), 0)
+    database.execute('delete from blob_body where blob_id % 3 > 0')
+    let steps = 0
+    for (let freed = -1; freed !== 0; steps++) {
+      freed = Number(await writer.run('reclaim', {}))
+      assert.ok(freed <= 2 ** 21)
+    }
+    database.execute('pragma wal_checkpoint(truncate)')
+    assert.ok(steps > 3)
+    assert.ok(statSync(path).size < full * 0.45, `${statSync(path).size} of ${full}`)
+    assert.equal(database.query('select count(*) as n from blob_body')?.['n'], 1000)
+    assert.equal(database.query('pragma integrity_check')?.['integrity_check'], 'ok')
+    database.close()
+    rmSync(folder, { recursive: true })
+  })
+
+  test('copies that a killed backup has left go with the next start, and nothing else', () => {
+    const folder = newFolder()
+    for (const name of ['snapshot-1.db', 'snapshot-1.db-journal', 'snapshot-of-mine.txt'])
+      writeFileSync(join(folder, name), '')
+    openForWriting(databasePath(folder)).close()
+    const left = readdirSync(folder).filter((name) => name.startsWith('snapshot'))
+    assert.deepEqual(left, ['snapshot-of-mine.txt'])
+    rmSync(folder, { recursive: true })
   })
 
   test('migrations run forward, each once, and one that fails changes nothing', () => {

@@ -1,0 +1,21 @@
+import { relaxed } from './change.ts'
+import type { Statement } from './statement.ts'
+
+const freePages: Statement<{ freelist_count: number }> = { sql: 'pragma freelist_count', values: [] }
+const allPages: Statement<{ page_count: number }> = { sql: 'pragma page_count', values: [] }
+const pageSize: Statement<{ page_size: number }> = { sql: 'pragma page_size', values: [] }
+const pagesAtOnce = 256
+const vacuum: Statement<unknown> = { sql: `pragma incremental_vacuum(${pagesAtOnce})`, values: [] }
+
+/** What the next pushes fill again: giving it back would only make the file shrink and grow. */
+const keptShare = 1 / 16
+
+/** Shortens the file by a few free pages; returns the bytes, 0 when few enough are free. */
+export const reclaim = relaxed(async (transaction, _values: object): Promise<number> => {
+  const free = (await transaction.get(freePages, {}))?.freelist_count ?? 0
+  const all = (await transaction.get(allPages, {}))?.page_count ?? 0
+  if (free <= pagesAtOnce || free < all * keptShare) return 0
+  await transaction.all(vacuum, {})
+  const left = (await transaction.get(freePages, {}))?.freelist_count ?? 0
+  return (free - left) * ((await transaction.get(pageSize, {}))?.page_size ?? 0)
+})

@@ -17,7 +17,7 @@ export class RegistryRequest {
   #abort: AbortController | undefined
 
   constructor(message: IncomingMessage, response: ServerResponse, id: string) {
-    const url = message.url ?? '/'
+    const url = originForm(message.url ?? '/')
     const mark = url.indexOf('?')
     this.method = message.method ?? 'GET'
     this.path = mark === -1 ? url : url.slice(0, mark)
@@ -25,6 +25,10 @@ export class RegistryRequest {
     this.id = id
     this.#message = message
     this.#response = response
+  }
+
+  get lacksHost(): boolean {
+    return this.#message.headers.host === undefined && this.#message.httpVersionMinor === 1
   }
 
   get query(): URLSearchParams {
@@ -78,6 +82,14 @@ export class RegistryRequest {
     }
     return this.#abort.signal
   }
+}
+
+/** A proxy's way to ask, `http://host/path`, is to be understood as well (RFC 9112, 3.2.2). */
+function originForm(url: string): string {
+  if (url.startsWith('/')) return url
+  const target = /^https?:\/\/[^/?#]*(.*)$/i.exec(url)?.[1]
+  if (target === undefined) return url
+  return target.startsWith('/') ? target : `/${target}`
 }
 
 function counted(source: Body['source'], request: RegistryRequest): Body['source'] {

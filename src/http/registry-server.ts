@@ -151,12 +151,15 @@ class HttpRegistry implements RegistryServer {
       connectionsCheckingInterval: Math.min(5_000, idleTimeout),
       keepAliveTimeout: keepAlive,
       insecureHTTPParser: false,
+      // Node's own refusal has no body: `hostMissing` says it.
+      requireHostHeader: false,
       noDelay: true,
     }
     const server =
       tls === undefined ? http.createServer(common) : https.createServer({ ...common, ...tlsOptions, ...tls })
     server.timeout = idleTimeout
-    server.maxHeadersCount = 200
+    // Bounded by their bytes; Node would drop the rest silently.
+    server.maxHeadersCount = 0
     const handle = (message: IncomingMessage, response: ServerResponse): void =>
       void this.#handle(message, response)
     server.on('request', handle)
@@ -227,13 +230,14 @@ class HttpRegistry implements RegistryServer {
   ): Promise<Reply> {
     try {
       if (refusal !== undefined) throw refusal
+      if (request.lacksHost) throw hostMissing()
       if (endpoint === undefined) throw noSuchPath(request.path)
       if (route === undefined) throw notAllowed(request.method, endpoint.allow)
       if (this.#draining && beginsPush(endpoint, route, request.method)) throw goingAway()
       const values = parsePathValues(endpoint, request.method, this.#captured)
       return await route.handler(request, values)
     } catch (error) {
-      if (error instanceof OciError) return errorReply(error)
+      if (error instanceof OciError) return withAllow(errorReply(error), request, endpoint)
       if (error instanceof ClientGone) return errorReply(clientGone(error))
       this.#bug(error, request)
       return errorReply(
@@ -304,7 +308,21 @@ function noSuchPath(path: string): OciError {
 function notAllowed(method: string, allow: string): OciError {
   return new OciError('UNSUPPORTED', 'the method is not allowed here', {
     detail: `${method.slice(0, 20)}: this path takes ${allow}`,
-    headers: { Allow: allow },
+  })
+}
+
+/** RFC 9110, 15.5.6: what else may be done with what the path names. */
+function withAllow(reply: Reply, { method }: RegistryRequest, endpoint: Endpoint | undefined): Reply {
+  if (reply.status === 405 && endpoint !== undefined) {
+    reply.headers.push('Allow', [...endpoint.methods.keys()].filter((each) => each !== method).join(', '))
+  }
+  return reply
+}
+
+/** RFC 9112, 3.2. */
+function hostMissing(): OciError {
+  return new HttpRefusal(400, 'REQUEST_INVALID', 'the request has no Host', {
+    detail: 'HTTP/1.1 needs a header Host: with the name that the client was told',
   })
 }
 

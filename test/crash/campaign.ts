@@ -26,8 +26,11 @@ export interface CampaignOptions {
   readonly lanes: number
   /** Milliseconds of load before the crash: at most. */
   readonly upTo: number
-  /** Ends the server in round `round`; returns when it is gone and the data folder can be used again. */
-  crash(server: ServerProcess, round: number): Promise<void>
+  /**
+   * Ends the server in round `round`; returns when it is gone and the data folder can be used again. After
+   * `deafen` no reply counts any more.
+   */
+  crash(server: ServerProcess, round: number, deafen: () => void): Promise<void>
   /** How the server of round `round` is started. A server with a planned crash ends by itself. */
   server(round: number): ServerOptions
   /** After a power cut all is read again from the disk; a kill loses no page cache. */
@@ -52,7 +55,13 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     if (!('died' in server)) {
       // A server that runs as it is delivered is checked before it is loaded; another one is checked afterwards.
       if (round > 0 && settings.preload === undefined) await verify(server, options, round - 1, lanes, result)
-      await loadAndCrash(server, lanes, random() * options.upTo, (gone) => options.crash(gone, round), result)
+      await loadAndCrash(
+        server,
+        lanes,
+        random() * options.upTo,
+        (gone, deafen) => options.crash(gone, round, deafen),
+        result,
+      )
     }
     result.crashes++
     if (settings.preload !== undefined || round === options.rounds - 1) {
@@ -76,7 +85,7 @@ async function loadAndCrash(
   server: ServerProcess,
   lanes: readonly Lane[],
   milliseconds: number,
-  crash: (server: ServerProcess) => Promise<void>,
+  crash: (server: ServerProcess, deafen: () => void) => Promise<void>,
   result: CampaignResult,
 ): Promise<void> {
   const client = connectClient(server.url, lanes.length)
@@ -89,7 +98,7 @@ async function loadAndCrash(
       }),
   )
   await Promise.race([sleep(milliseconds), server.exited])
-  await crash(server)
+  await crash(server, () => client.deafen())
   over = true
   await Promise.all(work)
   client.close()

@@ -28,8 +28,8 @@ export async function powerCuts(options: PowerCutOptions): Promise<CampaignResul
         args: ['--fsck-rate', '0', '--gc-interval', '2s', '--gc-grace', '10s', '--reserve', '64MiB'],
         ...(without ? { env: { CRASH_WITHOUT: without }, preload: new URL('hook.ts', import.meta.url) } : {}),
       }),
-      async crash(server) {
-        await device.cutPower()
+      async crash(server, _round, deafen) {
+        await device.cutPower(deafen)
         await server.kill()
         await device.unmount()
         await device.mount()

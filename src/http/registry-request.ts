@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Body } from '../registry/registry.ts'
-import { bodySource, type RequestBody } from './request-body.ts'
+import { bodySource, ClientGone, type RequestBody } from './request-body.ts'
 
 /** A request as handlers see it. */
 export class RegistryRequest {
@@ -73,12 +73,13 @@ export class RegistryRequest {
     return this.#body?.starved === true || this.#response.writableLength > 0
   }
 
-  /** Fires when the client goes away. */
+  /** Fires when the client goes away, with ClientGone. */
   get signal(): AbortSignal {
     if (this.#abort === undefined) {
       const abort = (this.#abort = new AbortController())
-      this.#response.once('close', () => abort.abort())
-      if (this.#response.closed) abort.abort()
+      const gone = (): void => abort.abort(new ClientGone())
+      this.#response.once('close', gone)
+      if (this.#response.closed) gone()
     }
     return this.#abort.signal
   }

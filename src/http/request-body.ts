@@ -86,7 +86,7 @@ export class RequestBody implements ByteSource, AsyncIterator<Uint8Array> {
 /** The connection ended before the body did. Nobody is left to be answered. */
 export class ClientGone extends Error {
   constructor() {
-    super('the client went away before the body was complete')
+    super('the client went away before it was answered')
     this.name = 'ClientGone'
   }
 }

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
@@ -179,6 +181,54 @@ suite('hostile input', () => {
     for (let i = 0; i < 100 && !socket.closed; i++) socket.send(chunk)
     assert.equal((await socket.reply())?.status, 413)
     socket.close()
+  })
+
+  test('what is no HTTP behind a pull never stands in the middle of what is pulled', async () => {
+    const content = randomBytes(20_000_000)
+    const digest = `sha256:${createHash('sha256').update(content).digest('hex')}`
+    const pushed = await fetch(`${server.url}/v2/a/blobs/uploads/?digest=${digest}`, {
+      method: 'POST',
+      body: content,
+    })
+    assert.equal(pushed.status, 201)
+    const socket = connect(port, '127.0.0.1')
+    socket.write(`GET /v2/a/blobs/${digest} HTTP/1.1\r\n${host}\r\n`)
+    const received: Buffer[] = []
+    socket.on('data', (chunk: Buffer) => {
+      // The reply is under way.
+      if (received.push(chunk) === 1) socket.write('garbage\r\n\r\n')
+    })
+    socket.on('error', () => {})
+    await once(socket, 'close')
+    const bytes = Buffer.concat(received)
+    const body = bytes.subarray(bytes.indexOf('\r\n\r\n') + 4)
+    assert.ok(body.equals(content.subarray(0, body.length)), `other bytes within ${body.length}`)
+  })
+
+  test('many bodies that trickle in do not keep the others out', async () => {
+    const slow = Array.from({ length: 150 }, (_, index) => {
+      const socket = new RawSocket(port)
+      socket.send(`PUT /v2/a/manifests/slow-${index} HTTP/1.1\r\n${host}Content-Length: 4000000\r\n\r\n`)
+      socket.send(Buffer.alloc(1000, 'a'))
+      return socket
+    })
+    const config = Buffer.from('{}')
+    const digest = `sha256:${createHash('sha256').update(config).digest('hex')}`
+    await fetch(`${server.url}/v2/a/blobs/uploads/?digest=${digest}`, { method: 'POST', body: config })
+    const body = JSON.stringify({
+      schemaVersion: 2,
+      mediaType: 'application/vnd.oci.image.manifest.v1+json',
+      config: { mediaType: 'application/vnd.oci.empty.v1+json', digest, size: 2 },
+      layers: [],
+    })
+    const put = await fetch(`${server.url}/v2/a/manifests/quick`, {
+      method: 'PUT',
+      body,
+      headers: { 'content-type': 'application/vnd.oci.image.manifest.v1+json' },
+      signal: AbortSignal.timeout(15_000),
+    })
+    assert.equal(put.status, 201)
+    for (const socket of slow) socket.close()
   })
 
   test('100 Continue comes only for a request that is taken', async () => {

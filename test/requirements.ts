@@ -13,6 +13,8 @@ export const debianPackages: Readonly<Record<string, string>> = {
   crun: 'crun',
   'mkfs.ext4': 'e2fsprogs',
   openssl: 'openssl',
+  zsh: 'zsh',
+  fish: 'fish',
 }
 
 /** Programs from Go modules; built once and kept outside of the checkout, keyed by version. */

@@ -25,7 +25,7 @@ export async function powerCuts(options: PowerCutOptions): Promise<CampaignResul
       readEverything: true,
       server: () => ({
         data: join(device.mountPoint, 'data'),
-        args: ['--fsck-rate', '0', '--gc-interval', '2s', '--gc-grace', '10s', '--reserve', '64MiB'],
+        args: ['--fsck-rate', '0', '--gc-interval', '500ms', '--gc-grace', '3s', '--reserve', '64MiB'],
         ...(without ? { env: { CRASH_WITHOUT: without }, preload: new URL('hook.ts', import.meta.url) } : {}),
       }),
       async crash(server, _round, deafen) {

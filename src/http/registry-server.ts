@@ -18,7 +18,7 @@ import { errorReply, writeReply } from './reply-writer.ts'
 import type { Reply } from './reply.ts'
 import { ClientGone } from './request-body.ts'
 import { RequestCounters, type RequestCount } from './request-counters.ts'
-import { parsePathValues, Router, type Endpoint } from './router.ts'
+import { pathValues, Router, type Endpoint, type PathMatch } from './router.ts'
 import type { Route } from './route.ts'
 import { settleBody } from './unread-body.ts'
 import { uploadRoutes } from './upload-routes.ts'
@@ -68,8 +68,17 @@ export function createRegistryServer(options: RegistryServerOptions): RegistrySe
   return new HttpRegistry(options)
 }
 
+/** A connection without a request stays so long: longer than the pools of Go clients keep theirs. */
 const keepAlive = 125_000
 const headerBytes = 64 * 1024
+
+const running = Symbol('the request that a connection is busy with')
+const waiting = Symbol('idle for longer than a request may be')
+
+interface Connection extends Socket {
+  [running]?: RegistryRequest | undefined
+  [waiting]?: boolean
+}
 
 class HttpRegistry implements RegistryServer {
   readonly #options: RegistryServerOptions
@@ -77,9 +86,6 @@ class HttpRegistry implements RegistryServer {
   readonly #counters = new RequestCounters()
   readonly #server: http.Server | https.Server
   readonly #sockets = new Set<Socket>()
-  /** The request that a connection is busy with. */
-  readonly #running = new WeakMap<Socket, RegistryRequest>()
-  readonly #captured: string[] = []
   #draining = false
   /** Requests that began before the last `windDown`, or since. */
   #transfers: { count: number; done?: () => void } = { count: 0 }
@@ -149,7 +155,8 @@ class HttpRegistry implements RegistryServer {
       requestTimeout: 0,
       headersTimeout: Math.min(60_000, idleTimeout),
       connectionsCheckingInterval: Math.min(5_000, idleTimeout),
-      keepAliveTimeout: keepAlive,
+      // Ours, below: Node's would set a timer anew with every request.
+      keepAliveTimeout: 0,
       insecureHTTPParser: false,
       // Node's own refusal has no body: `hostMissing` says it.
       requireHostHeader: false,
@@ -158,6 +165,8 @@ class HttpRegistry implements RegistryServer {
     const server =
       tls === undefined ? http.createServer(common) : https.createServer({ ...common, ...tlsOptions, ...tls })
     server.timeout = idleTimeout
+    // A client that has said all it wants to say still gets the whole of its reply (Node's types do not know it).
+    Object.assign(server, { httpAllowHalfOpen: true })
     // Bounded by their bytes; Node would drop the rest silently.
     server.maxHeadersCount = 0
     const handle = (message: IncomingMessage, response: ServerResponse): void =>
@@ -170,10 +179,14 @@ class HttpRegistry implements RegistryServer {
     server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) =>
       refuseConnection(error, socket),
     )
-    server.on('timeout', (socket: Socket) => {
+    server.on('timeout', (socket: Connection) => {
+      const request = socket[running]
       // Time in which the client waits for us is not its idleness.
-      if (this.#running.get(socket)?.awaitsClient === false) socket.setTimeout(idleTimeout)
-      else socket.destroy()
+      if (request?.awaitsClient === false) socket.setTimeout(idleTimeout)
+      else if (request === undefined && socket[waiting] !== true && idleTimeout < keepAlive) {
+        socket[waiting] = true
+        socket.setTimeout(keepAlive - idleTimeout)
+      } else socket.destroy()
     })
     server.on('connection', (socket: Socket) => {
       this.#sockets.add(socket)
@@ -185,16 +198,22 @@ class HttpRegistry implements RegistryServer {
   async #handle(message: IncomingMessage, response: ServerResponse, refusal?: OciError): Promise<void> {
     const started = performance.now()
     const request = new RegistryRequest(message, response, this.#requestId(message))
+    const socket: Connection = message.socket
     this.#counters.inFlight++
     const transfers = this.#transfers
     transfers.count++
-    this.#running.set(message.socket, request)
-    const endpoint = this.#router.find(request.path, this.#captured)
+    socket[running] = request
+    if (socket[waiting] === true) {
+      socket[waiting] = false
+      socket.setTimeout(this.#options.idleTimeout)
+    }
+    const match = this.#router.find(request.path)
+    const endpoint = match?.endpoint
     const route = endpoint?.methods.get(request.method)
     let sent = 0
     let status = 500
     try {
-      const reply = await this.#answer(request, endpoint, route, refusal)
+      const reply = await this.#answer(request, match, route, refusal)
       if (this.#draining) reply.headers.push('Connection', 'close')
       status = reply.status
       request.abandonBody()
@@ -206,7 +225,7 @@ class HttpRegistry implements RegistryServer {
     } finally {
       this.#counters.inFlight--
       if (--transfers.count === 0) transfers.done?.()
-      if (this.#running.get(message.socket) === request) this.#running.delete(message.socket)
+      if (socket[running] === request) socket[running] = undefined
       const milliseconds = performance.now() - started
       this.#counters.record(endpoint?.path ?? 'none', request.method, status, {
         milliseconds,
@@ -224,20 +243,19 @@ class HttpRegistry implements RegistryServer {
   /** The one catch of the serving road. */
   async #answer(
     request: RegistryRequest,
-    endpoint: Endpoint | undefined,
+    match: PathMatch | undefined,
     route: Route | undefined,
     refusal: OciError | undefined,
   ): Promise<Reply> {
     try {
       if (refusal !== undefined) throw refusal
       if (request.lacksHost) throw hostMissing()
-      if (endpoint === undefined) throw noSuchPath(request.path)
-      if (route === undefined) throw notAllowed(request.method, endpoint.allow)
-      if (this.#draining && beginsPush(endpoint, route, request.method)) throw goingAway()
-      const values = parsePathValues(endpoint, request.method, this.#captured)
-      return await route.handler(request, values)
+      if (match === undefined) throw noSuchPath(request.path)
+      if (route === undefined) throw notAllowed(request.method, match.endpoint.allow)
+      if (this.#draining && beginsPush(match.endpoint, route, request.method)) throw goingAway()
+      return await route.handler(request, pathValues(match, request.method))
     } catch (error) {
-      if (error instanceof OciError) return withAllow(errorReply(error), request, endpoint)
+      if (error instanceof OciError) return withAllow(errorReply(error), request, match?.endpoint)
       if (error instanceof ClientGone) return errorReply(clientGone(error))
       this.#bug(error, request)
       return errorReply(

@@ -14,20 +14,33 @@ export async function writeReply(
   const { status, headers, body } = reply
   headers.push('Docker-Distribution-API-Version', 'registry/2.0')
   headers.push('X-Content-Type-Options', 'nosniff', 'X-Request-Id', request.id)
-  const stream = body !== undefined && isStreamBody(body) ? body : undefined
-  const bytes = stream === undefined ? (body as Uint8Array | undefined) : undefined
+  const length = isStreamBody(body) ? body.length : lengthOf(body)
   if (status !== 204 && status !== 304) {
-    headers.push('Content-Length', String(stream?.length ?? bytes?.byteLength ?? reply.length ?? 0))
+    headers.push('Content-Length', String(length ?? reply.length ?? 0))
   }
   response.writeHead(status, headers)
-  if (request.method === 'HEAD' || status === 304 || (stream === undefined && bytes === undefined)) {
-    stream?.close()
+  if (request.method === 'HEAD' || status === 304 || body === undefined) {
+    if (isStreamBody(body)) body.close()
     response.end()
     return 0
   }
-  if (stream !== undefined) return sendStream(response, stream)
-  response.end(bytes)
-  return bytes?.byteLength ?? 0
+  if (isStreamBody(body)) return sendStream(response, body)
+  endWith(response, body)
+  return length ?? 0
+}
+
+function lengthOf(body: Uint8Array | string | undefined): number | undefined {
+  return body === undefined ? undefined : Buffer.byteLength(body)
+}
+
+const oneWrite = 16 * 1024
+
+/** Node sends head and body in one write, without a vector, when both are strings; latin1 keeps every byte. */
+function endWith(response: ServerResponse, body: Uint8Array | string): void {
+  if (typeof body === 'string')
+    response.end(body, Buffer.byteLength(body) === body.length ? 'latin1' : 'utf8')
+  else if (body.byteLength > oneWrite) response.end(body)
+  else response.end(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('latin1'), 'latin1')
 }
 
 /** The specification's JSON for what the client caused. */

@@ -16,16 +16,16 @@ export interface Reply {
   readonly status: number
   readonly headers: FlatHeaders
   /** Undefined: an empty body. */
-  readonly body?: Uint8Array | StreamBody | undefined
+  readonly body?: Uint8Array | string | StreamBody | undefined
   /** The length a GET would have had, for a HEAD that does not open the content. */
   readonly length?: number
 }
 
-export function isStreamBody(body: Uint8Array | StreamBody): body is StreamBody {
-  return !(body instanceof Uint8Array)
+export function isStreamBody(body: Reply['body']): body is StreamBody {
+  return typeof body === 'object' && !(body instanceof Uint8Array)
 }
 
 export function jsonReply(status: number, value: unknown, headers: FlatHeaders = []): Reply {
   headers.push('Content-Type', 'application/json')
-  return { status, headers, body: Buffer.from(JSON.stringify(value)) }
+  return { status, headers, body: JSON.stringify(value) }
 }

@@ -20,14 +20,16 @@ const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIO
 
 /** Counts requests at the cost of two map look-ups. Labels are bounded: routes, known methods, statuses. */
 export class RequestCounters {
-  readonly #byRoute = new Map<string, Map<number, RequestCount>>()
+  /** By route, method and status. */
+  readonly #byRoute = new Map<string, Map<string, Map<number, RequestCount>>>()
   inFlight = 0
 
   record(route: string, method: string, status: number, sample: RequestSample): void {
     const known = methods.has(method) ? method : 'other'
-    const key = `${known} ${route}`
-    let byStatus = this.#byRoute.get(key)
-    if (byStatus === undefined) this.#byRoute.set(key, (byStatus = new Map()))
+    let byMethod = this.#byRoute.get(route)
+    if (byMethod === undefined) this.#byRoute.set(route, (byMethod = new Map()))
+    let byStatus = byMethod.get(known)
+    if (byStatus === undefined) byMethod.set(known, (byStatus = new Map()))
     let count = byStatus.get(status)
     if (count === undefined) {
       const buckets = Array.from<number>({ length: durationBuckets.length + 1 }).fill(0)
@@ -45,7 +47,9 @@ export class RequestCounters {
   }
 
   snapshot(): RequestCount[] {
-    return [...this.#byRoute.values()].flatMap((byStatus) => [...byStatus.values()])
+    return [...this.#byRoute.values()].flatMap((byMethod) =>
+      [...byMethod.values()].flatMap((byStatus) => [...byStatus.values()]),
+    )
   }
 }
 

@@ -17,6 +17,14 @@ export interface Endpoint {
   readonly captures: readonly (keyof PathValues)[]
 }
 
+/** A path that was found; its values are checked once, when they are first asked for. */
+export interface PathMatch {
+  readonly endpoint: Endpoint
+  /** As they stand in the path, from right to left. */
+  readonly captured: readonly string[]
+  values: PathValues | undefined
+}
+
 interface Node {
   readonly literals: Map<string, Node>
   wildcard: Node | undefined
@@ -24,6 +32,9 @@ interface Node {
 }
 
 const prefix = '/v2/'
+/** Of remembered paths: twice so many at most. */
+const rememberedPaths = 2048
+const longestRemembered = 500
 
 /**
  * Finds the endpoint of a path. Repository names contain slashes and may contain segments such as `blobs` or
@@ -33,18 +44,44 @@ export class Router {
   readonly endpoints: readonly Endpoint[]
   readonly #fixed = new Map<string, Endpoint>()
   readonly #root: Node = newNode()
+  // Clients ask for the same paths again and again.
+  #young = new Map<string, PathMatch>()
+  #old = new Map<string, PathMatch>()
 
   constructor(routes: readonly Route[]) {
     const paths = Map.groupBy(routes, (each) => each.path)
     this.endpoints = [...paths].map(([path, group], index) => this.#add(path, index, group))
   }
 
-  /** `captured` receives the raw values from right to left. Undefined: no such path. */
-  find(path: string, captured: string[]): Endpoint | undefined {
-    captured.length = 0
-    const fixed = this.#fixed.get(path)
-    if (fixed !== undefined) return fixed
-    return path.startsWith(prefix) ? walk(this.#root, path, path.length, captured) : undefined
+  /** Undefined: no such path. */
+  find(path: string): PathMatch | undefined {
+    let match = this.#young.get(path)
+    if (match !== undefined) return match
+    match = this.#old.get(path) ?? this.#look(path)
+    if (
+      match !== undefined &&
+      path.length <= longestRemembered &&
+      !match.endpoint.captures.includes('upload')
+    ) {
+      this.#remember(path, match)
+    }
+    return match
+  }
+
+  #look(path: string): PathMatch | undefined {
+    const captured: string[] = []
+    const endpoint =
+      this.#fixed.get(path) ??
+      (path.startsWith(prefix) ? walk(this.#root, path, path.length, captured) : undefined)
+    return endpoint && { endpoint, captured, values: undefined }
+  }
+
+  #remember(path: string, match: PathMatch): void {
+    if (this.#young.size >= rememberedPaths) {
+      this.#old = this.#young
+      this.#young = new Map()
+    }
+    this.#young.set(path, match)
   }
 
   #add(path: string, index: number, routes: readonly Route[]): Endpoint {
@@ -68,7 +105,11 @@ export class Router {
  * The checked values of a path. Throws OciError NAME_INVALID, DIGEST_INVALID, TAG_INVALID or
  * BLOB_UPLOAD_UNKNOWN; what is to be deleted under a malformed name cannot be there, so that is "unknown".
  */
-export function parsePathValues(endpoint: Endpoint, method: string, captured: readonly string[]): PathValues {
+export function pathValues(match: PathMatch, method: string): PathValues {
+  return (match.values ??= parsePathValues(match, method))
+}
+
+function parsePathValues({ endpoint, captured }: PathMatch, method: string): PathValues {
   const values: Record<string, string> = {}
   const { captures } = endpoint
   for (let index = captures.length - 1; index >= 0; index--) {

@@ -100,6 +100,8 @@ async function collect<Item extends string>(
   for (let start = after; ;) {
     const wanted = Math.min(batch, (limit ?? Infinity) - items.length)
     const page = await read({ limit: wanted, ...(start === undefined ? {} : { after: start }) })
+    // Nearly always the whole answer: not copied.
+    if (items.length === 0 && (page.next === undefined || page.items.length === limit)) return page
     items.push(...page.items)
     if (page.next === undefined || items.length === limit) return { items, next: page.next }
     start = page.next

@@ -59,7 +59,8 @@ export class Lane {
     if (dice < 0.58) return this.#pushIndex(client, repository)
     if (dice < 0.66) return this.#pushReferrer(client, repository)
     if (dice < 0.72) return this.#deleteTag(client, repository)
-    if (dice < 0.8 || (repository.manifests.size > 25 && dice < 0.9)) return this.#deleteManifest(client, repository)
+    if (dice < 0.8 || (repository.manifests.size > 25 && dice < 0.9))
+      return this.#deleteManifest(client, repository)
     return this.#pull(client, repository)
   }
 

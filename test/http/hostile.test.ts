@@ -205,6 +205,17 @@ suite('hostile input', () => {
     assert.ok(body.equals(content.subarray(0, body.length)), `other bytes within ${body.length}`)
   })
 
+  test('a client that has closed its side gets the whole of its reply', async () => {
+    const content = randomBytes(20_000_000)
+    const digest = `sha256:${createHash('sha256').update(content).digest('hex')}`
+    await fetch(`${server.url}/v2/a/blobs/uploads/?digest=${digest}`, { method: 'POST', body: content })
+    const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+    socket.end(`GET /v2/a/blobs/${digest} HTTP/1.1\r\n${host}\r\n`)
+    const received: Buffer[] = []
+    for await (const chunk of socket) received.push(chunk as Buffer)
+    assert.ok(Buffer.concat(received).subarray(-content.length).equals(content))
+  })
+
   test('many bodies that trickle in do not keep the others out', async () => {
     const slow = Array.from({ length: 150 }, (_, index) => {
       const socket = new RawSocket(port)
@@ -264,6 +275,22 @@ suite('hostile input', () => {
       await new Promise((resolve) => setTimeout(resolve, 20))
     }
     assert.equal(range, '0-49999')
+  })
+
+  test('a connection without a request is kept for long; one whose request stalls is not', async () => {
+    const kept = new RawSocket(port)
+    const ping = `GET /v2/ HTTP/1.1\r\n${host}\r\n`
+    kept.send(ping)
+    assert.equal((await kept.reply())?.status, 200)
+    await new Promise((resolve) => setTimeout(resolve, 3500))
+    kept.send(ping)
+    assert.equal((await kept.reply())?.status, 200)
+    kept.send(
+      `POST /v2/a/blobs/uploads/?digest=sha256:${'a'.repeat(64)} HTTP/1.1\r\n${host}Content-Length: 9\r\n\r\n`,
+    )
+    const started = performance.now()
+    await kept.ended()
+    assert.ok(performance.now() - started < 6000)
   })
 
   test('a truncated body is resumed where it ended', async () => {

@@ -77,7 +77,9 @@ export class RegistryRequest {
   get signal(): AbortSignal {
     if (this.#abort === undefined) {
       const abort = (this.#abort = new AbortController())
-      const gone = (): void => abort.abort(new ClientGone())
+      const gone = (): void => {
+        if (!this.#response.writableFinished) abort.abort(new ClientGone())
+      }
       this.#response.once('close', gone)
       if (this.#response.closed) gone()
     }

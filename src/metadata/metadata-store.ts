@@ -154,7 +154,10 @@ export interface MetadataReads {
 }
 
 export interface MetadataChanges {
-  /** Need not survive a power cut. Creates the repository where it is unknown. */
+  /**
+   * Need not survive a crash. Creates the repository where it is unknown. When it resolves, every later look for the
+   * upload finds it, on every worker and replica, unless the store had no room for it after all.
+   */
   createUpload(upload: {
     readonly id: string
     readonly repository: RepositoryName
@@ -175,6 +178,11 @@ export interface MetadataChanges {
    * OciError BLOB_UPLOAD_UNKNOWN, nothing is linked, and the bytes go to the pending deletions.
    */
   putBlob(blob: NewBlob): Promise<void>
+  /**
+   * The same for an upload that holds nothing and that nobody has claimed, so that small content needs no claim.
+   * False, and nothing was changed, where it is not so or where there is no such upload.
+   */
+  putWholeBlob(blob: NewBlob & { readonly uploadId: string }): Promise<boolean>
   /** Links existing content; false when no repository of `from` (undefined: of all) has it linked. Rescues. */
   mountBlob(mount: {
     readonly digest: Digest

@@ -67,6 +67,49 @@ export class UploadRules implements Uploads {
     signal?: AbortSignal,
   ): Promise<void> {
     if (body !== undefined) await requireRoom(this.#parts.blobs)
+    if (
+      body?.length !== undefined &&
+      body.length <= this.#parts.limits.inlineLimit &&
+      isWhole(body.length, range)
+    ) {
+      const rest = await this.#finishWhole(repository, id, digest, body, signal)
+      if (rest !== undefined) await this.#finishClaimed(repository, id, digest, rest, range, signal)
+    } else await this.#finishClaimed(repository, id, digest, body, range, signal)
+  }
+
+  /** Small content in one step. Undefined: done; else what came, to be taken the long way. */
+  async #finishWhole(
+    repository: RepositoryName,
+    id: string,
+    digest: Digest,
+    body: Body,
+    signal: AbortSignal | undefined,
+  ): Promise<Body | undefined> {
+    const { blobs, limits, metadata, now } = this.#parts
+    const { inlineLimit } = limits
+    const hasher = startHasher(digestAlgorithm(digest))
+    const received = await blobs.receive(
+      body.source,
+      { held: nothing, hasher, inlineLimit, ...expected(body) },
+      signal,
+    )
+    const { held, interrupted } = received
+    if (held.kind !== 'inline') throw new Error('small content was not kept in memory')
+    if (interrupted === undefined && hasher.digest() === digest) {
+      const content = { repository, digest, size: held.bytes.byteLength, content: held }
+      if (await metadata.putWholeBlob({ ...content, uploadId: id, now: now() })) return undefined
+    }
+    return replay(held.bytes, body.length, interrupted)
+  }
+
+  async #finishClaimed(
+    repository: RepositoryName,
+    id: string,
+    digest: Digest,
+    body: Body | undefined,
+    range: ByteRange | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
     await this.#claimed(repository, id, signal, async (claim, stop) => {
       if (body !== undefined) checkRange(claim.upload, body, range)
       const { held, found } = await this.#complete(claim, digestAlgorithm(digest), body, stop)
@@ -192,6 +235,23 @@ export class UploadRules implements Uploads {
       uploadId,
       now: now(),
     })
+  }
+}
+
+function isWhole(length: number, range: ByteRange | undefined): boolean {
+  return range === undefined || (range.start === 0 && range.end === length - 1)
+}
+
+/** A body that has been read already, and how it ended. */
+function replay(bytes: Uint8Array, length: number | undefined, interrupted: unknown): Body {
+  return {
+    length,
+    source: {
+      async *[Symbol.asyncIterator]() {
+        yield bytes
+        if (interrupted !== undefined) throw interrupted as Error
+      },
+    },
   }
 }
 

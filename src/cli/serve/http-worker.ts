@@ -36,6 +36,7 @@ const metadata = operations.watch(
     'createUpload',
     'claimUpload',
     'putBlob',
+    'putWholeBlob',
     'mountBlob',
     'touchBlob',
     'putManifest',

@@ -127,6 +127,25 @@ export const putBlob = durable(async (transaction: Transaction, blob: NewBlob): 
   return true
 })
 
+const emptyUpload = compile(
+  queries
+    .selectFrom('upload')
+    .innerJoin('repository', 'repository.id', 'upload.repository_id')
+    .select('upload.id')
+    .where('upload.id', '=', parameter<string>('id'))
+    .where('repository.name', '=', parameter<string>('name'))
+    .where('upload.size', '=', 0)
+    .where('upload.data_key', 'is', null),
+)
+
+export const putWholeBlob = durable(
+  async (transaction: Transaction, blob: NewBlob & { readonly uploadId: string }): Promise<boolean> => {
+    if (transaction.claimed.has(blob.uploadId)) return false
+    const upload = await transaction.get(emptyUpload, { id: blob.uploadId, name: blob.repository })
+    return upload !== undefined && (await putBlob.run(transaction, blob))
+  },
+)
+
 export const mountBlob = durable(
   async (
     transaction: Transaction,

@@ -65,6 +65,9 @@ export const createUpload = relaxed(
   },
 )
 
+/** Changes nothing: what was asked for before it, in any thread, has been done when it is answered. */
+export const settle = relaxed(async (_transaction: Transaction, _values: object): Promise<void> => {})
+
 /** An upload that was cancelled meanwhile stays cancelled: its staged bytes go. */
 export const saveUpload = relaxed(
   async (

@@ -1,4 +1,4 @@
-import { mountBlob, putBlob, touchBlob, unlinkBlob } from './change-blobs.ts'
+import { mountBlob, putBlob, putWholeBlob, touchBlob, unlinkBlob } from './change-blobs.ts'
 import {
   acquireLease,
   condemnBlobs,
@@ -15,11 +15,12 @@ import {
 } from './change-garbage.ts'
 import { deleteManifest, deleteTag, putManifest } from './change-manifests.ts'
 import { reclaim } from './change-room.ts'
-import { cancelUpload, createUpload, saveUpload } from './change-uploads.ts'
+import { cancelUpload, createUpload, saveUpload, settle } from './change-uploads.ts'
 
 /** Every change by its name: the writer's whole vocabulary. */
 export const changes = {
   putBlob,
+  putWholeBlob,
   mountBlob,
   touchBlob,
   unlinkBlob,
@@ -28,6 +29,7 @@ export const changes = {
   deleteManifest,
   createUpload,
   saveUpload,
+  settle,
   cancelUpload,
   expireUploads,
   expireUntagged,

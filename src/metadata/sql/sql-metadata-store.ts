@@ -90,7 +90,13 @@ class SqlMetadataStore implements MetadataStore {
     this.listTags = reads.listTags.bind(reads)
     this.listRepositories = reads.listRepositories.bind(reads)
     this.listReferrers = reads.listReferrers.bind(reads)
-    this.findUpload = reads.findUpload.bind(reads)
+    this.findUpload = async (repository, id) => {
+      const found = await reads.findUpload(repository, id)
+      if (found !== undefined) return found
+      // Its creation was answered before it was done.
+      await changes.run('settle', {})
+      return reads.findUpload(repository, id)
+    }
     this.garbage = new SqlGarbage({ database, changes })
     this.inventory = new SqlInventory({ database, changes })
     this.#database = database
@@ -107,13 +113,15 @@ class SqlMetadataStore implements MetadataStore {
     }
   }
 
+  /** Does not wait for the writer: whoever looks for the upload, in whatever thread, asks it after this. */
   createUpload(upload: {
     readonly id: string
     readonly repository: RepositoryName
     readonly algorithm: DigestAlgorithm
     readonly now: Instant
   }): Promise<void> {
-    return this.#changes.run('createUpload', upload)
+    this.#changes.run('createUpload', upload).catch(() => {})
+    return Promise.resolve()
   }
 
   async claimUpload(
@@ -139,7 +147,9 @@ class SqlMetadataStore implements MetadataStore {
     return { upload, save, release }
   }
 
-  cancelUpload(repository: RepositoryName, id: string): Promise<boolean> {
+  async cancelUpload(repository: RepositoryName, id: string): Promise<boolean> {
+    // The look waits for a creation that is under way.
+    if ((await this.findUpload(repository, id)) === undefined) return false
     return this.#changes.run('cancelUpload', { repository, id })
   }
 
@@ -148,6 +158,10 @@ class SqlMetadataStore implements MetadataStore {
     throw new OciError('BLOB_UPLOAD_UNKNOWN', 'the upload is not known', {
       detail: 'it was cancelled while its last request was under way: begin a new upload',
     })
+  }
+
+  putWholeBlob(blob: NewBlob & { readonly uploadId: string }): Promise<boolean> {
+    return this.#changes.run('putWholeBlob', blob)
   }
 
   mountBlob(mount: {

@@ -12,7 +12,7 @@ export function openForWriting(path: string): SqliteDatabase {
     database.execute('pragma auto_vacuum=INCREMENTAL')
     database.execute('pragma journal_mode=WAL')
     database.execute('pragma synchronous=FULL')
-    database.execute('pragma wal_autocheckpoint=2000')
+    database.execute('pragma wal_autocheckpoint=8000')
     database.execute('pragma cache_size=-32768')
     migrate(database, path)
     // One process owns the folder: whoever held a lease before is gone.

@@ -120,7 +120,9 @@ function alone(values: unknown, depth = 2): unknown {
     return values.byteLength * 2 < values.buffer.byteLength ? new Uint8Array(values) : values
   }
   if (depth === 0 || typeof values !== 'object' || values === null || Array.isArray(values)) return values
-  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, alone(value, depth - 1)]))
+  const copy: Record<string, unknown> = {}
+  for (const [name, value] of Object.entries(values)) copy[name] = alone(value, depth - 1)
+  return copy
 }
 
 function writerGone(): Error {

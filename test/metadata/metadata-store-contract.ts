@@ -256,6 +256,65 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
       assert.equal(await other.findUpload(repository, upload.id), undefined)
     })
 
+    test('an upload is found as soon as it was opened, wherever one looks, and cancelled or ended there', async () => {
+      const repository = newRepository()
+      const opened = async (): Promise<string> => {
+        const id = `at-once-${++count}`
+        await store.createUpload({ id, repository, algorithm: 'sha256', now: 1 })
+        return id
+      }
+      const [found, claimed, cancelled, ended] = [
+        await opened(),
+        await opened(),
+        await opened(),
+        await opened(),
+      ]
+      assert.equal((await other.findUpload(repository, found))?.id, found)
+      await (await other.claimUpload(repository, claimed, () => {}))?.release()
+      assert.equal(await other.cancelUpload(repository, cancelled), true)
+      assert.equal(await store.cancelUpload(repository, cancelled), false)
+      const bytes = Buffer.from('at once')
+      const blob = {
+        repository,
+        digest: digestOf('at once'),
+        size: 7,
+        content: { kind: 'inline', bytes },
+        now: 2,
+      } as const
+      assert.equal(await other.findUpload(newRepository(), ended), undefined)
+      assert.equal(await other.putWholeBlob({ ...blob, uploadId: ended }), true)
+      assert.equal(await store.findUpload(repository, ended), undefined)
+      assert.ok(await store.findBlob(repository, blob.digest))
+    })
+
+    test('whole content in one step only where the upload holds nothing and nobody writes to it', async () => {
+      const repository = newRepository()
+      const bytes = Buffer.from('whole')
+      const content = { kind: 'inline', bytes } as const
+      const put = (id: string, name = repository): Promise<boolean> =>
+        store.putWholeBlob({
+          repository: name,
+          digest: digestOf('whole'),
+          size: 5,
+          content,
+          uploadId: id,
+          now: 2,
+        })
+      const id = `whole-${++count}`
+      await store.createUpload({ id, repository, algorithm: 'sha256', now: 1 })
+      assert.equal(await put(id, newRepository()), false, 'of another repository')
+      const claim = await other.claimUpload(repository, id, () => {})
+      assert.equal(await put(id), false, 'claimed')
+      await claim?.save({ held: { kind: 'inline', bytes }, hashState: undefined, digest: undefined, now: 2 })
+      await claim?.release()
+      assert.equal(await put(id), false, 'not empty')
+      assert.equal(await store.findBlob(repository, digestOf('whole')), undefined)
+      await store.createUpload({ id: `${id}-more`, repository, algorithm: 'sha256', now: 1 })
+      assert.equal(await put(`${id}-more`), true)
+      assert.equal(await put(`${id}-more`), false, 'ended')
+      assert.equal(await put('never-opened'), false)
+    })
+
     test('a blob whose upload is cancelled while it ends is not acknowledged', async () => {
       const repository = newRepository()
       const id = `cancelled-${count}`
@@ -316,7 +375,9 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
       for (const dryRun of [true, false]) {
         assert.equal(await all((each) => garbage.deleteCondemned(each), step(6002, 0, dryRun)), 7)
       }
-      await store.createUpload({ id: 'an-upload', repository: newRepository(), algorithm: 'sha256', now: 1 })
+      const upload = { id: 'an-upload', repository: newRepository(), algorithm: 'sha256', now: 1 } as const
+      await store.createUpload(upload)
+      assert.ok(await other.findUpload(upload.repository, upload.id), 'known to who looks for it')
       const empty = new Set<string>()
       for (let after: string | undefined; ;) {
         const base = { ...step(7000, 100), limit: 2 }

@@ -57,5 +57,9 @@ export interface ChangeRunner {
   /** Waits for the right to write to an upload; see MetadataChanges.claimUpload. */
   claim(upload: string, letGo: () => void): Promise<void>
   release(upload: string): Promise<void>
+  /** `tell` asks for every change that this thread holds back; called before `settle` is answered to anybody. */
+  onSettle(tell: () => void): void
+  /** Resolves when all that any thread held back, or had asked for, has been done. */
+  settle(): Promise<void>
   close(): Promise<void>
 }

@@ -6,6 +6,7 @@ import type { UploadClaims } from './upload-claims.ts'
 export class LocalRunner implements ChangeRunner {
   readonly #writer: SqliteWriter
   readonly #claims: UploadClaims
+  #tell: (() => void) | undefined
 
   constructor(writer: SqliteWriter, claims: UploadClaims) {
     this.#writer = writer
@@ -23,6 +24,15 @@ export class LocalRunner implements ChangeRunner {
   release(upload: string): Promise<void> {
     this.#claims.release(upload, this)
     return Promise.resolve()
+  }
+
+  onSettle(tell: () => void): void {
+    this.#tell = tell
+  }
+
+  async settle(): Promise<void> {
+    this.#tell?.()
+    await this.#writer.run('settle', {})
   }
 
   async close(): Promise<void> {

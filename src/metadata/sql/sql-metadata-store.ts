@@ -16,6 +16,7 @@ import type {
   UploadClaim,
 } from '../metadata-store.ts'
 import type { ChangeRunner } from './changes.ts'
+import { FreshUploads } from './fresh-uploads.ts'
 import { Generations } from './generations.ts'
 import { LocalRunner } from './local-runner.ts'
 import { SqlGarbage } from './sql-garbage.ts'
@@ -81,6 +82,7 @@ class SqlMetadataStore implements MetadataStore {
   readonly #database: SqliteDatabase
   readonly #changes: ChangeRunner
   readonly #folder: string
+  readonly #fresh: FreshUploads
 
   constructor({ changes, generations, cacheBytes, folder }: SqlMetadataOptions, database: SqliteDatabase) {
     const reads = new SqlReads({ database, generations, cacheBytes })
@@ -90,13 +92,11 @@ class SqlMetadataStore implements MetadataStore {
     this.listTags = reads.listTags.bind(reads)
     this.listRepositories = reads.listRepositories.bind(reads)
     this.listReferrers = reads.listReferrers.bind(reads)
-    this.findUpload = async (repository, id) => {
-      const found = await reads.findUpload(repository, id)
-      if (found !== undefined) return found
-      // Its creation was answered before it was done.
-      await changes.run('settle', {})
-      return reads.findUpload(repository, id)
-    }
+    this.findUpload = async (repository, id) =>
+      (await reads.findUpload(repository, id)) ??
+      // Opened in some thread that has not told the writer yet.
+      (await changes.settle().then(() => reads.findUpload(repository, id)))
+    this.#fresh = new FreshUploads(changes)
     this.garbage = new SqlGarbage({ database, changes })
     this.inventory = new SqlInventory({ database, changes })
     this.#database = database
@@ -113,14 +113,13 @@ class SqlMetadataStore implements MetadataStore {
     }
   }
 
-  /** Does not wait for the writer: whoever looks for the upload, in whatever thread, asks it after this. */
   createUpload(upload: {
     readonly id: string
     readonly repository: RepositoryName
     readonly algorithm: DigestAlgorithm
     readonly now: Instant
   }): Promise<void> {
-    this.#changes.run('createUpload', upload).catch(() => {})
+    this.#fresh.add(upload)
     return Promise.resolve()
   }
 
@@ -160,8 +159,18 @@ class SqlMetadataStore implements MetadataStore {
     })
   }
 
-  putWholeBlob(blob: NewBlob & { readonly uploadId: string }): Promise<boolean> {
-    return this.#changes.run('putWholeBlob', blob)
+  async putWholeBlob(blob: NewBlob & { readonly uploadId: string }): Promise<boolean> {
+    const fresh = this.#fresh.take(blob.uploadId)
+    if (fresh?.repository !== blob.repository) {
+      if (fresh !== undefined) this.#fresh.add(fresh)
+      return this.#changes.run('putWholeBlob', blob)
+    }
+    try {
+      return await this.#changes.run('putBlob', { ...blob, uploadId: undefined })
+    } catch (error) {
+      this.#fresh.add(fresh)
+      throw error
+    }
   }
 
   mountBlob(mount: {
@@ -198,6 +207,7 @@ class SqlMetadataStore implements MetadataStore {
   }
 
   async close(): Promise<void> {
+    this.#fresh.tell()
     await this.#changes.close()
     this.#database.close()
   }

@@ -8,11 +8,15 @@ type Request =
   | { readonly kind: 'change'; readonly id: number; readonly name: ChangeName; readonly values: unknown }
   | { readonly kind: 'claim'; readonly id: number; readonly upload: string }
   | { readonly kind: 'release'; readonly upload: string }
+  | { readonly kind: 'settle'; readonly id: number }
+  | { readonly kind: 'told' }
 
 type Reply =
   | { readonly kind: 'done'; readonly id: number; readonly result: unknown }
   | { readonly kind: 'failed'; readonly id: number; readonly error: PlainError }
   | { readonly kind: 'let-go'; readonly upload: string }
+  /** Ask for what is held back, then say `told`. */
+  | { readonly kind: 'tell' }
 
 interface PlainError {
   readonly message: string
@@ -20,8 +24,57 @@ interface PlainError {
   readonly oci?: { readonly code: OciErrorCode; readonly detail: unknown }
 }
 
-/** The writer's side of a port: answers one other thread until the port closes. */
-export function servePort(port: MessagePort, writer: SqliteWriter, claims: UploadClaims): void {
+/** The writer's side of the ports: answers each other thread until its port closes. */
+export class WriterPorts {
+  readonly #writer: SqliteWriter
+  readonly #claims: UploadClaims
+  /** Those who wait for each thread to have told what it held back. */
+  readonly #ports = new Map<MessagePort, (() => void)[]>()
+
+  constructor(writer: SqliteWriter, claims: UploadClaims) {
+    this.#writer = writer
+    this.#claims = claims
+  }
+
+  serve(port: MessagePort): void {
+    this.#ports.set(port, [])
+    servePort(port, { writer: this.#writer, claims: this.#claims, settle: () => this.#settle() }, () =>
+      this.#ports.get(port)?.shift()?.(),
+    )
+    port.on('close', () => {
+      const waiting = this.#ports.get(port) ?? []
+      this.#ports.delete(port)
+      for (const told of waiting) told()
+    })
+  }
+
+  async #settle(): Promise<void> {
+    await Promise.all(
+      [...this.#ports].map(
+        ([port, waiting]) =>
+          new Promise<void>((told) => {
+            waiting.push(told)
+            port.postMessage({ kind: 'tell' } satisfies Reply)
+          }),
+      ),
+    )
+    await this.#writer.run('settle', {})
+  }
+}
+
+function servePort(
+  port: MessagePort,
+  {
+    writer,
+    claims,
+    settle: settleAll,
+  }: {
+    readonly writer: SqliteWriter
+    readonly claims: UploadClaims
+    readonly settle: () => Promise<void>
+  },
+  told: () => void,
+): void {
   const send = (reply: Reply): void => port.postMessage(reply)
   const settle = (id: number, work: Promise<unknown>): void => {
     work.then(
@@ -42,6 +95,10 @@ export function servePort(port: MessagePort, writer: SqliteWriter, claims: Uploa
       }
       case 'release':
         return claims.release(request.upload, port)
+      case 'settle':
+        return settle(request.id, settleAll())
+      case 'told':
+        return told()
     }
   })
   port.on('close', () => claims.releaseAll(port))
@@ -52,6 +109,7 @@ export class PortRunner implements ChangeRunner {
   readonly #port: MessagePort
   readonly #open = new Map<number, { resolve: (result: never) => void; reject: (error: unknown) => void }>()
   readonly #claims = new Map<string, () => void>()
+  #tell: (() => void) | undefined
   #lastId = 0
 
   constructor(port: MessagePort) {
@@ -80,6 +138,14 @@ export class PortRunner implements ChangeRunner {
     return Promise.resolve()
   }
 
+  onSettle(tell: () => void): void {
+    this.#tell = tell
+  }
+
+  settle(): Promise<void> {
+    return this.#ask((id) => ({ kind: 'settle', id }))
+  }
+
   close(): Promise<void> {
     this.#port.close()
     return Promise.resolve()
@@ -102,6 +168,11 @@ export class PortRunner implements ChangeRunner {
   #receive(reply: Reply): void {
     if (reply.kind === 'let-go') {
       this.#claims.get(reply.upload)?.()
+      return
+    }
+    if (reply.kind === 'tell') {
+      this.#tell?.()
+      this.#port.postMessage({ kind: 'told' } satisfies Request)
       return
     }
     const waiting = this.#open.get(reply.id)

@@ -4,7 +4,7 @@ import { databasePath } from './sql-metadata-store.ts'
 import { openForWriting } from './sqlite-file.ts'
 import { SqliteWriter } from './sqlite-writer.ts'
 import { UploadClaims } from './upload-claims.ts'
-import { servePort } from './writer-port.ts'
+import { WriterPorts } from './writer-port.ts'
 
 /** What a writer is told first, as `workerData`. */
 export interface WriterStart {
@@ -27,8 +27,9 @@ export function runWriter(start: WriterStart): void {
     generations: new Generations(start.generations),
     claims,
   })
+  const ports = new WriterPorts(writer, claims)
   parentPort?.on('message', (order: WriterOrder) => {
-    if (order.kind === 'attach') return servePort(order.port, writer, claims)
+    if (order.kind === 'attach') return ports.serve(order.port)
     void writer.idle().then(() => {
       database.close()
       parentPort?.close()

@@ -19,7 +19,7 @@ import { SqliteDatabase } from '../../../src/metadata/sql/sqlite-database.ts'
 import { openForWriting } from '../../../src/metadata/sql/sqlite-file.ts'
 import { SqliteWriter } from '../../../src/metadata/sql/sqlite-writer.ts'
 import { UploadClaims } from '../../../src/metadata/sql/upload-claims.ts'
-import { PortRunner, servePort } from '../../../src/metadata/sql/writer-port.ts'
+import { PortRunner, WriterPorts } from '../../../src/metadata/sql/writer-port.ts'
 import { metadataStoreContract, type OpenedStore } from '../metadata-store-contract.ts'
 
 function newFolder(): string {
@@ -33,9 +33,10 @@ async function openThroughPorts(): Promise<OpenedStore> {
   const claims = new UploadClaims()
   const database = openForWriting(databasePath(folder))
   const writer = new SqliteWriter({ database, generations, claims })
+  const ports = new WriterPorts(writer, claims)
   const openOne = (): ReturnType<typeof openSqlMetadata> => {
     const { port1, port2 } = new MessageChannel()
-    servePort(port1, writer, claims)
+    ports.serve(port1)
     return openSqlMetadata({ folder, generations, cacheBytes: 1_000_000, changes: new PortRunner(port2) })
   }
   const [store, other] = [openOne(), openOne()]

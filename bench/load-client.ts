@@ -17,13 +17,19 @@ let firstError: string | undefined
 let stopped = false
 
 const job = JSON.parse(await text(process.stdin)) as LoadJob
-const start = performance.now()
-const cpu = process.cpuUsage()
-setTimeout(() => (stopped = true), job.seconds * 1000)
-// A server that hangs must not keep us: whatever is open then is cut.
-setTimeout(() => finish(), job.seconds * 1000 + 15_000).unref()
+let start = performance.now()
+let cpu = process.cpuUsage()
 await run(job)
 finish()
+
+/** The clock starts when content is made and connections are open. */
+function begin(): void {
+  start = performance.now()
+  cpu = process.cpuUsage()
+  setTimeout(() => (stopped = true), job.seconds * 1000)
+  // A server that hangs must not keep us: whatever is open then is cut.
+  setTimeout(() => finish(), job.seconds * 1000 + 15_000).unref()
+}
 
 function finish(): never {
   const seconds = (performance.now() - start) / 1000
@@ -101,6 +107,7 @@ async function workers(task: LoadJob, step: (connection: HttpConnection) => Prom
   const connections = await Promise.all(
     Array.from({ length: task.connections }, () => HttpConnection.open(task.target)),
   )
+  begin()
   const all = Promise.all(
     connections.map(async (connection) => {
       try {
@@ -122,6 +129,7 @@ async function workers(task: LoadJob, step: (connection: HttpConnection) => Prom
 async function closedLoop(task: LoadJob & { kind: 'requests' }): Promise<void> {
   const next = pathChooser(task.paths)
   const sockets = await Promise.all(Array.from({ length: task.connections }, () => openSocket(task.target)))
+  begin()
   await Promise.all(
     sockets.map(
       (socket) =>
@@ -154,6 +162,7 @@ async function openLoop(task: LoadJob & { kind: 'rate' }): Promise<void> {
   const sockets = await Promise.all(Array.from({ length: task.connections }, () => openSocket(task.target)))
   const free = sockets.map((socket) => new RequestSocket(socket, task.target, task.method))
   const begun = performance.now()
+  begin()
   const backlog: { due: number; woke: number }[] = []
   let issued = 0
   const send = (): void => {
@@ -195,6 +204,7 @@ async function streamsOut(task: LoadJob & { kind: 'streams-out' }): Promise<void
   const sockets: net.Socket[] = await Promise.all(
     Array.from({ length: task.connections }, () => openSocket(task.target)),
   )
+  begin()
   for (const socket of sockets) {
     const requests = new RequestSocket(socket, task.target, 'GET')
     const ask = (): void =>

@@ -128,6 +128,8 @@ class SqlMetadataStore implements MetadataStore {
     id: string,
     letGo: () => void,
   ): Promise<UploadClaim | undefined> {
+    const fresh = this.#fresh.claim(repository, id, letGo)
+    if (fresh !== undefined) return fresh
     // An id that nobody opened must not fill the table of claims.
     if ((await this.findUpload(repository, id)) === undefined) return undefined
     await this.#changes.claim(id, letGo)
@@ -147,12 +149,15 @@ class SqlMetadataStore implements MetadataStore {
   }
 
   async cancelUpload(repository: RepositoryName, id: string): Promise<boolean> {
-    // The look waits for a creation that is under way.
+    if (this.#fresh.end(repository, id) !== undefined) return true
     if ((await this.findUpload(repository, id)) === undefined) return false
     return this.#changes.run('cancelUpload', { repository, id })
   }
 
   async putBlob(blob: NewBlob): Promise<void> {
+    const { uploadId } = blob
+    const fresh = uploadId === undefined ? undefined : this.#fresh.end(blob.repository, uploadId)
+    if (fresh !== undefined) return this.#endFresh(blob, fresh)
     if (await this.#changes.run('putBlob', blob)) return
     throw new OciError('BLOB_UPLOAD_UNKNOWN', 'the upload is not known', {
       detail: 'it was cancelled while its last request was under way: begin a new upload',
@@ -160,15 +165,18 @@ class SqlMetadataStore implements MetadataStore {
   }
 
   async putWholeBlob(blob: NewBlob & { readonly uploadId: string }): Promise<boolean> {
-    const fresh = this.#fresh.take(blob.uploadId)
-    if (fresh?.repository !== blob.repository) {
-      if (fresh !== undefined) this.#fresh.add(fresh)
-      return this.#changes.run('putWholeBlob', blob)
-    }
+    if (this.#fresh.isBusy(blob.uploadId)) return false
+    const fresh = this.#fresh.end(blob.repository, blob.uploadId)
+    if (fresh === undefined) return this.#changes.run('putWholeBlob', blob)
+    await this.#endFresh(blob, fresh)
+    return true
+  }
+
+  async #endFresh(blob: NewBlob, fresh: { readonly undo: () => void }): Promise<void> {
     try {
-      return await this.#changes.run('putBlob', { ...blob, uploadId: undefined })
+      await this.#changes.run('putBlob', { ...blob, uploadId: undefined })
     } catch (error) {
-      this.#fresh.add(fresh)
+      fresh.undo()
       throw error
     }
   }
@@ -207,7 +215,7 @@ class SqlMetadataStore implements MetadataStore {
   }
 
   async close(): Promise<void> {
-    this.#fresh.tell()
+    this.#fresh.tellAll()
     await this.#changes.close()
     this.#database.close()
   }

@@ -1,10 +1,13 @@
 import type { IncomingMessage } from 'node:http'
 import type { ByteSource } from '../blobs/blob-store.ts'
 
-const highWater = 256 * 1024
+/** Bytes of a body that wait to be taken before its socket is paused: less where many come at once. */
+const highWater = { few: 256 * 1024, many: 64 * 1024 }
+const few = 16
+let open = 0
 
 /**
- * The body of a request as a source with back-pressure: the socket is paused while more than 256 KiB wait.
+ * The body of a request as a source with back-pressure: the socket is paused while much of it waits.
  * Cheaper a chunk than the stream's own iterator. A body that ends early throws.
  */
 export function bodySource(message: IncomingMessage): RequestBody {
@@ -14,6 +17,7 @@ export function bodySource(message: IncomingMessage): RequestBody {
 export class RequestBody implements ByteSource, AsyncIterator<Uint8Array> {
   readonly #message: IncomingMessage
   readonly #chunks: Uint8Array[] = []
+  readonly #highWater: number
   #bytes = 0
   #ended = false
   #abandoned = false
@@ -22,6 +26,11 @@ export class RequestBody implements ByteSource, AsyncIterator<Uint8Array> {
 
   constructor(message: IncomingMessage) {
     this.#message = message
+    this.#highWater = open >= few ? highWater.many : highWater.few
+    if (!message.destroyed) {
+      open++
+      message.once('close', () => open--)
+    }
     const wake = (): void => {
       this.#wake?.()
       this.#wake = undefined
@@ -30,7 +39,7 @@ export class RequestBody implements ByteSource, AsyncIterator<Uint8Array> {
       if (this.#abandoned) return
       this.#chunks.push(chunk)
       this.#bytes += chunk.byteLength
-      if (this.#bytes >= highWater) message.pause()
+      if (this.#bytes >= this.#highWater) message.pause()
       wake()
     })
     message.on('end', () => {
@@ -61,7 +70,7 @@ export class RequestBody implements ByteSource, AsyncIterator<Uint8Array> {
       const chunk = this.#chunks.shift()
       if (chunk !== undefined) {
         this.#bytes -= chunk.byteLength
-        if (this.#bytes < highWater && this.#message.isPaused()) this.#message.resume()
+        if (this.#bytes < this.#highWater && this.#message.isPaused()) this.#message.resume()
         return { done: false, value: chunk }
       }
       if (this.#error !== undefined) throw this.#error

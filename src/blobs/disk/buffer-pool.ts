@@ -1,8 +1,8 @@
 const large = 256 * 1024
-const small = 64 * 1024
+const small = 32 * 1024
 
 /**
- * Buffers that are used again: 256 KiB while few are out, 64 KiB once half of `budget` bytes is out, so that
+ * Buffers that are used again: 256 KiB while few are out, 32 KiB once half of `budget` bytes is out, so that
  * many slow streams stay flat.
  */
 export class BufferPool {

@@ -50,7 +50,7 @@ const blobs = operations.watch(
     folder: settings.data,
     reserve: settings.reserve,
     flushes: Math.max(1, Math.floor(poolSize() / 2 / settings.workers)),
-    bufferBudget: Math.floor((64 * 1024 * 1024) / settings.workers),
+    bufferBudget: Math.floor((16 * 1024 * 1024) / settings.workers),
   }),
   ['receive', 'publish', 'open', 'remove'],
 )

@@ -23,7 +23,7 @@ const heldBack = 10
 export class FreshUploads {
   readonly #changes: ChangeRunner
   readonly #uploads = new Map<string, FreshUpload>()
-  #timer: NodeJS.Timeout | undefined
+  #telling = false
 
   constructor(changes: ChangeRunner) {
     this.#changes = changes
@@ -85,8 +85,10 @@ export class FreshUploads {
 
   /** Those that are busy may yet end without. */
   #tellSoon(): void {
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined
+    if (this.#telling) return
+    this.#telling = true
+    setTimeout(() => {
+      this.#telling = false
       for (const fresh of this.#uploads.values()) if (fresh.letGo === undefined) this.#tell(fresh)
     }, heldBack)
   }

@@ -5,8 +5,11 @@ const allowed = {
   metadata: ['oci', 'blobs'],
   upstream: ['oci'],
   registry: ['oci', 'blobs', 'metadata', 'upstream'],
-  http: ['oci', 'registry', 'blobs', 'metadata'],
-  cli: ['oci', 'blobs', 'metadata', 'upstream', 'registry', 'http'],
+  cluster: [],
+  access: ['oci', 'cluster'],
+  audit: ['oci'],
+  http: ['oci', 'registry', 'access', 'audit', 'blobs', 'metadata'],
+  cli: ['oci', 'blobs', 'metadata', 'upstream', 'registry', 'cluster', 'access', 'audit', 'http'],
 }
 const leaves = '^src/(log|reporter|user-error)\\.ts$'
 
@@ -48,6 +51,12 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/', pathNot: '^src/upstream/' },
       to: { path: 'node_modules/undici' },
+    },
+    {
+      name: 'only-cluster-uses-the-kubernetes-client',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/cluster/' },
+      to: { path: 'node_modules/@kubernetes/' },
     },
     {
       name: 'only-cli-uses-the-terminal',

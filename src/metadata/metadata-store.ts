@@ -123,6 +123,8 @@ export type UnlinkBlobResult =
  * Every implementation passes `test/metadata/metadata-store-contract.ts`.
  */
 export interface MetadataStore extends MetadataReads, MetadataChanges {
+  readonly access: AccessStore
+  readonly outbox: Outbox
   readonly garbage: GarbageStore
   readonly inventory: InventoryStore
   /** A consistent image of all that is known now, taken while changes go on. To be closed. */
@@ -311,4 +313,67 @@ export interface InventoryStore {
   dropBlob(digest: Digest, content: BlobContent, now: Instant): Promise<boolean>
   /** A manifest whose stored bytes do not match: it goes with its tags; what only it needed begins its grace period. */
   dropManifest(repository: RepositoryName, digest: Digest, now: Instant): Promise<boolean>
+}
+
+/** Who asked for a change and how, as the audit wants it: JSON, kept with the change, never interpreted here. */
+export type ChangeNote = Readonly<Record<string, unknown>>
+
+/** Notes of changes (and of denials) on their way to the audit log; each is a row of its change's own transaction. */
+export interface Outbox {
+  /** Notes without a change. Durable when it resolves. */
+  record(notes: readonly ChangeNote[]): Promise<void>
+  /** Ascending, after `after`; ids grow and are never used twice. */
+  read(page: { readonly after: number; readonly limit: number }): Promise<readonly OutboxEntry[]>
+  /** These and all before are in the log. */
+  forget(upTo: number): Promise<void>
+  /** How many wait. */
+  size(): Promise<number>
+  /** A signed head of a log, kept here as its second place. Need not survive a power cut. */
+  saveHead(log: string, head: string): Promise<void>
+  head(log: string): Promise<string | undefined>
+}
+
+export interface OutboxEntry {
+  readonly id: number
+  readonly note: ChangeNote
+  /** What the change did (digest, size, tags and what they pointed to before); undefined where there was none. */
+  readonly facts: Readonly<Record<string, unknown>> | undefined
+}
+
+export interface RobotRecord {
+  readonly name: string
+  readonly description: string | undefined
+  /** SHA-256 of the secret, which is random: hexadecimal. */
+  readonly secretHash: string
+  /** Names the secret in the audit. */
+  readonly credentialId: string
+  /** What it may do, as JSON. */
+  readonly grants: string
+  readonly createdAt: Instant
+  /** Undefined: never. */
+  readonly expiresAt: Instant | undefined
+}
+
+export interface SigningKeyRecord {
+  readonly id: string
+  /** PKCS #8 PEM. */
+  readonly privateKey: string
+  readonly createdAt: Instant
+}
+
+/** Robots and signing keys, shared by all workers and replicas. Changes are durable when they resolve. */
+export interface AccessStore {
+  /** False when the name is taken. */
+  addRobot(robot: RobotRecord): Promise<boolean>
+  findRobot(name: string): Promise<RobotRecord | undefined>
+  listRobots(): Promise<readonly RobotRecord[]>
+  /** False when there was none. */
+  removeRobot(name: string): Promise<boolean>
+  /** Newest first. */
+  signingKeys(): Promise<readonly SigningKeyRecord[]>
+  /** Adds the key unless one that is newer than `unlessNewerThan` is there; forgets those made before `forgetBefore`. */
+  rotateSigningKey(
+    key: SigningKeyRecord,
+    limits: { readonly unlessNewerThan: Instant; readonly forgetBefore: Instant },
+  ): Promise<void>
 }

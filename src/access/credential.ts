@@ -1,0 +1,14 @@
+/** What a client shows. A certificate has been verified by TLS already, against the CA that `issuer` names. */
+export type Credential =
+  | { readonly kind: 'basic'; readonly username: string; readonly password: string }
+  /** A token that we did not sign ourselves, or one of ours; also a refresh token. */
+  | { readonly kind: 'bearer'; readonly token: string }
+
+export interface ClientCertificate {
+  readonly commonName: string
+  readonly organizations: readonly string[]
+  /** Hexadecimal. */
+  readonly serial: string
+  /** Whose CA the chain ends in: the cluster's client CA or trow's own. */
+  readonly issuer: 'cluster' | 'trow'
+}

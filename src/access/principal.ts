@@ -1,0 +1,40 @@
+/** How somebody has shown who they are. */
+export type PrincipalKind =
+  'anonymous' | 'password' | 'robot' | 'kubernetes' | 'certificate' | 'node-certificate' | 'oidc'
+
+/** Who a request is from. Plain data: it crosses threads and is carried, signed, in our tokens. */
+export interface Principal {
+  readonly kind: PrincipalKind
+  /**
+   * `alice`, `robot:ci`, `system:serviceaccount:team-a:builder`, `system:node:n1`, `oidc:…`, `system:anonymous`. Names
+   * that begin with `system:` come from the cluster (or trow's own CA, for a node) and from nobody else.
+   */
+  readonly name: string
+  readonly groups: readonly string[]
+  readonly uid?: string
+  /** What TokenReview says besides, such as pod and node (KEP-4193); handed on to SubjectAccessReview. */
+  readonly extra?: Readonly<Record<string, readonly string[]>>
+  /** The cluster vouches for the name, or it carries an OIDC prefix: it may be sent to SubjectAccessReview. */
+  readonly reviewable: boolean
+  /** Names the credential without revealing it, for the audit: a token's `jti`, a robot's id, a certificate's serial. */
+  readonly credentialId?: string
+  /** All that a robot may do; undefined: rules and reviews decide. */
+  readonly scope?: readonly RobotGrant[]
+}
+
+export type Action = 'pull' | 'push' | 'delete' | 'list'
+
+export const actions: readonly Action[] = ['pull', 'push', 'delete', 'list']
+
+export interface RobotGrant {
+  /** Patterns as in rules: `team-a/**`, `app`, `*`. */
+  readonly repositories: readonly string[]
+  readonly actions: readonly Action[]
+}
+
+export const anonymous: Principal = {
+  kind: 'anonymous',
+  name: 'system:anonymous',
+  groups: ['system:unauthenticated'],
+  reviewable: true,
+}

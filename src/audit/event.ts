@@ -1,0 +1,33 @@
+/**
+ * What an access decision or a change is to the audit, before it is chained: the parts of a CloudEvent that only the
+ * serving road knows. Holds no credential, query string or header but those named here.
+ */
+export interface AuditNote {
+  /** Unique; the CloudEvent's id. */
+  readonly id: string
+  /** Milliseconds since the epoch. */
+  readonly time: number
+  /** `pull`, `push`, `delete`, `list`, `mount`, `token`, `login` … : `io.trow.<action>.<outcome>.v1`. */
+  readonly action: string
+  readonly outcome: 'allowed' | 'denied' | 'failed'
+  /** Why, in words: the rule, the binding, the refusal. */
+  readonly reason: string
+  readonly actor: AuditActor
+  readonly repository: string | undefined
+  /** As typed: a tag, a digest or an upload's id. */
+  readonly reference: string | undefined
+  readonly client: { readonly address: string; readonly userAgent: string }
+  readonly request: { readonly id: string; readonly method: string; readonly route: string }
+  readonly status: number | undefined
+}
+
+export interface AuditActor {
+  readonly name: string
+  readonly groups: readonly string[]
+  /** Kind of authentication. */
+  readonly kind: string
+  readonly credentialId: string | undefined
+  readonly serviceAccount: { readonly namespace: string; readonly name: string } | undefined
+  readonly pod: string | undefined
+  readonly node: string | undefined
+}

@@ -23,6 +23,8 @@ export interface Access {
    * anonymous. Throws OciError UNAUTHORIZED (wrong credentials), TOOMANYREQUESTS, UNAVAILABLE.
    */
   identify(shown: Shown): Principal | Promise<Principal>
+  /** Who a refresh token of ours was given to, if their credential still stands. Throws as `identify` does. */
+  refresh(token: string, address: string): Promise<Principal>
   /** Throws OciError UNAVAILABLE where nobody can tell now. */
   decide(principal: Principal, action: Action, repository: RepositoryName): Decision | Promise<Decision>
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { isIP } from 'node:net'
 import { parseDuration, parseSize, printDuration, printSize } from './quantities.ts'
 
 /** How one setting is written on the command line, described and printed. */
@@ -55,6 +56,16 @@ const list = z.union([
 
 const text = z.string().min(1)
 
+const addressRanges = list.transform((ranges, context) => {
+  const bad = ranges.find((range) => !isAddressRange(range))
+  if (bad === undefined) return ranges
+  context.addIssue({
+    code: 'custom',
+    message: `holds "${bad}", which is no address or range such as 10.0.0.0/8`,
+  })
+  return z.NEVER
+})
+
 const retention = z.array(
   z
     .strictObject({ repositories: text, keep: z.literal(true).optional(), after: duration.optional() })
@@ -81,6 +92,22 @@ export const settingsSchema = z.strictObject({
   'tls-key': text.optional(),
   'tls-auto': flag,
   'tls-san': list,
+  auth: z.enum(['auto', 'on', 'off']),
+  htpasswd: text.optional(),
+  kubernetes: flag,
+  kubeconfig: text.optional(),
+  'api-server-tokens': flag,
+  'node-agents': list,
+  'token-hosts': list,
+  'trusted-proxies': addressRanges,
+  audit: z.enum(['auto', 'on', 'off']),
+  'audit-folder': text.optional(),
+  'audit-stdout': flag,
+  'audit-webhook': text.optional(),
+  'audit-webhook-secret': text.optional(),
+  'audit-on-failure': z.enum(['refuse', 'allow']),
+  'audit-keep-changes': duration,
+  'audit-keep-pulls': duration,
   'metrics-listen': address.optional(),
   'access-log': flag,
   'log-format': z.enum(['auto', 'json', 'text']),
@@ -100,6 +127,8 @@ export const settingsSchema = z.strictObject({
   'fsck-rate': size,
   'allow-missing': flag,
   untagged: retention,
+  access: z.array(z.unknown()),
+  oidc: z.array(z.unknown()),
 })
 
 export type Settings = z.infer<typeof settingsSchema>
@@ -107,6 +136,19 @@ export type SettingName = keyof Settings
 
 const printAddress = ({ host, port }: { host: string; port: number }): string =>
   host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+
+function isAddressRange(range: string): boolean {
+  const [address = '', bits, more] = range.split('/')
+  const family = isIP(address)
+  return (
+    family !== 0 &&
+    more === undefined &&
+    (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128)))
+  )
+}
+
+/** Lists of objects, which no flag and no variable can hold. */
+export const fileOnly: ReadonlySet<SettingName> = new Set(['untagged', 'access', 'oidc'])
 
 export const settingInfo: { readonly [Name in SettingName]: SettingInfo } = {
   listen: {
@@ -121,6 +163,46 @@ export const settingInfo: { readonly [Name in SettingName]: SettingInfo } = {
   'tls-key': { value: 'file', help: 'private key, PEM' },
   'tls-auto': { value: undefined, help: 'make and renew an own CA and certificate' },
   'tls-san': { value: 'names', list: true, help: 'names and addresses for the certificate of --tls-auto' },
+  auth: {
+    value: 'auto|on|off',
+    help: 'ask who everybody is; auto: as soon as there is a way to know or a rule',
+  },
+  htpasswd: { value: 'file', help: 'users with bcrypt passwords; read again when it changes' },
+  kubernetes: {
+    value: undefined,
+    help: 'ask the cluster: service accounts, its certificates, RBAC on repositories.registry.trow.io',
+  },
+  kubeconfig: { value: 'file', help: 'how to reach the cluster; else as a pod does' },
+  'api-server-tokens': {
+    value: undefined,
+    help: 'take tokens that are meant for the API server itself (aws eks get-token)',
+  },
+  'node-agents': {
+    value: 'names',
+    list: true,
+    help: 'service accounts NAMESPACE:NAME that may have certificates for their node',
+  },
+  'token-hosts': { value: 'names', list: true, help: 'names under which clients reach this registry' },
+  'trusted-proxies': {
+    value: 'ranges',
+    list: true,
+    help: 'addresses whose X-Forwarded-For and -Proto are believed',
+  },
+  audit: { value: 'auto|on|off', help: 'keep an audit log; auto: when auth is on' },
+  'audit-folder': { value: 'folder', help: 'where the audit log is kept, if not in <data>/audit' },
+  'audit-stdout': { value: undefined, help: 'write audit events to stdout too' },
+  'audit-webhook': { value: 'url', help: 'send audit events there too' },
+  'audit-webhook-secret': { value: 'file', help: 'the key that signs what is sent to the webhook' },
+  'audit-on-failure': {
+    value: 'refuse|allow',
+    help: 'what happens to changes that cannot be recorded',
+  },
+  'audit-keep-changes': {
+    value: 'duration',
+    help: 'how long changes and denials are kept',
+    print: printDuration,
+  },
+  'audit-keep-pulls': { value: 'duration', help: 'how long allowed pulls are kept', print: printDuration },
   'metrics-listen': { value: 'host:port', help: 'serve Prometheus metrics there', print: printAddress },
   'access-log': { value: 'on|off', help: 'one line a request on stdout' },
   'log-format': { value: 'auto|json|text', help: 'auto: text on a terminal, else JSON' },
@@ -147,6 +229,8 @@ export const settingInfo: { readonly [Name in SettingName]: SettingInfo } = {
   },
   'allow-missing': { value: undefined, help: 'take manifests whose blobs or children are not here' },
   untagged: { value: undefined, help: 'only in trow.yaml: how long untagged manifests stay' },
+  access: { value: undefined, help: 'only in trow.yaml: who may do what' },
+  oidc: { value: undefined, help: 'only in trow.yaml: whose tokens are accepted' },
 }
 
 /** What a person would write, so that one parser reads defaults too. `workers` depends on the machine. */
@@ -160,6 +244,22 @@ export function defaultSettings(cores: number): Readonly<Record<SettingName, unk
     'tls-key': undefined,
     'tls-auto': false,
     'tls-san': [],
+    auth: 'auto',
+    htpasswd: undefined,
+    kubernetes: false,
+    kubeconfig: undefined,
+    'api-server-tokens': false,
+    'node-agents': ['trow-node:trow-node'],
+    'token-hosts': [],
+    'trusted-proxies': [],
+    audit: 'auto',
+    'audit-folder': undefined,
+    'audit-stdout': false,
+    'audit-webhook': undefined,
+    'audit-webhook-secret': undefined,
+    'audit-on-failure': 'refuse',
+    'audit-keep-changes': '400d',
+    'audit-keep-pulls': '30d',
     'metrics-listen': undefined,
     'access-log': 'on',
     'log-format': 'auto',
@@ -174,5 +274,7 @@ export function defaultSettings(cores: number): Readonly<Record<SettingName, unk
     'fsck-rate': '100MiB',
     'allow-missing': false,
     untagged: [],
+    access: [],
+    oidc: [],
   }
 }

@@ -4,6 +4,7 @@ import { exitCode, UserError } from '../user-error.ts'
 import { nearestName } from './nearest-name.ts'
 import {
   defaultSettings,
+  fileOnly,
   settingInfo,
   settingsSchema,
   type SettingName,
@@ -81,7 +82,7 @@ function readVariables(
 ): Partial<Record<SettingName, Given>> {
   const given: Partial<Record<SettingName, Given>> = {}
   const variables = new Map(
-    names.filter((name) => name !== 'untagged').map((name) => [variableOf(name), name]),
+    names.filter((name) => !fileOnly.has(name)).map((name) => [variableOf(name), name]),
   )
   for (const [variable, value] of Object.entries(env)) {
     if (!variable.startsWith('TROW_') || value === undefined || otherVariables.test(variable)) continue

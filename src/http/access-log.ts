@@ -10,6 +10,8 @@ export interface AccessRecord {
   readonly bytesIn: number
   readonly bytesOut: number
   readonly duration: number
+  /** Empty: nobody was asked for. */
+  readonly user: string
   readonly remote: string
   readonly userAgent: string
 }
@@ -18,9 +20,9 @@ export function accessLine(record: AccessRecord, format: 'json' | 'text'): strin
   const duration = Math.round(record.duration * 100) / 100
   if (format === 'json')
     return JSON.stringify({ ...record, time: new Date(record.time).toISOString(), duration })
-  const { method, path, status, bytesIn, bytesOut, remote, id } = record
+  const { method, path, status, bytesIn, bytesOut, user, remote, id } = record
   const time = new Date(record.time).toISOString().slice(11, 23)
-  return `${time} ${status} ${method.padEnd(6)} ${printable(path)} in=${bytesIn} out=${bytesOut} ${duration}ms ${remote} ${id}`
+  return `${time} ${status} ${method.padEnd(6)} ${printable(path)} in=${bytesIn} out=${bytesOut} ${duration}ms ${user === '' ? '-' : printable(user)} ${remote} ${id}`
 }
 
 /** A path comes from outside: no control characters on somebody's terminal. */

@@ -1,10 +1,14 @@
 import { OciError } from '../oci/oci-error.ts'
 import { ociImageIndex } from '../oci/media-types.ts'
 import type { ReferrerRecord } from '../metadata/metadata-store.ts'
+import type { RepositoryName } from '../oci/repository-name.ts'
 import type { Listing, PageRequest, Registry } from '../registry/registry.ts'
 import type { RegistryRequest } from './registry-request.ts'
 import { jsonReply, type FlatHeaders, type Reply } from './reply.ts'
 import { route, type Route } from './route.ts'
+
+/** Read at once, when only some of them may be shown. */
+const scanned = 1000
 
 export function listingRoutes({ listings }: Registry): Route[] {
   return [
@@ -18,7 +22,7 @@ export function listingRoutes({ listings }: Registry): Route[] {
     }),
     route(['GET', 'HEAD'], '/v2/_catalog', 'list', async (request) => {
       const page = pageOf(request)
-      const found = await listings.repositories(page)
+      const found = await visibleRepositories(listings, request, page)
       return jsonReply(200, { repositories: found.items }, nextLink('/v2/_catalog', page, found))
     }),
     route(['GET', 'HEAD'], '/v2/<name>/referrers/<digest>', 'pull', async (request, { name, digest }) => {
@@ -36,6 +40,29 @@ export function listingRoutes({ listings }: Registry): Route[] {
       return { status: 200, headers, body: Buffer.from(JSON.stringify(referrersIndex(found.items))) }
     }),
   ]
+}
+
+/** The repositories that the caller may list. `next` is one of them: a hidden name is no place to go on from. */
+async function visibleRepositories(
+  listings: Registry['listings'],
+  { caller }: RegistryRequest,
+  page: PageRequest,
+): Promise<Listing<RepositoryName>> {
+  if (caller === undefined || page.limit === 0) return listings.repositories(page)
+  const items: RepositoryName[] = []
+  for (let after = page.after; ;) {
+    const part = await listings.repositories({ limit: scanned, after })
+    for (const [index, name] of part.items.entries()) {
+      const allowed = caller.can('list', name)
+      if (!(typeof allowed === 'boolean' ? allowed : await allowed)) continue
+      items.push(name)
+      if (items.length !== page.limit) continue
+      const last = part.next === undefined && index === part.items.length - 1
+      return { items, next: last ? undefined : name }
+    }
+    if (part.next === undefined) return { items, next: undefined }
+    after = part.next
+  }
 }
 
 function referrersIndex(records: readonly ReferrerRecord[]): unknown {
@@ -74,9 +101,9 @@ export function baseRoutes(): Route[] {
   const ping = (): Reply => jsonReply(200, {})
   const extensions = (): Reply => jsonReply(200, { extensions: [] })
   return [
-    route(['GET', 'HEAD'], '/v2/', 'none', ping),
-    route(['GET', 'HEAD'], '/v2', 'none', ping),
-    route(['GET', 'HEAD'], '/v2/_oci/ext/discover', 'none', extensions),
+    route(['GET', 'HEAD'], '/v2/', 'login', ping),
+    route(['GET', 'HEAD'], '/v2', 'login', ping),
+    route(['GET', 'HEAD'], '/v2/_oci/ext/discover', 'login', extensions),
     route(['GET', 'HEAD'], '/v2/<name>/_oci/ext/discover', 'pull', extensions),
   ]
 }

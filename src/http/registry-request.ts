@@ -1,6 +1,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Shown } from '../access/access.ts'
+import type { ClientCertificate } from '../access/credential.ts'
 import type { Body } from '../registry/registry.ts'
+import type { Caller } from './caller.ts'
 import { bodySource, ClientGone, type RequestBody } from './request-body.ts'
+import type { TokenRealm } from './token-realm.ts'
+
+/** What the connection tells of a request. */
+export interface RequestOrigin {
+  readonly id: string
+  readonly certificate: ClientCertificate | undefined
+  /** The client's address, behind trusted proxies the one that they name. */
+  readonly address: string
+}
 
 /** A request as handlers see it. */
 export class RegistryRequest {
@@ -9,6 +21,10 @@ export class RegistryRequest {
   readonly id: string
   /** Bytes of body taken so far. */
   bytesIn = 0
+  /** Undefined until the request was let in, and where everybody is. */
+  caller: Caller | undefined
+  /** Who the client shows itself as. */
+  readonly shown: Shown
   readonly #message: IncomingMessage
   readonly #response: ServerResponse
   readonly #search: string
@@ -16,13 +32,18 @@ export class RegistryRequest {
   #body: RequestBody | undefined
   #abort: AbortController | undefined
 
-  constructor(message: IncomingMessage, response: ServerResponse, id: string) {
+  constructor(
+    message: IncomingMessage,
+    response: ServerResponse,
+    { id, certificate, address }: RequestOrigin,
+  ) {
     const url = originForm(message.url ?? '/')
     const mark = url.indexOf('?')
     this.method = message.method ?? 'GET'
     this.path = mark === -1 ? url : url.slice(0, mark)
     this.#search = mark === -1 ? '' : url.slice(mark + 1)
     this.id = id
+    this.shown = { authorization: message.headers.authorization, certificate, address }
     this.#message = message
     this.#response = response
   }
@@ -43,6 +64,21 @@ export class RegistryRequest {
   header(name: string): string | undefined {
     const value = this.#message.headers[name]
     return Array.isArray(value) ? value.join(', ') : value
+  }
+
+  /** The URL of the token service for this client. */
+  realm(realm: TokenRealm): string {
+    return realm.urlFor(this.#message)
+  }
+
+  /** The name that a refused Basic header gives; undefined where it could be a secret that was put in the wrong place. */
+  get claimedName(): string | undefined {
+    const [scheme, value = ''] = this.shown.authorization?.split(' ') ?? []
+    if (scheme?.toLowerCase() !== 'basic') return undefined
+    const name = Buffer.from(value, 'base64').toString('utf8').split(':')[0] ?? ''
+    return /^[a-z0-9][\w.@+-]{0,31}$/i.test(name) && !name.startsWith('trow_')
+      ? `${name} (not verified)`
+      : undefined
   }
 
   get hasBody(): boolean {

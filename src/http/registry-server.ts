@@ -1,17 +1,28 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import https from 'node:https'
-import type { AddressInfo, Socket } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Log } from '../log.ts'
 import { OciError } from '../oci/oci-error.ts'
 import type { Registry } from '../registry/registry.ts'
 import { accessLine, type AccessRecord } from './access-log.ts'
+import { Connections } from './connections.ts'
 import { blobRoutes } from './blob-routes.ts'
+import type { TrustedProxies } from './client-address.ts'
+import { Gate, type GateOptions } from './gate.ts'
 import { healthRoutes, type HealthChecks } from './health-routes.ts'
-import { HttpRefusal } from './http-refusal.ts'
 import { baseRoutes, listingRoutes } from './listing-routes.ts'
 import { manifestRoutes } from './manifest-routes.ts'
 import type { MemoryBudget } from './memory-budget.ts'
+import {
+  clientGone,
+  goingAway,
+  hostMissing,
+  noSuchPath,
+  notAllowed,
+  unknownExpectation,
+  withAllow,
+} from './refusals.ts'
 import { refuseConnection } from './refuse-connection.ts'
 import { RegistryRequest } from './registry-request.ts'
 import { errorReply, writeReply } from './reply-writer.ts'
@@ -20,20 +31,18 @@ import { ClientGone } from './request-body.ts'
 import { RequestCounters, type RequestCount } from './request-counters.ts'
 import { pathValues, Router, type Endpoint, type PathMatch } from './router.ts'
 import type { Route } from './route.ts'
+import { clientCertificates, secureContext, type TlsPair } from './tls-context.ts'
+import { tokenRoutes } from './token-routes.ts'
 import { settleBody } from './unread-body.ts'
 import { uploadRoutes } from './upload-routes.ts'
-
-export interface TlsPair {
-  /** PEM, leaf first. */
-  readonly cert: string
-  readonly key: string
-}
 
 export interface RegistryServerOptions {
   readonly registry: Registry
   readonly log: Log
   readonly budget: MemoryBudget
   readonly health: HealthChecks
+  readonly gate: GateOptions
+  readonly proxies: TrustedProxies
   /** A request whose connection moves no byte for so long is ended; milliseconds. */
   readonly idleTimeout: number
   /** Undefined: HTTP without TLS. */
@@ -68,24 +77,16 @@ export function createRegistryServer(options: RegistryServerOptions): RegistrySe
   return new HttpRegistry(options)
 }
 
-/** A connection without a request stays so long: longer than the pools of Go clients keep theirs. */
-const keepAlive = 125_000
 const headerBytes = 64 * 1024
-
-const running = Symbol('the request that a connection is busy with')
-const waiting = Symbol('idle for longer than a request may be')
-
-interface Connection extends Socket {
-  [running]?: RegistryRequest | undefined
-  [waiting]?: boolean
-}
 
 class HttpRegistry implements RegistryServer {
   readonly #options: RegistryServerOptions
   readonly #router: Router
   readonly #counters = new RequestCounters()
   readonly #server: http.Server | https.Server
-  readonly #sockets = new Set<Socket>()
+  readonly #connections: Connections
+  readonly #gate: Gate
+  #tls: TlsPair | undefined
   #draining = false
   /** Requests that began before the last `windDown`, or since. */
   #transfers: { count: number; done?: () => void } = { count: 0 }
@@ -93,6 +94,7 @@ class HttpRegistry implements RegistryServer {
 
   constructor(options: RegistryServerOptions) {
     this.#options = options
+    this.#tls = options.tls
     const { registry, budget, health } = options
     this.#router = new Router([
       ...baseRoutes(),
@@ -101,8 +103,15 @@ class HttpRegistry implements RegistryServer {
       ...uploadRoutes(registry),
       ...listingRoutes(registry),
       ...healthRoutes(health),
+      ...tokenRoutes(options.gate, budget),
     ])
+    this.#gate = new Gate(options.gate)
     this.#server = this.#createServer()
+    this.#connections = new Connections(
+      this.#server,
+      options.idleTimeout,
+      options.gate.access && options.tls?.clientAuthorities,
+    )
   }
 
   listen(options: {
@@ -120,7 +129,11 @@ class HttpRegistry implements RegistryServer {
   }
 
   setTls(pair: TlsPair): void {
-    if (this.#server instanceof https.Server) this.#server.setSecureContext({ ...tlsOptions, ...pair })
+    if (!(this.#server instanceof https.Server)) return
+    const changed = JSON.stringify(pair.clientAuthorities) !== JSON.stringify(this.#tls?.clientAuthorities)
+    this.#tls = pair
+    this.#server.setSecureContext(secureContext(pair))
+    if (changed) this.#connections.setAuthorities(pair.clientAuthorities)
   }
 
   async windDown(): Promise<void> {
@@ -140,7 +153,7 @@ class HttpRegistry implements RegistryServer {
     await closed
     clearInterval(idle)
     clearTimeout(late)
-    for (const socket of this.#sockets) socket.destroy()
+    this.#connections.destroyAll()
   }
 
   counts(): { readonly inFlight: number; readonly requests: readonly RequestCount[] } {
@@ -163,7 +176,9 @@ class HttpRegistry implements RegistryServer {
       noDelay: true,
     }
     const server =
-      tls === undefined ? http.createServer(common) : https.createServer({ ...common, ...tlsOptions, ...tls })
+      tls === undefined
+        ? http.createServer(common)
+        : https.createServer({ ...common, ...secureContext(tls), ...clientCertificates(tls) })
     server.timeout = idleTimeout
     // A client that has said all it wants to say still gets the whole of its reply (Node's types do not know it).
     Object.assign(server, { httpAllowHalfOpen: true })
@@ -179,34 +194,21 @@ class HttpRegistry implements RegistryServer {
     server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) =>
       refuseConnection(error, socket),
     )
-    server.on('timeout', (socket: Connection) => {
-      const request = socket[running]
-      // Time in which the client waits for us is not its idleness.
-      if (request?.awaitsClient === false) socket.setTimeout(idleTimeout)
-      else if (request === undefined && socket[waiting] !== true && idleTimeout < keepAlive) {
-        socket[waiting] = true
-        socket.setTimeout(keepAlive - idleTimeout)
-      } else socket.destroy()
-    })
-    server.on('connection', (socket: Socket) => {
-      this.#sockets.add(socket)
-      socket.once('close', () => this.#sockets.delete(socket))
-    })
     return server
   }
 
   async #handle(message: IncomingMessage, response: ServerResponse, refusal?: OciError): Promise<void> {
     const started = performance.now()
-    const request = new RegistryRequest(message, response, this.#requestId(message))
-    const socket: Connection = message.socket
+    const { socket } = message
+    const request = new RegistryRequest(message, response, {
+      id: this.#requestId(message),
+      certificate: this.#connections.certificateOf(socket),
+      address: this.#options.proxies.addressOf(message),
+    })
     this.#counters.inFlight++
     const transfers = this.#transfers
     transfers.count++
-    socket[running] = request
-    if (socket[waiting] === true) {
-      socket[waiting] = false
-      socket.setTimeout(this.#options.idleTimeout)
-    }
+    this.#connections.begin(socket, request)
     const match = this.#router.find(request.path)
     const endpoint = match?.endpoint
     const route = endpoint?.methods.get(request.method)
@@ -214,7 +216,7 @@ class HttpRegistry implements RegistryServer {
     let status = 500
     try {
       const reply = await this.#answer(request, match, route, refusal)
-      if (this.#draining) reply.headers.push('Connection', 'close')
+      if (this.#draining || this.#connections.isOld(socket)) reply.headers.push('Connection', 'close')
       status = reply.status
       request.abandonBody()
       settleBody(message, response, reply)
@@ -225,7 +227,7 @@ class HttpRegistry implements RegistryServer {
     } finally {
       this.#counters.inFlight--
       if (--transfers.count === 0) transfers.done?.()
-      if (socket[running] === request) socket[running] = undefined
+      this.#connections.end(socket, request)
       const milliseconds = performance.now() - started
       this.#counters.record(endpoint?.path ?? 'none', request.method, status, {
         milliseconds,
@@ -253,7 +255,12 @@ class HttpRegistry implements RegistryServer {
       if (match === undefined) throw noSuchPath(request.path)
       if (route === undefined) throw notAllowed(request.method, match.endpoint.allow)
       if (this.#draining && beginsPush(match.endpoint, route, request.method)) throw goingAway()
-      return await route.handler(request, pathValues(match, request.method))
+      const values = pathValues(match, request.method)
+      const admitted = this.#gate.admit(request, route, values)
+      if (admitted !== undefined) await admitted
+      const reply = await route.handler(request, values)
+      this.#gate.answered(request, route, values, reply)
+      return reply
     } catch (error) {
       if (error instanceof OciError) return withAllow(errorReply(error), request, match?.endpoint)
       if (error instanceof ClientGone) return errorReply(clientGone(error))
@@ -302,58 +309,16 @@ class HttpRegistry implements RegistryServer {
       bytesIn: request.bytesIn,
       bytesOut: done.sent,
       duration: done.milliseconds,
-      remote: message.socket.remoteAddress ?? '',
+      user: request.caller?.principal.name ?? '',
+      remote: request.shown.address,
       userAgent: message.headers['user-agent'] ?? '',
     }
   }
 }
-
-const tlsOptions: https.ServerOptions = { minVersion: 'TLSv1.2', ALPNProtocols: ['http/1.1'] }
 
 /** An upload that is open may end. */
 function beginsPush(endpoint: Endpoint, route: Route, method: string): boolean {
   return (
     route.right === 'push' && method !== 'GET' && method !== 'HEAD' && !endpoint.path.endsWith('<upload>')
   )
-}
-
-function noSuchPath(path: string): OciError {
-  return new HttpRefusal(404, 'NAME_UNKNOWN', 'there is nothing under this path', {
-    detail: path.slice(0, 300),
-  })
-}
-
-function notAllowed(method: string, allow: string): OciError {
-  return new OciError('UNSUPPORTED', 'the method is not allowed here', {
-    detail: `${method.slice(0, 20)}: this path takes ${allow}`,
-  })
-}
-
-/** RFC 9110, 15.5.6: what else may be done with what the path names. */
-function withAllow(reply: Reply, { method }: RegistryRequest, endpoint: Endpoint | undefined): Reply {
-  if (reply.status === 405 && endpoint !== undefined) {
-    reply.headers.push('Allow', [...endpoint.methods.keys()].filter((each) => each !== method).join(', '))
-  }
-  return reply
-}
-
-/** RFC 9112, 3.2. */
-function hostMissing(): OciError {
-  return new HttpRefusal(400, 'REQUEST_INVALID', 'the request has no Host', {
-    detail: 'HTTP/1.1 needs a header Host: with the name that the client was told',
-  })
-}
-
-function unknownExpectation(): OciError {
-  return new HttpRefusal(417, 'REQUEST_INVALID', 'the expectation cannot be met', {
-    detail: 'Expect: only 100-continue is known',
-  })
-}
-
-function goingAway(): OciError {
-  return new OciError('UNAVAILABLE', 'the registry is going away', { detail: 'try again in a moment' })
-}
-
-function clientGone(cause: ClientGone): OciError {
-  return new HttpRefusal(400, 'SIZE_INVALID', 'the body ended early', { detail: cause.message, cause })
 }

@@ -4,8 +4,11 @@ import type { Reference } from '../oci/tag.ts'
 import type { RegistryRequest } from './registry-request.ts'
 import type { Reply } from './reply.ts'
 
-/** What a request wants of the repository it names; `none` where no repository is concerned. */
-export type Right = 'pull' | 'push' | 'delete' | 'list' | 'none'
+/**
+ * What a request wants of the repository it names. `list`: of those that it may see; `login`: to be known at all;
+ * `none`: everybody may.
+ */
+export type Right = 'pull' | 'push' | 'delete' | 'list' | 'login' | 'none'
 
 /** The checked values that may stand in a path. */
 export interface PathValues {

@@ -7,6 +7,8 @@ import type { RegistryRequest } from './registry-request.ts'
 import type { Reply } from './reply.ts'
 import { route, type Route } from './route.ts'
 
+/** A mount that names no source is tried with so many that hold the blob. */
+const mountSources = 16
 const session = '/v2/<name>/blobs/uploads/<upload>'
 
 export function uploadRoutes(registry: Registry): Route[] {
@@ -74,7 +76,10 @@ async function openUpload(
   return { status: 202, headers: uploadHeaders(upload, '0-0') }
 }
 
-/** A mount that cannot be done is no error: the client gets an upload instead. */
+/**
+ * A mount that cannot be done is no error: the client gets an upload instead. One whose source the caller may not
+ * pull looks the same, or it would tell what is there.
+ */
 async function mounted(
   { blobs }: Registry,
   request: RegistryRequest,
@@ -82,8 +87,15 @@ async function mounted(
   digest: Digest,
 ): Promise<boolean> {
   const from = request.query.get('from')
-  if (from === null || from === '') return blobs.mount(name, digest, undefined)
-  return isRepositoryName(from) && blobs.mount(name, digest, from)
+  if (from !== null && from !== '' && !isRepositoryName(from)) return false
+  const sources = from === null || from === '' ? await blobs.holders(digest, mountSources) : [from]
+  const readable: RepositoryName[] = []
+  for (const source of sources) if (await mayPull(request, source)) readable.push(source)
+  return readable.length > 0 && blobs.mount(name, digest, readable)
+}
+
+function mayPull({ caller }: RegistryRequest, source: RepositoryName): boolean | Promise<boolean> {
+  return caller === undefined || caller.can('pull', source)
 }
 
 function created(name: RepositoryName, digest: Digest): Reply {

@@ -137,6 +137,8 @@ export interface MetadataReads {
   findManifest(repository: RepositoryName, reference: Reference): Promise<ManifestRecord | undefined>
   /** A blob that is linked in this repository. */
   findBlob(repository: RepositoryName, digest: Digest): Promise<BlobRecord | undefined>
+  /** Repositories in which the blob is linked, in no order; at most `limit`. */
+  listBlobRepositories(digest: Digest, limit: number): Promise<readonly RepositoryName[]>
   /** In ASCII order, after `after`; undefined when the repository is unknown. */
   listTags(
     repository: RepositoryName,

@@ -53,9 +53,13 @@ export class BlobRules implements Blobs {
     })
   }
 
-  mount(to: RepositoryName, digest: Digest, from: RepositoryName | undefined): Promise<boolean> {
+  holders(digest: Digest, limit: number): Promise<readonly RepositoryName[]> {
+    return this.#parts.metadata.listBlobRepositories(digest, limit)
+  }
+
+  mount(to: RepositoryName, digest: Digest, from: readonly RepositoryName[]): Promise<boolean> {
     const { metadata, now } = this.#parts
-    return metadata.mountBlob({ digest, to, from: from === undefined ? undefined : [from], now: now() })
+    return metadata.mountBlob({ digest, to, from, now: now() })
   }
 
   /**

@@ -34,8 +34,10 @@ export interface Blobs {
   open(repository: RepositoryName, digest: Digest): Promise<OpenBlob | undefined>
   /** False when it is not there. OciError UNSUPPORTED while a manifest of the repository needs it. */
   remove(repository: RepositoryName, digest: Digest): Promise<boolean>
-  /** `from` undefined: from any repository. False when it cannot be mounted. */
-  mount(to: RepositoryName, digest: Digest, from: RepositoryName | undefined): Promise<boolean>
+  /** Repositories in which the blob is linked; at most `limit`. */
+  holders(digest: Digest, limit: number): Promise<readonly RepositoryName[]>
+  /** From the first of `from` that has it. False when none has. */
+  mount(to: RepositoryName, digest: Digest, from: readonly RepositoryName[]): Promise<boolean>
 }
 
 export interface UploadStatus {

@@ -2,7 +2,7 @@ import 'reflect-metadata'
 import * as x509 from '@peculiar/x509'
 import { isIP } from 'node:net'
 import { encodeNameConstraints, nameConstraintsOid } from './name-constraints.ts'
-import type { TlsPair } from '../../http/registry-server.ts'
+import type { TlsPair } from '../../http/tls-context.ts'
 
 export interface Authority {
   readonly cert: string

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { Command, Option } from 'commander'
 import type { CommandContext } from '../program.ts'
-import { defaultSettings, settingInfo, type SettingName } from '../settings-schema.ts'
+import { defaultSettings, fileOnly, settingInfo, type SettingName } from '../settings-schema.ts'
 import { printSettings, resolveSettings, variableOf, type ResolvedSettings } from '../settings.ts'
 import type { Terminal } from '../streams.ts'
 import { serve } from './serve.ts'
@@ -31,7 +31,7 @@ export function addSettingOptions(command: Command, names: readonly SettingName[
   const defaults = defaultSettings(availableParallelism())
   for (const name of names) {
     const { help, value } = settingInfo[name]
-    if (name === 'untagged') continue
+    if (fileOnly.has(name)) continue
     const initial = defaults[name]
     const shown =
       value !== undefined && (typeof initial === 'string' || typeof initial === 'number')

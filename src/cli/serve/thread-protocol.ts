@@ -1,6 +1,6 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { RequestCount } from '../../http/request-counters.ts'
-import type { TlsPair } from '../../http/registry-server.ts'
+import type { TlsPair } from '../../http/tls-context.ts'
 import type { Settings } from '../settings-schema.ts'
 import type { OperationCount } from './operation-counters.ts'
 

@@ -1,6 +1,6 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import type { TlsPair } from '../../http/registry-server.ts'
+import type { TlsPair } from '../../http/tls-context.ts'
 import type { Log } from '../../log.ts'
 import { UserError } from '../../user-error.ts'
 import type { TlsSource } from './tls.ts'

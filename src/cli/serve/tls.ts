@@ -1,4 +1,4 @@
-import type { TlsPair } from '../../http/registry-server.ts'
+import type { TlsPair } from '../../http/tls-context.ts'
 import type { Log } from '../../log.ts'
 import type { Settings } from '../settings-schema.ts'
 import { watchedTls } from './tls-files.ts'

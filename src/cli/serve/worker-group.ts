@@ -1,7 +1,7 @@
 import { MessageChannel, type Worker } from 'node:worker_threads'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { MemoryBudget } from '../../http/memory-budget.ts'
-import type { TlsPair } from '../../http/registry-server.ts'
+import type { TlsPair } from '../../http/tls-context.ts'
 import type { Log } from '../../log.ts'
 import { UserError } from '../../user-error.ts'
 import { ended, firstMessage, startThread } from './threads.ts'

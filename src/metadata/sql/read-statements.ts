@@ -41,6 +41,16 @@ export const linkedBlob = compile(
     .where('blob.digest', '=', digest),
 )
 
+export const blobHolders = compile(
+  queries
+    .selectFrom('blob')
+    .innerJoin('repository_blob', 'repository_blob.blob_id', 'blob.id')
+    .innerJoin('repository', 'repository.id', 'repository_blob.repository_id')
+    .select('repository.name')
+    .where('blob.digest', '=', digest)
+    .limit(limit),
+)
+
 export const tagsAfter = compile(
   queries
     .selectFrom('tag')
@@ -195,6 +205,7 @@ export const requestStatements = {
   manifestByTag,
   manifestByDigest,
   linkedBlob,
+  blobHolders,
   tagsAfter,
   repositoriesAfter,
   referrersAfter,

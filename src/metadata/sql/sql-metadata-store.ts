@@ -73,6 +73,7 @@ class SqlMetadataStore implements MetadataStore {
   readonly hasRepository: MetadataReads['hasRepository']
   readonly findManifest: MetadataReads['findManifest']
   readonly findBlob: MetadataReads['findBlob']
+  readonly listBlobRepositories: MetadataReads['listBlobRepositories']
   readonly listTags: MetadataReads['listTags']
   readonly listRepositories: MetadataReads['listRepositories']
   readonly listReferrers: MetadataReads['listReferrers']
@@ -89,6 +90,7 @@ class SqlMetadataStore implements MetadataStore {
     this.hasRepository = reads.hasRepository.bind(reads)
     this.findManifest = reads.findManifest.bind(reads)
     this.findBlob = reads.findBlob.bind(reads)
+    this.listBlobRepositories = reads.listBlobRepositories.bind(reads)
     this.listTags = reads.listTags.bind(reads)
     this.listRepositories = reads.listRepositories.bind(reads)
     this.listReferrers = reads.listReferrers.bind(reads)

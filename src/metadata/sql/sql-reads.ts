@@ -49,6 +49,11 @@ export class SqlReads implements Omit<MetadataReads, 'writeHealth'> {
     return Promise.resolve(this.#blobs.get(linkKey(repository, digest), read, blobBytes))
   }
 
+  listBlobRepositories(digest: Digest, limit: number): Promise<readonly RepositoryName[]> {
+    const rows = this.#database.all(statements.blobHolders, { digest, limit })
+    return Promise.resolve(rows.map((row) => row.name as RepositoryName))
+  }
+
   listTags(
     repository: RepositoryName,
     { after = '', limit }: { readonly after?: string; readonly limit: number },

@@ -1,0 +1,35 @@
+import { OciError } from '../oci/oci-error.ts'
+import type { Right } from './route.ts'
+
+/** The scope that a token must have been asked for with: "token authentication scope". */
+export function scopeOf(right: Right, repository: string | undefined, source?: string): string | undefined {
+  if (right === 'list') return 'registry:catalog:*'
+  const actions = right === 'push' ? 'pull,push' : right
+  if (repository === undefined || !(right === 'pull' || right === 'push' || right === 'delete'))
+    return undefined
+  const own = `repository:${repository}:${actions}`
+  return source === undefined ? own : `${own} repository:${source}:pull`
+}
+
+/**
+ * 401 with one Bearer challenge (RFC 6750, 3): clients read only the first, and only Bearer lets docker mix anonymous
+ * pulls with pushes by somebody. Basic is taken as well without being named.
+ */
+export function challenged(
+  error: OciError,
+  challenge: {
+    readonly realm: string
+    readonly service: string
+    readonly scope: string | undefined
+    readonly error?: 'invalid_token' | 'insufficient_scope'
+  },
+): OciError {
+  const parts = [`realm="${challenge.realm}"`, `service="${challenge.service}"`]
+  if (challenge.scope !== undefined) parts.push(`scope="${challenge.scope}"`)
+  if (challenge.error !== undefined) parts.push(`error="${challenge.error}"`)
+  return new OciError(error.code, error.message, {
+    detail: error.detail,
+    headers: { ...error.headers, 'WWW-Authenticate': `Bearer ${parts.join(',')}` },
+    cause: error,
+  })
+}

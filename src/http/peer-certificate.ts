@@ -1,0 +1,57 @@
+import { X509Certificate } from 'node:crypto'
+import type { Socket } from 'node:net'
+import { TLSSocket, type DetailedPeerCertificate } from 'node:tls'
+import type { ClientCertificate } from '../access/credential.ts'
+
+/** CAs whose client certificates are accepted: PEM bundles. */
+export interface ClientAuthorities {
+  /** The cluster's client CA: kubelets and people. */
+  readonly cluster: readonly string[]
+  /** trow's own: nodes only. */
+  readonly trow: readonly string[]
+}
+
+/** SHA-256 fingerprints of the CAs, so that a chain can be told by its end. */
+export class KnownAuthorities {
+  readonly #issuers = new Map<string, ClientCertificate['issuer']>()
+
+  constructor(authorities: ClientAuthorities) {
+    for (const issuer of ['trow', 'cluster'] as const) {
+      for (const pem of authorities[issuer].flatMap(splitBundle)) {
+        this.#issuers.set(new X509Certificate(pem).fingerprint256, issuer)
+      }
+    }
+  }
+
+  /** What TLS has verified of this connection; undefined without a certificate, or with one it did not accept. */
+  certificateOf(socket: Socket): ClientCertificate | undefined {
+    if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined
+    const peer = socket.getPeerCertificate(true)
+    const issuer = this.#issuerOf(peer)
+    const { CN: commonName, O: organizations } = (peer.subject ?? {}) as {
+      CN?: string | string[]
+      O?: string | string[]
+    }
+    // A name that is not one name is nobody's.
+    if (issuer === undefined || typeof commonName !== 'string' || commonName === '') return undefined
+    return { commonName, organizations: [organizations ?? []].flat(), serial: peer.serialNumber, issuer }
+  }
+
+  #issuerOf(peer: DetailedPeerCertificate): ClientCertificate['issuer'] | undefined {
+    let certificate = peer
+    // A chain is short; the root names itself as its issuer.
+    for (let depth = 0; depth < 8; depth++) {
+      const next = certificate.issuerCertificate as DetailedPeerCertificate | undefined
+      if (next === undefined) return undefined
+      const issuer = this.#issuers.get(next.fingerprint256)
+      if (issuer !== undefined) return certificate === next ? undefined : issuer
+      if (next === certificate) return undefined
+      certificate = next
+    }
+    return undefined
+  }
+}
+
+export function splitBundle(pem: string): string[] {
+  return pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
+}

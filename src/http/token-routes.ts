@@ -1,0 +1,148 @@
+import type { Principal } from '../access/principal.ts'
+import { parseRepositoryName } from '../oci/repository-name.ts'
+import { OciError } from '../oci/oci-error.ts'
+import { parseScopes, type ScopeRequest } from './token-scope.ts'
+import type { AccessParts, GateOptions } from './gate.ts'
+import { HttpRefusal } from './http-refusal.ts'
+import type { MemoryBudget } from './memory-budget.ts'
+import { readWhole } from './read-whole.ts'
+import type { RegistryRequest } from './registry-request.ts'
+import { jsonReply, type Reply } from './reply.ts'
+import { route, type Route } from './route.ts'
+
+const formLimit = 64 * 1024
+
+/**
+ * The token service ("Docker registry v2 authentication": token and OAuth2 forms). Missing rights are no error here:
+ * a token says who somebody is, and every request is decided anew.
+ */
+export function tokenRoutes({ access, trail }: GateOptions, budget: MemoryBudget): Route[] {
+  if (access === undefined) return []
+  const issuer = new TokenIssuer(access, trail)
+  return [
+    route(['GET'], '/token', 'none', (request) => issuer.get(request)),
+    route(['POST'], '/token', 'none', async (request) => {
+      const { body, release } = await readWhole(request, formLimit, budget)
+      try {
+        return await issuer.post(request, new URLSearchParams(body.toString('utf8')))
+      } finally {
+        release()
+      }
+    }),
+  ]
+}
+
+class TokenIssuer {
+  readonly #parts: AccessParts
+  readonly #trail: GateOptions['trail']
+
+  constructor(parts: AccessParts, trail: GateOptions['trail']) {
+    this.#parts = parts
+    this.#trail = trail
+  }
+
+  async get(request: RegistryRequest): Promise<Reply> {
+    const { access } = this.#parts
+    const principal = await this.#known(request, async () => access.identify(request.shown))
+    const refresh = request.query.get('offline_token') === 'true' && principal.kind !== 'anonymous'
+    const reply = await this.#issue(principal, refresh)
+    return jsonReply(200, reply, noStore())
+  }
+
+  async post(request: RegistryRequest, form: URLSearchParams): Promise<Reply> {
+    const { access } = this.#parts
+    const { address } = request.shown
+    const credential = credentialOf(form)
+    const principal = await this.#known(request, async () =>
+      credential.kind === 'refresh'
+        ? access.refresh(credential.token, address)
+        : access.identify({ ...request.shown, authorization: credential.authorization }),
+    )
+    const refresh = form.get('access_type') === 'offline'
+    const reply = await this.#issue(principal, refresh)
+    const granted = await this.#granted(principal, parseScopes(form.getAll('scope')))
+    return jsonReply(200, { ...reply, scope: granted.join(' ') }, noStore())
+  }
+
+  /** A refusal is on disk before its reply. */
+  async #known(request: RegistryRequest, identify: () => Promise<Principal>): Promise<Principal> {
+    try {
+      return await identify()
+    } catch (error) {
+      if (!(error instanceof OciError) || error.code === 'UNAVAILABLE') throw error
+      await this.#trail?.denied({
+        action: 'auth',
+        reason: typeof error.detail === 'string' ? error.detail : error.message,
+        actor: { kind: 'unknown', name: request.claimedName ?? 'unknown', groups: [] },
+        repository: undefined,
+        reference: undefined,
+        digest: undefined,
+        status: error.status,
+        address: request.shown.address,
+        userAgent: request.header('user-agent') ?? '',
+        requestId: request.id,
+        method: request.method,
+        route: '/token',
+      })
+      if (error.code !== 'UNAUTHORIZED') throw error
+      throw new OciError('UNAUTHORIZED', error.message, {
+        detail: error.detail,
+        headers: { 'WWW-Authenticate': `Basic realm="${this.#parts.service}"` },
+        cause: error,
+      })
+    }
+  }
+
+  async #issue(principal: Principal, refresh: boolean): Promise<Record<string, unknown>> {
+    const { tokens, service } = this.#parts
+    const issued = await tokens.issue(principal, { service, refresh })
+    return {
+      token: issued.token,
+      access_token: issued.token,
+      expires_in: issued.expiresIn,
+      issued_at: issued.issuedAt.toISOString(),
+      refresh_token: issued.refreshToken,
+    }
+  }
+
+  /** What of the scopes asked for the principal may do now; what nobody can tell is left out. */
+  async #granted(principal: Principal, scopes: readonly ScopeRequest[]): Promise<string[]> {
+    const granted = scopes.map(async ({ type, name, actions }) => {
+      if (type !== 'repository') return undefined
+      const allowed: string[] = []
+      for (const action of actions) {
+        if (action !== 'pull' && action !== 'push' && action !== 'delete') continue
+        const decision = await Promise.resolve()
+          .then(() => this.#parts.access.decide(principal, action, parseRepositoryName(name)))
+          .catch(() => undefined)
+        if (decision?.allowed === true) allowed.push(action)
+      }
+      return allowed.length === 0 ? undefined : `repository:${name}:${allowed.join(',')}`
+    })
+    return (await Promise.all(granted)).filter((scope) => scope !== undefined)
+  }
+}
+
+/** RFC 6749, 4.3 and 6. Throws HttpRefusal where the form is not understood. */
+function credentialOf(
+  form: URLSearchParams,
+):
+  | { readonly kind: 'refresh'; readonly token: string }
+  | { readonly kind: 'password'; readonly authorization: string } {
+  switch (form.get('grant_type')) {
+    case 'password': {
+      const pair = `${form.get('username') ?? ''}:${form.get('password') ?? ''}`
+      return { kind: 'password', authorization: `Basic ${Buffer.from(pair, 'utf8').toString('base64')}` }
+    }
+    case 'refresh_token':
+      return { kind: 'refresh', token: form.get('refresh_token') ?? '' }
+    default:
+      throw new HttpRefusal(400, 'UNSUPPORTED', 'the grant type is not known', {
+        detail: 'grant_type is password or refresh_token',
+      })
+  }
+}
+
+function noStore(): string[] {
+  return ['Cache-Control', 'no-store']
+}

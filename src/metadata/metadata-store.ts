@@ -94,6 +94,7 @@ export interface NewManifest {
   /** True: store it although required references are missing (sparse content). */
   readonly allowMissing: boolean
   readonly now: Instant
+  readonly note?: ChangeNote | undefined
 }
 
 export type PutManifestResult =
@@ -107,6 +108,13 @@ export interface NewBlob {
   readonly content: BlobContent
   /** The upload that ends with this blob, if there is one. */
   readonly uploadId: string | undefined
+  readonly now: Instant
+  readonly note?: ChangeNote | undefined
+}
+
+/** What a change that knows no time of its own needs for its note. */
+export interface Noted {
+  readonly note: ChangeNote | undefined
   readonly now: Instant
 }
 
@@ -157,6 +165,10 @@ export interface MetadataReads {
   writeHealth(): Promise<{ readonly ok: true } | { readonly ok: false; readonly reason: string }>
 }
 
+/**
+ * A `note` goes to the outbox in the same transaction, with what the change did, if and only if the change was made:
+ * none for what was missing, unknown or in use.
+ */
 export interface MetadataChanges {
   /**
    * Need not survive a crash. Creates the repository where it is unknown. When it resolves, every later look for the
@@ -175,7 +187,7 @@ export interface MetadataChanges {
    */
   claimUpload(repository: RepositoryName, id: string, letGo: () => void): Promise<UploadClaim | undefined>
   /** False when there was none. Staged bytes go to the pending deletions. */
-  cancelUpload(repository: RepositoryName, id: string): Promise<boolean>
+  cancelUpload(repository: RepositoryName, id: string, noted?: Noted): Promise<boolean>
   /**
    * Links the blob in the repository and ends its upload. Content that is there already, condemned or not, is
    * kept and rescued, and the new bytes go to the pending deletions. An upload that was cancelled meanwhile:
@@ -193,15 +205,26 @@ export interface MetadataChanges {
     readonly to: RepositoryName
     readonly from: readonly RepositoryName[] | undefined
     readonly now: Instant
+    readonly note?: ChangeNote | undefined
   }): Promise<boolean>
   /** Begins the grace period of an unreferenced blob anew; rescues. False when it is not linked any more. */
   touchBlob(repository: RepositoryName, digest: Digest, now: Instant): Promise<boolean>
-  unlinkBlob(repository: RepositoryName, digest: Digest, now: Instant): Promise<UnlinkBlobResult>
+  unlinkBlob(
+    repository: RepositoryName,
+    digest: Digest,
+    now: Instant,
+    note?: ChangeNote,
+  ): Promise<UnlinkBlobResult>
   putManifest(manifest: NewManifest): Promise<PutManifestResult>
   /** Only the tag goes. False when there was none. */
-  deleteTag(repository: RepositoryName, tag: Tag, now: Instant): Promise<boolean>
+  deleteTag(repository: RepositoryName, tag: Tag, now: Instant, note?: ChangeNote): Promise<boolean>
   /** The manifest with every tag on it. False when there was none. */
-  deleteManifest(repository: RepositoryName, digest: Digest, now: Instant): Promise<boolean>
+  deleteManifest(
+    repository: RepositoryName,
+    digest: Digest,
+    now: Instant,
+    note?: ChangeNote,
+  ): Promise<boolean>
 }
 
 /** For backup: the image in the implementation's own form, and the stored bytes that belong to it. */
@@ -317,30 +340,45 @@ export interface InventoryStore {
   dropManifest(repository: RepositoryName, digest: Digest, now: Instant): Promise<boolean>
 }
 
-/** Who asked for a change and how, as the audit wants it: JSON, kept with the change, never interpreted here. */
-export type ChangeNote = Readonly<Record<string, unknown>>
+/** Who asked for a change and how, as the audit wants it: a text that is kept with the change, never read here. */
+export type ChangeNote = string
 
-/** Notes of changes (and of denials) on their way to the audit log; each is a row of its change's own transaction. */
+/**
+ * Notes of changes (and of denials) on their way to the audit log; each is a row of its change's own transaction. When
+ * more wait than the store was opened to bear, a change with a note is refused (OciError UNAVAILABLE) or goes on and
+ * is only counted, as it was told.
+ */
 export interface Outbox {
-  /** Notes without a change. Durable when it resolves. */
-  record(notes: readonly ChangeNote[]): Promise<void>
+  /** Notes without a change, all or none. Durable when it resolves; rejects as a change does. */
+  record(notes: readonly ChangeNote[], now: Instant): Promise<void>
   /** Ascending, after `after`; ids grow and are never used twice. */
   read(page: { readonly after: number; readonly limit: number }): Promise<readonly OutboxEntry[]>
-  /** These and all before are in the log. */
+  /** These and all before are in the log. Need not survive a power cut: who reads them again knows them by their ids. */
   forget(upTo: number): Promise<void>
-  /** How many wait. */
-  size(): Promise<number>
+  /** What waits; `bytes` is near enough. */
+  size(): Promise<{ readonly rows: number; readonly bytes: number }>
   /** A signed head of a log, kept here as its second place. Need not survive a power cut. */
   saveHead(log: string, head: string): Promise<void>
   head(log: string): Promise<string | undefined>
+  /** The key that signs heads, durably, unless there is one: that which is kept. */
+  saveKey(key: string): Promise<string>
+  key(): Promise<string | undefined>
 }
 
 export interface OutboxEntry {
   readonly id: number
-  readonly note: ChangeNote
-  /** What the change did (digest, size, tags and what they pointed to before); undefined where there was none. */
-  readonly facts: Readonly<Record<string, unknown>> | undefined
+  /** Undefined: the facts tell of changes that went unrecorded, `{"unrecorded":{"count","since","until"}}`. */
+  readonly note: ChangeNote | undefined
+  /** What the change did; undefined where there was none. */
+  readonly facts: Facts | undefined
 }
+
+/**
+ * JSON. Of a change: `digest`, `size`, `mediaType`, `artifactType`, `subject`; `known` when it was there already;
+ * `from`, a mount's source; `tags`, at most 100 `{name, before}`: what each pointed to, null when it is new, and
+ * `tagCount` when there are more.
+ */
+export type Facts = Readonly<Record<string, unknown>>
 
 export interface RobotRecord {
   readonly name: string

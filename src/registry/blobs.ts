@@ -1,5 +1,5 @@
 import type { BlobReader } from '../blobs/blob-store.ts'
-import type { BlobRecord, ManifestRecord } from '../metadata/metadata-store.ts'
+import type { BlobRecord, ChangeNote, ManifestRecord } from '../metadata/metadata-store.ts'
 import type { Digest } from '../oci/digest.ts'
 import { OciError } from '../oci/oci-error.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
@@ -44,9 +44,9 @@ export class BlobRules implements Blobs {
     return undefined
   }
 
-  async remove(repository: RepositoryName, digest: Digest): Promise<boolean> {
+  async remove(repository: RepositoryName, digest: Digest, note?: ChangeNote): Promise<boolean> {
     const { metadata, now } = this.#parts
-    const result = await metadata.unlinkBlob(repository, digest, now())
+    const result = await metadata.unlinkBlob(repository, digest, now(), note)
     if (result.kind !== 'in-use') return result.kind === 'unlinked'
     throw new OciError('UNSUPPORTED', 'the blob is in use', {
       detail: `manifest ${result.manifest} of this repository needs it: delete the manifest first`,
@@ -57,9 +57,15 @@ export class BlobRules implements Blobs {
     return this.#parts.metadata.listBlobRepositories(digest, limit)
   }
 
-  mount(to: RepositoryName, digest: Digest, from: readonly RepositoryName[]): Promise<boolean> {
+  mount(
+    to: RepositoryName,
+    digest: Digest,
+    from: readonly RepositoryName[],
+    note?: ChangeNote,
+  ): Promise<boolean> {
     const { metadata, now } = this.#parts
-    return metadata.mountBlob({ digest, to, from, now: now() })
+    return metadata.mountBlob({ digest, to, from, now: now(), note })
+  }
   }
 
   /**

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { ChangeNote } from '../metadata/metadata-store.ts'
 import { digestAlgorithm, isDigest, makeDigest, type Digest } from '../oci/digest.ts'
 import { parseManifest } from '../oci/manifest.ts'
 import { OciError } from '../oci/oci-error.ts'
@@ -27,6 +28,7 @@ export class ManifestRules implements Manifests {
     tags,
     contentType,
     body,
+    note,
   }: PutManifestOptions): Promise<PutManifestReply> {
     const { metadata, blobs, now, limits } = this.#parts
     await requireRoom(blobs)
@@ -45,16 +47,17 @@ export class ManifestRules implements Manifests {
       tags: allTags,
       allowMissing: limits.allowMissing,
       now: now(),
+      note,
     })
     if (result.kind === 'missing') throw missingContent(result.missing.map((each) => each.digest))
     return { digest, subject: manifest.subject?.digest, tags: allTags }
   }
 
-  remove(repository: RepositoryName, reference: Reference): Promise<boolean> {
+  remove(repository: RepositoryName, reference: Reference, note?: ChangeNote): Promise<boolean> {
     const { metadata, now } = this.#parts
     return isDigest(reference)
-      ? metadata.deleteManifest(repository, reference, now())
-      : metadata.deleteTag(repository, reference, now())
+      ? metadata.deleteManifest(repository, reference, now(), note)
+      : metadata.deleteTag(repository, reference, now(), note)
   }
 }
 

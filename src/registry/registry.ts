@@ -1,11 +1,14 @@
 import type { ByteSource } from '../blobs/blob-store.ts'
-import type { ReferrerRecord } from '../metadata/metadata-store.ts'
+import type { ChangeNote, ReferrerRecord } from '../metadata/metadata-store.ts'
 import type { ByteRange } from '../oci/byte-range.ts'
 import type { Digest, DigestAlgorithm } from '../oci/digest.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
 import type { Reference, Tag } from '../oci/tag.ts'
 
-/** The rules of an OCI registry, without HTTP, SQL or paths. Absence is `undefined`; what a client did wrong is an OciError. */
+/**
+ * The rules of an OCI registry, without HTTP, SQL or paths. Absence is `undefined`; what a client did wrong is an
+ * OciError. A `note` is kept with the change that the call makes, if it makes one (MetadataChanges); never read here.
+ */
 export interface Registry {
   readonly blobs: Blobs
   readonly uploads: Uploads
@@ -33,11 +36,16 @@ export interface Blobs {
   stat(repository: RepositoryName, digest: Digest): Promise<BlobStat | undefined>
   open(repository: RepositoryName, digest: Digest): Promise<OpenBlob | undefined>
   /** False when it is not there. OciError UNSUPPORTED while a manifest of the repository needs it. */
-  remove(repository: RepositoryName, digest: Digest): Promise<boolean>
+  remove(repository: RepositoryName, digest: Digest, note?: ChangeNote): Promise<boolean>
   /** Repositories in which the blob is linked; at most `limit`. */
   holders(digest: Digest, limit: number): Promise<readonly RepositoryName[]>
   /** From the first of `from` that has it. False when none has. */
-  mount(to: RepositoryName, digest: Digest, from: readonly RepositoryName[]): Promise<boolean>
+  mount(
+    to: RepositoryName,
+    digest: Digest,
+    from: readonly RepositoryName[],
+    note?: ChangeNote,
+  ): Promise<boolean>
 }
 
 export interface UploadStatus {
@@ -76,11 +84,18 @@ export interface Uploads {
     body: Body | undefined,
     range: ByteRange | undefined,
     signal?: AbortSignal,
+    note?: ChangeNote,
   ): Promise<void>
   /** POST with `?digest=`: the whole blob in one request. */
-  single(repository: RepositoryName, digest: Digest, body: Body, signal?: AbortSignal): Promise<void>
+  single(
+    repository: RepositoryName,
+    digest: Digest,
+    body: Body,
+    signal?: AbortSignal,
+    note?: ChangeNote,
+  ): Promise<void>
   /** False when there was none. */
-  cancel(repository: RepositoryName, id: string): Promise<boolean>
+  cancel(repository: RepositoryName, id: string, note?: ChangeNote): Promise<boolean>
 }
 
 export interface ManifestContent {
@@ -97,6 +112,7 @@ export interface PutManifestOptions {
   /** Content-Type without parameters; undefined when the request had none. */
   readonly contentType: string | undefined
   readonly body: Uint8Array
+  readonly note?: ChangeNote | undefined
 }
 
 export interface PutManifestReply {
@@ -111,7 +127,7 @@ export interface Manifests {
   get(repository: RepositoryName, reference: Reference): Promise<ManifestContent | undefined>
   put(options: PutManifestOptions): Promise<PutManifestReply>
   /** By tag only the tag goes; by digest the manifest with all its tags. False when it is not there. */
-  remove(repository: RepositoryName, reference: Reference): Promise<boolean>
+  remove(repository: RepositoryName, reference: Reference, note?: ChangeNote): Promise<boolean>
 }
 
 export interface PageRequest {

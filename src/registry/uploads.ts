@@ -1,6 +1,6 @@
 import { startHasher } from '../blobs/hasher.ts'
 import type { ContentHasher, Held, Received } from '../blobs/blob-store.ts'
-import type { UploadClaim, UploadRecord } from '../metadata/metadata-store.ts'
+import type { ChangeNote, UploadClaim, UploadRecord } from '../metadata/metadata-store.ts'
 import type { ByteRange } from '../oci/byte-range.ts'
 import { digestAlgorithm, type Digest, type DigestAlgorithm } from '../oci/digest.ts'
 import { OciError } from '../oci/oci-error.ts'
@@ -65,6 +65,7 @@ export class UploadRules implements Uploads {
     body: Body | undefined,
     range: ByteRange | undefined,
     signal?: AbortSignal,
+    note?: ChangeNote,
   ): Promise<void> {
     if (body !== undefined) await requireRoom(this.#parts.blobs)
     if (
@@ -72,16 +73,14 @@ export class UploadRules implements Uploads {
       body.length <= this.#parts.limits.inlineLimit &&
       isWhole(body.length, range)
     ) {
-      const rest = await this.#finishWhole(repository, id, digest, body, signal)
-      if (rest !== undefined) await this.#finishClaimed(repository, id, digest, rest, range, signal)
-    } else await this.#finishClaimed(repository, id, digest, body, range, signal)
+      const rest = await this.#finishWhole({ repository, id, digest, note }, body, signal)
+      if (rest !== undefined) await this.#finishClaimed({ repository, id, digest, note }, rest, range, signal)
+    } else await this.#finishClaimed({ repository, id, digest, note }, body, range, signal)
   }
 
   /** Small content in one step. Undefined: done; else what came, to be taken the long way. */
   async #finishWhole(
-    repository: RepositoryName,
-    id: string,
-    digest: Digest,
+    { repository, id, digest, note }: Finish,
     body: Body,
     signal: AbortSignal | undefined,
   ): Promise<Body | undefined> {
@@ -97,15 +96,13 @@ export class UploadRules implements Uploads {
     if (held.kind !== 'inline') throw new Error('small content was not kept in memory')
     if (interrupted === undefined && hasher.digest() === digest) {
       const content = { repository, digest, size: held.bytes.byteLength, content: held }
-      if (await metadata.putWholeBlob({ ...content, uploadId: id, now: now() })) return undefined
+      if (await metadata.putWholeBlob({ ...content, uploadId: id, now: now(), note })) return undefined
     }
     return replay(held.bytes, body.length, interrupted)
   }
 
   async #finishClaimed(
-    repository: RepositoryName,
-    id: string,
-    digest: Digest,
+    { repository, id, digest, note }: Finish,
     body: Body | undefined,
     range: ByteRange | undefined,
     signal: AbortSignal | undefined,
@@ -119,12 +116,18 @@ export class UploadRules implements Uploads {
         if (held.kind === 'staged') await this.#parts.blobs.remove(held.key)
         throw wrongDigest(found, heldSize(held))
       }
-      await this.#store(repository, digest, held, id)
+      await this.#store({ repository, digest, note }, held, id)
       this.#hashers.forget(id)
     })
   }
 
-  async single(repository: RepositoryName, digest: Digest, body: Body, signal?: AbortSignal): Promise<void> {
+  async single(
+    repository: RepositoryName,
+    digest: Digest,
+    body: Body,
+    signal?: AbortSignal,
+    note?: ChangeNote,
+  ): Promise<void> {
     const { blobs, limits } = this.#parts
     await requireRoom(blobs)
     const hasher = startHasher(digestAlgorithm(digest))
@@ -135,16 +138,17 @@ export class UploadRules implements Uploads {
     )
     const found = hasher.digest()
     if (received.interrupted === undefined && found === digest) {
-      return this.#store(repository, digest, received.held, undefined)
+      return this.#store({ repository, digest, note }, received.held, undefined)
     }
     // Nobody can resume what has no session.
     if (received.held.kind === 'staged') await blobs.remove(received.held.key)
     throw (received.interrupted as Error | undefined) ?? wrongDigest(found, heldSize(received.held))
   }
 
-  cancel(repository: RepositoryName, id: string): Promise<boolean> {
+  cancel(repository: RepositoryName, id: string, note?: ChangeNote): Promise<boolean> {
+    const { metadata, now } = this.#parts
     this.#hashers.forget(id)
-    return this.#parts.metadata.cancelUpload(repository, id)
+    return metadata.cancelUpload(repository, id, { note, now: now() })
   }
 
   /** Runs `work` with the right to write; `stop` fires when another request asks for it, or `signal` does. */
@@ -220,8 +224,7 @@ export class UploadRules implements Uploads {
   }
 
   async #store(
-    repository: RepositoryName,
-    digest: Digest,
+    { repository, digest, note }: Omit<Finish, 'id'>,
     held: Held,
     uploadId: string | undefined,
   ): Promise<void> {
@@ -234,8 +237,16 @@ export class UploadRules implements Uploads {
       content: held.kind === 'staged' ? { kind: 'stored', key: held.key } : held,
       uploadId,
       now: now(),
+      note,
     })
   }
+}
+
+interface Finish {
+  readonly repository: RepositoryName
+  readonly id: string
+  readonly digest: Digest
+  readonly note: ChangeNote | undefined
 }
 
 function isWhole(length: number, range: ByteRange | undefined): boolean {

@@ -1,8 +1,9 @@
 import { sql } from 'kysely'
 import type { Digest } from '../../oci/digest.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
-import type { Instant, NewBlob, UnlinkBlobResult } from '../metadata-store.ts'
+import type { ChangeNote, Instant, NewBlob, UnlinkBlobResult } from '../metadata-store.ts'
 import { durable, type Transaction } from './change.ts'
+import { noteChange } from './change-outbox.ts'
 import { ensureRepository, findRepository } from './change-repositories.ts'
 import { compile, parameter, sqliteQueries } from './statement.ts'
 
@@ -11,7 +12,7 @@ const queries = sqliteQueries()
 const blobByDigest = compile(
   queries
     .selectFrom('blob')
-    .select(['id', 'state', 'data_key'])
+    .select(['id', 'state', 'data_key', 'size'])
     .where('digest', '=', parameter<string>('digest')),
 )
 const insertBlob = compile(
@@ -66,6 +67,9 @@ const linkOf = compile(
     .select('unreferenced_since')
     .where('repository_id', '=', parameter<number>('repository'))
     .where('blob_id', '=', parameter<number>('blob')),
+)
+const repositoryName = compile(
+  queries.selectFrom('repository').select('name').where('id', '=', parameter<number>('repository')),
 )
 const anyLink = compile(
   queries
@@ -123,7 +127,18 @@ export const putBlob = durable(async (transaction: Transaction, blob: NewBlob): 
   } else if (key !== null && known?.data_key !== key) {
     await transaction.run(addPendingDelete, { key })
   }
-  await link(transaction, { repository, name: blob.repository, blob: id, digest: blob.digest, now: blob.now })
+  const added = await link(transaction, {
+    repository,
+    name: blob.repository,
+    blob: id,
+    digest: blob.digest,
+    now: blob.now,
+  })
+  await noteChange(transaction, blob, () => ({
+    digest: blob.digest,
+    size: blob.size,
+    ...(!added && { known: true }),
+  }))
   return true
 })
 
@@ -154,19 +169,27 @@ export const mountBlob = durable(
       readonly to: RepositoryName
       readonly from: readonly RepositoryName[] | undefined
       readonly now: Instant
+      readonly note?: ChangeNote | undefined
     },
   ): Promise<boolean> => {
     const blob = await transaction.get(blobByDigest, { digest: mount.digest })
     if (blob === undefined) return false
-    if (!(await isLinkedIn(transaction, blob.id, mount.from))) return false
+    const source = await linkedIn(transaction, blob.id, mount.from)
+    if (source === undefined) return false
     const repository = await ensureRepository(transaction, mount.to, mount.now)
-    await link(transaction, {
+    const added = await link(transaction, {
       repository,
       name: mount.to,
       blob: blob.id,
       digest: mount.digest,
       now: mount.now,
     })
+    await noteChange(transaction, mount, async () => ({
+      digest: mount.digest,
+      size: blob.size,
+      from: (await transaction.get(repositoryName, { repository: source }))?.name,
+      ...(!added && { known: true }),
+    }))
     return true
   },
 )
@@ -193,7 +216,12 @@ export const touchBlob = durable(
 export const unlinkBlob = durable(
   async (
     transaction: Transaction,
-    unlink: { readonly repository: RepositoryName; readonly digest: Digest; readonly now: Instant },
+    unlink: {
+      readonly repository: RepositoryName
+      readonly digest: Digest
+      readonly now: Instant
+      readonly note?: ChangeNote | undefined
+    },
   ): Promise<UnlinkBlobResult> => {
     const repository = await findRepository(transaction, unlink.repository)
     const blob =
@@ -210,6 +238,7 @@ export const unlinkBlob = durable(
       digest: unlink.digest,
       now: unlink.now,
     })
+    await noteChange(transaction, unlink, () => ({ digest: unlink.digest, size: blob.size }))
     return { kind: 'unlinked' }
   },
 )
@@ -231,8 +260,8 @@ export async function removeLink(transaction: Transaction, link: Link): Promise<
   transaction.touched.link(link.name, link.digest)
 }
 
-/** Rescues the blob, condemned or not, and begins its grace period anew unless a manifest needs it. */
-async function link(transaction: Transaction, link: Link): Promise<void> {
+/** Rescues the blob, condemned or not, and begins its grace period anew unless a manifest needs it. True: it is new there. */
+async function link(transaction: Transaction, link: Link): Promise<boolean> {
   await transaction.run(rescueBlob, { blob: link.blob })
   // Content of a manifest that was stored without it (sparse) is in use from the start.
   const parent = await transaction.get(anyParent, { repository: link.repository, digest: link.digest })
@@ -244,18 +273,20 @@ async function link(transaction: Transaction, link: Link): Promise<void> {
   if (added.changes === 0)
     await transaction.run(renewLink, { repository: link.repository, blob: link.blob, now: link.now })
   transaction.touched.link(link.name, link.digest)
+  return added.changes > 0
 }
 
-async function isLinkedIn(
+/** The first of the repositories that has it. */
+async function linkedIn(
   transaction: Transaction,
   blob: number,
   repositories: readonly RepositoryName[] | undefined,
-): Promise<boolean> {
-  if (repositories === undefined) return (await transaction.get(anyLink, { blob })) !== undefined
+): Promise<number | undefined> {
+  if (repositories === undefined) return (await transaction.get(anyLink, { blob }))?.repository_id
   for (const name of repositories) {
     const repository = await findRepository(transaction, name)
     if (repository !== undefined && (await transaction.get(linkOf, { repository, blob })) !== undefined)
-      return true
+      return repository
   }
-  return false
+  return undefined
 }

@@ -1,8 +1,16 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { Tag } from '../../oci/tag.ts'
-import type { Instant, ManifestReference, NewManifest, PutManifestResult } from '../metadata-store.ts'
+import type {
+  ChangeNote,
+  Instant,
+  ManifestReference,
+  NewManifest,
+  PutManifestResult,
+} from '../metadata-store.ts'
 import { durable, type Transaction } from './change.ts'
+import { factsBefore, factsOf, factsOfId } from './manifest-facts.ts'
+import { noteChange } from './change-outbox.ts'
 import { ensureRepository, findRepository } from './change-repositories.ts'
 import { compile, parameter, sqliteQueries } from './statement.ts'
 
@@ -146,6 +154,7 @@ export const putManifest = durable(
     const { links, missing } = await resolve(transaction, known, manifest.references)
     if (missing.length > 0 && !manifest.allowMissing) return { kind: 'missing', missing }
     const repository = known ?? (await ensureRepository(transaction, manifest.repository, now))
+    const facts = manifest.note === undefined ? {} : await factsOf(transaction, repository, manifest)
     const id = await store(transaction, repository, manifest)
     for (const { blob, unreferencedSince, digest } of links) {
       if (unreferencedSince === null) continue
@@ -155,6 +164,7 @@ export const putManifest = durable(
     for (const tag of manifest.tags) await moveTag(transaction, { repository, manifest, tag, id })
     if (manifest.tags.length > 0) await transaction.run(setUntagged, { manifest: id, since: null })
     transaction.touched.manifest(manifest.repository, manifest.digest)
+    await noteChange(transaction, manifest, () => facts)
     return { kind: 'stored' }
   },
 )
@@ -166,7 +176,13 @@ export const deleteTag = durable(
       repository: name,
       tag,
       now,
-    }: { readonly repository: RepositoryName; readonly tag: Tag; readonly now: Instant },
+      note,
+    }: {
+      readonly repository: RepositoryName
+      readonly tag: Tag
+      readonly now: Instant
+      readonly note?: ChangeNote | undefined
+    },
   ): Promise<boolean> => {
     const repository = await findRepository(transaction, name)
     if (repository === undefined) return false
@@ -175,6 +191,10 @@ export const deleteTag = durable(
     await transaction.run(removeTag, { repository, tag })
     await noteUntagged(transaction, current.manifest_id, now)
     transaction.touched.tag(name, tag)
+    await noteChange(transaction, { note, now }, async () => {
+      const facts = await factsOfId(transaction, current.manifest_id)
+      return { ...facts, tags: [{ name: tag, before: facts['digest'] }] }
+    })
     return true
   },
 )
@@ -186,11 +206,20 @@ export const deleteManifest = durable(
       repository: name,
       digest,
       now,
-    }: { readonly repository: RepositoryName; readonly digest: Digest; readonly now: Instant },
+      note,
+    }: {
+      readonly repository: RepositoryName
+      readonly digest: Digest
+      readonly now: Instant
+      readonly note?: ChangeNote | undefined
+    },
   ): Promise<boolean> => {
     const repository = await findRepository(transaction, name)
     if (repository === undefined) return false
-    return dropManifest(transaction, { repository, name, digest, now })
+    const facts = note === undefined ? {} : await factsBefore(transaction, repository, digest)
+    if (!(await dropManifest(transaction, { repository, name, digest, now }))) return false
+    await noteChange(transaction, { note, now }, () => facts)
+    return true
   },
 )
 

@@ -1,9 +1,10 @@
 import type { DataKey, Held } from '../../blobs/blob-store.ts'
 import type { Digest, DigestAlgorithm } from '../../oci/digest.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
-import type { Instant } from '../metadata-store.ts'
+import type { Instant, Noted } from '../metadata-store.ts'
 import { durable, relaxed, type Transaction } from './change.ts'
 import { addPendingDelete } from './change-blobs.ts'
+import { noteChange } from './change-outbox.ts'
 import { ensureRepository, findRepository } from './change-repositories.ts'
 import { compile, parameter, sqliteQueries } from './statement.ts'
 
@@ -99,13 +100,14 @@ export const saveUpload = relaxed(
 export const cancelUpload = durable(
   async (
     transaction: Transaction,
-    upload: { readonly repository: RepositoryName; readonly id: string },
+    upload: { readonly repository: RepositoryName; readonly id: string; readonly noted?: Noted | undefined },
   ): Promise<boolean> => {
     const repository = await findRepository(transaction, upload.repository)
     if (repository === undefined) return false
     const row = await transaction.get(uploadKey, { id: upload.id, repository })
     if (row === undefined) return false
     await dropUpload(transaction, upload.id, row.data_key as DataKey | null)
+    if (upload.noted !== undefined) await noteChange(transaction, upload.noted, () => ({ upload: upload.id }))
     return true
   },
 )

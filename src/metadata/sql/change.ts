@@ -2,6 +2,7 @@ import type { Reference, Tag } from '../../oci/tag.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { Digest } from '../../oci/digest.ts'
 import { linkKey, manifestKey, tagListKey } from './generations.ts'
+import type { OutboxBound } from './change-outbox.ts'
 import type { SqlValue, Statement } from './statement.ts'
 
 export type Values = Readonly<Record<string, SqlValue>>
@@ -15,6 +16,8 @@ export interface Transaction {
   readonly touched: TouchedKeys
   /** Ids of the uploads that some request is writing to. */
   readonly claimed: { has(upload: string): boolean }
+  /** How much may wait in the outbox. */
+  readonly bound: OutboxBound
 }
 
 export interface Changed {

@@ -14,6 +14,7 @@ import {
   unlinkUnreferenced,
 } from './change-garbage.ts'
 import { deleteManifest, deleteTag, putManifest } from './change-manifests.ts'
+import { forgetNoted, recordNotes, recordUnrecorded, saveAuditKey, saveHead } from './change-outbox.ts'
 import { reclaim } from './change-room.ts'
 import { cancelUpload, createUpload, saveUpload, settle } from './change-uploads.ts'
 
@@ -44,6 +45,11 @@ export const changes = {
   dropBlob,
   reclaim,
   probe,
+  recordNotes,
+  recordUnrecorded,
+  forgetNoted,
+  saveHead,
+  saveAuditKey,
 } as const
 
 export type Changes = typeof changes

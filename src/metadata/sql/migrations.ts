@@ -88,6 +88,14 @@ const migrations: readonly string[] = [
   create table lease (name text primary key, holder text not null, expires_at integer not null) without rowid;
   create table setting (name text primary key, value text not null) without rowid;
   `,
+  `
+  create table outbox (
+    id integer primary key autoincrement,
+    note text,
+    facts text,
+    total integer not null
+  );
+  `,
 ]
 
 /**

@@ -199,6 +199,25 @@ export const storedBlobs = compile(
     .limit(limit),
 )
 
+export const notesAfter = compile(
+  queries
+    .selectFrom('outbox')
+    .select(['id', 'note', 'facts'])
+    .where('id', '>', parameter<number>('after'))
+    .orderBy('id')
+    .limit(limit),
+)
+
+/** Ids have no holes but those of the notes that were forgotten, which are the oldest. */
+export const outboxSize = compile(
+  queries.selectNoFrom([
+    sql<number>`coalesce((select max(id) from outbox) - (select min(id) from outbox) + 1, 0)`.as('rows'),
+    sql<number>`coalesce((select total from outbox order by id desc limit 1) - (select total - length(coalesce(note, '')) - length(coalesce(facts, '')) from outbox order by id limit 1), 0)`.as(
+      'bytes',
+    ),
+  ]),
+)
+
 /** All read statements that requests run, for the test that none of them scans. */
 export const requestStatements = {
   repositoryId,
@@ -212,4 +231,5 @@ export const requestStatements = {
   referrersOfTypeAfter,
   uploadById,
   keyInUse,
+  notesAfter,
 } as const

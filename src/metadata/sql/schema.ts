@@ -84,4 +84,14 @@ export interface Schema {
     name: string
     value: string
   }
+  outbox: {
+    /** Never used twice. */
+    id: Generated<number>
+    /** Null: a row of trow's own, about what went unrecorded. */
+    note: string | null
+    /** JSON. */
+    facts: string | null
+    /** Characters of this row and of those that waited before it. */
+    total: number
+  }
 }

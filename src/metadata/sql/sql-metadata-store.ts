@@ -5,22 +5,26 @@ import { OciError } from '../../oci/oci-error.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { Tag } from '../../oci/tag.ts'
 import type {
+  ChangeNote,
   Instant,
   MetadataReads,
   MetadataSnapshot,
   MetadataStore,
   NewBlob,
   NewManifest,
+  Noted,
   PutManifestResult,
   UnlinkBlobResult,
   UploadClaim,
 } from '../metadata-store.ts'
+import { defaultOutboxBound, type OutboxBound } from './change-outbox.ts'
 import type { ChangeRunner } from './changes.ts'
 import { FreshUploads } from './fresh-uploads.ts'
 import { Generations } from './generations.ts'
 import { LocalRunner } from './local-runner.ts'
 import { SqlGarbage } from './sql-garbage.ts'
 import { SqlInventory } from './sql-inventory.ts'
+import { SqlOutbox } from './sql-outbox.ts'
 import { SqlReads } from './sql-reads.ts'
 import { openForReading, openForWriting } from './sqlite-file.ts'
 import type { SqliteDatabase } from './sqlite-database.ts'
@@ -50,14 +54,16 @@ export function openSqlMetadata(options: SqlMetadataOptions): MetadataStore {
 export function openLocalMetadata({
   folder,
   cacheBytes = 16 * 1024 * 1024,
+  bound = defaultOutboxBound,
 }: {
   readonly folder: string
   readonly cacheBytes?: number
+  readonly bound?: OutboxBound
 }): MetadataStore {
   const generations = new Generations()
   const claims = new UploadClaims()
   const database = openForWriting(databasePath(folder))
-  const writer = new SqliteWriter({ database, generations, claims })
+  const writer = new SqliteWriter({ database, generations, claims, bound })
   const changes = new LocalRunner(writer, claims)
   const store = openSqlMetadata({ folder, changes, generations, cacheBytes })
   const close = store.close.bind(store)
@@ -80,6 +86,7 @@ class SqlMetadataStore implements MetadataStore {
   readonly findUpload: MetadataReads['findUpload']
   readonly garbage: SqlGarbage
   readonly inventory: SqlInventory
+  readonly outbox: SqlOutbox
   readonly #database: SqliteDatabase
   readonly #changes: ChangeRunner
   readonly #folder: string
@@ -101,6 +108,7 @@ class SqlMetadataStore implements MetadataStore {
     this.#fresh = new FreshUploads(changes)
     this.garbage = new SqlGarbage({ database, changes })
     this.inventory = new SqlInventory({ database, changes })
+    this.outbox = new SqlOutbox({ database, changes })
     this.#database = database
     this.#changes = changes
     this.#folder = folder
@@ -150,10 +158,24 @@ class SqlMetadataStore implements MetadataStore {
     return { upload, save, release }
   }
 
-  async cancelUpload(repository: RepositoryName, id: string): Promise<boolean> {
-    if (this.#fresh.end(repository, id) !== undefined) return true
+  async cancelUpload(repository: RepositoryName, id: string, noted?: Noted): Promise<boolean> {
+    const fresh = this.#fresh.end(repository, id)
+    if (fresh !== undefined) {
+      await this.#noteEnd(fresh, noted)
+      return true
+    }
     if ((await this.findUpload(repository, id)) === undefined) return false
-    return this.#changes.run('cancelUpload', { repository, id })
+    return this.#changes.run('cancelUpload', { repository, id, noted })
+  }
+
+  async #noteEnd(fresh: { readonly undo: () => void }, noted: Noted | undefined): Promise<void> {
+    if (noted?.note === undefined) return
+    try {
+      await this.outbox.record([noted.note], noted.now)
+    } catch (error) {
+      fresh.undo()
+      throw error
+    }
   }
 
   async putBlob(blob: NewBlob): Promise<void> {
@@ -188,6 +210,7 @@ class SqlMetadataStore implements MetadataStore {
     readonly to: RepositoryName
     readonly from: readonly RepositoryName[] | undefined
     readonly now: Instant
+    readonly note?: ChangeNote | undefined
   }): Promise<boolean> {
     return this.#changes.run('mountBlob', mount)
   }
@@ -196,20 +219,30 @@ class SqlMetadataStore implements MetadataStore {
     return this.#changes.run('touchBlob', { repository, digest, now })
   }
 
-  unlinkBlob(repository: RepositoryName, digest: Digest, now: Instant): Promise<UnlinkBlobResult> {
-    return this.#changes.run('unlinkBlob', { repository, digest, now })
+  unlinkBlob(
+    repository: RepositoryName,
+    digest: Digest,
+    now: Instant,
+    note?: ChangeNote,
+  ): Promise<UnlinkBlobResult> {
+    return this.#changes.run('unlinkBlob', { repository, digest, now, note })
   }
 
   putManifest(manifest: NewManifest): Promise<PutManifestResult> {
     return this.#changes.run('putManifest', manifest)
   }
 
-  deleteTag(repository: RepositoryName, tag: Tag, now: Instant): Promise<boolean> {
-    return this.#changes.run('deleteTag', { repository, tag, now })
+  deleteTag(repository: RepositoryName, tag: Tag, now: Instant, note?: ChangeNote): Promise<boolean> {
+    return this.#changes.run('deleteTag', { repository, tag, now, note })
   }
 
-  deleteManifest(repository: RepositoryName, digest: Digest, now: Instant): Promise<boolean> {
-    return this.#changes.run('deleteManifest', { repository, digest, now })
+  deleteManifest(
+    repository: RepositoryName,
+    digest: Digest,
+    now: Instant,
+    note?: ChangeNote,
+  ): Promise<boolean> {
+    return this.#changes.run('deleteManifest', { repository, digest, now, note })
   }
 
   snapshot(): Promise<MetadataSnapshot> {

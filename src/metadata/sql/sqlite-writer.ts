@@ -1,5 +1,7 @@
 import { OciError } from '../../oci/oci-error.ts'
 import { TouchedKeys, type Change, type Transaction } from './change.ts'
+import type { Instant } from '../metadata-store.ts'
+import { defaultOutboxBound, type OutboxBound, type Unrecorded } from './change-outbox.ts'
 import { changes, type ChangeName } from './changes.ts'
 import { slotOf, type Generations } from './generations.ts'
 import type { SqliteDatabase } from './sqlite-database.ts'
@@ -25,7 +27,9 @@ export class SqliteWriter {
   readonly #database: SqliteDatabase
   readonly #generations: Generations
   readonly #claims: UploadClaims
+  readonly #bound: OutboxBound
   readonly #waiting: Waiting[] = []
+  readonly #unrecorded = new UnrecordedChanges()
   #running: Promise<void> | undefined
   #full = true
 
@@ -33,10 +37,12 @@ export class SqliteWriter {
     readonly database: SqliteDatabase
     readonly generations: Generations
     readonly claims: UploadClaims
+    readonly bound?: OutboxBound
   }) {
     this.#database = parts.database
     this.#generations = parts.generations
     this.#claims = parts.claims
+    this.#bound = parts.bound ?? defaultOutboxBound
   }
 
   run(name: ChangeName, values: unknown): Promise<unknown> {
@@ -61,17 +67,27 @@ export class SqliteWriter {
     this.#running = undefined
   }
 
-  async #batch(batch: readonly Waiting[]): Promise<void> {
+  async #batch(changes: readonly Waiting[]): Promise<void> {
+    const batch = [...this.#unrecorded.waiting(), ...changes]
     const outcomes = await this.#commit(batch)
-    if (outcomes !== undefined) {
-      for (const [index, outcome] of outcomes.entries()) answer(batch[index] as Waiting, outcome)
-      return
+    for (const [index, one] of batch.entries()) {
+      // The transaction as a whole failed (a full disk). Alone, those that need no room may still succeed.
+      const outcome = outcomes?.[index] ?? (await this.#alone(one))
+      answer(one, outcome.ok ? outcome : await this.#withoutNote(one, outcome))
     }
-    // The transaction as a whole failed (a full disk). Alone, those that need no room may still succeed.
-    for (const one of batch) {
-      const [outcome] = (await this.#commit([one], true)) as Outcome[]
-      answer(one, outcome as Outcome)
-    }
+  }
+
+  async #alone(one: Waiting): Promise<Outcome> {
+    return ((await this.#commit([one], true)) as [Outcome])[0]
+  }
+
+  /** Where changes may go on unrecorded: what failed for want of room may succeed without its note. */
+  async #withoutNote(one: Waiting, failed: Outcome & { ok: false }): Promise<Outcome> {
+    const bare = this.#bound.beyond === 'allow' && isFull((failed.error as Error).cause) && withoutNote(one)
+    if (!bare) return failed
+    const outcome = await this.#alone(bare.change)
+    if (outcome.ok && outcome.result !== false) this.#unrecorded.add(bare.now)
+    return outcome
   }
 
   /** Undefined when the transaction failed and `last` is not set. */
@@ -106,6 +122,7 @@ export class SqliteWriter {
       run: (statement, values) => database.run(statement, values),
       touched,
       claimed: this.#claims,
+      bound: this.#bound,
     }
     if (!savepoint) return { ok: true, result: await change.run(transaction, one.values) }
     database.execute('savepoint one')
@@ -136,6 +153,35 @@ export class SqliteWriter {
       // The next begin tells whether the file can be written again.
     }
   }
+}
+
+/** Changes that went on although there was no room for their notes: kept here until there is some for their count. */
+class UnrecordedChanges {
+  #gap: Unrecorded | undefined
+
+  add(now: Instant): void {
+    const { count = 0, since = now } = this.#gap ?? {}
+    this.#gap = { count: count + 1, since, until: now }
+  }
+
+  /** The change that writes their count, if there are any. */
+  waiting(): readonly Waiting[] {
+    const gap = this.#gap
+    if (gap === undefined) return []
+    const resolve = (): void => {
+      if (this.#gap === gap) this.#gap = undefined
+      else if (this.#gap !== undefined) this.#gap = { ...this.#gap, count: this.#gap.count - gap.count }
+    }
+    return [{ name: 'recordUnrecorded', values: gap, resolve, reject: () => {} }]
+  }
+}
+
+/** Undefined when it has none. */
+function withoutNote(one: Waiting): { readonly change: Waiting; readonly now: Instant } | undefined {
+  const { note, noted, now, ...rest } = one.values as Partial<Record<string, unknown>>
+  const at = (noted as { now: Instant } | undefined)?.now ?? (now as Instant)
+  if (note === undefined && noted === undefined) return undefined
+  return { change: { ...one, values: { ...rest, now } }, now: at }
 }
 
 function answer(waiting: Waiting, outcome: Outcome): void {

@@ -1,4 +1,5 @@
 import { parentPort, type MessagePort } from 'node:worker_threads'
+import type { OutboxBound } from './change-outbox.ts'
 import { Generations } from './generations.ts'
 import { databasePath } from './sql-metadata-store.ts'
 import { openForWriting } from './sqlite-file.ts'
@@ -10,6 +11,8 @@ import { WriterPorts } from './writer-port.ts'
 export interface WriterStart {
   readonly folder: string
   readonly generations: SharedArrayBuffer
+  /** How much may wait for the audit log; undefined: `defaultOutboxBound`. */
+  readonly bound?: OutboxBound
 }
 
 /** What the main thread says later. */
@@ -26,6 +29,7 @@ export function runWriter(start: WriterStart): void {
     database,
     generations: new Generations(start.generations),
     claims,
+    ...(start.bound && { bound: start.bound }),
   })
   const ports = new WriterPorts(writer, claims)
   parentPort?.on('message', (order: WriterOrder) => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { TouchedKeys, type Change, type Transaction } from '../../../src/metadata/sql/change.ts'
+import { defaultOutboxBound } from '../../../src/metadata/sql/change-outbox.ts'
 import { changes } from '../../../src/metadata/sql/changes.ts'
 import { migrate } from '../../../src/metadata/sql/migrations.ts'
 import { SqliteDatabase } from '../../../src/metadata/sql/sqlite-database.ts'
@@ -39,6 +40,7 @@ async function change<Result>(world: World, name: keyof Changes, values: object)
     run: (statement, given) => database.run(statement, given),
     touched: new TouchedKeys(),
     claimed: { has: () => false },
+    bound: defaultOutboxBound,
   }
   database.execute('begin')
   const result = await world.changes[name].run(transaction, values as never)

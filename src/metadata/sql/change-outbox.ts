@@ -1,0 +1,166 @@
+import { OciError } from '../../oci/oci-error.ts'
+import type { ChangeNote, Facts, Instant } from '../metadata-store.ts'
+import { durable, relaxed, type Transaction } from './change.ts'
+import { compile, parameter, sqliteQueries } from './statement.ts'
+
+const queries = sqliteQueries()
+
+const insertNote = compile(
+  queries.insertInto('outbox').values({
+    note: parameter<string | null>('note'),
+    facts: parameter<string | null>('facts'),
+    total: parameter<number>('total'),
+  }),
+)
+const oldest = compile(queries.selectFrom('outbox').select(['id', 'total']).orderBy('id').limit(1))
+const newest = compile(queries.selectFrom('outbox').select(['id', 'total']).orderBy('id', 'desc').limit(1))
+const forgetNotes = compile(queries.deleteFrom('outbox').where('id', '<=', parameter<number>('upTo')))
+const settingByName = compile(
+  queries.selectFrom('setting').select('value').where('name', '=', parameter<string>('name')),
+)
+const putSetting = compile(
+  queries
+    .insertInto('setting')
+    .values({ name: parameter<string>('name'), value: parameter<string>('value') })
+    .onConflict((conflict) => conflict.column('name').doUpdateSet({ value: parameter<string>('value') })),
+)
+const addSetting = compile(
+  queries
+    .insertInto('setting')
+    .values({ name: parameter<string>('name'), value: parameter<string>('value') })
+    .onConflict((conflict) => conflict.doNothing()),
+)
+const removeSetting = compile(queries.deleteFrom('setting').where('name', '=', parameter<string>('name')))
+
+export const auditKeySetting = 'audit-key'
+const unrecordedSetting = 'audit-unrecorded'
+
+export function headSetting(log: string): string {
+  return `audit-head-${log}`
+}
+
+/** How much may wait for the log, and what a change does beyond it. */
+export interface OutboxBound {
+  readonly rows: number
+  readonly bytes: number
+  /** `refuse`: OciError UNAVAILABLE; `allow`: it goes on and is only counted. */
+  readonly beyond: 'refuse' | 'allow'
+}
+
+export const defaultOutboxBound: OutboxBound = { rows: 200_000, bytes: 256 * 1024 * 1024, beyond: 'refuse' }
+
+/** Changes of whom nobody will know more than how many they were, and when. */
+export interface Unrecorded {
+  readonly count: number
+  readonly since: Instant
+  readonly until: Instant
+}
+
+/** Writes the note of a change into the change's own transaction. `facts` are asked for only where there is a note. */
+export async function noteChange(
+  transaction: Transaction,
+  change: { readonly note?: ChangeNote | undefined; readonly now: Instant },
+  facts: () => Facts | Promise<Facts>,
+): Promise<void> {
+  if (change.note === undefined) return
+  await addNote(transaction, { note: change.note, facts: await facts(), now: change.now })
+}
+
+async function addNote(
+  transaction: Transaction,
+  {
+    note,
+    facts,
+    now,
+  }: { readonly note: ChangeNote; readonly facts: Facts | undefined; readonly now: Instant },
+): Promise<void> {
+  const { bound } = transaction
+  const [first, last] = [await transaction.get(oldest, {}), await transaction.get(newest, {})]
+  const rows = first === undefined || last === undefined ? 0 : last.id - first.id + 1
+  const bytes = first === undefined || last === undefined ? 0 : last.total - first.total
+  if (rows >= bound.rows || bytes >= bound.bytes) {
+    if (bound.beyond === 'refuse') throw notRecordable()
+    return countUnrecorded(transaction, { count: 1, since: now, until: now })
+  }
+  await reportUnrecorded(transaction)
+  await insert(transaction, note, facts)
+}
+
+async function insert(
+  transaction: Transaction,
+  note: ChangeNote | null,
+  facts: Facts | undefined,
+): Promise<void> {
+  const text = facts === undefined ? null : JSON.stringify(facts)
+  const before = (await transaction.get(newest, {}))?.total ?? 0
+  const total = before + (note?.length ?? 0) + (text?.length ?? 0)
+  await transaction.run(insertNote, { note, facts: text, total })
+}
+
+async function countUnrecorded(transaction: Transaction, more: Unrecorded): Promise<void> {
+  const known = await unrecorded(transaction)
+  const all: Unrecorded = {
+    count: (known?.count ?? 0) + more.count,
+    since: Math.min(known?.since ?? more.since, more.since),
+    until: Math.max(known?.until ?? more.until, more.until),
+  }
+  await transaction.run(putSetting, { name: unrecordedSetting, value: JSON.stringify(all) })
+}
+
+/** What went unrecorded becomes a row of its own, before the next note. */
+async function reportUnrecorded(transaction: Transaction): Promise<void> {
+  const gap = await unrecorded(transaction)
+  if (gap === undefined) return
+  await insert(transaction, null, { unrecorded: gap })
+  await transaction.run(removeSetting, { name: unrecordedSetting })
+}
+
+async function unrecorded(transaction: Transaction): Promise<Unrecorded | undefined> {
+  const row = await transaction.get(settingByName, { name: unrecordedSetting })
+  return row === undefined ? undefined : (JSON.parse(row.value) as Unrecorded)
+}
+
+function notRecordable(): OciError {
+  return new OciError('UNAVAILABLE', 'the audit log cannot be written', {
+    detail:
+      'changes are refused rather than go unrecorded; pulls go on. The operator finds the reason in the log of the registry',
+  })
+}
+
+export const recordNotes = durable(
+  async (
+    transaction: Transaction,
+    { notes, now }: { readonly notes: readonly ChangeNote[]; readonly now: Instant },
+  ): Promise<void> => {
+    for (const note of notes) await addNote(transaction, { note, facts: undefined, now })
+  },
+)
+
+/** For changes that went on although not even their row could be written. */
+export const recordUnrecorded = durable(async (transaction: Transaction, gap: Unrecorded): Promise<void> =>
+  countUnrecorded(transaction, gap),
+)
+
+/** Need not survive a power cut: what comes back is known by its id. */
+export const forgetNoted = relaxed(
+  async (transaction: Transaction, { upTo }: { readonly upTo: number }): Promise<void> => {
+    await transaction.run(forgetNotes, { upTo })
+    await reportUnrecorded(transaction)
+  },
+)
+
+export const saveHead = relaxed(
+  async (
+    transaction: Transaction,
+    { log, head }: { readonly log: string; readonly head: string },
+  ): Promise<void> => {
+    await transaction.run(putSetting, { name: headSetting(log), value: head })
+  },
+)
+
+/** The first one stays. */
+export const saveAuditKey = durable(
+  async (transaction: Transaction, { key }: { readonly key: string }): Promise<void> => {
+    await transaction.run(addSetting, { name: auditKeySetting, value: key })
+  },
+)

@@ -1,0 +1,98 @@
+import type { Digest } from '../../oci/digest.ts'
+import type { Facts, NewManifest } from '../metadata-store.ts'
+import type { Transaction } from './change.ts'
+import { compile, parameter, sqliteQueries } from './statement.ts'
+
+const queries = sqliteQueries()
+const mostTags = 100
+
+const manifestById = compile(
+  queries
+    .selectFrom('manifest')
+    .select(['digest', 'size', 'media_type', 'artifact_type', 'subject'])
+    .where('id', '=', parameter<number>('manifest')),
+)
+const manifestIdByDigest = compile(
+  queries
+    .selectFrom('manifest')
+    .select('id')
+    .where('repository_id', '=', parameter<number>('repository'))
+    .where('digest', '=', parameter<string>('digest')),
+)
+const tagsOf = compile(
+  queries
+    .selectFrom('tag')
+    .select('name')
+    .where('manifest_id', '=', parameter<number>('manifest'))
+    .orderBy('name')
+    .limit(mostTags),
+)
+const tagCountOf = compile(
+  queries
+    .selectFrom('tag')
+    .select((expression) => expression.fn.countAll<number>().as('count'))
+    .where('manifest_id', '=', parameter<number>('manifest')),
+)
+const digestOfTag = compile(
+  queries
+    .selectFrom('tag')
+    .innerJoin('manifest', 'manifest.id', 'tag.manifest_id')
+    .select('manifest.digest')
+    .where('tag.repository_id', '=', parameter<number>('repository'))
+    .where('tag.name', '=', parameter<string>('tag')),
+)
+
+/** What a push will have done; to be asked before it does. */
+export async function factsOf(
+  transaction: Transaction,
+  repository: number,
+  manifest: NewManifest,
+): Promise<Facts> {
+  const { digest, mediaType, artifactType, subject, body } = manifest
+  const tags: { name: string; before: string | null }[] = []
+  for (const name of manifest.tags.slice(0, mostTags)) {
+    const before = await transaction.get(digestOfTag, { repository, tag: name })
+    tags.push({ name, before: before?.digest ?? null })
+  }
+  const known = (await transaction.get(manifestIdByDigest, { repository, digest })) !== undefined
+  return {
+    digest,
+    size: body.byteLength,
+    mediaType,
+    artifactType,
+    subject,
+    tags,
+    ...(manifest.tags.length > mostTags && { tagCount: manifest.tags.length }),
+    ...(known && { known }),
+  }
+}
+
+/** Of a manifest that is about to go, with its tags. */
+export async function factsBefore(
+  transaction: Transaction,
+  repository: number,
+  digest: Digest,
+): Promise<Facts> {
+  const manifest = (await transaction.get(manifestIdByDigest, { repository, digest }))?.id
+  if (manifest === undefined) return {}
+  const tags = await transaction.all(tagsOf, { manifest })
+  const count =
+    tags.length < mostTags ? tags.length : ((await transaction.get(tagCountOf, { manifest }))?.count ?? 0)
+  return {
+    ...(await factsOfId(transaction, manifest)),
+    tags: tags.map(({ name }) => ({ name, before: digest })),
+    ...(count > mostTags && { tagCount: count }),
+  }
+}
+
+export async function factsOfId(transaction: Transaction, manifest: number): Promise<Facts> {
+  const row = await transaction.get(manifestById, { manifest })
+  if (row === undefined) return {}
+  return {
+    digest: row.digest,
+    size: row.size,
+    mediaType: row.media_type,
+    artifactType: row.artifact_type ?? undefined,
+    subject: row.subject ?? undefined,
+  }
+}

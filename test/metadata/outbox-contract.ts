@@ -1,0 +1,207 @@
+import assert from 'node:assert/strict'
+import { after, before, suite, test } from 'node:test'
+import type { ChangeNote, MetadataStore, OutboxEntry } from '../../src/metadata/metadata-store.ts'
+import { parseRepositoryName, type RepositoryName } from '../../src/oci/repository-name.ts'
+import { parseTag } from '../../src/oci/tag.ts'
+import { digestOf, manifestOf, type OpenedStore } from './metadata-store-contract.ts'
+
+/** What every outbox keeps to: a row if and only if the change was made, in the change's own transaction. */
+export function outboxContract(name: string, open: () => Promise<OpenedStore>): void {
+  suite(`${name} keeps the contract of outboxes`, () => {
+    let opened: OpenedStore
+    let store: MetadataStore
+    let other: MetadataStore
+    let count = 0
+    before(async () => {
+      opened = await open()
+      ;({ store, other } = opened)
+    })
+    after(() => opened.close())
+
+    const newRepository = (): RepositoryName => parseRepositoryName(`outbox/r${++count}`)
+    const newNote = (): ChangeNote => JSON.stringify({ id: `note ${++count}` })
+    const all = (): Promise<readonly OutboxEntry[]> => other.outbox.read({ after: 0, limit: 10_000 })
+    /** The facts of the rows that `work` wrote; each must carry `note`. */
+    const written = async (note: ChangeNote, work: () => Promise<unknown>): Promise<unknown[]> => {
+      const seen = (await all()).at(-1)?.id ?? 0
+      await work()
+      const rows = await other.outbox.read({ after: seen, limit: 100 })
+      for (const row of rows) assert.equal(row.note, note)
+      return rows.map(({ facts }) => JSON.parse(JSON.stringify(facts ?? null)) as unknown)
+    }
+    const blobOf = (repository: RepositoryName, text: string, note?: ChangeNote) => ({
+      repository,
+      digest: digestOf(text),
+      size: text.length,
+      content: { kind: 'inline', bytes: Buffer.from(text) } as const,
+      now: 1,
+      note,
+    })
+
+    test('notes without a change are kept in order, with ids that grow and are never used twice', async () => {
+      await store.outbox.record(['one', 'two'], 1)
+      await other.outbox.record(['three'], 2)
+      const entries = await all()
+      assert.deepEqual(entries.map(({ note }) => note), ['one', 'two', 'three']) // prettier-ignore
+      assert.ok(entries.every(({ facts }) => facts === undefined))
+      const ids = entries.map(({ id }) => id)
+      assert.deepEqual(await store.outbox.read({ after: ids[0] ?? 0, limit: 1 }), [entries[1]])
+      assert.equal((await store.outbox.size()).rows, 3)
+      assert.equal((await store.outbox.size()).bytes, 'onetwothree'.length)
+      await store.outbox.forget(ids[1] ?? 0)
+      assert.deepEqual(await all(), [entries[2]])
+      assert.deepEqual(await store.outbox.size(), { rows: 1, bytes: 5 })
+      await store.outbox.forget(ids[2] ?? 0)
+      assert.deepEqual(await store.outbox.size(), { rows: 0, bytes: 0 })
+      await store.outbox.record(['four'], 3)
+      assert.ok(((await all())[0]?.id ?? 0) > (ids[2] ?? 0))
+    })
+
+    test('a blob is noted where it is pushed, ended or mounted', async () => {
+      const [here, there, third] = [newRepository(), newRepository(), newRepository()]
+      const note = newNote()
+      const facts = { digest: digestOf('noted'), size: 5 }
+      const put = (): Promise<void> => store.putBlob({ ...blobOf(here, 'noted', note), uploadId: undefined })
+      assert.deepEqual(await written(note, put), [facts])
+      assert.deepEqual(await written(note, put), [{ ...facts, known: true }])
+      const mount =
+        (from: RepositoryName[] | undefined, to = there) =>
+        () =>
+          store.mountBlob({ digest: facts.digest, to, from, now: 2, note })
+      assert.deepEqual(await written(note, mount([third])), [])
+      assert.deepEqual(await written(note, mount([third, here])), [{ ...facts, from: here }])
+      assert.deepEqual(await written(note, mount(undefined, third)), [{ ...facts, from: here }])
+    })
+
+    test('of whole content only what was taken is noted, wherever its upload was opened', async () => {
+      const repository = newRepository()
+      const note = newNote()
+      const whole =
+        (id: string, through = store) =>
+        () =>
+          through.putWholeBlob({ ...blobOf(repository, 'whole', note), uploadId: id })
+      assert.deepEqual(await written(note, whole('never-opened')), [])
+      for (const [id, through] of [
+        ['whole-1', store],
+        ['whole-2', other],
+      ] as const) {
+        await store.createUpload({ id, repository, algorithm: 'sha256', now: 1 })
+        await through.findUpload(repository, id)
+        assert.equal((await written(note, whole(id, through))).length, 1)
+        assert.deepEqual(await written(note, whole(id, through)), [])
+      }
+    })
+
+    test('a manifest is noted with what each tag pointed to before', async () => {
+      const repository = newRepository()
+      const note = newNote()
+      const [one, two] = [digestOf('one'), digestOf('two')]
+      const put =
+        (text: string, tags: readonly string[], extra = {}) =>
+        () =>
+          store.putManifest(
+            manifestOf(repository, text, { tags: tags.map(parseTag), now: 1, note, ...extra }),
+          )
+      const mediaType = manifestOf(repository, '', { now: 1 }).mediaType
+      assert.deepEqual(await written(note, put('one', ['a'])), [
+        { digest: one, size: 3, mediaType, tags: [{ name: 'a', before: null }] },
+      ])
+      assert.deepEqual(await written(note, put('two', ['a', 'b'], { artifactType: 'x/y', subject: one })), [
+        {
+          digest: two,
+          size: 3,
+          mediaType,
+          artifactType: 'x/y',
+          subject: one,
+          tags: [
+            { name: 'a', before: one },
+            { name: 'b', before: null },
+          ],
+        },
+      ])
+      assert.deepEqual(await written(note, put('one', [])), [
+        { digest: one, size: 3, mediaType, tags: [], known: true },
+      ])
+      const references = [{ digest: digestOf('missing'), kind: 'layer', required: true }]
+      assert.deepEqual(await written(note, put('refused', ['a'], { references })), [])
+    })
+
+    test('deletions are noted with what went, and only where something did', async () => {
+      const repository = newRepository()
+      const note = newNote()
+      const { digest, mediaType, body } = manifestOf(repository, 'm', { now: 1 })
+      const facts = { digest, size: body.byteLength, mediaType }
+      await store.putManifest(manifestOf(repository, 'm', { tags: ['a', 'b', 'c'].map(parseTag), now: 1 }))
+      const deleteTag = () => store.deleteTag(repository, parseTag('a'), 2, note)
+      assert.deepEqual(await written(note, deleteTag), [{ ...facts, tags: [{ name: 'a', before: digest }] }])
+      assert.deepEqual(await written(note, deleteTag), [])
+      const deleteManifest = () => store.deleteManifest(repository, digest, 3, note)
+      const tags = ['b', 'c'].map((name) => ({ name, before: digest }))
+      assert.deepEqual(await written(note, deleteManifest), [{ ...facts, tags }])
+      assert.deepEqual(await written(note, deleteManifest), [])
+      await store.putManifest(
+        manifestOf(repository, 'many', {
+          tags: Array.from({ length: 120 }, (_, i) => parseTag(`t${i}`)),
+          now: 4,
+        }),
+      )
+      const [many] = (await written(note, () =>
+        store.deleteManifest(repository, digestOf('many'), 5, note),
+      )) as [{ tags: unknown[]; tagCount: number }]
+      assert.deepEqual([many.tags.length, many.tagCount], [100, 120])
+    })
+
+    test('a blob that goes is noted, one that is needed or unknown is not', async () => {
+      const repository = newRepository()
+      const note = newNote()
+      await store.putBlob({ ...blobOf(repository, 'needed'), uploadId: undefined })
+      const references = [{ digest: digestOf('needed'), kind: 'layer' as const, required: true }]
+      await store.putManifest(manifestOf(repository, 'm', { references, now: 1 }))
+      const unlink = () => store.unlinkBlob(repository, digestOf('needed'), 2, note)
+      assert.deepEqual(await written(note, unlink), [])
+      await store.deleteManifest(repository, digestOf('m'), 3)
+      assert.deepEqual(await written(note, unlink), [{ digest: digestOf('needed'), size: 6 }])
+      assert.deepEqual(await written(note, unlink), [])
+    })
+
+    test('a cancelled upload is noted once, wherever it was opened', async () => {
+      const repository = newRepository()
+      const note = newNote()
+      for (const [id, through] of [
+        ['gone-1', store],
+        ['gone-2', other],
+      ] as const) {
+        await store.createUpload({ id, repository, algorithm: 'sha256', now: 1 })
+        const cancel = () => through.cancelUpload(repository, id, { note, now: 2 })
+        assert.equal((await written(note, cancel)).length, 1)
+        assert.deepEqual(await written(note, cancel), [])
+      }
+    })
+
+    test('a change without a note leaves none', async () => {
+      const repository = newRepository()
+      assert.deepEqual(
+        await written('', async () => {
+          await store.putBlob({ ...blobOf(repository, 'silent'), uploadId: undefined })
+          await store.putManifest(manifestOf(repository, 'silent', { tags: [parseTag('a')], now: 1 }))
+          await store.deleteTag(repository, parseTag('a'), 2)
+          await store.deleteManifest(repository, digestOf('silent'), 2)
+        }),
+        [],
+      )
+    })
+
+    test('heads are replaced; of keys the first one stays', async () => {
+      assert.equal(await store.outbox.head('changes'), undefined)
+      await store.outbox.saveHead('changes', 'one')
+      await other.outbox.saveHead('changes', 'two')
+      await store.outbox.saveHead('pulls', 'three')
+      assert.equal(await store.outbox.head('changes'), 'two')
+      assert.equal(await other.outbox.head('pulls'), 'three')
+      assert.equal(await store.outbox.key(), undefined)
+      assert.equal(await store.outbox.saveKey('first'), 'first')
+      assert.equal(await other.outbox.saveKey('second'), 'first')
+      assert.equal(await other.outbox.key(), 'first')
+    })
+  })
+}

@@ -1,0 +1,58 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { MessageChannel } from 'node:worker_threads'
+import { Generations } from '../../../src/metadata/sql/generations.ts'
+import {
+  databasePath,
+  openLocalMetadata,
+  openSqlMetadata,
+} from '../../../src/metadata/sql/sql-metadata-store.ts'
+import { openForWriting } from '../../../src/metadata/sql/sqlite-file.ts'
+import { SqliteWriter } from '../../../src/metadata/sql/sqlite-writer.ts'
+import { UploadClaims } from '../../../src/metadata/sql/upload-claims.ts'
+import { PortRunner, WriterPorts } from '../../../src/metadata/sql/writer-port.ts'
+import type { OpenedStore } from '../metadata-store-contract.ts'
+
+export function newFolder(): string {
+  return mkdtempSync(join(tmpdir(), 'trow-metadata-'))
+}
+
+/** As the server has it: one writer, and two readers with caches of their own that reach it through ports. */
+export async function openThroughPorts(): Promise<OpenedStore> {
+  const folder = newFolder()
+  const generations = new Generations()
+  const claims = new UploadClaims()
+  const database = openForWriting(databasePath(folder))
+  const writer = new SqliteWriter({ database, generations, claims })
+  const ports = new WriterPorts(writer, claims)
+  const openOne = (): ReturnType<typeof openSqlMetadata> => {
+    const { port1, port2 } = new MessageChannel()
+    ports.serve(port1)
+    return openSqlMetadata({ folder, generations, cacheBytes: 1_000_000, changes: new PortRunner(port2) })
+  }
+  const [store, other] = [openOne(), openOne()]
+  return {
+    store,
+    other,
+    async close() {
+      await store.close()
+      await other.close()
+      database.close()
+      rmSync(folder, { recursive: true })
+    },
+  }
+}
+
+export async function openInProcess(): Promise<OpenedStore> {
+  const folder = newFolder()
+  const store = openLocalMetadata({ folder })
+  return {
+    store,
+    other: store,
+    async close() {
+      await store.close()
+      rmSync(folder, { recursive: true })
+    },
+  }
+}

@@ -1,3 +1,4 @@
+import { addRobot, removeRobot, rotateSigningKey } from './change-access.ts'
 import { mountBlob, putBlob, putWholeBlob, touchBlob, unlinkBlob } from './change-blobs.ts'
 import {
   acquireLease,
@@ -44,6 +45,9 @@ export const changes = {
   dropBlob,
   reclaim,
   probe,
+  addRobot,
+  removeRobot,
+  rotateSigningKey,
 } as const
 
 export type Changes = typeof changes

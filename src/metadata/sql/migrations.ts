@@ -88,6 +88,22 @@ const migrations: readonly string[] = [
   create table lease (name text primary key, holder text not null, expires_at integer not null) without rowid;
   create table setting (name text primary key, value text not null) without rowid;
   `,
+  `
+  create table robot (
+    name text primary key,
+    description text,
+    secret_hash text not null,
+    credential_id text not null,
+    grants text not null,
+    created_at integer not null,
+    expires_at integer
+  ) without rowid;
+  create table signing_key (
+    id text primary key,
+    private_key text not null,
+    created_at integer not null
+  ) without rowid;
+  `,
 ]
 
 /**

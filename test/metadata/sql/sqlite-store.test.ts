@@ -20,6 +20,7 @@ import { openForWriting } from '../../../src/metadata/sql/sqlite-file.ts'
 import { SqliteWriter } from '../../../src/metadata/sql/sqlite-writer.ts'
 import { UploadClaims } from '../../../src/metadata/sql/upload-claims.ts'
 import { PortRunner, WriterPorts } from '../../../src/metadata/sql/writer-port.ts'
+import { accessStoreContract } from '../access-store-contract.ts'
 import { metadataStoreContract, type OpenedStore } from '../metadata-store-contract.ts'
 
 function newFolder(): string {
@@ -67,6 +68,8 @@ async function openInProcess(): Promise<OpenedStore> {
 
 metadataStoreContract('SQLite through ports', openThroughPorts)
 metadataStoreContract('SQLite in this thread', openInProcess)
+accessStoreContract('SQLite through ports', openThroughPorts)
+accessStoreContract('SQLite in this thread', openInProcess)
 
 suite('the schema', () => {
   test('no statement of a request scans a table', () => {

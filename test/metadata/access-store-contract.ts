@@ -49,7 +49,7 @@ export function accessStoreContract(name: string, open: () => Promise<OpenedStor
         store.addRobot(robot({ name: 'race', credentialId: 'a' })),
         other.addRobot(robot({ name: 'race', credentialId: 'b' })),
       ])
-      assert.deepEqual([...added].sort(), [false, true])
+      assert.equal(added.filter(Boolean).length, 1)
     })
 
     test('a removed robot is gone, and its name free', async () => {

@@ -6,8 +6,10 @@ export type PrincipalKind =
 export interface Principal {
   readonly kind: PrincipalKind
   /**
-   * `alice`, `robot:ci`, `system:serviceaccount:team-a:builder`, `system:node:n1`, `oidc:…`, `system:anonymous`. Names
-   * that begin with `system:` come from the cluster (or trow's own CA, for a node) and from nobody else.
+   * `alice`, `robot+ci`, `system:serviceaccount:team-a:builder`, `system:node:n1`, `oidc:…`, `system:anonymous`. Names
+   * that begin with `system:` come from the cluster (or trow's own CA, for a node) and from nobody else; names that
+   * begin with `robot+` are robots. A robot's name is also its user name: no `:`, as Basic ends the user name there
+   * (RFC 7617), and no `$`, which shells expand.
    */
   readonly name: string
   readonly groups: readonly string[]
@@ -16,10 +18,15 @@ export interface Principal {
   readonly extra?: Readonly<Record<string, readonly string[]>>
   /** The cluster vouches for the name, or it carries an OIDC prefix: it may be sent to SubjectAccessReview. */
   readonly reviewable: boolean
-  /** Names the credential without revealing it, for the audit: a token's `jti`, a robot's id, a certificate's serial. */
+  /**
+   * Names the credential without revealing it, for the audit: a token's `jti`, a robot's id, a certificate's serial; of
+   * a password a fingerprint of its stored hash. Another password or secret of the same name has another one.
+   */
   readonly credentialId?: string
   /** All that a robot may do; undefined: rules and reviews decide. */
   readonly scope?: readonly RobotGrant[]
+  /** When the credential itself ends, in milliseconds since the epoch, where that is known. */
+  readonly expiresAt?: number
 }
 
 export type Action = 'pull' | 'push' | 'delete' | 'list'
@@ -37,4 +44,12 @@ export const anonymous: Principal = {
   name: 'system:anonymous',
   groups: ['system:unauthenticated'],
   reviewable: true,
+}
+
+export const robotPrefix = 'robot+'
+
+/** A key that only equal principals share. */
+export function principalKey(principal: Principal): string {
+  const { kind, name, uid, groups, extra } = principal
+  return JSON.stringify([kind, name, uid, groups, extra])
 }

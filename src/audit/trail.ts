@@ -7,5 +7,5 @@ export interface AuditTrail {
   /** A refusal. In the log, durably, when it resolves; rejects with OciError UNAVAILABLE where it cannot be. */
   denied(access: AuditedAccess): Promise<void>
   /** Goes with a change, in whose transaction it is kept. Throws OciError UNAVAILABLE where changes cannot be audited. */
-  note(access: AuditedAccess): Readonly<Record<string, unknown>>
+  note(access: AuditedAccess): string
 }

@@ -5,6 +5,7 @@ import { OciError } from '../oci/oci-error.ts'
 import type { BlobStat, OpenBlob, Registry } from '../registry/registry.ts'
 import { entityTag, matchesEntity, rangeApplies } from './conditions.ts'
 import { parseRange } from './range.ts'
+import { noteOf } from './caller.ts'
 import type { RegistryRequest } from './registry-request.ts'
 import type { FlatHeaders, Reply } from './reply.ts'
 import { route, type Route } from './route.ts'
@@ -22,8 +23,9 @@ export function blobRoutes({ blobs }: Registry): Route[] {
       const blob = await blobs.stat(name, digest)
       return blob === undefined ? blobUnknown(digest) : headReply(request, blob)
     }),
-    route(['DELETE'], '/v2/<name>/blobs/<digest>', 'delete', async (_request, { name, digest }) => {
-      if (await blobs.remove(name, digest)) return { status: 202, headers: [] }
+    route(['DELETE'], '/v2/<name>/blobs/<digest>', 'delete', async (request, { name, digest }) => {
+      const note = noteOf(request, { action: 'delete', repository: name, reference: digest, status: 202 })
+      if (await blobs.remove(name, digest, note)) return { status: 202, headers: [] }
       return blobUnknown(digest)
     }),
   ]

@@ -22,3 +22,11 @@ export interface ChangeWords {
   /** The status that answers the change. */
   readonly status: number
 }
+
+/** The note of a change that this request asks for. */
+export function noteOf(
+  { caller }: { readonly caller: Caller | undefined },
+  change: ChangeWords,
+): ChangeNote | undefined {
+  return caller?.note(change)
+}

@@ -5,6 +5,7 @@ import { parseTag, type Reference, type Tag } from '../oci/tag.ts'
 import type { ManifestContent, Registry } from '../registry/registry.ts'
 import { entityTag, matchesEntity } from './conditions.ts'
 import type { MemoryBudget } from './memory-budget.ts'
+import { noteOf } from './caller.ts'
 import { readWhole } from './read-whole.ts'
 import type { RegistryRequest } from './registry-request.ts'
 import type { FlatHeaders, Reply } from './reply.ts'
@@ -25,7 +26,8 @@ export function manifestRoutes({ manifests }: Registry, budget: MemoryBudget): R
       const { body, release } = await readWhole(request, manifests.sizeLimit, budget)
       try {
         const contentType = request.header('content-type')?.split(';')[0]?.trim()
-        const stored = await manifests.put({ repository: name, reference, tags, contentType, body })
+        const note = noteOf(request, { action: 'push', repository: name, reference, status: 201 })
+        const stored = await manifests.put({ repository: name, reference, tags, contentType, body, note })
         const headers: FlatHeaders = [
           'Location',
           `/v2/${name}/manifests/${reference}`,
@@ -39,8 +41,9 @@ export function manifestRoutes({ manifests }: Registry, budget: MemoryBudget): R
         release()
       }
     }),
-    route(['DELETE'], path, 'delete', async (_request, { name, reference }) => {
-      if (!(await manifests.remove(name, reference))) throw manifestUnknown(name, reference)
+    route(['DELETE'], path, 'delete', async (request, { name, reference }) => {
+      const note = noteOf(request, { action: 'delete', repository: name, reference, status: 202 })
+      if (!(await manifests.remove(name, reference, note))) throw manifestUnknown(name, reference)
       return { status: 202, headers: [] }
     }),
   ]

@@ -3,6 +3,7 @@ import { OciError } from '../oci/oci-error.ts'
 import { isRepositoryName, type RepositoryName } from '../oci/repository-name.ts'
 import type { Registry, UploadStatus } from '../registry/registry.ts'
 import { parseContentRange } from './range.ts'
+import { noteOf } from './caller.ts'
 import type { RegistryRequest } from './registry-request.ts'
 import type { Reply } from './reply.ts'
 import { route, type Route } from './route.ts'
@@ -30,7 +31,15 @@ export function uploadRoutes(registry: Registry): Route[] {
     route(['PUT'], session, 'push', async (request, { name, upload: id }) => {
       const digest = digestOf(request)
       const body = request.hasBody ? request.body() : undefined
-      await uploads.finish(name, id, digest, body, chunkRange(request), request.signal)
+      await uploads.finish(
+        name,
+        id,
+        digest,
+        body,
+        chunkRange(request),
+        request.signal,
+        pushNote(request, name, digest),
+      )
       return created(name, digest)
     }),
     route(['DELETE'], session, 'push', async (_request, { name, upload: id }) => {
@@ -65,7 +74,13 @@ async function openUpload(
   const digest = query.get('digest')
   if (mount === null && digest !== null) {
     const parsed = parseDigest(digest)
-    await registry.uploads.single(name, parsed, request.body(), request.signal)
+    await registry.uploads.single(
+      name,
+      parsed,
+      request.body(),
+      request.signal,
+      pushNote(request, name, parsed),
+    )
     return created(name, parsed)
   }
   const algorithm = query.get('digest-algorithm')
@@ -91,7 +106,12 @@ async function mounted(
   const sources = from === null || from === '' ? await blobs.holders(digest, mountSources) : [from]
   const readable: RepositoryName[] = []
   for (const source of sources) if (await mayPull(request, source)) readable.push(source)
-  return readable.length > 0 && blobs.mount(name, digest, readable)
+  const note = noteOf(request, { action: 'mount', repository: name, reference: digest, status: 201 })
+  return readable.length > 0 && blobs.mount(name, digest, readable, note)
+}
+
+function pushNote(request: RegistryRequest, name: RepositoryName, digest: Digest): ReturnType<typeof noteOf> {
+  return noteOf(request, { action: 'push', repository: name, reference: digest, status: 201 })
 }
 
 function mayPull({ caller }: RegistryRequest, source: RepositoryName): boolean | Promise<boolean> {

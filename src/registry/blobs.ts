@@ -66,7 +66,6 @@ export class BlobRules implements Blobs {
     const { metadata, now } = this.#parts
     return metadata.mountBlob({ digest, to, from, now: now(), note })
   }
-  }
 
   /**
    * A client that hears "exists" will not push the blob, and may push its manifest much later: while nothing

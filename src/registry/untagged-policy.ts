@@ -1,7 +1,8 @@
 import type { MetadataStore } from '../metadata/metadata-store.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
+import { compilePattern } from '../oci/repository-pattern.ts'
 
-/** `repositories` is a pattern: `*` stands for a part of one segment, `**` for any number of segments. */
+/** `repositories` is a pattern as `compilePattern` has them. */
 export interface UntaggedRule {
   readonly repositories: string
   /** Milliseconds after which untagged manifests go; undefined: they stay. */
@@ -14,23 +15,16 @@ export async function* untaggedLimits(
   rules: readonly UntaggedRule[],
 ): AsyncGenerator<{ repository: RepositoryName; after: number }> {
   if (!rules.some((rule) => rule.after !== undefined)) return
-  const patterns = rules.map((rule) => ({ matches: pattern(rule.repositories), after: rule.after }))
+  const patterns = rules.map((rule) => ({ matches: compilePattern(rule.repositories), after: rule.after }))
   for (let start: string | undefined; ;) {
     const page = await metadata.listRepositories(
       start === undefined ? { limit: 500 } : { limit: 500, after: start },
     )
     for (const repository of page.items) {
-      const after = patterns.find(({ matches }) => matches.test(repository))?.after
+      const after = patterns.find(({ matches }) => matches(repository))?.after
       if (after !== undefined) yield { repository, after }
     }
     if (page.next === undefined) return
     start = page.next
   }
-}
-
-function pattern(glob: string): RegExp {
-  const source = glob.replaceAll(/\*\*|\*|[^*]+/g, (part) =>
-    part === '**' ? '.*' : part === '*' ? '[^/]*' : RegExp.escape(part),
-  )
-  return new RegExp(`^${source}$`)
 }

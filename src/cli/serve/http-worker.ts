@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { parentPort, workerData } from 'node:worker_threads'
 import { openDiskBlobStore } from '../../blobs/disk/disk-blob-store.ts'
+import { TrustedProxies } from '../../http/client-address.ts'
 import type { HealthChecks } from '../../http/health-routes.ts'
 import { MemoryBudget } from '../../http/memory-budget.ts'
 import { createRegistryServer } from '../../http/registry-server.ts'
@@ -73,6 +74,8 @@ const server = createRegistryServer({
   log,
   budget: MemoryBudget.attach(start.budget, start.number),
   health: healthChecks(metadata),
+  gate: { access: undefined, trail: undefined },
+  proxies: new TrustedProxies(settings['trusted-proxies']),
   idleTimeout: settings['idle-timeout'],
   tls: start.tls,
   accessLog: settings['access-log']

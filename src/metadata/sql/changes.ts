@@ -1,3 +1,4 @@
+import { addRobot, removeRobot, rotateSigningKey } from './change-access.ts'
 import { mountBlob, putBlob, putWholeBlob, touchBlob, unlinkBlob } from './change-blobs.ts'
 import {
   acquireLease,
@@ -50,6 +51,9 @@ export const changes = {
   forgetNoted,
   saveHead,
   saveAuditKey,
+  addRobot,
+  removeRobot,
+  rotateSigningKey,
 } as const
 
 export type Changes = typeof changes

@@ -96,6 +96,22 @@ const migrations: readonly string[] = [
     total integer not null
   );
   `,
+  `
+  create table robot (
+    name text primary key,
+    description text,
+    secret_hash text not null,
+    credential_id text not null,
+    grants text not null,
+    created_at integer not null,
+    expires_at integer
+  ) without rowid;
+  create table signing_key (
+    id text primary key,
+    private_key text not null,
+    created_at integer not null
+  ) without rowid;
+  `,
 ]
 
 /**

@@ -218,6 +218,14 @@ export const outboxSize = compile(
   ]),
 )
 
+export const robotByName = compile(queries.selectFrom('robot').selectAll().where('name', '=', name))
+
+export const robots = compile(queries.selectFrom('robot').selectAll().orderBy('name'))
+
+export const signingKeys = compile(
+  queries.selectFrom('signing_key').selectAll().orderBy('created_at', 'desc').orderBy('id'),
+)
+
 /** All read statements that requests run, for the test that none of them scans. */
 export const requestStatements = {
   repositoryId,
@@ -232,4 +240,5 @@ export const requestStatements = {
   uploadById,
   keyInUse,
   notesAfter,
+  robotByName,
 } as const

@@ -94,4 +94,22 @@ export interface Schema {
     /** Characters of this row and of those that waited before it. */
     total: number
   }
+  robot: {
+    name: string
+    description: string | null
+    /** SHA-256, hexadecimal. */
+    secret_hash: string
+    credential_id: string
+    /** JSON. */
+    grants: string
+    created_at: number
+    expires_at: number | null
+  }
+  signing_key: {
+    /** RFC 7638 thumbprint. */
+    id: string
+    /** PKCS #8 PEM. */
+    private_key: string
+    created_at: number
+  }
 }

@@ -22,6 +22,7 @@ import type { ChangeRunner } from './changes.ts'
 import { FreshUploads } from './fresh-uploads.ts'
 import { Generations } from './generations.ts'
 import { LocalRunner } from './local-runner.ts'
+import { SqlAccess } from './sql-access.ts'
 import { SqlGarbage } from './sql-garbage.ts'
 import { SqlInventory } from './sql-inventory.ts'
 import { SqlOutbox } from './sql-outbox.ts'
@@ -84,6 +85,7 @@ class SqlMetadataStore implements MetadataStore {
   readonly listRepositories: MetadataReads['listRepositories']
   readonly listReferrers: MetadataReads['listReferrers']
   readonly findUpload: MetadataReads['findUpload']
+  readonly access: SqlAccess
   readonly garbage: SqlGarbage
   readonly inventory: SqlInventory
   readonly outbox: SqlOutbox
@@ -106,6 +108,7 @@ class SqlMetadataStore implements MetadataStore {
       // Opened in some thread that has not told the writer yet.
       (await changes.settle().then(() => reads.findUpload(repository, id)))
     this.#fresh = new FreshUploads(changes)
+    this.access = new SqlAccess({ database, changes })
     this.garbage = new SqlGarbage({ database, changes })
     this.inventory = new SqlInventory({ database, changes })
     this.outbox = new SqlOutbox({ database, changes })

@@ -13,11 +13,14 @@ import { SqliteDatabase } from '../../../src/metadata/sql/sqlite-database.ts'
 import { openForWriting } from '../../../src/metadata/sql/sqlite-file.ts'
 import { SqliteWriter } from '../../../src/metadata/sql/sqlite-writer.ts'
 import { UploadClaims } from '../../../src/metadata/sql/upload-claims.ts'
+import { accessStoreContract } from '../access-store-contract.ts'
 import { metadataStoreContract } from '../metadata-store-contract.ts'
 import { newFolder, openInProcess, openThroughPorts } from './open-sqlite.ts'
 
 metadataStoreContract('SQLite through ports', openThroughPorts)
 metadataStoreContract('SQLite in this thread', openInProcess)
+accessStoreContract('SQLite through ports', openThroughPorts)
+accessStoreContract('SQLite in this thread', openInProcess)
 
 suite('the schema', () => {
   test('no statement of a request scans a table', () => {

@@ -1,0 +1,108 @@
+import type { RepositoryName } from '../oci/repository-name.ts'
+import { compilePattern } from '../oci/repository-pattern.ts'
+import { actions, type Action, type Principal } from './principal.ts'
+import { compileSubject } from './rule-subject.ts'
+
+/** One rule of trow.yaml: who may (or, with `deny`, may not) do what where. All words of a list count as "or". */
+export interface AccessRule {
+  /** Names, `group:NAME`, both with `*`; `users`, `robots`, `nodes`, `authenticated`, `anonymous`. */
+  readonly who: readonly string[]
+  /** Patterns as `compilePattern` has them. */
+  readonly repositories: readonly string[]
+  readonly actions: readonly Action[]
+  readonly deny?: boolean | undefined
+}
+
+export interface RuleDecision {
+  /** `silent`: the rules neither allow nor deny; a review may still allow. */
+  readonly kind: 'allowed' | 'denied' | 'silent'
+  /** Names the rule by its place, counted from 1. */
+  readonly reason: string
+  /** Its place, counted from 0. */
+  readonly rule?: number
+}
+
+/** Without rules of one's own: whoever has a password may do everything; others need a robot's scope or a review. */
+export const defaultRules: readonly AccessRule[] = [{ who: ['users'], repositories: ['**'], actions }]
+
+interface Compiled {
+  readonly place: number
+  readonly who: readonly { readonly text: string; readonly matches: (principal: Principal) => boolean }[]
+  readonly repositories: readonly {
+    readonly text: string
+    readonly matches: (repository: string) => boolean
+  }[]
+}
+
+const silent: RuleDecision = { kind: 'silent', reason: 'no rule allows it' }
+
+/** Rules made ready once, and asked on every request: a deny rule wins, wherever it stands; then any that allows. */
+export class Rules {
+  readonly #denying: ReadonlyMap<Action, readonly Compiled[]>
+  readonly #allowing: ReadonlyMap<Action, readonly Compiled[]>
+
+  constructor(rules: readonly AccessRule[]) {
+    this.#denying = byAction(rules, true)
+    this.#allowing = byAction(rules, false)
+  }
+
+  /** A robot may do what its scope says, no rule adds to it, and a deny rule takes from it. */
+  decide(principal: Principal, action: Action, repository: RepositoryName): RuleDecision {
+    const denied = find(this.#denying.get(action), principal, repository)
+    if (denied !== undefined) return says('denied', denied, action)
+    if (principal.scope !== undefined) return decideByScope(principal, action, repository)
+    const allowed = find(this.#allowing.get(action), principal, repository)
+    return allowed === undefined ? silent : says('allowed', allowed, action)
+  }
+}
+
+interface Found {
+  readonly place: number
+  readonly who: string
+  readonly repositories: string
+}
+
+function find(
+  rules: readonly Compiled[] | undefined,
+  principal: Principal,
+  repository: RepositoryName,
+): Found | undefined {
+  for (const rule of rules ?? []) {
+    const pattern = rule.repositories.find(({ matches }) => matches(repository))
+    if (pattern === undefined) continue
+    const subject = rule.who.find(({ matches }) => matches(principal))
+    if (subject !== undefined) return { place: rule.place, who: subject.text, repositories: pattern.text }
+  }
+  return undefined
+}
+
+function decideByScope(principal: Principal, action: Action, repository: RepositoryName): RuleDecision {
+  for (const grant of principal.scope ?? []) {
+    if (!grant.actions.includes(action)) continue
+    const pattern = grant.repositories.find((each) => compilePattern(each)(repository))
+    if (pattern !== undefined)
+      return { kind: 'allowed', reason: `the robot's scope has ${action} on ${pattern}` }
+  }
+  return { kind: 'denied', reason: `the robot's scope does not have ${action} on this repository` }
+}
+
+function says(kind: 'allowed' | 'denied', found: Found, action: Action): RuleDecision {
+  const verb = kind === 'allowed' ? 'allows' : 'denies'
+  const reason = `rule ${found.place + 1} ${verb} ${found.who} ${action} on ${found.repositories}`
+  return { kind, reason, rule: found.place }
+}
+
+function byAction(rules: readonly AccessRule[], deny: boolean): ReadonlyMap<Action, readonly Compiled[]> {
+  const compiled = rules.map((rule, place) => ({
+    rule,
+    place,
+    who: rule.who.map((text) => ({ text, matches: compileSubject(text) })),
+    repositories: rule.repositories.map((text) => ({ text, matches: compilePattern(text) })),
+  }))
+  return new Map(
+    actions.map((action) => [
+      action,
+      compiled.filter(({ rule }) => (rule.deny ?? false) === deny && rule.actions.includes(action)),
+    ]),
+  )
+}

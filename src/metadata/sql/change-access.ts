@@ -1,0 +1,73 @@
+import type { Instant, RobotRecord, SigningKeyRecord } from '../metadata-store.ts'
+import { durable, type Transaction } from './change.ts'
+import { compile, parameter, sqliteQueries } from './statement.ts'
+
+const queries = sqliteQueries()
+
+const insertRobot = compile(
+  queries
+    .insertInto('robot')
+    .values({
+      name: parameter<string>('name'),
+      description: parameter<string | null>('description'),
+      secret_hash: parameter<string>('secretHash'),
+      credential_id: parameter<string>('credentialId'),
+      grants: parameter<string>('grants'),
+      created_at: parameter<number>('createdAt'),
+      expires_at: parameter<number | null>('expiresAt'),
+    })
+    .onConflict((conflict) => conflict.column('name').doNothing()),
+)
+const deleteRobot = compile(queries.deleteFrom('robot').where('name', '=', parameter<string>('name')))
+
+const newerKey = compile(
+  queries
+    .selectFrom('signing_key')
+    .select('id')
+    .where('created_at', '>', parameter<number>('unlessNewerThan'))
+    .limit(1),
+)
+const insertKey = compile(
+  queries
+    .insertInto('signing_key')
+    .values({
+      id: parameter<string>('id'),
+      private_key: parameter<string>('privateKey'),
+      created_at: parameter<number>('createdAt'),
+    })
+    .onConflict((conflict) => conflict.column('id').doNothing()),
+)
+const deleteOldKeys = compile(
+  queries.deleteFrom('signing_key').where('created_at', '<', parameter<number>('forgetBefore')),
+)
+
+export const addRobot = durable(async (transaction: Transaction, robot: RobotRecord): Promise<boolean> => {
+  const { changes } = await transaction.run(insertRobot, {
+    ...robot,
+    description: robot.description ?? null,
+    expiresAt: robot.expiresAt ?? null,
+  })
+  return changes > 0
+})
+
+export const removeRobot = durable(
+  async (transaction: Transaction, robot: { readonly name: string }): Promise<boolean> =>
+    (await transaction.run(deleteRobot, robot)).changes > 0,
+)
+
+export const rotateSigningKey = durable(
+  async (
+    transaction: Transaction,
+    rotation: {
+      readonly key: SigningKeyRecord
+      readonly unlessNewerThan: Instant
+      readonly forgetBefore: Instant
+    },
+  ): Promise<void> => {
+    const { key, unlessNewerThan, forgetBefore } = rotation
+    if ((await transaction.get(newerKey, { unlessNewerThan })) === undefined) {
+      await transaction.run(insertKey, { ...key })
+    }
+    await transaction.run(deleteOldKeys, { forgetBefore })
+  },
+)

@@ -1,0 +1,59 @@
+import type { AccessStore, Instant, RobotRecord, SigningKeyRecord } from '../metadata-store.ts'
+import type { ChangeRunner } from './changes.ts'
+import { robotByName, robots, signingKeys } from './read-statements.ts'
+import type { Schema } from './schema.ts'
+import type { SqliteDatabase } from './sqlite-database.ts'
+
+/** Robots and signing keys: few rows, read uncached, as those who ask keep what they need. */
+export class SqlAccess implements AccessStore {
+  readonly #database: SqliteDatabase
+  readonly #changes: ChangeRunner
+
+  constructor(parts: { readonly database: SqliteDatabase; readonly changes: ChangeRunner }) {
+    this.#database = parts.database
+    this.#changes = parts.changes
+  }
+
+  addRobot(robot: RobotRecord): Promise<boolean> {
+    return this.#changes.run('addRobot', robot)
+  }
+
+  findRobot(name: string): Promise<RobotRecord | undefined> {
+    const row = this.#database.get(robotByName, { name })
+    return Promise.resolve(row === undefined ? undefined : toRobot(row))
+  }
+
+  listRobots(): Promise<readonly RobotRecord[]> {
+    return Promise.resolve(this.#database.all(robots, {}).map(toRobot))
+  }
+
+  removeRobot(name: string): Promise<boolean> {
+    return this.#changes.run('removeRobot', { name })
+  }
+
+  signingKeys(): Promise<readonly SigningKeyRecord[]> {
+    const rows = this.#database.all(signingKeys, {})
+    return Promise.resolve(
+      rows.map(({ id, private_key, created_at }) => ({ id, privateKey: private_key, createdAt: created_at })),
+    )
+  }
+
+  rotateSigningKey(
+    key: SigningKeyRecord,
+    limits: { readonly unlessNewerThan: Instant; readonly forgetBefore: Instant },
+  ): Promise<void> {
+    return this.#changes.run('rotateSigningKey', { key, ...limits })
+  }
+}
+
+function toRobot(row: Schema['robot']): RobotRecord {
+  return {
+    name: row.name,
+    description: row.description ?? undefined,
+    secretHash: row.secret_hash,
+    credentialId: row.credential_id,
+    grants: row.grants,
+    createdAt: row.created_at,
+    expiresAt: row.expires_at ?? undefined,
+  }
+}

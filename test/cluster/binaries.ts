@@ -70,7 +70,7 @@ export function missingBinaries(): string[] {
 }
 
 /**
- * Builds what is missing: a quarter of an hour on two cores for the first time. A folder of the cache appears whole or
+ * Builds what is missing: 6 to 15 minutes on two cores for the first time. A folder of the cache appears whole or
  * not at all.
  */
 export function buildBinaries(say: (line: string) => void): void {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { readFileSync, readdirSync } from 'node:fs'
+import { mkdirSync, readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startedServer, type ServerOptions, type ServerProcess } from '../support/server-process.ts'
@@ -11,13 +11,10 @@ import { writeKubeconfig } from './kubeconfig.ts'
 import { lockMachine } from './lock.ts'
 import { ClusterNode } from './node.ts'
 import { startContainerd, startKubelet } from './node-servers.ts'
-import { clusterFolder, subfolder } from './place.ts'
+import { clusterFolder, sharedCluster, subfolder } from './place.ts'
 import { eventually, runProgram, type ProgramOptions } from './program.ts'
 import { relayIn, relayOut, type Relay } from './relay.ts'
 import { removeCluster } from './removal.ts'
-
-/** Set for the test files of a run that share its cluster; trow itself refuses settings TROW_… that it does not know. */
-export const sharedCluster = 'TEST_CLUSTER'
 
 /**
  * A real Kubernetes on this machine, without a way out of it. Its state is in files, so that several processes use one:
@@ -47,6 +44,7 @@ export class Cluster {
   static async start({ nodes = 2, say = console.log } = {}): Promise<Cluster> {
     const lock = await lockMachine(say)
     removeCluster()
+    mkdirSync(clusterFolder)
     const endEarly = endWithProcess()
     const end = (): void => {
       endEarly()

@@ -1,10 +1,12 @@
-import { mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 
 // Everything of a cluster bears these names, so that the next run finds what a killed one has left.
 
 /** The one cluster of this machine: state, logs, images. */
 export const clusterFolder = '/var/tmp/trow-test-cluster'
+/** Set for the test files of a run that share its cluster; trow itself refuses settings TROW_… that it does not know. */
+export const sharedCluster = 'TEST_CLUSTER'
 /** Network namespaces and control groups of the nodes. */
 export const namespacePattern = /^trow-n\d+$/
 export const namespaceFolder = '/run/netns'
@@ -21,9 +23,9 @@ export const privateFolders: Readonly<Record<string, string>> = {
   '/var/log/containers': 'log-containers',
 }
 
-/** Makes and returns a folder below the cluster's. */
+/** Makes and returns a folder below the cluster's, which must be there: nobody but its start brings a cluster about. */
 export function subfolder(...names: readonly string[]): string {
   const path = join(clusterFolder, ...names)
-  mkdirSync(path, { recursive: true })
+  if (existsSync(clusterFolder)) mkdirSync(path, { recursive: true })
   return path
 }

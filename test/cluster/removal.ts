@@ -10,7 +10,7 @@ import {
   type Dirent,
 } from 'node:fs'
 import { join } from 'node:path'
-import { cgroupRoot, clusterFolder, namespaceFolder, namespacePattern } from './place.ts'
+import { cgroupRoot, clusterFolder, namespaceFolder, namespacePattern, sharedCluster } from './place.ts'
 
 // Synchronous throughout, so that it also runs while a process exits. Nothing is remembered: what is found by its name is
 // removed, whoever left it.
@@ -46,7 +46,10 @@ export function leftovers(): string[] {
   ]
 }
 
-/** Those in a node's namespaces, and those in its control groups: pods have networks and mounts of their own. */
+/**
+ * Those in a node's namespaces; those in its control groups, for pods have networks and mounts of their own; and test
+ * files that outlive their killed run, which would go on with the next one's cluster.
+ */
 function processes(): number[] {
   const inodes = [
     ...namespaces().map((name) => join(namespaceFolder, name)),
@@ -60,7 +63,10 @@ function processes(): number[] {
       // A dead one that nobody has waited for has no namespaces.
       if (links.includes(undefined)) return false
       if (links.some((link) => inodes.includes(/\d+/.exec(link ?? '')?.[0] ?? ''))) return true
-      return /:\/trow-n\d+(\/|$)/m.test(tryTo(() => read(`/proc/${pid}/cgroup`)) ?? '')
+      if (/:\/trow-n\d+(\/|$)/m.test(tryTo(() => read(`/proc/${pid}/cgroup`)) ?? '')) return true
+      const environment = (tryTo(() => read(`/proc/${pid}/environ`)) ?? '').split('\0')
+      const shares = environment.includes(`${sharedCluster}=${clusterFolder}`)
+      return shares && environment.some((line) => line.startsWith('NODE_TEST_CONTEXT='))
     })
 }
 

@@ -1,7 +1,7 @@
 import { globSync } from 'node:fs'
 import { SuiteRun } from '../suite-run.ts'
-import { Cluster, sharedCluster } from './cluster.ts'
-import { clusterFolder } from './place.ts'
+import { Cluster } from './cluster.ts'
+import { clusterFolder, sharedCluster } from './place.ts'
 import { clusterProblem, installClusterComponents } from './requirements.ts'
 
 // `npm run test:cluster [-- WORD]`: brings in what a cluster needs, starts one, and runs every suite on it, or those whose

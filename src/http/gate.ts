@@ -1,4 +1,5 @@
 import type { Access, Decision, TokenService } from '../access/access.ts'
+import type { NodeCertificates } from '../access/node-certificates.ts'
 import { anonymous, type Action, type Principal } from '../access/principal.ts'
 import type { AuditedAccess } from '../audit/event.ts'
 import type { AuditTrail } from '../audit/trail.ts'
@@ -24,6 +25,10 @@ export interface AccessParts {
   readonly realm: TokenRealm
   /** The audience of our tokens. */
   readonly service: string
+  /** Undefined: this registry issues none. */
+  readonly nodeCertificates: NodeCertificates | undefined
+  /** Service accounts that may ask for them: `NAMESPACE:NAME`. */
+  readonly nodeAgents: readonly string[]
 }
 
 const openDecision: Decision = { allowed: true, reason: 'access is open' }

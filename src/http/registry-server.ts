@@ -12,6 +12,7 @@ import type { TrustedProxies } from './client-address.ts'
 import { Gate, type GateOptions } from './gate.ts'
 import { healthRoutes, type HealthChecks } from './health-routes.ts'
 import { baseRoutes, listingRoutes } from './listing-routes.ts'
+import { nodeCertificateRoutes } from './node-certificate-routes.ts'
 import { manifestRoutes } from './manifest-routes.ts'
 import type { MemoryBudget } from './memory-budget.ts'
 import {
@@ -104,6 +105,7 @@ class HttpRegistry implements RegistryServer {
       ...listingRoutes(registry),
       ...healthRoutes(health),
       ...tokenRoutes(options.gate, budget),
+      ...nodeCertificateRoutes(options.gate, budget),
     ])
     this.#gate = new Gate(options.gate)
     this.#server = this.#createServer()

@@ -129,18 +129,15 @@ function credentialOf(
 ):
   | { readonly kind: 'refresh'; readonly token: string }
   | { readonly kind: 'password'; readonly authorization: string } {
-  switch (form.get('grant_type')) {
-    case 'password': {
-      const pair = `${form.get('username') ?? ''}:${form.get('password') ?? ''}`
-      return { kind: 'password', authorization: `Basic ${Buffer.from(pair, 'utf8').toString('base64')}` }
-    }
-    case 'refresh_token':
-      return { kind: 'refresh', token: form.get('refresh_token') ?? '' }
-    default:
-      throw new HttpRefusal(400, 'UNSUPPORTED', 'the grant type is not known', {
-        detail: 'grant_type is password or refresh_token',
-      })
+  const grant = form.get('grant_type')
+  if (grant === 'refresh_token') return { kind: 'refresh', token: form.get('refresh_token') ?? '' }
+  if (grant === 'password') {
+    const pair = `${form.get('username') ?? ''}:${form.get('password') ?? ''}`
+    return { kind: 'password', authorization: `Basic ${Buffer.from(pair, 'utf8').toString('base64')}` }
   }
+  throw new HttpRefusal(400, 'UNSUPPORTED', 'the grant type is not known', {
+    detail: 'grant_type is password or refresh_token',
+  })
 }
 
 function noStore(): string[] {

@@ -65,6 +65,41 @@ export async function makeAuthority(
   return { cert: `${certificate.toString('pem')}\n`, key: await exportKey(keys.privateKey, crypto) }
 }
 
+/**
+ * A client certificate for a node, for the key of a PKCS #10 request: `system:node:NAME` in `system:nodes`, as the
+ * cluster's own CA names kubelets. Throws where the request is not one, or is not signed by its own key.
+ */
+export async function issueNodeCertificate(
+  authority: Authority,
+  { node, request, life }: { readonly node: string; readonly request: string; readonly life: number },
+  crypto: Crypto,
+): Promise<string> {
+  const asked = new x509.Pkcs10CertificateRequest(request)
+  if (!(await asked.verify(crypto))) throw new Error('its signature is not by its own key')
+  const issuer = new x509.X509Certificate(authority.cert)
+  const notBefore = new Date(Date.now() - 300_000)
+  const certificate = await x509.X509CertificateGenerator.create(
+    {
+      subject: `O=system:nodes, CN=system:node:${node}`,
+      issuer: issuer.subject,
+      serialNumber: serial(crypto),
+      notBefore,
+      notAfter: new Date(notBefore.getTime() + life),
+      publicKey: asked.publicKey,
+      signingKey: await signingKeyOf(authority, crypto),
+      signingAlgorithm: algorithm,
+      extensions: [
+        new x509.BasicConstraintsExtension(false, undefined, true),
+        new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+        new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth], false),
+        await x509.AuthorityKeyIdentifierExtension.create(issuer, false, crypto),
+      ],
+    },
+    crypto,
+  )
+  return `${certificate.toString('pem')}\n${authority.cert}`
+}
+
 /** A server certificate for names and addresses; `life` in milliseconds. */
 export async function issueLeaf(
   authority: Authority,
@@ -72,13 +107,7 @@ export async function issueLeaf(
   crypto: Crypto,
 ): Promise<TlsPair> {
   const issuer = new x509.X509Certificate(authority.cert)
-  const signingKey = await crypto.subtle.importKey(
-    'pkcs8',
-    x509.PemConverter.decodeFirst(authority.key),
-    algorithm,
-    false,
-    ['sign'],
-  )
+  const signingKey = await signingKeyOf(authority, crypto)
   const keys = await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
   const notBefore = new Date(Date.now() - 3_600_000)
   const certificate = await x509.X509CertificateGenerator.create(
@@ -109,6 +138,12 @@ export async function issueLeaf(
     cert: `${certificate.toString('pem')}\n${authority.cert}`,
     key: await exportKey(keys.privateKey, crypto),
   }
+}
+
+function signingKeyOf(authority: Authority, crypto: Crypto): Promise<CryptoKey> {
+  return crypto.subtle.importKey('pkcs8', x509.PemConverter.decodeFirst(authority.key), algorithm, false, [
+    'sign',
+  ])
 }
 
 function serial(crypto: Crypto): string {

@@ -18,7 +18,6 @@ const checkInterval = 3_600_000
  */
 export async function automaticTls(settings: Settings, log: Log): Promise<TlsSource> {
   const folder = join(settings.data, 'tls')
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
   const names = namesOf(settings)
   const authority = await loadAuthority(folder, names)
   const listeners: ((pair: TlsPair) => void)[] = []
@@ -46,13 +45,15 @@ export async function automaticTls(settings: Settings, log: Log): Promise<TlsSou
   }
 }
 
-function namesOf(settings: Settings): string[] {
+export function namesOf(settings: Settings): string[] {
   const { host } = settings.listen
   const own = host === '0.0.0.0' || host === '::' ? [] : [host]
   return [...new Set(['localhost', '127.0.0.1', '::1', ...own, ...settings['tls-san']])]
 }
 
-async function loadAuthority(folder: string, names: readonly string[]): Promise<Authority> {
+/** The CA in `folder`, made where there is none. */
+export async function loadAuthority(folder: string, names: readonly string[]): Promise<Authority> {
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
   const [certPath, keyPath] = [join(folder, 'ca.crt'), join(folder, 'ca.key')]
   if (existsSync(certPath) && existsSync(keyPath)) {
     return { cert: readFileSync(certPath, 'utf8'), key: readFileSync(keyPath, 'utf8') }

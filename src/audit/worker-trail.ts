@@ -1,0 +1,86 @@
+import type { AccessMerger } from './access-merger.ts'
+import type { AuditActor, AuditedAccess, AuditNote } from './event.ts'
+import { encodeNote } from './note-text.ts'
+import type { AuditTrail } from './trail.ts'
+
+export interface WorkerTrailParts {
+  readonly merger: AccessMerger
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+  /** Unique: a UUID. */
+  readonly newId: () => string
+}
+
+const serviceAccountName = /^system:serviceaccount:([^:]+):([^:]+)$/
+const podName = 'authentication.kubernetes.io/pod-name'
+const nodeName = 'authentication.kubernetes.io/node-name'
+
+/** What one worker tells the audit. */
+export class WorkerTrail implements AuditTrail {
+  readonly #parts: WorkerTrailParts
+  readonly #actors = new WeakMap<AuditedAccess['actor'], AuditActor>()
+
+  constructor(parts: WorkerTrailParts) {
+    this.#parts = parts
+  }
+
+  allowed(access: AuditedAccess): void {
+    const actor = this.#actorOf(access.actor)
+    const { address, repository, reference, action, reason, status } = access
+    this.#parts.merger.allowed({ actor, address, repository, reference, action, reason, status }, () =>
+      this.#noteOf(access, 'allowed'),
+    )
+  }
+
+  denied(access: AuditedAccess): Promise<void> {
+    const actor = this.#actorOf(access.actor)
+    const { address, repository, reference, action, reason, status } = access
+    return this.#parts.merger.denied(
+      { actor, address, repository, reference, action, reason, status },
+      () => this.#noteOf(access, 'denied'),
+    )
+  }
+
+  note(access: AuditedAccess): string {
+    return encodeNote(this.#noteOf(access, 'allowed'))
+  }
+
+  #noteOf(access: AuditedAccess, outcome: AuditNote['outcome']): AuditNote {
+    const { action, reason, repository, reference, digest, status } = access
+    return {
+      id: this.#parts.newId(),
+      time: this.#parts.now(),
+      action,
+      outcome,
+      reason,
+      actor: this.#actorOf(access.actor),
+      repository,
+      reference,
+      client: { address: access.address, userAgent: access.userAgent },
+      request: { id: access.requestId, method: access.method, route: access.route },
+      status,
+      ...(digest !== undefined && { facts: { digest } }),
+    }
+  }
+
+  /** One and the same object for one and the same caller. */
+  #actorOf(given: AuditedAccess['actor']): AuditActor {
+    let actor = this.#actors.get(given)
+    if (actor === undefined) {
+      const { name, groups, kind, credentialId, extra } = given
+      const [, namespace, account] = serviceAccountName.exec(name) ?? []
+      actor = {
+        name,
+        groups,
+        kind,
+        credentialId,
+        serviceAccount:
+          namespace === undefined || account === undefined ? undefined : { namespace, name: account },
+        pod: extra?.[podName]?.[0],
+        node: extra?.[nodeName]?.[0] ?? (name.startsWith('system:node:') ? name.slice(12) : undefined),
+      }
+      this.#actors.set(given, actor)
+    }
+    return actor
+  }
+}

@@ -1,0 +1,63 @@
+import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads'
+import { ended, firstMessage, startThread } from './threads.ts'
+
+/** What main tells a thread that answers others. */
+export type ServedOrder =
+  /** Somebody else who asks. */
+  { readonly kind: 'attach'; readonly port: MessagePort } | { readonly kind: 'stop' }
+
+export type ServedReport =
+  | { readonly kind: 'ready' }
+  /** It cannot start for a reason that the person at the terminal can act on. */
+  | { readonly kind: 'failed'; readonly error: FailedStart }
+
+export interface FailedStart {
+  readonly code: string
+  readonly message: string
+  readonly hint: string | undefined
+  readonly exitCode: number
+}
+
+/** A thread of which there is one, asked by all others over ports of their own; main's side of it. */
+export class ServedThread {
+  readonly ended: Promise<void>
+  readonly #thread: Worker
+
+  private constructor(thread: Worker) {
+    this.#thread = thread
+    this.ended = ended(thread)
+  }
+
+  /** Resolves when it is ready; `failed` makes an error of what it says instead. */
+  static async start(
+    module: string,
+    data: object,
+    transfer: readonly MessagePort[],
+    options: {
+      readonly failed: (error: FailedStart) => Error
+      readonly onError: (error: Error) => void
+      readonly onMessage?: (message: unknown) => void
+    },
+  ): Promise<ServedThread> {
+    const thread = startThread(module, data, transfer)
+    thread.on('error', (error) => options.onError(error as Error))
+    if (options.onMessage !== undefined) thread.on('message', options.onMessage)
+    const report = await firstMessage(thread, (message: ServedReport) =>
+      message.kind === 'ready' || message.kind === 'failed' ? message : undefined,
+    )
+    if (report.kind === 'failed') throw options.failed(report.error)
+    return new ServedThread(thread)
+  }
+
+  /** A port for another thread to ask on. */
+  attach(): MessagePort {
+    const { port1, port2 } = new MessageChannel()
+    this.#thread.postMessage({ kind: 'attach', port: port1 } satisfies ServedOrder, [port1])
+    return port2
+  }
+
+  async stop(): Promise<void> {
+    this.#thread.postMessage({ kind: 'stop' } satisfies ServedOrder)
+    await this.ended
+  }
+}

@@ -1,5 +1,6 @@
 import { globSync } from 'node:fs'
 import { SuiteRun } from '../suite-run.ts'
+import { binary } from './binaries.ts'
 import { Cluster } from './cluster.ts'
 import { clusterFolder, sharedCluster } from './place.ts'
 import { clusterProblem, installClusterComponents } from './requirements.ts'
@@ -34,7 +35,9 @@ async function keep(): Promise<void> {
   if (problem !== false) throw new Error(problem)
   const cluster = await start()
   say(`a test file uses it with ${sharedCluster}=${clusterFolder}`)
-  say(`nsenter ${cluster.nodes[0]?.entrance.join(' ')} kubectl --kubeconfig ${cluster.kubeconfig()}`)
+  say(
+    `nsenter ${cluster.nodes[0]?.entrance.join(' ')} ${binary('kubectl')} --kubeconfig ${cluster.kubeconfig()}`,
+  )
   setInterval(() => {}, 60_000)
 }
 

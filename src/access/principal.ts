@@ -1,6 +1,15 @@
 /** How somebody has shown who they are. */
-export type PrincipalKind =
-  'anonymous' | 'password' | 'robot' | 'kubernetes' | 'certificate' | 'node-certificate' | 'oidc'
+export type PrincipalKind = (typeof principalKinds)[number]
+
+export const principalKinds = [
+  'anonymous',
+  'password',
+  'robot',
+  'kubernetes',
+  'certificate',
+  'node-certificate',
+  'oidc',
+] as const
 
 /** Who a request is from. Plain data: it crosses threads and is carried, signed, in our tokens. */
 export interface Principal {

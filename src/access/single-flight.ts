@@ -1,0 +1,12 @@
+/** Equal questions that come while one is being answered wait for its answer. */
+export class SingleFlight<Answer> {
+  readonly #flights = new Map<string, Promise<Answer>>()
+
+  run(key: string, ask: () => Promise<Answer>): Promise<Answer> {
+    const under = this.#flights.get(key)
+    if (under !== undefined) return under
+    const flight = ask().finally(() => this.#flights.delete(key))
+    this.#flights.set(key, flight)
+    return flight
+  }
+}

@@ -35,9 +35,8 @@ export class WorkerTrail implements AuditTrail {
   denied(access: AuditedAccess): Promise<void> {
     const actor = this.#actorOf(access.actor)
     const { address, repository, reference, action, reason, status } = access
-    return this.#parts.merger.denied(
-      { actor, address, repository, reference, action, reason, status },
-      () => this.#noteOf(access, 'denied'),
+    return this.#parts.merger.denied({ actor, address, repository, reference, action, reason, status }, () =>
+      this.#noteOf(access, 'denied'),
     )
   }
 

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import type { Log } from '../../log.ts'
 import { exitCode, UserError } from '../../user-error.ts'
+import { isAccessControlled } from './access-settings.ts'
 import type { Settings } from '../settings-schema.ts'
 
 export function isLoopback(host: string): boolean {
@@ -30,5 +31,6 @@ export function checkExposure(settings: Settings, log: Log): void {
       exitCode: exitCode.usage,
     })
   }
+  if (isAccessControlled(settings)) return
   log.warn('access is open: everybody who reaches this address may push, pull and delete', { host })
 }

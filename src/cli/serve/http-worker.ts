@@ -13,6 +13,7 @@ import { PortRunner } from '../../metadata/sql/writer-port.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
 import { openRegistry } from '../../registry/open-registry.ts'
 import { createLogger } from '../logger.ts'
+import { openGate } from './worker-gate.ts'
 import { LineBatch } from './line-batch.ts'
 import { OperationCounters } from './operation-counters.ts'
 import type { WorkerCounts, WorkerOrder, WorkerReport, WorkerStart } from './thread-protocol.ts'
@@ -68,13 +69,14 @@ const registry = openRegistry({
     grace: settings['gc-grace'],
   },
 })
+const gate = openGate(start, metadata, log)
 const lines = new LineBatch((text) => report({ kind: 'access', lines: text }))
 const server = createRegistryServer({
   registry,
   log,
   budget: MemoryBudget.attach(start.budget, start.number),
   health: healthChecks(metadata),
-  gate: { access: undefined, trail: undefined },
+  gate,
   proxies: new TrustedProxies(settings['trusted-proxies']),
   idleTimeout: settings['idle-timeout'],
   tls: start.tls,

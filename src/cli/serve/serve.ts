@@ -1,4 +1,4 @@
-import { MessageChannel } from 'node:worker_threads'
+import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { MemoryBudget } from '../../http/memory-budget.ts'
 import { Generations } from '../../metadata/sql/generations.ts'
 import type { WriterOrder, WriterStart } from '../../metadata/sql/writer-thread.ts'
@@ -11,6 +11,7 @@ import { claimPort } from './claim-port.ts'
 import { checkClock } from './clock-check.ts'
 import { openDataFolder } from './data-folder.ts'
 import { checkExposure } from './exposure.ts'
+import { startJudges } from './judges.ts'
 import { Maintenance } from './maintenance.ts'
 import { serveMetrics } from './metrics-server.ts'
 import { ended, startThread } from './threads.ts'
@@ -47,6 +48,16 @@ export async function serve({ settings: given }: ResolvedSettings, terminal: Ter
     await writerEnded
   })
 
+  const attachWriter = (): MessagePort => {
+    const { port1, port2 } = new MessageChannel()
+    writer.postMessage({ kind: 'attach', port: port1 }, [port1])
+    return port2
+  }
+  const beside = { settings, folder: folder.path, generations, logFormat }
+  const { access, audit, authorities } = await startJudges(beside, { attachWriter, log, terminal })
+  if (audit !== undefined) cleanup.defer(() => audit.stop())
+  if (access !== undefined) cleanup.defer(() => access.stop())
+
   // Where the system cannot share a port among threads, one worker serves it.
   const shared = process.platform === 'linux'
   const count = shared ? settings.workers : 1
@@ -56,7 +67,9 @@ export async function serve({ settings: given }: ResolvedSettings, terminal: Ter
     budget,
     log,
     writer,
-    tls: tls?.pair,
+    access,
+    audit,
+    tls: tls && authorities.with(tls.pair),
     accessLog: (lines) => void terminal.stdout.write(lines),
     start: {
       settings,
@@ -70,14 +83,11 @@ export async function serve({ settings: given }: ResolvedSettings, terminal: Ter
   })
   cleanup.defer(() => workers.drain(0))
   await workers.start()
-  const maintenanceChannel = new MessageChannel()
-  writer.postMessage({ kind: 'attach', port: maintenanceChannel.port1 }, [maintenanceChannel.port1])
-  const maintenance = await Maintenance.start(
-    { settings, folder: folder.path, generations, writer: maintenanceChannel.port2, logFormat },
-    log,
-  )
+  const maintenance = await Maintenance.start({ ...beside, writer: attachWriter() }, log)
   cleanup.defer(() => maintenance.stop())
-  tls?.onChange((pair) => workers.setTls(pair))
+  const renewTls = (): void => void (tls && workers.setTls(authorities.with(tls.pair)))
+  tls?.onChange(renewTls)
+  authorities.onChange(renewTls)
   const metricsAddress = settings['metrics-listen']
   if (metricsAddress !== undefined) {
     const metrics = await serveMetrics(metricsAddress, { workers, maintenance })
@@ -89,9 +99,14 @@ export async function serve({ settings: given }: ResolvedSettings, terminal: Ter
   else log.info(bannerText({ url, settings, fresh: folder.fresh, caPath: tls?.caPath }, terminal.env))
 
   const stop = waitForStop(terminal)
-  const reason = await Promise.race([stop.first, writerEnded.then(() => 'writer' as const)])
-  if (reason === 'writer') {
-    log.error('the writer has ended, so nothing can be stored: the registry ends too')
+  const reason = await Promise.race([
+    stop.first,
+    writerEnded.then(() => 'writer' as const),
+    ...(access === undefined ? [] : [access.ended.then(() => 'access' as const)]),
+    ...(audit === undefined ? [] : [audit.ended.then(() => 'audit' as const)]),
+  ])
+  if (reason !== 'SIGINT' && reason !== 'SIGTERM') {
+    log.error('a thread has ended that there is only one of: the registry ends too', { thread: reason })
     await workers.drain(0)
     return 1
   }

@@ -1,7 +1,9 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { RequestCount } from '../../http/request-counters.ts'
 import type { TlsPair } from '../../http/tls-context.ts'
+import type { ServedReport } from './served-thread.ts'
 import type { Settings } from '../settings-schema.ts'
+import type { AuditHealth } from '../../audit/audit-health.ts'
 import type { OperationCount } from './operation-counters.ts'
 
 /** What an HTTP worker is given at its start, as `workerData`. */
@@ -16,6 +18,10 @@ export interface WorkerStart {
   readonly budget: SharedArrayBuffer
   /** To the writer thread. */
   readonly writer: MessagePort
+  /** To the access thread; undefined where access is open. */
+  readonly access: MessagePort | undefined
+  /** To the audit thread; undefined where nothing is audited. */
+  readonly audit: MessagePort | undefined
   readonly logFormat: 'json' | 'text'
 }
 
@@ -42,6 +48,7 @@ export interface WorkerCounts {
   readonly lag: { readonly mean: number; readonly p99: number; readonly max: number }
 }
 
+/** What the threads beside the workers are given: maintenance, access, audit. */
 export interface MaintenanceStart {
   readonly settings: Settings
   readonly folder: string
@@ -49,6 +56,20 @@ export interface MaintenanceStart {
   readonly writer: MessagePort
   readonly logFormat: 'json' | 'text'
 }
+
+export type AccessStart = MaintenanceStart
+export type AuditStart = MaintenanceStart
+
+export type AccessReport =
+  | ServedReport
+  /** PEM: the CA of the cluster's client certificates, at first and whenever it changes. */
+  | { readonly kind: 'client-authority'; readonly cluster: string }
+
+export type AuditReport =
+  | ServedReport
+  /** For standard output. */
+  | { readonly kind: 'lines'; readonly lines: string }
+  | { readonly kind: 'health'; readonly id: number; readonly health: AuditHealth }
 
 export type MaintenanceOrder = { readonly kind: 'stop' } | { readonly kind: 'totals'; readonly id: number }
 

@@ -4,6 +4,7 @@ import type { MemoryBudget } from '../../http/memory-budget.ts'
 import type { TlsPair } from '../../http/tls-context.ts'
 import type { Log } from '../../log.ts'
 import { UserError } from '../../user-error.ts'
+import type { ServedThread } from './served-thread.ts'
 import { ended, firstMessage, startThread } from './threads.ts'
 import type { WorkerCounts, WorkerOrder, WorkerReport, WorkerStart } from './thread-protocol.ts'
 
@@ -12,8 +13,10 @@ export interface WorkerGroupOptions {
   readonly log: Log
   readonly budget: MemoryBudget
   /** All of a worker's start but what is its own. */
-  readonly start: Omit<WorkerStart, 'number' | 'writer' | 'tls'>
+  readonly start: Omit<WorkerStart, 'number' | 'writer' | 'tls' | 'access' | 'audit'>
   readonly writer: Worker
+  readonly access: ServedThread | undefined
+  readonly audit: ServedThread | undefined
   readonly tls: TlsPair | undefined
   readonly accessLog: (lines: string) => void
 }
@@ -80,11 +83,13 @@ export class WorkerGroup {
   }
 
   async #start(number: number, delay: number): Promise<void> {
-    const { start, log, writer, accessLog } = this.#options
+    const { start, log, writer, accessLog, access, audit } = this.#options
     const channel = new MessageChannel()
     writer.postMessage({ kind: 'attach', port: channel.port1 }, [channel.port1])
-    const data: WorkerStart = { ...start, number, tls: this.#tls, writer: channel.port2 }
-    const worker = startThread('http-worker', data, [channel.port2])
+    const ports = { access: access?.attach(), audit: audit?.attach() }
+    const data: WorkerStart = { ...start, ...ports, number, tls: this.#tls, writer: channel.port2 }
+    const transfer = [channel.port2, ports.access, ports.audit].filter((port) => port !== undefined)
+    const worker = startThread('http-worker', data, transfer)
     this.#workers.set(number, worker)
     worker.on('message', (report: WorkerReport) => {
       if (report.kind === 'access') accessLog(report.lines)

@@ -1,0 +1,53 @@
+import { parentPort, workerData } from 'node:worker_threads'
+import { Generations } from '../../metadata/sql/generations.ts'
+import { openSqlMetadata } from '../../metadata/sql/sql-metadata-store.ts'
+import { PortRunner } from '../../metadata/sql/writer-port.ts'
+import { exitCode, UserError } from '../../user-error.ts'
+import { openAuthority, type OpenAuthority } from '../access/open-authority.ts'
+import { createLogger } from '../logger.ts'
+import { serveCalls } from './port-calls.ts'
+import type { ServedOrder } from './served-thread.ts'
+import type { AccessReport, AccessStart } from './thread-protocol.ts'
+
+const start = workerData as AccessStart
+const { settings } = start
+const report = (message: AccessReport): void => parentPort?.postMessage(message)
+
+const log = createLogger({ format: start.logFormat, level: settings['log-level'] })
+const metadata = openSqlMetadata({
+  folder: start.folder,
+  changes: new PortRunner(start.writer),
+  generations: new Generations(start.generations),
+  cacheBytes: 0,
+})
+try {
+  const opened = await openAuthority(settings, {
+    store: metadata.access,
+    folder: start.folder,
+    log,
+    onClientAuthority: (cluster) => report({ kind: 'client-authority', cluster }),
+  })
+  serve(opened)
+  report({ kind: 'ready' })
+} catch (error) {
+  if (!(error instanceof UserError)) throw error
+  const { code, message, hint, exitCode: code_ = exitCode.failed } = error
+  report({ kind: 'failed', error: { code, message, hint, exitCode: code_ } })
+}
+
+function serve({ authority, nodeCertificates, close }: OpenAuthority): void {
+  parentPort?.on('message', (order: ServedOrder) => {
+    if (order.kind === 'attach') {
+      const target = {
+        verify: authority.verify.bind(authority),
+        review: authority.review.bind(authority),
+        signingKeys: authority.signingKeys.bind(authority),
+        issue: nodeCertificates.issue.bind(nodeCertificates),
+      }
+      serveCalls(order.port, target, ['verify', 'review', 'signingKeys', 'issue'])
+      return
+    }
+    close()
+    void metadata.close().then(() => parentPort?.close())
+  })
+}

@@ -1,0 +1,57 @@
+import { randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
+import type { MergedAccess } from '../../audit/access-merger.ts'
+import { AuditWriter } from '../../audit/audit-writer.ts'
+import { Generations } from '../../metadata/sql/generations.ts'
+import { openSqlMetadata } from '../../metadata/sql/sql-metadata-store.ts'
+import { PortRunner } from '../../metadata/sql/writer-port.ts'
+import { createLogger } from '../logger.ts'
+import { auditSinks } from './audit-sinks.ts'
+import type { ServedOrder } from './served-thread.ts'
+import type { AuditReport, AuditStart } from './thread-protocol.ts'
+
+const start = workerData as AuditStart
+const { settings } = start
+const report = (message: AuditReport): void => parentPort?.postMessage(message)
+
+const log = createLogger({ format: start.logFormat, level: settings['log-level'] })
+const metadata = openSqlMetadata({
+  folder: start.folder,
+  changes: new PortRunner(start.writer),
+  generations: new Generations(start.generations),
+  cacheBytes: 0,
+})
+const { outbox } = metadata
+const writer = await AuditWriter.open({
+  folder: settings['audit-folder'] ?? join(start.folder, 'audit'),
+  instance: hostname(),
+  outbox,
+  heads: outbox,
+  sinks: await auditSinks(settings, { log, stdout: (lines) => report({ kind: 'lines', lines }) }),
+  retention: {
+    changes: { age: settings['audit-keep-changes'] },
+    pulls: { age: settings['audit-keep-pulls'] },
+  },
+  say: log,
+  now: Date.now,
+  newId: randomUUID,
+})
+
+parentPort?.on('message', (order: ServedOrder | { readonly kind: 'health'; readonly id: number }) => {
+  if (order.kind === 'attach') take(order.port)
+  else if (order.kind === 'health') report({ kind: 'health', id: order.id, health: writer.health })
+  else void stop()
+})
+report({ kind: 'ready' })
+
+function take(port: MessagePort): void {
+  port.on('message', (batch: readonly MergedAccess[]) => writer.merged(batch))
+}
+
+async function stop(): Promise<void> {
+  await writer.close()
+  await metadata.close()
+  parentPort?.close()
+}

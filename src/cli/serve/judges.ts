@@ -1,0 +1,55 @@
+import { join } from 'node:path'
+import { readFileSync } from 'node:fs'
+import type { MessagePort } from 'node:worker_threads'
+import type { Log } from '../../log.ts'
+import { UserError } from '../../user-error.ts'
+import type { Terminal } from '../streams.ts'
+import { isAccessControlled, isAudited } from './access-settings.ts'
+import { ClientAuthorityList } from './client-authorities.ts'
+import { ServedThread, type FailedStart } from './served-thread.ts'
+import type { AccessReport, AuditReport, MaintenanceStart } from './thread-protocol.ts'
+
+/** The threads that say who may do what, and write down who did; undefined where settings want neither. */
+export interface Judges {
+  readonly access: ServedThread | undefined
+  readonly audit: ServedThread | undefined
+  readonly authorities: ClientAuthorityList
+}
+
+/** Throws the UserErrors of the settings that they are started with. */
+export async function startJudges(
+  start: Omit<MaintenanceStart, 'writer'>,
+  parts: {
+    readonly attachWriter: () => MessagePort
+    readonly log: Log
+    readonly terminal: Terminal
+  },
+): Promise<Judges> {
+  const { settings, folder } = start
+  const { log, terminal } = parts
+  const authorities = new ClientAuthorityList()
+  const launch = async (module: string, onMessage: (message: never) => void): Promise<ServedThread> => {
+    const writer = parts.attachWriter()
+    return ServedThread.start(module, { ...start, writer }, [writer], {
+      failed: asUserError,
+      onError: (error) => log.error('a thread died', { thread: module, stack: error.stack }),
+      onMessage: onMessage as (message: unknown) => void,
+    })
+  }
+  const audit = isAudited(settings)
+    ? await launch('audit-thread', (message: AuditReport) => {
+        if (message.kind === 'lines') terminal.stdout.write(message.lines)
+      })
+    : undefined
+  if (!isAccessControlled(settings)) return { access: undefined, audit, authorities }
+  const access = await launch('access-thread', (message: AccessReport) => {
+    if (message.kind === 'client-authority') authorities.setCluster(message.cluster)
+  })
+  // The access thread has made it by now, where there is a cluster to ask.
+  if (settings.kubernetes) authorities.setOwn(readFileSync(join(folder, 'tls', 'ca.crt'), 'utf8'))
+  return { access, audit, authorities }
+}
+
+function asUserError({ code, message, hint, exitCode }: FailedStart): Error {
+  return new UserError(code, message, { exitCode, ...(hint === undefined ? {} : { hint }) })
+}

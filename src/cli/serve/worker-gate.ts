@@ -1,0 +1,53 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import type { Authority } from '../../access/authority.ts'
+import type { NodeCertificates } from '../../access/node-certificates.ts'
+import { WorkerAccess } from '../../access/worker-access.ts'
+import { AccessMerger } from '../../audit/access-merger.ts'
+import { WorkerTrail } from '../../audit/worker-trail.ts'
+import { TrustedProxies } from '../../http/client-address.ts'
+import type { AccessParts, GateOptions } from '../../http/gate.ts'
+import { TokenRealm } from '../../http/token-realm.ts'
+import type { MetadataStore } from '../../metadata/metadata-store.ts'
+import { rulesOf } from '../access/open-authority.ts'
+import { hostsOf } from './access-settings.ts'
+import { callsTo } from './port-calls.ts'
+import type { WorkerStart } from './thread-protocol.ts'
+
+/** The audience of our tokens, and what challenges call us. */
+const service = 'trow'
+
+/** What a worker asks and tells of who may do what; empty where access is open and nothing is audited. */
+export function openGate(start: WorkerStart, metadata: MetadataStore): GateOptions {
+  return { access: openAccess(start), trail: openTrail(start, metadata) }
+}
+
+function openAccess({ access: port, settings }: WorkerStart): AccessParts | undefined {
+  if (port === undefined) return undefined
+  const authority = callsTo<Authority & NodeCertificates>(port)
+  const tokens = new OwnTokens({ keys: () => authority.signingKeys(), service, now: Date.now })
+  return {
+    access: new WorkerAccess({
+      authority,
+      rules: rulesOf(settings),
+      tokens,
+      reviews: settings.kubernetes,
+      now: Date.now,
+      cacheKey: randomBytes(32),
+    }),
+    tokens,
+    realm: new TokenRealm(hostsOf(settings), new TrustedProxies(settings['trusted-proxies'])),
+    service,
+    nodeCertificates: settings.kubernetes ? authority : undefined,
+    nodeAgents: settings['node-agents'],
+  }
+}
+
+function openTrail({ audit: port }: WorkerStart, { outbox }: MetadataStore): GateOptions['trail'] {
+  if (port === undefined) return undefined
+  const merger = new AccessMerger({
+    report: (batch) => port.postMessage(batch),
+    record: (notes) => outbox.record(notes, Date.now()),
+    now: Date.now,
+  })
+  return new WorkerTrail({ merger, now: Date.now, newId: randomUUID })
+}

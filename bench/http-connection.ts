@@ -5,6 +5,15 @@ export interface Target {
   readonly host: string
   readonly port: number
   readonly tls: boolean
+  /** Who the requests are from; undefined: nobody in particular. */
+  readonly caller?: Caller | undefined
+}
+
+export interface Caller {
+  /** An Authorization header. */
+  readonly authorization?: string
+  /** PEM. */
+  readonly certificate?: { readonly cert: string; readonly key: string }
 }
 
 export interface Answer {
@@ -26,21 +35,23 @@ const end = Buffer.from('\r\n\r\n')
 export class HttpConnection {
   readonly #socket: net.Socket
   readonly #host: string
+  readonly #authorization: string
   #waiting: Waiting | undefined
   #chunks: Buffer[] = []
   #size = 0
   #needed = 0
 
-  private constructor(socket: net.Socket, host: string) {
+  private constructor(socket: net.Socket, target: Target) {
     this.#socket = socket
-    this.#host = host
+    this.#host = `${target.host}:${target.port}`
+    this.#authorization = authorizationOf(target)
     socket.on('data', (chunk: Buffer) => this.#receive(chunk))
     socket.on('error', (error) => this.#fail(error))
     socket.on('close', () => this.#fail(new Error('the server closed the connection')))
   }
 
   static async open(target: Target): Promise<HttpConnection> {
-    return new HttpConnection(await openSocket(target), `${target.host}:${target.port}`)
+    return new HttpConnection(await openSocket(target), target)
   }
 
   /** `body` goes out as it is, its parts one after another; replies must carry Content-Length. */
@@ -52,7 +63,7 @@ export class HttpConnection {
     if (this.#waiting !== undefined) throw new Error('a request is under way on this connection')
     const length = body.reduce((sum, part) => sum + part.length, 0)
     const withLength = method === 'GET' || method === 'HEAD' ? '' : `Content-Length: ${length}\r\n`
-    const head = `${method} ${path} HTTP/1.1\r\nHost: ${this.#host}\r\n${withLength}${headers}\r\n`
+    const head = `${method} ${path} HTTP/1.1\r\nHost: ${this.#host}\r\n${this.#authorization}${withLength}${headers}\r\n`
     return new Promise((resolve, reject) => {
       this.#waiting = { bodiless: method === 'HEAD', resolve, reject }
       if (this.#socket.destroyed) return this.#fail(new Error('the connection is closed'))
@@ -111,11 +122,22 @@ export function headerOf(head: string, name: string): string | undefined {
   return head.slice(start + name.length + 3, stop === -1 ? undefined : stop).trim()
 }
 
+/** A header line, or nothing. */
+export function authorizationOf({ caller }: Target): string {
+  return caller?.authorization === undefined ? '' : `Authorization: ${caller.authorization}\r\n`
+}
+
 /** Certificates are not checked: the bench makes them, and only talks to this machine. */
-export function openSocket({ host, port, tls: secure }: Target): Promise<net.Socket> {
+export function openSocket({ host, port, tls: secure, caller }: Target): Promise<net.Socket> {
   return new Promise((resolve, reject) => {
     const socket = secure
-      ? tls.connect({ host, port, rejectUnauthorized: false, ALPNProtocols: ['http/1.1'] })
+      ? tls.connect({
+          host,
+          port,
+          rejectUnauthorized: false,
+          ALPNProtocols: ['http/1.1'],
+          ...caller?.certificate,
+        })
       : net.connect({ host, port, noDelay: true })
     socket.once('error', reject)
     socket.once(secure ? 'secureConnect' : 'connect', () => {

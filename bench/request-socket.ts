@@ -1,6 +1,6 @@
 import type net from 'node:net'
 import { manifestType } from './content.ts'
-import { headerOf, type Target } from './http-connection.ts'
+import { authorizationOf, headerOf, type Target } from './http-connection.ts'
 
 const end = Buffer.from('\r\n\r\n')
 
@@ -22,7 +22,7 @@ export class RequestSocket {
   constructor(socket: net.Socket, target: Target, method: 'GET' | 'HEAD') {
     this.#socket = socket
     this.#start = `${method} `
-    this.#rest = ` HTTP/1.1\r\nHost: ${target.host}:${target.port}\r\nAccept: ${manifestType}, */*\r\n\r\n`
+    this.#rest = ` HTTP/1.1\r\nHost: ${target.host}:${target.port}\r\n${authorizationOf(target)}Accept: ${manifestType}, */*\r\n\r\n`
     this.#bodiless = method === 'HEAD'
     socket.on('data', (chunk: Buffer) => this.#receive(chunk))
     socket.on('error', () => socket.destroy())

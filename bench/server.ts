@@ -75,7 +75,8 @@ async function answers(target: Target): Promise<boolean> {
     const connection = await HttpConnection.open(target)
     const answer = await connection.request('GET', '/v2/')
     connection.close()
-    return answer.status === 200
+    // 401: it wants to know who asks.
+    return answer.status === 200 || answer.status === 401
   } catch {
     return false
   }

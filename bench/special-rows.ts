@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { runLoad, runWrk } from './load.ts'
+import { accessRows } from './access-rows.ts'
 import type { Peer } from './peers.ts'
 import { median, type Finding, type SpecialRow, type Tools } from './row.ts'
 import { hundredMegabytes, oneMegabyte, seed, seedManyRepositories } from './seed.ts'
@@ -11,6 +12,7 @@ import { residentMegabytes, type Server } from './server.ts'
 
 /** Rows about one server in several states, each with servers of its own. */
 export const specialRows: readonly SpecialRow[] = [
+  ...accessRows,
   { name: 'access log on', peers: ['trow'], measure: accessLog },
   { name: 'width of a repository', peers: ['trow'], measure: width },
   {

@@ -96,6 +96,7 @@ export const settingsSchema = z.strictObject({
   htpasswd: text.optional(),
   kubernetes: flag,
   kubeconfig: text.optional(),
+  'client-ca': text.optional(),
   'api-server-tokens': flag,
   'node-agents': list,
   'token-hosts': list,
@@ -173,6 +174,10 @@ export const settingInfo: { readonly [Name in SettingName]: SettingInfo } = {
     help: 'ask the cluster: service accounts, its certificates, RBAC on repositories.registry.trow.io',
   },
   kubeconfig: { value: 'file', help: 'how to reach the cluster; else as a pod does' },
+  'client-ca': {
+    value: 'file',
+    help: 'whose client certificates are taken, PEM; with --kubernetes it is the one of the cluster',
+  },
   'api-server-tokens': {
     value: undefined,
     help: 'take tokens that are meant for the API server itself (aws eks get-token)',
@@ -248,6 +253,7 @@ export function defaultSettings(cores: number): Readonly<Record<SettingName, unk
     htpasswd: undefined,
     kubernetes: false,
     kubeconfig: undefined,
+    'client-ca': undefined,
     'api-server-tokens': false,
     'node-agents': ['trow-node:trow-node'],
     'token-hosts': [],

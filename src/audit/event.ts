@@ -19,7 +19,12 @@ export interface AuditNote {
   readonly client: { readonly address: string; readonly userAgent: string }
   readonly request: { readonly id: string; readonly method: string; readonly route: string }
   readonly status: number | undefined
+  /** What was read, where there was no change to say it: `digest`, `mediaType`, `size`. */
+  readonly facts?: Facts | undefined
 }
+
+/** JSON: what a change did (`Facts` of the metadata), or what was read. */
+export type Facts = Readonly<Record<string, unknown>>
 
 export interface AuditActor {
   readonly name: string

@@ -1,0 +1,185 @@
+import type { AuditActor, AuditNote } from './event.ts'
+import { encodeNote } from './note-text.ts'
+
+/** What makes two accesses equal for the audit. */
+export interface Access {
+  /** One and the same object for one and the same caller: it is looked up by identity. */
+  readonly actor: AuditActor
+  readonly address: string
+  readonly repository: string | undefined
+  readonly reference: string | undefined
+  readonly action: string
+  readonly reason: string
+  readonly status: number | undefined
+}
+
+/** Equal accesses of one caller since the last report; plain data, for another thread. */
+export interface MergedAccess {
+  readonly key: string
+  /** Of the first of them: `encodeNote`. */
+  readonly note: string
+  readonly count: number
+  /** Milliseconds since the epoch. */
+  readonly first: number
+  readonly last: number
+  /** A denial: one that equals them has been recorded by itself. */
+  readonly denied: boolean
+}
+
+export interface AccessMergerParts {
+  /** Takes what was counted, at most once in `interval`, and when there is much of it. */
+  readonly report: (batch: readonly MergedAccess[]) => void
+  /** Resolves when the notes are durable: the outbox. */
+  readonly record: (notes: readonly string[]) => Promise<void>
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+  /** Milliseconds. */
+  readonly interval?: number
+  /** How many different accesses are held at most. */
+  readonly limit?: number
+}
+
+interface Entry {
+  readonly access: Access
+  readonly note: AuditNote
+  readonly first: number
+  count: number
+  last: number
+}
+
+interface Denial {
+  readonly entry: Entry
+  /** Until then equal ones are only counted. */
+  readonly until: number
+  readonly recorded: Promise<void>
+}
+
+const minute = 60_000
+
+/**
+ * A worker's side of the audit: counts equal accesses, so that their cost does not grow with their number. Allowed ones are
+ * reported within `interval`; the first of equal denials in a minute is recorded before it may be answered.
+ */
+export class AccessMerger {
+  readonly #parts: AccessMergerParts
+  readonly #interval: number
+  readonly #limit: number
+  /** By caller, address and reference; the few that differ in the rest stand in a list. */
+  #allowed = new Map<AuditActor, Map<string, Map<string, Entry[]>>>()
+  #held = 0
+  readonly #denials = new Map<string, Denial>()
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(parts: AccessMergerParts) {
+    this.#parts = parts
+    this.#interval = parts.interval ?? 1000
+    this.#limit = parts.limit ?? 10_000
+  }
+
+  /** `describe` is called for the first of equal ones only. */
+  allowed(access: Access, describe: () => AuditNote): void {
+    const entries = this.#entriesOf(access)
+    for (const entry of entries) {
+      const known = entry.access
+      if (
+        known.repository === access.repository &&
+        known.action === access.action &&
+        known.status === access.status &&
+        known.reason === access.reason
+      ) {
+        entry.count++
+        entry.last = this.#parts.now()
+        return
+      }
+    }
+    const now = this.#parts.now()
+    entries.push({ access, note: describe(), first: now, last: now, count: 1 })
+    if (++this.#held >= this.#limit) this.flush()
+    else this.#flushSoon()
+  }
+
+  /**
+   * Resolves when the denial, or an equal one of the last minute, is durable. Rejects where it cannot be recorded
+   * (OciError UNAVAILABLE or STORAGE_FULL): then the reply must say so instead.
+   */
+  async denied(access: Access, describe: () => AuditNote): Promise<void> {
+    const now = this.#parts.now()
+    const key = keyOf(access, 'denied')
+    const known = this.#denials.get(key)
+    if (known !== undefined && now < known.until) {
+      known.entry.count++
+      known.entry.last = now
+      this.#flushSoon()
+      return known.recorded
+    }
+    if (known !== undefined || this.#denials.size >= this.#limit) this.flush()
+    const note = describe()
+    const recorded = this.#parts.record([encodeNote(note)])
+    const entry: Entry = { access, note, first: now, last: now, count: 0 }
+    const denial: Denial = { entry, until: now + minute, recorded }
+    if (this.#denials.size < this.#limit) this.#denials.set(key, denial)
+    try {
+      await recorded
+    } catch (error) {
+      if (this.#denials.get(key) === denial) this.#denials.delete(key)
+      throw error
+    }
+  }
+
+  /** Reports all that was counted. */
+  flush(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    const batch: MergedAccess[] = []
+    for (const addresses of this.#allowed.values()) {
+      for (const references of addresses.values()) {
+        for (const entries of references.values()) {
+          for (const entry of entries) batch.push(merged(keyOf(entry.access, 'allowed'), entry, false))
+        }
+      }
+    }
+    this.#allowed = new Map()
+    this.#held = 0
+    const now = this.#parts.now()
+    for (const [key, { entry, until }] of this.#denials) {
+      if (entry.count > 0) batch.push(merged(key, entry, true))
+      entry.count = 0
+      if (now >= until) this.#denials.delete(key)
+    }
+    if (batch.length > 0) this.#parts.report(batch)
+  }
+
+  #entriesOf({ actor, address, reference = '' }: Access): Entry[] {
+    let addresses = this.#allowed.get(actor)
+    if (addresses === undefined) this.#allowed.set(actor, (addresses = new Map()))
+    let references = addresses.get(address)
+    if (references === undefined) addresses.set(address, (references = new Map()))
+    let entries = references.get(reference)
+    if (entries === undefined) references.set(reference, (entries = []))
+    return entries
+  }
+
+  #flushSoon(): void {
+    this.#timer ??= setTimeout(() => this.flush(), this.#interval).unref()
+  }
+}
+
+function merged(key: string, { note, count, first, last }: Entry, denied: boolean): MergedAccess {
+  return { key, note: encodeNote(note), count, first, last, denied }
+}
+
+function keyOf(access: Access, outcome: string): string {
+  const { actor, address, repository, reference, action, reason, status } = access
+  return JSON.stringify([
+    outcome,
+    actor.kind,
+    actor.name,
+    actor.credentialId,
+    address,
+    repository,
+    reference,
+    action,
+    reason,
+    status,
+  ])
+}

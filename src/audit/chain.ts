@@ -1,0 +1,63 @@
+import { hash } from 'node:crypto'
+
+/** The two logs: accesses that changed or were refused and what the audit says of itself; and accesses that were allowed. */
+export type LogName = 'changes' | 'pulls'
+
+export const logNames: readonly LogName[] = ['changes', 'pulls']
+
+/** Where a chain stands: the last line's number, from 1, and its hash (hexadecimal SHA-256). */
+export interface Link {
+  readonly seq: number
+  readonly hash: string
+}
+
+export const beginning: Link = { seq: 0, hash: '0'.repeat(64) }
+
+export interface ChainedLine extends Link {
+  readonly prev: string
+  /** The exact bytes of the event, as UTF-8. */
+  readonly event: Buffer
+}
+
+/** `{"seq":…,"prev":"…","hash":"…","event":…}`, without the newline. `event` must be JSON without raw newlines. */
+export function chainLine(
+  log: LogName,
+  after: Link,
+  event: string,
+): { readonly line: string; readonly link: Link } {
+  const seq = after.seq + 1
+  const digest = lineHash(log, { seq, prev: after.hash, event })
+  return {
+    line: `{"seq":${seq},"prev":"${after.hash}","hash":"${digest}","event":${event}}`,
+    link: { seq, hash: digest },
+  }
+}
+
+const head = /^\{"seq":([1-9]\d{0,14}),"prev":"([0-9a-f]{64})","hash":"([0-9a-f]{64})","event":\{/
+const longestHead = 200
+
+/** Undefined where it is not exactly what `chainLine` makes; says nothing of the hash. */
+export function parseLine(line: Buffer): ChainedLine | undefined {
+  const match = head.exec(line.toString('latin1', 0, longestHead))
+  if (match === null || line.at(-1) !== closing || line.at(-2) !== closing) return undefined
+  const [text, seq, prev, digest] = match as unknown as [string, string, string, string]
+  return { seq: Number(seq), prev, hash: digest, event: line.subarray(text.length - 1, -1) }
+}
+
+const closing = '}'.charCodeAt(0)
+
+/** Whether the line is as it was written: its hash covers the log's name, its number, the one before, and the event's bytes. */
+export function isIntact(log: LogName, line: ChainedLine): boolean {
+  return lineHash(log, line) === line.hash
+}
+
+function lineHash(
+  log: LogName,
+  line: { readonly seq: number; readonly prev: string; readonly event: string | Buffer },
+): string {
+  const covered = `trow-audit-v1\n${log}\n${line.seq}\n${line.prev}\n`
+  return hash(
+    'sha256',
+    typeof line.event === 'string' ? covered + line.event : Buffer.concat([Buffer.from(covered), line.event]),
+  )
+}

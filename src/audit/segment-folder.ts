@@ -1,0 +1,118 @@
+import { createReadStream, createWriteStream } from 'node:fs'
+import { mkdir, open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises'
+import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { createGzip } from 'node:zlib'
+import { logNames, type LogName } from './chain.ts'
+
+/** One file of a log: `changes-000000000001.jsonl`, and `.gz` once it is sealed. The number is that of its first line. */
+export interface Segment {
+  readonly log: LogName
+  readonly first: number
+  readonly sealed: boolean
+  readonly file: string
+}
+
+export function segmentName(log: LogName, first: number): string {
+  return `${log}-${String(first).padStart(12, '0')}.jsonl`
+}
+
+const pattern = new RegExp(`^(${logNames.join('|')})-(\\d{12,15})\\.jsonl(\\.gz)?$`)
+const unfinished = '.tmp'
+
+/** The segments of one log by their first line; where both forms of one are there, the sealed one. None: no folder. */
+export async function listSegments(folder: string, log: LogName): Promise<Segment[]> {
+  const byFirst = new Map<number, Segment>()
+  for (const file of (await namesIn(folder)).sort()) {
+    const match = pattern.exec(file)
+    if (match?.[1] !== log) continue
+    const first = Number(match[2])
+    byFirst.set(first, { log, first, sealed: match[3] !== undefined, file })
+  }
+  return [...byFirst.values()].sort((a, b) => a.first - b.first)
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw error
+  }
+}
+
+/** The steps that change the folder, one system call or little more each: after any of them the process may end. */
+export class SegmentFolder {
+  readonly path: string
+
+  constructor(path: string) {
+    this.path = path
+  }
+
+  async make(): Promise<void> {
+    await mkdir(this.path, { recursive: true, mode: 0o700 })
+  }
+
+  names(): Promise<string[]> {
+    return namesIn(this.path)
+  }
+
+  create(name: string): Promise<FileHandle> {
+    return open(join(this.path, name), 'wx+', 0o600)
+  }
+
+  open(name: string): Promise<FileHandle> {
+    return open(join(this.path, name), 'r+')
+  }
+
+  async write(handle: FileHandle, bytes: Buffer, position: number): Promise<void> {
+    for (let done = 0; done < bytes.length;) {
+      done += (await handle.write(bytes, done, bytes.length - done, position + done)).bytesWritten
+    }
+  }
+
+  truncate(handle: FileHandle, size: number): Promise<void> {
+    return handle.truncate(size)
+  }
+
+  flush(handle: FileHandle): Promise<void> {
+    return handle.datasync()
+  }
+
+  /** Its compressed form, flushed, under the unfinished name. */
+  async compress(name: string): Promise<string> {
+    const target = `${name}.gz${unfinished}`
+    await pipeline(
+      createReadStream(join(this.path, name)),
+      createGzip(),
+      createWriteStream(join(this.path, target), { mode: 0o600, flush: true }),
+    )
+    return target
+  }
+
+  /** Gives an unfinished file its name. */
+  rename(name: string): Promise<void> {
+    return rename(join(this.path, name), join(this.path, name.slice(0, -unfinished.length)))
+  }
+
+  remove(name: string): Promise<void> {
+    return rm(join(this.path, name), { force: true })
+  }
+
+  async flushFolder(): Promise<void> {
+    const handle = await open(this.path, 'r')
+    try {
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+  }
+
+  async size(name: string): Promise<number> {
+    return (await stat(join(this.path, name))).size
+  }
+
+  isUnfinished(name: string): boolean {
+    return name.endsWith(unfinished)
+  }
+}

@@ -1,0 +1,288 @@
+import type { FileHandle } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Log } from '../log.ts'
+import {
+  beginning,
+  chainLine,
+  isIntact,
+  parseLine,
+  type ChainedLine,
+  type Link,
+  type LogName,
+} from './chain.ts'
+import { listSegments, SegmentFolder, segmentName, type Segment } from './segment-folder.ts'
+import { firstLine, readEnd, segmentLines } from './segment-lines.ts'
+
+export interface SegmentLogParts {
+  readonly folder: SegmentFolder
+  readonly log: LogName
+  readonly say: Log
+  /** A segment is sealed when it has this many bytes, or when a day (UTC) begins. */
+  readonly segmentSize?: number
+}
+
+export interface Retention {
+  /** Milliseconds. */
+  readonly age: number
+  /** Of all files of the log. */
+  readonly bytes: number
+}
+
+interface Current {
+  readonly name: string
+  readonly handle: FileHandle
+  readonly day: number
+  /** Whole lines, flushed. */
+  size: number
+}
+
+const defaultSize = 64 * 1024 * 1024
+const dayLength = 86_400_000
+
+/**
+ * A chain of lines in files of a folder. Only one process appends. Lines are there for good when `append` resolves; when it
+ * rejects, none of them is, and it may be called again. A line that the process died in is cut off by `open`.
+ */
+export class SegmentLog {
+  readonly #parts: SegmentLogParts
+  readonly #segmentSize: number
+  #current: Current | undefined
+  #link: Link = beginning
+  /** Something of the last attempt may be in the file, or its name not yet in the folder for good. */
+  #dirty = false
+  #sealing: Promise<void> = Promise.resolve()
+
+  private constructor(parts: SegmentLogParts) {
+    this.#parts = parts
+    this.#segmentSize = parts.segmentSize ?? defaultSize
+  }
+
+  static async open(parts: SegmentLogParts): Promise<SegmentLog> {
+    const log = new SegmentLog(parts)
+    await parts.folder.make()
+    await log.#repair()
+    return log
+  }
+
+  get name(): LogName {
+    return this.#parts.log
+  }
+
+  /** The last line. */
+  get link(): Link {
+    return this.#link
+  }
+
+  /** Goes on after a line that is not there any more, so that its number is not given twice and its absence stays visible. */
+  async continueAfter(link: Link): Promise<void> {
+    const current = this.#current
+    this.#link = link
+    this.#current = undefined
+    if (current === undefined) return
+    if (this.#dirty) await this.#parts.folder.truncate(current.handle, current.size)
+    this.#sealSoon(current.name, current.handle)
+  }
+
+  /** Adds the events, all or none, flushed. Returns the lines, without newlines. `now`: milliseconds since the epoch. */
+  async append(events: readonly string[], now: number): Promise<readonly string[]> {
+    const { folder, log } = this.#parts
+    const current = await this.#writable(now)
+    if (this.#dirty) {
+      await folder.truncate(current.handle, current.size)
+      await folder.flushFolder()
+      this.#dirty = false
+    }
+    let link = this.#link
+    const lines = events.map((event) => {
+      const next = chainLine(log, link, event)
+      link = next.link
+      return next.line
+    })
+    const bytes = Buffer.from(`${lines.join('\n')}\n`)
+    this.#dirty = true
+    await folder.write(current.handle, bytes, current.size)
+    await folder.flush(current.handle)
+    this.#dirty = false
+    current.size += bytes.length
+    this.#link = link
+    return lines
+  }
+
+  /**
+   * Deletes the oldest sealed segments that retention does not keep. `record` is called with the last line that goes, and must
+   * have put on record that it does, before it goes.
+   */
+  async prune(retention: Retention, now: number, record: (last: Link) => Promise<void>): Promise<void> {
+    await this.#sealing
+    const { folder, log } = this.#parts
+    const segments = await listSegments(folder.path, log)
+    const sizes = await Promise.all(segments.map(({ file }) => folder.size(file)))
+    let total = sizes.reduce((sum, size) => sum + size, 0)
+    const going: Segment[] = []
+    let last: Link | undefined
+    for (const [index, segment] of segments.entries()) {
+      const next = segments[index + 1]
+      const first = next && (await firstLine(folder.path, next))
+      const after = first && parseLine(first)
+      if (after === undefined || !segment.sealed || next?.first !== after.seq) break
+      const old = now - eventTime(after) > retention.age
+      if (!old && total <= retention.bytes) break
+      total -= sizes[index] ?? 0
+      going.push(segment)
+      last = { seq: after.seq - 1, hash: after.prev }
+    }
+    if (last === undefined) return
+    await record(last)
+    for (const { file } of going) await folder.remove(file)
+    await folder.flushFolder()
+  }
+
+  /** The event's bytes of the whole lines, newest first. */
+  async *backwards(): AsyncGenerator<ChainedLine> {
+    const { folder, log } = this.#parts
+    for (const segment of (await listSegments(folder.path, log)).reverse()) {
+      const lines: ChainedLine[] = []
+      for await (const { bytes } of segmentLines(folder.path, segment)) {
+        const line = parseLine(bytes)
+        if (line !== undefined) lines.push({ ...line, event: Buffer.from(line.event) })
+      }
+      yield* lines.reverse()
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#sealing
+    await this.#current?.handle.close()
+    this.#current = undefined
+  }
+
+  async #writable(now: number): Promise<Current> {
+    const day = Math.floor(now / dayLength)
+    const { folder, log } = this.#parts
+    const full = this.#current
+    if (full !== undefined && (full.size === 0 || (full.size < this.#segmentSize && full.day >= day)))
+      return full
+    if (full !== undefined && this.#dirty) {
+      await folder.truncate(full.handle, full.size)
+      await folder.flush(full.handle)
+    }
+    const name = segmentName(log, this.#link.seq + 1)
+    const current = { name, handle: await folder.create(name), day, size: 0 }
+    this.#current = current
+    this.#dirty = true
+    if (full !== undefined) this.#sealSoon(full.name, full.handle)
+    return current
+  }
+
+  #sealSoon(name: string, handle?: FileHandle): void {
+    const { say } = this.#parts
+    this.#sealing = this.#sealing
+      .then(() => handle?.close())
+      .then(() => this.#seal(name))
+      .catch((error: unknown) =>
+        say.warn(
+          'a segment of the audit log could not be compressed; it stays as it is until the next start',
+          {
+            segment: name,
+            reason: (error as Error).message,
+          },
+        ),
+      )
+  }
+
+  async #seal(name: string): Promise<void> {
+    const { folder } = this.#parts
+    const target = await folder.compress(name)
+    await folder.rename(target)
+    await folder.flushFolder()
+    await folder.remove(name)
+  }
+
+  /** What a process that died may have left: unfinished files, both forms of a segment, a torn line, an empty file. */
+  async #repair(): Promise<void> {
+    const { folder, log } = this.#parts
+    const names = new Set(await folder.names())
+    for (const name of names) {
+      const finished = names.has(`${name}.gz`)
+      if (name.startsWith(`${log}-`) && (folder.isUnfinished(name) || finished)) await folder.remove(name)
+    }
+    const segments = await listSegments(folder.path, log)
+    const [last] = segments.slice(-1)
+    const end = last && !last.sealed ? await readEnd(join(folder.path, last.file)) : undefined
+    if (last !== undefined && end?.wholeSize === 0) {
+      await folder.remove(last.file)
+      return this.#repair()
+    }
+    for (const segment of segments) if (segment !== last && !segment.sealed) this.#sealSoon(segment.file)
+    if (last === undefined) return
+    if (end === undefined) {
+      this.#link = await this.#lastSealed(last)
+      return
+    }
+    const { lines, wholeSize, size } = end
+    const handle = await folder.open(last.file)
+    try {
+      if (wholeSize < size) await folder.truncate(handle, wholeSize)
+    } catch (error) {
+      await handle.close()
+      throw error
+    }
+    const first = parseLine((await firstLine(folder.path, last)) ?? Buffer.alloc(0))
+    const day = Math.floor((first === undefined ? 0 : eventTime(first)) / dayLength)
+    this.#current = { name: last.file, handle, day, size: wholeSize }
+    this.#link = await lastLink(log, toLines(lines), last)
+  }
+
+  async #lastSealed(segment: Segment): Promise<Link> {
+    const { folder, log, say } = this.#parts
+    let link: Link = { seq: segment.first - 1, hash: beginning.hash }
+    try {
+      for await (const next of links(log, segmentLines(folder.path, segment), segment)) link = next
+    } catch (error) {
+      say.error('a sealed segment of the audit log is damaged', {
+        segment: segment.file,
+        reason: (error as Error).message,
+      })
+    }
+    return link
+  }
+}
+
+async function* toLines(lines: readonly Buffer[]): AsyncGenerator<{ readonly bytes: Buffer }> {
+  for (const bytes of lines) yield { bytes }
+}
+
+/** Where the chain goes on. A line that is none any more counts, so that its number is not given twice. */
+async function lastLink(
+  log: LogName,
+  lines: AsyncIterable<{ readonly bytes: Buffer }>,
+  segment: Segment,
+): Promise<Link> {
+  let last: Link = { seq: segment.first - 1, hash: beginning.hash }
+  for await (const link of links(log, lines, segment)) last = link
+  return last
+}
+
+async function* links(
+  log: LogName,
+  lines: AsyncIterable<{ readonly bytes: Buffer }>,
+  segment: Segment,
+): AsyncGenerator<Link> {
+  let link: Link = { seq: segment.first - 1, hash: beginning.hash }
+  for await (const { bytes } of lines) {
+    const line = parseLine(bytes)
+    const { seq, hash } =
+      line !== undefined && isIntact(log, line) ? line : { seq: link.seq + 1, hash: link.hash }
+    link = { seq, hash }
+    yield link
+  }
+}
+
+/** Milliseconds since the epoch; 0 where it has none. */
+export function eventTime({ event }: ChainedLine): number {
+  try {
+    return Date.parse((JSON.parse(event.toString()) as { time: string }).time) || 0
+  } catch {
+    return 0
+  }
+}

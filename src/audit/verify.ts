@@ -1,0 +1,278 @@
+import { beginning, isIntact, parseLine, type ChainedLine, type LogName } from './chain.ts'
+import { openHead, type LogHead } from './log-head.ts'
+import { listSegments, type Segment } from './segment-folder.ts'
+import { segmentLines } from './segment-lines.ts'
+
+/** Something that should not be. `seq`: of the line, or the first of several. */
+export interface AuditProblem {
+  readonly kind: 'problem'
+  readonly log: LogName
+  readonly problem:
+    | 'edited'
+    | 'removed'
+    | 'inserted'
+    | 'reordered'
+    | 'unlinked'
+    | 'cut'
+    | 'rewritten'
+    | 'incomplete'
+    | 'unreadable'
+    | 'head-invalid'
+  readonly seq: number | undefined
+  readonly upTo: number | undefined
+  readonly file: string | undefined
+  readonly detail: string
+}
+
+export interface AuditSummary {
+  readonly kind: 'summary'
+  readonly log: LogName
+  readonly segments: number
+  readonly lines: number
+  readonly first: number | undefined
+  readonly last: number | undefined
+  /** Lines before the first, gone by retention, as a signed record says. */
+  readonly pruned: number
+  /** The head that was compared; undefined: there was none, so a cut tail could not be seen. */
+  readonly head: { readonly seq: number; readonly time: string } | undefined
+  readonly problems: number
+}
+
+export type VerifyEvent = AuditProblem | AuditSummary
+
+/** Reads one log and reports whatever does not fit. `head` must have been read before: the log may grow meanwhile. */
+export async function* verifyLog(options: {
+  readonly folder: string
+  readonly log: LogName
+  readonly head: string | undefined
+  readonly verifier: string | undefined
+}): AsyncGenerator<VerifyEvent> {
+  const { folder, log, verifier } = options
+  const check = new ChainCheck(log, verifier)
+  let problems = 0
+  const segments = await listSegments(folder, log)
+  const head = openKept(options)
+  if (head !== undefined) check.watch = head.seq
+  for (const segment of segments) {
+    for await (const problem of readSegment(check, folder, segment, segment === segments.at(-1))) {
+      problems++
+      yield problem
+    }
+  }
+  const invalid = options.head !== undefined && verifier !== undefined && head === undefined
+  for (const problem of [...check.end(), ...(invalid ? [check.badHead()] : []), ...check.compare(head)]) {
+    problems++
+    yield problem
+  }
+  yield {
+    kind: 'summary',
+    log,
+    segments: segments.length,
+    lines: check.lines,
+    first: check.first?.seq,
+    last: check.first === undefined ? undefined : check.expected - 1,
+    pruned: check.pruned,
+    head: head && { seq: head.seq, time: head.time },
+    problems,
+  }
+}
+
+function openKept(options: {
+  readonly log: LogName
+  readonly head: string | undefined
+  readonly verifier: string | undefined
+}): LogHead | undefined {
+  const { log, head, verifier } = options
+  return head === undefined || verifier === undefined ? undefined : openHead(head, 'head', log, verifier)
+}
+
+async function* readSegment(
+  check: ChainCheck,
+  folder: string,
+  segment: Segment,
+  last: boolean,
+): AsyncGenerator<AuditProblem> {
+  let number = 0
+  try {
+    for await (const { bytes, whole } of segmentLines(folder, segment)) {
+      if (whole) yield* check.line(bytes, segment, ++number)
+      // Somebody may be writing it just now; what was promised is under the head.
+      else if (!last || segment.sealed)
+        yield check.problem('incomplete', check.expected, segment, 'it ends in the midst of a line')
+    }
+  } catch (error) {
+    yield check.problem('unreadable', check.expected, segment, (error as Error).message)
+  }
+}
+
+class ChainCheck {
+  readonly #log: LogName
+  readonly #verifier: string | undefined
+  /** Numbers that were passed over and may yet come, out of order. */
+  readonly #missing = new Set<number>()
+  readonly #pruned: LogHead[] = []
+  #previous: { readonly seq: number; readonly hash: string } | undefined
+  #watched: string | undefined
+  watch = 0
+  expected = 1
+  lines = 0
+  pruned = 0
+  first: { readonly seq: number; readonly prev: string } | undefined
+
+  constructor(log: LogName, verifier: string | undefined) {
+    this.#log = log
+    this.#verifier = verifier
+  }
+
+  *line(bytes: Buffer, segment: Segment, number: number): Generator<AuditProblem> {
+    this.lines++
+    const line = parseLine(bytes)
+    if (line === undefined) {
+      const seq = this.#begin(undefined, segment, number)
+      yield this.problem('edited', seq, segment, `line ${number} is no line of a log any more`)
+      this.#previous = undefined
+      this.expected = seq + 1
+      return
+    }
+    this.#begin(line, segment, number)
+    if (!isIntact(this.#log, line)) {
+      // Its number may be what was edited.
+      yield this.problem(
+        'edited',
+        this.expected,
+        segment,
+        `line ${number} is not what was written: its hash does not fit`,
+      )
+      this.#previous = { seq: this.expected, hash: line.hash }
+      this.expected++
+      return
+    }
+    if (line.seq < this.expected) {
+      const late = this.#missing.delete(line.seq)
+      yield late
+        ? this.problem(
+            'reordered',
+            line.seq,
+            segment,
+            `line ${number} stands after line ${this.expected - 1} of the log`,
+          )
+        : this.problem('inserted', line.seq, segment, `line ${number} has a number that another line has`)
+      return
+    }
+    if (line.seq - this.expected > 10_000_000) {
+      yield this.problem(
+        'removed',
+        this.expected,
+        segment,
+        'very many lines are missing before this one',
+        line.seq - 1,
+      )
+    } else for (let seq = this.expected; seq < line.seq; seq++) this.#missing.add(seq)
+    if (this.#previous?.seq === line.seq - 1 && this.#previous.hash !== line.prev) {
+      yield this.problem('unlinked', line.seq, segment, `line ${number} does not follow the one before it`)
+    }
+    this.#previous = line
+    this.expected = line.seq + 1
+    if (line.seq === this.watch) this.#watched = line.hash
+    this.#notePruned(line)
+  }
+
+  /** What is missing for good. */
+  *end(): Generator<AuditProblem> {
+    if (this.first !== undefined && this.first.seq > 1) {
+      const before = this.first.seq - 1
+      const record = this.#pruned.find(({ seq, hash }) => seq === before && hash === this.first?.prev)
+      if (record !== undefined) this.pruned = before
+      else
+        yield this.problem(
+          'removed',
+          1,
+          undefined,
+          this.#verifier === undefined
+            ? 'the lines before the first are gone, and without the key no record of that can be believed'
+            : 'the lines before the first are gone, and no signed record says that retention took them',
+          before,
+        )
+    } else if (this.first !== undefined && this.first.prev !== beginning.hash) {
+      yield this.problem('unlinked', 1, undefined, 'the first line does not begin the chain')
+    }
+    for (const [from, to] of ranges([...this.#missing].sort((a, b) => a - b))) {
+      yield this.problem(
+        'removed',
+        from,
+        undefined,
+        from === to ? 'the line is missing' : `lines ${from} to ${to} are missing`,
+        to,
+      )
+    }
+  }
+
+  *compare(head: LogHead | undefined): Generator<AuditProblem> {
+    if (head === undefined || head.seq === 0) return
+    const last = this.expected - 1
+    if (last < head.seq) {
+      yield this.problem(
+        'cut',
+        last + 1,
+        undefined,
+        `the head signed at ${head.time} counts ${head.seq} lines, the log ends at ${last}`,
+        head.seq,
+      )
+    } else if (this.#watched !== undefined && this.#watched !== head.hash) {
+      yield this.problem(
+        'rewritten',
+        head.seq,
+        undefined,
+        `line ${head.seq} is not the one of the head signed at ${head.time}`,
+      )
+    }
+  }
+
+  badHead(): AuditProblem {
+    return this.problem(
+      'head-invalid',
+      undefined,
+      undefined,
+      'the kept head is not signed by the key of this registry',
+    )
+  }
+
+  problem(
+    problem: AuditProblem['problem'],
+    seq: number | undefined,
+    segment: Segment | undefined,
+    detail: string,
+    upTo = seq,
+  ): AuditProblem {
+    return { kind: 'problem', log: this.#log, problem, seq, upTo, file: segment?.file, detail }
+  }
+
+  /** The number that this line should have: the first of all, or of a file, may be taken from the file's name. */
+  #begin(line: ChainedLine | undefined, segment: Segment, number: number): number {
+    if (this.first === undefined && this.lines === 1) {
+      this.expected = segment.first
+      this.first = { seq: segment.first, prev: line?.seq === segment.first ? line.prev : beginning.hash }
+    } else if (line === undefined && number === 1 && segment.first > this.expected) {
+      for (let seq = this.expected; seq < segment.first; seq++) this.#missing.add(seq)
+      this.expected = segment.first
+    }
+    return this.expected
+  }
+
+  #notePruned(line: ChainedLine): void {
+    if (this.#verifier === undefined || !line.event.includes('"type":"io.trow.audit.pruned.v1"')) return
+    const { data } = JSON.parse(line.event.toString()) as { data?: { signed?: string } }
+    const record = openHead(String(data?.signed), 'pruned', this.#log, this.#verifier)
+    if (record !== undefined) this.#pruned.push(record)
+  }
+}
+
+function ranges(numbers: readonly number[]): [from: number, to: number][] {
+  const found: [number, number][] = []
+  for (const number of numbers) {
+    const last = found.at(-1)
+    if (last !== undefined && last[1] === number - 1) last[1] = number
+    else found.push([number, number])
+  }
+  return found
+}

@@ -3,8 +3,10 @@ import type { Settings } from '../settings-schema.ts'
 /** Whether anybody is asked who they are. */
 export function isAccessControlled(settings: Settings): boolean {
   if (settings.auth !== 'auto') return settings.auth === 'on'
-  const { htpasswd, kubernetes, access, oidc } = settings
-  return htpasswd !== undefined || kubernetes || access.length > 0 || oidc.length > 0
+  const { htpasswd, kubernetes, access, oidc, 'client-ca': clientCa } = settings
+  return (
+    htpasswd !== undefined || clientCa !== undefined || kubernetes || access.length > 0 || oidc.length > 0
+  )
 }
 
 export function isAudited(settings: Settings): boolean {

@@ -5,6 +5,7 @@ import type { Log } from '../../log.ts'
 import { UserError } from '../../user-error.ts'
 import type { Terminal } from '../streams.ts'
 import { isAccessControlled, isAudited } from './access-settings.ts'
+import { watchClientCa } from './client-ca-file.ts'
 import { ClientAuthorityList } from './client-authorities.ts'
 import { ServedThread, type FailedStart } from './served-thread.ts'
 import type { AccessReport, AuditReport, MaintenanceStart } from './thread-protocol.ts'
@@ -14,6 +15,7 @@ export interface Judges {
   readonly access: ServedThread | undefined
   readonly audit: ServedThread | undefined
   readonly authorities: ClientAuthorityList
+  readonly stopWatching: () => void
 }
 
 /** Throws the UserErrors of the settings that they are started with. */
@@ -28,6 +30,11 @@ export async function startJudges(
   const { settings, folder } = start
   const { log, terminal } = parts
   const authorities = new ClientAuthorityList()
+  const clientCa = settings['client-ca']
+  const stopWatching =
+    clientCa === undefined || settings.kubernetes
+      ? (): void => {}
+      : watchClientCa(clientCa, log, (pem) => authorities.setCluster(pem))
   const launch = async (module: string, onMessage: (message: never) => void): Promise<ServedThread> => {
     const writer = parts.attachWriter()
     return ServedThread.start(module, { ...start, writer }, [writer], {
@@ -41,13 +48,13 @@ export async function startJudges(
         if (message.kind === 'lines') terminal.stdout.write(message.lines)
       })
     : undefined
-  if (!isAccessControlled(settings)) return { access: undefined, audit, authorities }
+  if (!isAccessControlled(settings)) return { access: undefined, audit, authorities, stopWatching }
   const access = await launch('access-thread', (message: AccessReport) => {
     if (message.kind === 'client-authority') authorities.setCluster(message.cluster)
   })
   // The access thread has made it by now, where there is a cluster to ask.
   if (settings.kubernetes) authorities.setOwn(readFileSync(join(folder, 'tls', 'ca.crt'), 'utf8'))
-  return { access, audit, authorities }
+  return { access, audit, authorities, stopWatching }
 }
 
 function asUserError({ code, message, hint, exitCode }: FailedStart): Error {

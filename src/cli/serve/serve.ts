@@ -54,7 +54,9 @@ export async function serve({ settings: given }: ResolvedSettings, terminal: Ter
     return port2
   }
   const beside = { settings, folder: folder.path, generations, logFormat }
-  const { access, audit, authorities } = await startJudges(beside, { attachWriter, log, terminal })
+  const judges = await startJudges(beside, { attachWriter, log, terminal })
+  const { access, audit, authorities } = judges
+  cleanup.defer(() => judges.stopWatching())
   if (audit !== undefined) cleanup.defer(() => audit.stop())
   if (access !== undefined) cleanup.defer(() => access.stop())
 

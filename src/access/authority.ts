@@ -14,6 +14,8 @@ export interface Authority {
   verify(credential: Credential, source: string): Promise<Verified>
   /** SubjectAccessReview. One at a time per principal, action and repository; others wait for its answer. */
   review(principal: Principal, action: Action, repository: RepositoryName): Promise<Reviewed>
+  /** The same for `list` on all repositories of a namespace (undefined: those of one segment), as a catalogue needs it. */
+  reviewNamespace(principal: Principal, namespace: string | undefined): Promise<Reviewed>
   /** Private and public keys of our own tokens, as JWK. */
   signingKeys(): Promise<SigningKeys>
 }

@@ -1,8 +1,10 @@
 /** What a client shows. A certificate has been verified by TLS already, against the CA that `issuer` names. */
 export type Credential =
   | { readonly kind: 'basic'; readonly username: string; readonly password: string }
-  /** A token that we did not sign ourselves, or one of ours; also a refresh token. */
+  /** A token of a cluster or an OIDC issuer, or an access token of ours; never a refresh token. */
   | { readonly kind: 'bearer'; readonly token: string }
+  /** A refresh token of ours, which only the token service takes. */
+  | { readonly kind: 'refresh'; readonly token: string }
 
 export interface ClientCertificate {
   readonly commonName: string
@@ -11,4 +13,6 @@ export interface ClientCertificate {
   readonly serial: string
   /** Whose CA the chain ends in: the cluster's client CA or trow's own. */
   readonly issuer: 'cluster' | 'trow'
+  /** When it ends, in milliseconds since the epoch. */
+  readonly validTo?: number
 }

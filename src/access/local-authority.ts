@@ -1,0 +1,147 @@
+import type { RepositoryName } from '../oci/repository-name.ts'
+import { OciError } from '../oci/oci-error.ts'
+import type { Authority, Instant, Reviewed, SigningKeys, Verified } from './authority.ts'
+import type { Credential } from './credential.ts'
+import type { FailureDelays } from './failures.ts'
+import type { KubernetesTokens } from './kubernetes-tokens.ts'
+import type { OidcTokens } from './oidc.ts'
+import type { OwnTokens } from './own-tokens.ts'
+import type { Passwords } from './passwords.ts'
+import { robotPrefix, type Action, type Principal } from './principal.ts'
+import type { Reviews } from './reviews.ts'
+import type { Robots } from './robots.ts'
+import type { SigningKeyRing } from './signing-keys.ts'
+import { sourceProblem } from './source-names.ts'
+import type { TokenUse, TokenVerdict } from './token-format.ts'
+import { readUnverified } from './unverified-token.ts'
+
+/** What is configured; a kind of caller whose part is missing is refused in words. */
+export interface AuthorityParts {
+  readonly now: () => Instant
+  readonly delays: FailureDelays
+  readonly ring: SigningKeyRing
+  readonly ownTokens: OwnTokens
+  readonly robots: Robots
+  readonly passwords: Passwords | undefined
+  readonly kubernetes: KubernetesTokens | undefined
+  readonly oidc: OidcTokens | undefined
+  readonly reviews: Reviews | undefined
+}
+
+type Judged = Extract<TokenVerdict, { ok: true }> | Extract<Verified, { ok: false }>
+
+const answerFor = 10_000
+/** Tokens of clouds that are no JWT: EKS, OpenShift, GKE. */
+const opaqueToken = /^(?:k8s-aws-v1\.|sha256~|ya29\.)/
+
+/** The authority itself, in the thread that has it. */
+export class LocalAuthority implements Authority {
+  readonly #parts: AuthorityParts
+
+  constructor(parts: AuthorityParts) {
+    this.#parts = parts
+  }
+
+  async verify(credential: Credential, source: string): Promise<Verified> {
+    const verified = await this.#verify(credential, source)
+    if (!verified.ok) return verified
+    const problem = sourceProblem(verified.principal)
+    return problem === undefined ? verified : this.#refused(problem)
+  }
+
+  review(principal: Principal, action: Action, repository: RepositoryName): Promise<Reviewed> {
+    return this.#parts.reviews?.review(principal, action, repository) ?? this.#nobodyToAsk()
+  }
+
+  reviewNamespace(principal: Principal, namespace: string | undefined): Promise<Reviewed> {
+    return this.#parts.reviews?.reviewNamespace(principal, namespace) ?? this.#nobodyToAsk()
+  }
+
+  signingKeys(): Promise<SigningKeys> {
+    return this.#parts.ring.keys()
+  }
+
+  #verify(credential: Credential, source: string): Verified | Promise<Verified> {
+    switch (credential.kind) {
+      case 'bearer':
+        return this.#token(credential.token, source)
+      case 'refresh':
+        return this.#refresh(credential.token)
+      case 'basic':
+        return this.#basic(credential.username, credential.password, source)
+    }
+  }
+
+  /** A password that is a token is judged as one: the user name is then free text. */
+  #basic(username: string, password: string, source: string): Verified | Promise<Verified> {
+    const { robots, passwords, kubernetes } = this.#parts
+    if (username.startsWith(robotPrefix)) return robots.verify(username, password, source)
+    const isToken =
+      readUnverified(password) !== undefined || (kubernetes !== undefined && opaqueToken.test(password))
+    if (isToken) return this.#token(password, source)
+    return passwords?.verify(username, password, source) ?? this.#refused('nobody has a password here')
+  }
+
+  #token(token: string, source: string): Verified | Promise<Verified> {
+    const { ownTokens, kubernetes, oidc } = this.#parts
+    if (ownTokens.claims(token)) return this.#own(token)
+    if (oidc?.claims(token) === true) return oidc.verify(token)
+    if (kubernetes === undefined) return this.#refused('nobody here knows who issued the token')
+    return kubernetes.recall(token) ?? this.#askCluster(kubernetes, token, source)
+  }
+
+  /** Each token that is new costs the API server a question, so one source may put only so many that are wrong. */
+  async #askCluster(kubernetes: KubernetesTokens, token: string, source: string): Promise<Verified> {
+    const attempt = this.#parts.delays.begin(undefined, source)
+    if (attempt.kind === 'wait') {
+      const retryAfter = Math.ceil(attempt.milliseconds / 1000)
+      const reason = 'there were too many wrong tokens: wait before the next'
+      return { ok: false, kind: 'throttled', reason, retryAfter, until: this.#parts.now() }
+    }
+    const verified = await kubernetes.verify(token)
+    if (verified.ok || verified.kind !== 'refused') attempt.undone()
+    return verified
+  }
+
+  async #own(token: string): Promise<Verified> {
+    const verdict = await this.#judge('access', token)
+    if (!verdict.ok) return verdict
+    return { ok: true, principal: verdict.principal, until: verdict.expiresAt }
+  }
+
+  /** It falls with what it was given for: another password, or the robot's end, ends it. */
+  async #refresh(token: string): Promise<Verified> {
+    const verdict = await this.#judge('refresh', token)
+    if (!verdict.ok) return verdict
+    const { principal, expiresAt } = verdict
+    const until = Math.min(this.#parts.now() + answerFor, expiresAt)
+    if (principal.kind === 'certificate') return { ok: true, principal, until }
+    let current: Principal | undefined
+    if (principal.kind === 'password') current = this.#parts.passwords?.find(principal.name)
+    if (principal.kind === 'robot') current = await this.#parts.robots.find(principal.name)
+    if (current === undefined || current.credentialId !== principal.credentialId)
+      return this.#refused('what the refresh token was given for is gone or was changed: log in again')
+    return { ok: true, principal: current, until }
+  }
+
+  async #judge(use: TokenUse, token: string): Promise<Judged> {
+    let verdict: TokenVerdict
+    try {
+      verdict = await this.#parts.ownTokens.verify(use, token)
+    } catch (error) {
+      if (!(error instanceof OciError)) throw error
+      const until = this.#parts.now()
+      return { ok: false, kind: 'unavailable', reason: error.message, retryAfter: 5, until }
+    }
+    return verdict.ok ? verdict : this.#refused(verdict.reason)
+  }
+
+  #refused(reason: string): Extract<Verified, { ok: false }> {
+    return { ok: false, kind: 'refused', reason, until: this.#parts.now() + answerFor }
+  }
+
+  #nobodyToAsk(): Promise<Reviewed> {
+    const until = this.#parts.now() + answerFor
+    return Promise.resolve({ kind: 'answered', allowed: false, reason: 'no cluster is asked', until })
+  }
+}

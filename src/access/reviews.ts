@@ -1,0 +1,165 @@
+import {
+  ClusterUnavailable,
+  type AccessReview,
+  type AccessReviewResult,
+  type ClusterReviews,
+} from '../cluster/reviews.ts'
+import type { RepositoryName } from '../oci/repository-name.ts'
+import type { Instant, Reviewed } from './authority.ts'
+import { ExpiringCache } from './expiring-cache.ts'
+import { plain } from './kubernetes-tokens.ts'
+import { principalKey, type Action, type Principal } from './principal.ts'
+import { SingleFlight } from './single-flight.ts'
+
+type Verb = AccessReview['verb']
+type Place = Pick<AccessReview, 'namespace' | 'name'>
+
+interface Known {
+  readonly allowed: boolean
+  readonly reason: string
+  /** When the cluster said so. */
+  readonly confirmedAt: Instant
+  /** Ask again then. */
+  readonly until: Instant
+}
+
+const allowFor = 30_000
+const denyFor = 5000
+const staleFor = 10 * 60_000
+const askAgainAfter = 5000
+const retryAfter = 5
+const verbsOf: Readonly<Record<Action, readonly Verb[]>> = {
+  pull: ['get'],
+  push: ['create', 'update'],
+  delete: ['delete'],
+  list: ['list'],
+}
+
+/**
+ * What Kubernetes RBAC says, by SubjectAccessReview on `repositories.registry.trow.io`: the first segment of a name is
+ * the namespace, the rest the name; a name of one segment is cluster-scoped. One review for each caller, verb and
+ * repository in the life of its answer: an allow 30 s, a deny 5 s. While the API server does not answer, a `get` goes on
+ * for ten minutes from when it was last allowed.
+ */
+export class Reviews {
+  readonly #cluster: ClusterReviews
+  readonly #now: () => Instant
+  readonly #known: ExpiringCache<Known>
+  readonly #silent: ExpiringCache<true>
+  readonly #flights = new SingleFlight<Reviewed>()
+
+  constructor(parts: {
+    readonly cluster: ClusterReviews
+    readonly now: () => Instant
+    readonly capacity?: number
+  }) {
+    const { now, capacity = 20_000 } = parts
+    this.#cluster = parts.cluster
+    this.#now = now
+    this.#known = new ExpiringCache({ capacity, now })
+    this.#silent = new ExpiringCache({ capacity, now })
+  }
+
+  review(principal: Principal, action: Action, repository: RepositoryName): Promise<Reviewed> {
+    const slash = repository.indexOf('/')
+    const place =
+      slash < 0
+        ? { namespace: undefined, name: repository }
+        : { namespace: repository.slice(0, slash), name: repository.slice(slash + 1) }
+    return this.#all(principal, verbsOf[action], place)
+  }
+
+  reviewNamespace(principal: Principal, namespace: string | undefined): Promise<Reviewed> {
+    return this.#all(principal, ['list'], { namespace, name: undefined })
+  }
+
+  /** Every verb must be allowed. */
+  async #all(principal: Principal, verbs: readonly Verb[], place: Place): Promise<Reviewed> {
+    if (!principal.reviewable) {
+      const reason = `the cluster does not vouch for this name, so it is not asked`
+      return { kind: 'answered', allowed: false, reason, until: this.#now() + denyFor }
+    }
+    const answers = await Promise.all(verbs.map((verb) => this.#one(principal, verb, place)))
+    const denied = answers.find((answer) => answer.kind === 'answered' && !answer.allowed)
+    if (denied !== undefined) return denied
+    const worst = answers.find(({ kind }) => kind === 'unavailable') ?? answers[0]
+    if (worst === undefined || worst.kind === 'unavailable' || answers.length === 1)
+      return worst ?? { kind: 'unavailable', reason: '', retryAfter }
+    const until = Math.min(...answers.map((answer) => (answer.kind === 'answered' ? answer.until : 0)))
+    return { ...worst, until }
+  }
+
+  async #one(principal: Principal, verb: Verb, place: Place): Promise<Reviewed> {
+    const key = JSON.stringify([principalKey(principal), verb, place.namespace ?? null, place.name ?? null])
+    const known = this.#known.get(key)
+    if (known !== undefined && known.until > this.#now()) return answered(known, this.#now())
+    if (this.#silent.get(key) === true) return unavailable
+    return this.#flights.run(key, () => this.#ask(principal, { verb, ...place }, key))
+  }
+
+  async #ask(principal: Principal, asked: Omit<AccessReview, 'user'>, key: string): Promise<Reviewed> {
+    const { name, groups, uid, extra } = principal
+    const user = {
+      name,
+      groups,
+      ...(uid === undefined ? {} : { uid }),
+      ...(extra === undefined ? {} : { extra }),
+    }
+    let result: AccessReviewResult
+    try {
+      result = await this.#cluster.reviewAccess({ user, ...asked })
+    } catch (error) {
+      if (!(error instanceof ClusterUnavailable)) throw error
+      return this.#withoutAnswer(asked.verb, key)
+    }
+    const now = this.#now()
+    const known: Known = {
+      allowed: result.allowed,
+      reason: wording(asked, result),
+      confirmedAt: now,
+      until: now + (result.allowed ? allowFor : denyFor),
+    }
+    this.#known.set(key, known, result.allowed && asked.verb === 'get' ? now + staleFor : known.until)
+    return answered(known, now)
+  }
+
+  #withoutAnswer(verb: Verb, key: string): Reviewed {
+    const now = this.#now()
+    const known = verb === 'get' ? this.#known.get(key) : undefined
+    if (known === undefined || !known.allowed) {
+      // Whoever comes in the next moment need not wait for another silence.
+      this.#silent.set(key, true, now + 1000)
+      return unavailable
+    }
+    const end = known.confirmedAt + staleFor
+    const next = { ...known, until: Math.min(now + askAgainAfter, end) }
+    this.#known.set(key, next, end)
+    return answered(next, now)
+  }
+}
+
+const unavailable: Reviewed = {
+  kind: 'unavailable',
+  reason: 'the cluster, which knows what this caller may do, does not answer',
+  retryAfter,
+}
+
+function answered({ allowed, reason, until, confirmedAt }: Known, now: Instant): Reviewed {
+  const stale = allowed && until > confirmedAt + allowFor
+  if (!stale) return { kind: 'answered', allowed, reason, until }
+  const age = Math.round((now - confirmedAt) / 1000)
+  return {
+    kind: 'answered',
+    allowed,
+    reason: `${reason} (as of ${age} s ago: the cluster does not answer)`,
+    until,
+    stale,
+  }
+}
+
+function wording({ verb, namespace, name }: Omit<AccessReview, 'user'>, result: AccessReviewResult): string {
+  const where = namespace === undefined ? 'cluster-wide' : `in namespace ${namespace}`
+  const what = `${verb} on repositories.registry.trow.io${name === undefined ? '' : ` "${name}"`} ${where}`
+  const said = plain(result.reason)
+  return `RBAC ${result.allowed ? 'allows' : 'does not allow'} ${what}${said === '' ? '' : `: ${said}`}`
+}

@@ -36,5 +36,14 @@ export interface AccessReviewResult {
   readonly reason: string
 }
 
-/** The API server did not answer, or not with an answer. */
-export class ClusterUnavailable extends Error {}
+/** The API server did not answer, or not with an answer: also where it refuses our own credential. */
+export class ClusterUnavailable extends Error {
+  /** Seconds, where the API server said when to come back. */
+  readonly retryAfter: number | undefined
+
+  constructor(message: string, options: { retryAfter?: number | undefined; cause?: unknown } = {}) {
+    super(message, { cause: options.cause })
+    this.name = 'ClusterUnavailable'
+    this.retryAfter = options.retryAfter
+  }
+}

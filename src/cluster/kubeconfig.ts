@@ -1,0 +1,300 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { delimiter, dirname, isAbsolute, join, resolve } from 'node:path'
+import { parse } from 'yaml'
+import { z } from 'zod'
+import { exitCode, UserError } from '../user-error.ts'
+import type {
+  ExecPlugin,
+  KubeCluster,
+  KubeContext,
+  KubeUser,
+  PemSource,
+  TokenOrigin,
+} from './kube-context.ts'
+
+export interface KubeconfigOptions {
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly cwd: string
+  /** `--kubeconfig`: this file alone, and it must be there. */
+  readonly kubeconfig?: string | undefined
+  /** `--context`; without it the current one. */
+  readonly context?: string | undefined
+  /** Where a pod finds its service account; elsewhere only in tests. */
+  readonly serviceAccountFolder?: string
+}
+
+const podFolder = '/var/run/secrets/kubernetes.io/serviceaccount'
+
+/**
+ * By kubectl's rules: `--kubeconfig`, else the files of KUBECONFIG merged (the first to name something wins, missing ones
+ * are passed over), else `~/.kube/config`, else what a pod was given. Throws UserError KUBECONFIG_MISSING,
+ * KUBECONFIG_INVALID, CONTEXT_UNKNOWN.
+ */
+export function loadKubeContext(options: KubeconfigOptions): KubeContext {
+  const files = filesOf(options)
+  const found = files.filter((file) => existsSync(file))
+  if (found.length === 0 && options.kubeconfig === undefined && options.context === undefined) {
+    const pod = podContext(options)
+    if (pod !== undefined) return pod
+  }
+  if (found.length === 0) {
+    throw new UserError('KUBECONFIG_MISSING', `there is no kubeconfig at ${files.join(', ')}`, {
+      hint: 'Name one with --kubeconfig or KUBECONFIG; kubectl config view shows what kubectl uses.',
+    })
+  }
+  return contextOf(found.map(readKubeconfig), options.context)
+}
+
+/** A pod's own service account, where the environment names an API server. */
+export function podContext(
+  options: Pick<KubeconfigOptions, 'env' | 'serviceAccountFolder'>,
+): KubeContext | undefined {
+  const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port } = options.env
+  const folder = options.serviceAccountFolder ?? podFolder
+  const token = join(folder, 'token')
+  if (host === undefined || host === '' || !existsSync(token)) return undefined
+  const namespace = join(folder, 'namespace')
+  return {
+    name: 'in-cluster',
+    file: undefined,
+    namespace: existsSync(namespace) ? readFileSync(namespace, 'utf8').trim() : undefined,
+    cluster: {
+      server: `https://${host.includes(':') ? `[${host}]` : host}:${port ?? '443'}`,
+      ca: { file: join(folder, 'ca.crt') },
+      insecure: false,
+      serverName: undefined,
+      proxyUrl: undefined,
+    },
+    user: {
+      name: 'service account of the pod',
+      certificate: undefined,
+      token: { kind: 'token-file', file: token },
+      impersonate: undefined,
+    },
+  }
+}
+
+function filesOf({ env, cwd, kubeconfig }: KubeconfigOptions): string[] {
+  if (kubeconfig !== undefined) return [resolve(cwd, kubeconfig)]
+  const listed = (env['KUBECONFIG'] ?? '').split(delimiter).filter((file) => file !== '')
+  if (listed.length > 0) return [...new Set(listed)].map((file) => resolve(cwd, file))
+  return [join(env['HOME'] ?? env['USERPROFILE'] ?? cwd, '.kube', 'config')]
+}
+
+const text = z.string().nullish()
+const clusterSchema = z.object({
+  server: text,
+  'certificate-authority': text,
+  'certificate-authority-data': text,
+  'insecure-skip-tls-verify': z.boolean().nullish(),
+  'tls-server-name': text,
+  'proxy-url': text,
+})
+const execSchema = z.object({
+  apiVersion: z.string(),
+  command: z.string().min(1),
+  args: z.array(z.string()).nullish(),
+  env: z.array(z.object({ name: z.string(), value: z.string() })).nullish(),
+  interactiveMode: z.enum(['Never', 'IfAvailable', 'Always']).nullish(),
+  provideClusterInfo: z.boolean().nullish(),
+  installHint: text,
+})
+const userSchema = z.object({
+  'client-certificate': text,
+  'client-certificate-data': text,
+  'client-key': text,
+  'client-key-data': text,
+  token: text,
+  tokenFile: text,
+  username: text,
+  password: text,
+  as: text,
+  'as-uid': text,
+  'as-groups': z.array(z.string()).nullish(),
+  'as-user-extra': z.record(z.string(), z.array(z.string())).nullish(),
+  exec: execSchema.nullish(),
+  'auth-provider': z
+    .object({ name: z.string(), config: z.record(z.string(), z.string()).nullish() })
+    .nullish(),
+})
+const contextSchema = z.object({ cluster: text, user: text, namespace: text })
+const kubeconfigSchema = z.object({
+  'current-context': text,
+  clusters: z.array(z.object({ name: z.string(), cluster: clusterSchema.nullish() })).nullish(),
+  users: z.array(z.object({ name: z.string(), user: userSchema.nullish() })).nullish(),
+  contexts: z.array(z.object({ name: z.string(), context: contextSchema.nullish() })).nullish(),
+})
+
+interface Kubeconfig {
+  readonly file: string
+  readonly content: z.infer<typeof kubeconfigSchema>
+}
+
+function readKubeconfig(file: string): Kubeconfig {
+  try {
+    return { file, content: kubeconfigSchema.parse(parse(readFileSync(file, 'utf8')) ?? {}) }
+  } catch (cause) {
+    throw invalid(file, cause instanceof z.ZodError ? where(cause) : reasonOf(cause), cause)
+  }
+}
+
+/** Names the place, never the value: it may be a secret. */
+function where(error: z.ZodError): string {
+  return error.issues.map(({ path }) => `${path.join('.')} is not what it should be`).join('; ')
+}
+
+/** The parser's own message quotes the line, which may hold a secret; its code does not. */
+function reasonOf(cause: unknown): string {
+  const { code, linePos } = cause as { code?: string; linePos?: readonly { line: number }[] }
+  return `${code ?? 'no YAML'}${linePos === undefined ? '' : ` in line ${linePos[0]?.line}`}`
+}
+
+function contextOf(configs: readonly Kubeconfig[], wanted: string | undefined): KubeContext {
+  const name = wanted ?? configs.map(({ content }) => content['current-context']).find((each) => each)
+  const files = configs.map(({ file }) => file).join(', ')
+  const contexts = configs.flatMap(({ file, content }) =>
+    (content.contexts ?? []).map((entry) => ({ file, ...entry })),
+  )
+  const context = contexts.find((entry) => entry.name === name)
+  if (name === undefined || name === null || context === undefined) {
+    throw new UserError(
+      'CONTEXT_UNKNOWN',
+      name ? `there is no context "${name}" in ${files}` : `${files}: no context is current`,
+      {
+        hint:
+          contexts.length === 0
+            ? 'It holds no contexts at all.'
+            : `Name one of them with --context: ${contexts.map((entry) => entry.name).join(', ')}`,
+      },
+    )
+  }
+  return {
+    name,
+    file: context.file,
+    namespace: context.context?.namespace ?? undefined,
+    cluster: clusterNamed(configs, context.context?.cluster, context),
+    user: userNamed(configs, context.context?.user, context),
+  }
+}
+
+type Named = { readonly file: string; readonly name: string }
+
+function clusterNamed(
+  configs: readonly Kubeconfig[],
+  name: string | null | undefined,
+  context: Named,
+): KubeCluster {
+  const found = firstOf(configs, ({ clusters }) => clusters, name)
+  const server = found?.entry.cluster?.server
+  if (found === undefined || !server || !/^https?:\/\//.test(server)) {
+    throw invalid(context.file, `context "${context.name}" names no cluster with a server`)
+  }
+  const cluster = found.entry.cluster ?? {}
+  const proxyUrl = cluster['proxy-url']
+  return {
+    server: server.replace(/\/+$/, ''),
+    ca: pemOf(cluster['certificate-authority-data'], cluster['certificate-authority'], found.file),
+    insecure: cluster['insecure-skip-tls-verify'] ?? false,
+    serverName: cluster['tls-server-name'] || undefined,
+    proxyUrl: proxyUrl || undefined,
+  }
+}
+
+function userNamed(
+  configs: readonly Kubeconfig[],
+  name: string | null | undefined,
+  context: Named,
+): KubeUser {
+  const found = firstOf(configs, ({ users }) => users, name)
+  if (name && found === undefined) {
+    throw invalid(context.file, `context "${context.name}" names no user that is there`)
+  }
+  const user = found?.entry.user ?? {}
+  const file = found?.file ?? context.file
+  const cert = pemOf(user['client-certificate-data'], user['client-certificate'], file)
+  const key = pemOf(user['client-key-data'], user['client-key'], file)
+  return {
+    name: name ?? '',
+    certificate: cert === undefined || key === undefined ? undefined : { cert, key },
+    token: tokenOf(user, { file, name: name ?? '' }),
+    impersonate: user.as
+      ? {
+          user: user.as,
+          uid: user['as-uid'] ?? undefined,
+          groups: user['as-groups'] ?? [],
+          extra: user['as-user-extra'] ?? {},
+        }
+      : undefined,
+  }
+}
+
+function firstOf<Entry extends { readonly name: string }>(
+  configs: readonly Kubeconfig[],
+  list: (content: Kubeconfig['content']) => readonly Entry[] | null | undefined,
+  name: string | null | undefined,
+): { readonly file: string; readonly entry: Entry } | undefined {
+  for (const { file, content } of configs) {
+    const entry = list(content)?.find((each) => each.name === name)
+    if (entry !== undefined) return { file, entry }
+  }
+  return undefined
+}
+
+function tokenOf(user: z.infer<typeof userSchema>, kept: Named): TokenOrigin | undefined {
+  if (user.tokenFile) return { kind: 'token-file', file: beside(kept.file, user.tokenFile) }
+  if (user.token) return { kind: 'token', token: user.token }
+  if (user.exec) return { kind: 'exec', plugin: pluginOf(user.exec, kept.file) }
+  if (user['auth-provider']) return providerOf(user['auth-provider'], kept)
+  if (user.username) return { kind: 'basic', username: user.username, password: user.password ?? '' }
+  return undefined
+}
+
+function pluginOf(exec: z.infer<typeof execSchema>, file: string): ExecPlugin {
+  return {
+    apiVersion: exec.apiVersion,
+    command: /[\\/]/.test(exec.command) ? beside(file, exec.command) : exec.command,
+    args: exec.args ?? [],
+    env: Object.fromEntries((exec.env ?? []).map(({ name, value }) => [name, value])),
+    interactiveMode: exec.interactiveMode ?? 'IfAvailable',
+    provideClusterInfo: exec.provideClusterInfo ?? false,
+    installHint: exec.installHint ?? undefined,
+  }
+}
+
+function providerOf(
+  { name, config }: NonNullable<z.infer<typeof userSchema>['auth-provider']>,
+  kept: Named,
+): TokenOrigin {
+  if (name !== 'oidc') return { kind: 'unsupported', provider: name }
+  const values = config ?? {}
+  return {
+    kind: 'oidc',
+    provider: {
+      issuer: values['idp-issuer-url'] ?? '',
+      clientId: values['client-id'] ?? '',
+      clientSecret: values['client-secret'] || undefined,
+      idToken: values['id-token'] || undefined,
+      refreshToken: values['refresh-token'] || undefined,
+      ca: pemOf(values['idp-certificate-authority-data'], values['idp-certificate-authority'], kept.file),
+      keptIn: { file: kept.file, user: kept.name },
+    },
+  }
+}
+
+/** What stands in the kubeconfig itself outranks a file (client-go's rule). */
+function pemOf(
+  data: string | null | undefined,
+  path: string | null | undefined,
+  file: string,
+): PemSource | undefined {
+  if (data) return { pem: Buffer.from(data, 'base64').toString('utf8') }
+  return path ? { file: beside(file, path) } : undefined
+}
+
+function beside(file: string, path: string): string {
+  return isAbsolute(path) ? path : resolve(dirname(file), path)
+}
+
+function invalid(file: string, reason: string, cause?: unknown): UserError {
+  return new UserError('KUBECONFIG_INVALID', `${file}: ${reason}`, { cause, exitCode: exitCode.failed })
+}

@@ -1,0 +1,152 @@
+import { UserError } from '../user-error.ts'
+import { ClusterFault } from './cluster-fault.ts'
+import type { ClusterConnection } from './cluster-connection.ts'
+import {
+  ClusterUnavailable,
+  type AccessReview,
+  type AccessReviewResult,
+  type ClusterReviews,
+  type ClusterUser,
+  type TokenReviewResult,
+} from './reviews.ts'
+
+/** Beyond this it is no token of any cluster: client certificates and JWTs with many groups stay far below. */
+const longestToken = 64 * 1024
+
+/** Reviews by the API server itself. Keeps nothing, and says nothing about tokens to anybody. */
+export class KubernetesReviews implements ClusterReviews {
+  readonly #connection: ClusterConnection
+
+  constructor(connection: ClusterConnection) {
+    this.#connection = connection
+  }
+
+  async reviewToken(token: string, audiences: readonly string[] | undefined): Promise<TokenReviewResult> {
+    if (token === '') return refused('it is empty')
+    if (token.length > longestToken) return refused('it is too long to be a token')
+    const spec = { token, ...(audiences === undefined ? {} : { audiences: [...audiences] }) }
+    const { status } = await this.#ask('tokenreviews', (connection) =>
+      connection.ask(({ authentication }, options) =>
+        authentication.createTokenReview(
+          { body: { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenReview', spec } },
+          options,
+        ),
+      ),
+    )
+    if (status === undefined) throw noAnswer()
+    const { user } = status
+    if (status.authenticated !== true || user?.username === undefined || user.username === '') {
+      return refused(tokenReason(status.error, token))
+    }
+    const named = status.audiences ?? []
+    const fitting = audiences?.filter((audience) => named.includes(audience)) ?? []
+    // An authenticator that minds audiences has found another one: never to be taken for a token of the API server.
+    if (audiences !== undefined && named.length > 0 && fitting.length === 0) {
+      return refused(`its audience is not ${audiences.map((each) => `"${each}"`).join(' or ')}`)
+    }
+    return { authenticated: true, user: toUser(user.username, user), audiences: fitting }
+  }
+
+  async reviewAccess({ user, verb, namespace, name }: AccessReview): Promise<AccessReviewResult> {
+    const { status } = await this.#ask('subjectaccessreviews', (connection) =>
+      connection.ask(({ authorization }, options) =>
+        authorization.createSubjectAccessReview(
+          {
+            body: {
+              apiVersion: 'authorization.k8s.io/v1',
+              kind: 'SubjectAccessReview',
+              spec: {
+                user: user.name,
+                groups: [...user.groups],
+                ...(user.uid === undefined ? {} : { uid: user.uid }),
+                ...(user.extra === undefined ? {} : { extra: copyOf(user.extra) }),
+                resourceAttributes: {
+                  group: 'registry.trow.io',
+                  version: 'v1',
+                  resource: 'repositories',
+                  verb,
+                  ...(namespace === undefined ? {} : { namespace }),
+                  ...(name === undefined ? {} : { name }),
+                },
+              },
+            },
+          },
+          options,
+        ),
+      ),
+    )
+    if (status === undefined) throw noAnswer()
+    const { allowed, denied, reason, evaluationError } = status
+    const words = reason ? reason : allowed ? 'allowed by the cluster' : 'no RBAC rule allows it'
+    return {
+      allowed: allowed && denied !== true,
+      reason: evaluationError ? `${words} (the evaluation met an error: ${evaluationError})` : words,
+    }
+  }
+
+  async #ask<T>(resource: string, ask: (connection: ClusterConnection) => Promise<T>): Promise<T> {
+    try {
+      return await ask(this.#connection)
+    } catch (error) {
+      throw toUnavailable(error, resource)
+    }
+  }
+}
+
+/** Something else than an API server answered with 200. */
+function noAnswer(): ClusterUnavailable {
+  return new ClusterUnavailable('no answer of an API server: a review without a status')
+}
+
+function toUnavailable(error: unknown, resource: string): unknown {
+  // What the credential's own kubeconfig lacks.
+  if (error instanceof UserError) return new ClusterUnavailable(error.message, { cause: error })
+  if (!(error instanceof ClusterFault)) return error
+  const { retryAfter } = error
+  const options = { retryAfter, cause: error }
+  switch (error.kind) {
+    case 'forbidden':
+      return new ClusterUnavailable(
+        `trow may not create ${resource}: bind ClusterRole system:auth-delegator to its account (${error.message})`,
+        options,
+      )
+    case 'unauthorized':
+      return new ClusterUnavailable(
+        `the API server does not know trow's own credential (${error.message})`,
+        options,
+      )
+    case 'unreachable':
+    case 'busy':
+    case 'refused':
+      return new ClusterUnavailable(error.message, options)
+  }
+}
+
+function refused(reason: string): TokenReviewResult {
+  return { authenticated: false, reason }
+}
+
+/** The authenticators' own words, without their brackets, and without anything of the token in them. */
+function tokenReason(error: string | undefined, token: string): string {
+  if (error === undefined || error === '') return 'the cluster does not know the token'
+  const parts = [token, ...token.split('.')].filter((part) => part.length >= 8)
+  const words = parts.reduce((text, part) => text.replaceAll(part, '…'), error)
+  const plain = words.replace(/^\[(.*)\]$/s, '$1').replace(/^invalid bearer token, /, '')
+  return plain.length > 300 ? `${plain.slice(0, 300)}…` : plain
+}
+
+function toUser(
+  name: string,
+  from: { uid?: string; groups?: string[]; extra?: Record<string, string[]> },
+): ClusterUser {
+  return {
+    name,
+    groups: from.groups ?? [],
+    ...(from.uid === undefined ? {} : { uid: from.uid }),
+    ...(from.extra === undefined ? {} : { extra: from.extra }),
+  }
+}
+
+function copyOf(extra: Readonly<Record<string, readonly string[]>>): Record<string, string[]> {
+  return Object.fromEntries(Object.entries(extra).map(([key, values]) => [key, [...values]]))
+}

@@ -1,0 +1,26 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir, open, realpath, rename, rm } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+
+/**
+ * Puts a whole file in the place of another in one step; a link stays a link, and what it points to is replaced. Missing
+ * folders are made, 0700.
+ */
+export async function replaceFile(path: string, content: string, mode: number): Promise<void> {
+  const target = await realpath(path).catch(() => path)
+  await mkdir(dirname(target), { recursive: true, mode: 0o700 })
+  const part = join(dirname(target), `.${basename(target)}.${randomBytes(6).toString('hex')}`)
+  try {
+    const handle = await open(part, 'wx', mode)
+    try {
+      await handle.writeFile(content)
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+    await rename(part, target)
+  } catch (error) {
+    await rm(part, { force: true })
+    throw error
+  }
+}

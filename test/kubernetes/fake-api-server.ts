@@ -1,0 +1,96 @@
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
+import type { KubeContext, KubeUser } from '../../src/cluster/kube-context.ts'
+
+export interface Asked {
+  readonly method: string
+  readonly path: string
+  readonly authorization: string | undefined
+  readonly body: { readonly spec?: Record<string, unknown> } | undefined
+}
+
+type Answer = (asked: Asked, response: ServerResponse, request: IncomingMessage) => void | Promise<void>
+
+/** For faults that a real API server does not have on demand. What the real one says is asked of it in test/cluster. */
+export interface FakeApiServer {
+  readonly url: string
+  readonly asked: readonly Asked[]
+  /** Connections ever opened. */
+  readonly connections: number
+  answer: Answer
+  close(): Promise<void>
+}
+
+export async function startFakeApiServer(answer: Answer): Promise<FakeApiServer> {
+  const asked: Asked[] = []
+  const fake = { url: '', asked, answer, connections: 0, close }
+  const server = createServer((request, response) => {
+    void (async () => {
+      const body = await text(request)
+      const one: Asked = {
+        method: request.method ?? '',
+        path: request.url ?? '',
+        authorization: request.headers.authorization,
+        body: body === '' ? undefined : (JSON.parse(body) as Asked['body']),
+      }
+      asked.push(one)
+      await fake.answer(one, response, request)
+    })()
+  })
+  server.on('connection', () => fake.connections++)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  fake.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  return fake
+
+  async function close(): Promise<void> {
+    server.closeAllConnections()
+    server.close()
+    await once(server, 'close')
+  }
+}
+
+export function reply(
+  response: ServerResponse,
+  status: number,
+  body: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  response.writeHead(status, { 'content-type': 'application/json', ...headers })
+  response.end(JSON.stringify(body))
+}
+
+/** A meta/v1 Status, as every refusal of an API server is. */
+export function failure(
+  response: ServerResponse,
+  status: number,
+  message: string,
+  retryAfter?: number,
+): void {
+  const body = { kind: 'Status', apiVersion: 'v1', status: 'Failure', message, code: status }
+  reply(response, status, body, retryAfter === undefined ? {} : { 'retry-after': String(retryAfter) })
+}
+
+export function contextFor(url: string, user: Partial<KubeUser> = {}): KubeContext {
+  return {
+    name: 'fake',
+    file: undefined,
+    namespace: undefined,
+    cluster: { server: url, ca: undefined, insecure: false, serverName: undefined, proxyUrl: undefined },
+    user: {
+      name: 'somebody',
+      certificate: undefined,
+      token: { kind: 'token', token: 'own-credential' },
+      impersonate: undefined,
+      ...user,
+    },
+  }
+}
+
+/** An unsigned JWT: only what it says of itself matters here. */
+export function jwt(claims: Readonly<Record<string, unknown>>): string {
+  const part = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url')
+  return `${part({ alg: 'none' })}.${part(claims)}.c2lnbmF0dXJl`
+}

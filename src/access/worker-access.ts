@@ -3,26 +3,18 @@ import { OciError } from '../oci/oci-error.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
 import type { Access, Decision, Shown } from './access.ts'
 import { parseAuthorization } from './authorization.ts'
-import type { Authority, Verified } from './authority.ts'
-import { certificatePrincipal } from './certificate-principal.ts'
+import type { Authority, Reviewed, Verified } from './authority.ts'
+import { certificatePrincipal } from './certificates.ts'
 import type { ClientCertificate, Credential } from './credential.ts'
 import { anonymous, type Action, type Principal } from './principal.ts'
+import type { OwnTokens } from './own-tokens.ts'
 import { RecentCache } from './recent-cache.ts'
-
-/** What the rules of the configuration say; `silent`: nothing. */
-export interface RuleDecision {
-  readonly kind: 'allowed' | 'denied' | 'silent'
-  readonly reason: string
-}
+import type { Rules } from './rules.ts'
 
 export interface WorkerAccessParts {
   readonly authority: Authority
-  readonly rules: { decide(principal: Principal, action: Action, repository: RepositoryName): RuleDecision }
-  /** Of our own access tokens. Undefined: it is none of ours; the reason, where it is but does not hold. */
-  readonly tokens: {
-    verify(token: string): Promise<Verified | undefined>
-    verifyRefresh(token: string): Promise<Verified | undefined>
-  }
+  readonly rules: Pick<Rules, 'decide'>
+  readonly tokens: Pick<OwnTokens, 'claims' | 'verify'>
   /** Whether there is a cluster to ask. */
   readonly reviews: boolean
   readonly now: () => number
@@ -32,6 +24,7 @@ export interface WorkerAccessParts {
 
 const credentialLimit = 10_000
 const decisionLimit = 50_000
+const refusedFor = 10_000
 
 interface Known {
   readonly until: number
@@ -77,11 +70,7 @@ export class WorkerAccess implements Access {
   }
 
   async refresh(token: string, address: string): Promise<Principal> {
-    const { tokens, authority } = this.#parts
-    const verified =
-      (await tokens.verifyRefresh(token)) ??
-      // An identity token of somebody else's making, as clients send it in this place.
-      (await authority.verify({ kind: 'bearer', token }, address))
+    const verified = await this.#parts.authority.verify({ kind: 'refresh', token }, address)
     if (verified.ok) return verified.principal
     throw refusal(verified)
   }
@@ -97,16 +86,22 @@ export class WorkerAccess implements Access {
       this.#decisions.set(key, { decision, until: Infinity })
       return decision
     }
-    return this.#review(key, principal, action, repository)
+    if (action === 'list') return this.#reviewNamespace(principal, repository)
+    return this.#review(key, this.#parts.authority.review(principal, action, repository))
   }
 
-  async #review(
-    key: string,
-    principal: Principal,
-    action: Action,
-    repository: RepositoryName,
-  ): Promise<Decision> {
-    const review = await this.#parts.authority.review(principal, action, repository)
+  /** A catalogue asks once per namespace, not once for each of its repositories. */
+  #reviewNamespace(principal: Principal, repository: RepositoryName): Decision | Promise<Decision> {
+    const slash = repository.indexOf('/')
+    const namespace = slash === -1 ? undefined : repository.slice(0, slash)
+    const key = `${this.#identityOf(principal)}\nlist\n${namespace ?? ''}/`
+    const known = this.#decisions.get(key)
+    if (known !== undefined && known.until > this.#parts.now()) return known.decision
+    return this.#review(key, this.#parts.authority.reviewNamespace(principal, namespace))
+  }
+
+  async #review(key: string, asked: Promise<Reviewed>): Promise<Decision> {
+    const review = await asked
     if (review.kind === 'unavailable') throw unavailable(review.reason, review.retryAfter)
     const decision = { allowed: review.allowed, reason: review.reason }
     this.#decisions.set(key, { decision, until: review.until })
@@ -115,9 +110,7 @@ export class WorkerAccess implements Access {
 
   async #verify(key: string, credential: Credential | undefined, address: string): Promise<Principal> {
     if (credential === undefined) throw badHeader()
-    const { tokens, authority } = this.#parts
-    const own = credential.kind === 'bearer' ? await tokens.verify(credential.token) : undefined
-    const verified = own ?? (await authority.verify(credential, address))
+    const verified = await this.#judge(credential, address)
     if (verified.ok) {
       const { principal, until } = verified
       this.#credentials.set(key, { principal, until, error: undefined })
@@ -130,16 +123,23 @@ export class WorkerAccess implements Access {
     throw error
   }
 
+  /** Our own tokens are judged here; everything else by the authority. */
+  async #judge(credential: Credential, address: string): Promise<Verified> {
+    const { tokens, authority, now } = this.#parts
+    if (credential.kind !== 'bearer' || !tokens.claims(credential.token))
+      return authority.verify(credential, address)
+    const verdict = await tokens.verify('access', credential.token)
+    if (verdict.ok) return { ok: true, principal: verdict.principal, until: verdict.expiresAt }
+    return { ok: false, kind: 'refused', reason: verdict.reason, until: now() + refusedFor }
+  }
+
   #fromCertificate(certificate: ClientCertificate): Principal {
     let principal = this.#certificates.get(certificate)
     if (principal === undefined) {
-      const found = certificatePrincipal(certificate)
-      if (found === undefined) {
-        throw new OciError('UNAUTHORIZED', 'the client certificate names nobody', {
-          detail: "trow's own CA vouches only for nodes, and the name system:anonymous is nobody's",
-        })
-      }
-      principal = found
+      const verdict = certificatePrincipal(certificate)
+      if (!verdict.ok)
+        throw new OciError('UNAUTHORIZED', 'the client certificate names nobody', { detail: verdict.reason })
+      principal = verdict.principal
       this.#certificates.set(certificate, principal)
     }
     return principal

@@ -34,7 +34,13 @@ export class KnownAuthorities {
     }
     // A name that is not one name is nobody's.
     if (issuer === undefined || typeof commonName !== 'string' || commonName === '') return undefined
-    return { commonName, organizations: [organizations ?? []].flat(), serial: peer.serialNumber, issuer }
+    return {
+      commonName,
+      organizations: [organizations ?? []].flat(),
+      serial: peer.serialNumber,
+      issuer,
+      validTo: Date.parse(peer.valid_to),
+    }
   }
 
   #issuerOf(peer: DetailedPeerCertificate): ClientCertificate['issuer'] | undefined {

@@ -1,4 +1,8 @@
+import { Rules, defaultRules, type AccessRule } from '../../access/rules.ts'
 import type { Settings } from '../settings-schema.ts'
+
+/** Whose tokens ours are, and whom they are for: `service` of the challenge. */
+export const tokenNames = { issuer: 'trow', service: 'trow' } as const
 
 /** Whether anybody is asked who they are. */
 export function isAccessControlled(settings: Settings): boolean {
@@ -24,4 +28,8 @@ export function hostsOf(settings: Settings): readonly string[] {
     ...own.map((name) => `${name}:${port}`),
     ...own,
   ]
+}
+
+export function rulesOf({ access }: Settings): Rules {
+  return new Rules(access.length === 0 ? defaultRules : (access as AccessRule[]))
 }

@@ -2,7 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { Generations } from '../../metadata/sql/generations.ts'
 import { openSqlMetadata } from '../../metadata/sql/sql-metadata-store.ts'
 import { PortRunner } from '../../metadata/sql/writer-port.ts'
-import { exitCode, UserError } from '../../user-error.ts'
+import { UserError } from '../../user-error.ts'
 import { openAuthority, type OpenAuthority } from '../access/open-authority.ts'
 import { createLogger } from '../logger.ts'
 import { serveCalls } from './port-calls.ts'
@@ -25,14 +25,16 @@ try {
     store: metadata.access,
     folder: start.folder,
     log,
+    env: process.env,
+    cwd: process.cwd(),
     onClientAuthority: (cluster) => report({ kind: 'client-authority', cluster }),
   })
   serve(opened)
   report({ kind: 'ready' })
 } catch (error) {
   if (!(error instanceof UserError)) throw error
-  const { code, message, hint, exitCode: code_ = exitCode.failed } = error
-  report({ kind: 'failed', error: { code, message, hint, exitCode: code_ } })
+  const { code, message, hint, exitCode } = error
+  report({ kind: 'failed', error: { code, message, hint, exitCode } })
 }
 
 function serve({ authority, nodeCertificates, close }: OpenAuthority): void {
@@ -41,10 +43,11 @@ function serve({ authority, nodeCertificates, close }: OpenAuthority): void {
       const target = {
         verify: authority.verify.bind(authority),
         review: authority.review.bind(authority),
+        reviewNamespace: authority.reviewNamespace.bind(authority),
         signingKeys: authority.signingKeys.bind(authority),
         issue: nodeCertificates.issue.bind(nodeCertificates),
       }
-      serveCalls(order.port, target, ['verify', 'review', 'signingKeys', 'issue'])
+      serveCalls(order.port, target, ['verify', 'review', 'reviewNamespace', 'signingKeys', 'issue'])
       return
     }
     close()

@@ -31,8 +31,8 @@ const writer = await AuditWriter.open({
   heads: outbox,
   sinks: await auditSinks(settings, { log, stdout: (lines) => report({ kind: 'lines', lines }) }),
   retention: {
-    changes: { age: settings['audit-keep-changes'] },
-    pulls: { age: settings['audit-keep-pulls'] },
+    changes: { age: settings['audit-keep-changes'], bytes: Infinity },
+    pulls: { age: settings['audit-keep-pulls'], bytes: Infinity },
   },
   say: log,
   now: Date.now,

@@ -69,7 +69,7 @@ const registry = openRegistry({
     grace: settings['gc-grace'],
   },
 })
-const gate = openGate(start, metadata, log)
+const gate = openGate(start, metadata)
 const lines = new LineBatch((text) => report({ kind: 'access', lines: text }))
 const server = createRegistryServer({
   registry,

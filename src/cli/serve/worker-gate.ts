@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import type { Authority } from '../../access/authority.ts'
+import { OwnTokens } from '../../access/own-tokens.ts'
 import type { NodeCertificates } from '../../access/node-certificates.ts'
 import { WorkerAccess } from '../../access/worker-access.ts'
 import { AccessMerger } from '../../audit/access-merger.ts'
@@ -8,13 +9,9 @@ import { TrustedProxies } from '../../http/client-address.ts'
 import type { AccessParts, GateOptions } from '../../http/gate.ts'
 import { TokenRealm } from '../../http/token-realm.ts'
 import type { MetadataStore } from '../../metadata/metadata-store.ts'
-import { rulesOf } from '../access/open-authority.ts'
-import { hostsOf } from './access-settings.ts'
+import { hostsOf, rulesOf, tokenNames } from './access-settings.ts'
 import { callsTo } from './port-calls.ts'
 import type { WorkerStart } from './thread-protocol.ts'
-
-/** The audience of our tokens, and what challenges call us. */
-const service = 'trow'
 
 /** What a worker asks and tells of who may do what; empty where access is open and nothing is audited. */
 export function openGate(start: WorkerStart, metadata: MetadataStore): GateOptions {
@@ -24,7 +21,12 @@ export function openGate(start: WorkerStart, metadata: MetadataStore): GateOptio
 function openAccess({ access: port, settings }: WorkerStart): AccessParts | undefined {
   if (port === undefined) return undefined
   const authority = callsTo<Authority & NodeCertificates>(port)
-  const tokens = new OwnTokens({ keys: () => authority.signingKeys(), service, now: Date.now })
+  const tokens = new OwnTokens({
+    ...tokenNames,
+    signingKeys: () => authority.signingKeys(),
+    now: Date.now,
+    newId: randomUUID,
+  })
   return {
     access: new WorkerAccess({
       authority,
@@ -36,7 +38,7 @@ function openAccess({ access: port, settings }: WorkerStart): AccessParts | unde
     }),
     tokens,
     realm: new TokenRealm(hostsOf(settings), new TrustedProxies(settings['trusted-proxies'])),
-    service,
+    service: tokenNames.service,
     nodeCertificates: settings.kubernetes ? authority : undefined,
     nodeAgents: settings['node-agents'],
   }

@@ -1,0 +1,148 @@
+import { randomBytes, randomUUID, webcrypto } from 'node:crypto'
+import { join } from 'node:path'
+import { bcrypt } from '../../access/bcrypt.ts'
+import { FailureDelays } from '../../access/failures.ts'
+import { KubernetesTokens } from '../../access/kubernetes-tokens.ts'
+import { LocalAuthority } from '../../access/local-authority.ts'
+import type { NodeCertificates } from '../../access/node-certificates.ts'
+import { OidcTokens } from '../../access/oidc.ts'
+import { OwnTokens } from '../../access/own-tokens.ts'
+import { Passwords } from '../../access/passwords.ts'
+import { Reviews } from '../../access/reviews.ts'
+import { Robots } from '../../access/robots.ts'
+import { SigningKeyRing } from '../../access/signing-keys.ts'
+import type { ClusterReviews } from '../../cluster/reviews.ts'
+import type { Log } from '../../log.ts'
+import type { AccessStore } from '../../metadata/metadata-store.ts'
+import { fetchJson } from '../../upstream/json-fetch.ts'
+import type { Settings } from '../settings-schema.ts'
+import { tokenNames } from '../serve/access-settings.ts'
+import { issuersOf } from './oidc-schema.ts'
+import { watchedHtpasswd } from './watched-htpasswd.ts'
+
+export interface OpenAuthority {
+  readonly authority: LocalAuthority
+  readonly nodeCertificates: NodeCertificates
+  close(): void
+}
+
+export interface AuthoritySurroundings {
+  readonly store: AccessStore
+  /** The data folder. */
+  readonly folder: string
+  readonly log: Log
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly cwd: string
+  /** Called with the cluster's client CA, at first and whenever it changes. */
+  readonly onClientAuthority: (pem: string) => void
+}
+
+const day = 24 * 3_600_000
+const nodeCertificateLife = 7 * day
+
+/** Throws the UserErrors of htpasswd files, kubeconfigs and OIDC settings. */
+export async function openAuthority(
+  settings: Settings,
+  surroundings: AuthoritySurroundings,
+): Promise<OpenAuthority> {
+  const { store, log } = surroundings
+  const now = Date.now
+  const closing: (() => void)[] = []
+  const delays = new FailureDelays({ now })
+  const ring = new SigningKeyRing({ store, now })
+  const cluster = settings.kubernetes ? await openCluster(settings, surroundings, closing) : undefined
+  const issuers = issuersOf(settings.oidc)
+  const authority = new LocalAuthority({
+    now,
+    delays,
+    ring,
+    ownTokens: new OwnTokens({ ...tokenNames, signingKeys: () => ring.keys(), now, newId: randomUUID }),
+    robots: new Robots({ store, delays, now }),
+    passwords: openPasswords(settings, { delays, log, closing }),
+    kubernetes:
+      cluster && new KubernetesTokens({ cluster, now, apiServerTokens: settings['api-server-tokens'] }),
+    oidc: issuers.length === 0 ? undefined : new OidcTokens({ issuers, fetchJson, now }),
+    reviews: cluster && new Reviews({ cluster, now }),
+  })
+  return {
+    authority,
+    nodeCertificates: await openNodeCertificates(settings, surroundings),
+    close: () => {
+      for (const close of closing) close()
+    },
+  }
+}
+
+function openPasswords(
+  settings: Settings,
+  parts: { readonly delays: FailureDelays; readonly log: Log; readonly closing: (() => void)[] },
+): Passwords | undefined {
+  if (settings.htpasswd === undefined) return undefined
+  const file = watchedHtpasswd(settings.htpasswd, parts.log)
+  const { users } = file
+  const { delays } = parts
+  const passwords = new Passwords({ users, bcrypt, delays, now: Date.now, key: randomBytes(32) })
+  file.onChange((next) => passwords.replace(next))
+  parts.closing.push(() => file.close())
+  return passwords
+}
+
+/** Loads the client library, which takes half a second, only where there is a cluster to ask. */
+async function openCluster(
+  settings: Settings,
+  { env, cwd, log, onClientAuthority }: AuthoritySurroundings,
+  closing: (() => void)[],
+): Promise<ClusterReviews> {
+  const [
+    { loadKubeContext },
+    { CredentialSource },
+    { connectCluster },
+    { KubernetesReviews },
+    { followClientCa },
+  ] = await Promise.all([
+    import('../../cluster/kubeconfig.ts'),
+    import('../../cluster/credential-source.ts'),
+    import('../../cluster/cluster-connection.ts'),
+    import('../../cluster/kubernetes-reviews.ts'),
+    import('../../cluster/client-ca.ts'),
+  ])
+  const context = loadKubeContext({ env, cwd, kubeconfig: settings.kubeconfig })
+  const credentials = new CredentialSource(context, { env, interactive: false, now: Date.now })
+  const connection = await connectCluster({ context, credentials })
+  closing.push(() => void connection.close())
+  const authority = await followClientCa({ connection, log })
+  closing.push(() => authority.close())
+  const tell = (pem: string | undefined): void => {
+    if (pem !== undefined) onClientAuthority(pem)
+  }
+  tell(authority.pem)
+  authority.onChange(tell)
+  return new KubernetesReviews(connection)
+}
+
+/** With the CA of --tls-auto, made here where TLS is somebody else's. */
+async function openNodeCertificates(
+  settings: Settings,
+  { folder }: AuthoritySurroundings,
+): Promise<NodeCertificates> {
+  if (!settings.kubernetes)
+    return {
+      issue: () => Promise.resolve({ ok: false, reason: 'there is no cluster whose nodes these could be' }),
+    }
+  const [{ loadAuthority, namesOf }, { issueNodeCertificate }] = await Promise.all([
+    import('../serve/tls-auto.ts'),
+    import('../serve/certificate-authority.ts'),
+  ])
+  const authority = await loadAuthority(join(folder, 'tls'), namesOf(settings))
+  return {
+    async issue(node, request) {
+      try {
+        const options = { node, request, life: nodeCertificateLife }
+        const chain = await issueNodeCertificate(authority, options, webcrypto as Crypto)
+        return { ok: true, chain }
+      } catch (error) {
+        return { ok: false, reason: `it is no PKCS #10 request in PEM: ${(error as Error).message}` }
+      }
+    },
+  }
+}

@@ -152,6 +152,14 @@ suite('reviews of access', () => {
     assert.equal((await reviews.review(builder, 'pull', name('a/b'))).kind, 'unavailable')
   })
 
+  test('an allow that nobody has asked for in ten minutes is not used when the API server goes', async () => {
+    const { reviews, state } = open()
+    await reviews.review(builder, 'pull', name('a/b'))
+    state.away = true
+    state.now += 600_000
+    assert.equal((await reviews.review(builder, 'pull', name('a/b'))).kind, 'unavailable')
+  })
+
   test('while the API server is away it is asked now and then, not by every request', async () => {
     const { reviews, state } = open()
     await reviews.review(builder, 'pull', name('a/b'))

@@ -1,6 +1,7 @@
 import { Chalk } from 'chalk'
 import { Command, CommanderError } from 'commander'
 import { exitCode, UserError } from '../user-error.ts'
+import { accessCommands } from './access/commands.ts'
 import { completionCommand } from './completion.ts'
 import { maintenanceCommands } from './maintenance/commands.ts'
 import { inspectCommand } from './registry/inspect.ts'
@@ -33,6 +34,7 @@ export function createProgram(context: CommandContext): Command {
     listCommand(context),
     inspectCommand(context),
     removeCommand(context),
+    ...accessCommands(context),
     ...maintenanceCommands(context),
     versionCommand(context),
     completionCommand(context, () => program),

@@ -6,14 +6,15 @@ import { controlSocketPath } from './socket-path.ts'
 /** The reply of the server that serves this folder; undefined when nobody does. */
 export async function askServer(
   folder: string,
-  method: 'GET' | 'POST',
+  method: 'GET' | 'POST' | 'DELETE',
   path: string,
+  body?: string,
 ): Promise<IncomingMessage | undefined> {
   try {
     const socket = controlSocketPath(folder)
     try {
       return await new Promise<IncomingMessage>((resolve, reject) => {
-        request({ socketPath: socket.path, method, path }, resolve).on('error', reject).end()
+        request({ socketPath: socket.path, method, path }, resolve).on('error', reject).end(body)
       })
     } finally {
       socket.close()

@@ -1,22 +1,13 @@
 import { chmodSync, rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { join } from 'node:path'
-import { pipeline } from 'node:stream/promises'
-import { backup } from '../../registry/backup.ts'
-import { checkStorage } from '../../registry/fsck.ts'
-import type { GarbageSchedule } from '../maintenance/garbage-schedule.ts'
-import type { MaintenanceStores } from '../maintenance/stores.ts'
+import { answerMaintenance, type MaintenanceControl } from './maintenance-control.ts'
+import { answerRobots } from './robots-control.ts'
 import { controlSocketPath, socketName } from './socket-path.ts'
 
-export interface ControlParts {
-  readonly stores: MaintenanceStores
-  readonly schedule: GarbageSchedule
-}
+export type ControlParts = MaintenanceControl
 
-/**
- * Serves commands of this machine's user on a Unix socket (0600) in the data folder: `POST /gc[?dry-run]`,
- * `POST /fsck[?repair]` as lines of JSON events, `GET /backup` as a stream. A last line `{"error":…}` says that it failed.
- */
+/** Serves commands of this machine's user on a Unix socket (0600) in the data folder, a file for each subject. */
 export class ControlServer {
   readonly #server: Server
   readonly #path: string
@@ -53,44 +44,14 @@ async function answer(
   response: ServerResponse,
   parts: ControlParts,
 ): Promise<void> {
-  const { pathname, searchParams } = new URL(request.url ?? '/', 'http://control')
-  const abort = new AbortController()
-  response.once('close', () => abort.abort())
-  const { stores, schedule } = parts
+  const asked = { method: request.method ?? '', url: new URL(request.url ?? '/', 'http://control') }
   try {
-    switch (`${request.method} ${pathname}`) {
-      case 'POST /gc':
-        return await sendEvents(response, schedule.run({ dryRun: searchParams.has('dry-run') }))
-      case 'POST /fsck': {
-        const options = { repair: searchParams.has('repair'), rate: stores.fsckRate, signal: abort.signal }
-        return await sendEvents(response, checkStorage(stores, options))
-      }
-      case 'GET /backup':
-        return await pipeline(backup(stores, abort.signal), response)
-      default:
-        response.writeHead(404).end()
-    }
+    const answered =
+      (await answerMaintenance(asked, response, parts)) ||
+      (await answerRobots(asked, { request, response }, parts.stores.metadata.access))
+    if (!answered) response.writeHead(404).end()
   } catch {
     // The client has gone, or sees that the stream ends early.
     response.destroy()
   }
-}
-
-async function sendEvents(response: ServerResponse, events: AsyncIterable<object>): Promise<void> {
-  try {
-    for await (const event of events) {
-      if (response.destroyed) return
-      if (!response.write(`${JSON.stringify(event)}\n`)) await drained(response)
-    }
-    response.end()
-  } catch (error) {
-    response.end(`${JSON.stringify({ error: (error as Error).message })}\n`)
-  }
-}
-
-function drained(response: ServerResponse): Promise<void> {
-  return new Promise((resolve) => {
-    response.once('drain', resolve)
-    response.once('close', resolve)
-  })
 }

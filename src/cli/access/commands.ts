@@ -1,0 +1,10 @@
+import type { Command } from 'commander'
+import type { CommandContext } from '../program.ts'
+import { authCommand } from './auth-command.ts'
+import { robotCommand } from './robot-command.ts'
+import { userCommand } from './user-command.ts'
+
+/** Commands about who may do what. */
+export function accessCommands(context: CommandContext): Command[] {
+  return [userCommand(context), robotCommand(context), authCommand(context)]
+}

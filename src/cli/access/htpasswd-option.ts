@@ -1,0 +1,23 @@
+import { exitCode, UserError } from '../../user-error.ts'
+import { settingsOf } from '../serve/command.ts'
+import type { Terminal } from '../streams.ts'
+
+export interface HtpasswdOptions {
+  readonly htpasswd?: string
+  readonly config?: string
+}
+
+/** The file of the flag, or of the settings. Throws UserError HTPASSWD_MISSING, and as `settingsOf` does. */
+export function htpasswdOf(options: HtpasswdOptions, terminal: Terminal): string {
+  const path = options.htpasswd ?? settingsPath(options, terminal)
+  if (path !== undefined) return path
+  throw new UserError('HTPASSWD_MISSING', 'no htpasswd file is named', {
+    hint: 'Give --htpasswd FILE, set TROW_HTPASSWD, or name a trow.yaml with --config.',
+    exitCode: exitCode.usage,
+  })
+}
+
+function settingsPath(options: HtpasswdOptions, terminal: Terminal): string | undefined {
+  const { settings } = settingsOf({ config: options.config }, terminal)
+  return (settings as { readonly htpasswd?: string }).htpasswd
+}

@@ -1,0 +1,64 @@
+import type { AccessStore, RobotRecord } from '../../metadata/metadata-store.ts'
+import { UserError } from '../../user-error.ts'
+import { askServer, readEvents } from '../control/control-client.ts'
+import { createLogger } from '../logger.ts'
+import { openLocalStores } from '../maintenance/local-stores.ts'
+import type { Settings } from '../settings-schema.ts'
+
+/** The robots of a data folder: through its server where one runs, else in the folder itself. */
+export class RobotRegistry {
+  readonly #settings: Settings
+
+  constructor(settings: Settings) {
+    this.#settings = settings
+  }
+
+  /** False when the name is taken. */
+  async add(robot: RobotRecord): Promise<boolean> {
+    const events = await this.#ask<{ added: boolean }>('POST', '/robots', JSON.stringify(robot))
+    return events?.[0]?.added ?? this.#local((store) => store.addRobot(robot))
+  }
+
+  async list(): Promise<readonly RobotRecord[]> {
+    return (await this.#ask<RobotRecord>('GET', '/robots')) ?? this.#local((store) => store.listRobots())
+  }
+
+  /** False when there was none. */
+  async remove(name: string): Promise<boolean> {
+    const events = await this.#ask<{ removed: boolean }>('DELETE', `/robots/${encodeURIComponent(name)}`)
+    return events?.[0]?.removed ?? this.#local((store) => store.removeRobot(name))
+  }
+
+  /** Undefined where nobody serves the folder. */
+  async #ask<Event>(
+    method: 'GET' | 'POST' | 'DELETE',
+    path: string,
+    body?: string,
+  ): Promise<Event[] | undefined> {
+    const reply = await askServer(this.#settings.data, method, path, body)
+    if (reply === undefined) return undefined
+    if (reply.statusCode !== 200) {
+      reply.resume()
+      throw new UserError(
+        'SERVER_FAILED',
+        `the server answered ${reply.statusCode}: it may be an older trow`,
+        {
+          hint: 'Restart trow serve after an upgrade.',
+        },
+      )
+    }
+    const events: Event[] = []
+    for await (const event of readEvents<Event>(reply)) events.push(event)
+    return events
+  }
+
+  async #local<Result>(act: (store: AccessStore) => Promise<Result>): Promise<Result> {
+    const log = createLogger({ format: 'text', level: this.#settings['log-level'] })
+    const { stores, close } = await openLocalStores(this.#settings, log)
+    try {
+      return await act(stores.metadata.access)
+    } finally {
+      await close()
+    }
+  }
+}

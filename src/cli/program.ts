@@ -2,6 +2,7 @@ import { Chalk } from 'chalk'
 import { Command, CommanderError } from 'commander'
 import { exitCode, UserError } from '../user-error.ts'
 import { completionCommand } from './completion.ts'
+import { loginCommand, logoutCommand } from './login/command.ts'
 import { maintenanceCommands } from './maintenance/commands.ts'
 import { inspectCommand } from './registry/inspect.ts'
 import { listCommand } from './registry/list.ts'
@@ -33,6 +34,8 @@ export function createProgram(context: CommandContext): Command {
     listCommand(context),
     inspectCommand(context),
     removeCommand(context),
+    loginCommand(context),
+    logoutCommand(context),
     ...maintenanceCommands(context),
     versionCommand(context),
     completionCommand(context, () => program),

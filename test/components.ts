@@ -11,13 +11,7 @@ import {
 
 /** Brings in the real components that this machine lets us have. What fails is reported by the suites that miss it. */
 export function installComponents(say: (line: string) => void): void {
-  const packages = Object.entries(debianPackages).filter(([program]) => findProgram(program) === undefined)
-  if (packages.length > 0 && debianProblem() === undefined) {
-    const names = [...new Set(packages.map(([, name]) => name))]
-    say(`installing Debian packages: ${names.join(' ')}`)
-    run('apt-get', ['update', '-qq'], say)
-    run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...names], say)
-  }
+  installDebianPackages(debianPackages, say)
   if (goProblem() !== undefined) return
   for (const [name, { path, version }] of Object.entries(goTools)) {
     if (findProgram(name) !== undefined) continue
@@ -30,6 +24,19 @@ export function installComponents(say: (line: string) => void): void {
       GOFLAGS: '',
     })
   }
+}
+
+/** Those of the packages, by program, whose program is not there. */
+export function installDebianPackages(
+  packages: Readonly<Record<string, string>>,
+  say: (line: string) => void,
+): void {
+  const missing = Object.entries(packages).filter(([program]) => findProgram(program) === undefined)
+  if (missing.length === 0 || debianProblem() !== undefined) return
+  const names = [...new Set(missing.map(([, name]) => name))]
+  say(`installing Debian packages: ${names.join(' ')}`)
+  run('apt-get', ['update', '-qq'], say)
+  run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...names], say)
 }
 
 function run(

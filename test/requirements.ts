@@ -49,7 +49,9 @@ export function findProgram(name: string): string | undefined {
     ...(name in goTools ? [goToolFolder(name)] : []),
     ...(process.env['PATH'] ?? '').split(delimiter),
   ]
-  return [...folders, '/usr/sbin', '/sbin'].map((folder) => join(folder, name)).find(isExecutable)
+  return [...folders, '/usr/sbin', '/sbin', '/usr/lib/cni']
+    .map((folder) => join(folder, name))
+    .find(isExecutable)
 }
 
 /** For `test({ skip: missing('skopeo') })`: false, or why the suite cannot run. */

@@ -6,6 +6,8 @@ const program = fileURLToPath(new URL('../../bin/trow.js', import.meta.url))
 
 export interface ServerOptions {
   readonly data: string
+  /** 127.0.0.1 unless told. */
+  readonly address?: string
   /** 0 lets the system choose. */
   readonly port?: number
   readonly args?: readonly string[]
@@ -14,6 +16,8 @@ export interface ServerOptions {
   readonly program?: string
   /** A module that every thread of the server loads first. */
   readonly preload?: URL
+  /** A command that starts another in a place of its own. */
+  readonly within?: readonly string[]
 }
 
 /** A real `trow serve` in a process of its own. */
@@ -31,14 +35,17 @@ export interface ServerProcess {
 export async function startServer(
   options: ServerOptions,
 ): Promise<ServerProcess | { readonly died: string }> {
+  const [command, ...before] = [...(options.within ?? []), process.execPath]
+  if (command === undefined) throw new Error('there is nothing to run')
   const child = spawn(
-    process.execPath,
+    command,
     [
+      ...before,
       ...(options.preload ? ['--import', options.preload.href] : []),
       options.program ?? program,
       'serve',
       '--listen',
-      `127.0.0.1:${options.port ?? 0}`,
+      `${options.address ?? '127.0.0.1'}:${options.port ?? 0}`,
       '--data',
       options.data,
       '--access-log=off',
@@ -88,7 +95,7 @@ async function listening(child: ChildProcess): Promise<string> {
     let seen = ''
     const look = (text: string): void => {
       seen += text
-      const match = /https?:\/\/127\.0\.0\.1:\d+/.exec(seen.slice(Math.max(0, seen.search(/listening/))))
+      const match = /https?:\/\/[\d.]+:\d+/.exec(seen.slice(Math.max(0, seen.search(/listening/))))
       if (!seen.includes('listening') || !match) return
       child.stderr?.off('data', look)
       resolve(match[0])

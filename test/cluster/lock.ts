@@ -1,0 +1,23 @@
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/** An abstract socket, which the kernel releases whatever ends the process. */
+const socket = '\0trow-test-cluster'
+
+/** One cluster at a time on a machine: waits until another run's has gone. */
+export async function lockMachine(say: (line: string) => void): Promise<Server> {
+  for (let attempt = 0; attempt < 1800; attempt++) {
+    const server = createServer()
+    server.listen(socket)
+    try {
+      await once(server, 'listening')
+      return server.unref()
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
+      if (attempt === 0) say('another run has its cluster on this machine; waiting until it has gone')
+      await sleep(1000)
+    }
+  }
+  throw new Error('another run does not end its cluster')
+}

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { statSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { after, beforeEach, suite, test } from 'node:test'
+import { missing } from '../requirements.ts'
 import { issue } from './certificates.ts'
 import { failure, jwt, reply, startFakeApiServer } from './fake-api-server.ts'
 import { LoginFolder } from './login-folder.ts'
@@ -325,5 +327,29 @@ suite('where it is kept', () => {
     assert.match(stdout, /logged out\n {2}docker: .*\n {2}podman, skopeo, buildah: /)
     assert.equal(home.read(docker), '{"auths":{"ghcr.io":{"auth":"eDp5"}}}')
     assert.equal((await home.trow('logout')).stdout, 'trow.trow.svc: nobody was logged in\n')
+  })
+})
+
+suite('podman itself', { skip: missing('podman') }, () => {
+  const loggedIn = (): string =>
+    execFileSync('podman', ['login', '--get-login', 'trow.trow.svc'], {
+      env: { ...home.env, PATH: `${home.env['PATH']}:${dirname(process.execPath)}` },
+      encoding: 'utf8',
+    })
+  beforeEach(() => home.kubeconfig(server.url, { token: jwt({ aud: ['trow'], exp: inAnHour }) }))
+
+  test('finds what a login has kept', async () => {
+    await home.trow('login', '--podman')
+    assert.equal(loggedIn(), 'trow\n')
+    await home.trow('logout')
+    assert.throws(loggedIn)
+  })
+
+  test('asks the helper that a login has named', async () => {
+    const helper = new URL('../../bin/docker-credential-trow.js', import.meta.url).pathname
+    home.write('bin/docker-credential-trow', `#!/bin/sh\nexec node ${helper} "$@"\n`, 0o755)
+    const { stderr } = await home.trow('login', '--podman', '--helper')
+    assert.equal(stderr, '')
+    assert.equal(loggedIn(), 'trow\n')
   })
 })

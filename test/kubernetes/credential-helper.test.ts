@@ -84,6 +84,9 @@ suite('docker-credential-trow', () => {
     await home.trow(...account.slice(0, 2), '--service-account', 'ci/other', '--context', 'dev')
     assert.equal(JSON.parse((await helper('get', 'trow.trow.svc')).stdout).Secret, 'token-4')
     assert.equal(server.asked.at(-1)?.path, '/api/v1/namespaces/ci/serviceaccounts/other/token')
+    const logins = home.read('.config/trow/logins.json')
+    home.write('.config/trow/logins.json', logins.replace('ci/other', 'ci/third'))
+    assert.equal(JSON.parse((await helper('get', 'trow.trow.svc')).stdout).Secret, 'token-5')
   })
 
   test('says in docker’s words that it knows no other host', async () => {

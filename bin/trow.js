@@ -1,38 +1,4 @@
 #!/usr/bin/env node
-// Plain JavaScript that the oldest Node still parses: it finds a Node that is new enough, and the program.
-import { spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
-import module from 'node:module'
-import { availableParallelism, constants, homedir } from 'node:os'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { start } from './newest-node.js'
 
-const oldest = 24
-const here = (path) => fileURLToPath(new URL(path, import.meta.url))
-
-if (Number(process.versions.node.split('.')[0]) < oldest) {
-  // A checkout has its own Node among the development dependencies.
-  const own = here('../node_modules/node/bin/node')
-  if (existsSync(own) && process.execPath !== own) {
-    const child = spawn(own, [here('trow.js'), ...process.argv.slice(2)], { stdio: 'inherit' })
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
-    child.on('exit', (code, signal) => process.exit(signal ? 128 + constants.signals[signal] : (code ?? 1)))
-  } else {
-    console.error(
-      `trow: this is Node ${process.versions.node}, trow needs Node ${oldest} or later: install it from https://nodejs.org and run trow again`,
-    )
-    process.exit(1)
-  }
-} else {
-  // One pool serves all threads; it is made on first use, so this must stand before everything else.
-  process.env.UV_THREADPOOL_SIZE ??= String(Math.max(16, 16 * Math.min(availableParallelism(), 4)))
-  // Compiled code is kept: the next start takes half the time. The variable is for the threads.
-  const caches = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache')
-  const { directory } = module.enableCompileCache(
-    process.env.NODE_COMPILE_CACHE ?? join(caches, 'trow', 'compiled'),
-  )
-  if (directory !== undefined) process.env.NODE_COMPILE_CACHE ??= join(caches, 'trow', 'compiled')
-  const source = here('../src/cli/main.ts')
-  const { main } = await import(existsSync(source) ? source : here('../dist/cli/main.js'))
-  await main()
-}
+await start('trow.js', 'cli/main')

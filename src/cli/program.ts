@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander'
 import { exitCode, UserError } from '../user-error.ts'
 import { accessCommands } from './access/commands.ts'
 import { completionCommand } from './completion.ts'
+import { loginCommand, logoutCommand } from './login/command.ts'
 import { maintenanceCommands } from './maintenance/commands.ts'
 import { inspectCommand } from './registry/inspect.ts'
 import { listCommand } from './registry/list.ts'
@@ -35,6 +36,8 @@ export function createProgram(context: CommandContext): Command {
     inspectCommand(context),
     removeCommand(context),
     ...accessCommands(context),
+    loginCommand(context),
+    logoutCommand(context),
     ...maintenanceCommands(context),
     versionCommand(context),
     completionCommand(context, () => program),

@@ -1,5 +1,6 @@
 import { open, readFile, rm, stat } from 'node:fs/promises'
 import { request } from 'node:https'
+import type { ClientAuth } from 'openid-client'
 import { parseDocument } from 'yaml'
 import { UserError } from '../user-error.ts'
 import type { OidcProvider } from './kube-context.ts'
@@ -53,7 +54,7 @@ async function refresh(
       new URL(provider.issuer),
       provider.clientId,
       undefined,
-      clientSecret === undefined ? oidc.None() : oidc.ClientSecretBasic(clientSecret),
+      clientSecret === undefined ? oidc.None() : basic(provider.clientId, clientSecret),
       {
         timeout: 15,
         ...(ca === undefined
@@ -69,6 +70,18 @@ async function refresh(
     const { error, code } = cause as { error?: string; code?: string }
     throw refreshFailed(provider, `${provider.issuer} gave none (${error ?? code ?? 'no answer'})`, cause)
   }
+}
+
+/**
+ * RFC 6749, 2.3.1, escaped as kubectl does it: the library also escapes `-`, which it may, but issuers that do not
+ * unescape at all then see another secret.
+ */
+function basic(clientId: string, clientSecret: string): ClientAuth {
+  const pair = [clientId, clientSecret]
+    .map((part) => encodeURIComponent(part).replaceAll('%20', '+'))
+    .join(':')
+  return (_, __, ___, headers) =>
+    headers.set('authorization', `Basic ${Buffer.from(pair).toString('base64')}`)
 }
 
 interface FetchInit {

@@ -1,5 +1,5 @@
 import 'reflect-metadata'
-import { X509CertificateGenerator, PemConverter } from '@peculiar/x509'
+import { PemConverter, SubjectAlternativeNameExtension, X509CertificateGenerator } from '@peculiar/x509'
 
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
 
@@ -16,6 +16,7 @@ export async function issue(name: string, until: Date): Promise<{ cert: string; 
     notBefore: new Date(until.getTime() - 86_400_000),
     notAfter: until,
     keys,
+    extensions: [new SubjectAlternativeNameExtension([{ type: 'ip', value: '127.0.0.1' }])],
     signingAlgorithm: algorithm,
   })
   const key = PemConverter.encode(await crypto.subtle.exportKey('pkcs8', keys.privateKey), 'PRIVATE KEY')

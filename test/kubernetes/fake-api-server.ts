@@ -92,5 +92,5 @@ export function contextFor(url: string, user: Partial<KubeUser> = {}): KubeConte
 /** An unsigned JWT: only what it says of itself matters here. */
 export function jwt(claims: Readonly<Record<string, unknown>>): string {
   const part = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url')
-  return `${part({ alg: 'none' })}.${part(claims)}.c2lnbmF0dXJl`
+  return `${part({ alg: 'RS256' })}.${part(claims)}.c2lnbmF0dXJl`
 }

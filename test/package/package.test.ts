@@ -52,6 +52,14 @@ suite('the package', () => {
     assert.match(config.stdout, /^listen: 127\.0\.0\.1:8000/)
   })
 
+  test('brings the credential helper, under the name that docker looks for', () => {
+    const helper = join(folder, 'bin', 'docker-credential-trow')
+    const env = { ...process.env, HOME: folder, XDG_CONFIG_HOME: join(folder, 'config') }
+    const { stdout, status } = spawnSync(helper, ['get'], { input: 'ghcr.io', env, encoding: 'utf8' })
+    assert.deepEqual([status, stdout], [1, 'credentials not found in native keychain\n'])
+    assert.ok(existsSync(join(folder, 'lib', 'node_modules', 'trow', 'templates', 'rbac.yaml')))
+  })
+
   test('serves, with its threads', async () => {
     const { startedServer } = await import('../support/server-process.ts')
     const server = await startedServer({ data: join(folder, 'data'), program })
@@ -64,9 +72,11 @@ suite('the package', () => {
     'says in one line what to do on an old Node',
     { skip: old === undefined && 'no Node before 24 here' },
     () => {
-      const { status, stderr } = spawnSync(old ?? '', [program, 'version'], { encoding: 'utf8' })
-      assert.equal(status, 1)
-      assert.match(stderr, /^trow: this is Node \d+\.\d+\.\d+, trow needs Node 24 or later: .+\n$/)
+      for (const each of [program, program.replace('trow.js', 'docker-credential-trow.js')]) {
+        const { status, stderr } = spawnSync(old ?? '', [each, 'version'], { encoding: 'utf8' })
+        assert.equal(status, 1)
+        assert.match(stderr, /^trow: this is Node \d+\.\d+\.\d+, trow needs Node 24 or later: .+\n$/)
+      }
     },
   )
 })

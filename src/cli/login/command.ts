@@ -1,0 +1,59 @@
+import { Command } from 'commander'
+import { exitCode, UserError } from '../../user-error.ts'
+import type { CommandContext } from '../program.ts'
+import { parseDuration } from '../quantities.ts'
+import { login, logout } from './login.ts'
+import { registryHost } from './registry-host.ts'
+
+interface LoginOptions {
+  readonly registry?: string
+  readonly serviceAccount?: string
+  readonly duration: string
+  readonly docker?: boolean
+  readonly podman?: boolean
+  readonly helper?: boolean
+  readonly context?: string
+  readonly kubeconfig?: string
+  readonly undo?: boolean
+}
+
+export function loginCommand({ terminal }: CommandContext): Command {
+  return new Command('login')
+    .description('let docker or podman use a registry with what the kube context holds')
+    .argument('[host]', 'HOST or HOST:PORT of the registry (default TROW_REGISTRY, else trow.trow.svc)')
+    .option('--registry <host>', 'the same')
+    .option('--service-account <name>', 'a token of this service account, NAMESPACE/NAME')
+    .option('--duration <time>', 'how long a token of a service account is to hold', '1h')
+    .option('--docker', "into docker's config")
+    .option('--podman', 'into the auth.json of podman, skopeo and buildah')
+    .option('--helper', 'have them ask docker-credential-trow for a fresh one each time')
+    .option('--context <name>', 'a kube context (default: the current one)')
+    .option('--kubeconfig <file>', 'a kubeconfig (default: as kubectl finds it)')
+    .option('--undo', 'take it back, as trow logout does')
+    .action(async (given: string | undefined, options: LoginOptions) => {
+      const host = registryHost(given, options.registry, terminal.env)
+      if (options.undo === true) return logout(host, terminal)
+      const { duration, docker = false, podman = false, helper = false, ...rest } = options
+      await login({ host, seconds: secondsOf(duration), docker, podman, helper, ...rest }, terminal)
+    })
+}
+
+export function logoutCommand({ terminal }: CommandContext): Command {
+  return new Command('logout')
+    .description('take back what trow login has done')
+    .argument('[host]', 'HOST or HOST:PORT of the registry (default TROW_REGISTRY, else trow.trow.svc)')
+    .option('--registry <host>', 'the same')
+    .action(async (given: string | undefined, { registry }: { registry?: string }) => {
+      await logout(registryHost(given, registry, terminal.env), terminal)
+    })
+}
+
+/** The API server takes no less than ten minutes, and 2^32 seconds at most. */
+function secondsOf(duration: string): number {
+  const seconds = Math.round((parseDuration(duration) ?? Number.NaN) / 1000)
+  if (seconds >= 600 && seconds <= 2 ** 32) return seconds
+  throw new UserError('DURATION_INVALID', `--duration ${duration}: a token holds ten minutes or longer`, {
+    hint: 'Write 10m, 1h, 8h; the cluster may have a maximum of its own.',
+    exitCode: exitCode.usage,
+  })
+}

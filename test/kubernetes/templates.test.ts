@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { parseAllDocuments } from 'yaml'
+
+interface RbacObject {
+  readonly apiVersion: string
+  readonly kind: string
+  readonly metadata: {
+    readonly name: string
+    readonly namespace?: string
+    readonly labels: Record<string, string>
+  }
+  readonly rules?: readonly { apiGroups: string[]; resources: string[]; verbs: string[] }[]
+  readonly roleRef?: { readonly kind: string; readonly name: string }
+  readonly subjects?: readonly object[]
+}
+
+function objectsOf(name: string): RbacObject[] {
+  const text = readFileSync(new URL(`../../templates/${name}`, import.meta.url), 'utf8')
+  return parseAllDocuments(text).map((document) => {
+    assert.deepEqual(document.errors, [])
+    return document.toJS() as RbacObject
+  })
+}
+
+test('roles for repositories, each in the role that a namespace’s owner gives away', () => {
+  const rows = objectsOf('rbac.yaml').map(({ apiVersion, kind, metadata, rules }) => {
+    assert.equal(`${apiVersion} ${kind}`, 'rbac.authorization.k8s.io/v1 ClusterRole')
+    const [rule] = rules ?? []
+    assert.deepEqual(
+      [rules?.length, rule?.apiGroups, rule?.resources],
+      [1, ['registry.trow.io'], ['repositories']],
+    )
+    const into = Object.keys(metadata.labels).filter((label) => label.includes('/aggregate-to-'))
+    return [metadata.name, into.join(), rule?.verbs.join()]
+  })
+  const to = 'rbac.authorization.k8s.io/aggregate-to-'
+  assert.deepEqual(rows, [
+    ['trow-puller', `${to}view`, 'get,list'],
+    ['trow-pusher', `${to}edit`, 'get,list,create,update'],
+    ['trow-admin', `${to}admin`, 'get,list,create,update,delete'],
+  ])
+})
+
+test('the registry may review, and read the client CA, and nothing else', () => {
+  const rows = objectsOf('registry-rbac.yaml').map(({ kind, metadata, roleRef, subjects }) => {
+    assert.deepEqual(subjects, [{ kind: 'ServiceAccount', name: 'trow', namespace: 'trow' }])
+    return [kind, metadata.namespace, `${roleRef?.kind} ${roleRef?.name}`]
+  })
+  assert.deepEqual(rows, [
+    ['ClusterRoleBinding', undefined, 'ClusterRole system:auth-delegator'],
+    ['RoleBinding', 'kube-system', 'Role extension-apiserver-authentication-reader'],
+  ])
+})

@@ -71,7 +71,8 @@ export async function serve({ settings: given }: ResolvedSettings, terminal: Ter
   cleanup.defer(() => workers.drain(0))
   await workers.start()
   const maintenanceChannel = new MessageChannel()
-  writer.postMessage({ kind: 'attach', port: maintenanceChannel.port1 }, [maintenanceChannel.port1])
+  const attach: WriterOrder = { kind: 'attach', port: maintenanceChannel.port1, opensUploads: false }
+  writer.postMessage(attach, [maintenanceChannel.port1])
   const maintenance = await Maintenance.start(
     { settings, folder: folder.path, generations, writer: maintenanceChannel.port2, logFormat },
     log,

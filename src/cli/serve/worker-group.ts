@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { MemoryBudget } from '../../http/memory-budget.ts'
 import type { TlsPair } from '../../http/registry-server.ts'
 import type { Log } from '../../log.ts'
+import type { WriterOrder } from '../../metadata/sql/writer-thread.ts'
 import { UserError } from '../../user-error.ts'
 import { ended, firstMessage, startThread } from './threads.ts'
 import type { WorkerCounts, WorkerOrder, WorkerReport, WorkerStart } from './thread-protocol.ts'
@@ -82,7 +83,8 @@ export class WorkerGroup {
   async #start(number: number, delay: number): Promise<void> {
     const { start, log, writer, accessLog } = this.#options
     const channel = new MessageChannel()
-    writer.postMessage({ kind: 'attach', port: channel.port1 }, [channel.port1])
+    const attach: WriterOrder = { kind: 'attach', port: channel.port1, opensUploads: true }
+    writer.postMessage(attach, [channel.port1])
     const data: WorkerStart = { ...start, number, tls: this.#tls, writer: channel.port2 }
     const worker = startThread('http-worker', data, [channel.port2])
     this.#workers.set(number, worker)

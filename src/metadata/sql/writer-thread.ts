@@ -14,7 +14,7 @@ export interface WriterStart {
 
 /** What the main thread says later. */
 export type WriterOrder =
-  | { readonly kind: 'attach'; readonly port: MessagePort }
+  | { readonly kind: 'attach'; readonly port: MessagePort; readonly opensUploads: boolean }
   /** Answer what was asked, close the file, end. */
   | { readonly kind: 'stop' }
 
@@ -29,7 +29,7 @@ export function runWriter(start: WriterStart): void {
   })
   const ports = new WriterPorts(writer, claims)
   parentPort?.on('message', (order: WriterOrder) => {
-    if (order.kind === 'attach') return ports.serve(order.port)
+    if (order.kind === 'attach') return ports.serve(order.port, order)
     void writer.idle().then(() => {
       database.close()
       parentPort?.close()

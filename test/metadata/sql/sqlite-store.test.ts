@@ -20,6 +20,7 @@ import { openForWriting } from '../../../src/metadata/sql/sqlite-file.ts'
 import { SqliteWriter } from '../../../src/metadata/sql/sqlite-writer.ts'
 import { UploadClaims } from '../../../src/metadata/sql/upload-claims.ts'
 import { PortRunner, WriterPorts } from '../../../src/metadata/sql/writer-port.ts'
+import { parseRepositoryName } from '../../../src/oci/repository-name.ts'
 import { metadataStoreContract, type OpenedStore } from '../metadata-store-contract.ts'
 
 function newFolder(): string {
@@ -36,7 +37,7 @@ async function openThroughPorts(): Promise<OpenedStore> {
   const ports = new WriterPorts(writer, claims)
   const openOne = (): ReturnType<typeof openSqlMetadata> => {
     const { port1, port2 } = new MessageChannel()
-    ports.serve(port1)
+    ports.serve(port1, { opensUploads: true })
     return openSqlMetadata({ folder, generations, cacheBytes: 1_000_000, changes: new PortRunner(port2) })
   }
   const [store, other] = [openOne(), openOne()]
@@ -67,6 +68,30 @@ async function openInProcess(): Promise<OpenedStore> {
 
 metadataStoreContract('SQLite through ports', openThroughPorts)
 metadataStoreContract('SQLite in this thread', openInProcess)
+
+test(
+  'a thread that opens no uploads is never waited for, however busy it is',
+  { timeout: 10_000 },
+  async () => {
+    const folder = newFolder()
+    const generations = new Generations()
+    const claims = new UploadClaims()
+    const database = openForWriting(databasePath(folder))
+    const ports = new WriterPorts(new SqliteWriter({ database, generations, claims }), claims)
+    // Nobody reads from its other end.
+    const busy = new MessageChannel()
+    ports.serve(busy.port1, { opensUploads: false })
+    const { port1, port2 } = new MessageChannel()
+    ports.serve(port1, { opensUploads: true })
+    const changes = new PortRunner(port2)
+    const store = openSqlMetadata({ folder, generations, cacheBytes: 1_000_000, changes })
+    assert.equal(await store.findUpload(parseRepositoryName('some/name'), 'none'), undefined)
+    await store.close()
+    busy.port1.close()
+    database.close()
+    rmSync(folder, { recursive: true })
+  },
+)
 
 suite('the schema', () => {
   test('no statement of a request scans a table', () => {

@@ -6,6 +6,7 @@ import {
   SqliteQueryCompiler,
   type Compilable,
   type CompiledQuery,
+  type LimitNode,
 } from 'kysely'
 import type { Schema } from './schema.ts'
 
@@ -40,9 +41,17 @@ export function sqliteQueries(): Kysely<Schema> {
       createAdapter: () => new SqliteAdapter(),
       createDriver: () => new DummyDriver(),
       createIntrospector: (db) => new SqliteIntrospector(db),
-      createQueryCompiler: () => new SqliteQueryCompiler(),
+      createQueryCompiler: () => new QueryCompiler(),
     },
   })
+}
+
+class QueryCompiler extends SqliteQueryCompiler {
+  /** SQLite plans a statement anew each time that a bare parameter of LIMIT is bound; an expression it takes as it is. */
+  protected override visitLimit(node: LimitNode): void {
+    super.visitLimit(node)
+    this.append(' + 0')
+  }
 }
 
 export function compile<Row>(query: Compilable<Row>): Statement<Row> {

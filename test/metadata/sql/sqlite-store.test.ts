@@ -93,6 +93,24 @@ test(
   },
 )
 
+test('a change that fails takes none of those along that are committed with it', async () => {
+  const folder = newFolder()
+  const database = openForWriting(databasePath(folder))
+  const writer = new SqliteWriter({ database, generations: new Generations(), claims: new UploadClaims() })
+  const repository = parseRepositoryName('some/name')
+  const create = (id: string): Promise<unknown> =>
+    writer.run('createUpload', { id, repository, algorithm: 'sha256', now: 1 })
+  const done = await Promise.allSettled(['a', 'b', 'a', 'c'].map(create))
+  assert.deepEqual(
+    done.map(({ status }) => status),
+    ['fulfilled', 'fulfilled', 'rejected', 'fulfilled'],
+  )
+  assert.equal(database.query('select group_concat(id) as ids from upload')?.['ids'], 'a,b,c')
+  assert.equal(database.query('select count(*) as n from repository')?.['n'], 1)
+  database.close()
+  rmSync(folder, { recursive: true })
+})
+
 suite('the schema', () => {
   test('no statement of a request scans a table', () => {
     const folder = newFolder()

@@ -1,8 +1,12 @@
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { UserError } from '../../user-error.ts'
 import { migrate } from './migrations.ts'
 import { SqliteDatabase } from './sqlite-database.ts'
-import { removeStaleSnapshots } from './sqlite-snapshot.ts'
+import { removeStaleSnapshots } from './snapshot-file.ts'
+
+export function databasePath(folder: string): string {
+  return join(folder, 'trow.db')
+}
 
 /** Opens the file for its one writer and brings it to this program's schema. Throws UserError. */
 export function openForWriting(path: string): SqliteDatabase {

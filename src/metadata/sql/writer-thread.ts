@@ -1,7 +1,6 @@
 import { parentPort, type MessagePort } from 'node:worker_threads'
 import { Generations } from './generations.ts'
-import { databasePath } from './sql-metadata-store.ts'
-import { openForWriting } from './sqlite-file.ts'
+import { databasePath, openForWriting } from './sqlite-file.ts'
 import { SqliteWriter } from './sqlite-writer.ts'
 import { UploadClaims } from './upload-claims.ts'
 import { WriterPorts } from './writer-port.ts'

@@ -10,13 +10,9 @@ import * as garbageStatements from '../../../src/metadata/sql/garbage-statements
 import { Generations } from '../../../src/metadata/sql/generations.ts'
 import { migrate } from '../../../src/metadata/sql/migrations.ts'
 import { requestStatements } from '../../../src/metadata/sql/read-statements.ts'
-import {
-  databasePath,
-  openLocalMetadata,
-  openSqlMetadata,
-} from '../../../src/metadata/sql/sql-metadata-store.ts'
+import { openLocalMetadata, openSqlMetadata } from '../../../src/metadata/sql/sql-metadata-store.ts'
 import { SqliteDatabase } from '../../../src/metadata/sql/sqlite-database.ts'
-import { openForWriting } from '../../../src/metadata/sql/sqlite-file.ts'
+import { databasePath, openForWriting } from '../../../src/metadata/sql/sqlite-file.ts'
 import { SqliteWriter } from '../../../src/metadata/sql/sqlite-writer.ts'
 import { UploadClaims } from '../../../src/metadata/sql/upload-claims.ts'
 import { PortRunner, WriterPorts } from '../../../src/metadata/sql/writer-port.ts'

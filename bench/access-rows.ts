@@ -121,9 +121,7 @@ async function startBoth(
   return { open, gated, seeded, callers }
 }
 
-async function writeSettings(
-  folder: string,
-): Promise<{
+async function writeSettings(folder: string): Promise<{
   readonly config: string
   readonly certificate: { readonly cert: string; readonly key: string }
 }> {

@@ -51,20 +51,18 @@ export class WorkerAccess implements Access {
     if (authorization === undefined) {
       return certificate === undefined ? anonymous : this.#fromCertificate(certificate)
     }
-    const key = this.#keyOf(authorization)
+    const key = this.#keyOf(authorization, address)
     const known = this.#credentials.get(key)
     if (known !== undefined && known.until > this.#parts.now()) {
       if (known.error !== undefined) throw known.error
       return known.principal as Principal
     }
-    // A refusal costs its sender time with every try: equal tries of different sources are not one.
-    const question = `${key} ${address}`
-    let asked = this.#asked.get(question)
+    let asked = this.#asked.get(key)
     if (asked === undefined) {
       asked = this.#verify(key, parseAuthorization(authorization), address).finally(() =>
-        this.#asked.delete(question),
+        this.#asked.delete(key),
       )
-      this.#asked.set(question, asked)
+      this.#asked.set(key, asked)
     }
     return asked
   }
@@ -156,8 +154,10 @@ export class WorkerAccess implements Access {
     return identity
   }
 
-  #keyOf(authorization: string): string {
-    return createHmac('sha256', this.#parts.cacheKey).update(authorization).digest('base64')
+  /** With the address: who guesses elsewhere must not find out here, without a delay, what is right. */
+  #keyOf(authorization: string, address: string): string {
+    const hmac = createHmac('sha256', this.#parts.cacheKey)
+    return hmac.update(`${address} ${authorization}`).digest('base64')
   }
 }
 

@@ -1,5 +1,7 @@
 import { z } from 'zod'
 import { isIP } from 'node:net'
+import { oidcSchema } from './access/oidc-schema.ts'
+import { rulesSchema } from './access/rules-schema.ts'
 import { parseDuration, parseSize, printDuration, printSize } from './quantities.ts'
 
 /** How one setting is written on the command line, described and printed. */
@@ -128,8 +130,8 @@ export const settingsSchema = z.strictObject({
   'fsck-rate': size,
   'allow-missing': flag,
   untagged: retention,
-  access: z.array(z.unknown()),
-  oidc: z.array(z.unknown()),
+  access: rulesSchema.optional(),
+  oidc: oidcSchema,
 })
 
 export type Settings = z.infer<typeof settingsSchema>
@@ -280,7 +282,7 @@ export function defaultSettings(cores: number): Readonly<Record<SettingName, unk
     'fsck-rate': '100MiB',
     'allow-missing': false,
     untagged: [],
-    access: [],
+    access: undefined,
     oidc: [],
   }
 }

@@ -52,7 +52,8 @@ async function collect(request: RegistryRequest, limit: number): Promise<Buffer>
   for await (const chunk of request.body().source) {
     size += chunk.byteLength
     if (size > limit) throw tooLarge(limit)
-    chunks.push(chunk)
+    // Copied: a chunk is valid only until the next one.
+    chunks.push(Uint8Array.from(chunk))
   }
   return Buffer.concat(chunks, size)
 }

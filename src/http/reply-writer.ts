@@ -25,7 +25,7 @@ export async function writeReply(
     return 0
   }
   if (isStreamBody(body)) return sendStream(response, body)
-  endWith(response, body)
+  endWith(response, body, length ?? 0)
   return length ?? 0
 }
 
@@ -36,10 +36,9 @@ function lengthOf(body: Uint8Array | string | undefined): number | undefined {
 const oneWrite = 16 * 1024
 
 /** Node sends head and body in one write, without a vector, when both are strings; latin1 keeps every byte. */
-function endWith(response: ServerResponse, body: Uint8Array | string): void {
-  if (typeof body === 'string')
-    response.end(body, Buffer.byteLength(body) === body.length ? 'latin1' : 'utf8')
-  else if (body.byteLength > oneWrite) response.end(body)
+function endWith(response: ServerResponse, body: Uint8Array | string, bytes: number): void {
+  if (typeof body === 'string') response.end(body, bytes === body.length ? 'latin1' : 'utf8')
+  else if (bytes > oneWrite) response.end(body)
   else response.end(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('latin1'), 'latin1')
 }
 

@@ -17,7 +17,6 @@ import type { AccessStore } from '../../metadata/metadata-store.ts'
 import { fetchJson } from '../../upstream/json-fetch.ts'
 import type { Settings } from '../settings-schema.ts'
 import { tokenNames } from '../serve/access-settings.ts'
-import { issuersOf } from './oidc-schema.ts'
 import { watchedHtpasswd } from './watched-htpasswd.ts'
 
 export interface OpenAuthority {
@@ -51,7 +50,7 @@ export async function openAuthority(
   const delays = new FailureDelays({ now })
   const ring = new SigningKeyRing({ store, now })
   const cluster = settings.kubernetes ? await openCluster(settings, surroundings, closing) : undefined
-  const issuers = issuersOf(settings.oidc)
+  const issuers = settings.oidc
   const authority = new LocalAuthority({
     now,
     delays,

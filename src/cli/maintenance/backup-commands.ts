@@ -7,9 +7,8 @@ import { Command } from 'commander'
 import { openDiskBlobStore } from '../../blobs/disk/disk-blob-store.ts'
 import type { ByteSource } from '../../blobs/blob-store.ts'
 import { lockFolder } from '../../metadata/sql/folder-lock.ts'
-import { databasePath } from '../../metadata/sql/sql-metadata-store.ts'
-import { forgetUploads, snapshotFormat } from '../../metadata/sql/sqlite-snapshot.ts'
-import { backup, restore } from '../../registry/backup.ts'
+import { databasePath } from '../../metadata/sql/sqlite-file.ts'
+import { forgetUploads, snapshotFormat } from '../../metadata/sql/snapshot-file.ts'
 import { UserError } from '../../user-error.ts'
 import { askServer } from '../control/control-client.ts'
 import { createLogger } from '../logger.ts'
@@ -36,6 +35,7 @@ export function backupCommand({ terminal }: CommandContext): Command {
       })
     }
     const log = createLogger({ format: 'text', level: settings['log-level'] })
+    const { backup } = await import('../../registry/backup.ts')
     const { stores, close } = await openLocalStores(settings, log)
     try {
       await writeWhole(backup(stores), file, terminal.stdout)
@@ -59,6 +59,7 @@ export function restoreCommand({ terminal }: CommandContext): Command {
         hint: 'Restore into a new folder with --data, then serve that.',
       })
     }
+    const { restore } = await import('../../registry/backup.ts')
     const lock = lockFolder(folder)
     const blobs = await openDiskBlobStore({ folder, reserve: 0 })
     try {

@@ -1,4 +1,4 @@
-import { Rules, defaultRules, type AccessRule } from '../../access/rules.ts'
+import { Rules, defaultRules } from '../../access/rules.ts'
 import type { Settings } from '../settings-schema.ts'
 
 /** Whose tokens ours are, and whom they are for: `service` of the challenge. */
@@ -9,7 +9,7 @@ export function isAccessControlled(settings: Settings): boolean {
   if (settings.auth !== 'auto') return settings.auth === 'on'
   const { htpasswd, kubernetes, access, oidc, 'client-ca': clientCa } = settings
   return (
-    htpasswd !== undefined || clientCa !== undefined || kubernetes || access.length > 0 || oidc.length > 0
+    htpasswd !== undefined || clientCa !== undefined || kubernetes || access !== undefined || oidc.length > 0
   )
 }
 
@@ -31,5 +31,5 @@ export function hostsOf(settings: Settings): readonly string[] {
 }
 
 export function rulesOf({ access }: Settings): Rules {
-  return new Rules(access.length === 0 ? defaultRules : (access as AccessRule[]))
+  return new Rules(access ?? defaultRules)
 }

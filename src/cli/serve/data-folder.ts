@@ -1,8 +1,7 @@
 import { accessSync, constants, mkdirSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { databasePath } from '../../metadata/sql/sql-metadata-store.ts'
 import { lockFolder, type FolderLock } from '../../metadata/sql/folder-lock.ts'
-import { openForWriting } from '../../metadata/sql/sqlite-file.ts'
+import { databasePath, openForWriting } from '../../metadata/sql/sqlite-file.ts'
 import { UserError } from '../../user-error.ts'
 
 export interface DataFolder {

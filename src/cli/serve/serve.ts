@@ -50,7 +50,8 @@ export async function serve({ settings: given }: ResolvedSettings, terminal: Ter
 
   const attachWriter = (): MessagePort => {
     const { port1, port2 } = new MessageChannel()
-    writer.postMessage({ kind: 'attach', port: port1 }, [port1])
+    const attach: WriterOrder = { kind: 'attach', port: port1, opensUploads: false }
+    writer.postMessage(attach, [port1])
     return port2
   }
   const beside = { settings, folder: folder.path, generations, logFormat }

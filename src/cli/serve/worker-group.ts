@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { MemoryBudget } from '../../http/memory-budget.ts'
 import type { TlsPair } from '../../http/tls-context.ts'
 import type { Log } from '../../log.ts'
+import type { WriterOrder } from '../../metadata/sql/writer-thread.ts'
 import { UserError } from '../../user-error.ts'
 import type { ServedThread } from './served-thread.ts'
 import { ended, firstMessage, startThread } from './threads.ts'
@@ -85,7 +86,8 @@ export class WorkerGroup {
   async #start(number: number, delay: number): Promise<void> {
     const { start, log, writer, accessLog, access, audit } = this.#options
     const channel = new MessageChannel()
-    writer.postMessage({ kind: 'attach', port: channel.port1 }, [channel.port1])
+    const attach: WriterOrder = { kind: 'attach', port: channel.port1, opensUploads: true }
+    writer.postMessage(attach, [channel.port1])
     const ports = { access: access?.attach(), audit: audit?.attach() }
     const data: WorkerStart = { ...start, ...ports, number, tls: this.#tls, writer: channel.port2 }
     const transfer = [channel.port2, ports.access, ports.audit].filter((port) => port !== undefined)

@@ -93,7 +93,7 @@ const anyParent = compile(
     .where('manifest_reference.child', '=', parameter<string>('digest'))
     .limit(1),
 )
-const deleteUpload = compile(queries.deleteFrom('upload').where('id', '=', parameter<string>('id')))
+export const deleteUpload = compile(queries.deleteFrom('upload').where('id', '=', parameter<string>('id')))
 /** Never a key that a blob has: whatever else went wrong, those bytes are in use. */
 export const addPendingDelete = compile(
   queries

@@ -3,7 +3,7 @@ import type { Digest, DigestAlgorithm } from '../../oci/digest.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { Instant, Noted } from '../metadata-store.ts'
 import { durable, relaxed, type Transaction } from './change.ts'
-import { addPendingDelete } from './change-blobs.ts'
+import { addPendingDelete, deleteUpload } from './change-blobs.ts'
 import { noteChange } from './change-outbox.ts'
 import { ensureRepository, findRepository } from './change-repositories.ts'
 import { compile, parameter, sqliteQueries } from './statement.ts'
@@ -44,7 +44,6 @@ const uploadKey = compile(
     .where('id', '=', parameter<string>('id'))
     .where('repository_id', '=', parameter<number>('repository')),
 )
-const deleteUpload = compile(queries.deleteFrom('upload').where('id', '=', parameter<string>('id')))
 
 export const createUpload = relaxed(
   async (

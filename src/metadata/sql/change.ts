@@ -2,8 +2,8 @@ import type { Reference, Tag } from '../../oci/tag.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { Digest } from '../../oci/digest.ts'
 import { linkKey, manifestKey, tagListKey } from './generations.ts'
+import type { SqlValue, Statement } from './bind.ts'
 import type { OutboxBound } from './change-outbox.ts'
-import type { SqlValue, Statement } from './statement.ts'
 
 export type Values = Readonly<Record<string, SqlValue>>
 

@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import type { Held } from '../../blobs/blob-store.ts'
 import type { Digest, DigestAlgorithm } from '../../oci/digest.ts'
 import { OciError } from '../../oci/oci-error.ts'
@@ -27,7 +26,7 @@ import { SqlGarbage } from './sql-garbage.ts'
 import { SqlInventory } from './sql-inventory.ts'
 import { SqlOutbox } from './sql-outbox.ts'
 import { SqlReads } from './sql-reads.ts'
-import { openForReading, openForWriting } from './sqlite-file.ts'
+import { databasePath, openForReading, openForWriting } from './sqlite-file.ts'
 import type { SqliteDatabase } from './sqlite-database.ts'
 import { takeSnapshot } from './sqlite-snapshot.ts'
 import { SqliteWriter } from './sqlite-writer.ts'
@@ -40,10 +39,6 @@ export interface SqlMetadataOptions {
   readonly generations: Generations
   /** Memory for cached manifests and small blobs, in bytes. */
   readonly cacheBytes: number
-}
-
-export function databasePath(folder: string): string {
-  return join(folder, 'trow.db')
 }
 
 /** The store of one thread: its own connection for reads, the one writer for changes. */

@@ -1,8 +1,12 @@
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { UserError } from '../../user-error.ts'
 import { migrate } from './migrations.ts'
 import { SqliteDatabase } from './sqlite-database.ts'
-import { removeStaleSnapshots } from './sqlite-snapshot.ts'
+import { removeStaleSnapshots } from './snapshot-file.ts'
+
+export function databasePath(folder: string): string {
+  return join(folder, 'trow.db')
+}
 
 /** Opens the file for its one writer and brings it to this program's schema. Throws UserError. */
 export function openForWriting(path: string): SqliteDatabase {
@@ -13,7 +17,10 @@ export function openForWriting(path: string): SqliteDatabase {
     database.execute('pragma journal_mode=WAL')
     database.execute('pragma synchronous=FULL')
     database.execute('pragma wal_autocheckpoint=8000')
-    database.execute('pragma cache_size=-32768')
+    // Small: most commits walk over all of it (SQLite renumbers pages when it splits them), the system caches the rest.
+    database.execute('pragma cache_size=-8192')
+    // What a statement sets aside to undo itself stays in memory, not in a temporary file.
+    database.execute('pragma temp_store=MEMORY')
     migrate(database, path)
     // One process owns the folder: whoever held a lease before is gone.
     database.execute('delete from lease')

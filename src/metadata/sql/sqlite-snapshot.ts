@@ -1,28 +1,17 @@
 import { randomUUID } from 'node:crypto'
-import { createReadStream, readdirSync, rmSync, statSync } from 'node:fs'
+import { createReadStream, rmSync, statSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ByteSource, DataKey } from '../../blobs/blob-store.ts'
 import type { Digest } from '../../oci/digest.ts'
 import type { MetadataSnapshot } from '../metadata-store.ts'
 import { storedBlobs } from './read-statements.ts'
+import { snapshotFormat, snapshotPrefix } from './snapshot-file.ts'
 import { SqliteDatabase } from './sqlite-database.ts'
-
-export const snapshotFormat = 'sqlite'
-
-const prefix = 'snapshot-'
-
-/** What a process that was killed during a backup has left; only for the owner of the folder. */
-export function removeStaleSnapshots(folder: string): void {
-  for (const name of readdirSync(folder)) {
-    if (name.startsWith(prefix) && /\.db(-journal|-wal|-shm)?$/.test(name))
-      rmSync(join(folder, name), { force: true })
-  }
-}
 
 /** A copy of the file beside it, compacted, with what a read transaction sees at one instant. */
 export function takeSnapshot(database: SqliteDatabase, folder: string): MetadataSnapshot {
-  const path = join(folder, `${prefix}${randomUUID()}.db`)
+  const path = join(folder, `${snapshotPrefix}${randomUUID()}.db`)
   try {
     database.execute(`vacuum into '${path.replaceAll("'", "''")}'`)
   } catch (error) {
@@ -62,15 +51,5 @@ class SqliteSnapshot implements MetadataSnapshot {
   async close(): Promise<void> {
     this.#database.close()
     await rm(this.#path, { force: true })
-  }
-}
-
-/** Makes a restored file ready to be served: uploads and their staged bytes were not in the backup. */
-export function forgetUploads(path: string): void {
-  const database = new SqliteDatabase(path)
-  try {
-    database.execute('delete from upload; delete from pending_delete; delete from lease')
-  } finally {
-    database.close()
   }
 }

@@ -71,14 +71,15 @@ export class SqliteWriter {
     const batch = [...this.#unrecorded.waiting(), ...changes]
     const outcomes = await this.#commit(batch)
     for (const [index, one] of batch.entries()) {
-      // The transaction as a whole failed (a full disk). Alone, those that need no room may still succeed.
+      // No savepoints: they copy every page that a change touches, and hardly any change fails. Alone, those that
+      // did not fail succeed, and on a full disk those that need no room may.
       const outcome = outcomes?.[index] ?? (await this.#alone(one))
       answer(one, outcome.ok ? outcome : await this.#withoutNote(one, outcome))
     }
   }
 
   async #alone(one: Waiting): Promise<Outcome> {
-    return ((await this.#commit([one], true)) as [Outcome])[0]
+    return ((await this.#commit([one])) as [Outcome])[0]
   }
 
   /** Where changes may go on unrecorded: what failed for want of room may succeed without its note. */
@@ -90,31 +91,31 @@ export class SqliteWriter {
     return outcome
   }
 
-  /** Undefined when the transaction failed and `last` is not set. */
-  async #commit(batch: readonly Waiting[], last = false): Promise<Outcome[] | undefined> {
+  /** Undefined when one of several changes failed, or room was short: then nothing was done. */
+  async #commit(batch: readonly Waiting[]): Promise<Outcome[] | undefined> {
     const touched = new TouchedKeys()
     const slots = new Set<number>()
+    let changing = false
     try {
       this.#setFlush(batch.some(({ name }) => changes[name].durable))
       this.#database.execute('begin immediate')
-      const outcomes: Outcome[] = []
-      for (const one of batch) outcomes.push(await this.#runOne(one, touched, batch.length > 1))
+      changing = true
+      const outcomes = await this.#runAll(batch, touched)
+      changing = false
       for (const key of touched.keys) slots.add(slotOf(key))
       this.#generations.invalidate(slots)
       this.#database.execute('commit')
       return outcomes
     } catch (error) {
       this.#rollBack()
-      return last || batch.length === 1 || !isFull(error)
-        ? batch.map(() => ({ ok: false, error: asRefusal(error) }))
-        : undefined
+      if (batch.length > 1 && (changing || isFull(error))) return undefined
+      return batch.map(() => ({ ok: false, error: asRefusal(error) }))
     } finally {
       this.#generations.renew(slots)
     }
   }
 
-  async #runOne(one: Waiting, touched: TouchedKeys, savepoint: boolean): Promise<Outcome> {
-    const change = changes[one.name] as unknown as Change<unknown, unknown>
+  async #runAll(batch: readonly Waiting[], touched: TouchedKeys): Promise<Outcome[]> {
     const database = this.#database
     const transaction: Transaction = {
       get: (statement, values) => database.get(statement, values),
@@ -124,19 +125,12 @@ export class SqliteWriter {
       claimed: this.#claims,
       bound: this.#bound,
     }
-    if (!savepoint) return { ok: true, result: await change.run(transaction, one.values) }
-    database.execute('savepoint one')
-    try {
-      const result = await change.run(transaction, one.values)
-      database.execute('release one')
-      return { ok: true, result }
-    } catch (error) {
-      // SQLite has rolled everything back by itself when it ran out of room.
-      if (!database.inTransaction || isFull(error)) throw error
-      database.execute('rollback to one')
-      database.execute('release one')
-      return { ok: false, error }
+    const outcomes: Outcome[] = []
+    for (const { name, values } of batch) {
+      const change = changes[name] as unknown as Change<unknown, unknown>
+      outcomes.push({ ok: true, result: await change.run(transaction, values) })
     }
+    return outcomes
   }
 
   /** What need not survive a power cut is committed without a flush; the next durable commit flushes it too. */

@@ -28,7 +28,7 @@ interface PlainError {
 export class WriterPorts {
   readonly #writer: SqliteWriter
   readonly #claims: UploadClaims
-  /** Those who wait for each thread to have told what it held back. */
+  /** Those who wait for each thread that opens uploads to have told what it held back. */
   readonly #ports = new Map<MessagePort, (() => void)[]>()
 
   constructor(writer: SqliteWriter, claims: UploadClaims) {
@@ -36,8 +36,9 @@ export class WriterPorts {
     this.#claims = claims
   }
 
-  serve(port: MessagePort): void {
-    this.#ports.set(port, [])
+  /** A thread that opens no uploads holds nothing back: it may be busy for long, and is never waited for. */
+  serve(port: MessagePort, { opensUploads }: { readonly opensUploads: boolean }): void {
+    if (opensUploads) this.#ports.set(port, [])
     servePort(port, { writer: this.#writer, claims: this.#claims, settle: () => this.#settle() }, () =>
       this.#ports.get(port)?.shift()?.(),
     )

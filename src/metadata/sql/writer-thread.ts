@@ -1,8 +1,7 @@
 import { parentPort, type MessagePort } from 'node:worker_threads'
 import type { OutboxBound } from './change-outbox.ts'
 import { Generations } from './generations.ts'
-import { databasePath } from './sql-metadata-store.ts'
-import { openForWriting } from './sqlite-file.ts'
+import { databasePath, openForWriting } from './sqlite-file.ts'
 import { SqliteWriter } from './sqlite-writer.ts'
 import { UploadClaims } from './upload-claims.ts'
 import { WriterPorts } from './writer-port.ts'
@@ -17,7 +16,7 @@ export interface WriterStart {
 
 /** What the main thread says later. */
 export type WriterOrder =
-  | { readonly kind: 'attach'; readonly port: MessagePort }
+  | { readonly kind: 'attach'; readonly port: MessagePort; readonly opensUploads: boolean }
   /** Answer what was asked, close the file, end. */
   | { readonly kind: 'stop' }
 
@@ -33,7 +32,7 @@ export function runWriter(start: WriterStart): void {
   })
   const ports = new WriterPorts(writer, claims)
   parentPort?.on('message', (order: WriterOrder) => {
-    if (order.kind === 'attach') return ports.serve(order.port)
+    if (order.kind === 'attach') return ports.serve(order.port, order)
     void writer.idle().then(() => {
       database.close()
       parentPort?.close()

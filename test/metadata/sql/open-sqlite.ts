@@ -3,12 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { MessageChannel } from 'node:worker_threads'
 import { Generations } from '../../../src/metadata/sql/generations.ts'
-import {
-  databasePath,
-  openLocalMetadata,
-  openSqlMetadata,
-} from '../../../src/metadata/sql/sql-metadata-store.ts'
-import { openForWriting } from '../../../src/metadata/sql/sqlite-file.ts'
+import { openLocalMetadata, openSqlMetadata } from '../../../src/metadata/sql/sql-metadata-store.ts'
+import { databasePath, openForWriting } from '../../../src/metadata/sql/sqlite-file.ts'
 import { SqliteWriter } from '../../../src/metadata/sql/sqlite-writer.ts'
 import { UploadClaims } from '../../../src/metadata/sql/upload-claims.ts'
 import { PortRunner, WriterPorts } from '../../../src/metadata/sql/writer-port.ts'
@@ -28,7 +24,7 @@ export async function openThroughPorts(): Promise<OpenedStore> {
   const ports = new WriterPorts(writer, claims)
   const openOne = (): ReturnType<typeof openSqlMetadata> => {
     const { port1, port2 } = new MessageChannel()
-    ports.serve(port1)
+    ports.serve(port1, { opensUploads: true })
     return openSqlMetadata({ folder, generations, cacheBytes: 1_000_000, changes: new PortRunner(port2) })
   }
   const [store, other] = [openOne(), openOne()]

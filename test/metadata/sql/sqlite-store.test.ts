@@ -8,10 +8,12 @@ import * as garbageStatements from '../../../src/metadata/sql/garbage-statements
 import { Generations } from '../../../src/metadata/sql/generations.ts'
 import { migrate } from '../../../src/metadata/sql/migrations.ts'
 import { requestStatements } from '../../../src/metadata/sql/read-statements.ts'
-import { databasePath } from '../../../src/metadata/sql/sql-metadata-store.ts'
 import { SqliteDatabase } from '../../../src/metadata/sql/sqlite-database.ts'
-import { openForWriting } from '../../../src/metadata/sql/sqlite-file.ts'
+import { databasePath, openForWriting } from '../../../src/metadata/sql/sqlite-file.ts'
 import { SqliteWriter } from '../../../src/metadata/sql/sqlite-writer.ts'
+import { openSqlMetadata } from '../../../src/metadata/sql/sql-metadata-store.ts'
+import { PortRunner, WriterPorts } from '../../../src/metadata/sql/writer-port.ts'
+import { parseRepositoryName } from '../../../src/oci/repository-name.ts'
 import { UploadClaims } from '../../../src/metadata/sql/upload-claims.ts'
 import { accessStoreContract } from '../access-store-contract.ts'
 import { metadataStoreContract } from '../metadata-store-contract.ts'
@@ -21,6 +23,48 @@ metadataStoreContract('SQLite through ports', openThroughPorts)
 metadataStoreContract('SQLite in this thread', openInProcess)
 accessStoreContract('SQLite through ports', openThroughPorts)
 accessStoreContract('SQLite in this thread', openInProcess)
+
+test(
+  'a thread that opens no uploads is never waited for, however busy it is',
+  { timeout: 10_000 },
+  async () => {
+    const folder = newFolder()
+    const generations = new Generations()
+    const claims = new UploadClaims()
+    const database = openForWriting(databasePath(folder))
+    const ports = new WriterPorts(new SqliteWriter({ database, generations, claims }), claims)
+    // Nobody reads from its other end.
+    const busy = new MessageChannel()
+    ports.serve(busy.port1, { opensUploads: false })
+    const { port1, port2 } = new MessageChannel()
+    ports.serve(port1, { opensUploads: true })
+    const changes = new PortRunner(port2)
+    const store = openSqlMetadata({ folder, generations, cacheBytes: 1_000_000, changes })
+    assert.equal(await store.findUpload(parseRepositoryName('some/name'), 'none'), undefined)
+    await store.close()
+    busy.port1.close()
+    database.close()
+    rmSync(folder, { recursive: true })
+  },
+)
+
+test('a change that fails takes none of those along that are committed with it', async () => {
+  const folder = newFolder()
+  const database = openForWriting(databasePath(folder))
+  const writer = new SqliteWriter({ database, generations: new Generations(), claims: new UploadClaims() })
+  const repository = parseRepositoryName('some/name')
+  const create = (id: string): Promise<unknown> =>
+    writer.run('createUpload', { id, repository, algorithm: 'sha256', now: 1 })
+  const done = await Promise.allSettled(['a', 'b', 'a', 'c'].map(create))
+  assert.deepEqual(
+    done.map(({ status }) => status),
+    ['fulfilled', 'fulfilled', 'rejected', 'fulfilled'],
+  )
+  assert.equal(database.query('select group_concat(id) as ids from upload')?.['ids'], 'a,b,c')
+  assert.equal(database.query('select count(*) as n from repository')?.['n'], 1)
+  database.close()
+  rmSync(folder, { recursive: true })
+})
 
 suite('the schema', () => {
   test('no statement of a request scans a table', () => {

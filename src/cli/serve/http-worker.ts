@@ -69,7 +69,7 @@ const registry = openRegistry({
     grace: settings['gc-grace'],
   },
 })
-const gate = openGate(start, metadata)
+const { gate, close: closeGate } = openGate(start, metadata)
 const lines = new LineBatch((text) => report({ kind: 'access', lines: text }))
 const server = createRegistryServer({
   registry,
@@ -113,6 +113,7 @@ try {
 async function close(limit: number): Promise<void> {
   await server.close(limit)
   lines.flush()
+  closeGate()
   await blobs.close()
   await metadata.close()
   parentPort?.close()

@@ -4,6 +4,7 @@ import { OwnTokens } from '../../access/own-tokens.ts'
 import type { NodeCertificates } from '../../access/node-certificates.ts'
 import { WorkerAccess } from '../../access/worker-access.ts'
 import { AccessMerger } from '../../audit/access-merger.ts'
+import type { AuditTrail } from '../../audit/trail.ts'
 import { WorkerTrail } from '../../audit/worker-trail.ts'
 import { TrustedProxies } from '../../http/client-address.ts'
 import type { AccessParts, GateOptions } from '../../http/gate.ts'
@@ -14,8 +15,20 @@ import { callsTo } from './port-calls.ts'
 import type { WorkerStart } from './thread-protocol.ts'
 
 /** What a worker asks and tells of who may do what; empty where access is open and nothing is audited. */
-export function openGate(start: WorkerStart, metadata: MetadataStore): GateOptions {
-  return { access: openAccess(start), trail: openTrail(start, metadata) }
+export function openGate(
+  start: WorkerStart,
+  metadata: MetadataStore,
+): { readonly gate: GateOptions; close(): void } {
+  const audit = openTrail(start, metadata)
+  return {
+    gate: { access: openAccess(start), trail: audit?.trail },
+    close() {
+      audit?.merger.flush()
+      // Open ports would keep the thread alive.
+      start.access?.close()
+      start.audit?.close()
+    },
+  }
 }
 
 function openAccess({ access: port, settings }: WorkerStart): AccessParts | undefined {
@@ -44,12 +57,15 @@ function openAccess({ access: port, settings }: WorkerStart): AccessParts | unde
   }
 }
 
-function openTrail({ audit: port }: WorkerStart, { outbox }: MetadataStore): GateOptions['trail'] {
+function openTrail(
+  { audit: port }: WorkerStart,
+  { outbox }: MetadataStore,
+): { readonly trail: AuditTrail; readonly merger: AccessMerger } | undefined {
   if (port === undefined) return undefined
   const merger = new AccessMerger({
     report: (batch) => port.postMessage(batch),
     record: (notes) => outbox.record(notes, Date.now()),
     now: Date.now,
   })
-  return new WorkerTrail({ merger, now: Date.now, newId: randomUUID })
+  return { trail: new WorkerTrail({ merger, now: Date.now, newId: randomUUID }), merger }
 }

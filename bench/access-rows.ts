@@ -135,13 +135,36 @@ async function writeSettings(folder: string): Promise<{
   const openssl = (...args: string[]): void =>
     void execFileSync('openssl', args, { cwd: made, stdio: 'ignore', timeout: 30_000 })
   openssl(
-    ...['req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', 'client.key'],
-    ...['-out', 'client.csr', '-subj', `/CN=${user.name}`],
+    'req',
+    '-newkey',
+    'ec',
+    '-pkeyopt',
+    'ec_paramgen_curve:P-256',
+    '-nodes',
+    '-keyout',
+    'client.key',
+    '-out',
+    'client.csr',
+    '-subj',
+    `/CN=${user.name}`,
   )
   writeFileSync(at('client.ext'), 'extendedKeyUsage=clientAuth\n')
   openssl(
-    ...['x509', '-req', '-in', 'client.csr', '-CA', 'ca.crt', '-CAkey', 'ca.key', '-CAcreateserial'],
-    ...['-days', '1', '-extfile', 'client.ext', '-out', 'client.crt'],
+    'x509',
+    '-req',
+    '-in',
+    'client.csr',
+    '-CA',
+    'ca.crt',
+    '-CAkey',
+    'ca.key',
+    '-CAcreateserial',
+    '-days',
+    '1',
+    '-extfile',
+    'client.ext',
+    '-out',
+    'client.crt',
   )
   writeFileSync(
     at('trow.yaml'),

@@ -62,11 +62,24 @@ suite('who may do what, cell by cell', () => {
   test('a robot, within its grants only', async (context) => {
     const { url, data } = gated
     const made = await runTrow([
-      ...['robot', 'create', 'ci', '--data', data, '-o', 'json'],
-      ...['--repository', 'team/**', '--action', 'pull', '--action', 'push', '--action', 'list'],
+      'robot',
+      'create',
+      'ci',
+      '--data',
+      data,
+      '-o',
+      'json',
+      '--repository',
+      'team/**',
+      '--action',
+      'pull',
+      '--action',
+      'push',
+      '--action',
+      'list',
     ])
     assert.equal(made.code, 0, made.output)
-    const { username, secret: word } = JSON.parse(made.output) as { username: string; secret: string }
+    const { username, password: word } = JSON.parse(made.output) as { username: string; password: string }
     let cells = 0
     for (const way of waysOfPassword(url, username, word)) {
       const role: Role = { name: 'robot', known: true, rights: rights.pusher }

@@ -88,7 +88,9 @@ export async function serve({ settings: given }: ResolvedSettings, terminal: Ter
   await workers.start()
   const maintenance = await Maintenance.start({ ...beside, writer: attachWriter() }, log)
   cleanup.defer(() => maintenance.stop())
-  const renewTls = (): void => void (tls && workers.setTls(authorities.with(tls.pair)))
+  const renewTls = (): void => {
+    if (tls !== undefined) workers.setTls(authorities.with(tls.pair))
+  }
   tls?.onChange(renewTls)
   authorities.onChange(renewTls)
   const metricsAddress = settings['metrics-listen']

@@ -97,7 +97,9 @@ export class AuditWriter {
       say.error('the audit log is not what it was: run trow audit verify', problem)
       writer.#note('gap', problem)
     }
-    writer.#note('started', { changes: logs.changes.link.seq, pulls: logs.pulls.link.seq })
+    const last = { changes: logs.changes.link.seq, pulls: logs.pulls.link.seq }
+    for (const sink of parts.sinks) sink.begin(last)
+    writer.#note('started', last)
     await writer.#turn()
     writer.#beat()
     return writer
@@ -133,6 +135,7 @@ export class AuditWriter {
 
   /** Writes all that there is, signs the heads, ends. */
   async close(): Promise<void> {
+    if (this.#closed) return
     this.#closed = true
     clearTimeout(this.#timer)
     await this.#turning
@@ -206,7 +209,7 @@ export class AuditWriter {
     const now = this.#parts.now()
     await this.#append(name, events, now)
     waiting.splice(0, events.length - rows.length)
-    const gap = this.#outages[name].end(now)
+    const gap = this.#outages[name].end(this.#parts.now())
     if (gap === undefined) return
     this.#parts.say.info('the audit log is written again', { log: name, ...gap })
     this.#note('gap', { log: name, ...gap })

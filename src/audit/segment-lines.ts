@@ -1,5 +1,4 @@
-import { createReadStream } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { open, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createGunzip } from 'node:zlib'
 import type { Segment } from './segment-folder.ts'
@@ -16,16 +15,35 @@ export interface RawLine {
   readonly whole: boolean
 }
 
-/** The lines of a segment, compressed or not. What cannot be decompressed ends it with a rejection. */
+/**
+ * The lines of a segment, compressed or not. One that was sealed since it was listed is read in its other form, one that
+ * retention took has none. What cannot be decompressed ends it with a rejection.
+ */
 export async function* segmentLines(folder: string, segment: Segment): AsyncGenerator<RawLine> {
-  const file = createReadStream(join(folder, segment.file), { highWaterMark: 256 * 1024 })
-  const gunzip = segment.sealed ? createGunzip() : undefined
+  const found =
+    (await openFile(join(folder, segment.file), segment.sealed)) ??
+    (await openFile(join(folder, `${segment.file}.gz`), true))
+  if (found === undefined) return
+  const file = found.handle.createReadStream({ highWaterMark: 256 * 1024 })
+  const gunzip = found.sealed ? createGunzip() : undefined
   if (gunzip !== undefined) file.on('error', (error) => gunzip.destroy(error)).pipe(gunzip)
   try {
     yield* splitLines(gunzip ?? file)
   } finally {
     file.destroy()
     gunzip?.destroy()
+  }
+}
+
+async function openFile(
+  path: string,
+  sealed: boolean,
+): Promise<{ readonly handle: FileHandle; readonly sealed: boolean } | undefined> {
+  try {
+    return { handle: await open(path, 'r'), sealed }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
   }
 }
 

@@ -3,6 +3,8 @@ import type { LogName } from './chain.ts'
 /** Takes what is in the log already, for others. Never holds up the writer. */
 export interface AuditSink {
   readonly name: string
+  /** Called once, before anything is written: the number of the last line of each log. */
+  begin(last: Readonly<Record<LogName, number>>): void
   /** Lines without newlines, as they are in the log. */
   written(log: LogName, lines: readonly string[]): void
   health(): SinkHealth
@@ -30,6 +32,8 @@ export class LineSink implements AuditSink {
     this.name = name
     this.#write = write
   }
+
+  begin(): void {}
 
   written(_log: LogName, lines: readonly string[]): void {
     this.#delivered += lines.length

@@ -1,0 +1,169 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import fc from 'fast-check'
+import { AccessMerger, type Access, type MergedAccess } from '../../src/audit/access-merger.ts'
+import { MinuteMerger } from '../../src/audit/minute-merger.ts'
+import { actor, noteOf } from './notes.ts'
+
+const access: Access = {
+  actor,
+  address: '10.0.0.1',
+  repository: 'team-a/app',
+  reference: '1.0',
+  action: 'pull',
+  reason: 'rule 1',
+  status: 200,
+}
+
+function openMerger(record: (notes: readonly string[]) => Promise<void> = async () => {}): {
+  merger: AccessMerger
+  reports: MergedAccess[]
+  clock: { now: number }
+} {
+  const reports: MergedAccess[] = []
+  const clock = { now: 1000 }
+  const merger = new AccessMerger({
+    report: (batch) => reports.push(...batch),
+    record,
+    now: () => clock.now,
+    interval: 20,
+    limit: 100,
+  })
+  return { merger, reports, clock }
+}
+
+suite('a worker counts equal accesses', () => {
+  test('and reports them once an interval, with the first note', async () => {
+    const { merger, reports, clock } = openMerger()
+    let described = 0
+    for (let i = 0; i < 5; i++) {
+      clock.now = 1000 + i
+      merger.allowed(access, () => noteOf(`note ${++described}`, { action: 'pull' }))
+    }
+    assert.deepEqual(reports, [])
+    await new Promise((resolve) => setTimeout(resolve, 60))
+    assert.equal(described, 1)
+    assert.equal(reports.length, 1)
+    const [report] = reports
+    assert.deepEqual([report?.count, report?.first, report?.last, report?.denied], [5, 1000, 1004, false])
+    assert.equal((JSON.parse(report?.note ?? '') as { id: string }).id, 'note 1')
+    merger.allowed(access, () => noteOf('note 2'))
+    merger.flush()
+    assert.equal(reports.length, 2)
+    assert.equal(reports[0]?.key, reports[1]?.key)
+  })
+
+  test('those that differ in anything are counted by themselves', () => {
+    const { merger, reports } = openMerger()
+    const others: Access[] = [
+      access,
+      { ...access, actor: { ...actor, name: 'alice' } },
+      { ...access, address: '10.0.0.2' },
+      { ...access, repository: 'team-b/app' },
+      { ...access, reference: '2.0' },
+      { ...access, reference: undefined },
+      { ...access, action: 'list' },
+      { ...access, reason: 'rule 2' },
+      { ...access, status: 404 },
+    ]
+    for (let round = 0; round < 3; round++) for (const one of others) merger.allowed(one, () => noteOf('x'))
+    merger.flush()
+    assert.equal(reports.length, others.length)
+    assert.ok(reports.every(({ count }) => count === 3))
+    assert.equal(new Set(reports.map(({ key }) => key)).size, others.length)
+  })
+
+  test('what it holds is bounded', () => {
+    const { merger, reports } = openMerger()
+    for (let i = 0; i < 1000; i++) merger.allowed({ ...access, reference: `${i}` }, () => noteOf('x'))
+    assert.equal(reports.length, 1000)
+  })
+})
+
+suite('denials', () => {
+  test('the first of a minute is recorded before it may be answered, the others wait for it and are counted', async () => {
+    const recording = Promise.withResolvers<void>()
+    let recorded = 0
+    const { merger, reports, clock } = openMerger((notes) => {
+      recorded += notes.length
+      return recording.promise
+    })
+    const answered: number[] = []
+    const denials = [1, 2, 3].map((n) =>
+      merger.denied(access, () => noteOf(`${n}`, { outcome: 'denied' })).then(() => answered.push(n)),
+    )
+    await new Promise(setImmediate)
+    assert.deepEqual(answered, [])
+    recording.resolve()
+    await Promise.all(denials)
+    assert.equal(recorded, 1)
+    merger.flush()
+    assert.deepEqual(reports.map(({ count, denied }) => [count, denied]), [[2, true]]) // prettier-ignore
+    clock.now += 60_000
+    await merger.denied(access, () => noteOf('4', { outcome: 'denied' }))
+    assert.equal(recorded, 2)
+  })
+
+  test('one that could not be recorded is refused, and the next one is recorded', async () => {
+    let fail = true
+    let recorded = 0
+    const { merger } = openMerger(async () => {
+      if (fail) throw new Error('no room')
+      recorded++
+    })
+    await assert.rejects(
+      merger.denied(access, () => noteOf('1')),
+      /no room/,
+    )
+    fail = false
+    await merger.denied(access, () => noteOf('2'))
+    assert.equal(recorded, 1)
+  })
+})
+
+suite('a minute of all workers', () => {
+  const report = (key: string, count: number, at: number, denied = false): MergedAccess => ({
+    key,
+    note: key,
+    count,
+    first: at,
+    last: at,
+    denied,
+  })
+
+  test('the first is a line at once, the rest is one when the minute ends', () => {
+    const merger = new MinuteMerger()
+    assert.deepEqual(merger.add([report('a', 2, 10)], 100).map(({ merged, again }) => [merged.count, again]), [[2, false]]) // prettier-ignore
+    assert.deepEqual(merger.add([report('a', 3, 20), report('a', 4, 30)], 200), [])
+    assert.deepEqual(merger.expire(60_099), [])
+    const [rest] = merger.expire(60_100)
+    assert.deepEqual([rest?.merged, rest?.again], [{ count: 7, first: 20, last: 30 }, true])
+    assert.deepEqual(merger.expire(Infinity), [])
+  })
+
+  test('denials that were counted come at the end: the first of them has a line of its own', () => {
+    const merger = new MinuteMerger()
+    assert.deepEqual(merger.add([report('a', 2, 10, true)], 100), [])
+    assert.deepEqual(merger.expire(Infinity).map(({ merged, denied }) => [merged.count, denied]), [[2, true]]) // prettier-ignore
+  })
+
+  test('no count is lost, whatever comes when, and however little it may hold', () => {
+    const step = fc.record({ key: fc.constantFrom('a', 'b', 'c', 'd', 'e'), count: fc.integer({ min: 1, max: 9 }), wait: fc.nat(50_000), denied: fc.boolean() }) // prettier-ignore
+    fc.assert(
+      fc.property(fc.array(step), (steps) => {
+        const merger = new MinuteMerger({ limit: 3 })
+        let now = 0
+        let given = 0
+        let written = 0
+        for (const { key, count, wait, denied } of steps) {
+          now += wait
+          given += count
+          const lines = merger.add([report(`${key}${denied}`, count, now, denied)], now)
+          for (const { merged } of lines) written += merged.count
+        }
+        for (const { merged } of merger.expire(Infinity)) written += merged.count
+        assert.equal(written, given)
+      }),
+    )
+  })
+})

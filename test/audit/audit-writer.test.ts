@@ -1,0 +1,230 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import type { FileHandle } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, beforeEach, suite, test } from 'node:test'
+import type { MergedAccess } from '../../src/audit/access-merger.ts'
+import { encodeNote } from '../../src/audit/note-text.ts'
+import { SegmentFolder } from '../../src/audit/segment-folder.ts'
+import { newSigningKey } from '../../src/audit/signed-note.ts'
+import { LineSink } from '../../src/audit/sink.ts'
+import { parseRepositoryName } from '../../src/oci/repository-name.ts'
+import { parseTag } from '../../src/oci/tag.ts'
+import { manifestOf } from '../metadata/metadata-store-contract.ts'
+import { eventually, openFixture, type AuditFixture } from './fixture.ts'
+import { noteOf } from './notes.ts'
+
+/** A folder that cannot be written while `broken` is set. */
+class BrokenFolder extends SegmentFolder {
+  broken = false
+
+  override async flush(handle: FileHandle): Promise<void> {
+    if (this.broken) throw new Error('ENOSPC: no space left on device')
+    return super.flush(handle)
+  }
+}
+
+suite('the writer of the audit log', () => {
+  let fixture: AuditFixture
+  beforeEach(() => (fixture = openFixture()))
+  afterEach(() => fixture.close())
+
+  const record = (...ids: string[]): Promise<void> =>
+    fixture.metadata.outbox.record(
+      ids.map((id) => encodeNote(noteOf(id, { outcome: 'denied' }))),
+      1,
+    )
+  const ids = async (): Promise<string[]> => (await fixture.events()).map(({ id }) => id)
+  const pull = (id: string, count: number, at: number): MergedAccess => ({
+    key: 'a pull',
+    note: encodeNote(noteOf(id, { action: 'pull' })),
+    count,
+    first: at,
+    last: at,
+    denied: false,
+  })
+
+  test('writes changes with what they did, and denials, in the order in which they were made', async () => {
+    const writer = await fixture.open()
+    const repository = parseRepositoryName('team-a/app')
+    const push = manifestOf(repository, 'm', {
+      tags: [parseTag('1.0')],
+      now: 1,
+      note: encodeNote(noteOf('push')),
+    })
+    await fixture.metadata.putManifest(push)
+    await record('denial')
+    writer.wake()
+    await eventually(async () => (await ids()).length === 2, 'two events')
+    const [first, second] = await fixture.events()
+    assert.deepEqual([first?.type, second?.type], ['io.trow.push.allowed.v1', 'io.trow.push.denied.v1'])
+    assert.equal(first?.data['digest'], push.digest)
+    assert.deepEqual(first?.data['tags'], [{ name: '1.0', before: null }])
+    await eventually(async () => (await fixture.metadata.outbox.size()).rows === 0, 'an empty outbox')
+    await writer.close()
+    assert.deepEqual(await fixture.problems(), [])
+    assert.equal((await fixture.systemEvents())[0]?.type, 'io.trow.audit.started.v1')
+  })
+
+  test('rows that nobody announced are found by itself', async () => {
+    const writer = await fixture.open()
+    await record('silent')
+    await eventually(async () => (await ids()).includes('silent'), 'the event')
+    await writer.close()
+  })
+
+  test('rows that a crash left between the log and the outbox are written once', async () => {
+    const outbox = fixture.metadata.outbox
+    const forgetful = {
+      ...outbox,
+      read: outbox.read.bind(outbox),
+      size: outbox.size.bind(outbox),
+      forget: async () => {},
+    }
+    const names = Array.from({ length: 1200 }, (_, i) => `row ${i}`)
+    await record(...names)
+    await (await fixture.open({ outbox: forgetful })).close()
+    assert.equal((await outbox.size()).rows, 1200)
+    await record('new')
+    await (await fixture.open()).close()
+    assert.deepEqual(await ids(), [...names, 'new'])
+    assert.equal((await outbox.size()).rows, 0)
+    assert.deepEqual(await fixture.problems(), [])
+  })
+
+  test('rows whose numbers are those of older lines are not taken for them: a restored database', async () => {
+    await record('a', 'b', 'c')
+    await (await fixture.open()).close()
+    const restored = openFixture()
+    await restored.metadata.outbox.record(
+      ['d', 'e'].map((id) => encodeNote(noteOf(id))),
+      1,
+    )
+    const { outbox } = restored.metadata
+    await (await fixture.open({ outbox, heads: outbox })).close()
+    assert.deepEqual(await ids(), ['a', 'b', 'c', 'd', 'e'])
+    await restored.close()
+  })
+
+  test('allowed accesses are written within a second, equal ones of a minute as one', async () => {
+    const lines: string[] = []
+    const writer = await fixture.open({ sinks: [new LineSink('stdout', (text) => lines.push(text))] })
+    const at = (ms: number): number => fixture.clock.now + ms
+    writer.merged([pull('first', 1, at(10))])
+    await eventually(async () => (await ids()).length === 1, 'the first')
+    writer.merged([pull('second', 3, at(20))])
+    writer.merged([pull('third', 4, at(30))])
+    fixture.clock.now += 59_000
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    assert.equal((await ids()).length, 1)
+    fixture.clock.now += 1001
+    await eventually(async () => (await ids()).length === 2, 'the others')
+    const [first, others] = await fixture.events()
+    assert.equal(first?.data['count'], undefined)
+    assert.deepEqual([others?.data['count'], others?.data['firstTime']], [7, '2026-11-24T07:00:00.020Z'])
+    assert.notEqual(others?.id, first?.id)
+    writer.merged([pull('last', 5, at(40))])
+    writer.merged([pull('last', 6, at(50))])
+    await writer.close()
+    const counts = (await fixture.events()).map(({ data }) => Number(data['count'] ?? 1))
+    assert.equal(
+      counts.reduce((sum, count) => sum + count),
+      1 + 7 + 5 + 6,
+    )
+    assert.ok(lines.join('').includes('"id":"first"'))
+    assert.deepEqual(await fixture.problems(), [])
+  })
+
+  test('what is cut from the end while nobody writes is found, stays visible, and is put on record', async () => {
+    await record('a', 'b', 'c')
+    await (await fixture.open()).close()
+    const [file] = readdirSync(fixture.auditFolder)
+    const path = join(fixture.auditFolder, file ?? '')
+    const whole = readFileSync(path, 'utf8').split('\n')
+    writeFileSync(path, `${whole.slice(0, -3).join('\n')}\n`)
+    assert.deepEqual((await fixture.problems()).map(({ problem, seq, upTo }) => [problem, seq, upTo]), [['cut', 3, 4]]) // prettier-ignore
+    await record('d')
+    await (await fixture.open()).close()
+    assert.deepEqual(await ids(), ['a', 'd'])
+    assert.deepEqual((await fixture.problems()).map(({ problem, seq, upTo }) => [problem, seq, upTo]), [['removed', 3, 4]]) // prettier-ignore
+    const gap = (await fixture.systemEvents()).find(({ type }) => type === 'io.trow.audit.gap.v1')
+    assert.deepEqual([gap?.data['count'], gap?.data['missing']], [2, { from: 3, to: 4 }])
+  })
+
+  test('a key that is another, or a log that is gone, is found at the start', async () => {
+    await record('a')
+    await (await fixture.open()).close()
+    rmSync(fixture.auditFolder, { recursive: true })
+    await (await fixture.open()).close()
+    const problems = (await fixture.problems()).map(({ problem, seq, upTo }) => [problem, seq, upTo])
+    assert.deepEqual(problems, [['removed', 1, 2]])
+    const other = openFixture()
+    await other.metadata.outbox.saveKey(newSigningKey())
+    await other.metadata.outbox.saveHead('changes', (await fixture.metadata.outbox.head('changes')) ?? '')
+    await (await other.open()).close()
+    const [gap] = (await other.systemEvents()).filter(({ type }) => type === 'io.trow.audit.gap.v1')
+    assert.match(String(gap?.data['reason']), /not signed by the key/)
+    await other.close()
+  })
+
+  test('while the log cannot be written, rows wait, pulls are kept up to a bound, and the gap is put on record', async () => {
+    const folder = new BrokenFolder(fixture.auditFolder)
+    const writer = await fixture.open({ folder })
+    folder.broken = true
+    await record('during')
+    for (let i = 0; i < 25_000; i++) writer.merged([{ ...pull(`p${i}`, 1, i), key: `${i}` }])
+    await eventually(() => /ENOSPC/.test(writer.health.problem ?? ''), 'trouble')
+    assert.equal(writer.health.lost, 5000)
+    assert.equal((await fixture.metadata.outbox.size()).rows, 1)
+    fixture.clock.now += 5000
+    folder.broken = false
+    await eventually(() => writer.health.ok && writer.health.waiting === 0, 'recovery')
+    await record('after')
+    await writer.close()
+    const seen = await ids()
+    assert.equal(seen.filter((id) => id.startsWith('p')).length, 20_000)
+    assert.ok(seen.includes('during') && seen.includes('after'))
+    const gaps = (await fixture.systemEvents()).filter(({ type }) => type === 'io.trow.audit.gap.v1')
+    const told = gaps.map(({ data }) => [data['log'], data['count'], data['lastTime']])
+    const end = new Date(fixture.clock.now).toISOString()
+    assert.deepEqual(told.sort(), [['changes', 0, end], ['pulls', 5000, end]]) // prettier-ignore
+    assert.deepEqual(await fixture.problems(), [])
+  })
+
+  test('a row that holds no note does not hold up the others', async () => {
+    await fixture.metadata.outbox.record(['nonsense'], 1)
+    await record('next')
+    await (await fixture.open()).close()
+    assert.deepEqual(await ids(), ['next'])
+    const gap = (await fixture.systemEvents()).find(({ type }) => type === 'io.trow.audit.gap.v1')
+    assert.match(String(gap?.data['reason']), /cannot be read/)
+  })
+
+  test('retention of each class by itself leaves a log that is verified', async () => {
+    const day = 86_400_000
+    const retention = { changes: { age: 400 * day, bytes: 1e9 }, pulls: { age: 3 * day, bytes: 1e9 } }
+    const writer = await fixture.open({ retention, segmentSize: 2000 })
+    for (let i = 0; i < 8; i++) {
+      writer.merged([
+        {
+          ...pull(`p${i}`, 1, fixture.clock.now),
+          key: `${i}`,
+          note: encodeNote(noteOf(`p${i}`, { time: fixture.clock.now })),
+        },
+      ])
+      await record(`c${i}`)
+      await eventually(async () => (await ids()).includes(`p${i}`), 'the event')
+      fixture.clock.now += day
+    }
+    await eventually(async () => !(await ids()).includes('p0'), 'retention')
+    await writer.close()
+    const seen = await ids()
+    assert.ok(
+      !seen.includes('p1') && seen.includes('p6') && seen.includes('c0') && seen.includes('c7'),
+      String(seen),
+    )
+    assert.deepEqual(await fixture.problems(), [])
+    const pruned = (await fixture.systemEvents()).filter(({ type }) => type === 'io.trow.audit.pruned.v1')
+    assert.ok(pruned.length > 0)
+  })
+})

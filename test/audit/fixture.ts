@@ -1,0 +1,91 @@
+import { randomUUID } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { AuditWriter, type AuditWriterParts } from '../../src/audit/audit-writer.ts'
+import { logNames } from '../../src/audit/chain.ts'
+import { verifierOf } from '../../src/audit/log-head.ts'
+import { queryAudit, type AuditEvent } from '../../src/audit/query.ts'
+import { verifyLog, type AuditProblem } from '../../src/audit/verify.ts'
+import type { MetadataStore } from '../../src/metadata/metadata-store.ts'
+import type { OutboxBound } from '../../src/metadata/sql/change-outbox.ts'
+import { openLocalMetadata } from '../../src/metadata/sql/sql-metadata-store.ts'
+import { quiet } from './notes.ts'
+
+export interface AuditFixture {
+  readonly folder: string
+  readonly auditFolder: string
+  readonly metadata: MetadataStore
+  /** Stands still until it is set. */
+  readonly clock: { now: number }
+  open(extra?: Partial<AuditWriterParts>): Promise<AuditWriter>
+  /** Oldest first; without what the audit says of itself. */
+  events(): Promise<AuditEvent[]>
+  systemEvents(): Promise<AuditEvent[]>
+  problems(): Promise<AuditProblem[]>
+  close(): Promise<void>
+}
+
+/** The real metadata as outbox and second place, and the log in a folder beside it. */
+export function openFixture(
+  options: { readonly bound?: OutboxBound; readonly folder?: string } = {},
+): AuditFixture {
+  const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'trow-audit-'))
+  const auditFolder = join(folder, 'audit')
+  const metadata = openLocalMetadata({ ...options, folder })
+  const writers: AuditWriter[] = []
+  const clock = { now: Date.UTC(2026, 10, 24, 7) }
+  const year = 400 * 86_400_000
+  const retention = { changes: { age: year, bytes: 1e9 }, pulls: { age: year, bytes: 1e9 } }
+  const all = (): Promise<AuditEvent[]> => queryAudit(auditFolder, {}, 1_000_000)
+  const isSystem = ({ type }: AuditEvent): boolean => type.startsWith('io.trow.audit.')
+  return {
+    folder,
+    auditFolder,
+    metadata,
+    clock,
+    async open(extra = {}) {
+      const writer = await AuditWriter.open({
+        folder: auditFolder,
+        instance: 'test',
+        outbox: metadata.outbox,
+        heads: metadata.outbox,
+        sinks: [],
+        retention,
+        say: quiet,
+        now: () => clock.now,
+        newId: randomUUID,
+        ...extra,
+      })
+      writers.push(writer)
+      return writer
+    },
+    events: async () => (await all()).filter((event) => !isSystem(event)),
+    systemEvents: async () => (await all()).filter(isSystem),
+    async problems() {
+      const found: AuditProblem[] = []
+      for (const log of logNames) {
+        const head = await metadata.outbox.head(log)
+        const verifier = await verifierOf(metadata.outbox)
+        for await (const event of verifyLog({ folder: auditFolder, log, head, verifier })) {
+          if (event.kind === 'problem') found.push(event)
+        }
+      }
+      return found
+    },
+    async close() {
+      for (const writer of writers) await writer.close()
+      await metadata.close()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Until it holds; fails after some seconds. */
+export async function eventually(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
+  for (let i = 0; i < 500; i++) {
+    if (await holds()) return
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  throw new Error(`it did not come: ${what}`)
+}

@@ -1,0 +1,46 @@
+import { randomUUID } from 'node:crypto'
+import { writeSync } from 'node:fs'
+import { AuditWriter } from '../../src/audit/audit-writer.ts'
+import { encodeNote } from '../../src/audit/note-text.ts'
+import { openLocalMetadata } from '../../src/metadata/sql/sql-metadata-store.ts'
+import { parseRepositoryName } from '../../src/oci/repository-name.ts'
+import { parseTag } from '../../src/oci/tag.ts'
+import { manifestOf } from '../metadata/metadata-store-contract.ts'
+import { noteOf, quiet } from './notes.ts'
+
+// Makes changes and denials as fast as it can until it is killed; says each one's id on stdout once it was answered.
+
+const folder = process.argv[2] as string
+const metadata = openLocalMetadata({ folder })
+const retention = { age: 1e12, bytes: 1e12 }
+const writer = await AuditWriter.open({
+  folder: `${folder}/audit`,
+  instance: 'killed',
+  outbox: metadata.outbox,
+  heads: metadata.outbox,
+  sinks: [],
+  retention: { changes: retention, pulls: retention },
+  say: quiet,
+  now: Date.now,
+  newId: randomUUID,
+  segmentSize: 100_000,
+})
+const repository = parseRepositoryName('killed')
+
+async function work(): Promise<never> {
+  for (;;) {
+    const [denial, change] = [randomUUID(), randomUUID()]
+    await metadata.outbox.record(
+      [encodeNote(noteOf(denial, { outcome: 'denied', time: Date.now() }))],
+      Date.now(),
+    )
+    writeSync(1, `${denial}\n`)
+    const note = encodeNote(noteOf(change, { time: Date.now() }))
+    const tags = [parseTag('latest')]
+    await metadata.putManifest(manifestOf(repository, change, { tags, now: Date.now(), note }))
+    writeSync(1, `${change} ${change}\n`)
+    writer.wake()
+  }
+}
+
+await Promise.all(Array.from({ length: 8 }, work))

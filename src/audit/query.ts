@@ -134,7 +134,7 @@ function matcher(query: AuditQuery): (line: ChainedLine) => AuditEvent | undefin
       (action === undefined || data['action'] === action) &&
       (digest === undefined || data['digest'] === digest || data['reference'] === digest) &&
       (user === undefined || (name !== undefined && user.test(name))) &&
-      (repository === undefined || repository.test(String(data['repository'] ?? '')))
+      (repository === undefined || repository.test((data['repository'] as string | undefined) ?? ''))
     return fits ? event : undefined
   }
 }

@@ -1,11 +1,70 @@
+import { randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import type { HeadStore } from '../../audit/log-head.ts'
 import { LineSink, type AuditSink } from '../../audit/sink.ts'
 import type { Log } from '../../log.ts'
+import { UserError } from '../../user-error.ts'
 import type { Settings } from '../settings-schema.ts'
 
-/** Where audit events go besides the log itself. */
+export interface SinkSurroundings {
+  /** Of the log. */
+  readonly folder: string
+  readonly instance: string
+  readonly heads: HeadStore
+  readonly log: Log
+  readonly stdout: (lines: string) => void
+}
+
+/** Where audit events go besides the log itself. Throws UserError as `webhookOf` does. */
 export async function auditSinks(
   settings: Settings,
-  { stdout }: { readonly log: Log; readonly stdout: (lines: string) => void },
+  { folder, instance, heads, log, stdout }: SinkSurroundings,
 ): Promise<readonly AuditSink[]> {
-  return settings['audit-stdout'] ? [new LineSink('stdout', stdout)] : []
+  const sinks: AuditSink[] = []
+  if (settings['audit-stdout']) sinks.push(new LineSink('stdout', stdout))
+  const webhook = webhookOf(settings)
+  if (webhook !== undefined) {
+    const [{ WebhookSink }, { HttpWebhookSender }] = await Promise.all([
+      import('../../audit/webhook-sink.ts'),
+      import('../../upstream/webhook-sender.ts'),
+    ])
+    const sender = new HttpWebhookSender({ url: webhook.url, ca: undefined })
+    const { secret } = webhook
+    sinks.push(
+      new WebhookSink({
+        folder,
+        sender,
+        heads,
+        secret,
+        instance,
+        say: log,
+        now: Date.now,
+        newId: randomUUID,
+      }),
+    )
+  }
+  return sinks
+}
+
+/** Throws UserError AUDIT_WEBHOOK_INVALID: no URL, no secret, or one of them without the other. */
+function webhookOf(settings: Settings): { readonly url: string; readonly secret: string } | undefined {
+  const { 'audit-webhook': url, 'audit-webhook-secret': file } = settings
+  if (url === undefined && file === undefined) return undefined
+  const invalid = (problem: string, cause?: unknown): UserError =>
+    new UserError('AUDIT_WEBHOOK_INVALID', `the webhook of the audit cannot be used: ${problem}`, {
+      hint: 'Give --audit-webhook an https URL, and --audit-webhook-secret a file with the key that signs what is sent.',
+      cause,
+    })
+  if (url === undefined || file === undefined)
+    throw invalid('--audit-webhook and --audit-webhook-secret go together')
+  const target = URL.parse(url)
+  const near = target?.protocol === 'http:' && /^(localhost|127\.|\[::1\])/.test(target.hostname)
+  if (target === null || (target.protocol !== 'https:' && !near)) throw invalid('its URL is not https')
+  try {
+    const secret = readFileSync(file, 'utf8').trim()
+    if (secret === '') throw new Error('it is empty')
+    return { url, secret }
+  } catch (cause) {
+    throw invalid(`${file}: ${(cause as Error).message}`, cause)
+  }
 }

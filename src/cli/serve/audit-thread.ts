@@ -9,7 +9,7 @@ import { openSqlMetadata } from '../../metadata/sql/sql-metadata-store.ts'
 import { PortRunner } from '../../metadata/sql/writer-port.ts'
 import { createLogger } from '../logger.ts'
 import { auditSinks } from './audit-sinks.ts'
-import type { ServedOrder } from './served-thread.ts'
+import { failedStart, type ServedOrder } from './served-thread.ts'
 import type { AuditReport, AuditStart } from './thread-protocol.ts'
 
 const start = workerData as AuditStart
@@ -24,20 +24,10 @@ const metadata = openSqlMetadata({
   cacheBytes: 0,
 })
 const { outbox } = metadata
-const writer = await AuditWriter.open({
-  folder: settings['audit-folder'] ?? join(start.folder, 'audit'),
-  instance: hostname(),
-  outbox,
-  heads: outbox,
-  sinks: await auditSinks(settings, { log, stdout: (lines) => report({ kind: 'lines', lines }) }),
-  retention: {
-    changes: { age: settings['audit-keep-changes'], bytes: Infinity },
-    pulls: { age: settings['audit-keep-pulls'], bytes: Infinity },
-  },
-  say: log,
-  now: Date.now,
-  newId: randomUUID,
-})
+const folder = settings['audit-folder'] ?? join(start.folder, 'audit')
+const instance = hostname()
+const stdout = (lines: string): void => report({ kind: 'lines', lines })
+const writer = await open()
 
 parentPort?.on('message', (order: ServedOrder | { readonly kind: 'health'; readonly id: number }) => {
   if (order.kind === 'attach') take(order.port)
@@ -45,6 +35,29 @@ parentPort?.on('message', (order: ServedOrder | { readonly kind: 'health'; reado
   else void stop()
 })
 report({ kind: 'ready' })
+
+async function open(): Promise<AuditWriter> {
+  try {
+    return await AuditWriter.open({
+      folder,
+      instance,
+      outbox,
+      heads: outbox,
+      sinks: await auditSinks(settings, { folder, instance, heads: outbox, log, stdout }),
+      retention: {
+        changes: { age: settings['audit-keep-changes'], bytes: Infinity },
+        pulls: { age: settings['audit-keep-pulls'], bytes: Infinity },
+      },
+      say: log,
+      now: Date.now,
+      newId: randomUUID,
+    })
+  } catch (error) {
+    report({ kind: 'failed', error: failedStart(error) })
+    // Main says it and ends this thread.
+    return new Promise<never>(() => {})
+  }
+}
 
 function take(port: MessagePort): void {
   port.on('message', (batch: readonly MergedAccess[]) => writer.merged(batch))

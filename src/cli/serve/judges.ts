@@ -15,7 +15,6 @@ export interface Judges {
   readonly access: ServedThread | undefined
   readonly audit: ServedThread | undefined
   readonly authorities: ClientAuthorityList
-  readonly stopWatching: () => void
 }
 
 /** Throws the UserErrors of the settings that they are started with. */
@@ -25,36 +24,38 @@ export async function startJudges(
     readonly attachWriter: () => MessagePort
     readonly log: Log
     readonly terminal: Terminal
+    /** Ends what was started, whatever happens later. */
+    readonly cleanup: AsyncDisposableStack
   },
 ): Promise<Judges> {
   const { settings, folder } = start
-  const { log, terminal } = parts
+  const { log, terminal, cleanup } = parts
   const authorities = new ClientAuthorityList()
   const clientCa = settings['client-ca']
-  const stopWatching =
-    clientCa === undefined || settings.kubernetes
-      ? (): void => {}
-      : watchClientCa(clientCa, log, (pem) => authorities.setCluster(pem))
+  if (clientCa !== undefined && !settings.kubernetes)
+    cleanup.defer(watchClientCa(clientCa, log, (pem) => authorities.setCluster(pem)))
   const launch = async (module: string, onMessage: (message: never) => void): Promise<ServedThread> => {
     const writer = parts.attachWriter()
-    return ServedThread.start(module, { ...start, writer }, [writer], {
+    const thread = await ServedThread.start(module, { ...start, writer }, [writer], {
       failed: asUserError,
       onError: (error) => log.error('a thread died', { thread: module, stack: error.stack }),
       onMessage: onMessage as (message: unknown) => void,
     })
+    cleanup.defer(() => thread.stop())
+    return thread
   }
   const audit = isAudited(settings)
     ? await launch('audit-thread', (message: AuditReport) => {
         if (message.kind === 'lines') terminal.stdout.write(message.lines)
       })
     : undefined
-  if (!isAccessControlled(settings)) return { access: undefined, audit, authorities, stopWatching }
+  if (!isAccessControlled(settings)) return { access: undefined, audit, authorities }
   const access = await launch('access-thread', (message: AccessReport) => {
     if (message.kind === 'client-authority') authorities.setCluster(message.cluster)
   })
   // The access thread has made it by now, where there is a cluster to ask.
   if (settings.kubernetes) authorities.setOwn(readFileSync(join(folder, 'tls', 'ca.crt'), 'utf8'))
-  return { access, audit, authorities, stopWatching }
+  return { access, audit, authorities }
 }
 
 function asUserError({ code, message, hint, exitCode }: FailedStart): Error {

@@ -39,7 +39,11 @@ export async function serve({ settings: given }: ResolvedSettings, terminal: Ter
   if (tls !== undefined) cleanup.defer(() => tls.close())
   const port = await claimPort(host, settings.listen.port)
   const generations = new Generations().buffer
-  const writer = startThread('writer', { folder: folder.path, generations } satisfies WriterStart)
+  const writer = startThread('writer', {
+    folder: folder.path,
+    generations,
+    unrecorded: given['audit-on-failure'],
+  } satisfies WriterStart)
   const tellWriter = (order: WriterOrder): void => writer.postMessage(order)
   const writerEnded = ended(writer)
   writer.on('error', (error) => log.error('the writer died', { stack: (error as Error).stack }))
@@ -55,11 +59,7 @@ export async function serve({ settings: given }: ResolvedSettings, terminal: Ter
     return port2
   }
   const beside = { settings, folder: folder.path, generations, logFormat }
-  const judges = await startJudges(beside, { attachWriter, log, terminal })
-  const { access, audit, authorities } = judges
-  cleanup.defer(() => judges.stopWatching())
-  if (audit !== undefined) cleanup.defer(() => audit.stop())
-  if (access !== undefined) cleanup.defer(() => access.stop())
+  const { access, audit, authorities } = await startJudges(beside, { attachWriter, log, terminal, cleanup })
 
   // Where the system cannot share a port among threads, one worker serves it.
   const shared = process.platform === 'linux'

@@ -1,4 +1,5 @@
 import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads'
+import { UserError } from '../../user-error.ts'
 import { ended, firstMessage, startThread } from './threads.ts'
 
 /** What main tells a thread that answers others. */
@@ -16,6 +17,17 @@ export interface FailedStart {
   readonly message: string
   readonly hint: string | undefined
   readonly exitCode: number
+}
+
+/** For main, which makes an error of it again. */
+export function failedStart(error: unknown): FailedStart {
+  const { code, message, hint, exitCode } =
+    error instanceof UserError
+      ? error
+      : new UserError('AUDIT_UNUSABLE', `the audit log cannot be opened: ${(error as Error).message}`, {
+          hint: 'Check --audit-folder: this user must be able to write there.',
+        })
+  return { code, message, hint, exitCode }
 }
 
 /** A thread of which there is one, asked by all others over ports of their own; main's side of it. */
@@ -45,7 +57,10 @@ export class ServedThread {
     const report = await firstMessage(thread, (message: ServedReport) =>
       message.kind === 'ready' || message.kind === 'failed' ? message : undefined,
     )
-    if (report.kind === 'failed') throw options.failed(report.error)
+    if (report.kind === 'failed') {
+      await thread.terminate()
+      throw options.failed(report.error)
+    }
     return new ServedThread(thread)
   }
 

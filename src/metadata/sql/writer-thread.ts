@@ -1,5 +1,5 @@
 import { parentPort, type MessagePort } from 'node:worker_threads'
-import type { OutboxBound } from './change-outbox.ts'
+import { defaultOutboxBound, type OutboxBound } from './change-outbox.ts'
 import { Generations } from './generations.ts'
 import { databasePath, openForWriting } from './sqlite-file.ts'
 import { SqliteWriter } from './sqlite-writer.ts'
@@ -10,8 +10,8 @@ import { WriterPorts } from './writer-port.ts'
 export interface WriterStart {
   readonly folder: string
   readonly generations: SharedArrayBuffer
-  /** How much may wait for the audit log; undefined: `defaultOutboxBound`. */
-  readonly bound?: OutboxBound
+  /** What becomes of changes whose notes cannot be kept. */
+  readonly unrecorded?: OutboxBound['beyond']
 }
 
 /** What the main thread says later. */
@@ -28,7 +28,7 @@ export function runWriter(start: WriterStart): void {
     database,
     generations: new Generations(start.generations),
     claims,
-    ...(start.bound && { bound: start.bound }),
+    bound: { ...defaultOutboxBound, beyond: start.unrecorded ?? 'refuse' },
   })
   const ports = new WriterPorts(writer, claims)
   parentPort?.on('message', (order: WriterOrder) => {

@@ -1,6 +1,9 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Maintenance } from './maintenance.ts'
+import type { AuditHealth } from '../../audit/audit-health.ts'
+import type { ServedThread } from './served-thread.ts'
+import type { AuditReport } from './thread-protocol.ts'
 import { cannotListen, type WorkerGroup } from './worker-group.ts'
 
 export interface MetricsServer {
@@ -11,7 +14,11 @@ export interface MetricsServer {
 /** `/metrics` on a listener of its own: the sums of all workers. Throws UserError as `claimPort` does. */
 export async function serveMetrics(
   { host, port }: { readonly host: string; readonly port: number },
-  parts: { readonly workers: WorkerGroup; readonly maintenance: Maintenance },
+  parts: {
+    readonly workers: WorkerGroup
+    readonly maintenance: Maintenance
+    readonly audit: ServedThread | undefined
+  },
 ): Promise<MetricsServer> {
   // Loaded only when it is used, so that the server starts fast without.
   const { renderMetrics } = await import('./metrics-text.ts')
@@ -20,8 +27,8 @@ export async function serveMetrics(
       response.writeHead(404, { 'Content-Type': 'text/plain' }).end('metrics are under /metrics\n')
       return
     }
-    Promise.all([parts.workers.counts(), parts.maintenance.totals()])
-      .then(([workers, maintenance]) => renderMetrics(workers, maintenance))
+    Promise.all([parts.workers.counts(), parts.maintenance.totals(), auditHealth(parts.audit)])
+      .then(([workers, maintenance, audit]) => renderMetrics(workers, maintenance, audit))
       .then(
         ({ contentType, text }) => response.writeHead(200, { 'Content-Type': contentType }).end(text),
         () => response.writeHead(500).end(),
@@ -42,4 +49,10 @@ export async function serveMetrics(
         server.closeAllConnections()
       }),
   }
+}
+
+async function auditHealth(audit: ServedThread | undefined): Promise<AuditHealth | undefined> {
+  return audit?.ask('health', (report: AuditReport, id) =>
+    report.kind === 'health' && report.id === id ? report.health : undefined,
+  )
 }

@@ -1,14 +1,26 @@
 import { Counter, Gauge, Registry } from 'prom-client'
 import { durationBuckets } from '../../http/request-counters.ts'
+import type { AuditHealth } from '../../audit/audit-health.ts'
 import type { MaintenanceTotals, WorkerCounts } from './thread-protocol.ts'
 
 type Label =
-  'route' | 'method' | 'code' | 'operation' | 'outcome' | 'worker' | 'quantile' | 'direction' | 'le'
+  | 'route'
+  | 'method'
+  | 'code'
+  | 'operation'
+  | 'outcome'
+  | 'worker'
+  | 'quantile'
+  | 'direction'
+  | 'le'
+  | 'log'
+  | 'sink'
 
 /** Prometheus text of what all threads have counted. Labels are bounded: never a repository's name. */
 export async function renderMetrics(
   workers: readonly WorkerCounts[],
   maintenance: MaintenanceTotals | undefined,
+  audit: AuditHealth | undefined,
 ): Promise<{ readonly contentType: string; readonly text: string }> {
   const registry = new Registry()
   const counter = (name: string, help: string, labelNames: Label[] = []): Counter<Label> =>
@@ -40,6 +52,7 @@ export async function renderMetrics(
   gauge('trow_workers', 'Workers that answer').set(workers.length)
   gauge('trow_process_resident_memory_bytes', 'Memory of the whole process').set(process.memoryUsage.rss())
   if (maintenance !== undefined) maintenanceMetrics(maintenance, counter, gauge)
+  if (audit !== undefined) auditMetrics(audit, counter, gauge)
   return { contentType: registry.contentType, text: await registry.metrics() }
 }
 
@@ -86,4 +99,18 @@ function maintenanceMetrics(
   if (Number.isFinite(totals.freeBytes)) {
     gauge('trow_storage_free_bytes', 'Bytes until the reserve is reached').set(totals.freeBytes)
   }
+}
+
+function auditMetrics(
+  { ok, outbox, lost, lines, sinks }: AuditHealth,
+  counter: (name: string, help: string, labels?: Label[]) => Counter<Label>,
+  gauge: (name: string, help: string, labels?: Label[]) => Gauge<Label>,
+): void {
+  gauge('trow_audit_writable', '1 while the audit log can be written').set(ok ? 1 : 0)
+  gauge('trow_audit_outbox_rows', 'Changes and denials that wait for the log').set(outbox.rows)
+  counter('trow_audit_lost_total', 'Allowed accesses that will never be in the log').inc(lost)
+  const written = counter('trow_audit_lines_total', 'Lines written to the log', ['log'])
+  for (const [log, count] of Object.entries(lines)) written.inc({ log }, count)
+  const lag = gauge('trow_audit_sink_lag_lines', 'Lines that a sink does not have yet', ['sink'])
+  for (const sink of sinks) lag.set({ sink: sink.name }, sink.lag)
 }

@@ -95,7 +95,7 @@ export async function serve({ settings: given }: ResolvedSettings, terminal: Ter
   authorities.onChange(renewTls)
   const metricsAddress = settings['metrics-listen']
   if (metricsAddress !== undefined) {
-    const metrics = await serveMetrics(metricsAddress, { workers, maintenance })
+    const metrics = await serveMetrics(metricsAddress, { workers, maintenance, audit })
     log.info(`metrics on http://${metrics.address}/metrics`)
     cleanup.defer(() => metrics.close())
   }

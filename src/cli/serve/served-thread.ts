@@ -34,6 +34,7 @@ export function failedStart(error: unknown): FailedStart {
 export class ServedThread {
   readonly ended: Promise<void>
   readonly #thread: Worker
+  #lastId = 0
 
   private constructor(thread: Worker) {
     this.#thread = thread
@@ -69,6 +70,17 @@ export class ServedThread {
     const { port1, port2 } = new MessageChannel()
     this.#thread.postMessage({ kind: 'attach', port: port1 } satisfies ServedOrder, [port1])
     return port2
+  }
+
+  /** Undefined when the thread has ended. */
+  async ask<Message, Answer>(
+    kind: string,
+    pick: (message: Message, id: number) => Answer | undefined,
+  ): Promise<Answer | undefined> {
+    const id = ++this.#lastId
+    const answer = firstMessage(this.#thread, (message: Message) => pick(message, id))
+    this.#thread.postMessage({ kind, id })
+    return answer.catch(() => undefined)
   }
 
   async stop(): Promise<void> {

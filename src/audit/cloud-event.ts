@@ -42,7 +42,7 @@ export function accessEvent(
 ): string {
   const { actor, client, request } = note
   const facts = { ...note.facts, ...at.facts }
-  const word = /^[a-z][a-z0-9]{0,31}$/.test(note.action) ? note.action : 'other'
+  const word = /^[a-z][a-z0-9-]{0,31}$/.test(note.action) ? note.action : 'other'
   return JSON.stringify({
     specversion: '1.0',
     id: note.id,

@@ -404,11 +404,11 @@ export interface SigningKeyRecord {
 /** Robots and signing keys, shared by all workers and replicas. Changes are durable when they resolve. */
 export interface AccessStore {
   /** False when the name is taken. */
-  addRobot(robot: RobotRecord): Promise<boolean>
+  addRobot(robot: RobotRecord, note?: ChangeNote): Promise<boolean>
   findRobot(name: string): Promise<RobotRecord | undefined>
   listRobots(): Promise<readonly RobotRecord[]>
   /** False when there was none. */
-  removeRobot(name: string): Promise<boolean>
+  removeRobot(name: string, noted?: Noted): Promise<boolean>
   /** Newest first. */
   signingKeys(): Promise<readonly SigningKeyRecord[]>
   /** Adds the key unless one that is newer than `unlessNewerThan` is there; forgets those made before `forgetBefore`. */

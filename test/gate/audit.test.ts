@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { startedServer } from '../support/server-process.ts'
+import { runTrow, startedServer } from '../support/server-process.ts'
 import { passwords, startGated, type GatedServer } from './fixture.ts'
 import { seed, sha256 } from './matrix.ts'
 import { basic, exchange, getToken, waysOfPassword, wayWith } from './ways.ts'
@@ -203,3 +203,20 @@ test(
     }
   },
 )
+
+test('making and revoking a robot leaves a line each', async () => {
+  const gated = await startGated()
+  try {
+    const { data } = gated
+    const args = ['--repository', 'team/**', '--action', 'pull']
+    assert.equal((await runTrow(['robot', 'create', 'noted', '--data', data, ...args])).code, 0)
+    assert.equal((await runTrow(['robot', 'revoke', 'noted', '--data', data])).code, 0)
+    const types = await eventually(() => {
+      const found = eventsIn(data, 'changes').filter((event) => event.data.reference === 'noted')
+      return found.length === 2 ? found.map(({ type }) => type) : undefined
+    })
+    assert.deepEqual(types, ['io.trow.robot-create.allowed.v1', 'io.trow.robot-revoke.allowed.v1'])
+  } finally {
+    await gated.close()
+  }
+})

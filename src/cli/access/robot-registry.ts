@@ -1,6 +1,7 @@
 import type { AccessStore, RobotRecord } from '../../metadata/metadata-store.ts'
 import { UserError } from '../../user-error.ts'
 import { askServer, readEvents } from '../control/control-client.ts'
+import { localNote } from './local-note.ts'
 import { createLogger } from '../logger.ts'
 import { openLocalStores } from '../maintenance/local-stores.ts'
 import type { Settings } from '../settings-schema.ts'
@@ -16,7 +17,10 @@ export class RobotRegistry {
   /** False when the name is taken. */
   async add(robot: RobotRecord): Promise<boolean> {
     const events = await this.#ask<{ added: boolean }>('POST', '/robots', JSON.stringify(robot))
-    return events?.[0]?.added ?? this.#local((store) => store.addRobot(robot))
+    return (
+      events?.[0]?.added ??
+      this.#local((store) => store.addRobot(robot, localNote('robot-create', robot.name)))
+    )
   }
 
   async list(): Promise<readonly RobotRecord[]> {
@@ -26,7 +30,12 @@ export class RobotRegistry {
   /** False when there was none. */
   async remove(name: string): Promise<boolean> {
     const events = await this.#ask<{ removed: boolean }>('DELETE', `/robots/${encodeURIComponent(name)}`)
-    return events?.[0]?.removed ?? this.#local((store) => store.removeRobot(name))
+    return (
+      events?.[0]?.removed ??
+      this.#local((store) =>
+        store.removeRobot(name, { note: localNote('robot-revoke', name), now: Date.now() }),
+      )
+    )
   }
 
   /** Undefined where nobody serves the folder. */

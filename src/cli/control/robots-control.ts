@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { z } from 'zod'
 import { grantsProblem, parseGrants, robotNameProblem } from '../../access/robots.ts'
 import type { AccessStore, RobotRecord } from '../../metadata/metadata-store.ts'
+import { localNote } from '../access/local-note.ts'
 import { sendEvents } from './events.ts'
 
 const longestBody = 64 * 1024
@@ -34,9 +35,10 @@ export async function answerRobots(
     return true
   }
   if (pathname === '/robots' && asked.method === 'POST') {
-    const add = async (): Promise<object[]> => [
-      { added: await store.addRobot(parseRecord(await readBody(request))) },
-    ]
+    const add = async (): Promise<object[]> => {
+      const robot = parseRecord(await readBody(request))
+      return [{ added: await store.addRobot(robot, localNote('robot-create', robot.name)) }]
+    }
     await sendEvents(response, each(add))
     return true
   }
@@ -44,7 +46,11 @@ export async function answerRobots(
   if (name === undefined || asked.method !== 'DELETE') return false
   await sendEvents(
     response,
-    each(async () => [{ removed: await store.removeRobot(decodeURIComponent(name)) }]),
+    each(async () => {
+      const robot = decodeURIComponent(name)
+      const noted = { note: localNote('robot-revoke', robot), now: Date.now() }
+      return [{ removed: await store.removeRobot(robot, noted) }]
+    }),
   )
   return true
 }

@@ -1,5 +1,6 @@
-import type { Instant, RobotRecord, SigningKeyRecord } from '../metadata-store.ts'
+import type { Instant, Noted, RobotRecord, SigningKeyRecord } from '../metadata-store.ts'
 import { durable, type Transaction } from './change.ts'
+import { noteChange } from './change-outbox.ts'
 import { compile, parameter, sqliteQueries } from './statement.ts'
 
 const queries = sqliteQueries()
@@ -41,18 +42,33 @@ const deleteOldKeys = compile(
   queries.deleteFrom('signing_key').where('created_at', '<', parameter<number>('forgetBefore')),
 )
 
-export const addRobot = durable(async (transaction: Transaction, robot: RobotRecord): Promise<boolean> => {
-  const { changes } = await transaction.run(insertRobot, {
-    ...robot,
-    description: robot.description ?? null,
-    expiresAt: robot.expiresAt ?? null,
-  })
-  return changes > 0
-})
+export const addRobot = durable(
+  async (
+    transaction: Transaction,
+    { noted, ...robot }: RobotRecord & { readonly noted: Noted },
+  ): Promise<boolean> => {
+    const { changes } = await transaction.run(insertRobot, {
+      ...robot,
+      description: robot.description ?? null,
+      expiresAt: robot.expiresAt ?? null,
+    })
+    if (changes > 0) {
+      const { grants, expiresAt = null } = robot
+      await noteChange(transaction, noted, () => ({ grants, expiresAt }))
+    }
+    return changes > 0
+  },
+)
 
 export const removeRobot = durable(
-  async (transaction: Transaction, robot: { readonly name: string }): Promise<boolean> =>
-    (await transaction.run(deleteRobot, robot)).changes > 0,
+  async (
+    transaction: Transaction,
+    { name, noted }: { readonly name: string; readonly noted: Noted | undefined },
+  ): Promise<boolean> => {
+    const { changes } = await transaction.run(deleteRobot, { name })
+    if (changes > 0 && noted !== undefined) await noteChange(transaction, noted, () => ({}))
+    return changes > 0
+  },
 )
 
 export const rotateSigningKey = durable(

@@ -1,4 +1,11 @@
-import type { AccessStore, Instant, RobotRecord, SigningKeyRecord } from '../metadata-store.ts'
+import type {
+  AccessStore,
+  ChangeNote,
+  Instant,
+  Noted,
+  RobotRecord,
+  SigningKeyRecord,
+} from '../metadata-store.ts'
 import type { ChangeRunner } from './changes.ts'
 import { robotByName, robots, signingKeys } from './read-statements.ts'
 import type { Schema } from './schema.ts'
@@ -14,8 +21,8 @@ export class SqlAccess implements AccessStore {
     this.#changes = parts.changes
   }
 
-  addRobot(robot: RobotRecord): Promise<boolean> {
-    return this.#changes.run('addRobot', robot)
+  addRobot(robot: RobotRecord, note?: ChangeNote): Promise<boolean> {
+    return this.#changes.run('addRobot', { ...robot, noted: { note, now: robot.createdAt } })
   }
 
   findRobot(name: string): Promise<RobotRecord | undefined> {
@@ -27,8 +34,8 @@ export class SqlAccess implements AccessStore {
     return Promise.resolve(this.#database.all(robots, {}).map(toRobot))
   }
 
-  removeRobot(name: string): Promise<boolean> {
-    return this.#changes.run('removeRobot', { name })
+  removeRobot(name: string, noted?: Noted): Promise<boolean> {
+    return this.#changes.run('removeRobot', { name, noted })
   }
 
   signingKeys(): Promise<readonly SigningKeyRecord[]> {

@@ -9,7 +9,8 @@ export interface Shown {
 }
 
 /** Somebody at a registry with TLS. */
-export class RegistryClient {
+export class RegistryClient implements Way {
+  readonly name = 'somebody'
   readonly #url: string
   readonly #ca: string
   readonly #shown: Shown

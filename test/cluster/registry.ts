@@ -20,6 +20,7 @@ export class ClusterRegistry {
   readonly server: ServerProcess
   /** An administrator of everything by password: `keeper`. */
   readonly keeper: RegistryClient
+  readonly keeperAuthorization = basic('keeper', 'keeper-pw')
   readonly #folder: string
   readonly #namespaces: readonly string[]
   readonly #clients: RegistryClient[] = []
@@ -34,7 +35,7 @@ export class ClusterRegistry {
     this.server = parts.server
     this.#folder = parts.folder
     this.#namespaces = parts.namespaces
-    this.keeper = this.client({ authorization: basic('keeper', 'keeper-pw') })
+    this.keeper = this.client({ authorization: this.keeperAuthorization })
   }
 
   static async start(

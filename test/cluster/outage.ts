@@ -66,7 +66,7 @@ async function run(registry: ClusterRegistry): Promise<void> {
     const { withoutRetryAfter } = load.tally(caller, 'during')
     if (unusual.length + refused + withoutRetryAfter === 0) continue
     say(
-      `FAILED ${caller.name}: ${refused} times 401, ${withoutRetryAfter} times 503 without Retry-After, then ${unusual}`,
+      `FAILED ${caller.name}: ${refused} times 401, ${withoutRetryAfter} times 503 without Retry-After, then ${unusual.join(' ')}`,
     )
     process.exitCode = 1
   }

@@ -83,6 +83,19 @@ export class Authority {
   }
 }
 
+/** A PKCS #10 request, PEM, and its key. */
+export async function makeCertificateRequest(
+  name: string,
+): Promise<{ readonly request: string; readonly key: string }> {
+  const keys = await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
+  const request = await x509.Pkcs10CertificateRequestGenerator.create({
+    name,
+    keys,
+    signingAlgorithm: algorithm,
+  })
+  return { request: request.toString('pem'), key: await exportKey(keys.privateKey) }
+}
+
 /** What signs the tokens of service accounts, and what verifies them. */
 export function makeTokenKeys(): { readonly publicKey: string; readonly privateKey: string } {
   return generateKeyPairSync('rsa', {

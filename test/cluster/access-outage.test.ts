@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict'
+import { after, before, suite, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { makeCallers, type Caller } from './callers.ts'
+import { Cluster } from './cluster.ts'
+import { CallerLoad } from './load.ts'
+import { eventually } from './program.ts'
+import { ClusterRegistry } from './registry.ts'
+import { clusterProblem } from './requirements.ts'
+
+suite('the registry without the API server', { skip: clusterProblem() }, () => {
+  let cluster: Cluster
+  let registry: ClusterRegistry
+  let callers: readonly Caller[]
+  before(async () => {
+    cluster = await Cluster.open()
+    registry = await ClusterRegistry.start(cluster, { namespaces: ['team-a', 'team-b'] })
+    callers = await makeCallers(registry)
+    for (const caller of callers) await settled(caller)
+  })
+  after(async () => {
+    await registry.close()
+    await cluster.close()
+  })
+
+  async function settled(caller: Caller): Promise<void> {
+    await eventually(async () => {
+      const { status, body } = await caller.send()
+      assert.equal(status, caller.usual, `${caller.name}: ${body}`)
+    }, 30_000)
+  }
+
+  for (const how of ['killed', 'frozen'] as const) {
+    test(`${how}: pulls go on, and what nobody can tell is 503, never 401`, async (context) => {
+      const load = new CallerLoad(callers, 2)
+      await sleep(1000)
+      await cluster.stopApiServer(how)
+      // Answers of the moment before are still good.
+      await sleep(how === 'killed' ? 1000 : 6000)
+      let back: number
+      try {
+        // An allowed push is remembered for 30 s.
+        if (how === 'killed') await sleep(32_000)
+        load.phase = 'during'
+        await sleep(5000)
+        load.phase = 'recovery'
+      } finally {
+        await cluster.startApiServer()
+        back = Date.now()
+      }
+      await Promise.all(callers.map(settled))
+      context.diagnostic(`all works again ${Date.now() - back} ms after the API server does`)
+      assert.ok(Date.now() - back < 30_000)
+      await load.end()
+      for (const caller of callers) {
+        const { statuses, withoutRetryAfter } = load.tally(caller, 'during')
+        const allowed = new Set(caller.during.map(String))
+        // Frozen for a few seconds only: what was allowed for a push may still hold.
+        if (how === 'frozen') allowed.add(String(caller.usual))
+        const others = [...statuses.keys()].filter((status) => !allowed.has(status))
+        assert.deepEqual(others, [], `${caller.name}: ${JSON.stringify([...statuses])}`)
+        assert.ok(statuses.size > 0, `${caller.name}: nothing was asked`)
+        assert.equal(withoutRetryAfter, 0, caller.name)
+        assert.equal(load.tally(caller, 'recovery').statuses.get('401'), undefined, caller.name)
+      }
+    })
+  }
+
+  test('it also starts without it, for whom no cluster need be asked', async () => {
+    await cluster.stopApiServer()
+    try {
+      const { client, stop } = await registry.another([])
+      try {
+        const keeper = client.as({ authorization: registry.keeperAuthorization })
+        assert.equal((await keeper.push('team-a/app')).status, 202)
+        await keeper.close()
+        const { status, headers } = await client.get('/v2/team-b/app/tags/list')
+        assert.equal(status, 503)
+        assert.ok(headers['retry-after'])
+      } finally {
+        await stop()
+      }
+    } finally {
+      await cluster.startApiServer()
+    }
+  })
+})

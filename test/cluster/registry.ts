@@ -1,0 +1,152 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { hash } from '@node-rs/bcrypt'
+import { stringify } from 'yaml'
+import { startedServer, type ServerProcess } from '../support/server-process.ts'
+import { apiAddress } from './control-plane.ts'
+import { templates, tokenOf } from './cluster-access.ts'
+import type { Cluster } from './cluster.ts'
+import { RegistryClient, type Shown } from './registry-client.ts'
+
+export interface ServiceAccount {
+  readonly namespace: string
+  readonly name: string
+}
+
+/** A real `trow serve` that is service account trow/trow of a real cluster, and the namespaces of a test file. */
+export class ClusterRegistry {
+  readonly cluster: Cluster
+  readonly server: ServerProcess
+  /** An administrator of everything by password: `keeper`. */
+  readonly keeper: RegistryClient
+  readonly keeperAuthorization = basic('keeper', 'keeper-pw')
+  readonly #folder: string
+  readonly #namespaces: readonly string[]
+  readonly #clients: RegistryClient[] = []
+
+  private constructor(parts: {
+    cluster: Cluster
+    server: ServerProcess
+    folder: string
+    namespaces: readonly string[]
+  }) {
+    this.cluster = parts.cluster
+    this.server = parts.server
+    this.#folder = parts.folder
+    this.#namespaces = parts.namespaces
+    this.keeper = this.client({ authorization: this.keeperAuthorization })
+  }
+
+  static async start(
+    cluster: Cluster,
+    { namespaces, args = [] }: { readonly namespaces: readonly string[]; readonly args?: readonly string[] },
+  ): Promise<ClusterRegistry> {
+    const all = ['trow', 'trow-node', ...namespaces]
+    for (const namespace of all) await makeAnew(cluster, namespace)
+    for (const namespace of ['trow', 'trow-node'])
+      await cluster.kubectl(['-n', namespace, 'create', 'serviceaccount', namespace])
+    await cluster.kubectl(['apply', ...templates.flatMap((file) => ['-f', file])])
+    const folder = mkdtempSync(join(tmpdir(), 'trow-cluster-registry-'))
+    const kubeconfig = cluster.tokenKubeconfig(
+      await tokenOf(cluster, 'trow', '-n', 'trow'),
+      `https://127.0.0.1:${(await cluster.relay()).port}`,
+    )
+    const htpasswd = join(folder, 'htpasswd')
+    writeFileSync(htpasswd, `keeper:${await hash('keeper-pw', 4)}\n`)
+    const access = [{ who: ['keeper'], repositories: ['**'], actions: ['pull', 'list', 'push', 'delete'] }]
+    writeFileSync(
+      join(folder, 'trow.yaml'),
+      stringify({ kubernetes: true, kubeconfig, htpasswd, access, 'tls-san': [apiAddress.host] }),
+    )
+    const server = await startServer(folder, args)
+    return new ClusterRegistry({ cluster, server, folder, namespaces: all })
+  }
+
+  /** The CA of the registry's certificate. */
+  get caFile(): string {
+    return join(this.#folder, 'data', 'tls', 'ca.crt')
+  }
+
+  /** A second server with other settings, for the same cluster; the caller ends it. */
+  async another(
+    args: readonly string[],
+  ): Promise<{ readonly client: RegistryClient; stop(): Promise<void> }> {
+    const server = await startServer(this.#folder, args, 'other')
+    const ca = readFileSync(join(this.#folder, 'other', 'tls', 'ca.crt'), 'utf8')
+    const client = new RegistryClient(server.url, ca)
+    return {
+      client,
+      stop: async () => {
+        await client.close()
+        await server.stop()
+      },
+    }
+  }
+
+  /** Somebody at the registry; closed with it. */
+  client(shown: Shown = {}): RegistryClient {
+    const client = new RegistryClient(this.server.url, readFileSync(this.caFile, 'utf8'), shown)
+    this.#clients.push(client)
+    return client
+  }
+
+  async serviceAccount(namespace: string, name: string): Promise<ServiceAccount> {
+    await this.cluster.kubectl(['-n', namespace, 'create', 'serviceaccount', name])
+    return { namespace, name }
+  }
+
+  /** A token of a service account for the registry. */
+  token({ namespace, name }: ServiceAccount, ...options: readonly string[]): Promise<string> {
+    return tokenOf(this.cluster, name, '-n', namespace, '--audience=trow', ...options)
+  }
+
+  /** `subjects` as kubectl wants them: `--user=…`, `--group=…`, `--serviceaccount=NAMESPACE:NAME`. */
+  async bind(namespace: string, role: string, ...subjects: readonly string[]): Promise<void> {
+    const name = `${role}-${subjects.join('-').replaceAll(/[^a-z0-9]+/g, '-')}`.slice(0, 200)
+    const clusterRole = `--clusterrole=trow-${role}`
+    await this.cluster.kubectl(['-n', namespace, 'create', 'rolebinding', name, clusterRole, ...subjects])
+  }
+
+  async close(): Promise<void> {
+    for (const client of this.#clients) await client.close()
+    await this.server.stop()
+    const files = templates.flatMap((file) => ['-f', file])
+    await this.cluster.kubectl(['delete', '--ignore-not-found', ...files])
+    await this.cluster.kubectl(['delete', 'namespace', ...this.#namespaces, '--wait=false'])
+    rmSync(this.#folder, { recursive: true, force: true })
+  }
+}
+
+export function basic(name: string, password: string): string {
+  return `Basic ${Buffer.from(`${name}:${password}`).toString('base64')}`
+}
+
+/** A pod that its own node runs, or only names. */
+export function podOf({ namespace, name }: ServiceAccount, pod: string, node?: string): object {
+  const containers = [{ name: 'main', image: 'trow.test/busybox:1' }]
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: pod, namespace },
+    spec: {
+      serviceAccountName: name,
+      terminationGracePeriodSeconds: 0,
+      containers,
+      ...(node === undefined ? {} : { nodeName: node }),
+    },
+  }
+}
+
+/** Another file may still be going from a namespace of the same name. */
+async function makeAnew(cluster: Cluster, namespace: string): Promise<void> {
+  await cluster.kubectl(['delete', 'namespace', namespace, '--ignore-not-found', '--timeout=60s'])
+  await cluster.kubectl(['create', 'namespace', namespace])
+}
+
+function startServer(folder: string, args: readonly string[], data = 'data'): Promise<ServerProcess> {
+  return startedServer({
+    data: join(folder, data),
+    args: ['--config', join(folder, 'trow.yaml'), '--tls-auto', ...args],
+  })
+}

@@ -13,11 +13,12 @@ import {
   type Role,
   type Way,
 } from '../gate/matrix.ts'
+import { basic } from '../gate/ways.ts'
 import { certificateOf } from './callers.ts'
 import type { Pair } from './certificates.ts'
 import { Cluster } from './cluster.ts'
 import { eventually } from './program.ts'
-import { basic, ClusterRegistry } from './registry.ts'
+import { ClusterRegistry } from './registry.ts'
 import { bearer } from './registry-client.ts'
 import { clusterProblem } from './requirements.ts'
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { makeCallers, type Caller } from './callers.ts'
+import { templates } from './cluster-access.ts'
 import { Cluster } from './cluster.ts'
 import { CallerLoad } from './load.ts'
 import { eventually } from './program.ts'
@@ -65,6 +66,21 @@ suite('the registry without the API server', { skip: clusterProblem() }, () => {
       }
     })
   }
+
+  test('whoever runs it is told what right it lacks', async () => {
+    const binding = ['clusterrolebinding', 'trow-auth-delegator']
+    await cluster.kubectl(['delete', ...binding])
+    const { client, output, stop } = await registry.another([])
+    try {
+      await eventually(async () => {
+        assert.equal((await client.get('/v2/team-b/app/tags/list')).status, 503)
+        assert.match(output(), /SubjectAccessReview.*bind ClusterRole system:auth-delegator/)
+      }, 30_000)
+    } finally {
+      await stop()
+      await cluster.kubectl(['apply', ...templates.flatMap((file) => ['-f', file])])
+    }
+  })
 
   test('it also starts without it, for whom no cluster need be asked', async () => {
     await cluster.stopApiServer()

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
 import type { Received } from '../gate/matrix.ts'
+import { basic } from '../gate/ways.ts'
 import { resign, tokenOf } from './cluster-access.ts'
 import { Cluster } from './cluster.ts'
 import { eventually } from './program.ts'
-import { basic, ClusterRegistry, podOf, type ServiceAccount } from './registry.ts'
+import { ClusterRegistry, podOf, type ServiceAccount } from './registry.ts'
 import { bearer, type RegistryClient } from './registry-client.ts'
 import { clusterProblem } from './requirements.ts'
 

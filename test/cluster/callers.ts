@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { seed, sha256, type Received } from '../gate/matrix.ts'
+import { basic } from '../gate/ways.ts'
 import { Authority, type Pair } from './certificates.ts'
 import { resign } from './cluster-access.ts'
 import { subfolder } from './place.ts'
-import { basic, type ClusterRegistry } from './registry.ts'
+import type { ClusterRegistry } from './registry.ts'
 import { bearer, type RegistryClient } from './registry-client.ts'
 
 /** A kind of caller that goes on doing the same thing. */

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { hash } from '@node-rs/bcrypt'
 import { stringify } from 'yaml'
+import { basic } from '../gate/ways.ts'
 import { startedServer, type ServerProcess } from '../support/server-process.ts'
 import { apiAddress } from './control-plane.ts'
 import { templates, tokenOf } from './cluster-access.ts'
@@ -12,6 +13,12 @@ import { RegistryClient, type Shown } from './registry-client.ts'
 export interface ServiceAccount {
   readonly namespace: string
   readonly name: string
+}
+
+export interface AnotherServer {
+  readonly client: RegistryClient
+  output(): string
+  stop(): Promise<void>
 }
 
 /** A real `trow serve` that is service account trow/trow of a real cluster, and the namespaces of a test file. */
@@ -69,14 +76,13 @@ export class ClusterRegistry {
   }
 
   /** A second server with other settings, for the same cluster; the caller ends it. */
-  async another(
-    args: readonly string[],
-  ): Promise<{ readonly client: RegistryClient; stop(): Promise<void> }> {
+  async another(args: readonly string[]): Promise<AnotherServer> {
     const server = await startServer(this.#folder, args, 'other')
     const ca = readFileSync(join(this.#folder, 'other', 'tls', 'ca.crt'), 'utf8')
     const client = new RegistryClient(server.url, ca)
     return {
       client,
+      output: server.output,
       stop: async () => {
         await client.close()
         await server.stop()
@@ -116,10 +122,6 @@ export class ClusterRegistry {
     await this.cluster.kubectl(['delete', 'namespace', ...this.#namespaces, '--wait=false'])
     rmSync(this.#folder, { recursive: true, force: true })
   }
-}
-
-export function basic(name: string, password: string): string {
-  return `Basic ${Buffer.from(`${name}:${password}`).toString('base64')}`
 }
 
 /** A pod that its own node runs, or only names. */

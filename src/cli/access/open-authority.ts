@@ -97,12 +97,14 @@ async function openCluster(
     { CredentialSource },
     { connectCluster },
     { KubernetesReviews },
+    { ReportedReviews },
     { followClientCa },
   ] = await Promise.all([
     import('../../cluster/kubeconfig.ts'),
     import('../../cluster/credential-source.ts'),
     import('../../cluster/cluster-connection.ts'),
     import('../../cluster/kubernetes-reviews.ts'),
+    import('../../cluster/reported-reviews.ts'),
     import('../../cluster/client-ca.ts'),
   ])
   const context = loadKubeContext({ env, cwd, kubeconfig: settings.kubeconfig })
@@ -116,7 +118,7 @@ async function openCluster(
   }
   tell(authority.pem)
   authority.onChange(tell)
-  return new KubernetesReviews(connection)
+  return new ReportedReviews({ reviews: new KubernetesReviews(connection), log, now: Date.now })
 }
 
 /** With the CA of --tls-auto, made here where TLS is somebody else's. */

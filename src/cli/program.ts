@@ -1,6 +1,7 @@
 import { Chalk } from 'chalk'
 import { Command, CommanderError } from 'commander'
 import { exitCode, UserError } from '../user-error.ts'
+import { auditCommand } from './audit/commands.ts'
 import { completionCommand } from './completion.ts'
 import { maintenanceCommands } from './maintenance/commands.ts'
 import { inspectCommand } from './registry/inspect.ts'
@@ -34,6 +35,7 @@ export function createProgram(context: CommandContext): Command {
     inspectCommand(context),
     removeCommand(context),
     ...maintenanceCommands(context),
+    auditCommand(context),
     versionCommand(context),
     completionCommand(context, () => program),
   ]

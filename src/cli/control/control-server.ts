@@ -6,16 +6,20 @@ import { backup } from '../../registry/backup.ts'
 import { checkStorage } from '../../registry/fsck.ts'
 import type { GarbageSchedule } from '../maintenance/garbage-schedule.ts'
 import type { MaintenanceStores } from '../maintenance/stores.ts'
+import { auditFolder, type AuditSource } from '../audit/audit-source.ts'
+import { auditRoute } from './audit-routes.ts'
 import { controlSocketPath, socketName } from './socket-path.ts'
 
 export interface ControlParts {
   readonly stores: MaintenanceStores
   readonly schedule: GarbageSchedule
+  /** Undefined: the folder `audit` of the data folder. */
+  readonly audit?: AuditSource
 }
 
 /**
  * Serves commands of this machine's user on a Unix socket (0600) in the data folder: `POST /gc[?dry-run]`,
- * `POST /fsck[?repair]` as lines of JSON events, `GET /backup` as a stream. A last line `{"error":…}` says that it failed.
+ * `POST /fsck[?repair]` and `GET /audit/…` as lines of JSON events, `GET /backup` as a stream. A last line `{"error":…}` says that it failed.
  */
 export class ControlServer {
   readonly #server: Server
@@ -29,7 +33,8 @@ export class ControlServer {
   static async listen(folder: string, parts: ControlParts): Promise<ControlServer> {
     const real = join(folder, socketName)
     rmSync(real, { force: true })
-    const server = createServer((request, response) => void answer(request, response, parts))
+    const audit = parts.audit ?? { folder: auditFolder(folder), heads: parts.stores.metadata.outbox }
+    const server = createServer((request, response) => void answer(request, response, { ...parts, audit }))
     const socket = controlSocketPath(folder)
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
@@ -51,7 +56,7 @@ export class ControlServer {
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
-  parts: ControlParts,
+  parts: ControlParts & { readonly audit: AuditSource },
 ): Promise<void> {
   const { pathname, searchParams } = new URL(request.url ?? '/', 'http://control')
   const abort = new AbortController()
@@ -67,8 +72,12 @@ async function answer(
       }
       case 'GET /backup':
         return await pipeline(backup(stores, abort.signal), response)
-      default:
+      default: {
+        const url = { pathname, searchParams }
+        const events = request.method === 'GET' ? auditRoute(parts.audit, url, abort.signal) : undefined
+        if (events !== undefined) return await sendEvents(response, events)
         response.writeHead(404).end()
+      }
     }
   } catch {
     // The client has gone, or sees that the stream ends early.

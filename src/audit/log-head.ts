@@ -22,7 +22,7 @@ export async function openHeadSigner(heads: HeadStore): Promise<NoteSigner> {
 }
 
 /** What `audit verify --show-key` prints; undefined while there is no key. */
-export async function verifierOf(heads: HeadStore): Promise<string | undefined> {
+export async function verifierOf(heads: Pick<HeadStore, 'key'>): Promise<string | undefined> {
   const key = await heads.key()
   return key === undefined ? undefined : openSigner(keyName, key).verifier
 }

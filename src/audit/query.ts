@@ -24,7 +24,17 @@ export interface AuditEvent {
   readonly type: string
   readonly time: string
   readonly subject?: string
-  readonly data: Readonly<Record<string, unknown>>
+  readonly data: {
+    readonly decision?: string
+    readonly action?: string
+    readonly reason?: string
+    readonly actor?: { readonly user?: string }
+    readonly repository?: string
+    readonly reference?: string
+    readonly digest?: string
+    readonly count?: number
+    readonly [name: string]: unknown
+  }
 }
 
 /** The newest `limit` events that fit, of both logs, oldest first. Reads no further back than it must. */
@@ -126,15 +136,15 @@ function matcher(query: AuditQuery): (line: ChainedLine) => AuditEvent | undefin
     if (event === undefined) return undefined
     const time = Date.parse(event.time)
     const { data } = event
-    const name = (data['actor'] as { user?: string } | undefined)?.user
+    const name = data.actor?.user
     const fits =
       time >= since &&
       time <= until &&
-      (decision === undefined || data['decision'] === decision) &&
-      (action === undefined || data['action'] === action) &&
-      (digest === undefined || data['digest'] === digest || data['reference'] === digest) &&
+      (decision === undefined || data.decision === decision) &&
+      (action === undefined || data.action === action) &&
+      (digest === undefined || data.digest === digest || data.reference === digest) &&
       (user === undefined || (name !== undefined && user.test(name))) &&
-      (repository === undefined || repository.test((data['repository'] as string | undefined) ?? ''))
+      (repository === undefined || repository.test(data.repository ?? ''))
     return fits ? event : undefined
   }
 }

@@ -2,6 +2,7 @@ import { Chalk } from 'chalk'
 import { Command, CommanderError } from 'commander'
 import { exitCode, UserError } from '../user-error.ts'
 import { accessCommands } from './access/commands.ts'
+import { auditCommand } from './audit/commands.ts'
 import { completionCommand } from './completion.ts'
 import { loginCommand, logoutCommand } from './login/command.ts'
 import { maintenanceCommands } from './maintenance/commands.ts'
@@ -39,6 +40,7 @@ export function createProgram(context: CommandContext): Command {
     loginCommand(context),
     logoutCommand(context),
     ...maintenanceCommands(context),
+    auditCommand(context),
     versionCommand(context),
     completionCommand(context, () => program),
   ]

@@ -187,7 +187,7 @@ suite('the writer of the audit log', () => {
     const gaps = (await fixture.systemEvents()).filter(({ type }) => type === 'io.trow.audit.gap.v1')
     const told = gaps.map(({ data }) => [data['log'], data['count'], data['lastTime']])
     const end = new Date(fixture.clock.now).toISOString()
-    assert.deepEqual(told.toSorted((one, other) => String(one).localeCompare(String(other))), [['changes', 0, end], ['pulls', 5000, end]]) // prettier-ignore
+    assert.deepEqual(told.sort(([a], [b]) => String(a).localeCompare(String(b))), [['changes', 0, end], ['pulls', 5000, end]]) // prettier-ignore
     assert.deepEqual(await fixture.problems(), [])
   })
 

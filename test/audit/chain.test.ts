@@ -101,7 +101,7 @@ suite('a log that somebody has touched', () => {
       const segments = changed((each) => {
         const line = lines[at] as Buffer
         ;(each[Math.floor(at / 7)] as Buffer[])[at % 7] = Buffer.from(
-          line.toString().replace('event', 'EVENT'),
+          line.toString().replace('"id":"event', '"id":"EVENT'),
         )
       })
       const { problems } = await verify(segments)

@@ -96,7 +96,8 @@ suite('the event of an access', () => {
       authorization: canary,
       headers: { cookie: canary },
     }
-    const noted = encodeNote({ ...note, actor: Object.assign({}, note.actor, { password: canary }) })
+    const withPassword = { ...note.actor, password: canary }
+    const noted = encodeNote({ ...note, actor: withPassword })
     assert.ok(!noted.includes(canary))
     assert.ok(!eventOf(decodeNote(noted) as AuditNote).includes(canary))
   })

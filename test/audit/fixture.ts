@@ -28,11 +28,11 @@ export interface AuditFixture {
 
 /** The real metadata as outbox and second place, and the log in a folder beside it. */
 export function openFixture(
-  options: { readonly bound?: OutboxBound; readonly folder?: string } = {},
+  options: { readonly bound?: OutboxBound; readonly folder?: string; readonly auditFolder?: string } = {},
 ): AuditFixture {
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'trow-audit-'))
-  const auditFolder = join(folder, 'audit')
-  const metadata = openLocalMetadata({ ...options, folder })
+  const auditFolder = options.auditFolder ?? join(folder, 'audit')
+  const metadata = openLocalMetadata({ folder, ...(options.bound && { bound: options.bound }) })
   const writers: AuditWriter[] = []
   const clock = { now: Date.UTC(2026, 10, 24, 7) }
   const year = 400 * 86_400_000

@@ -1,11 +1,16 @@
 import { chmodSync, rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { join } from 'node:path'
+import { auditFolder, type AuditSource } from '../audit/audit-source.ts'
+import { answerAudit } from './audit-routes.ts'
 import { answerMaintenance, type MaintenanceControl } from './maintenance-control.ts'
 import { answerRobots } from './robots-control.ts'
 import { controlSocketPath, socketName } from './socket-path.ts'
 
-export type ControlParts = MaintenanceControl
+export interface ControlParts extends MaintenanceControl {
+  /** Undefined: the folder `audit` of the data folder. */
+  readonly audit?: AuditSource
+}
 
 /** Serves commands of this machine's user on a Unix socket (0600) in the data folder, a file for each subject. */
 export class ControlServer {
@@ -20,7 +25,8 @@ export class ControlServer {
   static async listen(folder: string, parts: ControlParts): Promise<ControlServer> {
     const real = join(folder, socketName)
     rmSync(real, { force: true })
-    const server = createServer((request, response) => void answer(request, response, parts))
+    const audit = parts.audit ?? { folder: auditFolder(folder), heads: parts.stores.metadata.outbox }
+    const server = createServer((request, response) => void answer(request, response, { ...parts, audit }))
     const socket = controlSocketPath(folder)
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
@@ -42,13 +48,14 @@ export class ControlServer {
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
-  parts: ControlParts,
+  parts: ControlParts & { readonly audit: AuditSource },
 ): Promise<void> {
   const asked = { method: request.method ?? '', url: new URL(request.url ?? '/', 'http://control') }
   try {
     const answered =
       (await answerMaintenance(asked, response, parts)) ||
-      (await answerRobots(asked, { request, response }, parts.stores.metadata.access))
+      (await answerRobots(asked, { request, response }, parts.stores.metadata.access)) ||
+      (await answerAudit(asked, response, parts.audit))
     if (!answered) response.writeHead(404).end()
   } catch {
     // The client has gone, or sees that the stream ends early.

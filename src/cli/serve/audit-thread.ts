@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
-import { join } from 'node:path'
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
 import type { MergedAccess } from '../../audit/access-merger.ts'
 import { AuditWriter } from '../../audit/audit-writer.ts'
 import { Generations } from '../../metadata/sql/generations.ts'
 import { openSqlMetadata } from '../../metadata/sql/sql-metadata-store.ts'
 import { PortRunner } from '../../metadata/sql/writer-port.ts'
+import { auditFolder } from '../audit/audit-source.ts'
 import { createLogger } from '../logger.ts'
 import { auditSinks } from './audit-sinks.ts'
 import { failedStart, type ServedOrder } from './served-thread.ts'
@@ -24,7 +24,7 @@ const metadata = openSqlMetadata({
   cacheBytes: 0,
 })
 const { outbox } = metadata
-const folder = settings['audit-folder'] ?? join(start.folder, 'audit')
+const folder = settings['audit-folder'] ?? auditFolder(start.folder)
 const instance = hostname()
 const stdout = (lines: string): void => report({ kind: 'lines', lines })
 const writer = await open()

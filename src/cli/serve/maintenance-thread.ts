@@ -7,6 +7,7 @@ import { PortRunner } from '../../metadata/sql/writer-port.ts'
 import { createLogger } from '../logger.ts'
 import { GarbageSchedule } from '../maintenance/garbage-schedule.ts'
 import { maintenanceStores } from '../maintenance/stores.ts'
+import { auditFolder } from '../audit/audit-source.ts'
 import { ControlServer } from '../control/control-server.ts'
 import type { MaintenanceOrder, MaintenanceReport, MaintenanceStart } from './thread-protocol.ts'
 
@@ -24,7 +25,11 @@ const metadata = openSqlMetadata({
 const blobs = await openDiskBlobStore({ folder: start.folder, reserve: settings.reserve, flushes: 1 })
 const stores = maintenanceStores({ metadata, blobs, log, settings, holder: randomUUID() })
 const schedule = new GarbageSchedule(stores, settings['gc-interval'])
-const control = await ControlServer.listen(start.folder, { stores, schedule })
+const control = await ControlServer.listen(start.folder, {
+  stores,
+  schedule,
+  audit: { folder: settings['audit-folder'] ?? auditFolder(start.folder), heads: metadata.outbox },
+})
 schedule.start()
 
 parentPort?.on('message', (order: MaintenanceOrder) => {

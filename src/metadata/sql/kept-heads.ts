@@ -1,0 +1,17 @@
+import type { Outbox } from '../metadata-store.ts'
+import { auditKeySetting, headSetting } from './change-outbox.ts'
+import { settingByName } from './read-statements.ts'
+import { databasePath } from './sqlite-file.ts'
+import { openForReading } from './sqlite-file.ts'
+
+/** Heads and key of a folder, served or not; changes nothing. To be closed. */
+export function openKeptHeads(folder: string): Pick<Outbox, 'head' | 'key'> & { close(): void } {
+  const database = openForReading(databasePath(folder))
+  const setting = (name: string): Promise<string | undefined> =>
+    Promise.resolve(database.get(settingByName, { name })?.value)
+  return {
+    head: (log) => setting(headSetting(log)),
+    key: () => setting(auditKeySetting),
+    close: () => database.close(),
+  }
+}

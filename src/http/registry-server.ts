@@ -16,19 +16,17 @@ import { nodeCertificateRoutes } from './node-certificate-routes.ts'
 import { manifestRoutes } from './manifest-routes.ts'
 import type { MemoryBudget } from './memory-budget.ts'
 import {
-  clientGone,
   goingAway,
   hostMissing,
   noSuchPath,
   notAllowed,
   unknownExpectation,
-  withAllow,
+  refusalReply,
 } from './refusals.ts'
 import { refuseConnection } from './refuse-connection.ts'
 import { RegistryRequest } from './registry-request.ts'
 import { errorReply, writeReply } from './reply-writer.ts'
 import type { Reply } from './reply.ts'
-import { ClientGone } from './request-body.ts'
 import { RequestCounters, type RequestCount } from './request-counters.ts'
 import { pathValues, Router, type Endpoint, type PathMatch } from './router.ts'
 import type { Route } from './route.ts'
@@ -260,12 +258,17 @@ class HttpRegistry implements RegistryServer {
       const values = pathValues(match, request.method)
       const admitted = this.#gate.admit(request, route, values)
       if (admitted !== undefined) await admitted
-      const reply = await route.handler(request, values)
+      let reply: Reply
+      try {
+        reply = await route.handler(request, values)
+      } catch (error) {
+        // What was let in and then refused for another reason is an access too.
+        reply = refusalReply(error, request, match.endpoint)
+      }
       this.#gate.answered(request, route, values, reply)
       return reply
     } catch (error) {
-      if (error instanceof OciError) return withAllow(errorReply(error), request, match?.endpoint)
-      if (error instanceof ClientGone) return errorReply(clientGone(error))
+      if (error instanceof OciError) return refusalReply(error, request, match?.endpoint)
       this.#bug(error, request)
       return errorReply(
         new OciError('UNKNOWN', 'the registry failed', {

@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { missing } from '../requirements.ts'
-import { noRoot, startContainerd, startDockerd, type Daemon } from './daemon.ts'
+import { noRoot, startContainerd, startDockerd } from './daemon.ts'
 import { tarOf } from './fixture.ts'
 import {
   pusher,
@@ -15,13 +15,9 @@ import {
   type Session,
 } from './login-scenario.ts'
 
-let daemon: Daemon | undefined
-const close = async (): Promise<void> => daemon?.stop()
-
 /** `ctr` has no login: credentials are an option of each command. */
 async function containerd({ host, folder, image, digest }: LoginFixture): Promise<LoginTool> {
-  daemon = await startContainerd(folder)
-  const { socket } = daemon
+  const { socket, stop } = await startContainerd(folder)
   const ctr = ({ run }: Session, ...args: string[]): string => run('ctr', ['--address', socket, ...args])
   const options = ({ account }: Session): string[] => [
     '--plain-http',
@@ -51,65 +47,64 @@ async function containerd({ host, folder, image, digest }: LoginFixture): Promis
       assert.ok(kept.includes(fetched))
       return fetched
     },
+    close: stop,
   }
 }
 
-async function docker({ host, folder }: LoginFixture): Promise<LoginTool> {
-  daemon = await startDockerd(folder)
+interface DockerTool extends LoginTool {
+  pushImage(session: Session, image: string): string
+  pullImage(session: Session, image: string): string
+  logout(session: Session): void
+}
+
+async function docker({ host, folder }: LoginFixture): Promise<DockerTool> {
+  const { socket, stop } = await startDockerd(folder)
   const archive = join(folder, 'files.tar')
   writeFileSync(archive, await tarOf({ 'hello.txt': randomBytes(100_000) }))
+  const ask = ({ run }: Session, args: readonly string[], input = ''): string =>
+    run('docker', args, { env: { DOCKER_HOST: `unix://${socket}` }, input })
+  const pushImage = (session: Session, image: string): string => {
+    ask(session, ['import', archive, image])
+    try {
+      return /digest: (sha256:\w+)/.exec(ask(session, ['push', image]))?.[1] ?? ''
+    } finally {
+      ask(session, ['rmi', image])
+    }
+  }
+  const pullImage = (session: Session, image: string): string => {
+    const printed = ask(session, ['pull', image])
+    ask(session, ['rmi', image])
+    assert.match(printed, /Pull complete/)
+    return /Digest: (sha256:\w+)/.exec(printed)?.[1] ?? ''
+  }
   return {
-    login({ account, run }) {
-      const args = ['login', '-u', account?.name ?? '', '--password-stdin', host]
-      run('docker', args, { env: dockerEnv(), input: account?.password ?? '' })
+    login(session) {
+      const { name = '', password = '' } = session.account ?? {}
+      ask(session, ['login', '-u', name, '--password-stdin', host], password)
     },
-    push(session, repository) {
-      return pushImage(session, `${host}/${repository}:1`, archive)
-    },
-    pull(session, repository) {
-      return pullImage(session, `${host}/${repository}:1`)
-    },
+    logout: (session) => void ask(session, ['logout', host]),
+    push: (session, repository) => pushImage(session, `${host}/${repository}:1`),
+    pull: (session, repository) => pullImage(session, `${host}/${repository}:1`),
+    pushImage,
+    pullImage,
+    close: stop,
   }
-}
-
-function dockerEnv(): Readonly<Record<string, string>> {
-  return { DOCKER_HOST: `unix://${daemon?.socket}` }
-}
-
-function pushImage({ run }: Session, name: string, archive: string): string {
-  const env = dockerEnv()
-  run('docker', ['import', archive, name], { env })
-  try {
-    return /digest: (sha256:\w+)/.exec(run('docker', ['push', name], { env }))?.[1] ?? ''
-  } finally {
-    run('docker', ['rmi', name], { env })
-  }
-}
-
-function pullImage({ run }: Session, name: string): string {
-  const env = dockerEnv()
-  const printed = run('docker', ['pull', name], { env })
-  run('docker', ['rmi', name], { env })
-  assert.match(printed, /Pull complete/)
-  return /Digest: (sha256:\w+)/.exec(printed)?.[1] ?? ''
 }
 
 suiteOfLogin('containerd', {
   skip: missing('containerd', 'ctr') || noRoot('containerd'),
   loginAsks: false,
   open: containerd,
-  close,
 })
 
 suiteOfLogin(
   'docker',
-  { skip: missing('docker', 'dockerd') || noRoot('dockerd'), loginAsks: true, open: docker, close },
+  { skip: missing('docker', 'dockerd') || noRoot('dockerd'), loginAsks: true, open: docker },
   (parts) => {
     test('one daemon and one configuration: anonymous and logged in, in turn and at once', () => {
       const { fixture, tool } = parts()
       const { host } = fixture
       const session = fixture.session(pusher)
-      const archive = join(fixture.folder, 'files.tar')
       const shared = tool.pull(session, 'public/app')
       assert.throws(() => tool.push(session, 'team/mixed'), refusal)
       tool.login?.(session)
@@ -118,11 +113,11 @@ suiteOfLogin(
       assert.equal(tool.pull(session, 'team/mixed'), pushed)
       // The login is for 127.0.0.1; by its other name the same server is asked by nobody in particular.
       const other = `localhost:${new URL(`http://${host}`).port}`
-      assert.equal(pullImage(session, `${other}/public/app:1`), shared)
-      assert.throws(() => pullImage(session, `${other}/team/mixed:1`), refusal)
-      assert.throws(() => pushImage(session, `${other}/team/mixed:1`, archive), refusal)
-      assert.match(pushImage(session, `${host}/team/mixed:1`, archive), /^sha256:/)
-      session.run('docker', ['logout', host], { env: dockerEnv() })
+      assert.equal(tool.pullImage(session, `${other}/public/app:1`), shared)
+      assert.throws(() => tool.pullImage(session, `${other}/team/mixed:1`), refusal)
+      assert.throws(() => tool.pushImage(session, `${other}/team/mixed:1`), refusal)
+      assert.match(tool.pushImage(session, `${host}/team/mixed:1`), /^sha256:/)
+      tool.logout(session)
       assert.equal(tool.pull(session, 'public/app'), shared)
       assert.throws(() => tool.pull(session, 'team/mixed'), refusal)
     })

@@ -7,6 +7,7 @@ import { missing } from '../requirements.ts'
 import { runCommand } from '../support/run-trow.ts'
 import {
   admin,
+  denial,
   digestInLayout,
   refusal,
   suiteOfLogin,
@@ -198,7 +199,7 @@ suiteOfLogin('skopeo', { skip: missing('skopeo'), loginAsks: true, open: skopeo 
     const session = fixture.session({ name, password })
     tool.login?.(session)
     assert.equal(tool.push(session, 'team/robot/app'), tool.pull(session, 'team/robot/app'))
-    assert.throws(() => tool.push(session, 'team/app'), refusal)
+    assert.throws(() => tool.push(session, 'team/app'), denial)
     const wrong = fixture.session({ name, password: `${password.slice(0, -1)}_` })
     assert.throws(() => tool.login?.(wrong), refusal)
   })

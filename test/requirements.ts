@@ -10,6 +10,8 @@ export const debianPackages: Readonly<Record<string, string>> = {
   buildah: 'buildah',
   containerd: 'containerd',
   ctr: 'containerd',
+  docker: 'docker.io',
+  dockerd: 'docker.io',
   crun: 'crun',
   'mkfs.ext4': 'e2fsprogs',
   openssl: 'openssl',

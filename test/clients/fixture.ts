@@ -22,25 +22,30 @@ export async function openFixture(): Promise<Fixture> {
   const folder = join(tmpdir(), `trow-clients-${randomBytes(6).toString('hex')}`)
   mkdirSync(folder)
   const server = await startedServer({ data: join(folder, 'data') })
-  const home = join(folder, 'home')
-  mkdirSync(home)
-  writeFileSync(join(home, 'config.json'), '{}')
+  const env = makeHome(join(folder, 'home'))
   return {
     server,
     host: new URL(server.url).host,
     folder,
-    env: {
-      HOME: home,
-      XDG_RUNTIME_DIR: home,
-      XDG_CONFIG_HOME: home,
-      XDG_DATA_HOME: home,
-      XDG_CACHE_HOME: home,
-      DOCKER_CONFIG: home,
-    },
+    env,
     async close() {
       await server.stop()
       rmSync(folder, { recursive: true, force: true })
     },
+  }
+}
+
+/** A new folder in which clients keep what they remember, logins above all; returns the environment that says so. */
+export function makeHome(home: string): Readonly<Record<string, string>> {
+  mkdirSync(home)
+  writeFileSync(join(home, 'config.json'), '{}')
+  return {
+    HOME: home,
+    XDG_RUNTIME_DIR: home,
+    XDG_CONFIG_HOME: home,
+    XDG_DATA_HOME: home,
+    XDG_CACHE_HOME: home,
+    DOCKER_CONFIG: home,
   }
 }
 
@@ -86,7 +91,7 @@ export async function writeImageLayout(folder: string, layerBytes = 300_000): Pr
   return manifest.digest
 }
 
-async function tarOf(files: Readonly<Record<string, Buffer>>): Promise<Buffer> {
+export async function tarOf(files: Readonly<Record<string, Buffer>>): Promise<Buffer> {
   const pack = tar.pack()
   for (const [name, content] of Object.entries(files)) pack.entry({ name }, content)
   pack.finalize()

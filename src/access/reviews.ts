@@ -27,6 +27,8 @@ const allowFor = 30_000
 const denyFor = 5000
 const staleFor = 10 * 60_000
 const askAgainAfter = 5000
+/** So long after that, an old allow is handed out at once while the cluster is asked; who comes later waits for it. */
+const askAsideFor = 30_000
 const retryAfter = 5
 const verbsOf: Readonly<Record<Action, readonly Verb[]>> = {
   pull: ['get'],
@@ -92,9 +94,14 @@ export class Reviews {
   async #one(principal: Principal, verb: Verb, place: Place): Promise<Reviewed> {
     const key = JSON.stringify([principalKey(principal), verb, place.namespace ?? null, place.name ?? null])
     const known = this.#known.get(key)
-    if (known !== undefined && known.until > this.#now()) return answered(known, this.#now())
+    const now = this.#now()
+    if (known !== undefined && known.until > now) return answered(known, now)
     if (this.#silent.get(key) === true) return unavailable
-    return this.#flights.run(key, () => this.#ask(principal, { verb, ...place }, key))
+    const asked = this.#flights.run(key, () => this.#ask(principal, { verb, ...place }, key))
+    if (known === undefined || !isStale(known) || now >= known.until + askAsideFor) return asked
+    // There was no answer a moment ago, so nobody waits for the next, which may take seconds not to come.
+    asked.catch(() => undefined)
+    return answered({ ...known, until: Math.min(now + 1000, known.confirmedAt + staleFor) }, now)
   }
 
   async #ask(principal: Principal, asked: Omit<AccessReview, 'user'>, key: string): Promise<Reviewed> {
@@ -144,16 +151,21 @@ const unavailable: Reviewed = {
   retryAfter,
 }
 
-function answered({ allowed, reason, until, confirmedAt }: Known, now: Instant): Reviewed {
-  const stale = allowed && until > confirmedAt + allowFor
-  if (!stale) return { kind: 'answered', allowed, reason, until }
+/** It was used again without an answer of the cluster's. */
+function isStale({ allowed, until, confirmedAt }: Known): boolean {
+  return allowed && until > confirmedAt + allowFor
+}
+
+function answered(known: Known, now: Instant): Reviewed {
+  const { allowed, reason, until, confirmedAt } = known
+  if (!isStale(known)) return { kind: 'answered', allowed, reason, until }
   const age = Math.round((now - confirmedAt) / 1000)
   return {
     kind: 'answered',
     allowed,
     reason: `${reason} (as of ${age} s ago: the cluster does not answer)`,
     until,
-    stale,
+    stale: true,
   }
 }
 

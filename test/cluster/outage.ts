@@ -5,11 +5,11 @@ import { CallerLoad } from './load.ts'
 import { ClusterRegistry } from './registry.ts'
 import { clusterProblem, installClusterComponents } from './requirements.ts'
 
-// `npm run test:cluster:outage [-- SECONDS]`: keeps the API server away from a registry under a light, constant load of
-// every kind of caller, for five minutes unless told, and prints what each of them got. Exit code 1: somebody got what
-// they should not.
+// `npm run test:cluster:outage [-- SECONDS [frozen]]`: keeps the API server away from a registry, or lets it keep silent,
+// under a light, constant load of every kind of caller, for five minutes unless told, and prints what each of them got.
+// Exit code 1: somebody got what they should not.
 
-const [seconds = '300'] = process.argv.slice(2)
+const [seconds = '300', how = 'killed'] = process.argv.slice(2)
 const away = Number(seconds) * 1000
 const settle = 35_000
 const recovery = 30_000
@@ -39,7 +39,7 @@ async function run(registry: ClusterRegistry): Promise<void> {
   await sleep(10_000)
   const load = new CallerLoad(callers, 2)
   await sleep(10_000)
-  await cluster.stopApiServer()
+  await cluster.stopApiServer(how === 'frozen' ? how : 'killed')
   say(`${new Date().toISOString()} the API server is away for ${seconds} s`)
   load.phase = 'during'
   let back: number

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { writeSync } from 'node:fs'
+import { openSync, writeSync } from 'node:fs'
 import { AuditWriter } from '../../src/audit/audit-writer.ts'
 import { encodeNote } from '../../src/audit/note-text.ts'
 import { openLocalMetadata } from '../../src/metadata/sql/sql-metadata-store.ts'
@@ -8,9 +8,10 @@ import { parseTag } from '../../src/oci/tag.ts'
 import { manifestOf } from '../metadata/metadata-store-contract.ts'
 import { noteOf, quiet } from './notes.ts'
 
-// Makes changes and denials as fast as it can until it is killed; says each one's id on stdout once it was answered.
+// Makes changes and denials as fast as it can until it is killed; writes each one's id to a file once it was answered.
 
-const folder = process.argv[2] as string
+const [, , folder = '', answers = ''] = process.argv
+const answered = openSync(answers, 'a')
 const metadata = openLocalMetadata({ folder })
 const retention = { age: 1e12, bytes: 1e12 }
 const writer = await AuditWriter.open({
@@ -46,11 +47,11 @@ async function work(): Promise<never> {
       [encodeNote(noteOf(denial, { outcome: 'denied', time: Date.now() }))],
       Date.now(),
     )
-    say(`${denial}\n`)
+    writeSync(answered, `${denial}\n`)
     const note = encodeNote(noteOf(change, { time: Date.now() }))
     const tags = [parseTag('latest')]
     await metadata.putManifest(manifestOf(repository, change, { tags, now: Date.now(), note }))
-    say(`${change} ${change}\n`)
+    writeSync(answered, `${change}\n`)
     writer.wake()
   }
 }

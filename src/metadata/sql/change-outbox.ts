@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import { OciError } from '../../oci/oci-error.ts'
 import type { ChangeNote, Facts, Instant } from '../metadata-store.ts'
 import { durable, relaxed, type Transaction } from './change.ts'
@@ -12,12 +13,19 @@ const insertNote = compile(
     total: parameter<number>('total'),
   }),
 )
-const oldest = compile(queries.selectFrom('outbox').select(['id', 'total']).orderBy('id').limit(1))
-const newest = compile(queries.selectFrom('outbox').select(['id', 'total']).orderBy('id', 'desc').limit(1))
-const forgetNotes = compile(queries.deleteFrom('outbox').where('id', '<=', parameter<number>('upTo')))
-const settingByName = compile(
-  queries.selectFrom('setting').select('value').where('name', '=', parameter<string>('name')),
+/** One row, whatever there is: the ends of the outbox, and what went unrecorded. */
+const outboxState = compile(
+  queries.selectNoFrom([
+    sql<number | null>`(select id from outbox order by id limit 1)`.as('firstId'),
+    sql<number | null>`(select total from outbox order by id limit 1)`.as('firstTotal'),
+    sql<number | null>`(select id from outbox order by id desc limit 1)`.as('lastId'),
+    sql<number | null>`(select total from outbox order by id desc limit 1)`.as('lastTotal'),
+    sql<string | null>`(select value from setting where name = ${parameter<string>('name')})`.as(
+      'unrecorded',
+    ),
+  ]),
 )
+const forgetNotes = compile(queries.deleteFrom('outbox').where('id', '<=', parameter<number>('upTo')))
 const putSetting = compile(
   queries
     .insertInto('setting')
@@ -75,30 +83,48 @@ async function addNote(
   }: { readonly note: ChangeNote; readonly facts: Facts | undefined; readonly now: Instant },
 ): Promise<void> {
   const { bound } = transaction
-  const [first, last] = [await transaction.get(oldest, {}), await transaction.get(newest, {})]
-  const rows = first === undefined || last === undefined ? 0 : last.id - first.id + 1
-  const bytes = first === undefined || last === undefined ? 0 : last.total - first.total
-  if (rows >= bound.rows || bytes >= bound.bytes) {
+  const state = await outbox(transaction)
+  if (state.rows >= bound.rows || state.bytes >= bound.bytes) {
     if (bound.beyond === 'refuse') throw notRecordable()
     return countUnrecorded(transaction, { count: 1, since: now, until: now })
   }
-  await reportUnrecorded(transaction)
-  await insert(transaction, note, facts)
+  const total = await reportUnrecorded(transaction, state)
+  await insert(transaction, { note, facts, before: total })
 }
 
+interface OutboxState {
+  readonly rows: number
+  readonly bytes: number
+  /** Of the newest row. */
+  readonly total: number
+  readonly unrecorded: Unrecorded | undefined
+}
+
+async function outbox(transaction: Transaction): Promise<OutboxState> {
+  const row = await transaction.get(outboxState, { name: unrecordedSetting })
+  const { firstId, firstTotal, lastId, lastTotal, unrecorded } = row ?? {}
+  return {
+    rows: typeof firstId === 'number' && typeof lastId === 'number' ? lastId - firstId + 1 : 0,
+    bytes: (lastTotal ?? 0) - (firstTotal ?? 0),
+    total: lastTotal ?? 0,
+    unrecorded: typeof unrecorded === 'string' ? (JSON.parse(unrecorded) as Unrecorded) : undefined,
+  }
+}
+
+/** The total with it. */
 async function insert(
   transaction: Transaction,
-  note: ChangeNote | null,
-  facts: Facts | undefined,
-): Promise<void> {
-  const text = facts === undefined ? null : JSON.stringify(facts)
-  const before = (await transaction.get(newest, {}))?.total ?? 0
-  const total = before + (note?.length ?? 0) + (text?.length ?? 0)
-  await transaction.run(insertNote, { note, facts: text, total })
+  row: { readonly note: ChangeNote | null; readonly facts: Facts | undefined; readonly before: number },
+): Promise<number> {
+  const { note, before } = row
+  const facts = row.facts === undefined ? null : JSON.stringify(row.facts)
+  const total = before + (note?.length ?? 0) + (facts?.length ?? 0)
+  await transaction.run(insertNote, { note, facts, total })
+  return total
 }
 
 async function countUnrecorded(transaction: Transaction, more: Unrecorded): Promise<void> {
-  const known = await unrecorded(transaction)
+  const { unrecorded: known } = await outbox(transaction)
   const all: Unrecorded = {
     count: (known?.count ?? 0) + more.count,
     since: Math.min(known?.since ?? more.since, more.since),
@@ -107,17 +133,12 @@ async function countUnrecorded(transaction: Transaction, more: Unrecorded): Prom
   await transaction.run(putSetting, { name: unrecordedSetting, value: JSON.stringify(all) })
 }
 
-/** What went unrecorded becomes a row of its own, before the next note. */
-async function reportUnrecorded(transaction: Transaction): Promise<void> {
-  const gap = await unrecorded(transaction)
-  if (gap === undefined) return
-  await insert(transaction, null, { unrecorded: gap })
+/** What went unrecorded becomes a row of its own, before the next note. The total with it. */
+async function reportUnrecorded(transaction: Transaction, state: OutboxState): Promise<number> {
+  const { unrecorded, total } = state
+  if (unrecorded === undefined) return total
   await transaction.run(removeSetting, { name: unrecordedSetting })
-}
-
-async function unrecorded(transaction: Transaction): Promise<Unrecorded | undefined> {
-  const row = await transaction.get(settingByName, { name: unrecordedSetting })
-  return row === undefined ? undefined : (JSON.parse(row.value) as Unrecorded)
+  return insert(transaction, { note: null, facts: { unrecorded }, before: total })
 }
 
 function notRecordable(): OciError {
@@ -145,7 +166,7 @@ export const recordUnrecorded = durable(async (transaction: Transaction, gap: Un
 export const forgetNoted = relaxed(
   async (transaction: Transaction, { upTo }: { readonly upTo: number }): Promise<void> => {
     await transaction.run(forgetNotes, { upTo })
-    await reportUnrecorded(transaction)
+    await reportUnrecorded(transaction, await outbox(transaction))
   },
 )
 

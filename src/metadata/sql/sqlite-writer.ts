@@ -1,6 +1,6 @@
 import { OciError } from '../../oci/oci-error.ts'
 import { TouchedKeys, type Change, type Transaction } from './change.ts'
-import type { Instant } from '../metadata-store.ts'
+import type { ChangeNote, Instant, Noted } from '../metadata-store.ts'
 import { defaultOutboxBound, type OutboxBound, type Unrecorded } from './change-outbox.ts'
 import { changes, type ChangeName } from './changes.ts'
 import { slotOf, type Generations } from './generations.ts'
@@ -18,6 +18,7 @@ type Outcome =
   { readonly ok: true; readonly result: unknown } | { readonly ok: false; readonly error: unknown }
 
 const batchLimit = 256
+const done: Outcome = { ok: true, result: undefined }
 
 /**
  * The one writer of a SQLite file. Changes run strictly one after another, many in one transaction (group
@@ -84,10 +85,11 @@ export class SqliteWriter {
 
   /** Where changes may go on unrecorded: what failed for want of room may succeed without its note. */
   async #withoutNote(one: Waiting, failed: Outcome & { ok: false }): Promise<Outcome> {
-    const bare = this.#bound.beyond === 'allow' && isFull((failed.error as Error).cause) && withoutNote(one)
-    if (!bare) return failed
-    const outcome = await this.#alone(bare.change)
-    if (outcome.ok && outcome.result !== false) this.#unrecorded.add(bare.now)
+    if (this.#bound.beyond !== 'allow' || !isFull((failed.error as Error).cause)) return failed
+    const bare = withoutNote(one)
+    if (bare === undefined) return failed
+    const outcome = bare.change === undefined ? done : await this.#alone(bare.change)
+    if (outcome.ok && outcome.result !== false) this.#unrecorded.add(bare.notes, bare.now)
     return outcome
   }
 
@@ -153,9 +155,9 @@ export class SqliteWriter {
 class UnrecordedChanges {
   #gap: Unrecorded | undefined
 
-  add(now: Instant): void {
+  add(notes: number, now: Instant): void {
     const { count = 0, since = now } = this.#gap ?? {}
-    this.#gap = { count: count + 1, since, until: now }
+    this.#gap = { count: count + notes, since, until: now }
   }
 
   /** The change that writes their count, if there are any. */
@@ -170,12 +172,25 @@ class UnrecordedChanges {
   }
 }
 
-/** Undefined when it has none. */
-function withoutNote(one: Waiting): { readonly change: Waiting; readonly now: Instant } | undefined {
-  const { note, noted, now, ...rest } = one.values as Partial<Record<string, unknown>>
-  const at = (noted as { now: Instant } | undefined)?.now ?? (now as Instant)
-  if (note === undefined && noted === undefined) return undefined
-  return { change: { ...one, values: { ...rest, now } }, now: at }
+interface BareChange {
+  /** Undefined: it was nothing but notes. */
+  readonly change: Waiting | undefined
+  readonly notes: number
+  readonly now: Instant
+}
+
+/** Undefined when it has no note. */
+function withoutNote(one: Waiting): BareChange | undefined {
+  const { note, noted, notes, now, ...rest } = one.values as {
+    readonly note?: ChangeNote
+    readonly noted?: Noted
+    readonly notes?: readonly ChangeNote[]
+    readonly now?: Instant
+  }
+  const at = noted?.now ?? now ?? 0
+  if (notes !== undefined) return { change: undefined, notes: notes.length, now: at }
+  if ((note ?? noted?.note) === undefined) return undefined
+  return { change: { ...one, values: { ...rest, now } }, notes: 1, now: at }
 }
 
 function answer(waiting: Waiting, outcome: Outcome): void {

@@ -105,10 +105,11 @@ suite('an outbox that the log does not empty', () => {
       } else {
         assert.equal(await writer.run('deleteTag', deletion), true)
         assert.deepEqual(rows(), [0, 0])
+        await writer.run('recordNotes', { notes: ['x'.repeat(200_000)], now: 2 })
         database.execute('pragma max_page_count = 100000')
         await writer.run('recordNotes', { notes: ['later'], now: 3 })
         const gap = database.query('select facts from outbox where note is null')?.['facts']
-        assert.deepEqual(JSON.parse(String(gap)), { unrecorded: { count: 1, since: 2, until: 2 } })
+        assert.deepEqual(JSON.parse(String(gap)), { unrecorded: { count: 2, since: 2, until: 2 } })
         assert.deepEqual(rows(), [0, 2])
       }
       database.close()

@@ -166,28 +166,32 @@ suite('reviews of access', () => {
     assert.equal((await reviews.review(builder, 'pull', name('a/b'))).kind, 'unavailable')
   })
 
-  test('while the API server keeps its callers waiting, only the first pull does, and then it counts what it says', async () => {
-    const { reviews, state } = open()
-    await reviews.review(builder, 'pull', name('a/b'))
-    state.away = true
-    state.now += 31_000
-    await reviews.review(builder, 'pull', name('a/b'))
-    state.now += 6000
-    let release = (): void => {}
-    state.wait = new Promise<void>((resolve) => (release = resolve))
-    for (let n = 0; n < 5; n++) {
-      const pull = await reviews.review(builder, 'pull', name('a/b'))
-      assert.ok(pull.kind === 'answered' && pull.allowed && pull.stale === true)
-      assert.equal(pull.until, state.now + 1000)
-    }
-    assert.equal(state.asked.length, 3, 'and it is asked meanwhile')
-    state.away = false
-    state.allow = () => false
-    release()
-    await new Promise((resolve) => setTimeout(resolve, 5))
-    const told = await reviews.review(builder, 'pull', name('a/b'))
-    assert.ok(told.kind === 'answered' && !told.allowed)
-  })
+  test(
+    'while the API server keeps its callers waiting, only the first pull does, and then it counts what it says',
+    { timeout: 10_000 },
+    async () => {
+      const { reviews, state } = open()
+      await reviews.review(builder, 'pull', name('a/b'))
+      state.away = true
+      state.now += 31_000
+      await reviews.review(builder, 'pull', name('a/b'))
+      state.now += 6000
+      let release = (): void => {}
+      state.wait = new Promise<void>((resolve) => (release = resolve))
+      for (let n = 0; n < 5; n++) {
+        const pull = await reviews.review(builder, 'pull', name('a/b'))
+        assert.ok(pull.kind === 'answered' && pull.allowed && pull.stale === true)
+        assert.equal(pull.until, state.now + 1000)
+      }
+      assert.equal(state.asked.length, 3, 'and it is asked meanwhile')
+      state.away = false
+      state.allow = () => false
+      release()
+      await new Promise((resolve) => setTimeout(resolve, 5))
+      const told = await reviews.review(builder, 'pull', name('a/b'))
+      assert.ok(told.kind === 'answered' && !told.allowed)
+    },
+  )
 
   test('long after the last silence an old allow is not used before the API server is asked', async () => {
     const { reviews, state } = open()

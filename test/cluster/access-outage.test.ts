@@ -46,6 +46,8 @@ suite('the registry without the API server', { skip: clusterProblem() }, () => {
         load.phase = 'during'
         await sleep(6000)
         load.phase = 'recovery'
+        // Or it would answer what was asked before.
+        await sleep(4000)
       } finally {
         await cluster.startApiServer()
         back = Date.now()

@@ -28,18 +28,6 @@ const writer = await AuditWriter.open({
 })
 const repository = parseRepositoryName('killed')
 
-/** At once, whatever the pipe holds: what was said must have been heard before the next kill. */
-function say(text: string): void {
-  for (;;) {
-    try {
-      writeSync(1, text)
-      return
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
-    }
-  }
-}
-
 async function work(): Promise<never> {
   for (;;) {
     const [denial, change] = [randomUUID(), randomUUID()]

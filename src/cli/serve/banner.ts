@@ -2,6 +2,7 @@ import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import type { Settings } from '../settings-schema.ts'
 import type { Terminal } from '../streams.ts'
+import { isAccessControlled } from './access-settings.ts'
 import { isLoopback } from './exposure.ts'
 
 interface BannerFacts {
@@ -62,6 +63,7 @@ export function bannerText(facts: BannerFacts, env: Terminal['env']): string {
     say(`    crane copy busybox ${image}`)
   } else {
     say(`  A first push with ${found.program}:`)
+    if (isAccessControlled(settings)) say(`    ${loginOf(found.program)} ${new URL(url).host}`)
     for (const line of found.push(image, url.startsWith('http:'))) say(`    ${line}`)
   }
   if (isLoopback(settings.listen.host) && runsInVm(found?.program, env)) {
@@ -73,6 +75,10 @@ export function bannerText(facts: BannerFacts, env: Terminal['env']): string {
     say('  and push to host.docker.internal:8000 after the VM trusts the CA that is printed then.')
   }
   return lines.join('\n')
+}
+
+function loginOf(program: string): string {
+  return program === 'crane' ? 'crane auth login' : `${program} login`
 }
 
 function isInstalled(program: string, path: string): boolean {

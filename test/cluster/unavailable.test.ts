@@ -9,6 +9,7 @@ import { eventually } from './program.ts'
 import { ClusterRegistry } from './registry.ts'
 import { clusterProblem } from './requirements.ts'
 
+// By its name the last of the run's files: nodes take their time to come back after a silence.
 suite('the registry without the API server', { skip: clusterProblem() }, () => {
   let cluster: Cluster
   let registry: ClusterRegistry

@@ -23,14 +23,4 @@ export class RecentCache<Key, Value> {
     }
     this.#young.set(key, value)
   }
-
-  delete(key: Key): void {
-    this.#young.delete(key)
-    this.#old.delete(key)
-  }
-
-  clear(): void {
-    this.#young.clear()
-    this.#old.clear()
-  }
 }

@@ -9,7 +9,29 @@ const allowed = {
   access: ['oci', 'cluster'],
   audit: ['oci'],
   http: ['oci', 'registry', 'access', 'audit', 'blobs', 'metadata'],
-  cli: ['oci', 'blobs', 'metadata', 'upstream', 'registry', 'cluster', 'access', 'audit', 'http'],
+  certificates: [],
+  trust: [],
+  agent: ['trust', 'cluster', 'certificates'],
+  install: ['oci', 'cluster', 'certificates', 'upstream'],
+  status: ['oci', 'cluster', 'certificates', 'upstream'],
+  image: ['oci', 'upstream'],
+  cli: [
+    'oci',
+    'blobs',
+    'metadata',
+    'upstream',
+    'registry',
+    'cluster',
+    'access',
+    'audit',
+    'http',
+    'certificates',
+    'trust',
+    'agent',
+    'install',
+    'status',
+    'image',
+  ],
 }
 const leaves = '^src/(log|reporter|user-error)\\.ts$'
 
@@ -63,6 +85,12 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/', pathNot: '^src/cli/' },
       to: { path: 'node_modules/(commander|chalk|ora|pino)/' },
+    },
+    {
+      name: 'only-trust-runs-programs-of-a-machine',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/trust/' },
+      to: { path: 'node_modules/execa' },
     },
     {
       name: 'only-http-and-cli-serve',

@@ -1,7 +1,7 @@
 import { webcrypto } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { issueLeaf, makeAuthority } from '../src/cli/serve/certificate-authority.ts'
+import { issueLeaf, makeAuthority } from '../src/certificates/certificate-authority.ts'
 
 export interface Certificate {
   readonly certFile: string

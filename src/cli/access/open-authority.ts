@@ -132,7 +132,7 @@ async function openNodeCertificates(
     }
   const [{ loadAuthority, namesOf }, { issueNodeCertificate }] = await Promise.all([
     import('../serve/tls-auto.ts'),
-    import('../serve/certificate-authority.ts'),
+    import('../../certificates/certificate-authority.ts'),
   ])
   const authority = await loadAuthority(join(folder, 'tls'), namesOf(settings))
   return {

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { TlsPair } from '../../http/tls-context.ts'
 import type { Log } from '../../log.ts'
 import type { Settings } from '../settings-schema.ts'
-import { issueLeaf, makeAuthority, type Authority } from './certificate-authority.ts'
+import { issueLeaf, makeAuthority, type Authority } from '../../certificates/certificate-authority.ts'
 import type { TlsSource } from './tls.ts'
 
 const day = 24 * 3_600_000

@@ -2,10 +2,18 @@ import 'reflect-metadata'
 import * as x509 from '@peculiar/x509'
 import { isIP } from 'node:net'
 import { encodeNameConstraints, nameConstraintsOid } from './name-constraints.ts'
-import type { TlsPair } from '../../http/tls-context.ts'
 
 export interface Authority {
+  /** PEM. */
   readonly cert: string
+  /** PKCS #8, PEM. */
+  readonly key: string
+}
+
+export interface Leaf {
+  /** PEM, leaf first. */
+  readonly cert: string
+  /** PKCS #8, PEM. */
   readonly key: string
 }
 
@@ -105,7 +113,7 @@ export async function issueLeaf(
   authority: Authority,
   { names, life }: { readonly names: readonly string[]; readonly life: number },
   crypto: Crypto,
-): Promise<TlsPair> {
+): Promise<Leaf> {
   const issuer = new x509.X509Certificate(authority.cert)
   const signingKey = await signingKeyOf(authority, crypto)
   const keys = await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])

@@ -1,0 +1,61 @@
+import { z } from 'zod'
+
+const problem = z.object({
+  /** Stable, in capitals: `CONFIG_PATH_UNSET`. */
+  code: z.string(),
+  message: z.string(),
+  /** Names the file and the command. */
+  hint: z.string().optional(),
+  /** On the node. */
+  file: z.string().optional(),
+  /** A fatal one keeps the node from pulling. */
+  fatal: z.boolean(),
+})
+
+/** What an agent found and did on its node: `report.json` of ConfigMap `node-<name>`. Times are ISO 8601. */
+export const nodeReportSchema = z.object({
+  version: z.literal(1),
+  node: z.string(),
+  /** Heartbeat: every 30 s, and at once when something changes. Older than two minutes counts as unknown. */
+  time: z.iso.datetime(),
+  /** Of trow. */
+  agent: z.string(),
+  /** `ready`: written, effective and pulled. `undone`: nothing of ours is left on the node. */
+  phase: z.enum(['starting', 'ready', 'problem', 'undone']),
+  /** `unset`: the runtime reads no folder. `managed`: files of this platform are written by its own tools only. */
+  class: z.enum(['direct', 'colon', 'unset', 'managed', 'unsupported']),
+  /** `kubeadm`, `k3s`, `eks`, …. */
+  distribution: z.string(),
+  runtime: z.object({ name: z.string(), version: z.string() }),
+  /** The folder that hosts.toml stands in, as the node names it. */
+  folder: z.string().optional(),
+  generation: z.object({
+    /** Of the bundle that stands on the node. */
+    written: z.number().int().optional(),
+    /** Of the bundle with which the last pull succeeded. */
+    effective: z.number().int().optional(),
+  }),
+  /** As whom the runtime pulls. */
+  identity: z.object({
+    kind: z.enum(['kubelet', 'issued', 'none']),
+    notAfter: z.iso.datetime().optional(),
+    file: z.string().optional(),
+  }),
+  proxy: z.object({ listening: z.boolean(), endpoints: z.array(z.string()) }),
+  canary: z
+    .object({
+      time: z.iso.datetime(),
+      image: z.string(),
+      ok: z.boolean(),
+      milliseconds: z.number().int(),
+      error: z.string().optional(),
+    })
+    .optional(),
+  problems: z.array(problem),
+})
+
+export type NodeReport = z.infer<typeof nodeReportSchema>
+export type NodeProblem = z.infer<typeof problem>
+
+/** Milliseconds after which a report says nothing any more. */
+export const reportLife = 120_000

@@ -2,7 +2,14 @@ import { compilePattern, patternCovers } from '../oci/repository-pattern.ts'
 import { anonymous, type Principal } from './principal.ts'
 
 /** Words of `who` that stand for a kind of caller. No password user may have such a name. */
-export const subjectWords = ['users', 'robots', 'nodes', 'authenticated', 'anonymous'] as const
+export const subjectWords = [
+  'users',
+  'robots',
+  'nodes',
+  'service-accounts',
+  'authenticated',
+  'anonymous',
+] as const
 
 type Word = (typeof subjectWords)[number]
 
@@ -10,6 +17,7 @@ const byWord: Readonly<Record<Word, (principal: Principal) => boolean>> = {
   users: ({ kind }) => kind === 'password',
   robots: ({ kind }) => kind === 'robot',
   nodes: ({ kind, groups }) => kind === 'node-certificate' || groups.includes('system:nodes'),
+  'service-accounts': (principal) => namespaceOf(principal) !== undefined,
   authenticated: ({ kind }) => kind !== 'anonymous',
   anonymous: ({ kind }) => kind === 'anonymous',
 }
@@ -41,6 +49,11 @@ export function subjectCovers(wide: string, narrow: string): boolean {
   }
   if (wide.includes('*') && mayNameAnonymous(narrow)) return false
   return patternCovers(deep(wide), deep(narrow))
+}
+
+/** The namespace of a Kubernetes service account; undefined for everybody else. */
+export function namespaceOf({ kind, name }: Principal): string | undefined {
+  return kind === 'kubernetes' ? /^system:serviceaccount:([a-z\d-]+):[^:]+$/.exec(name)?.[1] : undefined
 }
 
 export function isWord(text: string): text is Word {

@@ -1,7 +1,7 @@
 import { patternCovers, patternProblem } from '../oci/repository-pattern.ts'
 import { actions, type Action } from './principal.ts'
 import { groupOf, isWord, subjectCovers } from './rule-subject.ts'
-import type { AccessRule } from './rules.ts'
+import { ownNamespace, type AccessRule } from './rules.ts'
 
 export interface LintFinding {
   /** An error can never be meant; a warning may be. */
@@ -33,7 +33,7 @@ export function lintRules(rules: readonly AccessRule[], sources?: LintSources): 
       if (!actions.includes(action))
         add('error', `there is no action "${action}"; there are ${actions.join(', ')}`)
     for (const pattern of rule.repositories) {
-      const problem = patternProblem(pattern)
+      const problem = patternProblem(pattern.replaceAll(ownNamespace, 'a'))
       if (problem !== undefined) add('error', `the pattern "${pattern}" matches nothing: ${problem}`)
     }
     for (const word of rule.who) {

@@ -1,13 +1,15 @@
 import type { RepositoryName } from '../oci/repository-name.ts'
 import { compilePattern } from '../oci/repository-pattern.ts'
 import { actions, type Action, type Principal } from './principal.ts'
-import { compileSubject } from './rule-subject.ts'
+import { compileSubject, namespaceOf } from './rule-subject.ts'
 
 /** One rule of trow.yaml: who may (or, with `deny`, may not) do what where. All words of a list count as "or". */
 export interface AccessRule {
-  /** Names, `group:NAME`, both with `*`; `users`, `robots`, `nodes`, `authenticated`, `anonymous`. */
+  /**
+   * Names, `group:NAME`, both with `*`; `users`, `robots`, `nodes`, `service-accounts`, `authenticated`, `anonymous`.
+   */
   readonly who: readonly string[]
-  /** Patterns as `compilePattern` has them. */
+  /** Patterns as `compilePattern` has them; `{namespace}` is the service account's own. */
   readonly repositories: readonly string[]
   readonly actions: readonly Action[]
   readonly deny?: boolean | undefined
@@ -22,6 +24,9 @@ export interface RuleDecision {
   readonly rule?: number
 }
 
+/** In a rule's `repositories`: the namespace of the service account that asks. */
+export const ownNamespace = '{namespace}'
+
 /** Without rules of one's own: whoever has a password may do everything; others need a robot's scope or a review. */
 export const defaultRules: readonly AccessRule[] = [{ who: ['users'], repositories: ['**'], actions }]
 
@@ -30,7 +35,7 @@ interface Compiled {
   readonly who: readonly { readonly text: string; readonly matches: (principal: Principal) => boolean }[]
   readonly repositories: readonly {
     readonly text: string
-    readonly matches: (repository: string) => boolean
+    readonly matches: (repository: string, principal: Principal) => boolean
   }[]
 }
 
@@ -68,12 +73,21 @@ function find(
   repository: RepositoryName,
 ): Found | undefined {
   for (const rule of rules ?? []) {
-    const pattern = rule.repositories.find(({ matches }) => matches(repository))
+    const pattern = rule.repositories.find(({ matches }) => matches(repository, principal))
     if (pattern === undefined) continue
     const subject = rule.who.find(({ matches }) => matches(principal))
     if (subject !== undefined) return { place: rule.place, who: subject.text, repositories: pattern.text }
   }
   return undefined
+}
+
+/** `{namespace}/**`: what it matches depends on who asks. */
+function compileRepositories(text: string): (repository: string, principal: Principal) => boolean {
+  if (!text.includes(ownNamespace)) return compilePattern(text)
+  return (repository, principal) => {
+    const namespace = namespaceOf(principal)
+    return namespace !== undefined && compilePattern(text.replaceAll(ownNamespace, namespace))(repository)
+  }
 }
 
 function decideByScope(principal: Principal, action: Action, repository: RepositoryName): RuleDecision {
@@ -97,7 +111,7 @@ function byAction(rules: readonly AccessRule[], deny: boolean): ReadonlyMap<Acti
     rule,
     place,
     who: rule.who.map((text) => ({ text, matches: compileSubject(text) })),
-    repositories: rule.repositories.map((text) => ({ text, matches: compilePattern(text) })),
+    repositories: rule.repositories.map((text) => ({ text, matches: compileRepositories(text) })),
   }))
   return new Map(
     actions.map((action) => [

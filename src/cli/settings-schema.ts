@@ -93,6 +93,7 @@ export const settingsSchema = z.strictObject({
   'tls-cert': text.optional(),
   'tls-key': text.optional(),
   'tls-auto': flag,
+  'tls-ca': text.optional(),
   'tls-san': list,
   auth: z.enum(['auto', 'on', 'off']),
   htpasswd: text.optional(),
@@ -165,6 +166,10 @@ export const settingInfo: { readonly [Name in SettingName]: SettingInfo } = {
   'tls-cert': { value: 'file', help: 'certificate chain, PEM; read again when it changes' },
   'tls-key': { value: 'file', help: 'private key, PEM' },
   'tls-auto': { value: undefined, help: 'make and renew an own CA and certificate' },
+  'tls-ca': {
+    value: 'folder',
+    help: 'the CA of --tls-auto and of nodes, ca.crt and ca.key; read again when it changes',
+  },
   'tls-san': { value: 'names', list: true, help: 'names and addresses for the certificate of --tls-auto' },
   auth: {
     value: 'auto|on|off',
@@ -250,6 +255,7 @@ export function defaultSettings(cores: number): Readonly<Record<SettingName, unk
     'tls-cert': undefined,
     'tls-key': undefined,
     'tls-auto': false,
+    'tls-ca': undefined,
     'tls-san': [],
     auth: 'auto',
     htpasswd: undefined,

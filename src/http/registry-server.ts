@@ -30,7 +30,7 @@ import type { Reply } from './reply.ts'
 import { RequestCounters, type RequestCount } from './request-counters.ts'
 import { pathValues, Router, type Endpoint, type PathMatch } from './router.ts'
 import type { Route } from './route.ts'
-import { clientCertificates, secureContext, type TlsPair } from './tls-context.ts'
+import { clientCertificates, NamedContext, secureContext, type TlsPair } from './tls-context.ts'
 import { tokenRoutes } from './token-routes.ts'
 import { settleBody } from './unread-body.ts'
 import { uploadRoutes } from './upload-routes.ts'
@@ -85,6 +85,7 @@ class HttpRegistry implements RegistryServer {
   readonly #server: http.Server | https.Server
   readonly #connections: Connections
   readonly #gate: Gate
+  readonly #named: NamedContext
   #tls: TlsPair | undefined
   #draining = false
   /** Requests that began before the last `windDown`, or since. */
@@ -94,6 +95,7 @@ class HttpRegistry implements RegistryServer {
   constructor(options: RegistryServerOptions) {
     this.#options = options
     this.#tls = options.tls
+    this.#named = new NamedContext(options.tls)
     const { registry, budget, health } = options
     this.#router = new Router([
       ...baseRoutes(),
@@ -133,6 +135,7 @@ class HttpRegistry implements RegistryServer {
     const changed = JSON.stringify(pair.clientAuthorities) !== JSON.stringify(this.#tls?.clientAuthorities)
     this.#tls = pair
     this.#server.setSecureContext(secureContext(pair))
+    this.#named.set(pair)
     if (changed) this.#connections.setAuthorities(pair.clientAuthorities)
   }
 
@@ -178,7 +181,12 @@ class HttpRegistry implements RegistryServer {
     const server =
       tls === undefined
         ? http.createServer(common)
-        : https.createServer({ ...common, ...secureContext(tls), ...clientCertificates(tls) })
+        : https.createServer({
+            ...common,
+            ...secureContext(tls),
+            ...clientCertificates(tls),
+            SNICallback: (name, use) => use(null, this.#named.for(name)),
+          })
     server.timeout = idleTimeout
     // A client that has said all it wants to say still gets the whole of its reply (Node's types do not know it).
     Object.assign(server, { httpAllowHalfOpen: true })

@@ -1,5 +1,6 @@
-import { constants } from 'node:crypto'
+import { constants, X509Certificate } from 'node:crypto'
 import type https from 'node:https'
+import { createSecureContext, type SecureContext } from 'node:tls'
 import type { ClientAuthorities } from './peer-certificate.ts'
 
 export interface TlsPair {
@@ -8,6 +9,8 @@ export interface TlsPair {
   readonly key: string
   /** Whose client certificates are accepted: asked for, never required. Undefined: none is asked for. */
   readonly clientAuthorities?: ClientAuthorities | undefined
+  /** Shown instead to a client that asks (SNI, RFC 6066, 3) for a name that it holds. */
+  readonly named?: { readonly cert: string; readonly key: string } | undefined
 }
 
 export function secureContext({ cert, key, clientAuthorities }: TlsPair): https.ServerOptions {
@@ -24,4 +27,24 @@ export function secureContext({ cert, key, clientAuthorities }: TlsPair): https.
 /** Asked for with the list of CAs, never required: who shows none is somebody else, or anonymous. */
 export function clientCertificates({ clientAuthorities }: TlsPair): https.ServerOptions {
   return clientAuthorities === undefined ? {} : { requestCert: true, rejectUnauthorized: false }
+}
+
+/** Which certificate a name that a client asks for gets; undefined: the one that everybody gets. */
+export class NamedContext {
+  #named: { readonly certificate: X509Certificate; readonly context: SecureContext } | undefined
+
+  constructor(pair: TlsPair | undefined) {
+    this.set(pair)
+  }
+
+  set(pair: TlsPair | undefined): void {
+    this.#named = pair?.named && {
+      certificate: new X509Certificate(pair.named.cert),
+      context: createSecureContext(secureContext({ ...pair, ...pair.named })),
+    }
+  }
+
+  for(serverName: string): SecureContext | undefined {
+    return this.#named?.certificate.checkHost(serverName) === undefined ? undefined : this.#named.context
+  }
 }

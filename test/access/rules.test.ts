@@ -208,3 +208,28 @@ suite('the lint of rules', () => {
     assert.equal(lone.length, 2)
   })
 })
+
+suite('rules for service accounts', () => {
+  const rules = new Rules([
+    { who: ['service-accounts'], repositories: ['{namespace}/**'], actions: ['pull'] },
+    { who: ['service-accounts'], repositories: ['{namespace}/secret'], actions: ['pull'], deny: true },
+  ])
+  const pulls = (principal: Principal, repository: string): string =>
+    rules.decide(principal, 'pull', name(repository)).kind
+
+  test('{namespace} is the namespace of the one who asks', () => {
+    assert.equal(pulls(builder, 'team-a/app'), 'allowed')
+    assert.equal(pulls(builder, 'team-a/b/app'), 'allowed')
+    assert.equal(pulls(builder, 'team-a/secret'), 'denied')
+    assert.equal(pulls(builder, 'team-b/app'), 'silent')
+    assert.equal(pulls(builder, 'team-ab/app'), 'silent')
+    assert.equal(rules.decide(builder, 'push', name('team-a/app')).kind, 'silent')
+  })
+
+  test('only the cluster says who is a service account', () => {
+    for (const kind of ['certificate', 'oidc', 'password'] as const)
+      assert.equal(pulls({ ...builder, kind }, 'team-a/app'), 'silent')
+    assert.equal(pulls(anonymous, 'team-a/app'), 'silent')
+    assert.equal(pulls({ ...builder, name: 'system:serviceaccount:team-*:builder' }, 'team-a/app'), 'silent')
+  })
+})

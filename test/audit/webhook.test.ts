@@ -149,6 +149,9 @@ suite('the webhook of the audit', () => {
     assert.equal((gap?.data['missing'] as { from: number } | undefined)?.from, 2)
     assert.ok(ids().length <= 11 && ids().at(-1) === 'e49')
     // The receiver has the events a little before the sink has its answer.
-    await eventually(() => writer.health.sinks[0]?.skipped === gap?.data['count'], 'the count of what was skipped')
+    await eventually(
+      () => writer.health.sinks[0]?.skipped === gap?.data['count'],
+      'the count of what was skipped',
+    )
   })
 })

@@ -1,5 +1,4 @@
 import { randomBytes, randomUUID, webcrypto } from 'node:crypto'
-import { join } from 'node:path'
 import { bcrypt } from '../../access/bcrypt.ts'
 import { FailureDelays } from '../../access/failures.ts'
 import { KubernetesTokens } from '../../access/kubernetes-tokens.ts'
@@ -27,8 +26,6 @@ export interface OpenAuthority {
 
 export interface AuthoritySurroundings {
   readonly store: AccessStore
-  /** The data folder. */
-  readonly folder: string
   readonly log: Log
   readonly env: Readonly<Record<string, string | undefined>>
   readonly cwd: string
@@ -65,7 +62,7 @@ export async function openAuthority(
   })
   return {
     authority,
-    nodeCertificates: await openNodeCertificates(settings, surroundings),
+    nodeCertificates: await openNodeCertificates(settings, surroundings, closing),
     close: () => {
       for (const close of closing) close()
     },
@@ -121,25 +118,27 @@ async function openCluster(
   return new ReportedReviews({ reviews: new KubernetesReviews(connection), log, now: Date.now })
 }
 
-/** With the CA of --tls-auto, made here where TLS is somebody else's. */
+/** With trow's own CA, made here where none was given. */
 async function openNodeCertificates(
   settings: Settings,
-  { folder }: AuthoritySurroundings,
+  { log }: AuthoritySurroundings,
+  closing: (() => void)[],
 ): Promise<NodeCertificates> {
   if (!settings.kubernetes)
     return {
       issue: () => Promise.resolve({ ok: false, reason: 'there is no cluster whose nodes these could be' }),
     }
-  const [{ loadAuthority, namesOf }, { issueNodeCertificate }] = await Promise.all([
-    import('../serve/tls-auto.ts'),
+  const [{ openSigningAuthority }, { issueNodeCertificate }] = await Promise.all([
+    import('../serve/signing-authority.ts'),
     import('../../certificates/certificate-authority.ts'),
   ])
-  const authority = await loadAuthority(join(folder, 'tls'), namesOf(settings))
+  const source = await openSigningAuthority(settings, log)
+  closing.push(() => source.close())
   return {
     async issue(node, request) {
       try {
         const options = { node, request, life: nodeCertificateLife }
-        const chain = await issueNodeCertificate(authority, options, webcrypto as Crypto)
+        const chain = await issueNodeCertificate(source.current.authority, options, webcrypto as Crypto)
         return { ok: true, chain }
       } catch (error) {
         return { ok: false, reason: `it is no PKCS #10 request in PEM: ${(error as Error).message}` }

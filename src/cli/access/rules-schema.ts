@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { actions } from '../../access/principal.ts'
+import { ownNamespace } from '../../access/rules.ts'
 import { patternProblem } from '../../oci/repository-pattern.ts'
 
 const words = z
@@ -13,10 +14,17 @@ const pattern = z.string().superRefine((text, context) => {
 
 /** `access` of trow.yaml: the rules of who may do what where. One word may stand without brackets. */
 export const rulesSchema = z.array(
-  z.strictObject({
-    who: words.pipe(z.array(z.string().min(1, 'names nobody'))),
-    repositories: words.pipe(z.array(pattern)),
-    actions: words.pipe(z.array(z.enum(actions))),
-    deny: z.boolean().optional(),
-  }),
+  z
+    .strictObject({
+      who: words.pipe(z.array(z.string().min(1, 'names nobody'))),
+      repositories: words.pipe(z.array(pattern)),
+      actions: words.pipe(z.array(z.enum(actions))),
+      deny: z.boolean().optional(),
+    })
+    .refine(
+      ({ who, repositories }) =>
+        !repositories.some((each) => each.includes(ownNamespace)) ||
+        who.every((word) => word === 'service-accounts'),
+      `has ${ownNamespace}, which only "who: service-accounts" have`,
+    ),
 )

@@ -23,7 +23,6 @@ const metadata = openSqlMetadata({
 try {
   const opened = await openAuthority(settings, {
     store: metadata.access,
-    folder: start.folder,
     log,
     env: process.env,
     cwd: process.cwd(),

@@ -3,34 +3,20 @@ import { readFileSync } from 'node:fs'
 import { splitBundle } from '../../http/peer-certificate.ts'
 import type { Log } from '../../log.ts'
 import { UserError } from '../../user-error.ts'
-
-const pollInterval = 2000
+import { watchValue } from './watched-value.ts'
 
 /**
- * The CAs in `path`, and again whenever the file changes; a new one that cannot be read is logged and the old one
- * stays. Returns what ends that. Throws UserError CLIENT_CA_INVALID.
+ * The CAs in `path`, and again whenever the file changes. Returns what ends that. Throws UserError CLIENT_CA_INVALID.
  */
 export function watchClientCa(path: string, log: Log, use: (pem: string) => void): () => void {
-  let known = readClientCa(path)
-  let complaint = ''
-  use(known)
-  const timer = setInterval(() => {
-    try {
-      const next = readClientCa(path)
-      complaint = ''
-      if (next === known) return
-      known = next
-      log.info('the CA of client certificates was replaced', { file: path })
-      use(known)
-    } catch (error) {
-      const { message } = error as Error
-      if (message !== complaint)
-        log.error('the new CA of client certificates is not used, the old one stays', { reason: message })
-      complaint = message
-    }
-  }, pollInterval)
-  timer.unref()
-  return () => clearInterval(timer)
+  const watched = watchValue(() => readClientCa(path), {
+    name: 'the CA of client certificates',
+    log,
+    facts: () => ({ file: path }),
+  })
+  use(watched.current)
+  watched.onChange(use)
+  return watched.close
 }
 
 function readClientCa(path: string): string {

@@ -17,9 +17,9 @@ export function checkExposure(settings: Settings, log: Log): void {
       exitCode: exitCode.usage,
     })
   }
-  if (settings['tls-auto'] && settings['tls-cert'] !== undefined) {
-    throw new UserError('TLS_INCOMPLETE', '--tls-auto and --tls-cert exclude each other', {
-      hint: 'Give one of them.',
+  if (settings['tls-ca'] !== undefined && !settings['tls-auto'] && !settings.kubernetes) {
+    throw new UserError('TLS_INCOMPLETE', '--tls-ca signs nothing without --tls-auto', {
+      hint: 'Add --tls-auto.',
       exitCode: exitCode.usage,
     })
   }

@@ -1,5 +1,3 @@
-import { join } from 'node:path'
-import { readFileSync } from 'node:fs'
 import type { MessagePort } from 'node:worker_threads'
 import type { Log } from '../../log.ts'
 import { UserError } from '../../user-error.ts'
@@ -8,6 +6,7 @@ import { isAccessControlled, isAudited } from './access-settings.ts'
 import { watchClientCa } from './client-ca-file.ts'
 import { ClientAuthorityList } from './client-authorities.ts'
 import { ServedThread, type FailedStart } from './served-thread.ts'
+import { openSigningAuthority } from './signing-authority.ts'
 import type { AccessReport, AuditReport, MaintenanceStart } from './thread-protocol.ts'
 
 /** The threads that say who may do what, and write down who did; undefined where settings want neither. */
@@ -28,7 +27,7 @@ export async function startJudges(
     readonly cleanup: AsyncDisposableStack
   },
 ): Promise<Judges> {
-  const { settings, folder } = start
+  const { settings } = start
   const { log, terminal, cleanup } = parts
   const authorities = new ClientAuthorityList()
   const clientCa = settings['client-ca']
@@ -53,8 +52,13 @@ export async function startJudges(
   const access = await launch('access-thread', (message: AccessReport) => {
     if (message.kind === 'client-authority') authorities.setCluster(message.cluster)
   })
-  // The access thread has made it by now, where there is a cluster to ask.
-  if (settings.kubernetes) authorities.setOwn(readFileSync(join(folder, 'tls', 'ca.crt'), 'utf8'))
+  if (settings.kubernetes) {
+    // The access thread has made it by now, where none was given.
+    const own = await openSigningAuthority(settings, log)
+    cleanup.defer(() => own.close())
+    authorities.setOwn(own.current.bundle)
+    own.onChange(({ bundle }) => authorities.setOwn(bundle))
+  }
   return { access, audit, authorities }
 }
 

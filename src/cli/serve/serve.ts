@@ -101,7 +101,7 @@ export async function serve({ settings: given }: ResolvedSettings, terminal: Ter
   }
   const url = `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}`
   if (logFormat === 'json') log.info('listening', { url })
-  else log.info(bannerText({ url, settings, fresh: folder.fresh, caPath: tls?.caPath }, terminal.env))
+  else log.info(bannerText({ url, settings, fresh: folder.fresh, caPath: tls?.own?.path }, terminal.env))
 
   const stop = waitForStop(terminal)
   const reason = await Promise.race([

@@ -4,47 +4,25 @@ import type { TlsPair } from '../../http/tls-context.ts'
 import type { Log } from '../../log.ts'
 import { UserError } from '../../user-error.ts'
 import type { TlsSource } from './tls.ts'
+import { watchValue } from './watched-value.ts'
 
-const pollInterval = 2000
-
-/**
- * A pair of files, read again when they change: mounted Secrets change by a symbolic link, which no watch of the
- * file sees, so they are looked at every two seconds. A new pair that does not fit is logged and the old one stays.
- */
+/** A pair of files, read again when they change. Throws UserError TLS_UNREADABLE, TLS_INVALID, TLS_EXPIRED or CERT_KEY_MISMATCH. */
 export function watchedTls(files: { readonly cert: string; readonly key: string }, log: Log): TlsSource {
-  let pair = readPair(files)
-  let complaint = ''
-  const listeners: ((pair: TlsPair) => void)[] = []
-  const timer = setInterval(() => {
-    try {
-      const next = readPair(files)
-      complaint = ''
-      if (next.cert === pair.cert && next.key === pair.key) return
-      pair = next
-      for (const listener of listeners) listener(pair)
-      log.info('the certificate was replaced', {
-        file: files.cert,
-        validTo: new X509Certificate(pair.cert).validTo,
-      })
-    } catch (error) {
-      const { message } = error as Error
-      if (message !== complaint)
-        log.error('the new certificate is not used, the old one stays', { reason: message })
-      complaint = message
-    }
-  }, pollInterval)
-  timer.unref()
+  const watched = watchValue(() => readPair(files), {
+    name: 'the certificate',
+    log,
+    facts: ({ cert }) => ({ file: files.cert, validTo: new X509Certificate(cert).validTo }),
+  })
   return {
     get pair() {
-      return pair
+      return watched.current
     },
-    caPath: undefined,
-    onChange: (listener) => void listeners.push(listener),
-    close: () => clearInterval(timer),
+    own: undefined,
+    onChange: watched.onChange,
+    close: watched.close,
   }
 }
 
-/** Throws UserError TLS_UNREADABLE, TLS_INVALID, TLS_EXPIRED or CERT_KEY_MISMATCH. */
 function readPair(files: { readonly cert: string; readonly key: string }): TlsPair {
   const pair = { cert: read(files.cert), key: read(files.key) }
   const certificate = parse(files.cert, () => new X509Certificate(pair.cert))

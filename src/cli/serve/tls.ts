@@ -1,22 +1,44 @@
 import type { TlsPair } from '../../http/tls-context.ts'
 import type { Log } from '../../log.ts'
 import type { Settings } from '../settings-schema.ts'
+import type { SigningAuthority } from './signing-authority.ts'
 import { watchedTls } from './tls-files.ts'
 
 /** The server's certificate as it is now, and news of it. */
 export interface TlsSource {
   readonly pair: TlsPair
-  /** Path of the CA that clients must trust; undefined where it is somebody else's. */
-  readonly caPath: string | undefined
-  onChange(listener: (pair: TlsPair) => void): void
+  /** trow's own CA; undefined where the certificate is somebody else's alone. */
+  readonly own: SigningAuthority | undefined
+  onChange(listener: () => void): void
   close(): void
 }
 
+/**
+ * With both kinds at once, `--tls-cert` is shown to clients that ask for a name it holds, and the one that trow makes to all
+ * others: nodes reach the registry by addresses, for which nobody else's certificate is good.
+ */
 export async function openTls(settings: Settings, log: Log): Promise<TlsSource | undefined> {
   const { 'tls-cert': cert, 'tls-key': key } = settings
-  if (cert !== undefined && key !== undefined) return watchedTls({ cert, key }, log)
-  if (!settings['tls-auto']) return undefined
+  const given = cert !== undefined && key !== undefined ? watchedTls({ cert, key }, log) : undefined
+  if (!settings['tls-auto']) return given
   // Loaded only when it is used: it costs a tenth of a second.
   const { automaticTls } = await import('./tls-auto.ts')
-  return automaticTls(settings, log)
+  const made = await automaticTls(settings, log)
+  if (given === undefined) return made
+  return {
+    get pair() {
+      return { ...made.pair, named: given.pair }
+    },
+    get own() {
+      return made.own
+    },
+    onChange(listener) {
+      given.onChange(listener)
+      made.onChange(listener)
+    },
+    close() {
+      given.close()
+      made.close()
+    },
+  }
 }

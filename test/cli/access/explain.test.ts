@@ -80,6 +80,7 @@ suite('the parts of trow.yaml about access', () => {
       [{ actions: 'write' }, /pull/],
       [{ deny: 'yes' }, /boolean/],
       [{ allow: true }, /allow/],
+      [{ repositories: '{namespace}/**' }, /service-accounts/],
     ] as const)
       assert.throws(() => rulesSchema.parse([{ ...good, ...wrong }]), expected, JSON.stringify(wrong))
     for (const rule of defaultRules) assert.ok(rulesSchema.safeParse([rule]).success)

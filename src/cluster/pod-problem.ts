@@ -1,0 +1,128 @@
+import type { ClusterObjects, KubeObject } from './cluster-objects.ts'
+
+/** Why a pod is not ready, in the words of the scheduler, the kubelet or the container itself. */
+export interface PodProblem {
+  readonly pod: string
+  readonly node: string | undefined
+  /** `Unschedulable`, `ImagePullBackOff`, `CrashLoopBackOff`, `ContainersNotReady`, …. */
+  readonly reason: string
+  readonly message: string
+  /** The last lines of the container that ended, or that is not ready. */
+  readonly log?: string
+}
+
+interface PodStatus {
+  readonly phase?: string
+  readonly reason?: string
+  readonly message?: string
+  readonly conditions?: readonly { type: string; status: string; reason?: string; message?: string }[]
+  readonly containerStatuses?: readonly ContainerStatus[]
+  readonly initContainerStatuses?: readonly ContainerStatus[]
+}
+
+interface ContainerStatus {
+  readonly name: string
+  readonly ready: boolean
+  readonly restartCount: number
+  readonly state?: {
+    readonly waiting?: { reason?: string; message?: string }
+    readonly terminated?: { reason?: string; message?: string; exitCode: number }
+  }
+  readonly lastState?: { readonly terminated?: { reason?: string; message?: string; exitCode: number } }
+}
+
+export function isReady(pod: KubeObject): boolean {
+  const { conditions = [] } = (pod['status'] ?? {}) as PodStatus
+  return conditions.some(({ type, status }) => type === 'Ready' && status === 'True')
+}
+
+export function nodeOf(pod: KubeObject): string | undefined {
+  return (pod['spec'] as { nodeName?: string } | undefined)?.nodeName
+}
+
+/** Undefined: it is ready. Asks for events and a log only where the status itself does not say enough. */
+export async function podProblem(objects: ClusterObjects, pod: KubeObject): Promise<PodProblem | undefined> {
+  if (isReady(pod)) return undefined
+  const found = statusProblem(
+    (pod['status'] ?? {}) as PodStatus,
+    pod.metadata.deletionTimestamp !== undefined,
+  )
+  const { name, namespace = '' } = pod.metadata
+  const node = nodeOf(pod)
+  const event = found.message === '' ? await lastWarning(objects, pod) : undefined
+  const lines =
+    found.container === undefined ? undefined : await logOf(objects, { namespace, name, ...found })
+  return {
+    pod: name,
+    node,
+    reason: event?.reason ?? found.reason,
+    message: event?.message ?? found.message,
+    ...(lines === undefined ? {} : { log: lines }),
+  }
+}
+
+function statusProblem(
+  { phase = 'Pending', reason, message, conditions = [], ...status }: PodStatus,
+  ending: boolean,
+): { reason: string; message: string; container?: string; previous?: boolean } {
+  if (ending) return { reason: 'Terminating', message: 'it is being taken away' }
+  const unscheduled = conditions.find((each) => each.type === 'PodScheduled' && each.status === 'False')
+  if (unscheduled !== undefined)
+    return { reason: unscheduled.reason ?? 'Unschedulable', message: unscheduled.message ?? '' }
+  if (reason !== undefined) return { reason, message: message ?? '' }
+  const containers = [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])]
+  for (const { name, state, lastState } of containers) {
+    const ended = state?.terminated ?? lastState?.terminated
+    const { waiting } = state ?? {}
+    if (ended !== undefined && (ended.exitCode !== 0 || waiting !== undefined)) {
+      return {
+        reason: waiting?.reason ?? ended.reason ?? 'Error',
+        message: `container ${name} ended with ${ended.exitCode}${ended.message ? `: ${ended.message.trim()}` : ''}`,
+        container: name,
+        previous: state?.terminated === undefined,
+      }
+    }
+    if (
+      waiting !== undefined &&
+      waiting.reason !== 'ContainerCreating' &&
+      waiting.reason !== 'PodInitializing'
+    )
+      return { reason: waiting.reason ?? 'Waiting', message: waiting.message ?? '' }
+  }
+  const late = containers.find(({ ready }) => !ready)
+  if (phase === 'Running' && late !== undefined)
+    return {
+      reason: 'NotReady',
+      message: `container ${late.name} runs and is not ready`,
+      container: late.name,
+    }
+  return { reason: phase, message: '' }
+}
+
+/** The newest Warning about it: a volume that is not bound, an image that cannot be had. */
+async function lastWarning(
+  objects: ClusterObjects,
+  { metadata: { name, namespace } }: KubeObject,
+): Promise<{ reason: string; message: string } | undefined> {
+  const events = await objects
+    .list({
+      apiVersion: 'v1',
+      kind: 'Event',
+      namespace,
+      fieldSelector: `involvedObject.name=${name},type=Warning`,
+    })
+    .catch(() => [])
+  const time = (event: KubeObject): string =>
+    String(event['lastTimestamp'] ?? event['eventTime'] ?? event.metadata.creationTimestamp ?? '')
+  const [last] = [...events].sort((one, other) => time(other).localeCompare(time(one)))
+  return last && { reason: String(last['reason'] ?? ''), message: String(last['message'] ?? '') }
+}
+
+async function logOf(
+  objects: ClusterObjects,
+  pod: { namespace: string; name: string; container?: string; previous?: boolean },
+): Promise<string | undefined> {
+  const { previous = false, ...rest } = pod
+  const { namespace, name, container = '' } = rest
+  return objects.log({ namespace, name, container }, { lines: 5, previous }).catch(() => undefined)
+}

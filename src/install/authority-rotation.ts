@@ -1,0 +1,298 @@
+import { X509Certificate } from 'node:crypto'
+import type { Authority } from '../certificates/certificate-authority.ts'
+import type { ClusterObjects, KubeObject, KubeReference } from '../cluster/cluster-objects.ts'
+import { labels, names, type Layout } from '../cluster/layout.ts'
+import { nodeReportSchema, reportLife, type NodeReport } from '../cluster/node-report.ts'
+import { UserError, exitCode } from '../user-error.ts'
+
+export interface RotationParts {
+  readonly objects: ClusterObjects
+  readonly layout: Layout
+  /** A CA of the same names as the one that signs now. */
+  readonly makeAuthority: (current: string) => Promise<Authority>
+  /** PEM of the leaf that the registry shows now; rejects while it does not answer. */
+  readonly shownLeaf: () => Promise<string>
+  readonly now: () => number
+  /** Milliseconds; resolves early when the signal ends it. */
+  readonly pause: (milliseconds: number) => Promise<void>
+  readonly say: (text: string) => void
+}
+
+/** How far a replacement of the CA has come. Each step reads where it is from the cluster: it may be begun again any time. */
+export interface RotationState {
+  readonly generation: number
+  /** PEM certificates, oldest first. */
+  readonly bundle: readonly string[]
+  readonly signing: string
+  readonly next: string | undefined
+}
+
+const poll = 1000
+/** Certificates that nodes were given end after so long. */
+const nodeCertificateLife = 7 * 24 * 3_600_000
+const switchedAt = 'trow.io/ca-switched-at'
+
+export class AuthorityRotation {
+  readonly #parts: RotationParts
+
+  constructor(parts: RotationParts) {
+    this.#parts = parts
+  }
+
+  /** Throws UserError NOT_INSTALLED. */
+  async state(): Promise<RotationState> {
+    const { signing, next, bundle, generation } = await this.#read()
+    return { generation, bundle: certificates(bundle), signing: signing.cert, next: next?.cert }
+  }
+
+  /**
+   * Steps 1 and 2: makes the next CA, publishes both, and waits until every Ready node has pulled with them. Step 3: the
+   * registry signs with the next one. Throws UserError NODES_BEHIND when the deadline (milliseconds since the epoch) comes
+   * first: nothing is lost, and a second run goes on.
+   */
+  async rotate({ deadline }: { readonly deadline: number }): Promise<void> {
+    const { say, now } = this.#parts
+    let { signing, next, bundle, generation } = await this.#read()
+    if (next === undefined && certificates(bundle).length > 1)
+      throw new UserError('ROTATION_UNFINISHED', 'the CA before this one is still trusted', {
+        hint: 'trow ca rotate --finish drops it; then the next one can begin.',
+      })
+    if (next === undefined) {
+      next = await this.#parts.makeAuthority(signing.cert)
+      await this.#patch(this.#secret, { data: encode({ 'next.crt': next.cert, 'next.key': next.key }) })
+      say(`made the next CA, ${fingerprint(next.cert)}`)
+    }
+    if (!includes(bundle, next.cert)) {
+      bundle = `${bundle.trimEnd()}\n${next.cert}`
+      generation++
+      await this.#publish(bundle, generation)
+      say(`published generation ${generation}: both CAs are trusted`)
+    }
+    await this.#acknowledged(generation, deadline)
+    await this.#patch(this.#secret, {
+      data: { ...encode({ 'ca.crt': next.cert, 'ca.key': next.key }), 'next.crt': null, 'next.key': null },
+    })
+    await this.#patch(this.#bundle, {
+      metadata: { annotations: { [switchedAt]: new Date(now()).toISOString() } },
+    })
+    await this.#nudge()
+    say('the registry signs with the next CA from now on')
+    await this.#shows(next.cert, deadline)
+  }
+
+  /** Step 4: only the CA that signs is trusted. Throws UserError ROTATION_TOO_EARLY, NODES_BEHIND. */
+  async finish({ deadline, force }: { readonly deadline: number; readonly force: boolean }): Promise<void> {
+    const { say, now } = this.#parts
+    const { signing, next, bundle, generation, switched } = await this.#read()
+    if (next !== undefined)
+      throw new UserError('ROTATION_UNFINISHED', 'the next CA does not sign yet', {
+        hint: 'trow ca rotate --wait goes on.',
+      })
+    if (certificates(bundle).length > 1) {
+      await this.#shows(signing.cert, deadline)
+      const issued = (await this.#reports()).filter(({ identity }) => identity.kind === 'issued')
+      const left = (switched ?? 0) + nodeCertificateLife - now()
+      if (issued.length > 0 && left > 0 && !force)
+        throw new UserError(
+          'ROTATION_TOO_EARLY',
+          `${issued.map(({ node }) => node).join(', ')}: certificates of the old CA may still be in use`,
+          {
+            hint: `They are renewed within ${Math.ceil(left / 86_400_000)} days; --force drops the old CA now.`,
+          },
+        )
+      await this.#publish(signing.cert, generation + 1)
+      say(`published generation ${generation + 1}: the old CA is not trusted any more`)
+      await this.#acknowledged(generation + 1, deadline)
+    } else say('nothing to do: one CA is trusted')
+  }
+
+  /** Every Ready node has pulled with that generation; those that are not Ready are named and passed over. */
+  async #acknowledged(generation: number, deadline: number): Promise<void> {
+    const { objects, now, pause, say } = this.#parts
+    let told = ''
+    for (;;) {
+      const [nodes, reports] = await Promise.all([
+        objects.list({ apiVersion: 'v1', kind: 'Node' }),
+        this.#reports(),
+      ])
+      const fresh = new Map(
+        reports
+          .filter(({ time }) => now() - Date.parse(time) <= reportLife)
+          .map((report) => [report.node, report.generation.effective ?? 0]),
+      )
+      const behind = nodes.filter(
+        (node) => isReadyNode(node) && (fresh.get(node.metadata.name) ?? 0) < generation,
+      )
+      const away = nodes.filter((node) => !isReadyNode(node)).map(({ metadata }) => metadata.name)
+      if (behind.length === 0) {
+        say(`every Ready node has pulled with generation ${generation}`)
+        if (away.length > 0) say(`not Ready, and told as soon as they are back: ${away.join(', ')}`)
+        return
+      }
+      const waiting = behind.map(({ metadata }) => metadata.name).join(', ')
+      if (now() >= deadline)
+        throw new UserError('NODES_BEHIND', `not yet with generation ${generation}: ${waiting}`, {
+          hint: 'trow status says why; trow ca rotate --wait goes on from here.',
+          exitCode: exitCode.timedOut,
+        })
+      if (waiting !== told) say(`waiting for ${waiting}`)
+      told = waiting
+      await pause(poll)
+    }
+  }
+
+  async #shows(authority: string, deadline: number): Promise<void> {
+    const { shownLeaf, now, pause, say } = this.#parts
+    for (;;) {
+      const leaf = await shownLeaf().catch(() => undefined)
+      if (leaf !== undefined && new X509Certificate(leaf).verify(new X509Certificate(authority).publicKey)) {
+        say('the registry shows a certificate of that CA')
+        return
+      }
+      if (now() >= deadline)
+        throw new UserError('CERTIFICATE_BEHIND', 'the registry still shows a certificate of the old CA', {
+          hint: 'It takes the new one within two minutes; its log says why where it does not.',
+          exitCode: exitCode.timedOut,
+        })
+      await pause(poll)
+    }
+  }
+
+  /** The kubelet looks at a Secret again when something about the pod has changed, else within a minute or two. */
+  async #nudge(): Promise<void> {
+    const { objects, layout, now } = this.#parts
+    const labelSelector = 'app.kubernetes.io/part-of=trow,app.kubernetes.io/component=registry'
+    const pods = await objects.list({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      namespace: layout.namespace,
+      labelSelector,
+    })
+    const patch = { metadata: { annotations: { 'trow.io/ca-seen': new Date(now()).toISOString() } } }
+    for (const { metadata } of pods)
+      await objects.patch(
+        { apiVersion: 'v1', kind: 'Pod', name: metadata.name, namespace: layout.namespace },
+        patch,
+      )
+  }
+
+  async #publish(pem: string, generation: number): Promise<void> {
+    const { objects } = this.#parts
+    await this.#patch(this.#bundle, { data: { 'ca.crt': pem, generation: String(generation) } })
+    const told = await objects.get(this.#agents)
+    if (told === undefined) return
+    const data = (told['data'] ?? {}) as Record<string, string>
+    const settings = JSON.parse(data['settings.json'] ?? '{}') as object
+    const text = JSON.stringify({ ...settings, generation }, undefined, 2)
+    await this.#patch(this.#agents, { data: { 'settings.json': text, 'ca.crt': pem } })
+  }
+
+  async #reports(): Promise<NodeReport[]> {
+    const { objects, layout } = this.#parts
+    const found = await objects.list({
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      namespace: layout.nodeNamespace,
+      labelSelector: labels.report,
+    })
+    return found.flatMap(({ data }) => {
+      try {
+        return [nodeReportSchema.parse(JSON.parse((data as Record<string, string>)['report.json'] ?? ''))]
+      } catch {
+        return []
+      }
+    })
+  }
+
+  async #read(): Promise<{
+    signing: Authority
+    next: Authority | undefined
+    bundle: string
+    generation: number
+    switched: number | undefined
+  }> {
+    const { objects, layout } = this.#parts
+    const [secret, published] = await Promise.all([objects.get(this.#secret), objects.get(this.#bundle)])
+    const keys = (secret?.['data'] ?? {}) as Record<string, string>
+    const { 'ca.crt': bundle, generation } = (published?.['data'] ?? {}) as Record<string, string>
+    const signing = pairOf(keys, 'ca')
+    if (signing === undefined || bundle === undefined)
+      throw new UserError('NOT_INSTALLED', `there is no CA of trow in namespace ${layout.namespace}`, {
+        hint: 'trow install makes one; -n names another namespace.',
+      })
+    const switched = published?.metadata.annotations?.[switchedAt]
+    return {
+      signing,
+      next: pairOf(keys, 'next'),
+      bundle,
+      generation: Number(generation),
+      switched: switched === undefined ? undefined : Date.parse(switched),
+    }
+  }
+
+  async #patch(reference: KubeReference, patch: object): Promise<void> {
+    if ((await this.#parts.objects.patch(reference, patch)) === undefined)
+      throw new UserError('NOT_INSTALLED', `${reference.kind} ${reference.name} is not there`, {
+        hint: 'Run trow install again.',
+      })
+  }
+
+  get #secret(): KubeReference {
+    return {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      name: names.authority,
+      namespace: this.#parts.layout.namespace,
+    }
+  }
+  get #bundle(): KubeReference {
+    return {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      name: names.bundle,
+      namespace: this.#parts.layout.namespace,
+    }
+  }
+  get #agents(): KubeReference {
+    return {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      name: names.agent,
+      namespace: this.#parts.layout.nodeNamespace,
+    }
+  }
+}
+
+/** `AB:CD:…`, SHA-256. */
+export function fingerprint(pem: string): string {
+  return new X509Certificate(pem).fingerprint256
+}
+
+export function certificates(pem: string): string[] {
+  return pem.match(/-----BEGIN CERTIFICATE-----[^]*?-----END CERTIFICATE-----/g) ?? []
+}
+
+export function isReadyNode(node: KubeObject): boolean {
+  const { conditions = [] } = (node['status'] ?? {}) as { conditions?: { type: string; status: string }[] }
+  return conditions.some(({ type, status }) => type === 'Ready' && status === 'True')
+}
+
+function includes(bundle: string, pem: string): boolean {
+  return certificates(bundle).some((each) => fingerprint(each) === fingerprint(pem))
+}
+
+function pairOf(keys: Readonly<Record<string, string>>, name: string): Authority | undefined {
+  const [cert, key] = [keys[`${name}.crt`], keys[`${name}.key`]]
+  if (cert === undefined || key === undefined) return undefined
+  return { cert: decode(cert), key: decode(key) }
+}
+
+function encode(values: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [name, Buffer.from(value).toString('base64')]),
+  )
+}
+
+function decode(value: string): string {
+  return Buffer.from(value, 'base64').toString('utf8')
+}

@@ -1,0 +1,208 @@
+import type { ClusterObjects, KubeObject, KubeReference } from '../cluster/cluster-objects.ts'
+import { ClusterFault } from '../cluster/cluster-fault.ts'
+import { labels, names, type Layout } from '../cluster/layout.ts'
+import { nodeReportSchema, reportLife } from '../cluster/node-report.ts'
+import { isReadyNode } from './authority-rotation.ts'
+
+export interface UninstallParts {
+  readonly objects: ClusterObjects
+  readonly layout: Layout
+  readonly now: () => number
+  readonly pause: (milliseconds: number) => Promise<void>
+  readonly say: (text: string) => void
+}
+
+export interface UninstallPlan {
+  /** Pods that run images from here: `team-a/web (n1)`. They go on; what restarts elsewhere cannot pull any more. */
+  readonly users: readonly string[]
+  /** In the order in which they go. */
+  readonly objects: readonly KubeReference[]
+  /** What stays, and why. */
+  readonly kept: readonly string[]
+}
+
+/** In the order of their removal; namespaces go last of all. */
+const kinds: readonly { readonly apiVersion: string; readonly kind: string; readonly scoped: boolean }[] = [
+  { apiVersion: 'admissionregistration.k8s.io/v1', kind: 'ValidatingWebhookConfiguration', scoped: false },
+  { apiVersion: 'admissionregistration.k8s.io/v1', kind: 'MutatingWebhookConfiguration', scoped: false },
+  { apiVersion: 'apps/v1', kind: 'DaemonSet', scoped: true },
+  { apiVersion: 'networking.k8s.io/v1', kind: 'Ingress', scoped: true },
+  { apiVersion: 'apps/v1', kind: 'StatefulSet', scoped: true },
+  { apiVersion: 'policy/v1', kind: 'PodDisruptionBudget', scoped: true },
+  { apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy', scoped: true },
+  { apiVersion: 'v1', kind: 'Service', scoped: true },
+  { apiVersion: 'v1', kind: 'ConfigMap', scoped: true },
+  { apiVersion: 'v1', kind: 'Secret', scoped: true },
+  { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'RoleBinding', scoped: true },
+  { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'Role', scoped: true },
+  { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRoleBinding', scoped: false },
+  { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', scoped: false },
+  { apiVersion: 'v1', kind: 'ServiceAccount', scoped: true },
+  { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', scoped: true },
+]
+const claims = { apiVersion: 'v1', kind: 'PersistentVolumeClaim', scoped: true }
+const volumes = { apiVersion: 'v1', kind: 'PersistentVolume', scoped: false }
+const namespaces = { apiVersion: 'v1', kind: 'Namespace', scoped: false }
+
+const labelSelector = 'app.kubernetes.io/part-of=trow'
+const poll = 1000
+
+/** What an uninstall would take away; nothing is touched. Empty `objects`: there is nothing. */
+export async function planUninstall(
+  { objects, layout }: Pick<UninstallParts, 'objects' | 'layout'>,
+  {
+    purge,
+    keepNamespace,
+    host,
+  }: { readonly purge: boolean; readonly keepNamespace: boolean; readonly host: string },
+): Promise<UninstallPlan> {
+  const find = async (kind: (typeof kinds)[number]): Promise<KubeReference[]> => {
+    const found = await objects
+      .list({ apiVersion: kind.apiVersion, kind: kind.kind, labelSelector })
+      .catch(unknown)
+    return found.filter(isOurs(layout)).map(({ metadata: { name, namespace } }) => ({
+      apiVersion: kind.apiVersion,
+      kind: kind.kind,
+      name,
+      ...(namespace === undefined ? {} : { namespace }),
+    }))
+  }
+  const found: KubeReference[] = []
+  for (const kind of kinds) found.push(...(await find(kind)))
+  // A StatefulSet's claims carry the labels of its template.
+  const [data, disks, spaces] = await Promise.all([find(claims), find(volumes), find(namespaces)])
+  const kept: string[] = []
+  if (purge) found.push(...data, ...disks)
+  else
+    for (const { kind, namespace, name } of data)
+      kept.push(`${kind} ${namespace}/${name}: --purge deletes the data`)
+  for (const space of spaces) {
+    const holdsData = !purge && data.some(({ namespace }) => namespace === space.name)
+    if (keepNamespace || holdsData)
+      kept.push(`Namespace ${space.name}: ${holdsData ? 'the data is in it' : '--keep-namespace'}`)
+    else found.push(space)
+  }
+  return { users: await usersOf(objects, host, layout), objects: found, kept }
+}
+
+/**
+ * Has every agent take its node back first, then deletes in the plan's order. Returns the nodes that did not say that they
+ * are done before the deadline (milliseconds since the epoch).
+ */
+export async function uninstall(
+  parts: UninstallParts,
+  { plan, deadline }: { readonly plan: UninstallPlan; readonly deadline: number },
+): Promise<readonly string[]> {
+  const { objects, say } = parts
+  const [first, rest] = split(plan.objects, ({ kind }) => kind.endsWith('WebhookConfiguration'))
+  for (const reference of first) await objects.delete(reference)
+  const silent = await undoNodes(parts, deadline)
+  const [spaces, others] = split(rest, ({ kind }) => kind === 'Namespace')
+  for (const reference of others) {
+    await objects.delete(reference)
+    say(`deleted ${print(reference)}`)
+  }
+  for (const reference of spaces) await objects.delete(reference)
+  // A namespace is gone when all in it is: half an uninstall would be in the way of the next install.
+  for (const reference of [...others.filter(({ kind }) => kind === 'PersistentVolume'), ...spaces]) {
+    while ((await objects.get(reference)) !== undefined && parts.now() < deadline) await parts.pause(poll)
+    say(`deleted ${print(reference)}`)
+  }
+  return silent
+}
+
+/** `Deployment trow/web`. */
+export function print({ kind, namespace, name }: KubeReference): string {
+  return `${kind} ${namespace === undefined ? '' : `${namespace}/`}${name}`
+}
+
+async function undoNodes(
+  { objects, layout, now, pause, say }: UninstallParts,
+  deadline: number,
+): Promise<string[]> {
+  const agents = { apiVersion: 'v1', kind: 'ConfigMap', name: names.agent, namespace: layout.nodeNamespace }
+  const [told, daemons] = await Promise.all([
+    objects.get(agents),
+    objects.get({ ...agents, apiVersion: 'apps/v1', kind: 'DaemonSet' }),
+  ])
+  const { 'settings.json': json } = (told?.['data'] ?? {}) as Record<string, string>
+  if (json === undefined || daemons === undefined) return []
+  const settings = JSON.parse(json) as object
+  await objects.patch(agents, {
+    data: { 'settings.json': JSON.stringify({ ...settings, mode: 'undo' }, undefined, 2) },
+  })
+  say('the agents were told to take their nodes back')
+  let done = new Set<string>()
+  for (;;) {
+    const [nodes, reports] = await Promise.all([
+      objects.list({ apiVersion: 'v1', kind: 'Node' }),
+      objects.list({
+        apiVersion: 'v1',
+        kind: 'ConfigMap',
+        namespace: layout.nodeNamespace,
+        labelSelector: labels.report,
+      }),
+    ])
+    const known = new Map(reports.flatMap((report) => phaseOf(report, now())))
+    for (const [node, phase] of known)
+      if (phase === 'undone' && !done.has(node)) say(`node ${node} is as it was`)
+    done = new Set([...known].filter(([, phase]) => phase === 'undone').map(([node]) => node))
+    const waiting = nodes.filter(({ metadata }) => !done.has(metadata.name))
+    // A node that is away cannot answer, and one without an agent has nothing to take back.
+    const able = waiting.filter((node) => isReadyNode(node) && known.has(node.metadata.name))
+    if (able.length === 0 || now() >= deadline) return waiting.map(({ metadata }) => metadata.name)
+    await pause(poll)
+  }
+}
+
+/** Node and phase of a report that still says something. */
+function phaseOf(report: KubeObject, now: number): [string, string][] {
+  try {
+    const { node, phase, time } = nodeReportSchema.parse(
+      JSON.parse((report['data'] as Record<string, string>)['report.json'] ?? ''),
+    )
+    return now - Date.parse(time) > reportLife && phase !== 'undone' ? [] : [[node, phase]]
+  } catch {
+    return []
+  }
+}
+
+async function usersOf(objects: ClusterObjects, host: string, layout: Layout): Promise<string[]> {
+  const pods = await objects.list({ apiVersion: 'v1', kind: 'Pod' })
+  const ours = new Set<string | undefined>([layout.namespace, layout.nodeNamespace])
+  return pods.flatMap((pod) => {
+    const { name, namespace } = pod.metadata
+    const spec = (pod['spec'] ?? {}) as {
+      nodeName?: string
+      containers?: { image: string }[]
+      initContainers?: { image: string }[]
+    }
+    const images = [...(spec.initContainers ?? []), ...(spec.containers ?? [])].map(({ image }) => image)
+    const uses = images.some((image) => image.startsWith(`${host}/`) || image.startsWith(`${host}:`))
+    return uses && !ours.has(namespace) ? [`${namespace}/${name} (${spec.nodeName ?? 'not scheduled'})`] : []
+  })
+}
+
+/** Of this install: in its namespaces, in the cluster's own, or of no namespace. */
+function isOurs({ namespace, nodeNamespace }: Layout): (object: KubeObject) => boolean {
+  const ours = new Set<string | undefined>([
+    namespace,
+    nodeNamespace,
+    'kube-system',
+    'kube-public',
+    undefined,
+  ])
+  return ({ metadata, kind }) =>
+    ours.has(metadata.namespace) &&
+    (kind !== 'Namespace' || metadata.name === namespace || metadata.name === nodeNamespace)
+}
+
+/** The API server knows no such kind. */
+function unknown(error: unknown): readonly KubeObject[] {
+  if (error instanceof ClusterFault && error.status === 404) return []
+  throw error
+}
+
+function split<Value>(values: readonly Value[], test: (value: Value) => boolean): [Value[], Value[]] {
+  return [values.filter(test), values.filter((value) => !test(value))]
+}

@@ -1,0 +1,108 @@
+import { X509Certificate } from 'node:crypto'
+import type { Check } from '../cluster/check.ts'
+
+const day = 24 * 3_600_000
+
+export interface AuthorityFacts {
+  /** PEM of the CA that signs now; undefined where the Secret may not be read. */
+  readonly signing: string | undefined
+  /** What clients are to trust, and its generation. */
+  readonly bundle: { readonly pem: string; readonly generation: number } | undefined
+  /** What agents were told. */
+  readonly told: { readonly pem: string; readonly generation: number } | undefined
+  readonly now: number
+}
+
+/** The CA and its bundle (not the leaf: the registry's own answer shows that). */
+export function authorityChecks({ signing, bundle, told, now }: AuthorityFacts): Check[] {
+  if (bundle === undefined) {
+    return [
+      {
+        description: 'the bundle of CAs is published',
+        result: 'error',
+        error: 'ConfigMap trow-ca is missing or holds no certificate',
+        hint: 'Run trow install again.',
+      },
+    ]
+  }
+  const certificates = certificatesOf(bundle.pem)
+  const checks: Check[] = certificates.map((certificate, index) => lifeOf(certificate, index, now))
+  if (signing !== undefined) {
+    const [own] = certificatesOf(signing)
+    const published = certificates.some(({ fingerprint256 }) => fingerprint256 === own?.fingerprint256)
+    checks.push({
+      description: 'the CA that signs is in the bundle',
+      ...(published
+        ? { result: 'success' }
+        : {
+            result: 'error',
+            error: 'it is not: nobody trusts new certificates',
+            hint: 'Run trow install again.',
+          }),
+    })
+  }
+  if (certificates.length > 1)
+    checks.push({
+      description: 'one CA',
+      result: 'warning',
+      error: `${certificates.length} CAs are trusted: one is being replaced`,
+      hint: 'trow ca rotate --wait goes on; trow ca rotate --finish drops the old one.',
+    })
+  const same = told?.generation === bundle.generation && told.pem.trim() === bundle.pem.trim()
+  checks.push({
+    description: `the agents were told generation ${bundle.generation}`,
+    ...(same
+      ? { result: 'success' }
+      : {
+          result: 'error',
+          error: `they were told ${toldWhat(told, bundle.generation)}`,
+          hint: 'Run trow install again; it tells them.',
+        }),
+  })
+  return checks
+}
+
+/** The certificate that the registry shows. */
+export function leafCheck(chain: string, untrusted: string | undefined, now: number): Check {
+  const description = "the registry's certificate is of that CA"
+  if (untrusted !== undefined)
+    return { description, result: 'error', error: untrusted, hint: 'trow ca show prints what clients trust.' }
+  const [leaf] = certificatesOf(chain)
+  const left = leaf === undefined ? 0 : Date.parse(leaf.validTo) - now
+  if (left <= 0)
+    return {
+      description,
+      result: 'error',
+      error: `it expired on ${leaf?.validTo}`,
+      hint: 'Restart the registry.',
+    }
+  if (left < 20 * day)
+    return {
+      description,
+      result: 'warning',
+      error: `it ends on ${leaf?.validTo} and should have been renewed`,
+    }
+  return { description, result: 'success' }
+}
+
+export function certificatesOf(pem: string): X509Certificate[] {
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^]*?-----END CERTIFICATE-----/g) ?? []
+  return blocks.map((block) => new X509Certificate(block))
+}
+
+function toldWhat(told: AuthorityFacts['told'], generation: number): string {
+  if (told === undefined) return 'nothing'
+  return told.generation === generation ? 'other CAs under that number' : `generation ${told.generation}`
+}
+
+function lifeOf(certificate: X509Certificate, index: number, now: number): Check {
+  const left = Date.parse(certificate.validTo) - now
+  const description = `CA ${index + 1} is valid until ${new Date(certificate.validTo).toISOString().slice(0, 10)}`
+  const hint = 'trow ca rotate --wait replaces it.'
+  if (left <= 0) return { description, result: 'error', error: 'it has expired', hint }
+  if (Date.parse(certificate.validFrom) > now)
+    return { description, result: 'error', error: `it is not valid before ${certificate.validFrom}`, hint }
+  if (left < 60 * day)
+    return { description, result: 'warning', error: `it ends in ${Math.ceil(left / day)} days`, hint }
+  return { description, result: 'success' }
+}

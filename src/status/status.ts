@@ -1,0 +1,235 @@
+import type { Check, CheckCategory } from '../cluster/check.ts'
+import { ClusterFault } from '../cluster/cluster-fault.ts'
+import type { ClusterObjects, KubeObject, KubeSelection } from '../cluster/cluster-objects.ts'
+import { labels, names, type Layout } from '../cluster/layout.ts'
+import { authorityChecks, leafCheck } from './authority-checks.ts'
+import { nodeRow, type NodeRow } from './node-row.ts'
+import type { RegistryProbe } from './registry-probe.ts'
+import { agentChecks, registryChecks, volumeChecks } from './workload-checks.ts'
+
+/** What `trow status` knows. */
+export interface Status {
+  /** Undefined: there is no install in that namespace. */
+  readonly installed: Installed | undefined
+  readonly categories: readonly CheckCategory[]
+  readonly nodes: readonly NodeRow[]
+  /** What could not be looked at, and why: apart from what was seen and is broken. */
+  readonly unseen: readonly string[]
+}
+
+export interface Installed {
+  readonly namespace: string
+  readonly version: string
+  readonly imageHost: string
+  /** Of the last `trow install`. */
+  readonly time: string | undefined
+}
+
+export interface StatusParts {
+  readonly objects: ClusterObjects
+  readonly layout: Layout
+  readonly probe: RegistryProbe
+  readonly now: () => number
+}
+
+/**
+ * Looks at everything that an install consists of. Healthy is only what gave evidence of it. Rejects with ClusterFault where
+ * the API server does not answer at all, or does not know us.
+ */
+export async function lookAtInstall({ objects, layout, probe, now }: StatusParts): Promise<Status> {
+  const look = new Look(objects)
+  const { namespace, nodeNamespace } = layout
+  const inRegistry = (kind: string, name: string, apiVersion = 'v1'): Promise<KubeObject | undefined> =>
+    look.get({ apiVersion, kind, name, namespace })
+  const settings = await inRegistry('ConfigMap', names.settings)
+  const installed = settings && readInstalled(settings, layout)
+  if (installed === undefined && look.unseen.length === 0)
+    return { installed, categories: [notInstalled(namespace)], nodes: [], unseen: [] }
+  const component = (name: string): string =>
+    `app.kubernetes.io/part-of=trow,app.kubernetes.io/component=${name}`
+  const [set, pods, slices, claims, secret, bundle, told, daemons, agentPods, nodes, reports] =
+    await Promise.all([
+      inRegistry('StatefulSet', names.statefulSet, 'apps/v1'),
+      look.list({ apiVersion: 'v1', kind: 'Pod', namespace, labelSelector: component('registry') }),
+      look.list({
+        apiVersion: 'discovery.k8s.io/v1',
+        kind: 'EndpointSlice',
+        namespace,
+        labelSelector: `kubernetes.io/service-name=${names.service}`,
+      }),
+      look.list({ apiVersion: 'v1', kind: 'PersistentVolumeClaim', namespace }),
+      inRegistry('Secret', names.authority),
+      inRegistry('ConfigMap', names.bundle),
+      look.get({ apiVersion: 'v1', kind: 'ConfigMap', name: names.agent, namespace: nodeNamespace }),
+      look.get({ apiVersion: 'apps/v1', kind: 'DaemonSet', name: names.agent, namespace: nodeNamespace }),
+      look.list({
+        apiVersion: 'v1',
+        kind: 'Pod',
+        namespace: nodeNamespace,
+        labelSelector: component('node'),
+      }),
+      look.list({ apiVersion: 'v1', kind: 'Node' }),
+      look.list({
+        apiVersion: 'v1',
+        kind: 'ConfigMap',
+        namespace: nodeNamespace,
+        labelSelector: labels.report,
+      }),
+    ])
+  const published = bundleOf(bundle)
+  const registry = await registryChecks(objects, { set, pods, slices })
+  const answers = await answerChecks(probe, published?.pem ?? '', now())
+  const generation = published?.generation ?? 0
+  const rows = nodes.map((node) =>
+    nodeRow(
+      node,
+      reports.find(({ metadata }) => metadata.name === names.report(node.metadata.name)),
+      { generation, now: now() },
+    ),
+  )
+  return {
+    installed,
+    categories: [
+      { categoryName: 'registry', checks: [...registry, ...volumeChecks(claims), ...answers.registry] },
+      {
+        categoryName: 'certificates',
+        checks: [
+          ...authorityChecks({
+            signing: decode(secret, 'ca.crt'),
+            bundle: published,
+            told: toldOf(told),
+            now: now(),
+          }),
+          ...answers.certificates,
+        ],
+      },
+      { categoryName: 'agents', checks: await agentChecks(objects, { daemons, pods: agentPods, nodes }) },
+      { categoryName: 'nodes', checks: rows.map(nodeCheck) },
+    ],
+    nodes: rows,
+    unseen: look.unseen,
+  }
+}
+
+/** Reads on where one kind may not be read, and remembers that. */
+class Look {
+  readonly unseen: string[] = []
+  readonly #objects: ClusterObjects
+
+  constructor(objects: ClusterObjects) {
+    this.#objects = objects
+  }
+
+  get(reference: Parameters<ClusterObjects['get']>[0]): Promise<KubeObject | undefined> {
+    return this.#try(`${reference.kind} ${reference.name}`, undefined, () => this.#objects.get(reference))
+  }
+
+  list(selection: KubeSelection): Promise<readonly KubeObject[]> {
+    return this.#try(`${selection.kind}s`, [], () => this.#objects.list(selection))
+  }
+
+  async #try<Value>(what: string, otherwise: Value, read: () => Promise<Value>): Promise<Value> {
+    try {
+      return await read()
+    } catch (error) {
+      if (!(error instanceof ClusterFault) || error.kind !== 'forbidden') throw error
+      this.unseen.push(`${what}: ${error.message}`)
+      return otherwise
+    }
+  }
+}
+
+function notInstalled(namespace: string): CheckCategory {
+  return {
+    categoryName: 'registry',
+    checks: [
+      {
+        description: `trow is installed in namespace ${namespace}`,
+        result: 'error',
+        error: 'it is not',
+        hint: 'trow install puts it there; -n names another namespace.',
+      },
+    ],
+  }
+}
+
+function readInstalled({ data, metadata }: KubeObject, layout: Layout): Installed {
+  const { version = 'unknown', 'settings.json': json = '{}' } = (data ?? {}) as Record<string, string>
+  let host: unknown
+  try {
+    host = (JSON.parse(json) as { host?: unknown }).host
+  } catch {
+    host = undefined
+  }
+  return {
+    namespace: layout.namespace,
+    version,
+    imageHost: typeof host === 'string' ? host : layout.imageHost,
+    time: metadata.creationTimestamp,
+  }
+}
+
+function bundleOf(object: KubeObject | undefined): { pem: string; generation: number } | undefined {
+  const { 'ca.crt': pem, generation } = (object?.['data'] ?? {}) as Record<string, string | undefined>
+  const number = Number(generation)
+  return pem === undefined || !Number.isInteger(number) ? undefined : { pem, generation: number }
+}
+
+function toldOf(object: KubeObject | undefined): { pem: string; generation: number } | undefined {
+  const { 'ca.crt': pem, 'settings.json': json } = (object?.['data'] ?? {}) as Record<
+    string,
+    string | undefined
+  >
+  try {
+    return pem === undefined
+      ? undefined
+      : { pem, generation: Number((JSON.parse(json ?? '{}') as { generation?: number }).generation) }
+  } catch {
+    return undefined
+  }
+}
+
+function decode(secret: KubeObject | undefined, key: string): string | undefined {
+  const value = (secret?.['data'] as Record<string, string> | undefined)?.[key]
+  return value === undefined ? undefined : Buffer.from(value, 'base64').toString('utf8')
+}
+
+async function answerChecks(
+  probe: RegistryProbe,
+  bundle: string,
+  now: number,
+): Promise<{ registry: Check[]; certificates: Check[] }> {
+  try {
+    const { chain, untrusted, reads, writes } = await probe.ask(bundle)
+    const health = (description: string, answer: typeof reads): Check =>
+      answer.ok
+        ? { description, result: 'success' }
+        : { description, result: 'error', error: answer.reason, hint: 'kubectl logs says more.' }
+    return {
+      registry: [health('it answers reads', reads), health('it takes pushes', writes)],
+      certificates: [leafCheck(chain, untrusted, now)],
+    }
+  } catch (error) {
+    return {
+      registry: [
+        {
+          description: 'it answers',
+          result: 'unknown',
+          error: (error as Error).message,
+          hint: 'It was asked through the API server (pods/portforward).',
+        },
+      ],
+      certificates: [],
+    }
+  }
+}
+
+function nodeCheck({ node, state, problems }: NodeRow): Check {
+  const [first] = problems
+  return {
+    description: `node ${node} pulls`,
+    result: state === 'healthy' ? 'success' : state === 'unknown' ? 'unknown' : 'error',
+    ...(first === undefined ? {} : { error: problems.map(({ message }) => message).join('; ') }),
+    ...(first?.hint === undefined ? {} : { hint: first.hint }),
+  }
+}

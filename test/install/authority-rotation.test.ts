@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict'
+import { webcrypto } from 'node:crypto'
+import { beforeEach, suite, test } from 'node:test'
+import { issueLeaf, makeAuthority, type Authority } from '../../src/certificates/certificate-authority.ts'
+import { layoutOf } from '../../src/cluster/layout.ts'
+import type { NodeReport } from '../../src/cluster/node-report.ts'
+import { AuthorityRotation, certificates, fingerprint } from '../../src/install/authority-rotation.ts'
+import { UserError } from '../../src/user-error.ts'
+import { FakeObjects } from '../support/fake-objects.ts'
+import { nodeObject, reportObject } from '../support/node-objects.ts'
+
+const crypto = webcrypto as Crypto
+const make = (): Promise<Authority> => makeAuthority(['trow.trow.svc'], [], crypto)
+const base64 = (text: string): string => Buffer.from(text).toString('base64')
+
+suite('the CA is replaced', () => {
+  let objects: FakeObjects
+  let first: Authority
+  let clock: number
+  let said: string[]
+  /** Whether agents and registry follow, as they do in a cluster. */
+  let following: boolean
+
+  const dataOf = async (kind: string, name: string, namespace = 'trow'): Promise<Record<string, string>> =>
+    (await objects.get({ apiVersion: 'v1', kind, name, namespace }))?.['data'] as Record<string, string>
+  const secret = async (name: string): Promise<string> =>
+    Buffer.from((await dataOf('Secret', 'trow-ca'))[name] ?? '', 'base64').toString()
+  const bundle = async (): Promise<string[]> =>
+    certificates((await dataOf('ConfigMap', 'trow-ca'))['ca.crt'] ?? '').map(fingerprint)
+  const report = (node: string, effective: number, changes: Partial<NodeReport> = {}): void =>
+    objects.put(reportObject(node, clock, { generation: { written: effective, effective }, ...changes }))
+
+  const rotation = (): AuthorityRotation =>
+    new AuthorityRotation({
+      objects,
+      layout: layoutOf('trow'),
+      makeAuthority: make,
+      shownLeaf: async () => {
+        const authority = { cert: await secret('ca.crt'), key: await secret('ca.key') }
+        return (await issueLeaf(authority, { names: ['trow'], life: 86_400_000 }, crypto)).cert
+      },
+      now: () => clock,
+      say: (text) => void said.push(text),
+      async pause(milliseconds) {
+        clock += milliseconds
+        if (!following) return
+        const { generation } = await dataOf('ConfigMap', 'trow-ca')
+        report('n1', Number(generation))
+      },
+    })
+  const soon = (): number => clock + 60_000
+
+  beforeEach(async () => {
+    objects = new FakeObjects()
+    first = await make()
+    clock = Date.parse('2026-11-24T12:00:00Z')
+    said = []
+    following = true
+    const metadata = (name: string, namespace = 'trow'): object => ({ name, namespace })
+    objects.put(
+      {
+        apiVersion: 'v1',
+        kind: 'Secret',
+        metadata: metadata('trow-ca'),
+        data: { 'ca.crt': base64(first.cert), 'ca.key': base64(first.key) },
+      },
+      {
+        apiVersion: 'v1',
+        kind: 'ConfigMap',
+        metadata: metadata('trow-ca'),
+        data: { 'ca.crt': first.cert, generation: '1' },
+      },
+      {
+        apiVersion: 'v1',
+        kind: 'ConfigMap',
+        metadata: metadata('trow-node', 'trow-node'),
+        data: { 'ca.crt': first.cert, 'settings.json': JSON.stringify({ mode: 'trust', generation: 1 }) },
+      },
+      nodeObject('n1'),
+    )
+    report('n1', 1)
+  })
+
+  test('both are trusted before the next one signs, and the old one goes at the end', async () => {
+    await rotation().rotate({ deadline: soon() })
+    const second = await secret('ca.crt')
+    assert.notEqual(second, first.cert)
+    assert.deepEqual(await bundle(), [fingerprint(first.cert), fingerprint(second)])
+    const told = await dataOf('ConfigMap', 'trow-node', 'trow-node')
+    assert.deepEqual(JSON.parse(told['settings.json'] ?? ''), { mode: 'trust', generation: 2 })
+    assert.equal(certificates(told['ca.crt'] ?? '').length, 2)
+    const published = objects.writes.indexOf('patch ConfigMap trow-node/trow-node')
+    assert.ok(published > 0 && published < objects.writes.lastIndexOf('patch Secret trow/trow-ca'))
+    assert.equal(await secret('next.key'), '')
+
+    await rotation().finish({ deadline: soon(), force: false })
+    assert.deepEqual(await bundle(), [fingerprint(second)])
+    assert.equal((await dataOf('ConfigMap', 'trow-ca'))['generation'], '3')
+  })
+
+  test('a Ready node that is behind keeps the next one from signing; a second run goes on', async () => {
+    following = false
+    await assert.rejects(rotation().rotate({ deadline: soon() }), (error: UserError) => {
+      assert.equal(error.code, 'NODES_BEHIND')
+      assert.match(error.message, /n1/)
+      return error.exitCode === 75
+    })
+    assert.equal(await secret('ca.crt'), first.cert)
+    const next = await secret('next.crt')
+    following = true
+    await rotation().rotate({ deadline: soon() })
+    assert.equal(await secret('ca.crt'), next)
+    assert.equal((await bundle()).length, 2)
+  })
+
+  test('an old report is no acknowledgement', async () => {
+    report('n1', 2)
+    following = false
+    clock += 121_000
+    await assert.rejects(rotation().rotate({ deadline: soon() }), /not yet with generation 2: n1/)
+  })
+
+  test('a node that is down is named, and not waited for', async () => {
+    objects.put(nodeObject('n2', false))
+    await rotation().rotate({ deadline: soon() })
+    assert.ok(said.some((line) => line.includes('not Ready') && line.includes('n2')))
+  })
+
+  test('one replacement at a time', async () => {
+    await rotation().rotate({ deadline: soon() })
+    await assert.rejects(rotation().rotate({ deadline: soon() }), { code: 'ROTATION_UNFINISHED' })
+    assert.equal((await bundle()).length, 2)
+  })
+
+  test('the old one stays while nodes may hold certificates of it', async () => {
+    const issued = { identity: { kind: 'issued' } } as const
+    await rotation().rotate({ deadline: soon() })
+    report('n1', 2, issued)
+    following = false
+    await assert.rejects(rotation().finish({ deadline: soon(), force: false }), {
+      code: 'ROTATION_TOO_EARLY',
+    })
+    clock += 8 * 86_400_000
+    report('n1', 3, issued)
+    await rotation().finish({ deadline: soon(), force: false })
+    assert.equal((await bundle()).length, 1)
+  })
+
+  test('where nothing is installed it says so', async () => {
+    objects = new FakeObjects()
+    await assert.rejects(rotation().state(), { code: 'NOT_INSTALLED' })
+  })
+})

@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict'
+import { beforeEach, suite, test } from 'node:test'
+import { layoutOf } from '../../src/cluster/layout.ts'
+import { planUninstall, uninstall, type UninstallPlan } from '../../src/install/uninstall.ts'
+import { FakeObjects } from '../support/fake-objects.ts'
+import { nodeObject, reportObject } from '../support/node-objects.ts'
+
+const layout = layoutOf('trow')
+const options = { purge: false, keepNamespace: false, host: 'trow.trow.svc' }
+
+suite('uninstall', () => {
+  let objects: FakeObjects
+  let clock: number
+  let following: boolean
+
+  const own = (
+    apiVersion: string,
+    kind: string,
+    name: string,
+    namespace?: string,
+    rest: object = {},
+  ): object => ({
+    apiVersion,
+    kind,
+    metadata: {
+      name,
+      ...(namespace === undefined ? {} : { namespace }),
+      labels: { 'app.kubernetes.io/part-of': 'trow' },
+    },
+    ...rest,
+  })
+  const parts = () => ({
+    objects,
+    layout,
+    now: () => clock,
+    say: () => {},
+    async pause(milliseconds: number) {
+      clock += milliseconds
+      if (following) objects.put(reportObject('n1', clock, { phase: 'undone' }))
+    },
+  })
+  const kindsOf = (plan: UninstallPlan): string[] => plan.objects.map(({ kind }) => kind)
+
+  beforeEach(() => {
+    objects = new FakeObjects()
+    clock = Date.parse('2026-11-24T12:00:00Z')
+    following = true
+    objects.put(
+      own('v1', 'Namespace', 'trow'),
+      own('v1', 'Namespace', 'trow-node'),
+      own('v1', 'Service', 'trow', 'trow'),
+      own('apps/v1', 'StatefulSet', 'trow', 'trow'),
+      own('apps/v1', 'DaemonSet', 'trow-node', 'trow-node'),
+      own('v1', 'ConfigMap', 'trow-node', 'trow-node', { data: { 'settings.json': '{"mode":"trust"}' } }),
+      own('rbac.authorization.k8s.io/v1', 'ClusterRole', 'trow-puller'),
+      own('rbac.authorization.k8s.io/v1', 'RoleBinding', 'trow-authentication-reader', 'kube-system'),
+      own('admissionregistration.k8s.io/v1', 'ValidatingWebhookConfiguration', 'trow'),
+      own('v1', 'PersistentVolumeClaim', 'data-trow-0', 'trow'),
+      { apiVersion: 'v1', kind: 'Service', metadata: { name: 'web', namespace: 'trow' } },
+      own('v1', 'Service', 'other', 'somebody'),
+      nodeObject('n1'),
+      reportObject('n1', clock),
+    )
+  })
+
+  test('webhooks go first, then the nodes are taken back, then workloads, namespaces last', async () => {
+    const plan = await planUninstall(parts(), { ...options, purge: true })
+    assert.equal(kindsOf(plan)[0], 'ValidatingWebhookConfiguration')
+    assert.deepEqual(kindsOf(plan).slice(-2), ['Namespace', 'Namespace'])
+    assert.deepEqual(await uninstall(parts(), { plan, deadline: clock + 60_000 }), [])
+    const [first, second, third] = objects.writes
+    assert.equal(first, 'delete ValidatingWebhookConfiguration trow')
+    assert.equal(second, 'patch ConfigMap trow-node/trow-node')
+    assert.equal(third, 'delete DaemonSet trow-node/trow-node')
+    assert.deepEqual(objects.all, ['Service somebody/other', 'Node n1'])
+  })
+
+  test('the data stays, and the namespace with it, unless it is purged', async () => {
+    const plan = await planUninstall(parts(), options)
+    assert.deepEqual(plan.kept, [
+      'PersistentVolumeClaim trow/data-trow-0: --purge deletes the data',
+      'Namespace trow: the data is in it',
+    ])
+    await uninstall(parts(), { plan, deadline: clock + 60_000 })
+    assert.ok(objects.all.includes('PersistentVolumeClaim trow/data-trow-0'))
+    assert.ok(!objects.all.includes('Namespace trow-node'))
+  })
+
+  test('a node that does not answer is named, and the rest goes on at the deadline', async () => {
+    following = false
+    objects.put(nodeObject('n2', false), reportObject('n2', clock - 600_000))
+    const plan = await planUninstall(parts(), options)
+    const before = clock
+    assert.deepEqual(await uninstall(parts(), { plan, deadline: clock + 30_000 }), ['n1', 'n2'])
+    assert.ok(clock - before >= 30_000)
+    assert.ok(!objects.all.includes('StatefulSet trow/trow'))
+  })
+
+  test('who uses its images is told', async () => {
+    const pod = (name: string, namespace: string, image: string): object => ({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name, namespace },
+      spec: { nodeName: 'n1', containers: [{ image }] },
+    })
+    objects.put(
+      pod('web', 'team-a', 'trow.trow.svc/team-a/web:1'),
+      pod('db', 'team-a', 'docker.io/library/postgres:18'),
+      pod('near', 'team-a', 'trow.trow.svc.example.com/a:1'),
+      pod('trow-0', 'trow', 'trow.trow.svc/trow/trow:1'),
+    )
+    assert.deepEqual((await planUninstall(parts(), options)).users, ['team-a/web (n1)'])
+  })
+
+  test('where there is nothing, nothing is planned', async () => {
+    objects = new FakeObjects()
+    assert.deepEqual(await planUninstall(parts(), options), { users: [], objects: [], kept: [] })
+  })
+})

@@ -1,7 +1,7 @@
 import 'reflect-metadata'
 import * as x509 from '@peculiar/x509'
 import { isIP } from 'node:net'
-import { encodeNameConstraints, nameConstraintsOid } from './name-constraints.ts'
+import { decodeNameConstraints, encodeNameConstraints, nameConstraintsOid } from './name-constraints.ts'
 
 export interface Authority {
   /** PEM. */
@@ -71,6 +71,15 @@ export async function makeAuthority(
     crypto,
   )
   return { cert: `${certificate.toString('pem')}\n`, key: await exportKey(keys.privateKey, crypto) }
+}
+
+/** The names and single addresses that a CA was made for: what the next one is to be made for too. */
+export function namesOfAuthority(cert: string): { readonly names: string[]; readonly addresses: string[] } {
+  const extension = new x509.X509Certificate(cert).getExtension(nameConstraintsOid)
+  if (extension === null) return { names: [], addresses: [] }
+  const { dnsNames, ranges } = decodeNameConstraints(new Uint8Array(extension.value))
+  const single = ranges.flatMap((range) => /^(.*)\/(?:32|128)$/.exec(range)?.[1] ?? [])
+  return { names: dnsNames, addresses: single.filter((address) => !/^[0:]+:0*1$/.test(address)) }
 }
 
 /**

@@ -46,3 +46,47 @@ function addressBytes(address: string): Buffer {
   const all = [...first, ...Array.from<string>({ length: zeros }).fill('0'), ...last]
   return Buffer.from(all.flatMap((group) => [parseInt(group, 16) >> 8, parseInt(group, 16) & 0xff]))
 }
+
+/** The reverse of `encodeNameConstraints`; other kinds of names are passed over. Throws RangeError on what is no such DER. */
+export function decodeNameConstraints(der: Uint8Array): {
+  readonly dnsNames: string[]
+  readonly ranges: string[]
+} {
+  const [sequence] = elements(Buffer.from(der))
+  const permitted = elements(sequence?.content ?? Buffer.alloc(0)).find(({ tag }) => tag === 0xa0)
+  const bases = elements(permitted?.content ?? Buffer.alloc(0)).flatMap(({ content }) =>
+    elements(content).slice(0, 1),
+  )
+  const of = (wanted: number): Buffer[] =>
+    bases.filter(({ tag }) => tag === wanted).map(({ content }) => content)
+  return {
+    dnsNames: of(0x82).map((name) => name.toString('ascii')),
+    ranges: of(0x87).map(rangeText),
+  }
+}
+
+function elements(der: Buffer): { readonly tag: number; readonly content: Buffer }[] {
+  const found: { tag: number; content: Buffer }[] = []
+  for (let at = 0; at < der.length;) {
+    const tag = der.readUInt8(at++)
+    let length = der.readUInt8(at++)
+    if (length > 0x80) {
+      const bytes = length & 0x7f
+      length = der.readUIntBE(at, bytes)
+      at += bytes
+    }
+    if (at + length > der.length) throw new RangeError('it ends within an element')
+    found.push({ tag, content: der.subarray(at, at + length) })
+    at += length
+  }
+  return found
+}
+
+function rangeText(content: Buffer): string {
+  const half = content.length / 2
+  const [address, mask] = [content.subarray(0, half), content.subarray(half)]
+  const bits = [...mask].reduce((sum, byte) => sum + byte.toString(2).replaceAll('0', '').length, 0)
+  if (half === 4) return `${[...address].join('.')}/${bits}`
+  const groups = Array.from({ length: half / 2 }, (_, index) => address.readUInt16BE(index * 2).toString(16))
+  return `${groups.join(':')}/${bits}`
+}

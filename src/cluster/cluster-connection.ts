@@ -1,15 +1,18 @@
-import { createHash } from 'node:crypto'
+import type { Agent } from 'node:https'
 import type {
   AuthenticationV1Api,
   AuthorizationV1Api,
   CoreV1Api,
   ConfigurationOptions,
   RequestContext,
+  ResponseContext,
 } from '@kubernetes/client-node'
-import { ClusterFault, toFault } from './cluster-fault.ts'
+import { faultOf, toFault } from './cluster-fault.ts'
 import type { ClusterCredential, CredentialSource } from './credential-source.ts'
 import type { KubeContext } from './kube-context.ts'
-import { readPem } from './pem-source.ts'
+import { UserError } from '../user-error.ts'
+import { ClusterTransport, headersOf, impersonationHeaders } from './cluster-transport.ts'
+import { Turns } from './turns.ts'
 
 export interface ConnectionOptions {
   readonly context: KubeContext
@@ -26,11 +29,46 @@ export interface ClusterApis {
   readonly authorization: AuthorizationV1Api
 }
 
+export interface ApiRequest {
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
+  /** With its query, escaped: `/api/v1/nodes?limit=500`. */
+  readonly path: string
+  /** JSON, whatever `contentType` says of it. */
+  readonly body?: object | undefined
+  /** `application/json` when not given. */
+  readonly contentType?: string
+  /** `application/json` when not given. */
+  readonly accept?: string
+  /** Ends the request, and the reading of its answer. */
+  readonly signal?: AbortSignal
+}
+
+/** An answer of 200 to 299. */
+export interface ApiAnswer {
+  /** Names in small letters. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly text: string
+}
+
+/** What a WebSocket to the API server needs, which the library's requests do not make. */
+export interface SocketSetup {
+  /** `wss://…`. */
+  readonly url: string
+  readonly headers: Readonly<Record<string, string | string[]>>
+  readonly agent: Agent
+}
+
 /** Requests of the API server over connections that are kept. */
 export interface ClusterConnection {
   readonly server: string
   /** The options are for the call: they carry its time limit. Throws ClusterFault, and UserError of the credential. */
   ask<T>(call: (apis: ClusterApis, options: ConfigurationOptions) => Promise<T>): Promise<T>
+  /** Any request; the time limit holds until the answer is read. Throws as `ask`. */
+  request(request: ApiRequest): Promise<ApiAnswer>
+  /** The time limit holds until the head of the answer; the body goes on until the signal. Throws as `ask`. */
+  stream(request: ApiRequest): Promise<AsyncIterable<Uint8Array>>
+  /** Throws UserError of the credential. */
+  socket(path: string): Promise<SocketSetup>
   close(): Promise<void>
 }
 
@@ -38,7 +76,7 @@ export interface ClusterConnection {
 export async function connectCluster(options: ConnectionOptions): Promise<ClusterConnection> {
   const kubernetes = await import('@kubernetes/client-node')
   const { server } = options.context.cluster
-  const dispatchers = new Dispatchers(options.context, new kubernetes.KubeConfig())
+  const transport = new ClusterTransport(options.context, new kubernetes.KubeConfig())
   const configuration = kubernetes.createConfiguration({
     baseServer: new kubernetes.ServerConfiguration(server, {}),
   })
@@ -47,164 +85,119 @@ export async function connectCluster(options: ConnectionOptions): Promise<Cluste
     authentication: new kubernetes.AuthenticationV1Api(configuration),
     authorization: new kubernetes.AuthorizationV1Api(configuration),
   }
+  const http = new kubernetes.IsomorphicFetchHttpLibrary()
   const turns = new Turns(options.concurrency ?? 32)
   const { credentials, timeout = 3000 } = options
 
-  async function once<T>(
-    call: (apis: ClusterApis, options: ConfigurationOptions) => Promise<T>,
+  async function prepare(
+    request: RequestContext,
     credential: ClusterCredential,
     signal: AbortSignal,
+  ): Promise<RequestContext> {
+    for (const [name, value] of Object.entries(headersOf(credential))) request.setHeaderParam(name, value)
+    request.setSignal(signal)
+    request.setDispatcher(await transport.dispatcher(credential))
+    return request
+  }
+
+  /** Once more with another credential where this one is refused, and over another connection where one was cut. */
+  async function attempts<T>(
+    signal: AbortSignal,
+    once: (credential: ClusterCredential) => Promise<T>,
   ): Promise<T> {
-    const dispatcher = await dispatchers.for(credential)
-    const prepare = async (request: RequestContext): Promise<RequestContext> => {
-      for (const [name, value] of headersOf(credential, options.context)) request.setHeaderParam(name, value)
-      request.setSignal(signal)
-      if (dispatcher !== undefined) request.setDispatcher(dispatcher)
-      return request
-    }
-    const middleware: ConfigurationOptions['middleware'] = [
-      {
-        pre: (request) => new kubernetes.Observable(prepare(request)),
-        post: (response) => new kubernetes.Observable(Promise.resolve(response)),
-      },
-    ]
+    let credential = await credentials.current()
+    const done = await turns.take(signal, server)
     try {
-      return await call(apis, { middleware, middlewareMergeStrategy: 'append' })
-    } catch (error) {
-      throw toFault(error, server)
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return await once(credential)
+        } catch (thrown) {
+          if (thrown instanceof UserError) throw thrown
+          const error = toFault(thrown, server)
+          if (attempt === 2 || signal.aborted) throw error
+          // A kept connection that the other side has just closed; what we ask may be asked twice.
+          const cut = error.kind === 'unreachable' && error.status === undefined
+          const replaced = error.kind === 'unauthorized' && (await credentials.replace(credential))
+          if (!cut && !replaced) throw error
+          credential = await credentials.current()
+        }
+      }
+    } finally {
+      done()
     }
+  }
+
+  async function send(
+    request: ApiRequest,
+    credential: ClusterCredential,
+    signal: AbortSignal,
+  ): Promise<ResponseContext> {
+    const context = new kubernetes.RequestContext(`${server}${request.path}`, request.method)
+    context.setHeaderParam('Accept', request.accept ?? 'application/json')
+    if (request.body !== undefined) {
+      context.setHeaderParam('Content-Type', request.contentType ?? 'application/json')
+      context.setBody(JSON.stringify(request.body))
+    }
+    const answer = await http.send(await prepare(context, credential, signal)).toPromise()
+    const { httpStatusCode: status, headers, body } = answer
+    if (status >= 200 && status < 300) return answer
+    throw faultOf({ status, headers, body: await body.text() }, server)
   }
 
   return {
     server,
     async ask(call) {
-      let credential = await credentials.current()
       const signal = AbortSignal.timeout(timeout)
-      const done = await turns.take(signal, server)
+      return attempts(signal, async (credential) => {
+        const middleware: ConfigurationOptions['middleware'] = [
+          {
+            pre: (request) => new kubernetes.Observable(prepare(request, credential, signal)),
+            post: (response) => new kubernetes.Observable(Promise.resolve(response)),
+          },
+        ]
+        return call(apis, { middleware, middlewareMergeStrategy: 'append' })
+      })
+    },
+    async request(request) {
+      const limit = AbortSignal.timeout(timeout)
+      const signal = request.signal === undefined ? limit : AbortSignal.any([limit, request.signal])
+      return attempts(signal, async (credential) => {
+        const { headers, body } = await send(request, credential, signal)
+        // Read here, so that the time limit and a second attempt cover it.
+        return { headers, text: await body.text() }
+      })
+    },
+    async stream(request) {
+      const limit = new AbortController()
+      const timer = setTimeout(
+        () => limit.abort(new DOMException('no head of an answer', 'TimeoutError')),
+        timeout,
+      )
+      const signal =
+        request.signal === undefined ? limit.signal : AbortSignal.any([limit.signal, request.signal])
       try {
-        for (let attempt = 1; ; attempt++) {
-          try {
-            return await once(call, credential, signal)
-          } catch (error) {
-            if (!(error instanceof ClusterFault) || attempt === 2 || signal.aborted) throw error
-            // A kept connection that the other side has just closed; what we ask may be asked twice.
-            const cut = error.kind === 'unreachable' && error.status === undefined
-            const replaced = error.kind === 'unauthorized' && (await credentials.replace(credential))
-            if (!cut && !replaced) throw error
-            credential = await credentials.current()
-          }
-        }
+        const { body } = await attempts(signal, (credential) => send(request, credential, signal))
+        return body.stream() ?? nothing()
       } finally {
-        done()
+        clearTimeout(timer)
+      }
+    },
+    async socket(path) {
+      const credential = await credentials.current()
+      const { impersonate } = options.context.user
+      return {
+        url: `${server.replace(/^http/, 'ws')}${path}`,
+        headers: {
+          ...headersOf(credential),
+          ...(impersonate === undefined ? {} : impersonationHeaders(impersonate)),
+        },
+        agent: await transport.agent(credential),
       }
     },
     async close() {
-      await dispatchers.close()
+      await transport.close()
     },
   }
 }
 
-type KubeConfig = import('@kubernetes/client-node').KubeConfig
-type Dispatcher = NonNullable<ReturnType<RequestContext['getDispatcher']>>
-
-/**
- * The library makes a dispatcher, and so a connection, for each request. Here one is kept while the credential's
- * certificate and the CA stay the same.
- */
-class Dispatchers {
-  readonly #context: KubeContext
-  readonly #library: KubeConfig
-  #current: { readonly key: string; readonly dispatcher: Dispatcher | undefined } | undefined
-
-  constructor(context: KubeContext, library: KubeConfig) {
-    this.#context = context
-    this.#library = library
-  }
-
-  async for(credential: ClusterCredential): Promise<Dispatcher | undefined> {
-    const { cluster } = this.#context
-    const tls = {
-      rejectUnauthorized: !cluster.insecure,
-      ...(cluster.ca === undefined ? {} : { ca: await readPem(cluster.ca) }),
-      ...(cluster.serverName === undefined ? {} : { servername: cluster.serverName }),
-      ...credential.certificate,
-    }
-    const key = createHash('sha256').update(JSON.stringify(tls)).digest('hex')
-    if (this.#current?.key === key) return this.#current.dispatcher
-    const plain = cluster.server.startsWith('http:')
-    const dispatcher = this.#library['createDispatcher'](
-      {
-        name: this.#context.name,
-        server: cluster.server,
-        skipTLSVerify: plain || cluster.insecure,
-        ...(cluster.proxyUrl === undefined ? {} : { proxyUrl: cluster.proxyUrl }),
-      },
-      tls,
-    ) as Dispatcher | undefined
-    const last = this.#current
-    this.#current = { key, dispatcher }
-    // Ends when the requests on it have.
-    void last?.dispatcher?.close()
-    return dispatcher
-  }
-
-  async close(): Promise<void> {
-    await this.#current?.dispatcher?.destroy()
-    this.#current = undefined
-  }
-}
-
-function headersOf(
-  { token, basic }: ClusterCredential,
-  { user: { impersonate } }: KubeContext,
-): [string, string][] {
-  const headers: [string, string][] = [['User-Agent', 'trow']]
-  if (token !== undefined) headers.push(['Authorization', `Bearer ${token}`])
-  else if (basic !== undefined) {
-    const pair = Buffer.from(`${basic.username}:${basic.password}`).toString('base64')
-    headers.push(['Authorization', `Basic ${pair}`])
-  }
-  if (impersonate === undefined) return headers
-  headers.push(['Impersonate-User', impersonate.user])
-  if (impersonate.uid !== undefined) headers.push(['Impersonate-Uid', impersonate.uid])
-  // The library's headers hold one value for a name, and groups need one line each.
-  if (impersonate.groups.length > 0 || Object.keys(impersonate.extra).length > 0) {
-    throw new ClusterFault('refused', 'as-groups and as-user-extra of a kubeconfig are not supported')
-  }
-  return headers
-}
-
-/** So many at once; the others wait for their turn, or until their time is up. */
-class Turns {
-  #free: number
-  readonly #waiting = new Set<() => void>()
-
-  constructor(free: number) {
-    this.#free = free
-  }
-
-  async take(signal: AbortSignal, server: string): Promise<() => void> {
-    if (this.#free === 0) {
-      await new Promise<void>((resolve, reject) => {
-        const start = (): void => {
-          signal.removeEventListener('abort', expire)
-          resolve()
-        }
-        const expire = (): void => {
-          this.#waiting.delete(start)
-          reject(new ClusterFault('unreachable', `no answer from ${server}: too many wait for one`))
-        }
-        signal.addEventListener('abort', expire, { once: true })
-        this.#waiting.add(start)
-      })
-    } else this.#free--
-    return () => {
-      const [next] = this.#waiting
-      if (next === undefined) this.#free++
-      else {
-        this.#waiting.delete(next)
-        next()
-      }
-    }
-  }
-}
+async function* nothing(): AsyncGenerator<Uint8Array> {}

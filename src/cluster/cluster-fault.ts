@@ -1,3 +1,10 @@
+/** Of meta/v1 Status. */
+export interface StatusCause {
+  readonly reason?: string
+  readonly message?: string
+  readonly field?: string
+}
+
 /** Why the API server gave no answer that can be used. Its message holds no credential. */
 export class ClusterFault extends Error {
   /**
@@ -8,50 +15,75 @@ export class ClusterFault extends Error {
   readonly status: number | undefined
   /** Seconds. */
   readonly retryAfter: number | undefined
+  /** What the API server says about single fields (meta/v1 StatusDetails): `FieldManagerConflict` and the like. */
+  readonly causes: readonly StatusCause[]
 
   constructor(
     kind: ClusterFault['kind'],
     message: string,
-    options: { status?: number; retryAfter?: number | undefined; cause?: unknown } = {},
+    options: {
+      status?: number
+      retryAfter?: number | undefined
+      causes?: readonly StatusCause[]
+      cause?: unknown
+    } = {},
   ) {
     super(message, { cause: options.cause })
     this.name = 'ClusterFault'
     this.kind = kind
     this.status = options.status
     this.retryAfter = options.retryAfter
+    this.causes = options.causes ?? []
   }
 }
 
-/** Made from whatever the client library throws. */
+/** Made from whatever the client library throws; a ClusterFault is left as it is. */
 export function toFault(error: unknown, server: string): ClusterFault {
   if (error instanceof ClusterFault) return error
-  const { code: status, headers } = error as { code?: unknown; headers?: Record<string, string> }
+  const { code: status, headers, body } = error as Failure & { code?: unknown }
   // A DOMException has a small number of its own there.
-  if (typeof status !== 'number' || status < 100) {
-    return new ClusterFault('unreachable', `no answer from ${server}: ${networkReason(error)}`, {
-      cause: error,
-    })
-  }
-  const told = statusMessage((error as { body?: unknown }).body)
+  if (typeof status === 'number' && status >= 100) return faultOf({ status, headers, body }, server, error)
+  return new ClusterFault('unreachable', `no answer from ${server}: ${networkReason(error)}`, {
+    cause: error,
+  })
+}
+
+interface Failure {
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  /** A meta/v1 Status, or its JSON. */
+  readonly body?: unknown
+}
+
+/** Of an answer that is none of 200 to 299. */
+export function faultOf(
+  { status, headers, body }: Failure & { readonly status: number },
+  server: string,
+  cause?: unknown,
+): ClusterFault {
+  const { message, details } = readStatus(body)
   const seconds = Number(headers?.['retry-after'])
   const options = {
     status,
     retryAfter: Number.isFinite(seconds) && seconds > 0 ? Math.ceil(seconds) : undefined,
-    cause: error,
+    causes: details?.causes ?? [],
+    ...(cause === undefined ? {} : { cause }),
   }
-  const answered = `${server} answered ${status}${told === undefined ? '' : `: ${told}`}`
-  if (status >= 500) return new ClusterFault('unreachable', answered, options)
-  if (status === 429) return new ClusterFault('busy', answered, options)
-  if (status === 401) return new ClusterFault('unauthorized', answered, options)
-  if (status === 403) return new ClusterFault('forbidden', answered, options)
-  return new ClusterFault('refused', answered, options)
+  const told = typeof message === 'string' ? `: ${message.slice(0, 500)}` : ''
+  return new ClusterFault(kindOf(status), `${server} answered ${status}${told}`, options)
 }
 
-/** Of a meta/v1 Status. */
-function statusMessage(body: unknown): string | undefined {
-  const parsed = typeof body === 'string' ? parseJson(body) : body
-  const { message } = (parsed ?? {}) as { message?: unknown }
-  return typeof message === 'string' ? message.slice(0, 500) : undefined
+function kindOf(status: number): ClusterFault['kind'] {
+  if (status >= 500) return 'unreachable'
+  if (status === 429) return 'busy'
+  if (status === 401) return 'unauthorized'
+  return status === 403 ? 'forbidden' : 'refused'
+}
+
+function readStatus(body: unknown): {
+  readonly message?: unknown
+  readonly details?: { readonly causes?: readonly StatusCause[] }
+} {
+  return (typeof body === 'string' ? parseJson(body) : body) ?? {}
 }
 
 function parseJson(text: string): unknown {

@@ -3,6 +3,7 @@ import { delimiter, dirname, isAbsolute, join, resolve } from 'node:path'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { exitCode, UserError } from '../user-error.ts'
+import { kubeconfigSchema, type execSchema, type userSchema } from './kubeconfig-schema.ts'
 import type {
   ExecPlugin,
   KubeCluster,
@@ -11,6 +12,7 @@ import type {
   PemSource,
   TokenOrigin,
 } from './kube-context.ts'
+import { proxyFor } from './proxy-environment.ts'
 
 export interface KubeconfigOptions {
   readonly env: Readonly<Record<string, string | undefined>>
@@ -19,6 +21,9 @@ export interface KubeconfigOptions {
   readonly kubeconfig?: string | undefined
   /** `--context`; without it the current one. */
   readonly context?: string | undefined
+  /** `--as` and `--as-group`: instead of what the kubeconfig says of impersonation. */
+  readonly as?: string | undefined
+  readonly asGroups?: readonly string[] | undefined
   /** Where a pod finds its service account; elsewhere only in tests. */
   readonly serviceAccountFolder?: string
 }
@@ -27,10 +32,34 @@ const podFolder = '/var/run/secrets/kubernetes.io/serviceaccount'
 
 /**
  * By kubectl's rules: `--kubeconfig`, else the files of KUBECONFIG merged (the first to name something wins, missing ones
- * are passed over), else `~/.kube/config`, else what a pod was given. Throws UserError KUBECONFIG_MISSING,
- * KUBECONFIG_INVALID, CONTEXT_UNKNOWN.
+ * are passed over), else `~/.kube/config`, else what a pod was given; where the kubeconfig names no proxy, the one of
+ * the environment. Throws UserError KUBECONFIG_MISSING, KUBECONFIG_INVALID, CONTEXT_UNKNOWN,
+ * IMPERSONATION_INVALID.
  */
 export function loadKubeContext(options: KubeconfigOptions): KubeContext {
+  const { cluster, user, ...found } = findContext(options)
+  const proxyUrl = cluster.proxyUrl ?? proxyFor(cluster.server, options.env)
+  return {
+    ...found,
+    cluster: { ...cluster, proxyUrl },
+    user: { ...user, impersonate: asWhom(options, user) },
+  }
+}
+
+function asWhom(
+  { as, asGroups = [] }: KubeconfigOptions,
+  { impersonate }: KubeUser,
+): KubeUser['impersonate'] {
+  if (as !== undefined) return { user: as, uid: undefined, groups: asGroups, extra: {} }
+  if (asGroups.length === 0) return impersonate
+  if (impersonate !== undefined) return { ...impersonate, groups: asGroups }
+  throw new UserError('IMPERSONATION_INVALID', '--as-group needs --as: groups alone are nobody', {
+    hint: 'Add --as USER.',
+    exitCode: exitCode.usage,
+  })
+}
+
+function findContext(options: KubeconfigOptions): KubeContext {
   const files = filesOf(options)
   const found = files.filter((file) => existsSync(file))
   if (found.length === 0 && options.kubeconfig === undefined && options.context === undefined) {
@@ -80,50 +109,6 @@ function filesOf({ env, cwd, kubeconfig }: KubeconfigOptions): string[] {
   if (listed.length > 0) return [...new Set(listed)].map((file) => resolve(cwd, file))
   return [join(env['HOME'] ?? env['USERPROFILE'] ?? cwd, '.kube', 'config')]
 }
-
-const text = z.string().nullish()
-const clusterSchema = z.object({
-  server: text,
-  'certificate-authority': text,
-  'certificate-authority-data': text,
-  'insecure-skip-tls-verify': z.boolean().nullish(),
-  'tls-server-name': text,
-  'proxy-url': text,
-})
-const execSchema = z.object({
-  apiVersion: z.string(),
-  command: z.string().min(1),
-  args: z.array(z.string()).nullish(),
-  env: z.array(z.object({ name: z.string(), value: z.string() })).nullish(),
-  interactiveMode: z.enum(['Never', 'IfAvailable', 'Always']).nullish(),
-  provideClusterInfo: z.boolean().nullish(),
-  installHint: text,
-})
-const userSchema = z.object({
-  'client-certificate': text,
-  'client-certificate-data': text,
-  'client-key': text,
-  'client-key-data': text,
-  token: text,
-  tokenFile: text,
-  username: text,
-  password: text,
-  as: text,
-  'as-uid': text,
-  'as-groups': z.array(z.string()).nullish(),
-  'as-user-extra': z.record(z.string(), z.array(z.string())).nullish(),
-  exec: execSchema.nullish(),
-  'auth-provider': z
-    .object({ name: z.string(), config: z.record(z.string(), z.string()).nullish() })
-    .nullish(),
-})
-const contextSchema = z.object({ cluster: text, user: text, namespace: text })
-const kubeconfigSchema = z.object({
-  'current-context': text,
-  clusters: z.array(z.object({ name: z.string(), cluster: clusterSchema.nullish() })).nullish(),
-  users: z.array(z.object({ name: z.string(), user: userSchema.nullish() })).nullish(),
-  contexts: z.array(z.object({ name: z.string(), context: contextSchema.nullish() })).nullish(),
-})
 
 interface Kubeconfig {
   readonly file: string

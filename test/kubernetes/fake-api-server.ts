@@ -8,6 +8,9 @@ export interface Asked {
   readonly method: string
   readonly path: string
   readonly authorization: string | undefined
+  /** Name, value, name, value: as they were sent. */
+  readonly rawHeaders: readonly string[]
+  readonly contentType: string | undefined
   readonly body: { readonly spec?: Record<string, unknown> } | undefined
 }
 
@@ -33,6 +36,8 @@ export async function startFakeApiServer(answer: Answer): Promise<FakeApiServer>
         method: request.method ?? '',
         path: request.url ?? '',
         authorization: request.headers.authorization,
+        rawHeaders: request.rawHeaders,
+        contentType: request.headers['content-type'],
         body: body === '' ? undefined : (JSON.parse(body) as Asked['body']),
       }
       asked.push(one)
@@ -86,6 +91,29 @@ export function contextFor(url: string, user: Partial<KubeUser> = {}): KubeConte
       impersonate: undefined,
       ...user,
     },
+  }
+}
+
+/** Answers discovery of `v1` and `apps/v1` as a real API server does, and leaves the rest to another. */
+export function discovering(answer: Answer): Answer {
+  const resources = (...list: [name: string, kind: string, namespaced: boolean][]): object => ({
+    kind: 'APIResourceList',
+    resources: list.map(([name, kind, namespaced]) => ({ name, kind, namespaced, verbs: ['get'] })),
+  })
+  const core = resources(
+    ['configmaps', 'ConfigMap', true],
+    ['namespaces', 'Namespace', false],
+    ['pods', 'Pod', true],
+    ['pods/log', 'Pod', true],
+    ['pods/portforward', 'PodPortForwardOptions', true],
+    ['services', 'Service', true],
+  )
+  return (asked, response, request) => {
+    if (asked.path === '/api/v1') return reply(response, 200, core)
+    if (asked.path === '/apis/apps/v1') {
+      return reply(response, 200, resources(['statefulsets', 'StatefulSet', true]))
+    }
+    return answer(asked, response, request)
   }
 }
 

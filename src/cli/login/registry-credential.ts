@@ -3,6 +3,7 @@ import { CredentialSource } from '../../cluster/credential-source.ts'
 import { credentialKind, type KubeContext } from '../../cluster/kube-context.ts'
 import { readClaims } from '../../cluster/unverified-jwt.ts'
 import { exitCode, UserError } from '../../user-error.ts'
+import { explainFault } from '../cluster/cluster-problem.ts'
 import type { Env } from './engine.ts'
 
 /** The audience of tokens that are meant for the registry. */
@@ -125,32 +126,11 @@ function expired(context: KubeContext, until: number): UserError {
 }
 
 function explained(error: unknown, context: KubeContext, namespace: string, name: string): unknown {
-  if (!(error instanceof ClusterFault)) return error
-  const { kind, status, message } = error
-  const options = { cause: error }
-  if (kind === 'unreachable' || kind === 'busy') {
-    return new UserError('CLUSTER_UNREACHABLE', message, {
-      hint: `Context "${context.name}"; kubectl version shows whether its API server answers.`,
-      exitCode: exitCode.unreachable,
-      ...options,
+  if (error instanceof ClusterFault && error.status === 404) {
+    return new UserError('SERVICE_ACCOUNT_MISSING', `there is no service account ${namespace}/${name}`, {
+      cause: error,
     })
   }
-  if (kind === 'unauthorized' || kind === 'forbidden') {
-    return new UserError('CLUSTER_NOT_PERMITTED', message, {
-      hint:
-        kind === 'forbidden'
-          ? `You need "create" on serviceaccounts/token of ${name} in namespace ${namespace}.`
-          : `The API server does not know the credential of context "${context.name}".`,
-      exitCode: exitCode.notPermitted,
-      ...options,
-    })
-  }
-  if (status === 404) {
-    return new UserError(
-      'SERVICE_ACCOUNT_MISSING',
-      `there is no service account ${namespace}/${name}`,
-      options,
-    )
-  }
-  return new UserError('CLUSTER_REFUSED', message, options)
+  const needs = `You need "create" on serviceaccounts/token of ${name} in namespace ${namespace}.`
+  return explainFault(error, context, needs)
 }

@@ -1,0 +1,56 @@
+import type { ClusterConnection } from './cluster-connection.ts'
+import { ClusterFault } from './cluster-fault.ts'
+
+/** How the API server serves a kind. */
+export interface ApiResource {
+  /** `/apis/apps/v1`. */
+  readonly root: string
+  /** `statefulsets`. */
+  readonly plural: string
+  readonly namespaced: boolean
+}
+
+/** Which kinds are served, and where: the API's discovery, asked once per group and version. */
+export class ApiResources {
+  readonly #connection: ClusterConnection
+  readonly #known = new Map<string, Promise<ReadonlyMap<string, ApiResource>>>()
+
+  constructor(connection: ClusterConnection) {
+    this.#connection = connection
+  }
+
+  /** Undefined: the server does not know the kind, asked anew. Rejects with ClusterFault. */
+  async find(apiVersion: string, kind: string): Promise<ApiResource | undefined> {
+    const known = this.#known.get(apiVersion)
+    const found = (await known?.catch(() => undefined))?.get(kind)
+    if (found !== undefined) return found
+    // Another may have begun to ask meanwhile.
+    if (this.#known.get(apiVersion) === known) this.#ask(apiVersion)
+    return (await this.#known.get(apiVersion))?.get(kind)
+  }
+
+  #ask(apiVersion: string): void {
+    const asked = this.#discover(apiVersion)
+    this.#known.set(apiVersion, asked)
+    asked.catch(() => {
+      if (this.#known.get(apiVersion) === asked) this.#known.delete(apiVersion)
+    })
+  }
+
+  async #discover(apiVersion: string): Promise<ReadonlyMap<string, ApiResource>> {
+    const root = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`
+    try {
+      const { text } = await this.#connection.request({ method: 'GET', path: root })
+      const { resources } = JSON.parse(text) as {
+        resources: readonly { name: string; kind: string; namespaced: boolean }[]
+      }
+      const own = resources.filter(({ name }) => !name.includes('/'))
+      return new Map(
+        own.map(({ name, kind, namespaced }) => [kind, { root, plural: name, namespaced }] as const),
+      )
+    } catch (error) {
+      if (error instanceof ClusterFault && error.status === 404) return new Map()
+      throw error
+    }
+  }
+}

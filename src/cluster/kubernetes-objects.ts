@@ -1,0 +1,271 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { ApiResources, type ApiResource } from './api-resources.ts'
+import { connectCluster, type ClusterConnection, type ConnectionOptions } from './cluster-connection.ts'
+import { ClusterFault } from './cluster-fault.ts'
+import {
+  ApplyConflict,
+  type ApplyOptions,
+  type ClusterObjects,
+  type KubeObject,
+  type KubeReference,
+  type KubeSelection,
+  type OwnRight,
+} from './cluster-objects.ts'
+import { watchObjects, type ObjectPage, type WatchListeners } from './object-watch.ts'
+
+/** To be closed: its connections keep the process alive for some seconds. */
+export interface OpenClusterObjects extends ClusterObjects {
+  readonly connection: ClusterConnection
+  close(): Promise<void>
+}
+
+/** A request has 30 s when `timeout` is not given, a watch no limit at all. */
+export async function connectObjects(options: ConnectionOptions): Promise<OpenClusterObjects> {
+  return new KubernetesObjects(await connectCluster({ timeout: 30_000, ...options }))
+}
+
+const manager = 'trow'
+/** Objects of one page of a list. */
+const pageSize = 500
+/** Seconds until the API server ends a watch: shorter than the client library waits for a word (300 s). */
+const watchTime = 240
+/** How long an apply waits for a kind that is not served yet, as after its CustomResourceDefinition. */
+const kindPatience = { attempts: 30, pause: 500 }
+
+class KubernetesObjects implements OpenClusterObjects {
+  readonly server: string
+  readonly connection: ClusterConnection
+  readonly #resources: ApiResources
+
+  constructor(connection: ClusterConnection) {
+    this.connection = connection
+    this.server = connection.server
+    this.#resources = new ApiResources(connection)
+  }
+
+  async version(): Promise<{ readonly gitVersion: string; readonly clock: number | undefined }> {
+    const { text, headers } = await this.connection.request({ method: 'GET', path: '/version' })
+    const clock = Date.parse(headers['date'] ?? '')
+    const { gitVersion } = JSON.parse(text) as { gitVersion: string }
+    return { gitVersion, clock: Number.isNaN(clock) ? undefined : clock }
+  }
+
+  async get(reference: KubeReference): Promise<KubeObject | undefined> {
+    const resource = await this.#resources.find(reference.apiVersion, reference.kind)
+    if (resource === undefined) return undefined
+    return this.#unlessAbsent('GET', pathOf(resource, reference))
+  }
+
+  async list(selection: KubeSelection): Promise<readonly KubeObject[]> {
+    const resource = await this.#resources.find(selection.apiVersion, selection.kind)
+    return resource === undefined ? [] : (await this.#list(resource, selection)).items
+  }
+
+  async watch(selection: KubeSelection, listeners: WatchListeners, signal: AbortSignal): Promise<void> {
+    const resource = async (): Promise<ApiResource> => {
+      const found = await this.#resources.find(selection.apiVersion, selection.kind)
+      return found ?? Promise.reject(this.#unknownKind(selection))
+    }
+    const source = {
+      list: async () => this.#list(await resource(), selection, signal),
+      changes: async (resourceVersion: string) => {
+        const query = queryOf(selection, {
+          watch: '1',
+          allowWatchBookmarks: 'true',
+          resourceVersion,
+          timeoutSeconds: String(watchTime),
+        })
+        const path = `${collectionOf(await resource(), selection.namespace)}?${query.toString()}`
+        return this.connection.stream({ method: 'GET', path, signal })
+      },
+    }
+    await watchObjects(source, listeners, signal)
+  }
+
+  async apply(object: KubeObject, { dryRun = false, force = false }: ApplyOptions = {}): Promise<KubeObject> {
+    const reference: KubeReference = {
+      apiVersion: object.apiVersion,
+      kind: object.kind,
+      name: object.metadata.name,
+      namespace: object.metadata.namespace,
+    }
+    const resource = await this.#servedKind(reference)
+    const query = new URLSearchParams({
+      fieldManager: manager,
+      force: String(force),
+      ...(dryRun ? { dryRun: 'All' } : {}),
+    })
+    try {
+      const { text } = await this.connection.request({
+        method: 'PATCH',
+        path: `${pathOf(resource, reference)}?${query.toString()}`,
+        body: object,
+        contentType: 'application/apply-patch+yaml',
+      })
+      return JSON.parse(text) as KubeObject
+    } catch (error) {
+      throw conflictOf(error, reference) ?? error
+    }
+  }
+
+  async patch(reference: KubeReference, patch: object): Promise<KubeObject | undefined> {
+    const resource = await this.#resources.find(reference.apiVersion, reference.kind)
+    if (resource === undefined) return undefined
+    const path = `${pathOf(resource, reference)}?fieldManager=${manager}`
+    return this.#unlessAbsent('PATCH', path, patch, 'application/merge-patch+json')
+  }
+
+  async delete(reference: KubeReference, { uid }: { readonly uid?: string } = {}): Promise<boolean> {
+    const resource = await this.#resources.find(reference.apiVersion, reference.kind)
+    if (resource === undefined) return false
+    const options = {
+      apiVersion: 'v1',
+      kind: 'DeleteOptions',
+      propagationPolicy: 'Background',
+      ...(uid === undefined ? {} : { preconditions: { uid } }),
+    }
+    return (await this.#unlessAbsent('DELETE', pathOf(resource, reference), options)) !== undefined
+  }
+
+  async may({ verb, group, resource, namespace, name }: OwnRight): Promise<boolean> {
+    const [plural, subresource] = resource.split('/')
+    const resourceAttributes = { verb, group, resource: plural, subresource, namespace, name }
+    const { text } = await this.connection.request({
+      method: 'POST',
+      path: '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews',
+      body: {
+        apiVersion: 'authorization.k8s.io/v1',
+        kind: 'SelfSubjectAccessReview',
+        spec: { resourceAttributes },
+      },
+    })
+    const { status } = JSON.parse(text) as { status?: { allowed?: boolean; denied?: boolean } }
+    return status?.allowed === true && status.denied !== true
+  }
+
+  async log(
+    { namespace, name, container }: Parameters<ClusterObjects['log']>[0],
+    { lines, previous = false }: Parameters<ClusterObjects['log']>[1],
+  ): Promise<string | undefined> {
+    const query = new URLSearchParams({
+      tailLines: String(lines),
+      previous: String(previous),
+      ...(container === undefined ? {} : { container }),
+    })
+    const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(name)}/log?${query.toString()}`
+    try {
+      return (await this.connection.request({ method: 'GET', path, accept: '*/*' })).text
+    } catch (error) {
+      // 400: the container has not started, or has no previous run.
+      if (error instanceof ClusterFault && (error.status === 404 || error.status === 400)) return undefined
+      throw error
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.connection.close()
+  }
+
+  async #list(resource: ApiResource, selection: KubeSelection, signal?: AbortSignal): Promise<ObjectPage> {
+    const items: KubeObject[] = []
+    let next = ''
+    let expired = 0
+    for (;;) {
+      const query = queryOf(selection, {
+        limit: String(pageSize),
+        ...(next === '' ? {} : { continue: next }),
+      })
+      try {
+        const { text } = await this.connection.request({
+          method: 'GET',
+          path: `${collectionOf(resource, selection.namespace)}?${query.toString()}`,
+          ...(signal === undefined ? {} : { signal }),
+        })
+        const page = JSON.parse(text) as ListAnswer
+        const { apiVersion, kind } = selection
+        for (const item of page.items ?? []) items.push({ ...item, apiVersion, kind })
+        next = page.metadata.continue ?? ''
+        if (next === '') return { items, resourceVersion: page.metadata.resourceVersion }
+      } catch (error) {
+        // The snapshot of the earlier pages is gone: begin again.
+        const again = error instanceof ClusterFault && error.status === 410 && next !== ''
+        if (!again || ++expired > 3) throw error
+        items.length = 0
+        next = ''
+      }
+    }
+  }
+
+  async #servedKind(reference: KubeReference): Promise<ApiResource> {
+    for (let attempt = 1; ; attempt++) {
+      const found = await this.#resources.find(reference.apiVersion, reference.kind)
+      if (found !== undefined) return found
+      if (attempt === kindPatience.attempts) throw this.#unknownKind(reference)
+      await sleep(kindPatience.pause)
+    }
+  }
+
+  #unknownKind({ apiVersion, kind }: Pick<KubeReference, 'apiVersion' | 'kind'>): ClusterFault {
+    return new ClusterFault('refused', `${this.server} does not serve ${kind} of ${apiVersion}`, {
+      status: 404,
+    })
+  }
+
+  async #unlessAbsent(
+    method: 'GET' | 'PATCH' | 'DELETE',
+    path: string,
+    body?: object,
+    contentType?: string,
+  ): Promise<KubeObject | undefined> {
+    try {
+      const { text } = await this.connection.request({
+        method,
+        path,
+        body,
+        ...(contentType === undefined ? {} : { contentType }),
+      })
+      return JSON.parse(text) as KubeObject
+    } catch (error) {
+      if (error instanceof ClusterFault && error.status === 404) return undefined
+      throw error
+    }
+  }
+}
+
+interface ListAnswer {
+  readonly metadata: { readonly resourceVersion: string; readonly continue?: string }
+  readonly items: readonly KubeObject[] | null
+}
+
+function collectionOf({ root, plural, namespaced }: ApiResource, namespace: string | undefined): string {
+  const within = namespaced && namespace !== undefined ? `/namespaces/${encodeURIComponent(namespace)}` : ''
+  return `${root}${within}/${plural}`
+}
+
+function pathOf(resource: ApiResource, { kind, name, namespace }: KubeReference): string {
+  if (resource.namespaced && namespace === undefined) throw new Error(`${kind} ${name} needs a namespace`)
+  return `${collectionOf(resource, namespace)}/${encodeURIComponent(name)}`
+}
+
+function queryOf(
+  { labelSelector, fieldSelector }: KubeSelection,
+  more: Readonly<Record<string, string>>,
+): URLSearchParams {
+  return new URLSearchParams({
+    ...(labelSelector === undefined ? {} : { labelSelector }),
+    ...(fieldSelector === undefined ? {} : { fieldSelector }),
+    ...more,
+  })
+}
+
+/** The causes name the manager only in words: `conflict with "kubectl" using apps/v1`. */
+function conflictOf(error: unknown, reference: KubeReference): ApplyConflict | undefined {
+  if (!(error instanceof ClusterFault) || error.status !== 409) return undefined
+  const owners = error.causes
+    .filter(({ reason }) => reason === 'FieldManagerConflict')
+    .map(({ message = '', field = '' }) => ({
+      manager: /conflicts? with "((?:[^"\\]|\\.)*)"/.exec(message)?.[1] ?? message,
+      field,
+    }))
+  return owners.length === 0 ? undefined : new ApplyConflict(reference, owners, { cause: error })
+}

@@ -5,12 +5,7 @@ import type { CrashTime } from './crash-time.ts'
 import { connectClient } from './http-client.ts'
 import { Lane } from './load.ts'
 import { randomNumbers, type RepositoryModel } from './model.ts'
-import {
-  startedServer,
-  startServer,
-  type ServerOptions,
-  type ServerProcess,
-} from '../support/server-process.ts'
+import { startServer, type ServerOptions, type ServerProcess } from '../support/server-process.ts'
 import { verifyRepository } from './verify.ts'
 
 export interface CampaignResult {
@@ -54,7 +49,13 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
   for (let round = 0; round < options.rounds && !options.until?.(result); round++) {
     const settings = options.server(round)
     const server = await startServer(settings)
-    if (!('died' in server)) {
+    if ('died' in server) {
+      // One with a planned crash may meet it while it starts.
+      if (settings.preload === undefined) {
+        result.losses.push(notStarted(round - 1, server.died))
+        break
+      }
+    } else {
       // A server that runs as it is delivered is checked before it is loaded; another one is checked afterwards.
       if (round > 0 && settings.preload === undefined)
         await verify(server, options, { round: round - 1, lanes, crash: last }, result)
@@ -121,12 +122,35 @@ async function verifyAfterCrash(
   result: CampaignResult,
 ): Promise<void> {
   const { data, args } = options.server(crashed.round)
-  const server = await startedServer({ data, ...(args ? { args } : {}) })
+  const server = await startServer({ data, ...(args ? { args } : {}) })
+  if ('died' in server) {
+    result.losses.push(notStarted(crashed.round, server.died))
+    return
+  }
   await verify(server, options, crashed, result)
   await server.stop()
 }
 
+function notStarted(round: number, output: string): string {
+  return `round ${round}: the server does not start again: ${output}`
+}
+
 async function verify(
+  server: ServerProcess,
+  options: CampaignOptions,
+  crashed: Crashed,
+  result: CampaignResult,
+): Promise<void> {
+  try {
+    await compare(server, options, crashed, result)
+  } catch (error) {
+    // It would keep its folder, and what stands on it, from being removed.
+    await server.kill()
+    throw error
+  }
+}
+
+async function compare(
   server: ServerProcess,
   options: CampaignOptions,
   { round, lanes, crash }: Crashed,

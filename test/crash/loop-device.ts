@@ -63,7 +63,7 @@ export class LoopDevice {
         await execute('umount', [this.mountPoint])
         return
       } catch (error) {
-        if (attempt === 50) throw error
+        if (attempt === 200) throw error
         await new Promise((resolve) => setTimeout(resolve, 50))
       }
     }
@@ -88,7 +88,8 @@ export class LoopDevice {
   }
 
   async destroy(): Promise<void> {
-    await execute('umount', [this.mountPoint]).catch(() => undefined)
+    // What was there a moment ago may still hold it; nothing is mounted where a cut ended badly.
+    await this.unmount().catch(() => undefined)
     await rm(this.#folder, { recursive: true, force: true })
   }
 }

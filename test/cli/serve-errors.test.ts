@@ -6,9 +6,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, suite, test } from 'node:test'
+import { claimPort } from '../../src/cli/serve/claim-port.ts'
 import { checkClock } from '../../src/cli/serve/clock-check.ts'
 import { missing } from '../requirements.ts'
-import { runTrow, startedServer } from '../support/server-process.ts'
+import { runTrow, startedServer, startServer } from '../support/server-process.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'trow-errors-'))
 after(() => rmSync(root, { recursive: true, force: true }))
@@ -45,6 +46,21 @@ suite('trow serve says in one line what is wrong', () => {
     const { host } = new URL(server.url)
     await refused(['--data', newFolder(), '--listen', host], 'PORT_TAKEN', /Choose another/)
     await server.stop()
+  })
+
+  test('another server that is told the same port at the same instant', async () => {
+    const claim = await claimPort('127.0.0.1', 0, { shared: process.platform === 'linux' })
+    await claim.release()
+    const listen = ['--listen', `127.0.0.1:${claim.port}`]
+    const starts = [1, 2].map(() => startServer({ data: newFolder(), args: listen }))
+    const [failed, ...others] = (await Promise.all(starts)).sort((a) => ('died' in a ? -1 : 1))
+    for (const server of others) if (!('died' in server)) await server.stop()
+    if (failed === undefined || !('died' in failed)) {
+      await failed?.stop()
+      assert.fail('both listen: each gets half of the connections')
+    }
+    assert.match(failed.died, /PORT_TAKEN/)
+    assert.ok(!others.some((server) => 'died' in server), 'one of them serves')
   })
 
   test('a folder that is being served', async () => {

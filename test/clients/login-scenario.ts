@@ -37,7 +37,8 @@ export interface LoginFixture {
   /** Of that image's manifest. */
   readonly digest: string
   session(account?: Account): Session
-  close(): Promise<void>
+  /** Returns what the server has answered to every request. */
+  close(): Promise<string>
 }
 
 /** How a tool does what every registry client does. Each throws what the tool printed where it fails. */
@@ -70,12 +71,15 @@ const mistaken: Account = { name: 'puller', password: 'not-it' }
 export async function openLoginFixture(): Promise<LoginFixture> {
   const folder = join(tmpdir(), `trow-logins-${randomBytes(6).toString('hex')}`)
   mkdirSync(folder)
-  const gated = await startGated({
-    access: [
-      ...roleRules,
-      { who: ['authenticated'], repositories: ['public/**'], actions: ['pull', 'list'] },
-    ],
-  })
+  const gated = await startGated(
+    {
+      access: [
+        ...roleRules,
+        { who: ['authenticated'], repositories: ['public/**'], actions: ['pull', 'list'] },
+      ],
+    },
+    ['--access-log=on'],
+  )
   const image = join(folder, 'image')
   let homes = 0
   return {
@@ -97,6 +101,7 @@ export async function openLoginFixture(): Promise<LoginFixture> {
     async close() {
       await gated.close()
       rmSync(folder, { recursive: true, force: true })
+      return gated.server.output()
     },
   }
 }
@@ -121,9 +126,11 @@ export function suiteOfLogin<Tool extends LoginTool>(
       const keeper = loggedIn(admin)
       for (const repository of ['public/app', 'team/kept']) tool.push(keeper, repository)
     })
-    after(async () => {
+    after(async (context) => {
       await tool?.close?.()
-      await fixture?.close()
+      const answers = await fixture?.close()
+      // What a tool prints when it is refused seldom says what it had been told before.
+      if (!context.passed) console.error(`the server of the login with ${name}:\n${answers}`)
     })
 
     test('a wrong password is refused', () => {

@@ -1,15 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { askServer, readEvents } from '../../src/cli/control/control-client.ts'
 import type { FsckEvent } from '../../src/registry/fsck.ts'
+import type { CrashTime } from './crash-time.ts'
 import { connectClient } from './http-client.ts'
 import { Lane } from './load.ts'
 import { randomNumbers, type RepositoryModel } from './model.ts'
-import {
-  startedServer,
-  startServer,
-  type ServerOptions,
-  type ServerProcess,
-} from '../support/server-process.ts'
+import { startServer, type ServerOptions, type ServerProcess } from '../support/server-process.ts'
 import { verifyRepository } from './verify.ts'
 
 export interface CampaignResult {
@@ -30,7 +26,7 @@ export interface CampaignOptions {
    * Ends the server in round `round`; returns when it is gone and the data folder can be used again. After
    * `deafen` no reply counts any more.
    */
-  crash(server: ServerProcess, round: number, deafen: () => void): Promise<void>
+  crash(server: ServerProcess, round: number, deafen: () => void): Promise<CrashTime>
   /** How the server of round `round` is started. A server with a planned crash ends by itself. */
   server(round: number): ServerOptions
   /** Every tenth time all is pulled again, not only what is new; fsck reads every byte each time. */
@@ -45,6 +41,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
   const result: CampaignResult = { crashes: 0, acknowledged: 0, reads: 0, refused: 0, losses: [] }
   const random = randomNumbers(options.seed)
   let reported = 0
+  let last: CrashTime | undefined
   const lanes = Array.from(
     { length: options.lanes },
     (_, i) => new Lane(i, randomNumbers(options.seed * 31 + i)),
@@ -52,10 +49,17 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
   for (let round = 0; round < options.rounds && !options.until?.(result); round++) {
     const settings = options.server(round)
     const server = await startServer(settings)
-    if (!('died' in server)) {
+    if ('died' in server) {
+      // One with a planned crash may meet it while it starts.
+      if (settings.preload === undefined) {
+        result.losses.push(notStarted(round - 1, server.died))
+        break
+      }
+    } else {
       // A server that runs as it is delivered is checked before it is loaded; another one is checked afterwards.
-      if (round > 0 && settings.preload === undefined) await verify(server, options, round - 1, lanes, result)
-      await loadAndCrash(
+      if (round > 0 && settings.preload === undefined)
+        await verify(server, options, { round: round - 1, lanes, crash: last }, result)
+      last = await loadAndCrash(
         server,
         lanes,
         random() * options.upTo,
@@ -65,7 +69,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     }
     result.crashes++
     if (settings.preload !== undefined || round === options.rounds - 1) {
-      await verifyAfterCrash(options, round, lanes, result)
+      await verifyAfterCrash(options, { round, lanes, crash: last }, result)
     }
     for (const loss of result.losses.slice(reported)) options.report?.(`LOST ${loss}`)
     reported = result.losses.length
@@ -85,9 +89,9 @@ async function loadAndCrash(
   server: ServerProcess,
   lanes: readonly Lane[],
   milliseconds: number,
-  crash: (server: ServerProcess, deafen: () => void) => Promise<void>,
+  crash: (server: ServerProcess, deafen: () => void) => Promise<CrashTime>,
   result: CampaignResult,
-): Promise<void> {
+): Promise<CrashTime> {
   const client = connectClient(server.url, lanes.length)
   let over = false
   const work = lanes.map((lane) =>
@@ -98,35 +102,67 @@ async function loadAndCrash(
       }),
   )
   await Promise.race([sleep(milliseconds), server.exited])
-  await crash(server, () => client.deafen())
+  const time = await crash(server, () => client.deafen())
   over = true
   await Promise.all(work)
   client.close()
+  return time
+}
+
+interface Crashed {
+  readonly round: number
+  readonly lanes: readonly Lane[]
+  /** Undefined: before anything was under load. */
+  readonly crash: CrashTime | undefined
 }
 
 async function verifyAfterCrash(
   options: CampaignOptions,
-  round: number,
-  lanes: readonly Lane[],
+  crashed: Crashed,
   result: CampaignResult,
 ): Promise<void> {
-  const { data, args } = options.server(round)
-  const server = await startedServer({ data, ...(args ? { args } : {}) })
-  await verify(server, options, round, lanes, result)
+  const { data, args } = options.server(crashed.round)
+  const server = await startServer({ data, ...(args ? { args } : {}) })
+  if ('died' in server) {
+    result.losses.push(notStarted(crashed.round, server.died))
+    return
+  }
+  await verify(server, options, crashed, result)
   await server.stop()
+}
+
+function notStarted(round: number, output: string): string {
+  return `round ${round}: the server does not start again: ${output}`
 }
 
 async function verify(
   server: ServerProcess,
   options: CampaignOptions,
-  round: number,
-  lanes: readonly Lane[],
+  crashed: Crashed,
+  result: CampaignResult,
+): Promise<void> {
+  try {
+    await compare(server, options, crashed, result)
+  } catch (error) {
+    // It would keep its folder, and what stands on it, from being removed.
+    await server.kill()
+    throw error
+  }
+}
+
+async function compare(
+  server: ServerProcess,
+  options: CampaignOptions,
+  { round, lanes, crash }: Crashed,
   result: CampaignResult,
 ): Promise<void> {
   const client = connectClient(server.url)
   const repositories = lanes.flatMap((lane) => lane.repositories)
   const problems = await Promise.all(
-    repositories.map((model) => verifyAll(client, model, options.readEverything && round % 10 === 9)),
+    repositories.map((model) => {
+      if (options.readEverything && round % 10 === 9) readAll(model)
+      return verifyRepository(client, model, crash)
+    }),
   )
   client.close()
   result.losses.push(...problems.flat().map((problem) => `round ${round}: ${problem}`))
@@ -137,13 +173,8 @@ async function verify(
   }
 }
 
-async function verifyAll(
-  client: ReturnType<typeof connectClient>,
-  model: RepositoryModel,
-  readEverything: boolean,
-): Promise<string[]> {
-  if (readEverything) for (const manifest of model.manifests.values()) manifest.fresh = true
-  return verifyRepository(client, model)
+function readAll(model: RepositoryModel): void {
+  for (const manifest of model.manifests.values()) manifest.fresh = true
 }
 
 function count(lanes: readonly Lane[], what: 'acknowledged' | 'reads' | 'refused'): number {

@@ -1,9 +1,12 @@
 import http from 'node:http'
+import { monotonicNow } from './crash-time.ts'
 
 export interface Answer {
   readonly status: number
   readonly headers: http.IncomingHttpHeaders
   readonly body: Buffer
+  /** When all of it was here, as in CrashTime. */
+  readonly at: number
 }
 
 /** Thrown when no whole answer came: nobody knows whether the request took effect. */
@@ -15,10 +18,7 @@ export interface Client {
     path: string,
     options?: { headers?: http.OutgoingHttpHeaders; body?: Uint8Array; chunked?: boolean },
   ): Promise<Answer>
-  /**
-   * From now on every answer counts as none. With the power a real machine's replies are cut off too; a disk that
-   * goes from under a running server lets it still reply, and ext4 then takes some flushes for done that are not.
-   */
+  /** From now on every answer counts as none: with the power a real machine's replies are cut off too (LoopDevice). */
   deafen(): void
   close(): void
 }
@@ -47,6 +47,7 @@ export function connectClient(url: string, sockets = 16): Client {
                 status: response.statusCode ?? 0,
                 headers: response.headers,
                 body: Buffer.concat(chunks),
+                at: monotonicNow(),
               })
             })
             response.on('error', () => reject(new Unanswered('cut')))

@@ -1,4 +1,5 @@
 import { runCampaign, type CampaignResult } from './campaign.ts'
+import { timed } from './crash-time.ts'
 
 /** Points that no signal from outside can aim at; `hook.ts` stops the process exactly there. */
 export const namedPoints = [
@@ -28,7 +29,7 @@ export async function randomKills(
     rounds,
     readEverything: false,
     server: () => ({ data, args: busyCollector }),
-    crash: (server) => server.kill(),
+    crash: (server) => timed(() => server.kill()),
     ...(report ? { report } : {}),
   })
 }
@@ -59,7 +60,7 @@ export async function killsAtNamedPoints(
       const late = new Promise<'late'>((resolve) => (waiting = setTimeout(() => resolve('late'), 30_000)))
       if ((await Promise.race([server.exited, late])) === 'late') missed.push(hits[round] as string)
       clearTimeout(waiting)
-      await server.kill()
+      return timed(() => server.kill())
     },
     ...(report ? { report } : {}),
   })

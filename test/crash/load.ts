@@ -210,7 +210,7 @@ export class Lane {
     repository.pending = change
     const answer = await send()
     if (answer.status === success) {
-      applyChange(repository, change)
+      applyChange(repository, change, answer.at)
       this.counts.acknowledged++
     } else if (answer.status >= 500) {
       // Also "not now" and "full" may come of a commit that failed and is found again after the crash.

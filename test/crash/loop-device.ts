@@ -4,12 +4,32 @@ import { mkdir, mkdtemp, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import type { CrashTime } from './crash-time.ts'
 
 const execute = promisify(execFile)
+
+/** Prints "ready", waits for a line, shuts the file system of its argument down and prints when that began and ended. */
+const cut = `
+  use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC);
+  open(my $mount, "<", $ARGV[0]) or die $!;
+  my $flag = pack("L", 2);
+  $| = 1;
+  print "ready";
+  <STDIN>;
+  my $began = clock_gettime(CLOCK_MONOTONIC);
+  defined(ioctl($mount, 0x8004587D, $flag)) or die $!;
+  printf " %.6f %.6f", $began, clock_gettime(CLOCK_MONOTONIC);
+`
 
 /**
  * An ext4 file system of its own on a loop file, whose power can be cut: EXT4_IOC_SHUTDOWN with
  * EXT4_GOING_FLAGS_NOLOGFLUSH drops everything that was not flushed. Needs root.
+ *
+ * From the moment that the ioctl begins the kernel's word is worth nothing: it answers some fdatasync calls with
+ * success whose data it drops. Measured on Linux 6.18 with a program that only writes and flushes, in 300 cuts: of
+ * 647,770 flushes that were answered before the ioctl began none was lost; of 1,329 that were answered later 40 were,
+ * all of them appends, answered 1.5 to 70 ms after its beginning, 26 of them after its end. So only what was heard
+ * before it counts.
  */
 export class LoopDevice {
   readonly mountPoint: string
@@ -43,27 +63,33 @@ export class LoopDevice {
         await execute('umount', [this.mountPoint])
         return
       } catch (error) {
-        if (attempt === 50) throw error
+        if (attempt === 200) throw error
         await new Promise((resolve) => setTimeout(resolve, 50))
       }
     }
   }
 
-  /** Calls `now` at the instant of the cut: nothing that is heard afterwards was said before it. */
-  async cutPower(now = (): void => {}): Promise<void> {
-    const program =
-      'open(my $f, "<", $ARGV[0]) or die $!; my $flag = pack("L", 2); $| = 1; print "ready"; <STDIN>; defined(ioctl($f, 0x8004587D, $flag)) or die $!'
-    const child = spawn('perl', ['-e', program, this.mountPoint], { stdio: ['pipe', 'pipe', 'inherit'] })
+  /** Calls `now` just before the cut: what is heard afterwards counts no more. */
+  async cutPower(now = (): void => {}): Promise<CrashTime> {
+    const child = spawn('perl', ['-e', cut, this.mountPoint], { stdio: ['pipe', 'pipe', 'inherit'] })
+    let printed = ''
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (printed += text))
     const closed = once(child, 'close')
     await Promise.race([once(child.stdout, 'data'), closed])
     now()
     child.stdin.end('\n')
     const [code] = (await closed) as [number | null]
     if (code !== 0) throw new Error('the power could not be cut')
+    const [began = NaN, ended = NaN] = printed
+      .split(' ')
+      .slice(1)
+      .map((seconds) => Number(seconds) * 1000)
+    return { began, ended }
   }
 
   async destroy(): Promise<void> {
-    await execute('umount', [this.mountPoint]).catch(() => undefined)
+    // What was there a moment ago may still hold it; nothing is mounted where a cut ended badly.
+    await this.unmount().catch(() => undefined)
     await rm(this.#folder, { recursive: true, force: true })
   }
 }

@@ -6,6 +6,8 @@ export interface RepositoryModel {
   /** Acknowledged manifests by digest. */
   readonly manifests: Map<string, KnownManifest>
   readonly tags: Map<string, string>
+  /** When the last change of a digest or tag was acknowledged, as in CrashTime. */
+  readonly acknowledgedAt: Map<string, number>
   /** The one change that was sent and not answered when the server went away. */
   pending: PendingChange | undefined
 }
@@ -31,21 +33,29 @@ export type PendingChange =
   | { readonly kind: 'delete-manifest'; readonly digest: string }
 
 export function newRepository(name: string): RepositoryModel {
-  return { name, manifests: new Map(), tags: new Map(), pending: undefined }
+  return { name, manifests: new Map(), tags: new Map(), acknowledgedAt: new Map(), pending: undefined }
 }
 
-export function applyChange(model: RepositoryModel, change: PendingChange): void {
+/** `at`: when the server said so, in an answer or by what it showed after a crash. */
+export function applyChange(model: RepositoryModel, change: PendingChange, at: number): void {
   switch (change.kind) {
     case 'put':
       model.manifests.set(change.digest, change.manifest)
       for (const tag of change.tags) model.tags.set(tag, change.digest)
+      for (const key of [change.digest, ...change.tags]) model.acknowledgedAt.set(key, at)
       return
     case 'delete-tag':
       model.tags.delete(change.tag)
+      model.acknowledgedAt.set(change.tag, at)
       return
     case 'delete-manifest':
       model.manifests.delete(change.digest)
-      for (const [tag, digest] of model.tags) if (digest === change.digest) model.tags.delete(tag)
+      model.acknowledgedAt.delete(change.digest)
+      for (const [tag, digest] of model.tags) {
+        if (digest !== change.digest) continue
+        model.tags.delete(tag)
+        model.acknowledgedAt.set(tag, at)
+      }
   }
 }
 

@@ -29,10 +29,11 @@ export async function powerCuts(options: PowerCutOptions): Promise<CampaignResul
         ...(without ? { env: { CRASH_WITHOUT: without }, preload: new URL('hook.ts', import.meta.url) } : {}),
       }),
       async crash(server, _round, deafen) {
-        await device.cutPower(deafen)
+        const time = await device.cutPower(deafen)
         await server.kill()
         await device.unmount()
         await device.mount()
+        return time
       },
       ...(without ? { until: (result) => result.losses.length > 0 } : {}),
       ...(options.report ? { report: options.report } : {}),

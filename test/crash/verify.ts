@@ -1,25 +1,35 @@
 import type { Client } from './http-client.ts'
+import { distanceText, monotonicNow, type CrashTime } from './crash-time.ts'
 import { applyChange, sha256, type KnownManifest, type RepositoryModel } from './model.ts'
 
 /**
  * Holds a repository against what was acknowledged. Returns every promise that was broken, in words; settles
  * the pending change by what the server shows, which must be all of it or nothing.
  */
-export async function verifyRepository(client: Client, model: RepositoryModel): Promise<string[]> {
+export async function verifyRepository(
+  client: Client,
+  model: RepositoryModel,
+  crash: CrashTime | undefined,
+): Promise<string[]> {
   const problems: string[] = []
+  const distance = (key: string): string => distanceText(model.acknowledgedAt.get(key), crash)
   const change = model.pending
   model.pending = undefined
-  if (change && (await happened(client, model, change, problems))) applyChange(model, change)
+  if (change && (await happened(client, model, change, problems))) applyChange(model, change, monotonicNow())
   for (const [tag, digest] of model.tags) {
     const answer = await client.request('HEAD', `/v2/${model.name}/manifests/${tag}`)
     const found = answer.headers['docker-content-digest']
     if (answer.status !== 200 || found !== digest) {
-      problems.push(`${model.name}:${tag} is ${answer.status} ${String(found)}, acknowledged ${digest}`)
+      problems.push(
+        `${model.name}:${tag} is ${answer.status} ${String(found)}, acknowledged ${digest}${distance(tag)}`,
+      )
     }
   }
   await verifyTagList(client, model, problems)
   for (const [digest, manifest] of model.manifests) {
-    await verifyManifest(client, model.name, digest, manifest, problems)
+    const found: string[] = []
+    await verifyManifest(client, model.name, digest, manifest, found)
+    for (const problem of found) problems.push(`${problem}${distance(digest)}`)
   }
   return problems
 }
@@ -60,8 +70,8 @@ async function happened(
 
 async function verifyTagList(client: Client, model: RepositoryModel, problems: string[]): Promise<void> {
   const answer = await client.request('GET', `/v2/${model.name}/tags/list`)
-  if (answer.status === 404 && model.tags.size === 0) return
-  const { tags } = JSON.parse(answer.body.toString()) as { tags: string[] }
+  // A repository that was lost as a whole lists nothing.
+  const { tags = [] } = JSON.parse(answer.body.toString()) as { tags?: string[] }
   const expected = [...model.tags.keys()].sort()
   if (tags.join() !== expected.join()) {
     problems.push(`${model.name} lists ${tags.join()}, acknowledged ${expected.join()}`)

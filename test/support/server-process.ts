@@ -28,6 +28,7 @@ export interface ServerProcess {
   /** SIGKILL, and wait until the process is gone. */
   kill(): Promise<void>
   stop(): Promise<void>
+  /** The end of its log, and of its access log where `args` ask for one; whole once it has stopped. */
   output(): string
 }
 
@@ -53,12 +54,14 @@ export async function startServer(
       'text',
       ...(options.args ?? []),
     ],
-    { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...options.env } },
+    { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...options.env } },
   )
   let output = ''
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    output = (output + text).slice(-20_000)
-  })
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      output = (output + text).slice(-100_000)
+    })
+  }
   const exited = once(child, 'close').then(() => undefined)
   const url = await Promise.race([listening(child), exited])
   if (url === undefined) return { died: output }

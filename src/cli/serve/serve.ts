@@ -37,7 +37,10 @@ export async function serve({ settings: given }: ResolvedSettings, terminal: Ter
 
   const tls = await openTls(settings, log)
   if (tls !== undefined) cleanup.defer(() => tls.close())
-  const port = await claimPort(host, settings.listen.port)
+  // Where the system cannot share a port among threads, one worker serves it.
+  const shared = process.platform === 'linux'
+  const { port, release } = await claimPort(host, settings.listen.port, { shared })
+  cleanup.defer(release)
   const generations = new Generations().buffer
   const writer = startThread('writer', {
     folder: folder.path,
@@ -61,8 +64,6 @@ export async function serve({ settings: given }: ResolvedSettings, terminal: Ter
   const beside = { settings, folder: folder.path, generations, logFormat }
   const { access, audit, authorities } = await startJudges(beside, { attachWriter, log, terminal, cleanup })
 
-  // Where the system cannot share a port among threads, one worker serves it.
-  const shared = process.platform === 'linux'
   const count = shared ? settings.workers : 1
   const budget = MemoryBudget.create(bodyBudget, count)
   const workers = new WorkerGroup({

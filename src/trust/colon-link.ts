@@ -1,5 +1,5 @@
 import { dirname, join } from 'node:path/posix'
-import { ownFile, ownLink, removeLink, removeMade, removeOwn, type Step } from './machine-edit.ts'
+import { ownFile, ownLink, removeLink, removeOwn, type Step } from './machine-edit.ts'
 import type { MachineFiles } from './machine-files.ts'
 
 const usualList = '/etc/containerd/certs.d:/etc/docker/certs.d'
@@ -27,7 +27,7 @@ export async function undoColonSteps(files: MachineFiles, list = usualList): Pro
     const note = noteOf(each)
     const removal = await removeOwn(files, note)
     if (removal.length === 0) continue
-    steps.push(...(await removeLink(files, each)), ...removal, ...(await removeMade(files, [note])))
+    steps.push(...(await removeLink(files, each)), ...removal)
   }
   return steps
 }

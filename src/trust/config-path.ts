@@ -1,7 +1,7 @@
 import { UserError } from '../user-error.ts'
 import { withConfigPath, withoutConfigPath } from './config-path-edit.ts'
 import { parseRelease, readContainerdConfig } from './containerd-config.ts'
-import { makeSteps, ownFile, removeMade, removeOwn, type Step } from './machine-edit.ts'
+import { makeSteps, ownFile, removeOwn, type Step } from './machine-edit.ts'
 import type { MachineFiles } from './machine-files.ts'
 import type { MachineOptions, NodeFacts, TrustChange } from './node-trust.ts'
 import { answers, hasSystemd, manageUnit } from './restart-runtime.ts'
@@ -53,7 +53,7 @@ export async function restoreConfigSteps(files: MachineFiles, facts: NodeFacts):
     const before = await files.read(path)
     if (before === undefined) continue
     const own = await removeOwn(files, path)
-    steps.push(...own, ...(own.length === 0 ? [] : await removeMade(files, [path])))
+    steps.push(...own)
     const text = withoutConfigPath(before)
     if (own.length === 0 && text !== before) steps.push({ kind: 'write', path, text, before })
   }

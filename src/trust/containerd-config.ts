@@ -6,6 +6,8 @@ import { isTable, parseToml, tableAt, type Toml } from './toml.ts'
 export interface ContainerdConfig {
   /** As containerd has it after imports and defaults; may be a list with colons; undefined: no folder is read. */
   readonly configPath: string | undefined
+  /** Whether a file says so, or it is the default of that version. */
+  readonly configured: boolean
   /** Pulls by containerd's client, which splits the list, rather than by the transfer service, which does not. */
   readonly localPull: boolean
   /** Deprecated mirrors and configs in config.toml: containerd refuses them together with a config_path. */
@@ -61,9 +63,10 @@ export async function readContainerdConfig(
   const given = registry['config_path']
   const mirrors = Object.keys(tableAt(registry, 'mirrors')).length > 0
   const configs = Object.keys(tableAt(registry, 'configs'))
+  const configured = typeof given === 'string' && given !== ''
   return {
-    configPath:
-      typeof given === 'string' && given !== '' ? given : mirrors ? undefined : defaultPath(release),
+    configured,
+    configPath: configured ? given : mirrors ? undefined : defaultPath(release),
     localPull: isLocalPull(images, registry, release),
     inlineRegistries: mirrors || configs.some((host) => 'tls' in tableAt(registry, 'configs', host)),
     cri: !disabled.some((name) => name === 'cri' || name === oldPlugin || name === newPlugin),

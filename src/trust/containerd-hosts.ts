@@ -1,6 +1,6 @@
 import { join } from 'node:path/posix'
 import type { MachineFiles } from './machine-files.ts'
-import { ownFile, removeMade, removeOwn, type Step } from './machine-edit.ts'
+import { ownFile, removeOwn, type Step } from './machine-edit.ts'
 import type { NodeTrust } from './node-trust.ts'
 import { tomlString } from './toml.ts'
 
@@ -54,11 +54,12 @@ export async function untrustSteps(
   hosts: readonly string[],
 ): Promise<Step[]> {
   const steps: Step[] = []
-  const all = hosts.flatMap((host) =>
-    ['hosts.toml', 'ca.crt'].map((name) => join(folder, hostFolder(host), name)),
-  )
-  for (const path of all) steps.push(...(await removeOwn(files, path)))
-  return [...steps, ...(await removeMade(files, all))]
+  for (const host of hosts) {
+    for (const name of ['hosts.toml', 'ca.crt']) {
+      steps.push(...(await removeOwn(files, join(folder, hostFolder(host), name))))
+    }
+  }
+  return steps
 }
 
 function clientPair({ certificate, key }: { readonly certificate: string; readonly key: string }): string {

@@ -1,12 +1,12 @@
 import { join } from 'node:path/posix'
 import { UserError } from '../user-error.ts'
 import { hostFolder } from './containerd-hosts.ts'
-import { ownFile, ownLink, removeLink, removeMade, removeOwn, type Step } from './machine-edit.ts'
+import { ownFile, ownLink, removeLink, removeOwn, type Step } from './machine-edit.ts'
 import type { MachineFiles } from './machine-files.ts'
 import type { NodeTrust, TrustChange } from './node-trust.ts'
 import { isOwn } from './ownership.ts'
 import { manageUnit } from './restart-runtime.ts'
-import { isTable, parseToml, tomlString } from './toml.ts'
+import { isTable, parseToml, tomlString, type Toml } from './toml.ts'
 
 const dropIns = '/etc/containers/registries.conf.d'
 const certificates = '/etc/containers/certs.d'
@@ -59,12 +59,10 @@ export async function undoCrioSteps(files: MachineFiles, hosts: readonly string[
     .filter((path) => !mine.includes(path))
   const kept = new Set((await Promise.all(others.map((path) => locationsOf(files, path)))).flat())
   const removals: Step[] = []
-  const written: string[] = []
   const locations = new Set<string>()
   for (const path of mine) {
     for (const location of await locationsOf(files, path)) if (!kept.has(location)) locations.add(location)
     removals.push(...(await removeOwn(files, path)))
-    written.push(path)
   }
   // What a killed run wrote before the drop-in that names it.
   if (kept.size === 0) for (const name of await files.list(certificates)) locations.add(name)
@@ -73,9 +71,15 @@ export async function undoCrioSteps(files: MachineFiles, hosts: readonly string[
     const ca = await removeOwn(files, join(folder, 'ca.crt'))
     if (ca.length === 0) continue
     removals.push(...(await clientSteps(files, folder, undefined)), ...ca)
-    written.push(join(folder, 'ca.crt'))
   }
-  return [...removals, ...(await removeMade(files, written))]
+  return removals
+}
+
+/** The prefixes of our drop-ins. */
+export async function crioHosts(files: MachineFiles): Promise<string[]> {
+  const paths = (await files.list(dropIns)).map((name) => join(dropIns, name))
+  const tables = await Promise.all(paths.map(async (path) => registriesOf(files, path)))
+  return tables.flat().flatMap(({ prefix }) => (typeof prefix === 'string' ? [prefix] : []))
 }
 
 /** registries.conf is read at the start and at SIGHUP; certificates at every connection. Throws UserError RUNTIME_NOT_RELOADED. */
@@ -92,14 +96,24 @@ function dropInOf(host: string): string {
   return join(dropIns, `50-trow-${hostFolder(host)}.conf`)
 }
 
-/** Those that a drop-in of ours names. */
+/** The locations that a drop-in of ours names. */
 async function locationsOf(files: MachineFiles, path: string): Promise<string[]> {
+  const tables = await registriesOf(files, path)
+  const mirrors = tables.flatMap(({ mirror }) => tablesIn(mirror))
+  return [...tables, ...mirrors].flatMap(({ location }) => (typeof location === 'string' ? [location] : []))
+}
+
+/** None of a file that is not ours, or has been tampered with. */
+async function registriesOf(files: MachineFiles, path: string): Promise<Toml[]> {
   const text = await files.read(path)
   if (text === undefined || !isOwn(text)) return []
-  const { registry } = parseToml(text)
-  const tables = (Array.isArray(registry) ? (registry as unknown[]) : []).filter(isTable)
-  const mirrors = tables
-    .flatMap(({ mirror }) => (Array.isArray(mirror) ? (mirror as unknown[]) : []))
-    .filter(isTable)
-  return [...tables, ...mirrors].flatMap(({ location }) => (typeof location === 'string' ? [location] : []))
+  try {
+    return tablesIn(parseToml(text)['registry'])
+  } catch {
+    return []
+  }
+}
+
+function tablesIn(value: unknown): Toml[] {
+  return Array.isArray(value) ? (value as unknown[]).filter(isTable) : []
 }

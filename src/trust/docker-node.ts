@@ -2,7 +2,7 @@ import { isIP } from 'node:net'
 import { join } from 'node:path/posix'
 import { exitCode, UserError } from '../user-error.ts'
 import { clientSteps } from './crio.ts'
-import { ownFile, removeMade, removeOwn, type Step } from './machine-edit.ts'
+import { ownFile, removeOwn, type Step } from './machine-edit.ts'
 import type { MachineFiles } from './machine-files.ts'
 import type { NodeTrust } from './node-trust.ts'
 import { lineMark } from './ownership.ts'
@@ -20,7 +20,7 @@ export async function dockerSteps(
   editHosts: boolean,
 ): Promise<Step[]> {
   const names = [...new Set(trust.hosts.map(nameOf))]
-  const [address] = trust.endpoints.map(addressOf).filter((each) => each !== undefined)
+  const [address] = trust.endpoints.flatMap((endpoint) => addressOf(endpoint, trust.hosts))
   const hosts = editHosts && address !== undefined ? await hostsSteps(files, names, address) : []
   if (!editHosts || address === undefined) throw needsHosts(editHosts)
   const steps: Step[] = []
@@ -40,13 +40,14 @@ export async function undoDockerSteps(files: MachineFiles, hosts: readonly strin
   if (before !== undefined && after !== undefined && after !== before) {
     steps.push({ kind: 'write', path, text: after, before })
   }
-  const written = hosts.map((host) => join(certificates, host, 'ca.crt'))
   for (const host of hosts) {
     const folder = join(certificates, host)
+    // With a hosts.toml it is containerd's folder.
+    if (await files.exists(join(folder, 'hosts.toml'))) continue
     const ca = await removeOwn(files, join(folder, 'ca.crt'))
     if (ca.length > 0) steps.push(...(await clientSteps(files, folder, undefined)), ...ca)
   }
-  return [...steps, ...(await removeMade(files, written))]
+  return steps
 }
 
 /** At the top of the file: there it needs no look at how the last line ends. */
@@ -85,11 +86,16 @@ function nameOf(host: string): string {
   return host.replace(/:\d+$/, '')
 }
 
-/** The address of an endpoint that listens on the registry's own port and is not loopback. */
-function addressOf(endpoint: string): string | undefined {
+/** The address of an endpoint that is not loopback and listens on the port that references have. */
+function addressOf(endpoint: string, hosts: readonly string[]): string[] {
   const address = endpoint.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1')
   const loopback = address.startsWith('127.') || address === '::1'
-  return isIP(address) === 0 || loopback ? undefined : address
+  const isReached = hosts.some((host) => portOf(host) === portOf(endpoint))
+  return isIP(address) === 0 || loopback || !isReached ? [] : [address]
+}
+
+function portOf(host: string): string {
+  return /:(\d+)$/.exec(host)?.[1] ?? '443'
 }
 
 function needsHosts(edit: boolean): UserError {

@@ -97,7 +97,7 @@ async function inspectContainerd(
     return { class: 'unsupported', folder: undefined, problems: [problem], address: undefined }
   }
   const { address } = config
-  const given = expanded(config.configPath, distribution) ?? fallbackFolder(distribution, config)
+  const given = folderOf(distribution, config)
   const facts = { address, config: config.file ?? path }
   if (given === undefined) {
     return { ...facts, class: 'unset', folder: usualFolder, problems: [configPathUnset(config, path)] }
@@ -117,15 +117,12 @@ async function inspectContainerd(
   return { ...facts, class: 'colon', folder, problems: [problem], configPath: given }
 }
 
-/** microk8s writes its folder with a variable of snap. */
-function expanded(configPath: string | undefined, { folder }: Distribution): string | undefined {
-  return configPath?.includes('$') === true ? folder : configPath
-}
-
-/** Distributions that generate the configuration give a folder that holds without one, and before the first start. */
-function fallbackFolder(distribution: Distribution, config: ContainerdConfig): string | undefined {
-  if (distribution.name === 'k0s') return k0sFolder
-  return config.file === undefined ? distribution.folder : undefined
+/** Distributions that generate the configuration have a folder that holds where it says nothing, and before the first start. */
+function folderOf(distribution: Distribution, config: ContainerdConfig): string | undefined {
+  if (distribution.name === 'k0s' && !config.configured) return k0sFolder
+  // microk8s writes its folder with a variable of snap.
+  const isOpen = config.file === undefined || config.configPath?.includes('$') === true
+  return isOpen && distribution.folder !== undefined ? distribution.folder : config.configPath
 }
 
 function configPathUnset(config: ContainerdConfig, path: string): TrustProblem {

@@ -1,4 +1,4 @@
-import { ownFile, removeMade, removeOwn, type Step } from './machine-edit.ts'
+import { ownFile, removeOwn, type Step } from './machine-edit.ts'
 import type { MachineFiles } from './machine-files.ts'
 import type { MachineOptions } from './node-trust.ts'
 
@@ -19,7 +19,7 @@ export async function k0sSteps(files: MachineFiles, node: MachineOptions['node']
 }
 
 export async function undoK0sSteps(files: MachineFiles): Promise<Step[]> {
-  return [...(await removeOwn(files, dropIn)), ...(await removeMade(files, [dropIn]))]
+  return removeOwn(files, dropIn)
 }
 
 async function isNew(files: MachineFiles, node: MachineOptions['node']): Promise<boolean> {

@@ -1,4 +1,4 @@
-import { chmod, chown, mkdir, open, rename, rm, rmdir, stat, symlink } from 'node:fs/promises'
+import { chmod, chown, mkdir, open, rename, rm, stat, symlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path/posix'
 import { exitCode, UserError } from '../user-error.ts'
 import type { MachineFiles } from './machine-files.ts'
@@ -9,8 +9,13 @@ import { foldersMade, isOwn, ownText } from './ownership.ts'
 export type Step =
   | { readonly kind: 'write'; readonly path: string; readonly text: string; readonly before?: string }
   | { readonly kind: 'link'; readonly path: string; readonly target: string; readonly before?: string }
-  | { readonly kind: 'remove'; readonly path: string; readonly before: string }
-  | { readonly kind: 'remove-folder'; readonly path: string }
+  /** Takes the folders along that were made for the file, as far as nothing else is in them. */
+  | {
+      readonly kind: 'remove'
+      readonly path: string
+      readonly before: string
+      readonly made: readonly string[]
+    }
 
 /** Names of unfinished work begin so; what a killed run left is cleared away by the next one. */
 const unfinished = '.trow-part'
@@ -21,8 +26,7 @@ export async function ownFile(files: MachineFiles, path: string, body: string): 
   const before = await files.read(path)
   if (target !== undefined || (before !== undefined && !isOwn(before))) throw foreign(path)
   if (before === undefined && (await files.exists(path))) throw foreign(path)
-  const made = before === undefined ? await missingFolders(files, path) : foldersMade(before)
-  const text = ownText(body, made)
+  const text = ownText(body, await foldersOf(files, path, before))
   if (text === before) return []
   return [{ kind: 'write', path, text, ...(before === undefined ? {} : { before }) }]
 }
@@ -38,23 +42,13 @@ export async function ownLink(files: MachineFiles, path: string, target: string)
 /** Takes a file of ours away; no step when there is none, or one of somebody else. */
 export async function removeOwn(files: MachineFiles, path: string): Promise<Step[]> {
   const before = (await files.linkTarget(path)) === undefined ? await files.read(path) : undefined
-  return before !== undefined && isOwn(before) ? [{ kind: 'remove', path, before }] : []
+  if (before === undefined || !isOwn(before)) return []
+  return [{ kind: 'remove', path, before, made: await foldersOf(files, path, before) }]
 }
 
 export async function removeLink(files: MachineFiles, path: string): Promise<Step[]> {
   const before = await files.linkTarget(path)
-  return before === undefined ? [] : [{ kind: 'remove', path, before }]
-}
-
-/** Takes away the folders that were made for these files, if nothing else is in them by then; deepest first. */
-export async function removeMade(files: MachineFiles, paths: readonly string[]): Promise<Step[]> {
-  const made = new Set<string>()
-  for (const path of paths) {
-    for (const folder of foldersMade((await files.read(path)) ?? '')) made.add(folder)
-  }
-  return [...made]
-    .sort((a, b) => b.split('/').length - a.split('/').length || a.localeCompare(b))
-    .map((path) => ({ kind: 'remove-folder', path }))
+  return before === undefined ? [] : [{ kind: 'remove', path, before, made: [] }]
 }
 
 /**
@@ -69,7 +63,6 @@ export async function makeSteps(
   const changes: TrustChange[] = []
   for (const step of steps) {
     if (!dryRun) await guarded(step.path, () => makeStep(files, step))
-    if (step.kind === 'remove-folder') continue
     const { path } = step
     if (step.kind === 'remove') changes.push({ action: 'remove', path, before: step.before })
     else {
@@ -83,7 +76,7 @@ export async function makeSteps(
 
 /** Clears away what a killed run left unfinished in the folders above these paths. */
 export async function clearUnfinished(files: MachineFiles, paths: readonly string[]): Promise<void> {
-  const folders = new Set(paths.flatMap((path) => [...foldersAbove(path)]))
+  const folders = new Set(['/', ...paths.flatMap((path) => [...foldersAbove(path)])])
   for (const folder of folders) {
     for (const name of await files.list(folder)) {
       if (!name.startsWith(unfinished)) continue
@@ -99,22 +92,31 @@ async function makeStep(files: MachineFiles, step: Step): Promise<void> {
       return put(files, step.path, (at) => writeWhole(at, step.text, files, step.path))
     case 'link':
       return put(files, step.path, (at) => symlink(step.target, at))
-    case 'remove': {
-      const path = await files.place(step.path)
-      await rm(path, { force: true })
-      return flushFolder(dirname(path))
-    }
-    case 'remove-folder': {
-      const path = await files.place(step.path)
-      try {
-        await rmdir(path)
-        await flushFolder(dirname(path))
-      } catch (error) {
-        const { code } = error as NodeJS.ErrnoException
-        if (code !== 'ENOTEMPTY' && code !== 'EEXIST' && code !== 'ENOENT' && code !== 'ENOTDIR') throw error
-      }
-    }
+    case 'remove':
+      return remove(files, step)
   }
+}
+
+/** Takes a file away, or the outermost folder that was made for it and holds nothing else; that, too, in one step. */
+async function remove(
+  files: MachineFiles,
+  { path, made }: Extract<Step, { readonly kind: 'remove' }>,
+): Promise<void> {
+  let top = path
+  for (const folder of foldersAbove(path)) {
+    const [only, ...others] = await files.list(folder)
+    if (!made.includes(folder) || only !== basename(top) || others.length > 0) break
+    top = folder
+  }
+  const at = await files.place(top)
+  if (top === path) await rm(at, { force: true })
+  else {
+    const work = join(dirname(at), unfinished)
+    await rm(work, { recursive: true, force: true })
+    await rename(at, work)
+    await rm(work, { recursive: true })
+  }
+  await flushFolder(dirname(at))
 }
 
 /** Has `fill` make something under another name and gives it its own in one step, new folders included. */
@@ -147,6 +149,21 @@ async function writeWhole(at: string, text: string, files: MachineFiles, path: s
   } finally {
     await handle.close()
   }
+}
+
+/** The folders above a file of ours that were, or are to be, made for it or for files of ours beside it; outermost first. */
+async function foldersOf(files: MachineFiles, path: string, text: string | undefined): Promise<string[]> {
+  const made = new Set(text === undefined ? await missingFolders(files, path) : foldersMade(text))
+  const parent = dirname(path)
+  const near = [join(parent, '*'), join(dirname(parent), '*', '*'), join(parent, '*', '*', '*')]
+  for (const pattern of near) {
+    for (const each of await files.glob(pattern)) {
+      if (!/^(ca\.crt|hosts\.toml|managed-by-trow|trow\.toml|50-trow-.*\.conf)$/.test(basename(each)))
+        continue
+      for (const folder of foldersMade((await files.read(each)) ?? '')) made.add(folder)
+    }
+  }
+  return [...foldersAbove(path)].filter((folder) => made.has(folder)).reverse()
 }
 
 /** The folders above a path that are not there, outermost first. */

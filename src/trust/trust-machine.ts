@@ -9,7 +9,14 @@ import { dockerSteps } from './docker-node.ts'
 import { k0sFolder, k0sSteps } from './k0s.ts'
 import { clearUnfinished, makeSteps, type Step } from './machine-edit.ts'
 import { MachineFiles } from './machine-files.ts'
-import type { MachineOptions, NodeFacts, NodeTrust, TrustChange, TrustMeans } from './node-trust.ts'
+import type {
+  MachineOptions,
+  NodeFacts,
+  NodeTrust,
+  TrustChange,
+  TrustMeans,
+  TrustProblem,
+} from './node-trust.ts'
 import { platformCommands } from './platform-commands.ts'
 import { refuseRegistriesYaml } from './rancher.ts'
 
@@ -35,6 +42,23 @@ export async function trustMachine(
   if (isConfig) changes.push(...(await setConfigPath(files, facts, options, dryRun)))
   if (facts.runtime.name === 'cri-o' && !dryRun) await reloadCrio(files, changes)
   return changes
+}
+
+/** Why a client certificate is left out of what the runtime is told; undefined when it is not. */
+export async function identityProblem(
+  options: MachineOptions,
+  identity: NodeTrust['identity'],
+): Promise<TrustProblem | undefined> {
+  if (identity === undefined) return undefined
+  const fault = await identityFault(new MachineFiles(options.hostRoot), identity)
+  if (fault === undefined) return undefined
+  return {
+    code: 'IDENTITY_UNUSABLE',
+    message: `the machine pulls without a certificate: ${fault}`,
+    hint: 'It is named again by the next run after certificate and key are there.',
+    file: identity.certificate,
+    fatal: false,
+  }
 }
 
 /** The steps that are left to be made, in their order. */

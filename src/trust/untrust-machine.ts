@@ -3,12 +3,11 @@ import { restoreConfigSteps } from './config-path.ts'
 import { untrustSteps } from './containerd-hosts.ts'
 import { reloadCrio, undoCrioSteps } from './crio.ts'
 import { undoDockerSteps } from './docker-node.ts'
-import { k0sFolder, undoK0sSteps } from './k0s.ts'
+import { hostFolders } from './host-folders.ts'
+import { undoK0sSteps } from './k0s.ts'
 import { clearUnfinished, makeSteps, type Step } from './machine-edit.ts'
 import { MachineFiles } from './machine-files.ts'
 import type { MachineOptions, NodeFacts, TrustChange, TrustMeans } from './node-trust.ts'
-
-const usualFolders = ['/etc/containerd/certs.d', '/etc/docker/certs.d', k0sFolder]
 
 /**
  * Takes back what trow has written for these hosts, wherever it may have written it: the tree is left byte for byte as it was.
@@ -36,19 +35,21 @@ export async function planUntrust(
   hosts: readonly string[],
 ): Promise<Step[]> {
   const steps: Step[] = []
+  steps.push(...(await undoK0sSteps(files)))
+  steps.push(...(await undoDockerSteps(files, hosts)))
   for (const folder of hostFolders(facts)) steps.push(...(await untrustSteps(files, folder, hosts)))
   steps.push(...(await undoColonSteps(files, facts.configPath)))
-  steps.push(...(await undoK0sSteps(files)))
   steps.push(...(await undoCrioSteps(files, hosts)))
-  steps.push(...(await undoDockerSteps(files, hosts)))
   steps.push(...(await restoreConfigSteps(files, facts)))
-  return steps
+  return steps.filter(({ path }, index) => steps.findIndex((step) => step.path === path) === index)
 }
 
-function hostFolders({ folder }: NodeFacts): string[] {
-  return [...new Set([...(folder === undefined ? [] : [folder]), ...usualFolders])]
-}
-
+/** Where a killed run may have left unfinished work. */
 function places(facts: NodeFacts, steps: readonly Step[]): string[] {
-  return [...steps.map(({ path }) => path), ...hostFolders(facts).map((folder) => `${folder}/x/x`)]
+  const folders = [...hostFolders(facts), '/etc/containers/certs.d', '/etc/containers/registries.conf.d']
+  return [
+    ...steps.map(({ path }) => path),
+    ...folders.map((folder) => `${folder}/host/file`),
+    facts.configPath ?? '/',
+  ]
 }

@@ -11,6 +11,7 @@ import { listCommand } from './registry/list.ts'
 import { removeCommand } from './registry/remove.ts'
 import { serveCommand } from './serve/command.ts'
 import type { Terminal } from './streams.ts'
+import { trustNodeCommand } from './trust/node-command.ts'
 import { versionCommand } from './version.ts'
 
 /** What a command is made with; its action sets the exit code of the run. */
@@ -36,6 +37,7 @@ export function createProgram(context: CommandContext): Command {
     listCommand(context),
     inspectCommand(context),
     removeCommand(context),
+    trustNodeCommand(context),
     ...accessCommands(context),
     loginCommand(context),
     logoutCommand(context),

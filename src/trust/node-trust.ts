@@ -19,6 +19,10 @@ export interface NodeFacts {
   readonly socket: string | undefined
   /** The folder for hosts.toml or the drop-in; undefined where nothing may be written. */
   readonly folder: string | undefined
+  /** containerd's file whose registry section holds, or the main one where there is none yet. */
+  readonly config?: string
+  /** containerd's config_path as it has it, which may be a list with colons; none where it has none. */
+  readonly configPath?: string
   /** The kubelet's own client certificate: one PEM with both, or two files; undefined where there is none. */
   readonly kubeletCertificate: { readonly certificate: string; readonly key: string } | undefined
   readonly problems: readonly TrustProblem[]
@@ -53,4 +57,16 @@ export interface MachineOptions {
     readonly osImage: string
     readonly labels: Readonly<Record<string, string>>
   }
+  /** Restarts a unit of the machine, or says why it could not; systemctl unless given. */
+  readonly restart?: (unit: string) => Promise<string | undefined>
+}
+
+/** What may be done beyond files of trow's own. */
+export interface TrustMeans {
+  /** Changes nothing, and returns what would be changed. */
+  readonly dryRun?: boolean
+  /** Where config_path is unset: set it and restart the runtime. */
+  readonly restartRuntime?: boolean
+  /** The one marked line in /etc/hosts that dockerd needs. */
+  readonly editHosts?: boolean
 }

@@ -1,0 +1,35 @@
+import { Command, Option } from 'commander'
+import type { CommandContext } from '../program.ts'
+import { trustNodeOnce, type TrustNodeOptions } from './trust-node-once.ts'
+
+export function trustNodeCommand({ terminal, finish }: CommandContext): Command {
+  return new Command('trust-node')
+    .description('make the container runtime of this machine trust a registry and pull from it')
+    .option(
+      '--registry <url>',
+      'HTTPS address of the registry; again for others, tried in this order',
+      gather,
+    )
+    .option(
+      '--host <host>',
+      'HOST or HOST:PORT as image references have it (default: that of the first --registry)',
+    )
+    .option('--ca <file>', 'CA of the registry, PEM; may hold several')
+    .option('--client-cert <file>', "certificate to pull with (default: the kubelet's, where there is one)")
+    .option('--client-key <file>', 'its key (default: in the same file)')
+    .option('--no-client-cert', 'pull without a certificate')
+    .option('--host-root <folder>', 'root folder of the machine', '/')
+    .option(
+      '--restart-runtime',
+      'where containerd reads no folder of registries: set config_path and restart it',
+    )
+    .option('--edit-hosts', 'the line in /etc/hosts that dockerd needs')
+    .option('--dry-run', 'show what would change, and change nothing')
+    .option('--undo', 'take back what was written, for --host or --registry, or for all')
+    .addOption(new Option('-o, --output <format>', 'text or json').choices(['text', 'json']).default('text'))
+    .action(async (options: TrustNodeOptions) => finish(await trustNodeOnce(options, terminal)))
+}
+
+function gather(value: string, previous: readonly string[] = []): readonly string[] {
+  return [...previous, value]
+}

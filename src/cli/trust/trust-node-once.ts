@@ -1,0 +1,131 @@
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { inspectMachine } from '../../trust/inspect-machine.ts'
+import type { MachineOptions, NodeFacts, NodeTrust } from '../../trust/node-trust.ts'
+import { identityProblem, trustMachine } from '../../trust/trust-machine.ts'
+import { trustedHosts } from '../../trust/trusted-hosts.ts'
+import { untrustMachine } from '../../trust/untrust-machine.ts'
+import { exitCode, UserError } from '../../user-error.ts'
+import { hostOf } from '../login/registry-host.ts'
+import type { Terminal } from '../streams.ts'
+import { printTrust } from './print-trust.ts'
+
+export interface TrustNodeOptions {
+  readonly registry?: readonly string[]
+  readonly host?: string
+  readonly ca?: string
+  /** False: none, whatever the machine has. */
+  readonly clientCert?: string | boolean
+  readonly clientKey?: string
+  readonly hostRoot: string
+  readonly restartRuntime?: boolean
+  readonly editHosts?: boolean
+  readonly dryRun?: boolean
+  readonly undo?: boolean
+  readonly output: string
+}
+
+/** `trow trust-node` without `--watch`: one machine, no Kubernetes. Returns the exit code. */
+export async function trustNodeOnce(options: TrustNodeOptions, terminal: Terminal): Promise<number> {
+  const machine: MachineOptions = { hostRoot: resolve(terminal.cwd, options.hostRoot) }
+  const dryRun = options.dryRun === true
+  if (!dryRun && machine.hostRoot === '/' && process.getuid?.() !== 0) {
+    throw new UserError('NOT_ROOT', 'the runtime’s files belong to root', {
+      hint: 'Run it with sudo; --dry-run shows what would change.',
+      exitCode: exitCode.notPermitted,
+    })
+  }
+  return options.undo === true
+    ? undo(machine, options, dryRun, terminal)
+    : trust(machine, options, dryRun, terminal)
+}
+
+async function trust(
+  machine: MachineOptions,
+  options: TrustNodeOptions,
+  dryRun: boolean,
+  terminal: Terminal,
+): Promise<number> {
+  const facts = await inspectMachine(machine)
+  const wanted = trustOf(options, facts, terminal)
+  const { restartRuntime = false, editHosts = false } = options
+  const changes = await trustMachine(machine, facts, wanted, { dryRun, restartRuntime, editHosts })
+  const now = dryRun ? facts : await inspectMachine(machine)
+  const unused = await identityProblem(machine, wanted.identity)
+  const problems = [...now.problems, ...(unused === undefined ? [] : [unused])].filter(
+    ({ code }) => !(dryRun && restartRuntime && code === 'CONFIG_PATH_UNSET'),
+  )
+  printTrust({ facts: now, changes, problems, dryRun }, options.output, terminal)
+  return problems.some(({ fatal }) => fatal) ? exitCode.problemsFound : 0
+}
+
+async function undo(
+  machine: MachineOptions,
+  options: TrustNodeOptions,
+  dryRun: boolean,
+  terminal: Terminal,
+): Promise<number> {
+  const facts = await inspectMachine(machine)
+  const named = options.host !== undefined || options.registry !== undefined
+  const hosts = named ? hostsOf(options, endpointsOf(options)) : await trustedHosts(machine, facts)
+  const changes = await untrustMachine(machine, facts, hosts, { dryRun })
+  printTrust({ facts, changes, problems: [], dryRun }, options.output, terminal)
+  return 0
+}
+
+function trustOf(options: TrustNodeOptions, facts: NodeFacts, terminal: Terminal): NodeTrust {
+  const endpoints = endpointsOf(options)
+  if (endpoints.length === 0 || options.ca === undefined) {
+    throw new UserError('REGISTRY_NOT_GIVEN', 'which registry, and by which CA?', {
+      hint: 'Give --registry https://HOST:PORT --ca ca.crt; trow serve --tls-auto keeps its CA in <data>/tls/ca.crt.',
+      exitCode: exitCode.usage,
+    })
+  }
+  return {
+    hosts: hostsOf(options, endpoints),
+    ca: readCa(resolve(terminal.cwd, options.ca)),
+    endpoints,
+    identity: identityOf(options, facts),
+  }
+}
+
+function identityOf({ clientCert, clientKey }: TrustNodeOptions, facts: NodeFacts): NodeTrust['identity'] {
+  if (typeof clientCert === 'string') return { certificate: clientCert, key: clientKey ?? clientCert }
+  return clientCert === false ? undefined : facts.kubeletCertificate
+}
+
+function endpointsOf({ registry = [] }: TrustNodeOptions): string[] {
+  return registry.map((url) => {
+    const host = hostOf(url)
+    if (host !== undefined && !/^http:/i.test(url)) return /:\d+$/.test(host) ? host : `${host}:443`
+    throw new UserError('HOST_INVALID', `--registry "${url}" is no HTTPS address`, {
+      hint: 'Write https://HOST:PORT; runtimes of nodes are only ever told to trust TLS.',
+      exitCode: exitCode.usage,
+    })
+  })
+}
+
+/** References of the default port are spelled in two ways. */
+function hostsOf({ host }: TrustNodeOptions, [first]: readonly string[]): string[] {
+  const named = host === undefined ? first : hostOf(host)
+  if (named === undefined) {
+    throw new UserError('HOST_INVALID', `--host "${host}" is no registry host`, {
+      hint: 'Write HOST or HOST:PORT, such as trow.trow.svc.',
+      exitCode: exitCode.usage,
+    })
+  }
+  const bare = named.replace(/:443$/, '')
+  return bare !== named || !/:\d+$/.test(named) ? [bare, `${bare}:443`] : [named]
+}
+
+function readCa(path: string): string {
+  try {
+    const text = readFileSync(path, 'utf8')
+    return text.endsWith('\n') ? text : `${text}\n`
+  } catch (cause) {
+    throw new UserError('FILE_MISSING', `${path} cannot be read: ${(cause as Error).message}`, {
+      hint: 'Name the CA’s file, PEM.',
+      cause,
+    })
+  }
+}

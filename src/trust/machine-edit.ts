@@ -1,0 +1,211 @@
+import { chmod, chown, mkdir, open, rename, rm, stat, symlink } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path/posix'
+import { exitCode, UserError } from '../user-error.ts'
+import type { MachineFiles } from './machine-files.ts'
+import type { TrustChange } from './node-trust.ts'
+import { foldersMade, isOwn, ownText } from './ownership.ts'
+
+/** One step of a change to a machine; steps are made in the order of their list. */
+export type Step =
+  | { readonly kind: 'write'; readonly path: string; readonly text: string; readonly before?: string }
+  | { readonly kind: 'link'; readonly path: string; readonly target: string; readonly before?: string }
+  /** Takes the folders along that were made for the file, as far as nothing else is in them. */
+  | {
+      readonly kind: 'remove'
+      readonly path: string
+      readonly before: string
+      readonly made: readonly string[]
+    }
+
+/** Names of unfinished work begin so; what a killed run left is cleared away by the next one. */
+const unfinished = '.trow-part'
+
+/** A file of ours with this body; no step when it stands there already. Throws UserError FILE_FOREIGN. */
+export async function ownFile(files: MachineFiles, path: string, body: string): Promise<Step[]> {
+  const target = await files.linkTarget(path)
+  const before = await files.read(path)
+  if (target !== undefined || (before !== undefined && !isOwn(before))) throw foreign(path)
+  if (before === undefined && (await files.exists(path))) throw foreign(path)
+  const text = ownText(body, await foldersOf(files, path, before))
+  if (text === before) return []
+  return [{ kind: 'write', path, text, ...(before === undefined ? {} : { before }) }]
+}
+
+/** A link of ours; whether one that is there is ours is for the caller to know. */
+export async function ownLink(files: MachineFiles, path: string, target: string): Promise<Step[]> {
+  const before = await files.linkTarget(path)
+  if (before === target) return []
+  if (before === undefined && (await files.exists(path))) throw foreign(path)
+  return [{ kind: 'link', path, target, ...(before === undefined ? {} : { before }) }]
+}
+
+/** Takes a file of ours away; no step when there is none, or one of somebody else. */
+export async function removeOwn(files: MachineFiles, path: string): Promise<Step[]> {
+  const before = (await files.linkTarget(path)) === undefined ? await files.read(path) : undefined
+  if (before === undefined || !isOwn(before)) return []
+  return [{ kind: 'remove', path, before, made: await foldersOf(files, path, before) }]
+}
+
+export async function removeLink(files: MachineFiles, path: string): Promise<Step[]> {
+  const before = await files.linkTarget(path)
+  return before === undefined ? [] : [{ kind: 'remove', path, before, made: [] }]
+}
+
+/**
+ * Makes the steps, each durable before the next: files and links appear whole under their names, or not at all, together
+ * with the folders that they need. Returns what changed, or with `dryRun` would change.
+ */
+export async function makeSteps(
+  files: MachineFiles,
+  steps: readonly Step[],
+  dryRun = false,
+): Promise<TrustChange[]> {
+  const changes: TrustChange[] = []
+  for (const step of steps) {
+    if (!dryRun) await guarded(step.path, () => makeStep(files, step))
+    const { path } = step
+    if (step.kind === 'remove') changes.push({ action: 'remove', path, before: step.before })
+    else {
+      const after = step.kind === 'write' ? step.text : step.target
+      if (step.before === undefined) changes.push({ action: 'create', path, after })
+      else changes.push({ action: 'update', path, before: step.before, after })
+    }
+  }
+  return changes
+}
+
+/** Clears away what a killed run left unfinished in the folders above these paths. */
+export async function clearUnfinished(files: MachineFiles, paths: readonly string[]): Promise<void> {
+  const folders = new Set(['/', ...paths.flatMap((path) => [...foldersAbove(path)])])
+  for (const folder of folders) {
+    for (const name of await files.list(folder)) {
+      if (!name.startsWith(unfinished)) continue
+      const path = join(await files.locate(folder), name)
+      await guarded(join(folder, name), () => rm(path, { recursive: true, force: true }))
+    }
+  }
+}
+
+async function makeStep(files: MachineFiles, step: Step): Promise<void> {
+  switch (step.kind) {
+    case 'write':
+      return put(files, step.path, (at) => writeWhole(at, step.text, files, step.path))
+    case 'link':
+      return put(files, step.path, (at) => symlink(step.target, at))
+    case 'remove':
+      return remove(files, step)
+  }
+}
+
+/** Takes a file away, or the outermost folder that was made for it and holds nothing else; that, too, in one step. */
+async function remove(
+  files: MachineFiles,
+  { path, made }: Extract<Step, { readonly kind: 'remove' }>,
+): Promise<void> {
+  let top = path
+  for (const folder of foldersAbove(path)) {
+    const [only, ...others] = await files.list(folder)
+    if (!made.includes(folder) || only !== basename(top) || others.length > 0) break
+    top = folder
+  }
+  const at = await files.place(top)
+  if (top === path) await rm(at, { force: true })
+  else {
+    const work = join(dirname(at), unfinished)
+    await rm(work, { recursive: true, force: true })
+    await rename(at, work)
+    await rm(work, { recursive: true })
+  }
+  await flushFolder(dirname(at))
+}
+
+/** Has `fill` make something under another name and gives it its own in one step, new folders included. */
+async function put(files: MachineFiles, path: string, fill: (at: string) => Promise<void>): Promise<void> {
+  const missing = await missingFolders(files, path)
+  const [top = path] = missing
+  const folder = await files.locate(dirname(top))
+  const work = join(folder, missing.length === 0 ? `${unfinished}-${basename(path)}` : unfinished)
+  await rm(work, { recursive: true, force: true })
+  const inside = missing.map((each) => join(work, each.slice(top.length)))
+  for (const each of inside) {
+    await mkdir(each)
+    await chmod(each, 0o755)
+  }
+  await fill(missing.length === 0 ? work : join(work, path.slice(top.length)))
+  for (const each of inside.reverse()) await flushFolder(each)
+  await rename(work, join(folder, basename(top)))
+  await flushFolder(folder)
+}
+
+/** 0644 of root, or as the file that is replaced. */
+async function writeWhole(at: string, text: string, files: MachineFiles, path: string): Promise<void> {
+  const old = await stat(await files.place(path)).catch(() => undefined)
+  const handle = await open(at, 'wx', 0o600)
+  try {
+    await handle.writeFile(text)
+    await handle.chmod(old === undefined ? 0o644 : old.mode & 0o7777)
+    if (old !== undefined && (old.uid !== 0 || old.gid !== 0)) await chown(at, old.uid, old.gid)
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+/** The folders above a file of ours that were, or are to be, made for it or for files of ours beside it; outermost first. */
+async function foldersOf(files: MachineFiles, path: string, text: string | undefined): Promise<string[]> {
+  const made = new Set(text === undefined ? await missingFolders(files, path) : foldersMade(text))
+  const parent = dirname(path)
+  const near = [join(parent, '*'), join(dirname(parent), '*', '*'), join(parent, '*', '*', '*')]
+  for (const pattern of near) {
+    for (const each of await files.glob(pattern)) {
+      if (!/^(ca\.crt|hosts\.toml|managed-by-trow|trow\.toml|50-trow-.*\.conf)$/.test(basename(each)))
+        continue
+      for (const folder of foldersMade((await files.read(each)) ?? '')) made.add(folder)
+    }
+  }
+  return [...foldersAbove(path)].filter((folder) => made.has(folder)).reverse()
+}
+
+/** The folders above a path that are not there, outermost first. */
+async function missingFolders(files: MachineFiles, path: string): Promise<string[]> {
+  const missing: string[] = []
+  for (const folder of foldersAbove(path)) {
+    if ((await files.kind(folder)) !== undefined) break
+    missing.unshift(folder)
+  }
+  return missing
+}
+
+function* foldersAbove(path: string): Generator<string> {
+  for (let folder = dirname(path); folder !== '/'; folder = dirname(folder)) yield folder
+}
+
+async function flushFolder(path: string): Promise<void> {
+  const handle = await open(path, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+async function guarded(path: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await work()
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException
+    if (code === undefined) throw cause
+    throw new UserError('MACHINE_NOT_WRITABLE', `${path} cannot be written: ${message}`, {
+      hint: 'This needs root, a file system that may be written, and room on it.',
+      exitCode:
+        code === 'EACCES' || code === 'EPERM' || code === 'EROFS' ? exitCode.notPermitted : exitCode.failed,
+      cause,
+    })
+  }
+}
+
+function foreign(path: string): UserError {
+  return new UserError('FILE_FOREIGN', `${path} is there and not made by trow; it has been left as it is`, {
+    hint: `Move it away (mv ${path} ${path}.old) and run this again.`,
+  })
+}

@@ -1,0 +1,48 @@
+import { parse } from 'yaml'
+import { UserError } from '../user-error.ts'
+import type { MachineFiles } from './machine-files.ts'
+
+/** k3s and RKE2 generate hosts.toml of a host that their registries.yaml names, at every start. Throws UserError REGISTRIES_YAML. */
+export async function refuseRegistriesYaml(
+  files: MachineFiles,
+  distribution: string,
+  hosts: readonly string[],
+): Promise<void> {
+  if (distribution !== 'k3s' && distribution !== 'rke2') return
+  const path = `/etc/rancher/${distribution}/registries.yaml`
+  const text = await files.read(path)
+  if (text === undefined) return
+  let content: unknown
+  try {
+    content = parse(text)
+  } catch (cause) {
+    throw new UserError(
+      'REGISTRIES_YAML',
+      `${path} cannot be read: ${(cause as Error).message.split('\n')[0]}`,
+      {
+        hint: `Repair it: ${distribution} will not start with it either.`,
+        cause,
+      },
+    )
+  }
+  const named = hosts.find((host) => namesHost(content, host))
+  if (named === undefined) return
+  throw new UserError(
+    'REGISTRIES_YAML',
+    `${path} says what ${named} is; ${distribution} would overwrite trow's files`,
+    {
+      hint: `Take ${named} out of mirrors and configs in ${path}, restart ${distribution}, and run this again.`,
+    },
+  )
+}
+
+function namesHost(content: unknown, host: string): boolean {
+  return ['mirrors', 'configs'].some((key) => {
+    const entries = isObject(content) ? content[key] : undefined
+    return isObject(entries) && Object.hasOwn(entries, host)
+  })
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,0 +1,109 @@
+import { join } from 'node:path/posix'
+import { execa } from 'execa'
+import type { MachineFiles } from './machine-files.ts'
+import { machineProgram } from './machine-program.ts'
+import type { MachineOptions } from './node-trust.ts'
+
+/** What pulls images on a machine. */
+export interface Runtime {
+  readonly name: 'containerd' | 'cri-o' | 'docker' | 'unknown'
+  /** Empty where it could not be found out. */
+  readonly version: string
+  /** containerd's configuration, where its command line names one. */
+  readonly config?: string
+}
+
+const programs = { containerd: 'containerd', crio: 'cri-o', dockerd: 'docker' } as const
+type Program = keyof typeof programs
+
+/**
+ * From the Node object (`containerd://2.3.7`); without Kubernetes from the processes, then from the sockets and programs of
+ * the machine. dockerd runs a containerd of its own, whose CRI is usually disabled: `usable` decides.
+ */
+export async function findRuntime(
+  files: MachineFiles,
+  node: MachineOptions['node'],
+  usable: (containerd: Runtime) => Promise<boolean>,
+): Promise<Runtime> {
+  const running = await runningPrograms(files)
+  if (node !== undefined) {
+    const [name = '', version = ''] = node.containerRuntimeVersion.split('://')
+    const config = running.get('containerd')?.config
+    if (name === 'containerd') return { name, version, ...(config === undefined ? {} : { config }) }
+    if (name === 'cri-o' || name === 'docker') return { name, version }
+    return { name: 'unknown', version }
+  }
+  const candidates = running.size > 0 ? running : await installedPrograms(files)
+  for (const program of ['crio', 'containerd', 'dockerd'] as const) {
+    const found = candidates.get(program)
+    if (found === undefined) continue
+    const runtime = {
+      name: programs[program],
+      version: await versionOf(files, program, found.path),
+      ...(found.config === undefined ? {} : { config: found.config }),
+    }
+    if (program !== 'containerd' || !candidates.has('dockerd') || (await usable(runtime))) return runtime
+  }
+  return { name: 'unknown', version: '' }
+}
+
+/** A running containerd, its process and the unit of systemd that it is in. */
+export async function unitOf(files: MachineFiles, program: Program): Promise<string> {
+  const pid = (await runningPrograms(files)).get(program)?.pid
+  const groups = pid === undefined ? undefined : await files.read(`/proc/${pid}/cgroup`)
+  return /\/([^/\s]+\.service)$/m.exec(groups ?? '')?.[1] ?? `${program}.service`
+}
+
+interface FoundProgram {
+  readonly path?: string
+  readonly pid?: string
+  readonly config?: string
+}
+
+async function runningPrograms(files: MachineFiles): Promise<Map<Program, FoundProgram>> {
+  const found = new Map<Program, FoundProgram>()
+  for (const pid of await files.list('/proc')) {
+    if (!/^\d+$/.test(pid)) continue
+    // A process may end while it is looked at.
+    const args = (await files.read(`/proc/${pid}/cmdline`).catch(() => undefined))?.split('\0') ?? []
+    const program = args[0]?.split('/').at(-1) ?? ''
+    if (!isProgram(program) || found.has(program)) continue
+    const path = await files.linkTarget(`/proc/${pid}/exe`)
+    const config = program === 'containerd' ? configArgument(args) : undefined
+    found.set(program, {
+      pid,
+      ...(path === undefined ? {} : { path }),
+      ...(config === undefined ? {} : { config }),
+    })
+  }
+  return found
+}
+
+function configArgument(args: readonly string[]): string | undefined {
+  const at = args.findIndex((each) => /^(-c|--?config)(=|$)/.test(each))
+  const value = at < 0 ? undefined : args[at]?.includes('=') ? args[at].replace(/^[^=]*=/, '') : args[at + 1]
+  return value?.startsWith('/') === true ? value : undefined
+}
+
+async function installedPrograms(files: MachineFiles): Promise<Map<Program, FoundProgram>> {
+  const found = new Map<Program, FoundProgram>()
+  for (const program of Object.keys(programs) as Program[]) {
+    const folders = ['/usr/local/bin', '/usr/local/sbin', '/usr/bin', '/usr/sbin', '/bin', '/opt/bin']
+    const path = await files.first(folders.map((folder) => join(folder, program)))
+    if (path !== undefined) found.set(program, { path })
+  }
+  return found
+}
+
+/** What `--version` prints; empty when it cannot be run. */
+async function versionOf(files: MachineFiles, program: Program, path: string | undefined): Promise<string> {
+  const [file, ...args] = await machineProgram(files, path ?? program, ['--version'])
+  const { stdout, failed } = await execa(file, args, { reject: false, timeout: 10_000, stdin: 'ignore' })
+  if (failed) return ''
+  // containerd github.com/containerd/containerd/v2 v2.3.7 …; crio version 1.30.2; Docker version 26.1.5+dfsg1, build …
+  return /(?:^|\s)v?(\d+\.\d+[^\s,]*)/.exec(stdout)?.[1] ?? ''
+}
+
+function isProgram(name: string): name is Program {
+  return Object.hasOwn(programs, name)
+}

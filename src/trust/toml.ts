@@ -1,0 +1,28 @@
+import { parse, type TomlTable } from 'smol-toml'
+
+export type Toml = Readonly<Record<string, unknown>>
+
+/** Throws TomlError with line and column. */
+export function parseToml(text: string): Toml {
+  return parse(text, { integersAsBigInt: 'asNeeded' }) satisfies TomlTable as Toml
+}
+
+/** The table under a list of keys; an empty one where there is none. */
+export function tableAt(table: Toml, ...keys: readonly string[]): Toml {
+  let at: Toml = table
+  for (const key of keys) {
+    const next = Object.hasOwn(at, key) ? at[key] : undefined
+    if (!isTable(next)) return {}
+    at = next
+  }
+  return at
+}
+
+export function isTable(value: unknown): value is Toml {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date)
+}
+
+/** A basic string: JSON's escapes are TOML's, but for DEL (TOML 1.0, "String"). */
+export function tomlString(text: string): string {
+  return JSON.stringify(text).replaceAll('\u007f', '\\u007f')
+}

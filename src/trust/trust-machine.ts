@@ -1,0 +1,127 @@
+import { X509Certificate } from 'node:crypto'
+import { exitCode, UserError } from '../user-error.ts'
+import { identityFault } from './client-identity.ts'
+import { colonSteps } from './colon-link.ts'
+import { setConfigPath } from './config-path.ts'
+import { trustSteps } from './containerd-hosts.ts'
+import { crioSteps, reloadCrio } from './crio.ts'
+import { dockerSteps } from './docker-node.ts'
+import { k0sFolder, k0sSteps } from './k0s.ts'
+import { clearUnfinished, makeSteps, type Step } from './machine-edit.ts'
+import { MachineFiles } from './machine-files.ts'
+import type {
+  MachineOptions,
+  NodeFacts,
+  NodeTrust,
+  TrustChange,
+  TrustMeans,
+  TrustProblem,
+} from './node-trust.ts'
+import { platformCommands } from './platform-commands.ts'
+import { refuseRegistriesYaml } from './rancher.ts'
+
+/**
+ * Makes a machine's runtime trust the registry; returns what was changed, nothing when all stands as it should. Every file is
+ * checked before the first one is written. Where `config_path` is unset the files are written all the same and have
+ * effect once it is set. Throws UserError: PLATFORM_MANAGED and RUNTIME_UNSUPPORTED, FILE_FOREIGN, REGISTRIES_YAML,
+ * DOCKER_NEEDS_HOSTS, CA_INVALID, MACHINE_NOT_WRITABLE, and those of `setConfigPath`.
+ */
+export async function trustMachine(
+  options: MachineOptions,
+  facts: NodeFacts,
+  trust: NodeTrust,
+  means: TrustMeans = {},
+): Promise<readonly TrustChange[]> {
+  const files = new MachineFiles(options.hostRoot)
+  checkCa(trust.ca)
+  const steps = await planTrust(files, options, facts, await withUsableIdentity(files, trust), means)
+  const dryRun = means.dryRun === true
+  if (!dryRun) await clearUnfinished(files, touched(steps))
+  const changes = await makeSteps(files, steps, dryRun)
+  const isConfig = facts.class === 'unset' && means.restartRuntime === true
+  if (isConfig) changes.push(...(await setConfigPath(files, facts, options, dryRun)))
+  if (facts.runtime.name === 'cri-o' && !dryRun) await reloadCrio(files, changes)
+  return changes
+}
+
+/** Why a client certificate is left out of what the runtime is told; undefined when it is not. */
+export async function identityProblem(
+  options: MachineOptions,
+  identity: NodeTrust['identity'],
+): Promise<TrustProblem | undefined> {
+  if (identity === undefined) return undefined
+  const fault = await identityFault(new MachineFiles(options.hostRoot), identity)
+  if (fault === undefined) return undefined
+  return {
+    code: 'IDENTITY_UNUSABLE',
+    message: `the machine pulls without a certificate: ${fault}`,
+    hint: 'It is named again by the next run after certificate and key are there.',
+    file: identity.certificate,
+    fatal: false,
+  }
+}
+
+/** The steps that are left to be made, in their order. */
+export async function planTrust(
+  files: MachineFiles,
+  options: MachineOptions,
+  facts: NodeFacts,
+  trust: NodeTrust,
+  means: TrustMeans,
+): Promise<Step[]> {
+  const { folder, distribution } = facts
+  if (facts.class === 'managed') {
+    throw new UserError('PLATFORM_MANAGED', `files of ${distribution} are written by its own tools only`, {
+      hint: platformCommands(distribution, trust),
+    })
+  }
+  if (facts.class === 'unsupported' || folder === undefined) {
+    const [problem] = facts.problems
+    throw new UserError(
+      'RUNTIME_UNSUPPORTED',
+      problem?.message ?? 'the runtime is not known',
+      problem?.hint === undefined ? {} : { hint: problem.hint },
+    )
+  }
+  switch (facts.runtime.name) {
+    case 'cri-o':
+      return crioSteps(files, trust)
+    case 'docker':
+      return dockerSteps(files, trust, means.editHosts === true)
+    default:
+      await refuseRegistriesYaml(files, distribution, trust.hosts)
+      return [
+        ...(await trustSteps(files, folder, trust)),
+        ...(facts.class === 'colon' && facts.configPath !== undefined
+          ? await colonSteps(files, facts.configPath, folder)
+          : []),
+        ...(distribution === 'k0s' && folder === k0sFolder ? await k0sSteps(files, options.node) : []),
+      ]
+  }
+}
+
+/** A file that containerd cannot read fails every endpoint: without certificate and key there is no `client`. */
+async function withUsableIdentity(files: MachineFiles, trust: NodeTrust): Promise<NodeTrust> {
+  const { identity } = trust
+  if (identity === undefined || (await identityFault(files, identity)) === undefined) return trust
+  return { ...trust, identity: undefined }
+}
+
+function checkCa(ca: string): void {
+  const blocks = ca.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? []
+  try {
+    if (blocks.length === 0) throw new Error('there is no certificate in it')
+    for (const block of blocks)
+      if (!new X509Certificate(block).ca) throw new Error('a certificate in it is no CA')
+  } catch (cause) {
+    throw new UserError('CA_INVALID', `the CA cannot be used: ${(cause as Error).message}`, {
+      hint: 'Give PEM certificates of the CA that signed the registry’s: ca.crt of trow, not tls.crt.',
+      exitCode: exitCode.usage,
+      cause,
+    })
+  }
+}
+
+function touched(steps: readonly Step[]): string[] {
+  return steps.map(({ path }) => path)
+}

@@ -1,0 +1,19 @@
+import { basename, dirname, join } from 'node:path/posix'
+import { crioHosts } from './crio.ts'
+import { hostFolders } from './host-folders.ts'
+import { MachineFiles } from './machine-files.ts'
+import type { MachineOptions, NodeFacts } from './node-trust.ts'
+import { isOwn } from './ownership.ts'
+
+/** The hosts, as image references spell them, for which files of trow's stand on a machine. */
+export async function trustedHosts(options: MachineOptions, facts: NodeFacts): Promise<string[]> {
+  const files = new MachineFiles(options.hostRoot)
+  const found = new Set<string>(await crioHosts(files))
+  for (const folder of hostFolders(facts)) {
+    for (const path of await files.glob(join(folder, '*', '*'))) {
+      if (!['hosts.toml', 'ca.crt'].includes(basename(path))) continue
+      if (isOwn((await files.read(path)) ?? '')) found.add(basename(dirname(path)).replace(/_(\d+)_$/, ':$1'))
+    }
+  }
+  return [...found].sort()
+}

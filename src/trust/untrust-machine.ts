@@ -1,0 +1,55 @@
+import { undoColonSteps } from './colon-link.ts'
+import { restoreConfigSteps } from './config-path.ts'
+import { untrustSteps } from './containerd-hosts.ts'
+import { reloadCrio, undoCrioSteps } from './crio.ts'
+import { undoDockerSteps } from './docker-node.ts'
+import { hostFolders } from './host-folders.ts'
+import { undoK0sSteps } from './k0s.ts'
+import { clearUnfinished, makeSteps, type Step } from './machine-edit.ts'
+import { MachineFiles } from './machine-files.ts'
+import type { MachineOptions, NodeFacts, TrustChange, TrustMeans } from './node-trust.ts'
+
+/**
+ * Takes back what trow has written for these hosts, wherever it may have written it: the tree is left byte for byte as it was.
+ * Nothing is restarted; a containerd whose config_path was set goes on reading it until its next start.
+ */
+export async function untrustMachine(
+  options: MachineOptions,
+  facts: NodeFacts,
+  hosts: readonly string[],
+  means: Pick<TrustMeans, 'dryRun'> = {},
+): Promise<readonly TrustChange[]> {
+  const files = new MachineFiles(options.hostRoot)
+  const steps = await planUntrust(files, facts, hosts)
+  const dryRun = means.dryRun === true
+  if (!dryRun) await clearUnfinished(files, places(facts, steps))
+  const changes = await makeSteps(files, steps, dryRun)
+  if (facts.runtime.name === 'cri-o' && !dryRun) await reloadCrio(files, changes)
+  return changes
+}
+
+/** hosts.toml before the ca.crt that it names; the folders that were made last. */
+export async function planUntrust(
+  files: MachineFiles,
+  facts: NodeFacts,
+  hosts: readonly string[],
+): Promise<Step[]> {
+  const steps: Step[] = []
+  steps.push(...(await undoK0sSteps(files)))
+  steps.push(...(await undoDockerSteps(files, hosts)))
+  for (const folder of hostFolders(facts)) steps.push(...(await untrustSteps(files, folder, hosts)))
+  steps.push(...(await undoColonSteps(files, facts.configPath)))
+  steps.push(...(await undoCrioSteps(files, hosts)))
+  steps.push(...(await restoreConfigSteps(files, facts)))
+  return steps.filter(({ path }, index) => steps.findIndex((step) => step.path === path) === index)
+}
+
+/** Where a killed run may have left unfinished work. */
+function places(facts: NodeFacts, steps: readonly Step[]): string[] {
+  const folders = [...hostFolders(facts), '/etc/containers/certs.d', '/etc/containers/registries.conf.d']
+  return [
+    ...steps.map(({ path }) => path),
+    ...folders.map((folder) => `${folder}/host/file`),
+    facts.configPath ?? '/',
+  ]
+}

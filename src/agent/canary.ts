@@ -23,7 +23,7 @@ export async function pullCanary(parts: {
     ...(error === undefined ? {} : { error }),
   })
   try {
-    await forget(cri, image)
+    await forgetCanary(cri, image)
     await cri.pullImage(image, limit)
     return finish(true)
   } catch (error) {
@@ -33,7 +33,7 @@ export async function pullCanary(parts: {
 }
 
 /** Only where all its names are the canary's own: somebody's image of the same content stays. */
-async function forget(cri: Cri, image: string): Promise<void> {
+export async function forgetCanary(cri: Cri, image: string): Promise<void> {
   const present = await cri.imageStatus(image)
   if (present === undefined || present.pinned) return
   const repository = repositoryOf(image)

@@ -1,3 +1,4 @@
+import { pause } from './alarm.ts'
 import type { RegistryEndpoint } from './registry-endpoints.ts'
 
 export interface Target {
@@ -63,13 +64,9 @@ export class EndpointPool {
   /** Resolves at the next change, after `limit` milliseconds, or when the signal says so. */
   async changed(limit: number, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const timer = setTimeout(resolve, limit)
-    this.#waiting.add(resolve)
-    signal.addEventListener('abort', () => resolve(), { once: true })
-    await promise
-    clearTimeout(timer)
-    this.#waiting.delete(resolve)
+    let waiting: (() => void) | undefined
+    await pause(limit, signal, (wake) => this.#waiting.add((waiting = wake)))
+    if (waiting !== undefined) this.#waiting.delete(waiting)
   }
 
   #rank(endpoint: RegistryEndpoint): number {

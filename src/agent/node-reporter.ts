@@ -2,6 +2,7 @@ import type { ClusterObjects } from '../cluster/cluster-objects.ts'
 import { labels, names } from '../cluster/layout.ts'
 import type { NodeReport } from '../cluster/node-report.ts'
 import type { Log } from '../log.ts'
+import { Alarm } from './alarm.ts'
 
 export interface ReporterOptions {
   readonly objects: ClusterObjects
@@ -19,10 +20,10 @@ type Findings = Omit<NodeReport, 'time'>
 /** Keeps ConfigMap `node-<name>` as it is: at once when something changes, else as a heartbeat. */
 export class NodeReporter {
   readonly #options: ReporterOptions
+  readonly #alarm = new Alarm()
   #findings: Findings | undefined
   #written: string | undefined
   #owner: string | undefined
-  #wake: (() => void) | undefined
   #reachable = true
 
   constructor(options: ReporterOptions) {
@@ -32,7 +33,7 @@ export class NodeReporter {
   /** What is to be reported from now on. */
   report(findings: Findings): void {
     this.#findings = findings
-    if (JSON.stringify(findings) !== this.#written) this.#wake?.()
+    if (this.#isNews()) this.#alarm.ring()
   }
 
   /** Of the Node object: the report goes with it. */
@@ -44,12 +45,10 @@ export class NodeReporter {
   async run(signal: AbortSignal): Promise<void> {
     const { heartbeat = 30_000, random } = this.#options
     while (!signal.aborted) {
-      const news = this.#findings !== undefined && JSON.stringify(this.#findings) !== this.#written
       const written = this.#findings === undefined || (await this.#write(this.#findings))
-      const changedMeanwhile =
-        written && this.#findings !== undefined && JSON.stringify(this.#findings) !== this.#written
-      if (changedMeanwhile && news) continue
-      await this.#pause((written ? heartbeat : heartbeat / 6) * (0.9 + random() / 5), signal)
+      // What came while the last was being written follows at once.
+      if (written && this.#isNews()) continue
+      await this.#alarm.wait((written ? heartbeat : heartbeat / 6) * (0.9 + random() / 5), signal)
     }
   }
 
@@ -84,13 +83,7 @@ export class NodeReporter {
     }
   }
 
-  async #pause(limit: number, signal: AbortSignal): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const timer = setTimeout(resolve, limit)
-    signal.addEventListener('abort', () => resolve(), { once: true })
-    this.#wake = resolve
-    await promise
-    this.#wake = undefined
-    clearTimeout(timer)
+  #isNews(): boolean {
+    return this.#findings !== undefined && JSON.stringify(this.#findings) !== this.#written
   }
 }

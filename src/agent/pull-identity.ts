@@ -13,19 +13,33 @@ export interface PullIdentity {
   readonly problems: readonly NodeProblem[]
 }
 
-/**
- * As whom this node's runtime pulls: by the kubelet's own certificate where it can be used, else by one that trow issues
- * and that is made or renewed here, else as nobody.
- */
-export async function pullIdentity(parts: {
+interface IdentityParts {
   readonly hostRoot: string
-  readonly node: string
   readonly facts: NodeFacts
   readonly settings: NodeSettings
   readonly bundle: string
   readonly issued: IssuedCertificate
   readonly now: number
-}): Promise<PullIdentity> {
+}
+
+/** Until when the certificate that stands on the node holds; undefined where there is none, or where it is to be renewed. */
+export async function standingIdentity(parts: IdentityParts): Promise<string | undefined> {
+  const { hostRoot, facts, settings, bundle, issued, now } = parts
+  if (facts.kubeletCertificate !== undefined) {
+    const state = await readKeyPair(hostRoot, facts.kubeletCertificate, now)
+    if (state.usable) return state.certificate.validToDate.toISOString()
+  }
+  if (!settings.issueCertificates) return undefined
+  const current = await issued.current()
+  if (current === undefined || issued.isDue(current.certificate, bundle)) return undefined
+  return current.certificate.validToDate.toISOString()
+}
+
+/**
+ * As whom this node's runtime pulls: by the kubelet's own certificate where it can be used, else by one that trow issues
+ * and that is made or renewed here, else as nobody.
+ */
+export async function pullIdentity(parts: IdentityParts & { readonly node: string }): Promise<PullIdentity> {
   const { hostRoot, facts, settings, bundle, issued, now } = parts
   const problems: NodeProblem[] = []
   if (facts.kubeletCertificate !== undefined) {

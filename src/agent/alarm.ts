@@ -1,0 +1,33 @@
+/** Wakes whoever waits; rung while nobody waits, it ends the next wait at once. */
+export class Alarm {
+  #rung = false
+  #waiting: (() => void) | undefined
+
+  ring(): void {
+    this.#rung = true
+    this.#waiting?.()
+  }
+
+  /** One at a time. Resolves when it is rung, after `limit` milliseconds, or when the signal says so. */
+  async wait(limit: number, signal: AbortSignal): Promise<void> {
+    if (!this.#rung && !signal.aborted) await pause(limit, signal, (wake) => (this.#waiting = wake))
+    this.#waiting = undefined
+    this.#rung = false
+  }
+}
+
+/** Resolves after `limit` milliseconds, at the signal, or when what `offer` was given is called. */
+export async function pause(
+  limit: number,
+  signal: AbortSignal,
+  offer: (wake: () => void) => void,
+): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const wake = (): void => resolve()
+  const timer = setTimeout(wake, limit)
+  signal.addEventListener('abort', wake, { once: true })
+  offer(wake)
+  await promise
+  signal.removeEventListener('abort', wake)
+  clearTimeout(timer)
+}

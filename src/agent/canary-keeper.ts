@@ -1,0 +1,110 @@
+import type { NodeProblem } from '../cluster/node-report.ts'
+import { forgetCanary, pullCanary, type CanaryResult } from './canary.ts'
+import { CriFault, openCri, type Cri } from './cri.ts'
+import { pullProblem, type PullSurroundings } from './pull-problem.ts'
+
+export interface CanaryPace {
+  /** Between two pulls that succeed; a tenth more or less. */
+  readonly interval: number
+  /** After the first failure; doubled with each. */
+  readonly retry: number
+}
+
+const usualPace: CanaryPace = { interval: 600_000, retry: 5000 }
+
+/** Pulls the canary when it is time, and knows what its last pull proved. */
+export class CanaryKeeper {
+  readonly #now: () => number
+  readonly #random: () => number
+  readonly #pace: CanaryPace
+  #connection: { readonly socket: string; readonly cri: Cri } | undefined
+  #failures = 0
+  #due = 0
+  #image: string | undefined
+  result: CanaryResult | undefined
+  problem: NodeProblem | undefined
+  /** Generation with which the last pull succeeded. */
+  effective: number | undefined
+  /** As it says itself, since the last pull. */
+  runtime: { readonly name: string; readonly version: string } | undefined
+
+  constructor(options: {
+    readonly now: () => number
+    readonly random: () => number
+    readonly pace?: Partial<CanaryPace>
+  }) {
+    this.#now = options.now
+    this.#random = options.random
+    this.#pace = { ...usualPace, ...options.pace }
+  }
+
+  /** Milliseconds until a pull is due. */
+  get wait(): number {
+    return Math.max(0, this.#due - this.#now())
+  }
+
+  /** Something on the node is not what it was: what the last pull proved is out of date. */
+  hurry(): void {
+    this.#due = 0
+    this.#failures = 0
+  }
+
+  /** Pulls if it is due. `written`: generation that stands on the node, if it is known. True: it was pulled now. */
+  async keep(parts: {
+    readonly socket: string
+    readonly image: string
+    readonly written: number | undefined
+    readonly where: PullSurroundings
+  }): Promise<boolean> {
+    const { socket, image, written, where } = parts
+    if (
+      image !== this.#image ||
+      (written !== undefined && written !== this.effective && this.#failures === 0)
+    )
+      this.#due = 0
+    if (this.wait > 0) return false
+    this.#image = image
+    const cri = await this.#open(socket)
+    this.result = await pullCanary({ cri, image, now: this.#now })
+    this.runtime = await cri.version().catch(() => this.runtime)
+    const { interval, retry } = this.#pace
+    if (this.result.ok) {
+      this.#failures = 0
+      this.effective = written
+      this.problem = undefined
+    } else {
+      this.#failures++
+      this.problem = pullProblem(this.result.error ?? '', where)
+    }
+    const pause = this.result.ok ? interval : Math.min(retry * 2 ** (this.#failures - 1), interval / 2)
+    this.#due = this.#now() + pause * (0.9 + this.#random() / 5)
+    return true
+  }
+
+  /** No pull is wanted any more: what was pulled goes too. */
+  async forget(socket: string, image: string): Promise<void> {
+    this.result = undefined
+    this.problem = undefined
+    this.effective = undefined
+    this.#due = 0
+    try {
+      await forgetCanary(await this.#open(socket), image)
+    } catch (error) {
+      if (!(error instanceof CriFault)) throw error
+    }
+    this.close()
+  }
+
+  close(): void {
+    this.#connection?.cri.close()
+    this.#connection = undefined
+  }
+
+  async #open(socket: string): Promise<Cri> {
+    if (this.#connection?.socket === socket) return this.#connection.cri
+    this.close()
+    const cri = await openCri(socket)
+    this.#connection = { socket, cri }
+    return cri
+  }
+}

@@ -1,0 +1,46 @@
+import type { NodeReport } from '../cluster/node-report.ts'
+import { CriFault, type Cri } from './cri.ts'
+
+export type CanaryResult = NonNullable<NodeReport['canary']>
+
+const limit = 60_000
+
+/** Pulls an image of ours as the kubelet would, anew. Rejects only for what is no fault of the runtime. */
+export async function pullCanary(parts: {
+  readonly cri: Cri
+  /** `trow.trow.svc/trow/canary@sha256:…`. */
+  readonly image: string
+  readonly now: () => number
+}): Promise<CanaryResult> {
+  const { cri, image, now } = parts
+  const time = new Date(now()).toISOString()
+  const begin = performance.now()
+  const finish = (ok: boolean, error?: string): CanaryResult => ({
+    time,
+    image,
+    ok,
+    milliseconds: Math.round(performance.now() - begin),
+    ...(error === undefined ? {} : { error }),
+  })
+  try {
+    await forgetCanary(cri, image)
+    await cri.pullImage(image, limit)
+    return finish(true)
+  } catch (error) {
+    if (error instanceof CriFault) return finish(false, error.message)
+    throw error
+  }
+}
+
+/** Only where all its names are the canary's own: somebody's image of the same content stays. */
+export async function forgetCanary(cri: Cri, image: string): Promise<void> {
+  const present = await cri.imageStatus(image)
+  if (present === undefined || present.pinned) return
+  const repository = repositoryOf(image)
+  if (present.references.every((each) => repositoryOf(each) === repository)) await cri.removeImage(image)
+}
+
+function repositoryOf(reference: string): string {
+  const [name = ''] = reference.split('@')
+  return name.replace(/:[^/:]*$/, '')
+}

@@ -1,0 +1,185 @@
+import { z } from 'zod'
+import type { ClusterObjects, KubeChange, KubeObject, KubeSelection } from '../cluster/cluster-objects.ts'
+import { names } from '../cluster/layout.ts'
+import { nodeSettingsSchema, type NodeSettings } from '../cluster/node-settings.ts'
+import type { NodeProblem } from '../cluster/node-report.ts'
+import type { Log } from '../log.ts'
+import type { MachineOptions } from '../trust/node-trust.ts'
+import { certificatesIn } from './bundle.ts'
+
+export interface NodeOrders {
+  readonly settings: NodeSettings
+  /** PEM. */
+  readonly bundle: string
+}
+
+export interface NodeView {
+  readonly uid: string
+  readonly machine: NonNullable<MachineOptions['node']>
+  /** Its own address, where NodePorts answer. */
+  readonly address: string | undefined
+}
+
+export interface ClusterViewOptions {
+  readonly objects: ClusterObjects
+  /** Of the agents. */
+  readonly namespace: string
+  readonly node: string
+  readonly log: Log
+  /** Orders or the node are not what they were. */
+  readonly onChange: () => void
+  /** All EndpointSlices of the registry, whenever one of them changes. */
+  readonly onSlices: (slices: readonly KubeObject[]) => void
+}
+
+/** What the API server last said of orders, this node and the registry's pods; while it is away that stays so. */
+export class ClusterView {
+  readonly #options: ClusterViewOptions
+  /** The last that could be understood. */
+  orders: NodeOrders | undefined
+  node: NodeView | undefined
+  /** Why the newest orders are not followed. */
+  problem: NodeProblem | undefined
+  #slicesOf = ''
+  #slicesEnd = new AbortController()
+
+  constructor(options: ClusterViewOptions) {
+    this.#options = options
+  }
+
+  /** Until the signal ends it. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { namespace, node } = this.#options
+    const settings: KubeSelection = {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      namespace,
+      fieldSelector: `metadata.name=${names.agent}`,
+    }
+    const own: KubeSelection = { apiVersion: 'v1', kind: 'Node', fieldSelector: `metadata.name=${node}` }
+    await Promise.all([
+      this.#follow(settings, ([object]) => this.#takeOrders(object, signal), signal),
+      this.#follow(own, ([object]) => this.#takeNode(object), signal),
+    ])
+    this.#slicesEnd.abort()
+  }
+
+  /** Tells all that there is, once everything was listed and after each change from then on. */
+  async #follow(
+    selection: KubeSelection,
+    take: (objects: readonly KubeObject[]) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { objects, log } = this.#options
+    const known = new Map<string, KubeObject>()
+    let synced = false
+    let away = false
+    const onChange = (change: KubeChange): void => {
+      if (away) log.info(`the API server tells of ${selection.kind} again`)
+      away = false
+      if (change.kind === 'synced') synced = true
+      else if (change.kind === 'present') known.set(change.object.metadata.name, change.object)
+      else known.delete(change.object.metadata.name)
+      if (synced) take([...known.values()])
+    }
+    const onFault = (fault: Error): void => {
+      if (!away) log.warn(`no news of ${selection.kind}; what is known stays`, { error: fault.message })
+      away = true
+    }
+    await objects.watch(selection, { onChange, onFault }, signal)
+  }
+
+  #takeOrders(object: KubeObject | undefined, signal: AbortSignal): void {
+    const { namespace, onChange } = this.#options
+    const before = JSON.stringify([this.orders, this.problem])
+    const where = `kubectl -n ${namespace} get configmap ${names.agent} -o yaml shows it; trow install writes it anew.`
+    const wrong = (code: string, message: string): void => {
+      this.problem = { code, message, hint: where, fatal: this.orders === undefined }
+    }
+    if (object === undefined)
+      wrong('SETTINGS_MISSING', `there is no ConfigMap ${names.agent} in namespace ${namespace}`)
+    else {
+      const read = readOrders(object)
+      if (typeof read === 'string')
+        wrong('SETTINGS_INVALID', `ConfigMap ${names.agent} is not followed: ${read}`)
+      else {
+        this.problem = undefined
+        if (JSON.stringify(read) !== JSON.stringify(this.orders)) this.orders = read
+        this.#followSlices(read.settings.registry, signal)
+      }
+    }
+    if (JSON.stringify([this.orders, this.problem]) !== before) onChange()
+  }
+
+  #takeNode(object: KubeObject | undefined): void {
+    const view = object === undefined ? undefined : readNode(object)
+    // Heartbeats of the kubelet change nothing of this.
+    if (view === undefined || JSON.stringify(view) === JSON.stringify(this.node)) return
+    this.node = view
+    this.#options.onChange()
+  }
+
+  #followSlices({ namespace, service }: NodeSettings['registry'], signal: AbortSignal): void {
+    const key = `${namespace}/${service}`
+    if (key === this.#slicesOf) return
+    this.#slicesOf = key
+    this.#slicesEnd.abort()
+    this.#slicesEnd = new AbortController()
+    const selection: KubeSelection = {
+      apiVersion: 'discovery.k8s.io/v1',
+      kind: 'EndpointSlice',
+      namespace,
+      labelSelector: `kubernetes.io/service-name=${service}`,
+    }
+    const ended = AbortSignal.any([signal, this.#slicesEnd.signal])
+    this.#follow(selection, this.#options.onSlices, ended).catch((error: unknown) => {
+      this.#options.log.error('endpoints of the registry are not watched any more', { error: String(error) })
+    })
+  }
+}
+
+/** In words: what is wrong with it. */
+function readOrders(object: KubeObject): NodeOrders | string {
+  const data = (object['data'] ?? {}) as Readonly<Record<string, unknown>>
+  const { 'settings.json': text, 'ca.crt': bundle } = data
+  if (typeof text !== 'string') return 'it has no settings.json'
+  if (typeof bundle !== 'string') return 'it has no ca.crt'
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch {
+    return 'settings.json is no JSON'
+  }
+  const parsed = nodeSettingsSchema.safeParse(json)
+  if (!parsed.success) return `settings.json: ${z.prettifyError(parsed.error).replaceAll(/\s*\n\s*/g, ' ')}`
+  try {
+    if (certificatesIn(bundle).length === 0) return 'ca.crt holds no certificate'
+  } catch {
+    return 'ca.crt holds something that is no certificate'
+  }
+  return { settings: parsed.data, bundle }
+}
+
+const nodeSchema = z.object({
+  metadata: z.object({ uid: z.string(), labels: z.record(z.string(), z.string()).nullish() }),
+  status: z.object({
+    nodeInfo: z.object({
+      kubeletVersion: z.string(),
+      containerRuntimeVersion: z.string(),
+      osImage: z.string(),
+    }),
+    addresses: z.array(z.object({ type: z.string(), address: z.string() })).nullish(),
+  }),
+})
+
+function readNode(object: KubeObject): NodeView | undefined {
+  const parsed = nodeSchema.safeParse(object)
+  if (!parsed.success) return undefined
+  const { metadata, status } = parsed.data
+  const { kubeletVersion, containerRuntimeVersion, osImage } = status.nodeInfo
+  return {
+    uid: metadata.uid,
+    machine: { kubeletVersion, containerRuntimeVersion, osImage, labels: metadata.labels ?? {} },
+    address: status.addresses?.find(({ type }) => type === 'InternalIP')?.address,
+  }
+}

@@ -1,0 +1,86 @@
+import { pause } from './alarm.ts'
+import type { RegistryEndpoint } from './registry-endpoints.ts'
+
+export interface Target {
+  readonly host: string
+  readonly port: number
+}
+
+/** How long an endpoint that could not be reached is tried last. */
+const distrust = 10_000
+
+/** Where connections may go at the moment, and in which order. */
+export class EndpointPool {
+  readonly #node: string
+  readonly #now: () => number
+  readonly #random: () => number
+  readonly #waiting = new Set<() => void>()
+  readonly #failedAt = new Map<string, number>()
+  #endpoints: readonly RegistryEndpoint[] = []
+  #fallbacks: readonly Target[] = []
+
+  /** `node`: whose own pods come first. `random`: below 1. */
+  constructor(options: { readonly node: string; readonly now: () => number; readonly random: () => number }) {
+    this.#node = options.node
+    this.#now = options.now
+    this.#random = options.random
+  }
+
+  get endpoints(): readonly RegistryEndpoint[] {
+    return this.#endpoints
+  }
+
+  setEndpoints(endpoints: readonly RegistryEndpoint[]): void {
+    this.#endpoints = endpoints
+    for (const key of this.#failedAt.keys())
+      if (!endpoints.some((each) => keyOf(each) === key)) this.#failedAt.delete(key)
+    this.#wake()
+  }
+
+  /** Tried when no endpoint is left: addresses of the Service. */
+  setFallbacks(fallbacks: readonly Target[]): void {
+    this.#fallbacks = fallbacks
+    this.#wake()
+  }
+
+  /**
+   * Pods that are ready before those that go, this node's before the others', equals by chance; those that just failed
+   * after all of them; then the fallbacks.
+   */
+  candidates(): readonly Target[] {
+    const ranked = this.#endpoints.map((endpoint) => ({ endpoint, rank: this.#rank(endpoint) }))
+    ranked.sort((one, other) => one.rank - other.rank)
+    return [...ranked.map(({ endpoint }) => endpoint), ...this.#fallbacks]
+  }
+
+  failed(target: Target): void {
+    this.#failedAt.set(keyOf(target), this.#now())
+  }
+
+  reached(target: Target): void {
+    this.#failedAt.delete(keyOf(target))
+  }
+
+  /** Resolves at the next change, after `limit` milliseconds, or when the signal says so. */
+  async changed(limit: number, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return
+    let waiting: (() => void) | undefined
+    await pause(limit, signal, (wake) => this.#waiting.add((waiting = wake)))
+    if (waiting !== undefined) this.#waiting.delete(waiting)
+  }
+
+  #rank(endpoint: RegistryEndpoint): number {
+    const failedAt = this.#failedAt.get(keyOf(endpoint))
+    const distrusted = failedAt !== undefined && this.#now() - failedAt < distrust
+    const far = endpoint.node === this.#node ? 0 : 1
+    return (distrusted ? 4 : 0) + (endpoint.ready ? 0 : 2) + far + this.#random() / 2
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiting) resolve()
+  }
+}
+
+function keyOf({ host, port }: Target): string {
+  return `${host} ${port}`
+}

@@ -1,0 +1,37 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { hostPath } from './host-path.ts'
+
+/** A client certificate with its key, as the machine names the files; one file may hold both. */
+export interface KeyPairFile {
+  readonly certificate: string
+  readonly key: string
+}
+
+export type KeyPairState =
+  | { readonly usable: true; readonly certificate: X509Certificate }
+  /** In words: which file, and what is wrong with it. */
+  | { readonly usable: false; readonly reason: string }
+
+/**
+ * Whether a runtime can use the pair: both parse and match, and the certificate holds now. A `client =` that cannot be
+ * read fails every pull from that host.
+ */
+export async function readKeyPair(hostRoot: string, pair: KeyPairFile, now: number): Promise<KeyPairState> {
+  let certificate: X509Certificate
+  try {
+    certificate = new X509Certificate(await readFile(await hostPath(hostRoot, pair.certificate)))
+    const key = createPrivateKey(await readFile(await hostPath(hostRoot, pair.key)))
+    if (!certificate.checkPrivateKey(key))
+      return { usable: false, reason: `${pair.key} is not the key of ${pair.certificate}` }
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    return { usable: false, reason: `${pair.certificate} cannot be used: ${code ?? message}` }
+  }
+  if (certificate.validToDate.getTime() <= now)
+    return {
+      usable: false,
+      reason: `${pair.certificate} has expired on ${certificate.validToDate.toISOString()}`,
+    }
+  return { usable: true, certificate }
+}

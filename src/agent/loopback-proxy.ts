@@ -1,0 +1,126 @@
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { dial } from './dial.ts'
+import type { EndpointPool } from './endpoint-pool.ts'
+
+export interface ProxyTimes {
+  /** For a connection while no endpoint takes it: containerd gives a TLS handshake 10 s. */
+  readonly hold: number
+  /** For one endpoint to answer. */
+  readonly dial: number
+  /** Between two rounds of all endpoints, unless they change first. */
+  readonly pause: number
+}
+
+const usualTimes: ProxyTimes = { hold: 8000, dial: 1500, pause: 400 }
+/** Of the operating system: finds out about a peer that is gone without a word. */
+const keepAlive = 30_000
+const mostConnections = 8192
+
+/**
+ * A port of the node's loopback that is the registry, byte for byte: TLS ends in the registry. Connections that find no
+ * endpoint are held for a while, so that a registry that is being replaced costs no pull.
+ */
+export class LoopbackProxy {
+  readonly #server: Server
+  readonly #pool: EndpointPool
+  readonly #times: ProxyTimes
+  readonly #open = new Set<Socket>()
+  readonly #ended = new AbortController()
+
+  private constructor(server: Server, pool: EndpointPool, times: ProxyTimes) {
+    this.#server = server
+    this.#pool = pool
+    this.#times = times
+    server.on('connection', (client) => void this.#serve(client))
+  }
+
+  /** Rejects with the system's error, EADDRINUSE where the port is taken. Port 0: any. */
+  static async listen(
+    port: number,
+    pool: EndpointPool,
+    times: Partial<ProxyTimes> = {},
+  ): Promise<LoopbackProxy> {
+    const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true })
+    server.maxConnections = mostConnections
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    server.once('error', reject)
+    server.listen({ host: '127.0.0.1', port, backlog: 1024, exclusive: true }, resolve)
+    await promise
+    server.off('error', reject)
+    // A connection that could not be accepted, for want of descriptors: the others go on.
+    server.on('error', () => {})
+    return new LoopbackProxy(server, pool, { ...usualTimes, ...times })
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port
+  }
+
+  get connections(): number {
+    return this.#open.size
+  }
+
+  /** Refuses new connections at once, lets open ones come to their end, and cuts those that take longer than `limit`. */
+  async close(limit: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#server.close(() => resolve())
+    const timer = setTimeout(() => {
+      this.#ended.abort()
+      for (const client of this.#open) client.destroy()
+    }, limit)
+    await promise
+    clearTimeout(timer)
+  }
+
+  async #serve(client: Socket): Promise<void> {
+    this.#open.add(client)
+    client.once('close', () => this.#open.delete(client))
+    // Without a listener a reset would end the process; what it means for the other side is said below.
+    client.on('error', () => {})
+    const gone = new AbortController()
+    client.once('close', () => gone.abort())
+    const upstream = await this.#connect(AbortSignal.any([gone.signal, this.#ended.signal]))
+    if (upstream === undefined || client.destroyed) {
+      upstream?.destroy()
+      client.resetAndDestroy()
+      return
+    }
+    join(client, upstream)
+  }
+
+  async #connect(signal: AbortSignal): Promise<Socket | undefined> {
+    const until = performance.now() + this.#times.hold
+    for (;;) {
+      for (const target of this.#pool.candidates()) {
+        const left = until - performance.now()
+        if (signal.aborted || left <= 0) return undefined
+        const socket = await dial(target, Math.min(left, this.#times.dial), signal)
+        if (socket !== undefined) {
+          this.#pool.reached(target)
+          return socket
+        }
+        if (!signal.aborted) this.#pool.failed(target)
+      }
+      const left = until - performance.now()
+      if (signal.aborted || left <= 0) return undefined
+      await this.#pool.changed(Math.min(left, this.#times.pause), signal)
+    }
+  }
+}
+
+/** Bytes both ways, each at the pace of its reader; an end is passed on by itself (half-close), a fault resets both. */
+function join(client: Socket, upstream: Socket): void {
+  for (const [one, other] of [
+    [client, upstream],
+    [upstream, client],
+  ] as const) {
+    one.setKeepAlive(true, keepAlive)
+    one.once('error', () => other.resetAndDestroy())
+    one.once('close', () => {
+      // Both ends were told: the other side has had them already.
+      if (!one.readableEnded || !one.writableFinished) other.destroy()
+    })
+  }
+  client.pipe(upstream)
+  upstream.pipe(client)
+}

@@ -1,0 +1,303 @@
+import type { ClusterObjects } from '../cluster/cluster-objects.ts'
+import { names } from '../cluster/layout.ts'
+import type { NodeProblem } from '../cluster/node-report.ts'
+import type { Log } from '../log.ts'
+import { Alarm } from './alarm.ts'
+import { CanaryKeeper, type CanaryPace } from './canary-keeper.ts'
+import { ClusterView, type NodeOrders } from './cluster-view.ts'
+import { EndpointPool } from './endpoint-pool.ts'
+import { hostPath } from './host-path.ts'
+import { IssuedCertificate } from './issued-certificate.ts'
+import type { Machine } from './machine.ts'
+import { nodeEndpoints } from './node-endpoints.ts'
+import { NodeReporter } from './node-reporter.ts'
+import { ProxyKeeper } from './proxy-keeper.ts'
+import { endpointsOf, type RegistryEndpoint } from './registry-endpoints.ts'
+import { reportOf } from './report-text.ts'
+import { RestartTurn } from './restart-turn.ts'
+import { RuntimeLease } from './runtime-lease.ts'
+import { TrustKeeper, type TrustState } from './trust-keeper.ts'
+
+/** Milliseconds. */
+export interface AgentPace extends CanaryPace {
+  /** Between two looks at the node's files when nothing is known to have changed. */
+  readonly assert: number
+  /** Between two reports, and two looks at what changes quietly: the kubelet's certificate, a port that was taken. */
+  readonly heartbeat: number
+  /** How long the first look waits for what the API server says. */
+  readonly patience: number
+  /** For open connections at the end. */
+  readonly grace: number
+}
+
+const usualPace: AgentPace = {
+  assert: 300_000,
+  heartbeat: 30_000,
+  patience: 5000,
+  grace: 50_000,
+  interval: 600_000,
+  retry: 5000,
+}
+/** A loop that has not come round for so long does not do so any more. */
+const longestRound = 600_000
+
+export interface NodeAgentOptions {
+  readonly node: string
+  readonly hostRoot: string
+  /** Of the agents. */
+  readonly namespace: string
+  /** Of trow. */
+  readonly version: string
+  readonly objects: ClusterObjects
+  readonly machine: Machine
+  /** Has a registry at `HOST:PORT` certify a key for this node. */
+  readonly certify: (parts: { endpoint: string; ca: string; request: string }) => Promise<string>
+  readonly crypto: Crypto
+  readonly now: () => number
+  readonly random: () => number
+  readonly log: Log
+  readonly pace?: Partial<AgentPace>
+}
+
+/** Keeps one node's runtime able to pull from the registry, proves that it can, and reports. */
+export class NodeAgent {
+  readonly #options: NodeAgentOptions
+  readonly #pace: AgentPace
+  readonly #alarm = new Alarm()
+  readonly #pool: EndpointPool
+  readonly #proxy: ProxyKeeper
+  readonly #canary: CanaryKeeper
+  readonly #turn: RestartTurn
+  readonly #trust: TrustKeeper
+  readonly #view: ClusterView
+  readonly #reporter: NodeReporter
+  #state: TrustState | undefined
+  #followed: NodeOrders | undefined
+  #changed = true
+  #assertedAt = 0
+  #turnedAt = performance.now()
+  readonly #problems = new Map<string, NodeProblem>()
+
+  constructor(options: NodeAgentOptions) {
+    this.#options = options
+    this.#pace = { ...usualPace, ...options.pace }
+    const { node, hostRoot, namespace, objects, machine, now, random, log, crypto } = options
+    this.#pool = new EndpointPool({ node, now, random })
+    this.#proxy = new ProxyKeeper({ pool: this.#pool, node, grace: this.#pace.grace })
+    this.#canary = new CanaryKeeper({ now, random, pace: this.#pace })
+    this.#turn = new RestartTurn(new RuntimeLease({ objects, namespace, node, now }), node)
+    const ask = async (request: string): Promise<string> => this.#certify(request)
+    const issued = new IssuedCertificate({ hostRoot, node, now, crypto, ask })
+    this.#trust = new TrustKeeper({ node, hostRoot, machine, issued, turn: this.#turn, now, log })
+    this.#reporter = new NodeReporter({
+      objects,
+      namespace,
+      node,
+      now,
+      random,
+      log,
+      heartbeat: this.#pace.heartbeat,
+    })
+    this.#view = new ClusterView({
+      objects,
+      namespace,
+      node,
+      log,
+      onChange: () => {
+        this.#changed = true
+        this.#alarm.ring()
+      },
+      onSlices: (slices) => this.#takeEndpoints(endpointsOf(slices)),
+    })
+  }
+
+  /** The loop comes round. */
+  get alive(): boolean {
+    return performance.now() - this.#turnedAt < longestRound
+  }
+
+  /** The newest orders were followed. */
+  get ready(): boolean {
+    const { orders } = this.#view
+    return orders !== undefined && this.#followed === orders && this.#state !== undefined
+  }
+
+  /** Of the process around it; reported until it is taken back with undefined. */
+  setProblem(key: string, problem: NodeProblem | undefined): void {
+    if (problem === undefined) this.#problems.delete(key)
+    else this.#problems.set(key, problem)
+    this.#report()
+  }
+
+  /** Until the signal ends it; then open connections come to their end. */
+  async run(signal: AbortSignal): Promise<void> {
+    const watching = this.#view.run(signal)
+    const reporting = this.#reporter.run(signal)
+    const working = this.#work(signal)
+    await Promise.all([watching, reporting, working])
+  }
+
+  async #work(signal: AbortSignal): Promise<void> {
+    try {
+      const until = performance.now() + this.#pace.patience
+      const isBlind = (): boolean => this.#view.orders === undefined || this.#view.node === undefined
+      for (
+        let left = this.#pace.patience;
+        isBlind() && left > 0 && !signal.aborted;
+        left = until - performance.now()
+      )
+        await this.#alarm.wait(left, signal)
+      while (!signal.aborted) {
+        await this.#safeRound()
+        this.#turnedAt = performance.now()
+        await this.#alarm.wait(Math.min(this.#pace.heartbeat, this.#canaryWait()), signal)
+      }
+    } finally {
+      this.#canary.close()
+      await this.#proxy.close()
+    }
+  }
+
+  /** A bug in one round is told and costs the others nothing. */
+  async #safeRound(): Promise<void> {
+    try {
+      await this.#round()
+      this.setProblem('round', undefined)
+    } catch (error) {
+      const { message, stack } = error as Error
+      this.#options.log.error('a round failed', { error: message, stack })
+      this.setProblem('round', {
+        code: 'AGENT_FAILED',
+        message: `a bug in the agent: ${message}`,
+        fatal: false,
+      })
+    }
+  }
+
+  async #round(): Promise<void> {
+    const { orders } = this.#view
+    const settings = orders?.settings
+    await this.#turn.renew().catch(() => undefined)
+    if (settings?.restartRuntime === false && this.#turn.holds) await this.#turn.pass().catch(() => undefined)
+    if (settings?.mode === 'trust') {
+      this.#pool.setFallbacks(settings.clusterIps.map((host) => ({ host, port: 443 })))
+      const before = this.#proxy.port
+      await this.#proxy.listen(settings.loopbackPort)
+      if (this.#proxy.port !== before) this.#changed = true
+    }
+    const expired = performance.now() - this.#assertedAt >= this.#pace.assert
+    if (this.#changed || expired || this.#state === undefined || (await this.#hasMoved(orders))) {
+      this.#changed = false
+      this.#assertedAt = performance.now()
+      await this.#assert(orders)
+    }
+    if (settings?.mode === 'undo') await this.#proxy.close()
+    else await this.#prove(orders)
+    this.#report()
+  }
+
+  async #assert(orders: NodeOrders | undefined): Promise<void> {
+    const { node } = this.#view
+    this.#reporter.setOwner(node?.uid)
+    const state = await this.#trust.keep(orders, {
+      machine: node?.machine,
+      address: node?.address,
+      loopbackPort: this.#proxy.port,
+    })
+    const { socket } = state.facts
+    if (orders?.settings.mode === 'undo' && socket !== undefined) {
+      const image = canaryImage(orders)
+      if (image !== undefined)
+        await this.#canary.forget(await hostPath(this.#options.hostRoot, socket), image)
+    }
+    if (state.changed || state.written !== this.#state?.written) this.#canary.hurry()
+    this.#state = state
+    this.#followed = orders
+    this.#report()
+  }
+
+  /** The canary, if it is time; a node that has restarted its runtime lets the next one do so when it was pulled. */
+  async #prove(orders: NodeOrders | undefined): Promise<void> {
+    const facts = this.#state?.facts
+    const image = orders && canaryImage(orders)
+    if (orders === undefined || facts?.socket === undefined || image === undefined) return
+    const { node, hostRoot } = this.#options
+    const [host = ''] = orders.settings.hosts
+    const where = {
+      node,
+      namespace: orders.settings.registry.namespace,
+      host,
+      folder: facts.folder,
+      identity: this.#state?.identity?.kind ?? 'none',
+      runtime: facts.runtime.name === 'cri-o' ? 'crio' : facts.runtime.name,
+    } as const
+    const socket = await hostPath(hostRoot, facts.socket)
+    const pulled = await this.#canary.keep({ socket, image, written: this.#state?.written, where })
+    if (!pulled) return
+    const { result } = this.#canary
+    if (result?.ok === true) this.#options.log.debug('the canary was pulled', { image })
+    else this.#options.log.warn('the canary could not be pulled', { image, error: result?.error })
+    if (result?.ok === true && facts.class !== 'unset') {
+      await this.#turn.recall().catch(() => undefined)
+      await this.#turn.pass().catch(() => undefined)
+    }
+  }
+
+  #canaryWait(): number {
+    const settings = this.#view.orders?.settings
+    const wanted = settings?.mode === 'trust' && settings.canary !== undefined
+    return wanted && this.#state?.facts.socket !== undefined ? this.#canary.wait : this.#pace.heartbeat
+  }
+
+  /** The kubelet replaces its certificate, and others may take it away, without a word. */
+  async #hasMoved(orders: NodeOrders | undefined): Promise<boolean> {
+    if (orders?.settings.mode !== 'trust' || this.#state === undefined) return false
+    return this.#trust.hasMoved(this.#state, orders)
+  }
+
+  #takeEndpoints(endpoints: readonly RegistryEndpoint[]): void {
+    this.#pool.setEndpoints(endpoints)
+    // What failed for want of a registry is tried again now that there may be one.
+    if (this.#canary.problem !== undefined) this.#canary.hurry()
+    this.#alarm.ring()
+    this.#report()
+  }
+
+  async #certify(request: string): Promise<string> {
+    const { orders, node } = this.#view
+    if (orders === undefined) throw new Error('there are no settings yet')
+    const places = nodeEndpoints(orders.settings, { loopbackPort: this.#proxy.port, address: node?.address })
+    const reasons: string[] = []
+    for (const endpoint of places) {
+      try {
+        return await this.#options.certify({ endpoint, ca: orders.bundle, request })
+      } catch (error) {
+        reasons.push((error as Error).message)
+      }
+    }
+    throw new Error(reasons.join('; ') || `there is no way to Service ${names.service}`)
+  }
+
+  #report(): void {
+    if (this.#state === undefined) return
+    const { node, version } = this.#options
+    const ofOrders = this.#view.problem
+    this.#reporter.report(
+      reportOf({
+        node,
+        agent: version,
+        orders: this.#view.orders,
+        state: this.#state,
+        proxy: this.#proxy,
+        pool: this.#pool,
+        canary: this.#canary,
+        problems: [...(ofOrders === undefined ? [] : [ofOrders]), ...this.#problems.values()],
+      }),
+    )
+  }
+}
+
+/** Undefined: none was pushed yet. */
+function canaryImage({ settings: { hosts, canary } }: NodeOrders): string | undefined {
+  return canary === undefined ? undefined : `${hosts[0]}/${canary}`
+}

@@ -1,0 +1,24 @@
+import { ports } from '../cluster/layout.ts'
+import type { NodeSettings } from '../cluster/node-settings.ts'
+import { hostPort } from './registry-endpoints.ts'
+
+/** Where this node's runtime is to look for the registry, in order: `HOST:PORT`. */
+export function nodeEndpoints(
+  settings: NodeSettings,
+  {
+    loopbackPort,
+    address,
+  }: { readonly loopbackPort: number | undefined; readonly address: string | undefined },
+): readonly string[] {
+  const { clusterIps, nodePort } = settings
+  return [
+    ...(loopbackPort === undefined ? [] : [hostPort('127.0.0.1', loopbackPort)]),
+    ...clusterIps.map((each) => hostPort(each, ports.service)),
+    ...(nodePort === undefined || address === undefined ? [] : [hostPort(address, nodePort)]),
+  ]
+}
+
+/** Both spellings of each host: containerd looks up exactly what was typed. */
+export function spellings(hosts: readonly string[]): readonly string[] {
+  return [...new Set(hosts.flatMap((host) => (/:\d+$/.test(host) ? [host] : [host, `${host}:443`])))]
+}

@@ -1,0 +1,56 @@
+import { z } from 'zod'
+import type { KubeObject } from '../cluster/cluster-objects.ts'
+
+/** One pod of the registry. */
+export interface RegistryEndpoint {
+  readonly host: string
+  readonly port: number
+  /** Else it is on its way out, and still serves. */
+  readonly ready: boolean
+  readonly node: string | undefined
+}
+
+const sliceSchema = z.object({
+  ports: z
+    .array(
+      z.object({ name: z.string().nullish(), port: z.number().nullish(), protocol: z.string().nullish() }),
+    )
+    .nullish(),
+  endpoints: z
+    .array(
+      z.object({
+        addresses: z.array(z.string()),
+        nodeName: z.string().nullish(),
+        conditions: z.object({ ready: z.boolean().nullish(), serving: z.boolean().nullish() }).nullish(),
+      }),
+    )
+    .nullish(),
+})
+
+/**
+ * The pods that serve, terminating or not, out of the EndpointSlices of a Service (discovery.k8s.io/v1). Of several ports
+ * the one that is named `https`. Sorted by address, so that equal pods give equal lists.
+ */
+export function endpointsOf(slices: Iterable<KubeObject>): readonly RegistryEndpoint[] {
+  const found = new Map<string, RegistryEndpoint>()
+  for (const slice of slices) {
+    const parsed = sliceSchema.safeParse(slice)
+    if (!parsed.success) continue
+    const ports = (parsed.data.ports ?? []).filter(({ protocol }) => (protocol ?? 'TCP') === 'TCP')
+    const port = (ports.find(({ name }) => name === 'https') ?? ports[0])?.port
+    if (port === null || port === undefined) continue
+    for (const { addresses, nodeName, conditions } of parsed.data.endpoints ?? []) {
+      // Absent conditions mean true; `serving` is `ready` without regard to termination.
+      const ready = conditions?.ready ?? true
+      const host = addresses[0]
+      if (host === undefined || !(conditions?.serving ?? ready)) continue
+      found.set(`${host} ${port}`, { host, port, ready, node: nodeName ?? undefined })
+    }
+  }
+  return [...found.values()].sort((one, other) => (one.host < other.host ? -1 : 1))
+}
+
+/** `10.0.0.1:443`, `[fd00::1]:443`. */
+export function hostPort(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}

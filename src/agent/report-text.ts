@@ -1,0 +1,57 @@
+import type { NodeProblem, NodeReport } from '../cluster/node-report.ts'
+import type { CanaryKeeper } from './canary-keeper.ts'
+import type { NodeOrders } from './cluster-view.ts'
+import type { EndpointPool } from './endpoint-pool.ts'
+import type { ProxyKeeper } from './proxy-keeper.ts'
+import { hostPort } from './registry-endpoints.ts'
+import type { TrustState } from './trust-keeper.ts'
+
+/** All that is known of the node, as its report has it. */
+export function reportOf(parts: {
+  readonly node: string
+  /** Version of trow. */
+  readonly agent: string
+  readonly orders: NodeOrders | undefined
+  readonly state: TrustState
+  readonly proxy: ProxyKeeper
+  readonly pool: EndpointPool
+  readonly canary: CanaryKeeper
+  /** Of the orders themselves, and of the agent. */
+  readonly problems: readonly NodeProblem[]
+}): Omit<NodeReport, 'time'> {
+  const { node, agent, orders, state, proxy, pool, canary } = parts
+  const { facts, identity, written, undone } = state
+  const pulled = canary.result?.ok === true
+  // What a pull has disproved keeps no node from pulling.
+  const found = state.problems.map((problem) => ({ ...problem, fatal: problem.fatal && !pulled }))
+  const given = [...parts.problems, proxy.problem, ...found, canary.problem]
+  const problems = given.filter((problem) => problem !== undefined)
+  const isUndo = orders?.settings.mode === 'undo'
+  const proved = pulled && (written === undefined || canary.effective === written)
+  const fatal = problems.some((problem) => problem.fatal)
+  return {
+    version: 1,
+    node,
+    agent,
+    phase: isUndo && undone ? 'undone' : fatal ? 'problem' : proved ? 'ready' : 'starting',
+    class: facts.class,
+    distribution: facts.distribution,
+    runtime: canary.runtime ?? facts.runtime,
+    ...(facts.folder === undefined ? {} : { folder: facts.folder }),
+    generation: {
+      ...(written === undefined ? {} : { written }),
+      ...(canary.effective === undefined ? {} : { effective: canary.effective }),
+    },
+    identity: {
+      kind: identity?.kind ?? 'none',
+      ...(identity?.notAfter === undefined ? {} : { notAfter: identity.notAfter }),
+      ...(identity?.pair === undefined ? {} : { file: identity.pair.certificate }),
+    },
+    proxy: {
+      listening: proxy.port !== undefined,
+      endpoints: pool.endpoints.map(({ host, port }) => hostPort(host, port)),
+    },
+    ...(canary.result === undefined ? {} : { canary: canary.result }),
+    problems,
+  }
+}

@@ -1,0 +1,202 @@
+import type { NodeProblem } from '../cluster/node-report.ts'
+import type { Log } from '../log.ts'
+import type { MachineOptions, NodeFacts, TrustChange } from '../trust/node-trust.ts'
+import { UserError } from '../user-error.ts'
+import type { NodeOrders } from './cluster-view.ts'
+import type { IssuedCertificate } from './issued-certificate.ts'
+import type { Machine } from './machine.ts'
+import { nodeEndpoints, spellings } from './node-endpoints.ts'
+import { pullIdentity, standingIdentity, type PullIdentity } from './pull-identity.ts'
+import type { RestartTurn } from './restart-turn.ts'
+
+export interface TrustKeeperOptions {
+  readonly node: string
+  readonly hostRoot: string
+  readonly machine: Machine
+  readonly issued: IssuedCertificate
+  readonly turn: RestartTurn
+  readonly now: () => number
+  readonly log: Log
+}
+
+/** What stands on the node after one look at it. */
+export interface TrustState {
+  readonly facts: NodeFacts
+  readonly identity: PullIdentity | undefined
+  /** Generation of the bundle that stands there. */
+  readonly written: number | undefined
+  /** Of files, this time. */
+  readonly changed: boolean
+  /** Nothing of trow's is left. */
+  readonly undone: boolean
+  readonly problems: readonly NodeProblem[]
+}
+
+interface Surroundings {
+  readonly machine: MachineOptions['node']
+  readonly address: string | undefined
+  readonly loopbackPort: number | undefined
+}
+
+/** Looks at the node and puts right what differs from the orders; every write is src/trust's, but for our certificate. */
+export class TrustKeeper {
+  readonly #options: TrustKeeperOptions
+
+  constructor(options: TrustKeeperOptions) {
+    this.#options = options
+  }
+
+  /** Without orders it only looks. Rejects only for bugs. */
+  async keep(orders: NodeOrders | undefined, around: Surroundings): Promise<TrustState> {
+    const { hostRoot, machine } = this.#options
+    const options: MachineOptions = {
+      hostRoot,
+      ...(around.machine === undefined ? {} : { node: around.machine }),
+    }
+    const facts = await machine.inspect(options).catch((error: unknown) => this.#unknown(error))
+    const nothing = { facts, identity: undefined, written: undefined, changed: false, undone: false }
+    if (orders === undefined) return { ...nothing, problems: facts.problems }
+    if (orders.settings.mode === 'undo') return { ...nothing, ...(await this.#undo(options, facts, orders)) }
+    return this.#trust(options, facts, orders, around)
+  }
+
+  /** Whether `client =` would be another one than that of `last`, without asking anybody. */
+  async hasMoved(last: TrustState, { settings, bundle }: NodeOrders): Promise<boolean> {
+    const { hostRoot, issued, now } = this.#options
+    const standing = await standingIdentity({
+      hostRoot,
+      facts: last.facts,
+      settings,
+      bundle,
+      issued,
+      now: now(),
+    })
+    return standing !== last.identity?.notAfter || (standing === undefined && settings.issueCertificates)
+  }
+
+  async #trust(
+    options: MachineOptions,
+    found: NodeFacts,
+    { settings, bundle }: NodeOrders,
+    around: Surroundings,
+  ): Promise<TrustState> {
+    const { node, hostRoot, issued, machine, now } = this.#options
+    let facts = found
+    const identity = await pullIdentity({ hostRoot, node, facts, settings, bundle, issued, now: now() })
+    const problems = [...identity.problems]
+    const restartRuntime =
+      settings.restartRuntime && facts.class === 'unset' && (await this.#turn(settings, problems))
+    const hosts = spellings(settings.hosts)
+    const trust = { hosts, ca: bundle, endpoints: nodeEndpoints(settings, around), identity: identity.pair }
+    const changes: TrustChange[] = []
+    let written: number | undefined
+    try {
+      const old = (await machine.trusted(options, facts)).filter((host) => !hosts.includes(host))
+      if (old.length > 0) changes.push(...(await machine.untrust(options, facts, old, { dryRun: false })))
+      const means = { restartRuntime, editHosts: settings.editHosts }
+      changes.push(...(await machine.trust(options, facts, trust, means)))
+      written = settings.generation
+    } catch (error) {
+      const problem = this.#problemOf(error)
+      problems.push(problem)
+      if (restartRuntime) await this.#afterFailedRestart(problem)
+    }
+    this.#tell(changes)
+    if (restartRuntime) facts = await machine.inspect(options)
+    const all = [...facts.problems, ...problems]
+    return { facts, identity, written, changed: changes.length > 0, undone: false, problems: all }
+  }
+
+  async #turn(settings: NodeOrders['settings'], problems: NodeProblem[]): Promise<boolean> {
+    const { turn, log, node } = this.#options
+    try {
+      const answer = await turn.take(settings)
+      if (answer.granted) log.info(`the runtime of node ${node} is restarted`)
+      else problems.push(answer.problem)
+      return answer.granted
+    } catch (error) {
+      problems.push({
+        code: 'RUNTIME_RESTART_WAITS',
+        message: `whether another node restarts its runtime cannot be asked: ${(error as Error).message}`,
+        fatal: true,
+      })
+      return false
+    }
+  }
+
+  /** Where it failed before anything was restarted, the next node has its turn. */
+  async #afterFailedRestart(problem: NodeProblem): Promise<void> {
+    const { turn } = this.#options
+    if (problem.code === 'RUNTIME_NOT_RESTARTED') turn.fail(problem)
+    else await turn.pass().catch(() => undefined)
+  }
+
+  async #undo(
+    options: MachineOptions,
+    facts: NodeFacts,
+    { settings }: NodeOrders,
+  ): Promise<Pick<TrustState, 'changed' | 'undone' | 'problems'>> {
+    const { machine, issued, turn } = this.#options
+    try {
+      const hosts = [...new Set([...spellings(settings.hosts), ...(await machine.trusted(options, facts))])]
+      const changes = await machine.untrust(options, facts, hosts, { dryRun: false })
+      this.#tell(changes)
+      const removed = await issued.remove()
+      const left = await machine.untrust(options, facts, hosts, { dryRun: true })
+      await turn.pass().catch(() => undefined)
+      const problems = left.map(({ path }) => ({
+        code: 'UNDO_INCOMPLETE',
+        message: `${path} is still there`,
+        file: path,
+        fatal: true,
+      }))
+      return { changed: removed || changes.length > 0, undone: left.length === 0, problems }
+    } catch (error) {
+      return { changed: false, undone: false, problems: [this.#problemOf(error)] }
+    }
+  }
+
+  #unknown(error: unknown): NodeFacts {
+    const { message, stack } = error as Error
+    this.#options.log.error('the node could not be looked at', { error: message, stack })
+    const problem = {
+      code: 'NODE_UNREADABLE',
+      message: `the node could not be looked at: ${message}`,
+      fatal: true,
+    }
+    return {
+      distribution: 'unknown',
+      class: 'unsupported',
+      runtime: { name: 'unknown', version: '' },
+      socket: undefined,
+      folder: undefined,
+      kubeletCertificate: undefined,
+      problems: [problem],
+    }
+  }
+
+  #problemOf(error: unknown): NodeProblem {
+    const { message, code, stack } = error as Error & { code?: string }
+    if (error instanceof UserError) {
+      return {
+        code: error.code,
+        message,
+        ...(error.hint === undefined ? {} : { hint: error.hint }),
+        fatal: true,
+      }
+    }
+    this.#options.log.error('files of the node could not be changed', { error: message, stack })
+    return {
+      code: 'FILES_NOT_WRITTEN',
+      message: `files of node ${this.#options.node} could not be changed: ${message}`,
+      ...(code === 'EROFS' || code === 'EACCES' || code === 'ENOSPC'
+        ? { hint: `On node ${this.#options.node}: see whether the file system is full or read-only.` }
+        : {}),
+      fatal: true,
+    }
+  }
+
+  #tell(changes: readonly TrustChange[]): void {
+    for (const { action, path } of changes) this.#options.log.info('changed on the node', { action, path })
+  }
+}

@@ -1,0 +1,211 @@
+import assert from 'node:assert/strict'
+import { createHash, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { afterEach, suite, test } from 'node:test'
+import { buffer, text } from 'node:stream/consumers'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { EndpointPool, type Target } from '../../src/agent/endpoint-pool.ts'
+import { LoopbackProxy, type ProxyTimes } from '../../src/agent/loopback-proxy.ts'
+
+const cleanUp: (() => Promise<unknown>)[] = []
+afterEach(async () => {
+  for (const action of cleanUp.splice(0).reverse()) await action()
+})
+
+suite('loopback proxy', () => {
+  test('carries bytes both ways and passes on the end of each by itself', async () => {
+    // Answers only once all of the question has come: half-close.
+    const registry = await serve(async (socket) => {
+      let question = ''
+      socket.on('data', (piece: Buffer) => (question += piece.toString()))
+      socket.on('end', () => void socket.end(`answer to ${question}`))
+    })
+    const { port } = await proxyTo([registry])
+    const client = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+    client.end('a question')
+    assert.equal(await text(client), 'answer to a question')
+  })
+
+  test('carries 64 MiB to fifty readers at once, unchanged', async () => {
+    const content = randomBytes(64 * 1024 * 1024)
+    const piece = content.subarray(0, 1024 * 1024)
+    const registry = await serve(async (socket) => {
+      const [first] = (await once(socket, 'data')) as [Buffer]
+      socket.end(first.toString() === 'all' ? content : piece)
+    })
+    const { port } = await proxyTo([registry])
+    const read = async (what: string): Promise<string> => {
+      const client = connect({ port, host: '127.0.0.1' })
+      client.write(what)
+      return digest(await buffer(client))
+    }
+    const answers = await Promise.all(['all', ...Array.from({ length: 49 }, () => 'piece')].map(read))
+    assert.deepEqual([...new Set(answers)], [digest(content), digest(piece)])
+  })
+
+  test('stops the sender while the reader does not read', async () => {
+    let sent = 0
+    const registry = await serve(async (socket) => {
+      const piece = Buffer.alloc(256 * 1024)
+      const send = (): void => {
+        while (socket.writable) {
+          sent += piece.length
+          if (!socket.write(piece)) break
+        }
+      }
+      socket.on('drain', send)
+      send()
+    })
+    const { port } = await proxyTo([registry])
+    const client = connect({ port, host: '127.0.0.1' })
+    client.pause()
+    await once(client, 'connect')
+    let last = -1
+    for (let quiet = 0; quiet < 5; quiet = sent === last ? quiet + 1 : 0) {
+      last = sent
+      await sleep(100)
+      assert.ok(sent < 256 * 1024 * 1024, 'an idle reader does not make memory grow')
+    }
+    client.destroy()
+  })
+
+  test('prefers a ready pod of its own node, and takes the next where one does not answer', async () => {
+    const named = async (name: string): Promise<Served> => serve(async (socket) => void socket.end(name))
+    const [far, near, going] = [await named('far'), await named('near'), await named('going')]
+    const { port, pool } = await proxyTo([])
+    const at = (server: Served, node: string, ready = true) => ({ ...server.target, node, ready })
+    pool.setEndpoints([at(going, 'n1', false), at(far, 'n2'), at(near, 'n1')])
+    assert.equal(await ask(port), 'near')
+    await near.close()
+    assert.equal(await ask(port), 'far')
+    await far.close()
+    assert.equal(await ask(port), 'going', 'a pod that is terminating still serves')
+  })
+
+  test('falls back to the address of the Service', async () => {
+    const [gone, service] = [
+      await serve(async () => {}),
+      await serve(async (socket) => void socket.end('service')),
+    ]
+    await gone.close()
+    const { port, pool } = await proxyTo([gone])
+    pool.setFallbacks([service.target])
+    assert.equal(await ask(port), 'service')
+  })
+
+  test('holds a connection while there is no endpoint, and lets go of it in time', async () => {
+    const { port, pool } = await proxyTo([], { hold: 60_000 })
+    const answer = ask(port)
+    await sleep(50)
+    const registry = await serve(async (socket) => void socket.end('here now'))
+    pool.setEndpoints([{ ...registry.target, node: 'n2', ready: true }])
+    assert.equal(await answer, 'here now')
+
+    const short = await proxyTo([], { hold: 100 })
+    await assert.rejects(ask(short.port), { code: 'ECONNRESET' })
+  })
+
+  test('a registry that breaks off resets the client, and a client that breaks off the registry', async () => {
+    const broken = await serve(async (socket) => {
+      await once(socket, 'data')
+      socket.resetAndDestroy()
+    })
+    const { port, pool } = await proxyTo([broken])
+    await assert.rejects(ask(port, 'hello'), { code: 'ECONNRESET' })
+
+    const seen = Promise.withResolvers<unknown>()
+    const patient = await serve(async (socket) => {
+      socket.on('error', seen.resolve)
+      socket.resume()
+    })
+    pool.setEndpoints([{ ...patient.target, node: 'n1', ready: true }])
+    const client = connect({ port, host: '127.0.0.1' })
+    client.on('error', () => {})
+    client.write('half a request')
+    while (patient.sockets.size === 0) await sleep(5)
+    client.resetAndDestroy()
+    assert.equal(((await seen.promise) as NodeJS.ErrnoException).code, 'ECONNRESET')
+  })
+
+  test('told to stop it refuses new connections and keeps open ones until they are done', async () => {
+    const registry = await serve(async (socket) => void socket.pipe(socket))
+    const { port, proxy } = await proxyTo([registry])
+    const client = connect({ port, host: '127.0.0.1' })
+    client.write('before ')
+    await once(client, 'data')
+    let closed = false
+    const closing = proxy.close(60_000).then(() => (closed = true))
+    await assert.rejects(ask(port), { code: 'ECONNREFUSED' })
+    client.write('after')
+    assert.equal(String((await once(client, 'data'))[0]), 'after')
+    assert.equal(closed, false)
+    client.end()
+    await closing
+  })
+
+  test('cuts what is not done within the limit', async () => {
+    const registry = await serve(async (socket) => void socket.resume())
+    const { port, proxy } = await proxyTo([registry])
+    const client = connect({ port, host: '127.0.0.1' })
+    client.on('error', () => {})
+    await once(client, 'connect')
+    while (registry.sockets.size === 0) await sleep(5)
+    const ended = once(client, 'close')
+    await proxy.close(50)
+    await ended
+  })
+
+  test('a port that is taken is an error with the system’s code', async () => {
+    const other = await serve(async () => {})
+    await assert.rejects(LoopbackProxy.listen(other.target.port, pool()), { code: 'EADDRINUSE' })
+  })
+})
+
+interface Served {
+  readonly target: Target
+  readonly sockets: ReadonlySet<Socket>
+  close(): Promise<void>
+}
+
+async function serve(answer: (socket: Socket) => Promise<void>): Promise<Served> {
+  const sockets = new Set<Socket>()
+  const server: Server = createServer({ allowHalfOpen: true }, (socket) => {
+    sockets.add(socket)
+    socket.on('error', () => {})
+    void answer(socket)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const close = async (): Promise<void> => {
+    for (const socket of sockets) socket.destroy()
+    if (server.listening) await new Promise((resolve) => server.close(resolve))
+  }
+  cleanUp.push(close)
+  return { target: { host: '127.0.0.1', port: (server.address() as AddressInfo).port }, sockets, close }
+}
+
+function pool(): EndpointPool {
+  return new EndpointPool({ node: 'n1', now: () => Date.now(), random: () => 0.5 })
+}
+
+async function proxyTo(
+  registries: readonly Served[],
+  times: Partial<ProxyTimes> = {},
+): Promise<{ port: number; pool: EndpointPool; proxy: LoopbackProxy }> {
+  const endpoints = pool()
+  endpoints.setEndpoints(registries.map(({ target }) => ({ ...target, node: 'n1', ready: true })))
+  const proxy = await LoopbackProxy.listen(0, endpoints, times)
+  cleanUp.push(() => proxy.close(0))
+  return { port: proxy.port, pool: endpoints, proxy }
+}
+
+async function ask(port: number, question?: string): Promise<string> {
+  const client = connect({ port, host: '127.0.0.1' })
+  if (question !== undefined) client.write(question)
+  return text(client)
+}
+
+function digest(content: Buffer): string {
+  return createHash('sha256').update(content).digest('hex')
+}

@@ -37,7 +37,7 @@ export function resolveSettings(sources: {
   readonly file: string | undefined
   readonly cores: number
 }): ResolvedSettings {
-  const fromFile = sources.file === undefined ? {} : readFile(sources.file)
+  const fromFile = sources.file === undefined ? {} : readSettingsFile(sources.file)
   const fromEnv = readVariables(sources.env)
   const defaults = defaultSettings(sources.cores)
   const values: Record<string, unknown> = {}
@@ -93,7 +93,8 @@ function readVariables(
   return given
 }
 
-function readFile(path: string): Partial<Record<string, Given>> {
+/** The keys of a trow.yaml, each a known one. Throws UserError CONFIG_UNREADABLE, CONFIG_INVALID, CONFIG_UNKNOWN_KEY. */
+export function readSettingsFile(path: string): Partial<Record<string, Given>> {
   let text: string
   try {
     text = readFileSync(path, 'utf8')

@@ -1,0 +1,186 @@
+import { type Command, Option } from 'commander'
+import { parseQuantity } from '../../cluster/quantity.ts'
+import { checkConfiguration } from '../../install/registry-configuration.ts'
+import {
+  defaultInstallSettings,
+  installSettingsSchema,
+  type InstallSettings,
+  type Storage,
+} from '../../install/install-settings.ts'
+import { exitCode, UserError } from '../../user-error.ts'
+import { readServeFile } from './serve-file.ts'
+
+/** What `trow install` is asked for; undefined: as the last install, else the default. */
+export interface InstallOptions {
+  readonly image?: string
+  readonly host?: string
+  readonly tlsSecret?: string
+  readonly serviceType?: InstallSettings['serviceType']
+  readonly nodePort?: string
+  readonly ingressClass?: string
+  readonly storage?: string
+  readonly storageSize?: string
+  readonly storageClass?: string
+  readonly replicas?: string
+  readonly trustNodes: boolean
+  readonly restartRuntime?: boolean
+  readonly editHosts?: boolean
+  readonly anonymousPull?: boolean
+  readonly clients?: readonly string[]
+  readonly config?: string
+  readonly reset?: boolean
+}
+
+export function addInstallOptions(command: Command): Command {
+  return command
+    .option('--image <reference>', "trow's own image, where the nodes can have it")
+    .option('--host <name>', 'a domain of your own for images, besides trow.NAMESPACE.svc')
+    .option('--tls-secret <name>', 'a TLS Secret with a certificate for --host')
+    .addOption(
+      new Option('--service-type <type>', 'how the registry is reached from outside').choices([
+        'ClusterIP',
+        'NodePort',
+        'LoadBalancer',
+      ]),
+    )
+    .option('--node-port <port>', 'this port of every node (with NodePort or LoadBalancer)')
+    .option('--ingress-class <name>', 'an Ingress of this class for --host')
+    .option('--storage <where>', 'claim (default), local:/PATH or local:NODE:/PATH, or ephemeral')
+    .option('--storage-size <size>', 'of the volume (default 20Gi)')
+    .option('--storage-class <name>', "of the volume, instead of the cluster's default")
+    .option('--replicas <n>', 'only 1, until there is storage that several can share')
+    .option('--no-trust-nodes', 'leave the nodes alone: no agents')
+    .option('--restart-runtime', 'let agents set config_path and restart containerd, a node at a time')
+    .option('--edit-hosts', 'let agents write one line into /etc/hosts of dockerd nodes')
+    .option('--anonymous-pull', 'let everybody pull everything')
+    .option('--no-anonymous-pull', 'take that back')
+    .option('--clients <group>', 'a group that may push through the API server; may be repeated', gather)
+    .option('--config <file>', "a trow.yaml with more of the registry's settings")
+    .option('--reset', 'start from the defaults, not from the settings of the last install')
+}
+
+/**
+ * The settings of an install: what was asked for, over what the last one had. `isGiven` says whether a flag was on the
+ * command line. Throws UserError OPTION_INVALID, OPTIONS_CONFLICT, REPLICAS_UNSUPPORTED, CONFIG_….
+ */
+export function installSettings(
+  options: InstallOptions,
+  { namespace, last, isGiven }: {
+    readonly namespace: string
+    readonly last: InstallSettings | undefined
+    readonly isGiven: (name: string) => boolean
+  },
+): InstallSettings {
+  refuseReplicas(options.replicas)
+  const base = last === undefined || options.reset === true ? defaultInstallSettings : last
+  const given: Partial<InstallSettings> = {
+    ...optional('image', options.image),
+    ...optional('host', options.host === undefined ? undefined : hostName(options.host)),
+    ...optional('tlsSecret', options.tlsSecret),
+    ...optional('serviceType', options.serviceType),
+    ...optional('nodePort', options.nodePort === undefined ? undefined : portNumber(options.nodePort)),
+    ...optional('ingressClass', options.ingressClass),
+    ...optional('restartRuntime', options.restartRuntime),
+    ...optional('editHosts', options.editHosts),
+    ...optional('anonymousPull', options.anonymousPull),
+    ...optional('clients', options.clients === undefined ? undefined : [...options.clients]),
+    ...optional('configuration', options.config === undefined ? undefined : readServeFile(options.config)),
+  }
+  const settings = installSettingsSchema.parse({
+    ...base,
+    ...given,
+    namespace,
+    storage: storageOf(options, base.storage),
+    trustNodes: isGiven('trustNodes') ? options.trustNodes : base.trustNodes,
+  })
+  checkTogether(settings)
+  checkConfiguration(settings.configuration)
+  return settings
+}
+
+function optional<Name extends string, Value>(
+  name: Name,
+  value: Value | undefined,
+): Partial<Record<Name, Value>> {
+  return value === undefined ? {} : ({ [name]: value } as Record<Name, Value>)
+}
+
+function gather(value: string, others: readonly string[] = []): readonly string[] {
+  return [...others, value]
+}
+
+function refuseReplicas(replicas: string | undefined): void {
+  if (replicas === undefined || replicas === '1') return
+  throw new UserError('REPLICAS_UNSUPPORTED', `--replicas ${replicas}: a registry on one volume runs once`, {
+    hint: 'The database and the blobs are files of one pod. An upgrade costs no pull: agents hold them meanwhile.',
+    exitCode: exitCode.usage,
+  })
+}
+
+function storageOf(
+  { storage, storageSize, storageClass }: InstallOptions,
+  base: Storage,
+): Storage {
+  if (storage === undefined && storageSize === undefined && storageClass === undefined) return base
+  const size = storageSize ?? ('size' in base ? base.size : '20Gi')
+  if (!(parseQuantity(size) > 0)) {
+    throw invalid(`--storage-size ${size} is no size`, 'Write 20Gi, 500Gi, 1Ti.')
+  }
+  const kind = storage ?? base.kind
+  if (storageClass !== undefined && kind !== 'claim') {
+    throw conflict(`--storage-class does not go with --storage ${kind}`, 'Leave one of them out.')
+  }
+  if (kind === 'ephemeral') return { kind: 'ephemeral' }
+  if (kind === 'claim') {
+    const className = storageClass ?? (base.kind === 'claim' ? base.className : undefined)
+    return { kind: 'claim', size, ...(className === undefined ? {} : { className }) }
+  }
+  if (storage === undefined && base.kind === 'local') return { ...base, size }
+  const [, node, path] = /^local:(?:([a-z0-9.-]+):)?(\/.+)$/.exec(kind) ?? []
+  if (path === undefined || /(^|\/)\.\.(\/|$)/.test(path)) {
+    throw invalid(
+      `--storage ${kind} is no storage`,
+      'Write claim, local:/var/lib/trow, local:NODE:/var/lib/trow or ephemeral.',
+    )
+  }
+  const same = base.kind === 'local' && base.path === path ? base.node : undefined
+  const chosen = node ?? same
+  return { kind: 'local', size, path, ...(chosen === undefined ? {} : { node: chosen }) }
+}
+
+function hostName(host: string): string {
+  if (/^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$/.test(host)) return host
+  throw invalid(`--host ${host} is no domain name`, 'Write registry.example.com, in small letters, without a port.')
+}
+
+function portNumber(text: string): number {
+  const port = Number(text)
+  if (/^\d+$/.test(text) && port >= 1 && port <= 65535) return port
+  throw invalid(`--node-port ${text} is no port`, 'The cluster takes 30000 to 32767, unless it was told otherwise.')
+}
+
+function checkTogether(settings: InstallSettings): void {
+  const { serviceType, nodePort, host, ingressClass, tlsSecret } = settings
+  if (nodePort !== undefined && serviceType === 'ClusterIP') {
+    throw conflict('--node-port needs a Service that has one', 'Add --service-type NodePort.')
+  }
+  if (host !== undefined) return
+  const needy = [
+    [ingressClass, '--ingress-class'],
+    [tlsSecret, '--tls-secret'],
+    [serviceType === 'LoadBalancer' ? serviceType : undefined, '--service-type LoadBalancer'],
+  ].find(([value]) => value !== undefined)
+  if (needy === undefined) return
+  throw conflict(
+    `${needy[1]} needs a name that leads there`,
+    'Add --host registry.example.com: from outside a certificate is checked by name.',
+  )
+}
+
+function invalid(message: string, hint: string): UserError {
+  return new UserError('OPTION_INVALID', message, { hint, exitCode: exitCode.usage })
+}
+
+function conflict(message: string, hint: string): UserError {
+  return new UserError('OPTIONS_CONFLICT', message, { hint, exitCode: exitCode.usage })
+}

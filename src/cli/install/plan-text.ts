@@ -1,0 +1,64 @@
+import type { ChalkInstance } from 'chalk'
+import { imageHosts, type InstallSettings } from '../../install/install-settings.ts'
+import { changes, type Plan } from '../../install/plan.ts'
+import type { Remembered } from '../../install/remembered.ts'
+
+/** What a person is asked to agree to. */
+export function planText(
+  plan: Plan,
+  facts: {
+    readonly settings: InstallSettings
+    readonly remembered: Remembered | undefined
+    readonly version: string
+    readonly image: string
+    readonly context: string
+    readonly server: string
+    readonly prune: boolean
+  },
+  chalk: ChalkInstance,
+): string {
+  const { settings, remembered, version, image, prune } = facts
+  const before = remembered?.version
+  const title =
+    before === undefined
+      ? `trow ${version} is put into`
+      : before === version
+        ? `trow ${version} is brought to these settings in`
+        : `trow ${before} is replaced by ${version} in`
+  const mark = { create: chalk.green('+'), change: chalk.yellow('~'), keep: ' ' }
+  const objects = changes(plan).map(({ object, action, fields }) => {
+    const { namespace, name } = object.metadata
+    const shown = fields.length > 3 ? [...fields.slice(0, 3), `${fields.length - 3} more`] : fields
+    const what = shown.length === 0 ? '' : chalk.dim(` (${shown.join(', ')})`)
+    return `  ${mark[action]} ${object.kind} ${namespace === undefined ? '' : `${namespace}/`}${name}${what}`
+  })
+  const extraneous = plan.extraneous.map(
+    ({ kind, namespace, name }) =>
+      `  ${prune ? chalk.red('-') : ' '} ${kind} ${namespace === undefined ? '' : `${namespace}/`}${name}` +
+      (prune ? '' : chalk.dim(' (not wanted any more; --prune removes it)')),
+  )
+  return [
+    chalk.bold(`${title} context ${facts.context} (${facts.server})`),
+    `  image    ${image}`,
+    `  images   ${imageHosts(settings)
+      .map((host) => `${host}/…`)
+      .join(', ')}`,
+    `  storage  ${storageWords(settings)}`,
+    `  nodes    ${nodeWords(settings)}`,
+    `  pulls    nodes; service accounts from their namespace${settings.anonymousPull ? '; everybody, everything' : ''}`,
+    ...(settings.clients.length === 0 ? [] : [`  pushes   through the API server: ${settings.clients.join(', ')}`]),
+    ...(settings.restartRuntime ? ['  runtimes without config_path are restarted, a node at a time'] : []),
+    ...(objects.length + extraneous.length === 0 ? ['  nothing to change'] : [...objects, ...extraneous]),
+    '',
+  ].join('\n')
+}
+
+function storageWords({ storage }: InstallSettings): string {
+  if (storage.kind === 'ephemeral') return 'ephemeral: gone with the pod'
+  if (storage.kind === 'local') return `${storage.path} of node ${storage.node ?? '?'} (${storage.size})`
+  return `a volume of ${storage.size}, ${storage.className ?? "the cluster's default class"}`
+}
+
+function nodeWords({ trustNodes }: InstallSettings): string {
+  return trustNodes ? 'an agent on every node writes trust and keeps it right' : 'are left alone'
+}

@@ -1,0 +1,39 @@
+import { stringify } from 'yaml'
+import type { KubeObject } from '../cluster/cluster-objects.ts'
+import { layoutOf } from '../cluster/layout.ts'
+import { imageHosts, type InstallSettings } from './install-settings.ts'
+import { pick, place, readTemplate } from './template.ts'
+
+/** Who may do what: the roles for repositories, the registry's own, people's, kubelets'. */
+export function accessObjects(settings: InstallSettings): KubeObject[] {
+  const layout = layoutOf(settings.namespace)
+  const templates = ['rbac', 'registry-rbac', 'kubelet-rbac'].flatMap(readTemplate)
+  return [...templates, ...clientObjects(settings)].map((object) => place(object, layout, 'access'))
+}
+
+/** KEP-1755: tools find the registry by it. */
+export function discoveryObject(settings: InstallSettings): KubeObject {
+  const [shown = ''] = imageHosts(settings)
+  const object = pick(readTemplate('discovery'), 'ConfigMap')
+  const hosting = {
+    ...(settings.host === undefined ? {} : { host: settings.host }),
+    hostFromContainerRuntime: shown,
+    hostFromClusterNetwork: `trow.${settings.namespace}.svc`,
+  }
+  return {
+    ...place(object, layoutOf(settings.namespace), 'access'),
+    data: { 'localRegistryHosting.v1': stringify(hosting) },
+  }
+}
+
+function clientObjects({ clients }: InstallSettings): KubeObject[] {
+  const template = readTemplate('clients')
+  const role = pick(template, 'Role')
+  if (clients.length === 0) return [role]
+  const subjects = clients.map((name) => ({
+    kind: 'Group',
+    apiGroup: 'rbac.authorization.k8s.io',
+    name,
+  }))
+  return [role, { ...pick(template, 'RoleBinding'), subjects }]
+}

@@ -1,0 +1,41 @@
+import type { KubeObject, KubeReference } from '../cluster/cluster-objects.ts'
+import { explained, isPassing, nameOf } from './cluster-error.ts'
+import type { InstallContext } from './install-context.ts'
+
+/** How long an API server that does not answer is asked again. */
+const patience = 30_000
+
+export function referenceOf({ apiVersion, kind, metadata }: KubeObject): KubeReference {
+  return { apiVersion, kind, name: metadata.name, namespace: metadata.namespace }
+}
+
+/** Applies all at once. Throws UserError APPLY_CONFLICT, CLUSTER_UNREACHABLE, CLUSTER_NOT_PERMITTED, CLUSTER_REFUSED. */
+export async function applyAll(
+  context: InstallContext,
+  objects: readonly KubeObject[],
+): Promise<KubeObject[]> {
+  const done = await Promise.allSettled(objects.map((object) => apply(context, object)))
+  const failure = done.find(({ status }) => status === 'rejected')
+  if (failure?.status === 'rejected') throw failure.reason
+  return done.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+}
+
+export async function apply(context: InstallContext, object: KubeObject): Promise<KubeObject> {
+  const { cluster, forceConflicts } = context
+  return asked(context, nameOf(referenceOf(object)), () => cluster.apply(object, { force: forceConflicts }))
+}
+
+/** Asks again while the API server is away, for a while; every call here may be made twice. */
+export async function asked<T>(context: InstallContext, what: string, call: () => Promise<T>): Promise<T> {
+  const { now, sleep, signal } = context
+  const end = now() + patience
+  for (;;) {
+    signal.throwIfAborted()
+    try {
+      return await call()
+    } catch (error) {
+      if (!isPassing(error) || now() > end) throw explained(error, what)
+      await sleep(1000)
+    }
+  }
+}

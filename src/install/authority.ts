@@ -1,0 +1,110 @@
+import { isIP } from 'node:net'
+import { makeAuthority, namesOfAuthority } from '../certificates/certificate-authority.ts'
+import type { ClusterObjects, KubeObject } from '../cluster/cluster-objects.ts'
+import { labels, names } from '../cluster/layout.ts'
+import { UserError } from '../user-error.ts'
+import { tlsNames, type InstallFacts, type InstallSettings } from './install-settings.ts'
+
+export interface Bundle {
+  /** PEM, all that is to be trusted. */
+  readonly certificates: string
+  readonly generation: number
+}
+
+/**
+ * The CA of the install: made where there is none, else left as it is, with its bundle. A CA that was lost is replaced,
+ * and the one before it stays in the bundle. Throws UserError CA_TOO_NARROW.
+ */
+export async function ensureAuthority(
+  cluster: ClusterObjects,
+  settings: InstallSettings,
+  facts: InstallFacts,
+  crypto: Crypto,
+): Promise<Bundle> {
+  const { namespace } = settings
+  const [secret, map] = await Promise.all([
+    cluster.get({ apiVersion: 'v1', kind: 'Secret', name: names.authority, namespace }),
+    cluster.get({ apiVersion: 'v1', kind: 'ConfigMap', name: names.bundle, namespace }),
+  ])
+  const known = bundleOf(map)
+  const kept = decode(secret, 'ca.crt')
+  if (kept !== undefined && decode(secret, 'ca.key') !== undefined) {
+    checkNames(kept, settings, facts)
+    return known ?? keepBundle(cluster, namespace, { certificates: kept, generation: 1 })
+  }
+  const wanted = authorityNames(settings, facts)
+  const made = await makeAuthority(
+    wanted.filter((name) => isIP(name) === 0),
+    wanted.filter((name) => isIP(name) !== 0),
+    crypto,
+  )
+  await cluster.apply({
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name: names.authority, namespace, labels: labels.of('registry') },
+    type: 'Opaque',
+    data: { 'ca.crt': encode(made.cert), 'ca.key': encode(made.key) },
+  })
+  return keepBundle(cluster, namespace, {
+    certificates: `${made.cert}${known?.certificates ?? ''}`,
+    generation: (known?.generation ?? 0) + 1,
+  })
+}
+
+/** What a CA made now would be allowed to speak for, besides private addresses and loopback. */
+export function authorityNames(settings: InstallSettings, facts: InstallFacts): string[] {
+  return tlsNames(settings, facts).filter((name) => !isPrivate(name))
+}
+
+/** Undefined where the ConfigMap is not there or holds no bundle. */
+export function bundleOf(map: KubeObject | undefined): Bundle | undefined {
+  const data = (map?.['data'] ?? {}) as Readonly<Record<string, string>>
+  const certificates = data['ca.crt']
+  const generation = Number(data['generation'])
+  return certificates === undefined || !Number.isSafeInteger(generation)
+    ? undefined
+    : { certificates, generation }
+}
+
+async function keepBundle(cluster: ClusterObjects, namespace: string, bundle: Bundle): Promise<Bundle> {
+  await cluster.apply({
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: names.bundle, namespace, labels: labels.of('registry') },
+    data: { 'ca.crt': bundle.certificates, generation: String(bundle.generation) },
+  })
+  return bundle
+}
+
+function checkNames(cert: string, settings: InstallSettings, facts: InstallFacts): void {
+  const { names: dnsNames, addresses } = namesOfAuthority(cert)
+  if (dnsNames.length === 0) return
+  const outside = authorityNames(settings, facts).find((name) =>
+    isIP(name) === 0
+      ? !dnsNames.some((each) => name === each || name.endsWith(`.${each}`))
+      : !addresses.includes(name),
+  )
+  if (outside === undefined) return
+  throw new UserError('CA_TOO_NARROW', `the CA of this install may not speak for ${outside}`, {
+    hint: 'Bring a certificate for it (--tls-secret NAME); or trow uninstall, which keeps the data, and install anew.',
+  })
+}
+
+/** Ranges that every CA of trow may speak for (`certificates/`), and names that it always may. */
+function isPrivate(name: string): boolean {
+  if (name === 'localhost' || name === 'host.docker.internal') return true
+  if (isIP(name) === 4)
+    return /^(127|10|192\.168|169\.254|172\.(1[6-9]|2\d|3[01])|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7]))\./.test(
+      name,
+    )
+  return isIP(name) === 6 && /^(::1$|f[cd]|fe[89ab])/i.test(name)
+}
+
+function decode(secret: KubeObject | undefined, key: string): string | undefined {
+  const text = ((secret?.['data'] ?? {}) as Readonly<Record<string, string>>)[key]
+  return text === undefined ? undefined : Buffer.from(text, 'base64').toString('utf8')
+}
+
+function encode(text: string): string {
+  return Buffer.from(text).toString('base64')
+}

@@ -1,0 +1,53 @@
+import type { ClusterObjects, KubeObject } from '../cluster/cluster-objects.ts'
+import { names } from '../cluster/layout.ts'
+import { hasNodePort, type InstallFacts, type InstallSettings } from './install-settings.ts'
+import { isSuitable, nodeFacts } from './preflight/node-facts.ts'
+import type { Remembered } from './remembered.ts'
+
+/** What the cluster has given so far: addresses of a Service that is there, else those it had before it was lost. */
+export async function gatherFacts(
+  cluster: ClusterObjects,
+  settings: InstallSettings,
+  known: {
+    readonly remembered: Remembered | undefined
+    readonly version: string
+    readonly image: string
+  },
+): Promise<InstallFacts> {
+  const { namespace } = settings
+  const [service, nodes] = await Promise.all([
+    cluster.get({ apiVersion: 'v1', kind: 'Service', name: names.service, namespace }),
+    hasNodePort(settings) ? cluster.list({ apiVersion: 'v1', kind: 'Node' }) : [],
+  ])
+  const { remembered, version, image } = known
+  const given = addressesOf(service)
+  return {
+    version,
+    image,
+    clusterIps: given.clusterIps.length > 0 ? given.clusterIps : (remembered?.clusterIps ?? []),
+    nodePort: given.nodePort ?? remembered?.nodePort,
+    nodeAddresses: nodes.flatMap((node) => nodeFacts(node).internalIps).sort(),
+  }
+}
+
+/** Of a Service as the API server has it. */
+export function addressesOf(service: KubeObject | undefined): Pick<InstallFacts, 'clusterIps' | 'nodePort'> {
+  const { clusterIPs = [], ports = [] } = (service?.['spec'] ?? {}) as {
+    clusterIPs?: readonly string[]
+    ports?: readonly { readonly nodePort?: number }[]
+  }
+  return { clusterIps: clusterIPs.filter((each) => each !== 'None'), nodePort: ports[0]?.nodePort }
+}
+
+/** --storage local without a node: the first by name that is free for pods; undefined node where there is none. */
+export async function withLocalNode(
+  cluster: ClusterObjects,
+  settings: InstallSettings,
+): Promise<InstallSettings> {
+  const { storage } = settings
+  if (storage.kind !== 'local' || storage.node !== undefined) return settings
+  const nodes = (await cluster.list({ apiVersion: 'v1', kind: 'Node' })).map(nodeFacts)
+  const free = nodes.filter((node) => node.schedulable && isSuitable(node)).map(({ name }) => name)
+  const [node] = free.sort()
+  return node === undefined ? settings : { ...settings, storage: { ...storage, node } }
+}

@@ -1,0 +1,225 @@
+import type { KubeObject } from '../cluster/cluster-objects.ts'
+import { layoutOf, names } from '../cluster/layout.ts'
+import { nodeSettingsSchema } from '../cluster/node-settings.ts'
+import { UserError } from '../user-error.ts'
+import { apply, applyAll, asked, referenceOf } from './apply.ts'
+import { ensureAuthority, type Bundle } from './authority.ts'
+import { canaryImage, canaryReference } from './canary-image.ts'
+import { explained, nameOf } from './cluster-error.ts'
+import { ownsDiscovery } from './discovery.ts'
+import { addressesOf, gatherFacts } from './facts.ts'
+import { step, type InstallContext } from './install-context.ts'
+import type { InstallFacts } from './install-settings.ts'
+import { nodeSettings, nodeSettingsMap } from './node-objects.ts'
+import { waitForPulls, type NodePull } from './node-reports.ts'
+import type { Plan } from './plan.ts'
+import { hasImage, podReason, pullFailure } from './pod-state.ts'
+import { localVolume } from './registry-objects.ts'
+import { rememberedMap } from './remembered.ts'
+import { tryImage } from './try-image.ts'
+import { waitUntil } from './waiting.ts'
+import { wantedObjects, type WantedObjects } from './wanted-objects.ts'
+import { agentState, registryState } from './workload-state.ts'
+
+export interface Installed {
+  readonly facts: InstallFacts
+  readonly bundle: Bundle
+  /** One a Ready node; none with --no-trust-nodes. */
+  readonly pulls: readonly NodePull[]
+}
+
+/**
+ * Puts a registry into the cluster, or brings the one there to these settings and this version. Every step may be cut off
+ * and done again. Throws UserError; rejects with the signal's reason when it ends.
+ */
+export async function install(context: InstallContext, plan: Plan): Promise<Installed> {
+  const { cluster, settings } = context
+  const before = await asked(context, 'what is there', () => gatherFacts(cluster, settings, known(context)))
+  const discovery = await asked(context, 'kube-public', () => ownsDiscovery(cluster))
+  const isUpgrade = context.remembered?.version !== undefined
+
+  const early = wantedObjects(settings, before, { discovery })
+  await step(context, 'namespaces', () => applyAll(context, early.namespaces))
+  await step(context, "trow's image", () => tryImageOrLeaveNothing(context, plan))
+  const facts = await step(context, 'accounts, roles and addresses', () => applyBase(context, early, before))
+  const bundle = await step(context, 'certificate authority', async () => {
+    try {
+      return await ensureAuthority(cluster, settings, facts, context.crypto)
+    } catch (error) {
+      throw explained(error, 'the CA')
+    }
+  })
+  const wanted = wantedObjects(settings, facts, { discovery })
+  await step(context, 'configuration', async () => {
+    await makeFolder(context)
+    await applyAll(context, wanted.configuration)
+  })
+
+  const canary = await tellNodes(context, facts, bundle)
+  await startAll(context, wanted, facts, isUpgrade)
+  const pulls = await proved(context, facts, bundle, canary)
+  await removeExtraneous(context, plan)
+  return { facts, bundle, pulls }
+}
+
+function known({ remembered, version, image }: InstallContext): Parameters<typeof gatherFacts>[2] {
+  return { remembered, version, image: image.reference }
+}
+
+/** A first install whose image nobody can pull leaves no namespace behind. */
+async function tryImageOrLeaveNothing(context: InstallContext, plan: Plan): Promise<void> {
+  try {
+    await tryImage(context)
+  } catch (error) {
+    if (!(error instanceof UserError) || error.code !== 'IMAGE_UNPULLABLE') throw error
+    const made = plan.objects.filter(
+      ({ object, action }) => object.kind === 'Namespace' && action === 'create',
+    )
+    await Promise.allSettled(made.map(({ object }) => context.cluster.delete(referenceOf(object))))
+    throw error
+  }
+}
+
+/** The Service gets its addresses here, and keeps them. */
+async function applyBase(
+  context: InstallContext,
+  { base }: WantedObjects,
+  before: InstallFacts,
+): Promise<InstallFacts> {
+  const { settings, remembered } = context
+  await apply(
+    context,
+    rememberedMap({
+      settings,
+      version: remembered?.version,
+      schema: remembered?.schema,
+      clusterIps: before.clusterIps,
+      nodePort: remembered?.nodePort,
+    }),
+  )
+  const applied = await applyAll(context, base)
+  const service = applied.find(({ kind, metadata }) => kind === 'Service' && metadata.name === names.service)
+  const facts: InstallFacts = { ...before, ...addressesOf(service) }
+  if (JSON.stringify(facts) === JSON.stringify(before)) return facts
+  const pinned = wantedObjects(settings, facts, { discovery: false }).base.filter(
+    ({ kind, metadata }) => kind === 'Service' && metadata.name === names.service,
+  )
+  await applyAll(context, pinned)
+  return facts
+}
+
+/** --storage local, the first time: a pod makes the folder by mounting it. */
+async function makeFolder(context: InstallContext): Promise<void> {
+  const local = localVolume(context.settings, context.image.reference)
+  if (local === undefined) return
+  const { cluster } = context
+  const volume = referenceOf(local.volume)
+  if ((await asked(context, nameOf(volume), () => cluster.get(volume))) !== undefined) return
+  if (!context.settings.trustNodes) {
+    context.progress.warn('--no-trust-nodes: no pod may make the folder of --storage local; it must be there')
+    return
+  }
+  const reference = referenceOf(local.folder)
+  await apply(context, local.folder)
+  try {
+    await waitUntil(context, 'the folder of the images is made', async () => {
+      const pod = await cluster.get(reference)
+      if (pod !== undefined && hasImage(pod) && pullFailure(pod) === undefined) return { done: true }
+      return {
+        done: false,
+        reasons: [pod === undefined ? 'its pod is about to be made' : await podReason(cluster, pod)],
+      }
+    })
+  } finally {
+    await cluster.delete(reference).catch(() => undefined)
+  }
+}
+
+/** Agents pull the canary of the install before until there is a new one. */
+async function tellNodes(
+  context: InstallContext,
+  facts: InstallFacts,
+  bundle: Bundle,
+): Promise<string | undefined> {
+  const { cluster, settings } = context
+  if (!settings.trustNodes) return undefined
+  const { nodeNamespace } = layoutOf(settings.namespace)
+  const map = { apiVersion: 'v1', kind: 'ConfigMap', name: names.agent, namespace: nodeNamespace }
+  const there = await asked(context, nameOf(map), () => cluster.get(map))
+  const canary = canaryOf(there)
+  await applyNodeSettings(context, facts, bundle, canary)
+  return canary
+}
+
+async function applyNodeSettings(
+  context: InstallContext,
+  facts: InstallFacts,
+  bundle: Bundle,
+  canary: string | undefined,
+): Promise<void> {
+  const content = nodeSettings(context.settings, facts, { generation: bundle.generation, canary })
+  await apply(context, nodeSettingsMap(context.settings.namespace, content, bundle.certificates))
+}
+
+function canaryOf(map: KubeObject | undefined): string | undefined {
+  try {
+    const text = (map?.['data'] as Record<string, string> | undefined)?.['settings.json']
+    return nodeSettingsSchema.parse(JSON.parse(text ?? '')).canary
+  } catch {
+    return undefined
+  }
+}
+
+/** Agents before the registry: theirs are the proxies that hold pulls while its pod is replaced. */
+async function startAll(
+  context: InstallContext,
+  wanted: WantedObjects,
+  facts: InstallFacts,
+  isUpgrade: boolean,
+): Promise<void> {
+  const { cluster, settings, version, schema } = context
+  const { agents, registry } = wanted
+  const agentsReady = (): Promise<void> =>
+    agents === undefined
+      ? Promise.resolve()
+      : waitUntil(context, 'an agent runs on every node', () => agentState(cluster, agents))
+  if (agents !== undefined) {
+    await step(context, 'agents of the nodes', async () => {
+      await apply(context, agents)
+      if (isUpgrade) await agentsReady()
+    })
+  }
+  await step(context, 'registry', async () => {
+    const { clusterIps, nodePort } = facts
+    await apply(context, rememberedMap({ settings, version, schema, clusterIps, nodePort }))
+    await apply(context, registry)
+    await waitUntil(context, 'the registry is ready', () => registryState(cluster, registry))
+  })
+  if (agents !== undefined && !isUpgrade) await step(context, 'an agent on every node', agentsReady)
+}
+
+async function proved(
+  context: InstallContext,
+  facts: InstallFacts,
+  bundle: Bundle,
+  told: string | undefined,
+): Promise<readonly NodePull[]> {
+  const image = canaryImage()
+  const canary = canaryReference(image)
+  await step(context, 'push of a tiny image', () => context.pushCanary(image))
+  if (!context.settings.trustNodes) {
+    context.progress.warn('--no-trust-nodes: whether the nodes can pull was not tried')
+    return []
+  }
+  return step(context, 'pull of it on every node', async () => {
+    if (told !== canary) await applyNodeSettings(context, facts, bundle, canary)
+    return waitForPulls(context, { canary, generation: bundle.generation })
+  })
+}
+
+async function removeExtraneous(context: InstallContext, { extraneous }: Plan): Promise<void> {
+  if (!context.prune || extraneous.length === 0) return
+  await step(context, 'objects that are not wanted any more', async () => {
+    for (const each of extraneous) await asked(context, nameOf(each), () => context.cluster.delete(each))
+  })
+}

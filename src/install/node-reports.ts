@@ -1,0 +1,106 @@
+import type { ClusterObjects } from '../cluster/cluster-objects.ts'
+import { labels } from '../cluster/layout.ts'
+import { nodeReportSchema, reportLife, type NodeReport } from '../cluster/node-report.ts'
+import { exitCode, UserError } from '../user-error.ts'
+import type { InstallContext } from './install-context.ts'
+import { waitUntil, type Outcome } from './waiting.ts'
+import { agentNodes, nodeNamespaceOf } from './workload-state.ts'
+
+export interface PullWish {
+  /** As NodeSettings has it. */
+  readonly canary: string
+  readonly generation: number
+}
+
+/** What became of one Ready node. */
+export interface NodePull {
+  readonly node: string
+  readonly result: 'pulled' | 'waiting' | 'cannot'
+  readonly reason: string
+  readonly hint: string | undefined
+}
+
+/**
+ * Until every Ready node has pulled the canary with the bundle as it is now. Throws UserError NODES_NOT_PULLING: those that
+ * cannot, by their own word, or did not in time, are named.
+ */
+export async function waitForPulls(context: InstallContext, wish: PullWish): Promise<readonly NodePull[]> {
+  let last: readonly NodePull[] = []
+  try {
+    await waitUntil(context, 'every node pulls the canary', async (): Promise<Outcome> => {
+      last = await nodePulls(context.cluster, context.settings.namespace, wish, context.now())
+      const open = last.filter(({ result }) => result === 'waiting')
+      if (open.length === 0) return { done: true }
+      return { done: false, reasons: open.map(({ node, reason }) => `${node}: ${reason}`) }
+    })
+  } catch (error) {
+    if (!(error instanceof UserError) || error.code !== 'INSTALL_TIMED_OUT' || last.length === 0) throw error
+    throw notPulling(last, exitCode.timedOut, error)
+  }
+  if (last.some(({ result }) => result === 'cannot')) throw notPulling(last, exitCode.problemsFound)
+  return last
+}
+
+export async function nodePulls(
+  cluster: ClusterObjects,
+  namespace: string,
+  wish: PullWish,
+  now: number,
+): Promise<NodePull[]> {
+  const [nodes, maps] = await Promise.all([
+    agentNodes(cluster),
+    cluster.list({
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      namespace: nodeNamespaceOf(namespace),
+      labelSelector: labels.report,
+    }),
+  ])
+  const reports = new Map<string, NodeReport>()
+  for (const map of maps) {
+    const report = readReport((map['data'] as Record<string, string> | undefined)?.['report.json'])
+    if (report !== undefined) reports.set(report.node, report)
+  }
+  return nodes.map(({ name }) => judged(name, reports.get(name), wish, now))
+}
+
+function judged(node: string, report: NodeReport | undefined, wish: PullWish, now: number): NodePull {
+  const waiting = (reason: string, hint?: string): NodePull => ({ node, result: 'waiting', reason, hint })
+  if (report === undefined) return waiting('its agent has not reported yet')
+  if (now - Date.parse(report.time) > reportLife) return waiting(`its agent last reported at ${report.time}`)
+  const { canary, generation, problems } = report
+  const fatal = problems.find((problem) => problem.fatal)
+  const current = (generation.effective ?? 0) >= wish.generation
+  if (canary?.ok === true && canary.image.endsWith(wish.canary) && current) {
+    return { node, result: 'pulled', reason: `${canary.milliseconds} ms`, hint: undefined }
+  }
+  const stuck = ['unset', 'managed', 'unsupported'].includes(report.class)
+  if (stuck && fatal !== undefined) return { node, result: 'cannot', reason: fatal.message, hint: fatal.hint }
+  if (fatal !== undefined) return waiting(fatal.message, fatal.hint)
+  if (canary?.ok === false && canary.image.endsWith(wish.canary))
+    return waiting(canary.error ?? 'its pull failed')
+  return waiting('it has not pulled yet')
+}
+
+function notPulling(pulls: readonly NodePull[], code: number, cause?: unknown): UserError {
+  const missing = pulls.filter(({ result }) => result !== 'pulled')
+  const words = missing.map(({ node, reason }) => `${node}: ${reason}`).join('; ')
+  const hints = [...new Set(missing.flatMap(({ hint }) => hint ?? []))]
+  return new UserError(
+    'NODES_NOT_PULLING',
+    `the registry runs, and ${missing.length} of ${pulls.length} nodes cannot pull from it: ${words}`,
+    {
+      hint: [...hints, 'trow status shows every node; trow install again goes on from here.'].join(' '),
+      exitCode: code,
+      cause,
+    },
+  )
+}
+
+function readReport(text: string | undefined): NodeReport | undefined {
+  try {
+    return nodeReportSchema.safeParse(JSON.parse(text ?? '')).data
+  } catch {
+    return undefined
+  }
+}

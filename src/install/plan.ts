@@ -1,0 +1,121 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { ClusterObjects, KubeObject, KubeReference } from '../cluster/cluster-objects.ts'
+import { ClusterFault } from '../cluster/cluster-fault.ts'
+import { labels } from '../cluster/layout.ts'
+import { referenceOf } from './apply.ts'
+import { explained, nameOf } from './cluster-error.ts'
+import { layoutOf } from '../cluster/layout.ts'
+import type { InstallSettings } from './install-settings.ts'
+
+export interface PlannedObject {
+  readonly object: KubeObject
+  readonly action: 'create' | 'change' | 'keep'
+  /** Paths of what changes: `spec.template.spec.containers.0.image`. */
+  readonly fields: readonly string[]
+}
+
+export interface Plan {
+  readonly objects: readonly PlannedObject[]
+  /** Of an earlier install, and not wanted any more. */
+  readonly extraneous: readonly KubeReference[]
+}
+
+/**
+ * What applying these objects would do, by the API server's own word (a dry run of each). Throws UserError as
+ * `explained` has it, so a conflict is known before anything was touched.
+ */
+export async function makePlan(
+  cluster: ClusterObjects,
+  settings: InstallSettings,
+  wanted: readonly KubeObject[],
+  options: { readonly force: boolean },
+): Promise<Plan> {
+  const objects = await Promise.all(wanted.map((object) => planned(cluster, object, options.force)))
+  return { objects, extraneous: await extraneousObjects(cluster, settings, wanted) }
+}
+
+export function changes({ objects }: Plan): PlannedObject[] {
+  return objects.filter(({ action }) => action !== 'keep')
+}
+
+async function planned(cluster: ClusterObjects, object: KubeObject, force: boolean): Promise<PlannedObject> {
+  const reference = referenceOf(object)
+  try {
+    const before = await cluster.get(reference)
+    if (before === undefined) return { object, action: 'create', fields: [] }
+    const after = await cluster.apply(object, { dryRun: true, force })
+    const fields = differences(essence(before), essence(after))
+    return { object, action: fields.length === 0 ? 'keep' : 'change', fields }
+  } catch (error) {
+    // Its namespace, or another object that it needs, is yet to come.
+    if (error instanceof ClusterFault && error.status === 404) return { object, action: 'create', fields: [] }
+    throw explained(error, nameOf(reference))
+  }
+}
+
+function essence({ metadata, ...rest }: KubeObject): Record<string, unknown> {
+  const { labels: own = {}, annotations = {} } = metadata
+  return { ...rest, status: undefined, metadata: { labels: own, annotations } }
+}
+
+function differences(before: unknown, after: unknown, path = ''): string[] {
+  if (isDeepStrictEqual(before, after)) return []
+  if (!isRecord(before) || !isRecord(after)) return [path]
+  return [...new Set([...Object.keys(before), ...Object.keys(after)])].flatMap((key) =>
+    differences(before[key], after[key], path === '' ? key : `${path}.${key}`),
+  )
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null
+}
+
+const rbac = 'rbac.authorization.k8s.io/v1'
+const perNamespace: readonly (readonly [string, string])[] = [
+  ['v1', 'ServiceAccount'],
+  ['v1', 'Service'],
+  ['v1', 'ResourceQuota'],
+  ['apps/v1', 'StatefulSet'],
+  ['apps/v1', 'DaemonSet'],
+  ['policy/v1', 'PodDisruptionBudget'],
+  ['networking.k8s.io/v1', 'NetworkPolicy'],
+  ['networking.k8s.io/v1', 'Ingress'],
+  [rbac, 'Role'],
+  [rbac, 'RoleBinding'],
+]
+const ofCluster: readonly (readonly [string, string])[] = [
+  [rbac, 'ClusterRole'],
+  [rbac, 'ClusterRoleBinding'],
+]
+
+/** Secrets, ConfigMaps, claims and volumes hold what somebody may want; they are never extraneous. */
+async function extraneousObjects(
+  cluster: ClusterObjects,
+  settings: InstallSettings,
+  wanted: readonly KubeObject[],
+): Promise<KubeReference[]> {
+  const keys = new Set(wanted.map((object) => nameOf(referenceOf(object))))
+  const { namespace, nodeNamespace } = layoutOf(settings.namespace)
+  const labelSelector = Object.entries({ ...labels.partOf, 'app.kubernetes.io/managed-by': 'trow' })
+    .map(([name, value]) => `${name}=${value}`)
+    .join(',')
+  const selections = [
+    ...ofCluster.map(([apiVersion, kind]) => ({ apiVersion, kind, labelSelector })),
+    ...[namespace, nodeNamespace].flatMap((each) =>
+      perNamespace.map(([apiVersion, kind]) => ({ apiVersion, kind, namespace: each, labelSelector })),
+    ),
+  ]
+  const found = await Promise.all(
+    selections.map(async (selection) => {
+      try {
+        const list = await cluster.list(selection)
+        return list.map((object) =>
+          referenceOf({ ...object, apiVersion: selection.apiVersion, kind: selection.kind }),
+        )
+      } catch (error) {
+        throw explained(error, selection.kind)
+      }
+    }),
+  )
+  return found.flat().filter((reference) => !keys.has(nameOf(reference)))
+}

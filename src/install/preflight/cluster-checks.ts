@@ -1,0 +1,40 @@
+import { failed, passed, warned, type PreflightCheck, type PreflightCategory } from '../check.ts'
+import type { PreflightContext } from './preflight.ts'
+
+/** Server-side apply, Pod Security, projected tokens with audiences, `serving` endpoints: all there and switched on. */
+const oldestMinor = 27
+
+export async function clusterChecks({ cluster, now }: PreflightContext): Promise<PreflightCategory> {
+  const before = now()
+  const { gitVersion, clock } = await cluster.version()
+  const checks = [
+    passed('api', `the API server answers: ${cluster.server}`),
+    versionCheck(gitVersion),
+    clockCheck(clock, (before + now()) / 2),
+  ]
+  return { categoryName: 'kubernetes-api', checks }
+}
+
+function versionCheck(gitVersion: string): PreflightCheck {
+  const description = `Kubernetes ${gitVersion} is 1.${oldestMinor} or later`
+  const [, major, minor] = /^v?(\d+)\.(\d+)/.exec(gitVersion) ?? []
+  if (major === undefined) return warned('version', description, `"${gitVersion}" is no version`)
+  return Number(major) > 1 || Number(minor) >= oldestMinor
+    ? passed('version', description)
+    : failed('version', description, `it is ${gitVersion}`, 'Update the cluster first.')
+}
+
+function clockCheck(clock: number | undefined, here: number): PreflightCheck {
+  const description = 'the clocks of this machine and of the cluster agree'
+  if (clock === undefined) return warned('clock', description, 'the API server sent no Date')
+  const minutes = Math.round(Math.abs(clock - here) / 60_000)
+  const words = `they differ by ${minutes} minutes: here ${iso(here)}, there ${iso(clock)}`
+  const hint = 'Set the clocks (timedatectl set-ntp true); certificates and tokens hold for times.'
+  // A new certificate is valid from an hour ago.
+  if (minutes >= 50) return failed('clock', description, words, hint)
+  return minutes > 5 ? warned('clock', description, words, hint) : passed('clock', description)
+}
+
+function iso(time: number): string {
+  return new Date(time).toISOString().replace(/\.\d+/, '')
+}

@@ -1,0 +1,36 @@
+import { passed, warned, type PreflightCategory } from '../check.ts'
+import { isSuitable, nodeFacts, type NodeFacts } from './node-facts.ts'
+import type { PreflightContext } from './preflight.ts'
+
+/** What can be known without a pod; `tryImage` finds out the rest. */
+export async function imageChecks({ cluster, image }: PreflightContext): Promise<PreflightCategory> {
+  const nodes = (await cluster.list({ apiVersion: 'v1', kind: 'Node' })).map(nodeFacts)
+  const missing = nodesWithout(image.reference, nodes).map(({ name }) => name)
+  const description = `${image.reference} is on the nodes`
+  const check =
+    missing.length === 0
+      ? passed('image', description)
+      : warned(
+          'image',
+          description,
+          `${missing.join(', ')} will pull it`,
+          'It is tried before anything else.',
+        )
+  return { categoryName: 'image', checks: [check] }
+}
+
+/** Ready nodes that do not list the image. */
+export function nodesWithout(reference: string, nodes: readonly NodeFacts[]): NodeFacts[] {
+  const spellings = spellingsOf(reference)
+  return nodes.filter(
+    (node) => node.ready && isSuitable(node) && !node.images.some((name) => spellings.includes(name)),
+  )
+}
+
+/** A runtime lists names in full: `trow:1` is `docker.io/library/trow:1` there. */
+function spellingsOf(reference: string): string[] {
+  const [first = '', ...rest] = reference.split('/')
+  const hasHost = rest.length > 0 && (/[.:]/.test(first) || first === 'localhost')
+  if (hasHost) return [reference]
+  return [reference, `docker.io/${rest.length === 0 ? 'library/' : ''}${reference}`]
+}

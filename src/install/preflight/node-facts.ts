@@ -1,0 +1,62 @@
+import type { KubeObject } from '../../cluster/cluster-objects.ts'
+
+/** What a Node object says, as far as an install cares. */
+export interface NodeFacts {
+  readonly name: string
+  readonly ready: boolean
+  /** Ready, not cordoned, and without a taint that keeps pods away. */
+  readonly schedulable: boolean
+  readonly taints: readonly string[]
+  readonly architecture: string
+  readonly system: string
+  readonly osImage: string
+  readonly kubeletVersion: string
+  /** `containerd`, `2.3.7`. */
+  readonly runtime: { readonly name: string; readonly version: string }
+  readonly labels: Readonly<Record<string, string>>
+  /** Every name that an image on it has; the kubelet lists the largest fifty images. */
+  readonly images: readonly string[]
+  readonly internalIps: readonly string[]
+}
+
+interface NodeShape {
+  readonly spec?: {
+    readonly unschedulable?: boolean
+    readonly taints?: readonly { readonly key: string; readonly effect: string }[]
+  }
+  readonly status?: {
+    readonly conditions?: readonly { readonly type: string; readonly status: string }[]
+    readonly addresses?: readonly { readonly type: string; readonly address: string }[]
+    readonly images?: readonly { readonly names?: readonly string[] }[]
+    readonly nodeInfo?: Readonly<Record<string, string>>
+  }
+}
+
+export function nodeFacts(node: KubeObject): NodeFacts {
+  const { spec = {}, status = {} } = node as unknown as NodeShape
+  const info = status.nodeInfo ?? {}
+  const ready = status.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') ?? false
+  const taints = (spec.taints ?? []).filter(({ effect }) => effect !== 'PreferNoSchedule')
+  const [, name = '', version = ''] = /^([^:]*):\/\/(.*)$/.exec(info['containerRuntimeVersion'] ?? '') ?? []
+  return {
+    name: node.metadata.name,
+    ready,
+    schedulable: ready && spec.unschedulable !== true && taints.length === 0,
+    taints: taints.map(({ key, effect }) => `${key}:${effect}`),
+    architecture: info['architecture'] ?? '',
+    system: info['operatingSystem'] ?? '',
+    osImage: info['osImage'] ?? '',
+    kubeletVersion: info['kubeletVersion'] ?? '',
+    runtime: { name, version },
+    labels: node.metadata.labels ?? {},
+    images: (status.images ?? []).flatMap(({ names = [] }) => names),
+    internalIps: (status.addresses ?? [])
+      .filter(({ type }) => type === 'InternalIP')
+      .map(({ address }) => address),
+  }
+}
+
+/** Nodes that can run trow: Linux, on a processor that its image is made for. */
+export function isSuitable({ system, architecture }: NodeFacts): boolean {
+  return (system === 'linux' || system === '') && ['amd64', 'arm64', ''].includes(architecture)
+}

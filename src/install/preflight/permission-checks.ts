@@ -1,0 +1,102 @@
+import type { OwnRight } from '../../cluster/cluster-objects.ts'
+import { layoutOf } from '../../cluster/layout.ts'
+import { failed, passed, type PreflightCheck, type PreflightCategory } from '../check.ts'
+import type { PreflightContext } from './preflight.ts'
+
+const rbac = 'rbac.authorization.k8s.io'
+
+/** `group/resource` of all that is applied, by where it is. */
+const inRegistry = [
+  ['', 'configmaps'],
+  ['', 'secrets'],
+  ['', 'serviceaccounts'],
+  ['', 'services'],
+  ['', 'pods'],
+  ['', 'resourcequotas'],
+  ['apps', 'statefulsets'],
+  ['policy', 'poddisruptionbudgets'],
+  ['networking.k8s.io', 'networkpolicies'],
+  [rbac, 'roles'],
+  [rbac, 'rolebindings'],
+] as const
+const inNodes = [
+  ['', 'configmaps'],
+  ['', 'serviceaccounts'],
+  ['', 'resourcequotas'],
+  ['', 'pods'],
+  ['apps', 'daemonsets'],
+  [rbac, 'roles'],
+  [rbac, 'rolebindings'],
+] as const
+const ofCluster = [
+  ['', 'namespaces'],
+  [rbac, 'clusterroles'],
+  [rbac, 'clusterrolebindings'],
+] as const
+
+export async function permissionChecks({ cluster, settings }: PreflightContext): Promise<PreflightCategory> {
+  const { namespace, nodeNamespace } = layoutOf(settings.namespace)
+  const kinds: Omit<OwnRight, 'verb'>[] = [
+    ...ofCluster.map(([group, resource]) => ({ group, resource })),
+    ...inRegistry.map(([group, resource]) => ({ group, resource, namespace })),
+    ...(settings.trustNodes
+      ? inNodes.map(([group, resource]) => ({ group, resource, namespace: nodeNamespace }))
+      : []),
+    ...(settings.ingressClass === undefined
+      ? []
+      : [{ group: 'networking.k8s.io', resource: 'ingresses', namespace }]),
+    ...(settings.storage.kind === 'local' ? [{ group: '', resource: 'persistentvolumes' }] : []),
+    { group: rbac, resource: 'rolebindings', namespace: 'kube-system' },
+  ]
+  const changes = kinds.flatMap((kind) => ['create', 'patch', 'get'].map((verb) => ({ ...kind, verb })))
+  const looks: OwnRight[] = [
+    { verb: 'list', group: '', resource: 'nodes' },
+    { verb: 'list', group: '', resource: 'pods', namespace },
+    { verb: 'list', group: '', resource: 'events', namespace },
+    { verb: 'create', group: '', resource: 'pods/portforward', namespace },
+  ]
+  const refused: OwnRight[] = []
+  await Promise.all(
+    [...changes, ...looks].map(async (right) => {
+      if (!(await cluster.may(right))) refused.push(right)
+    }),
+  )
+  const checks = [check(refused, changes.length + looks.length), await grantCheck(cluster)]
+  return { categoryName: 'permissions', checks }
+}
+
+function check(refused: readonly OwnRight[], asked: number): PreflightCheck {
+  const description = `you may create and change everything that is installed (${asked} rights asked for)`
+  if (refused.length === 0) return passed('permissions', description)
+  const byKind = new Map<string, string[]>()
+  for (const { verb, group, resource, namespace } of refused) {
+    const kind = `${resource}${group === '' ? '' : `.${group}`}${namespace === undefined ? '' : ` in ${namespace}`}`
+    byKind.set(kind, [...(byKind.get(kind) ?? []), verb])
+  }
+  const words = [...byKind].map(([kind, verbs]) => `${verbs.join(', ')} ${kind}`).join('; ')
+  return failed(
+    'permissions',
+    description,
+    `you may not: ${words}`,
+    'Somebody with ClusterRole cluster-admin can install, or apply what --dry-run=client -o yaml prints.',
+  )
+}
+
+/** RBAC lets nobody give away what they do not have, unless they may escalate and bind. */
+async function grantCheck(cluster: PreflightContext['cluster']): Promise<PreflightCheck> {
+  const description = 'you may give the registry and the agents their rights'
+  const asked: OwnRight[] = [
+    { verb: 'escalate', group: rbac, resource: 'clusterroles' },
+    { verb: 'bind', group: rbac, resource: 'clusterroles' },
+  ]
+  const everything = await cluster.may({ verb: '*', group: '*', resource: '*' })
+  const may = everything || (await Promise.all(asked.map((right) => cluster.may(right)))).every(Boolean)
+  return may
+    ? passed('grants', description)
+    : failed(
+        'grants',
+        description,
+        'you may not escalate and bind ClusterRoles, so the API server refuses roles with rights that you lack',
+        'Ask for ClusterRole cluster-admin.',
+      )
+}

@@ -1,0 +1,109 @@
+import { createHash } from 'node:crypto'
+import { stringify } from 'yaml'
+import { names, ports } from '../cluster/layout.ts'
+import type { KubeObject } from '../cluster/cluster-objects.ts'
+import { labels, layoutOf } from '../cluster/layout.ts'
+import { UserError, exitCode } from '../user-error.ts'
+import {
+  imageHosts,
+  listenAddress,
+  tlsNames,
+  type InstallFacts,
+  type InstallSettings,
+} from './install-settings.ts'
+
+/** Settings that say where the registry is and what it finds there: the objects of the install depend on them. */
+const ownKeys = [
+  'listen',
+  'data',
+  'tls-auto',
+  'tls-ca',
+  'tls-cert',
+  'tls-key',
+  'metrics-listen',
+  'kubernetes',
+  'kubeconfig',
+]
+/** Settings that name files, which no volume brings into the pod. */
+const fileKeys = ['htpasswd', 'client-ca', 'audit-webhook-secret', 'audit-folder']
+/** Lists that a user's own entries are added to. */
+const joined = ['tls-san', 'token-hosts', 'node-agents', 'access']
+
+/** Throws UserError CONFIG_NOT_HERE for keys of a user's trow.yaml that cannot be theirs in a cluster. */
+export function checkConfiguration(configuration: InstallSettings['configuration']): void {
+  const own = ownKeys.find((key) => key in configuration)
+  const file = fileKeys.find((key) => key in configuration)
+  if (own === undefined && file === undefined) return
+  throw new UserError('CONFIG_NOT_HERE', `"${own ?? file}" cannot be set for a registry in the cluster`, {
+    hint:
+      own === undefined
+        ? `It names a file, and no volume brings one into the pod; people and workloads have the cluster's identities.`
+        : 'The install sets it; take it out of the file that --config names.',
+    exitCode: exitCode.usage,
+  })
+}
+
+/** trow.yaml of the registry: the user's own, and what the cluster asks for. */
+export function registryConfiguration(
+  settings: InstallSettings,
+  facts: InstallFacts,
+): Readonly<Record<string, unknown>> {
+  const { nodeNamespace } = layoutOf(settings.namespace)
+  const certified = tlsNames(settings, facts)
+  const own: Record<string, unknown> = {
+    listen: listenAddress(ports.registry, facts.clusterIps),
+    'metrics-listen': listenAddress(ports.metrics, facts.clusterIps),
+    data: '/data',
+    'tls-auto': true,
+    'tls-ca': '/etc/trow/ca',
+    'tls-san': certified,
+    ...(settings.tlsSecret === undefined
+      ? {}
+      : { 'tls-cert': '/etc/trow/tls/tls.crt', 'tls-key': '/etc/trow/tls/tls.key' }),
+    'token-hosts': [...new Set([...imageHosts(settings), ...certified])],
+    kubernetes: true,
+    'node-agents': [`${nodeNamespace}:${names.agent}`],
+    audit: 'on',
+    'log-format': 'json',
+    access: accessRules(settings),
+  }
+  const theirs = settings.configuration
+  const all: Record<string, unknown> = { ...own, ...theirs }
+  for (const key of joined) {
+    const added = theirs[key]
+    if (added !== undefined) all[key] = [...(own[key] as unknown[]), ...(listOf(added) as unknown[])]
+  }
+  return all
+}
+
+export function configurationMap(settings: InstallSettings, facts: InstallFacts): KubeObject {
+  return {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: {
+      name: names.configuration,
+      namespace: settings.namespace,
+      labels: labels.of('registry'),
+    },
+    data: { 'trow.yaml': stringify(registryConfiguration(settings, facts), { lineWidth: 0 }) },
+  }
+}
+
+/** Changes with the configuration: a pod reads it at its start. */
+export function configurationDigest(settings: InstallSettings, facts: InstallFacts): string {
+  const text = JSON.stringify(registryConfiguration(settings, facts))
+  return createHash('sha256').update(text).digest('hex').slice(0, 16)
+}
+
+function accessRules({ anonymousPull }: InstallSettings): object[] {
+  return [
+    { who: ['nodes'], repositories: ['**'], actions: ['pull'] },
+    { who: ['service-accounts'], repositories: ['{namespace}/**'], actions: ['pull'] },
+    ...(anonymousPull ? [{ who: ['anonymous'], repositories: ['**'], actions: ['pull'] }] : []),
+  ]
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  if (Array.isArray(value)) return value
+  return typeof value === 'string' ? value.split(',').map((each) => each.trim()) : [value]
+}

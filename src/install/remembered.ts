@@ -1,0 +1,65 @@
+import type { ClusterObjects, KubeObject } from '../cluster/cluster-objects.ts'
+import { labels, names } from '../cluster/layout.ts'
+import { UserError } from '../user-error.ts'
+import { installSettingsSchema, type InstallSettings } from './install-settings.ts'
+
+/** ConfigMap `trow-install`: what the last install was asked for, and by which trow. */
+export interface Remembered {
+  readonly settings: InstallSettings
+  /** Of the trow whose registry was last put there. Undefined: none was yet. */
+  readonly version: string | undefined
+  /** Migrations of the database that that trow knows. */
+  readonly schema: number | undefined
+  readonly clusterIps: readonly string[]
+  readonly nodePort: number | undefined
+}
+
+/** Undefined: nothing was installed there. Throws UserError INSTALL_UNREADABLE. */
+export async function readRemembered(
+  cluster: ClusterObjects,
+  namespace: string,
+): Promise<Remembered | undefined> {
+  const map = await cluster.get({ apiVersion: 'v1', kind: 'ConfigMap', name: names.settings, namespace })
+  if (map === undefined) return undefined
+  const data = (map['data'] ?? {}) as Readonly<Record<string, string>>
+  const parsed = installSettingsSchema.safeParse(parseJson(data['settings.json']))
+  if (!parsed.success) {
+    throw new UserError('INSTALL_UNREADABLE', `ConfigMap ${names.settings} in ${namespace} cannot be read`, {
+      hint: 'A newer trow may have written it: use that one. --reset starts from the defaults.',
+      cause: parsed.error,
+    })
+  }
+  const schema = Number(data['schema'])
+  const nodePort = Number(data['nodePort'])
+  return {
+    settings: parsed.data,
+    version: data['version'],
+    schema: Number.isSafeInteger(schema) ? schema : undefined,
+    clusterIps: (data['clusterIps'] ?? '').split(',').filter((each) => each !== ''),
+    nodePort: Number.isSafeInteger(nodePort) && nodePort > 0 ? nodePort : undefined,
+  }
+}
+
+export function rememberedMap(remembered: Remembered): KubeObject {
+  const { settings, version, schema, clusterIps, nodePort } = remembered
+  return {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: names.settings, namespace: settings.namespace, labels: labels.of('registry') },
+    data: {
+      'settings.json': JSON.stringify(settings),
+      ...(version === undefined ? {} : { version }),
+      ...(schema === undefined ? {} : { schema: String(schema) }),
+      ...(clusterIps.length === 0 ? {} : { clusterIps: clusterIps.join(',') }),
+      ...(nodePort === undefined ? {} : { nodePort: String(nodePort) }),
+    },
+  }
+}
+
+function parseJson(text: string | undefined): unknown {
+  try {
+    return JSON.parse(text ?? '')
+  } catch {
+    return undefined
+  }
+}

@@ -1,9 +1,8 @@
-import { createInterface } from 'node:readline/promises'
 import { Command } from 'commander'
 import { isDigest } from '../../oci/digest.ts'
-import { exitCode, UserError } from '../../user-error.ts'
+import { exitCode } from '../../user-error.ts'
+import { confirmed } from '../confirmation.ts'
 import type { CommandContext } from '../program.ts'
-import type { Terminal } from '../streams.ts'
 import { loadImage } from './image.ts'
 import { needReference } from './need-reference.ts'
 import { addConnectOptions, connect, parseNamed, printReference, type ConnectOptions } from './target.ts'
@@ -35,19 +34,4 @@ export function removeCommand({ terminal, finish }: CommandContext): Command {
       }
     },
   )
-}
-
-async function confirmed(question: string, terminal: Terminal): Promise<boolean> {
-  if (terminal.stdin.isTTY !== true) {
-    throw new UserError('CONFIRMATION_NEEDED', 'nobody is there to confirm', {
-      hint: 'Add --yes.',
-      exitCode: exitCode.usage,
-    })
-  }
-  const prompt = createInterface({ input: terminal.stdin, output: terminal.stderr })
-  try {
-    return /^y(es)?$/i.test((await prompt.question(`${question} [y/N] `)).trim())
-  } finally {
-    prompt.close()
-  }
 }

@@ -35,7 +35,8 @@ function addressAndMask(range: string): Buffer {
   return Buffer.concat([bytes, mask])
 }
 
-function addressBytes(address: string): Buffer {
+/** 4 or 16 bytes. Throws TypeError for what is no address. */
+export function addressBytes(address: string): Buffer {
   if (isIPv4(address)) return Buffer.from(address.split('.').map(Number))
   if (!isIPv6(address)) throw new TypeError(`no address: ${address}`)
   const [head = '', tail] = address.split('::')
@@ -65,7 +66,8 @@ export function decodeNameConstraints(der: Uint8Array): {
   }
 }
 
-function elements(der: Buffer): { readonly tag: number; readonly content: Buffer }[] {
+/** Of DER, one after the other. Throws RangeError where they do not fit. */
+export function elements(der: Buffer): { readonly tag: number; readonly content: Buffer }[] {
   const found: { tag: number; content: Buffer }[] = []
   for (let at = 0; at < der.length;) {
     const tag = der.readUInt8(at++)

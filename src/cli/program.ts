@@ -12,6 +12,7 @@ import { removeCommand } from './registry/remove.ts'
 import { serveCommand } from './serve/command.ts'
 import type { Terminal } from './streams.ts'
 import { trustNodeCommand } from './trust/node-command.ts'
+import { trustDockerCommand } from './trust/docker-command.ts'
 import { versionCommand } from './version.ts'
 
 /** What a command is made with; its action sets the exit code of the run. */
@@ -41,6 +42,7 @@ export function createProgram(context: CommandContext): Command {
     ...accessCommands(context),
     loginCommand(context),
     logoutCommand(context),
+    trustDockerCommand(context),
     ...maintenanceCommands(context),
     auditCommand(context),
     versionCommand(context),

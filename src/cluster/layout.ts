@@ -47,6 +47,8 @@ export const ports = {
   metrics: 9090,
   /** Of each node's agent, on 127.0.0.1. */
   loopback: 29443,
+  /** Of `trow connect`, on 127.0.0.1 of a laptop. */
+  connect: 5443,
 } as const
 
 export const labels = {

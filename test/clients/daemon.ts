@@ -30,12 +30,15 @@ export async function startContainerd(folder: string): Promise<Daemon> {
 }
 
 /** Docker's daemon, with a containerd of its own, without any network of containers. */
-export async function startDockerd(folder: string): Promise<Daemon> {
+export async function startDockerd(
+  folder: string,
+  options: { readonly within?: readonly string[]; readonly config?: object } = {},
+): Promise<Daemon> {
   const socket = join(folder, 'docker.sock')
   const state = join(folder, 'docker')
   mkdirSync(state)
   const config = join(state, 'daemon.json')
-  writeFileSync(config, '{}')
+  writeFileSync(config, JSON.stringify(options.config ?? {}))
   return start(
     'dockerd',
     [
@@ -51,11 +54,19 @@ export async function startDockerd(folder: string): Promise<Daemon> {
       '--bridge=none',
     ],
     socket,
+    options.within,
   )
 }
 
-async function start(name: string, args: readonly string[], socket: string): Promise<Daemon> {
-  const child = spawn(findProgram(name) ?? '', args, { stdio: ['ignore', 'ignore', 'pipe'] })
+/** `within`: a command that starts another in a place of its own. */
+async function start(
+  name: string,
+  args: readonly string[],
+  socket: string,
+  within: readonly string[] = [],
+): Promise<Daemon> {
+  const [command = '', ...rest] = [...within, findProgram(name) ?? '', ...args]
+  const child = spawn(command, rest, { stdio: ['ignore', 'ignore', 'pipe'] })
   let output = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     output = (output + text).slice(-5000)

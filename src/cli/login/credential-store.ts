@@ -22,14 +22,33 @@ export async function eraseCredential(store: string, host: string, env: Env): Pr
   })
 }
 
-async function run(store: string, verb: string, input: string, env: Env): Promise<void> {
+/** Undefined: it has none for this host. */
+export async function readCredential(
+  store: string,
+  host: string,
+  env: Env,
+): Promise<{ readonly username: string; readonly secret: string } | undefined> {
+  try {
+    const { Username, Secret } = JSON.parse(await run(store, 'get', host, env)) as Record<string, unknown>
+    return typeof Username === 'string' && typeof Secret === 'string'
+      ? { username: Username, secret: Secret }
+      : undefined
+  } catch (error) {
+    if (error instanceof UserError || error instanceof SyntaxError) return undefined
+    throw error
+  }
+}
+
+async function run(store: string, verb: string, input: string, env: Env): Promise<string> {
   const program = `docker-credential-${store}`
   if (!/^[\w.-]+$/.test(store)) throw failed(program, 'has no name of a program')
-  await new Promise<void>((resolve, reject) => {
-    const child = spawn(program, [verb], { env, stdio: ['pipe', 'ignore', 'ignore'] })
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, [verb], { env, stdio: ['pipe', 'pipe', 'ignore'] })
+    let printed = ''
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (printed += text))
     child.once('error', (cause) => reject(failed(program, 'cannot be run', cause)))
     child.once('close', (code, signal) => {
-      if (code === 0) resolve()
+      if (code === 0) resolve(printed)
       else reject(failed(program, `refused with ${signal ?? `code ${code}`}`))
     })
     child.stdin.on('error', () => {})

@@ -1,0 +1,46 @@
+import type { ContainerEngine } from '../../trust/docker/engine.ts'
+import type { DeveloperMachine } from '../../trust/docker/machine.ts'
+import { PodmanImages, podmanInfo } from '../../trust/docker/podman-images.ts'
+import type { EngineImages } from '../../trust/docker/proof.ts'
+import type { InsecureRegistries } from '../../trust/docker/registry-address.ts'
+import { EngineApi } from '../../upstream/engine-api.ts'
+import { storedDockerCredential } from '../login/stored-credential.ts'
+
+export interface OpenEngine {
+  /** Undefined: it does not answer. */
+  info(): Promise<{ readonly architecture: string; readonly insecure: InsecureRegistries } | undefined>
+  readonly images: EngineImages
+  close(): Promise<void>
+}
+
+/** podman by its own program, all others by the Docker Engine API with what docker's config holds for a registry. */
+export function openEngine(machine: DeveloperMachine, { endpoint }: ContainerEngine): OpenEngine {
+  if (endpoint === undefined) {
+    return {
+      info: () => podmanInfo(machine),
+      images: new PodmanImages(machine),
+      close: async () => {},
+    }
+  }
+  const api = new EngineApi(endpoint)
+  const credentialFor = (repository: string): ReturnType<typeof storedDockerCredential> =>
+    storedDockerCredential(repository.split('/')[0] ?? '', machine.env)
+  return {
+    async info() {
+      const info = await api.info()
+      return (
+        info && {
+          architecture: info.architecture,
+          insecure: { hosts: info.insecureHosts, ranges: info.insecureRanges },
+        }
+      )
+    },
+    images: {
+      load: (archive) => api.load(archive),
+      push: async (repository, tag) => api.push(repository, tag, await credentialFor(repository)),
+      pull: async (repository, tag) => api.pull(repository, tag, await credentialFor(repository)),
+      remove: (reference) => api.remove(reference),
+    },
+    close: () => api.close(),
+  }
+}

@@ -1,0 +1,168 @@
+import { lookup } from 'node:dns/promises'
+import { readFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { checkAuthority } from '../../certificates/authority-check.ts'
+import { ports } from '../../cluster/layout.ts'
+import { carryOut } from '../../trust/docker/carry-out.ts'
+import { configuredInsecure } from '../../trust/docker/daemon-config.ts'
+import { isVirtual, titleOf, type ContainerEngine, type EngineKind } from '../../trust/docker/engine.ts'
+import { findEngines } from '../../trust/docker/find-engines.ts'
+import type { DeveloperMachine } from '../../trust/docker/machine.ts'
+import { planTrust, planUndo } from '../../trust/docker/plan-trust.ts'
+import { machinePrograms, type ProgramRunner } from '../../trust/docker/program-runner.ts'
+import { checkAddress, checkVerified, nameOf } from '../../trust/docker/registry-address.ts'
+import { consentsOf, type TrustPlan } from '../../trust/docker/trust-step.ts'
+import { exitCode, UserError } from '../../user-error.ts'
+import { confirmed } from '../confirm.ts'
+import { home } from '../login/engine.ts'
+import { hostOf } from '../login/registry-host.ts'
+import type { Terminal } from '../streams.ts'
+import { clusterRegistry, type ClusterWish } from './cluster-registry.ts'
+import { openEngine } from './engine-images.ts'
+import { printPlan, printStep } from './print-plan.ts'
+import { printReferences, proveEngine } from './prove-engine.ts'
+
+export interface TrustDockerOptions extends ClusterWish {
+  readonly registry?: string
+  readonly ca?: string
+  readonly engine?: EngineKind
+  readonly keychain?: boolean
+  readonly repository?: string
+  readonly proof: boolean
+  readonly yes?: boolean
+  readonly dryRun?: boolean
+  readonly undo?: boolean
+}
+
+/** Returns the exit code. `machine` stands for the one that trow runs on, in tests. */
+export async function trustDocker(
+  options: TrustDockerOptions,
+  terminal: Terminal,
+  machine: DeveloperMachine = thisMachine(terminal),
+): Promise<number> {
+  const { chosen: engine, others } = findEngines(machine, options.engine)
+  const host = options.registry === undefined ? connectAddress(engine) : givenHost(options.registry)
+  const { stdout, stderr } = terminal
+  stdout.write(`${titleOf(engine)} (${engine.origin}), registry ${host}\n`)
+  if (others.length > 0) {
+    stderr.write(`  also here: ${others.map(({ kind }) => kind).join(', ')}; --engine chooses\n`)
+  }
+  if (options.undo === true) return undo(options, terminal, machine, engine, host)
+
+  const addresses = await resolve(nameOf(host))
+  checkAddress(engine, host, addresses)
+  const cluster =
+    options.registry === undefined || options.ca === undefined
+      ? await clusterRegistry(options, terminal)
+      : undefined
+  const ca = options.ca === undefined ? (cluster?.ca ?? '') : await readAuthority(options.ca)
+  checkAuthority(ca, nameOf(host), Date.now())
+  const open = openEngine(machine, engine)
+  try {
+    const info = await open.info()
+    checkVerified(engine, host, addresses, info?.insecure ?? configuredInsecure(machine, engine))
+    const plan = await planTrust(machine, engine, { host, ca, keychain: options.keychain === true })
+    if (!(await carry(options, terminal, machine, plan, engine))) {
+      return options.dryRun === true ? 0 : exitCode.failed
+    }
+    const repository = options.repository ?? `${cluster?.userNamespace ?? 'default'}/trow-trust-docker`
+    if (options.proof)
+      await proveEngine({ open, engine, host, repository, restarted: plan.steps.length > 0 }, terminal)
+    printReferences(engine, host, cluster?.imageHost ?? host, terminal)
+    return 0
+  } finally {
+    await open.close()
+  }
+}
+
+async function undo(
+  options: TrustDockerOptions,
+  terminal: Terminal,
+  machine: DeveloperMachine,
+  engine: ContainerEngine,
+  host: string,
+): Promise<number> {
+  const plan = await planUndo(machine, engine, host)
+  if (plan.steps.length === 0) {
+    terminal.stdout.write(`nothing of trow is there\n`)
+    return 0
+  }
+  const done = await carry(options, terminal, machine, plan, engine)
+  if (done) terminal.stdout.write(`${titleOf(engine)} trusts ${host} no more than before\n`)
+  return done || options.dryRun === true ? 0 : exitCode.failed
+}
+
+/** False: nothing was changed, though something is to be. */
+async function carry(
+  { dryRun, yes }: TrustDockerOptions,
+  terminal: Terminal,
+  machine: DeveloperMachine,
+  plan: TrustPlan,
+  engine: ContainerEngine,
+): Promise<boolean> {
+  const { stdout, stderr } = terminal
+  if (plan.steps.length === 0) {
+    stdout.write(`${titleOf(engine)} has been set up already\n`)
+    return true
+  }
+  stdout.write(printPlan(plan))
+  if (dryRun === true) return false
+  const consents = consentsOf(plan)
+  if (consents.length > 0 && yes !== true) {
+    const words = consents.map((each) => questions[each]).join(', ')
+    if (!(await confirmed(`This ${words}. Go on?`, terminal))) {
+      stderr.write('nothing was changed\n')
+      return false
+    }
+  }
+  await carryOut(machine, plan.steps, (step) => stderr.write(`  ${printStep(step)}\n`))
+  return true
+}
+
+const questions = {
+  sudo: 'runs sudo',
+  keychain: 'changes your keychain',
+  restart: 'restarts the engine and with it its containers',
+} as const
+
+/** What `trow connect` listens on, as the engine has to call it. */
+function connectAddress({ kind }: ContainerEngine): string {
+  return `${isVirtual(kind) ? 'host.docker.internal' : '127.0.0.1'}:${ports.connect}`
+}
+
+function givenHost(registry: string): string {
+  const host = hostOf(registry)
+  if (host !== undefined && !registry.startsWith('http://')) return host
+  throw new UserError('HOST_INVALID', `"${registry}" is no registry with TLS`, {
+    hint: 'Write HOST:PORT, exactly as image references will have it.',
+    exitCode: exitCode.usage,
+  })
+}
+
+async function readAuthority(file: string): Promise<string> {
+  return readFile(file, 'utf8').catch((cause: unknown) => {
+    throw new UserError('FILE_MISSING', `${file} cannot be read: ${(cause as Error).message}`, { cause })
+  })
+}
+
+async function resolve(name: string): Promise<readonly string[]> {
+  const found = await lookup(name, { all: true }).catch(() => [])
+  return found.map(({ address }) => address)
+}
+
+function thisMachine({ env }: Terminal): DeveloperMachine {
+  const { platform } = process
+  if (platform !== 'linux' && platform !== 'darwin' && platform !== 'win32') {
+    throw new UserError('ENGINE_MISSING', `trow knows no container engine on ${platform}`)
+  }
+  const run: ProgramRunner = machinePrograms(env)
+  return {
+    platform,
+    env,
+    home: home(env),
+    uid: process.getuid?.(),
+    root: '/',
+    temporary: tmpdir(),
+    run,
+  }
+}

@@ -1,0 +1,40 @@
+import { readFileSync } from 'node:fs'
+import type { ContainerEngine } from './engine.ts'
+import { pathOf, systemPath, type DeveloperMachine } from './machine.ts'
+import type { InsecureRegistries } from './registry-address.ts'
+
+/** What an engine that does not answer has been told in daemon.json: hosts and ranges stand in one list there. */
+export function configuredInsecure(
+  machine: DeveloperMachine,
+  { kind, rootless }: ContainerEngine,
+): InsecureRegistries {
+  const { home, env } = machine
+  const file =
+    kind === 'dockerd'
+      ? rootless
+        ? pathOf(machine, env['XDG_CONFIG_HOME'] || pathOf(machine, home, '.config'), 'docker', 'daemon.json')
+        : systemPath(machine, '/etc/docker/daemon.json')
+      : kind === 'docker-desktop'
+        ? pathOf(machine, home, '.docker', 'daemon.json')
+        : kind === 'orbstack'
+          ? pathOf(machine, home, '.orbstack', 'config', 'docker.json')
+          : undefined
+  const listed = file === undefined ? [] : insecureIn(file)
+  return {
+    hosts: listed.filter((each) => !each.includes('/')),
+    ranges: listed.filter((each) => each.includes('/')),
+  }
+}
+
+function insecureIn(file: string): readonly string[] {
+  try {
+    const { 'insecure-registries': listed } = JSON.parse(readFileSync(file, 'utf8')) as Record<
+      string,
+      unknown
+    >
+    return Array.isArray(listed) ? listed.filter((each) => typeof each === 'string') : []
+  } catch {
+    // None, or one that the engine cannot read either.
+    return []
+  }
+}

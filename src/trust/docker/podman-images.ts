@@ -1,0 +1,68 @@
+import type { DeveloperMachine } from './machine.ts'
+import type { ProgramResult } from './program-runner.ts'
+import type { EngineImages, ImageOutcome } from './proof.ts'
+import type { InsecureRegistries } from './registry-address.ts'
+
+/** What podman says of itself; undefined: it does not answer. */
+export async function podmanInfo(
+  machine: DeveloperMachine,
+): Promise<{ readonly architecture: string; readonly insecure: InsecureRegistries } | undefined> {
+  const { code, stdout } = await machine.run({ program: 'podman', args: ['info', '--format', 'json'] })
+  if (code !== 0) return undefined
+  try {
+    const { host, registries = {} } = JSON.parse(stdout) as {
+      host?: { arch?: string }
+      registries?: Record<string, unknown>
+    }
+    const listed = Object.entries(registries).filter(
+      ([, entry]) => (entry as { Insecure?: unknown } | null)?.Insecure === true,
+    )
+    return {
+      architecture: host?.arch ?? 'amd64',
+      insecure: { hosts: listed.map(([name]) => name), ranges: [] },
+    }
+  } catch {
+    return undefined
+  }
+}
+
+/** podman needs no service, and finds the logins of its user by itself: it is asked by its own program. */
+export class PodmanImages implements EngineImages {
+  readonly #machine: DeveloperMachine
+
+  constructor(machine: DeveloperMachine) {
+    this.#machine = machine
+  }
+
+  async load(archive: Uint8Array): Promise<ImageOutcome> {
+    return this.#outcome(await this.#machine.run({ program: 'podman', args: ['load', '-q'], input: archive }))
+  }
+
+  async push(repository: string, tag: string): Promise<ImageOutcome> {
+    return this.#do('push', '-q', `${repository}:${tag}`)
+  }
+
+  async pull(repository: string, tag: string): Promise<ImageOutcome> {
+    const reference = `${repository}:${tag}`
+    const outcome = await this.#do('pull', '-q', reference)
+    if ('refused' in outcome) return outcome
+    const args = ['image', 'inspect', '--format', '{{.Digest}}', reference]
+    const { code, stdout } = await this.#machine.run({ program: 'podman', args })
+    return { digest: code === 0 ? stdout.trim() : undefined }
+  }
+
+  async remove(reference: string): Promise<void> {
+    await this.#machine.run({ program: 'podman', args: ['rmi', '-f', reference] })
+  }
+
+  async #do(...args: readonly string[]): Promise<ImageOutcome> {
+    return this.#outcome(await this.#machine.run({ program: 'podman', args }))
+  }
+
+  #outcome({ code, stdout, stderr }: ProgramResult): ImageOutcome {
+    if (code === 0) return { digest: undefined }
+    const lines = `${stderr}${stdout}`.trim().split('\n')
+    // The last line is the one that says why.
+    return { refused: lines.at(-1) ?? `podman ended with ${code}` }
+  }
+}

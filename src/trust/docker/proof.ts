@@ -1,0 +1,55 @@
+/** How something went: the engine's own words where it refused. */
+export type ImageOutcome = { readonly digest: string | undefined } | { readonly refused: string }
+
+/** The images of an engine, as far as a proof needs them. */
+export interface EngineImages {
+  load(archive: Uint8Array): Promise<ImageOutcome>
+  push(repository: string, tag: string): Promise<ImageOutcome>
+  pull(repository: string, tag: string): Promise<ImageOutcome>
+  /** Having none is fine. */
+  remove(reference: string): Promise<void>
+}
+
+export type ProofResult =
+  | { readonly kind: 'proved'; readonly digest: string | undefined }
+  | {
+      /** `untrusted`: TLS; `login`: it wants credentials; `denied`: these may not; `failed`: anything else. */
+      readonly kind: 'untrusted' | 'login' | 'denied' | 'failed'
+      readonly step: 'load' | 'push' | 'pull'
+      readonly reason: string
+    }
+
+/** Pushes an image, forgets it and pulls it again. What was loaded for it is gone afterwards. */
+export async function prove(
+  images: EngineImages,
+  {
+    repository,
+    tag,
+    archive,
+  }: { readonly repository: string; readonly tag: string; readonly archive: Uint8Array },
+): Promise<ProofResult> {
+  const reference = `${repository}:${tag}`
+  try {
+    const loaded = await images.load(archive)
+    if ('refused' in loaded) return failure('load', loaded.refused)
+    const pushed = await images.push(repository, tag)
+    if ('refused' in pushed) return failure('push', pushed.refused)
+    await images.remove(reference)
+    const pulled = await images.pull(repository, tag)
+    if ('refused' in pulled) return failure('pull', pulled.refused)
+    return { kind: 'proved', digest: pulled.digest ?? pushed.digest }
+  } finally {
+    await images.remove(reference).catch(() => undefined)
+  }
+}
+
+/** Engines say what went wrong in words only; the kind chooses the hint, the words are always shown. */
+function failure(step: 'load' | 'push' | 'pull', reason: string): ProofResult {
+  const words: readonly (readonly ['untrusted' | 'login' | 'denied', RegExp])[] = [
+    ['untrusted', /x509|certificate|tls: |HTTP response to HTTPS client/i],
+    ['login', /unauthorized|authentication required|no basic auth|\b401\b/i],
+    ['denied', /denied|forbidden|\b403\b/i],
+  ]
+  const kind = words.find(([, pattern]) => pattern.test(reason))?.[0] ?? 'failed'
+  return { kind: step === 'load' ? 'failed' : kind, step, reason }
+}

@@ -1,0 +1,166 @@
+import { Agent, type Dispatcher } from 'undici'
+
+/** What the engine says of itself, as far as registries go. */
+export interface EngineInfo {
+  /** `amd64`, `arm64`: as image configurations name it. */
+  readonly architecture: string
+  /** `HOST` or `HOST:PORT` of registries that it does not verify. */
+  readonly insecureHosts: readonly string[]
+  /** `127.0.0.0/8`: the addresses that it does not verify. */
+  readonly insecureRanges: readonly string[]
+}
+
+export interface EngineCredential {
+  readonly username: string
+  readonly password: string
+}
+
+/** How something went: the engine's own words where it refused. */
+export type EngineOutcome = { readonly digest: string | undefined } | { readonly refused: string }
+
+const quick = 10_000
+/** An engine that waits for a registry which does not answer gives up by itself; this is for one that does not. */
+const patience = 120_000
+const largestAnswer = 8 * 1024 * 1024
+
+/**
+ * The Docker Engine API, which podman serves too, over its local endpoint: `unix:///…`, `npipe:////./pipe/…` or
+ * `tcp://…` without TLS.
+ */
+export class EngineApi {
+  readonly #origin: string
+  readonly #agent: Agent
+
+  constructor(endpoint: string) {
+    const [, scheme, rest = ''] = /^(\w+):\/\/(.*)$/.exec(endpoint) ?? []
+    const socketPath = scheme === 'npipe' ? rest.replaceAll('/', '\\') : rest
+    this.#origin = scheme === 'tcp' ? `http://${rest.replace(/\/$/, '')}` : 'http://localhost'
+    this.#agent = new Agent({
+      connect: { timeout: quick, ...(scheme === 'tcp' ? {} : { socketPath }) },
+      headersTimeout: patience,
+      bodyTimeout: patience,
+    })
+  }
+
+  /** Undefined: it does not answer. */
+  async info(): Promise<EngineInfo | undefined> {
+    try {
+      const answer = await this.#ask('GET', '/info', { signal: AbortSignal.timeout(quick) })
+      if (answer.status !== 200) return undefined
+      const { Architecture, RegistryConfig } = JSON.parse(answer.text) as {
+        Architecture?: string
+        RegistryConfig?: {
+          IndexConfigs?: Record<string, { Secure?: boolean }> | null
+          InsecureRegistryCIDRs?: string[] | null
+        } | null
+      }
+      const indexes = Object.entries(RegistryConfig?.IndexConfigs ?? {})
+      return {
+        architecture: architectures[Architecture ?? ''] ?? Architecture ?? 'amd64',
+        insecureHosts: indexes.filter(([, { Secure }]) => Secure === false).map(([host]) => host),
+        insecureRanges: RegistryConfig?.InsecureRegistryCIDRs ?? [],
+      }
+    } catch {
+      return undefined
+    }
+  }
+
+  /** Takes the images of a docker-archive. */
+  async load(archive: Uint8Array): Promise<EngineOutcome> {
+    const headers = { 'content-type': 'application/x-tar' }
+    return this.#do('POST', '/images/load?quiet=1', { headers, body: archive })
+  }
+
+  async push(
+    repository: string,
+    tag: string,
+    credential: EngineCredential | undefined,
+  ): Promise<EngineOutcome> {
+    const path = `/images/${repository}/push?tag=${encodeURIComponent(tag)}`
+    return this.#do('POST', path, { headers: authHeader(repository, credential) })
+  }
+
+  async pull(
+    repository: string,
+    tag: string,
+    credential: EngineCredential | undefined,
+  ): Promise<EngineOutcome> {
+    const query = `fromImage=${encodeURIComponent(repository)}&tag=${encodeURIComponent(tag)}`
+    return this.#do('POST', `/images/create?${query}`, { headers: authHeader(repository, credential) })
+  }
+
+  /** Having none is fine. */
+  async remove(reference: string): Promise<void> {
+    await this.#ask('DELETE', `/images/${reference}?force=1`)
+  }
+
+  async close(): Promise<void> {
+    await this.#agent.destroy()
+  }
+
+  async #do(method: 'POST', path: string, options: RequestOptions): Promise<EngineOutcome> {
+    const { status, text } = await this.#ask(method, path, options)
+    if (status >= 300) return { refused: messageOf(text) ?? `it answered ${status}` }
+    let digest: string | undefined
+    // Once it has begun with 200, what goes wrong stands in the stream.
+    for (const line of text.split(/\r?\n/)) {
+      const event = parse(line)
+      const { error, aux, status: said } = event
+      if (typeof error === 'string') return { refused: error }
+      const told = (aux as { Digest?: unknown } | undefined)?.Digest
+      if (typeof told === 'string') digest = told
+      else if (typeof said === 'string') digest = /^Digest: (\S+)/.exec(said)?.[1] ?? digest
+    }
+    return { digest }
+  }
+
+  async #ask(
+    method: Dispatcher.HttpMethod,
+    path: string,
+    options: RequestOptions = {},
+  ): Promise<{ status: number; text: string }> {
+    const answer = await this.#agent.request({ origin: this.#origin, method, path, ...options })
+    const chunks: Buffer[] = []
+    let size = 0
+    for await (const chunk of answer.body) {
+      size += (chunk as Buffer).length
+      if (size > largestAnswer) throw new Error('the engine sent more than can be')
+      chunks.push(chunk as Buffer)
+    }
+    return { status: answer.statusCode, text: Buffer.concat(chunks).toString('utf8') }
+  }
+}
+
+type RequestOptions = Partial<Pick<Dispatcher.RequestOptions, 'headers' | 'body' | 'signal'>>
+
+/** The kernel's names, where they are not those of images. */
+const architectures: Readonly<Record<string, string>> = {
+  x86_64: 'amd64',
+  aarch64: 'arm64',
+  armv7l: 'arm',
+  i686: '386',
+}
+
+/** `X-Registry-Auth`: base64url of an AuthConfig. The engine wants one, an empty one from nobody in particular. */
+function authHeader(
+  repository: string,
+  credential: EngineCredential | undefined,
+): Readonly<Record<string, string>> {
+  const serveraddress = repository.split('/')[0]
+  const config = credential === undefined ? {} : { ...credential, serveraddress }
+  return { 'x-registry-auth': Buffer.from(JSON.stringify(config)).toString('base64url') }
+}
+
+function messageOf(text: string): string | undefined {
+  const { message } = parse(text)
+  return typeof message === 'string' ? message : undefined
+}
+
+function parse(line: string): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(line)
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
+  } catch {
+    return {}
+  }
+}

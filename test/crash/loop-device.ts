@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, open, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, open, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -33,7 +33,7 @@ const cut = `
  */
 export class LoopDevice {
   readonly mountPoint: string
-  readonly #image: string
+  #image: string
   readonly #folder: string
 
   private constructor(folder: string) {
@@ -53,8 +53,25 @@ export class LoopDevice {
     return device
   }
 
+  /**
+   * A mount namespace that somebody has made meanwhile keeps the file system as it was, shut down, and it would be
+   * mounted again: then what the disk holds goes on as a disk of its own.
+   */
   async mount(): Promise<void> {
-    await execute('mount', ['-o', 'loop', this.#image, this.mountPoint])
+    for (let attempt = 0; ; attempt++) {
+      await execute('mount', ['-o', 'loop', this.#image, this.mountPoint])
+      try {
+        await writeFile(join(this.mountPoint, 'probe'), '')
+        return
+      } catch (error) {
+        if (attempt === 3) throw error
+      }
+      await this.unmount()
+      const kept = this.#image
+      this.#image = `${kept}-`
+      await execute('cp', [kept, this.#image])
+      await rm(kept)
+    }
   }
 
   async unmount(): Promise<void> {

@@ -1,4 +1,4 @@
-import { createReadStream, createWriteStream, existsSync, mkdirSync, readdirSync, renameSync } from 'node:fs'
+import { createReadStream, createWriteStream, existsSync, readdirSync, renameSync } from 'node:fs'
 import { open, rm } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
@@ -12,6 +12,7 @@ import { forgetUploads, snapshotFormat } from '../../metadata/sql/snapshot-file.
 import { UserError } from '../../user-error.ts'
 import { askServer } from '../control/control-client.ts'
 import { createLogger } from '../logger.ts'
+import { makeFolder } from '../new-folder.ts'
 import type { CommandContext } from '../program.ts'
 import { humanSize } from '../quantities.ts'
 import { addSettingOptions, settingsOf } from '../serve/command.ts'
@@ -53,7 +54,7 @@ export function restoreCommand({ terminal }: CommandContext): Command {
   return command.action(async (file: string, options: Record<string, unknown>) => {
     const { settings } = settingsOf(options, terminal)
     const folder = resolve(settings.data)
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    makeFolder(folder)
     if (readdirSync(folder).length > 0) {
       throw new UserError('FOLDER_NOT_EMPTY', `${folder} is not empty`, {
         hint: 'Restore into a new folder with --data, then serve that.',

@@ -1,8 +1,9 @@
-import { accessSync, constants, mkdirSync, statSync } from 'node:fs'
+import { accessSync, constants, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { lockFolder, type FolderLock } from '../../metadata/sql/folder-lock.ts'
 import { databasePath, openForWriting } from '../../metadata/sql/sqlite-file.ts'
 import { UserError } from '../../user-error.ts'
+import { makeFolder } from '../new-folder.ts'
 
 export interface DataFolder {
   readonly path: string
@@ -18,7 +19,7 @@ export interface DataFolder {
 export function openDataFolder(given: string): DataFolder {
   const path = resolve(given)
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 })
+    makeFolder(path)
     accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK)
   } catch (cause) {
     throw new UserError('FOLDER_NOT_WRITABLE', `${path} cannot be written: ${(cause as Error).message}`, {

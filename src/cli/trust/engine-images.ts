@@ -10,6 +10,8 @@ export interface OpenEngine {
   /** Undefined: it does not answer. */
   info(): Promise<{ readonly architecture: string; readonly insecure: InsecureRegistries } | undefined>
   readonly images: EngineImages
+  /** Whether it has credentials for a registry; undefined: that is known only to itself. */
+  hasLogin(host: string): Promise<boolean | undefined>
   close(): Promise<void>
 }
 
@@ -19,6 +21,7 @@ export function openEngine(machine: DeveloperMachine, { endpoint }: ContainerEng
     return {
       info: () => podmanInfo(machine),
       images: new PodmanImages(machine),
+      hasLogin: async () => undefined,
       close: async () => {},
     }
   }
@@ -41,6 +44,7 @@ export function openEngine(machine: DeveloperMachine, { endpoint }: ContainerEng
       pull: async (repository, tag) => api.pull(repository, tag, await credentialFor(repository)),
       remove: (reference) => api.remove(reference),
     },
+    hasLogin: async (host) => (await credentialFor(host)) !== undefined,
     close: () => api.close(),
   }
 }

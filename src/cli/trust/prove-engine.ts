@@ -31,6 +31,10 @@ export async function proveEngine(wish: ProofWish, { stdout, stderr }: Terminal)
   const target = { repository: `${host}/${repository}`, tag: 'proof' }
   const archive = await proofImage(`${target.repository}:${target.tag}`, info.architecture)
   const result = await prove(open.images, { ...target, archive })
+  if (result.kind === 'denied' && (await open.hasLogin(host)) === false) {
+    // dockerd calls it denied as well when it had nothing to show.
+    throw explained({ ...result, kind: 'login' }, wish)
+  }
   if (result.kind !== 'proved') throw explained(result, wish)
   const digest = result.digest === undefined ? '' : `@${result.digest}`
   stdout.write(`proved: pushed and pulled ${target.repository}:${target.tag}${digest} over verified TLS\n`)

@@ -159,10 +159,14 @@ function thisMachine({ env }: Terminal): DeveloperMachine {
   return {
     platform,
     env,
-    home: home(env),
+    home: slashes(home(env)),
     uid: process.getuid?.(),
     root: '/',
-    temporary: tmpdir(),
+    temporary: slashes(tmpdir()),
     run,
   }
+}
+
+function slashes(path: string): string {
+  return process.platform === 'win32' ? path.replaceAll('\\', '/') : path
 }

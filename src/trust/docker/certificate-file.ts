@@ -30,15 +30,15 @@ export function planCertificate(
   ca: string,
 ): FileStep | undefined {
   const folder = hostFolder(machine, place)
-  const path = pathOf(machine, folder, fileName)
+  const path = pathOf(folder, fileName)
   const present = readOurs(path)
-  const missing = missingFolders(machine, folder)
-  const beside = siblings(machine, place).flatMap(({ folders }) => folders)
+  const missing = missingFolders(folder)
+  const beside = siblings(place).flatMap(({ folders }) => folders)
   const known = [...new Set([...missing, ...(present?.folders ?? []), ...beside])]
-  const mine = known.filter((each) => isAround(machine, each, folder)).sort(innermostFirst)
+  const mine = known.filter((each) => isAround(each, folder)).sort(innermostFirst)
   const after = containerFile(ca, mine)
   if (present?.content === after) return undefined
-  const nearest = missing.length === 0 ? folder : pathOf(machine, missing.at(-1) ?? folder, '..')
+  const nearest = missing.length === 0 ? folder : pathOf(missing.at(-1) ?? folder, '..')
   return {
     kind: 'file',
     path,
@@ -64,13 +64,13 @@ export function planRemoval(machine: DeveloperMachine, place: CertificatePlace):
   }
 }
 
-export function certificatePath(machine: DeveloperMachine, place: CertificatePlace): string {
-  return pathOf(machine, hostFolder(machine, place), fileName)
+function certificatePath(machine: DeveloperMachine, place: CertificatePlace): string {
+  return pathOf(hostFolder(machine, place), fileName)
 }
 
 /** Windows has no colon in names; Docker Desktop leaves it out there. */
 function hostFolder(machine: DeveloperMachine, { certificates, host }: CertificatePlace): string {
-  return pathOf(machine, certificates, machine.platform === 'win32' ? host.replaceAll(':', '') : host)
+  return pathOf(certificates, machine.platform === 'win32' ? host.replaceAll(':', '') : host)
 }
 
 /** The file as engines in a VM get it, where no folder is anybody's but theirs. */
@@ -110,10 +110,10 @@ function foldersOf(content: string): readonly string[] {
 }
 
 /** Ours for other registries: whichever is taken away last takes the folders along. */
-function siblings(machine: DeveloperMachine, { certificates }: CertificatePlace): OurFile[] {
+function siblings({ certificates }: CertificatePlace): OurFile[] {
   if (!existsSync(certificates)) return []
   return readdirSync(certificates).flatMap((name) => {
-    const path = pathOf(machine, certificates, name, fileName)
+    const path = pathOf(certificates, name, fileName)
     try {
       return readOurs(path) ?? []
     } catch {
@@ -123,14 +123,14 @@ function siblings(machine: DeveloperMachine, { certificates }: CertificatePlace)
 }
 
 /** Innermost first. */
-function missingFolders(machine: DeveloperMachine, folder: string): string[] {
+function missingFolders(folder: string): string[] {
   const missing: string[] = []
-  for (let each = folder; !existsSync(each); each = pathOf(machine, each, '..')) missing.push(each)
+  for (let each = folder; !existsSync(each); each = pathOf(each, '..')) missing.push(each)
   return missing
 }
 
-function isAround(machine: DeveloperMachine, outer: string, folder: string): boolean {
-  return folder === outer || folder.startsWith(pathOf(machine, outer, '/'))
+function isAround(outer: string, folder: string): boolean {
+  return folder === outer || folder.startsWith(pathOf(outer, '/'))
 }
 
 function innermostFirst(one: string, other: string): number {

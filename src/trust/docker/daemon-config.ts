@@ -12,12 +12,12 @@ export function configuredInsecure(
   const file =
     kind === 'dockerd'
       ? rootless
-        ? pathOf(machine, env['XDG_CONFIG_HOME'] || pathOf(machine, home, '.config'), 'docker', 'daemon.json')
+        ? pathOf(env['XDG_CONFIG_HOME'] || pathOf(home, '.config'), 'docker', 'daemon.json')
         : systemPath(machine, '/etc/docker/daemon.json')
       : kind === 'docker-desktop'
-        ? pathOf(machine, home, '.docker', 'daemon.json')
+        ? pathOf(home, '.docker', 'daemon.json')
         : kind === 'orbstack'
-          ? pathOf(machine, home, '.orbstack', 'config', 'docker.json')
+          ? pathOf(home, '.orbstack', 'config', 'docker.json')
           : undefined
   const listed = file === undefined ? [] : insecureIn(file)
   return {

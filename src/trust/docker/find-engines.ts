@@ -1,5 +1,4 @@
 import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs'
-import { posix, win32 } from 'node:path'
 import { UserError } from '../../user-error.ts'
 import type { ContainerEngine, EngineKind } from './engine.ts'
 import { pathOf, systemPath, type DeveloperMachine } from './machine.ts'
@@ -63,17 +62,17 @@ function currentContext(
 }
 
 function configuredContext(machine: DeveloperMachine): string | undefined {
-  const config = readJson(pathOf(machine, dockerFolder(machine), 'config.json'))
+  const config = readJson(pathOf(dockerFolder(machine), 'config.json'))
   const name = config?.['currentContext']
   return typeof name === 'string' && name !== '' ? name : undefined
 }
 
 /** `contexts/meta/<sha256 of the name>/meta.json`, as docker's CLI keeps them. */
 function readContexts(machine: DeveloperMachine): DockerContext[] {
-  const folder = pathOf(machine, dockerFolder(machine), 'contexts', 'meta')
+  const folder = pathOf(dockerFolder(machine), 'contexts', 'meta')
   if (!existsSync(folder)) return []
   return readdirSync(folder).flatMap((each) => {
-    const meta = readJson(pathOf(machine, folder, each, 'meta.json'))
+    const meta = readJson(pathOf(folder, each, 'meta.json'))
     const { docker } = (meta?.['Endpoints'] ?? {}) as { docker?: { Host?: unknown } }
     const name = meta?.['Name']
     const endpoint = docker?.Host
@@ -149,15 +148,17 @@ function isSame(one: ContainerEngine, other: ContainerEngine): boolean {
   )
 }
 
-export function hasProgram({ env, platform }: DeveloperMachine, program: string): boolean {
-  const { delimiter, join } = platform === 'win32' ? win32 : posix
-  const folders = [...(env['PATH'] ?? '').split(delimiter), ...(platform === 'linux' ? ['/usr/sbin'] : [])]
+function hasProgram({ env, platform }: DeveloperMachine, program: string): boolean {
+  const folders = [
+    ...(env['PATH'] ?? '').split(platform === 'win32' ? ';' : ':'),
+    ...(platform === 'linux' ? ['/usr/sbin'] : []),
+  ]
   const name = platform === 'win32' ? `${program}.exe` : program
-  return folders.some((folder) => folder !== '' && existsSync(join(folder, name)))
+  return folders.some((folder) => folder !== '' && existsSync(pathOf(folder, name)))
 }
 
-export function dockerFolder(machine: DeveloperMachine): string {
-  return machine.env['DOCKER_CONFIG'] || pathOf(machine, machine.home, '.docker')
+function dockerFolder(machine: DeveloperMachine): string {
+  return machine.env['DOCKER_CONFIG'] || pathOf(machine.home, '.docker')
 }
 
 function readJson(file: string): Record<string, unknown> | undefined {

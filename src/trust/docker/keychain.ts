@@ -25,7 +25,7 @@ export async function planKeychain(
     const present = await holds(machine, hash)
     if (present === (change === 'add')) continue
     const scratch = {
-      path: pathOf(machine, machine.temporary, `trow-ca-${hash.slice(0, 16)}.crt`),
+      path: pathOf(machine.temporary, `trow-ca-${hash.slice(0, 16)}.crt`),
       content: pem,
     }
     steps.push(
@@ -100,7 +100,7 @@ async function holds(machine: DeveloperMachine, hash: string): Promise<boolean> 
 }
 
 function loginKeychain(machine: DeveloperMachine): string {
-  return pathOf(machine, machine.home, 'Library', 'Keychains', 'login.keychain')
+  return pathOf(machine.home, 'Library', 'Keychains', 'login.keychain')
 }
 
 function certificatesOf(pem: string): readonly string[] {

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync } from 'node:fs'
-import { certificatePath, planCertificate, planRemoval, type CertificatePlace } from './certificate-file.ts'
+import { planCertificate, planRemoval, type CertificatePlace } from './certificate-file.ts'
 import type { ContainerEngine } from './engine.ts'
 import { planKeychain } from './keychain.ts'
 import { pathOf, systemPath, type DeveloperMachine } from './machine.ts'
@@ -76,16 +76,6 @@ export async function planUndo(
   return { steps, notes }
 }
 
-/** The file that holds the CA for this engine, on this machine; undefined: it is only in its VM. */
-export function certificateOf(
-  machine: DeveloperMachine,
-  engine: ContainerEngine,
-  host: string,
-): string | undefined {
-  const place = placeOf(machine, engine, host)
-  return place && certificatePath(machine, place)
-}
-
 function placeOf(
   machine: DeveloperMachine,
   engine: ContainerEngine,
@@ -94,16 +84,16 @@ function placeOf(
   const { home, env } = machine
   switch (engine.kind) {
     case 'dockerd': {
-      const config = env['XDG_CONFIG_HOME'] || pathOf(machine, home, '.config')
+      const config = env['XDG_CONFIG_HOME'] || pathOf(home, '.config')
       const certificates = engine.rootless
-        ? pathOf(machine, config, 'docker', 'certs.d')
+        ? pathOf(config, 'docker', 'certs.d')
         : systemPath(machine, '/etc/docker/certs.d')
       return { certificates, host }
     }
     case 'docker-desktop':
     case 'colima':
     case 'orbstack':
-      return { certificates: pathOf(machine, home, '.docker', 'certs.d'), host }
+      return { certificates: pathOf(home, '.docker', 'certs.d'), host }
     case 'podman':
       return { certificates: podmanFolder(machine, host), host }
     case 'rancher-desktop':
@@ -114,12 +104,12 @@ function placeOf(
 
 /** containers-certs.d(5): the first of these that has anything for a host is the only one read. */
 function podmanFolder(machine: DeveloperMachine, host: string): string {
-  const own = pathOf(machine, machine.home, '.config', 'containers', 'certs.d')
+  const own = pathOf(machine.home, '.config', 'containers', 'certs.d')
   const common = systemPath(machine, '/etc/containers/certs.d')
   const docker = systemPath(machine, '/etc/docker/certs.d')
-  const read = [own, common].find((folder) => existsSync(pathOf(machine, folder, host)))
+  const read = [own, common].find((folder) => existsSync(pathOf(folder, host)))
   if (read !== undefined) return read
-  const besides = filesIn(pathOf(machine, docker, host)).some((name) => name !== 'trow-ca.crt')
+  const besides = filesIn(pathOf(docker, host)).some((name) => name !== 'trow-ca.crt')
   if (besides) return docker
   return machine.uid === 0 ? common : own
 }

@@ -21,7 +21,7 @@ export function planProvisioning(
       ? ownScript(path, before, host, ca)
       : editOverride(path, before ?? '', host, ca && provisioningScript(host, ca))
   if ((after ?? '') === (before ?? '')) return undefined
-  const folder = pathOf(machine, path, '..')
+  const folder = pathOf(path, '..')
   if (!existsSync(folder)) {
     throw new UserError('ENGINE_NEVER_RAN', `${folder} is not there`, {
       hint: 'Start Rancher Desktop once, so that it makes its folders.',
@@ -33,15 +33,15 @@ export function planProvisioning(
 function provisioningFile(machine: DeveloperMachine, host: string): string {
   const { platform, home, env } = machine
   if (platform === 'win32') {
-    const local = env['LOCALAPPDATA'] || pathOf(machine, home, 'AppData', 'Local')
+    const local = env['LOCALAPPDATA']?.replaceAll('\\', '/') || pathOf(home, 'AppData', 'Local')
     const name = `trow-${host.replaceAll(/[^a-z0-9.-]/g, '-')}.start`
-    return pathOf(machine, local, 'rancher-desktop', 'provisioning', name)
+    return pathOf(local, 'rancher-desktop', 'provisioning', name)
   }
   const data =
     platform === 'darwin'
-      ? pathOf(machine, home, 'Library', 'Application Support')
-      : env['XDG_DATA_HOME'] || pathOf(machine, home, '.local', 'share')
-  return pathOf(machine, data, 'rancher-desktop', 'lima', '_config', 'override.yaml')
+      ? pathOf(home, 'Library', 'Application Support')
+      : env['XDG_DATA_HOME'] || pathOf(home, '.local', 'share')
+  return pathOf(data, 'rancher-desktop', 'lima', '_config', 'override.yaml')
 }
 
 function provisioningScript(host: string, ca: string): string {

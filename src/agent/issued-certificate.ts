@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs'
 import { chmod, mkdir, rename, rm, rmdir, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { makeCertificateRequest } from '../certificates/certificate-request.ts'
+import { MachineFiles } from '../trust/machine-files.ts'
 import { certificatesIn } from './bundle.ts'
-import { hostPath } from './host-path.ts'
 import { readKeyPair, type KeyPairFile } from './key-pair-file.ts'
 
 /** Certificate, its CA and key in one file, so that they change in one step; as the machine names it. */
@@ -48,7 +48,7 @@ export class IssuedCertificate {
     const { node, crypto, ask, hostRoot, now } = this.#options
     const { key, request } = await makeCertificateRequest(`system:node:${node}`, crypto)
     const chain = await ask(request)
-    const path = await hostPath(hostRoot, issuedFile)
+    const path = await new MachineFiles(hostRoot).locate(issuedFile)
     await mkdir(dirname(path), { recursive: true, mode: 0o700 })
     const temporary = `${path}.new`
     await rm(temporary, { force: true })
@@ -65,7 +65,7 @@ export class IssuedCertificate {
 
   /** Leaves nothing of it, the folder only where others keep something there. True: there was something. */
   async remove(): Promise<boolean> {
-    const path = await hostPath(this.#options.hostRoot, issuedFile)
+    const path = await new MachineFiles(this.#options.hostRoot).locate(issuedFile)
     const before = existsSync(path)
     await rm(path, { force: true })
     await rm(`${path}.new`, { force: true })

@@ -1,6 +1,6 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { hostPath } from './host-path.ts'
+import { MachineFiles } from '../trust/machine-files.ts'
 
 /** A client certificate with its key, as the machine names the files; one file may hold both. */
 export interface KeyPairFile {
@@ -20,8 +20,10 @@ export type KeyPairState =
 export async function readKeyPair(hostRoot: string, pair: KeyPairFile, now: number): Promise<KeyPairState> {
   let certificate: X509Certificate
   try {
-    certificate = new X509Certificate(await readFile(await hostPath(hostRoot, pair.certificate)))
-    const key = createPrivateKey(await readFile(await hostPath(hostRoot, pair.key)))
+    certificate = new X509Certificate(
+      await readFile(await new MachineFiles(hostRoot).locate(pair.certificate)),
+    )
+    const key = createPrivateKey(await readFile(await new MachineFiles(hostRoot).locate(pair.key)))
     if (!certificate.checkPrivateKey(key))
       return { usable: false, reason: `${pair.key} is not the key of ${pair.certificate}` }
   } catch (error) {

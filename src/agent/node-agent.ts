@@ -2,11 +2,11 @@ import type { ClusterObjects } from '../cluster/cluster-objects.ts'
 import { names } from '../cluster/layout.ts'
 import type { NodeProblem } from '../cluster/node-report.ts'
 import type { Log } from '../log.ts'
+import { MachineFiles } from '../trust/machine-files.ts'
 import { Alarm } from './alarm.ts'
 import { CanaryKeeper, type CanaryPace } from './canary-keeper.ts'
 import { ClusterView, type NodeOrders } from './cluster-view.ts'
 import { EndpointPool } from './endpoint-pool.ts'
-import { hostPath } from './host-path.ts'
 import { IssuedCertificate } from './issued-certificate.ts'
 import type { Machine } from './machine.ts'
 import { nodeEndpoints } from './node-endpoints.ts'
@@ -208,7 +208,7 @@ export class NodeAgent {
     if (orders?.settings.mode === 'undo' && socket !== undefined) {
       const image = canaryImage(orders)
       if (image !== undefined)
-        await this.#canary.forget(await hostPath(this.#options.hostRoot, socket), image)
+        await this.#canary.forget(await new MachineFiles(this.#options.hostRoot).locate(socket), image)
     }
     if (state.changed || state.written !== this.#state?.written) this.#canary.hurry()
     this.#state = state
@@ -231,7 +231,7 @@ export class NodeAgent {
       identity: this.#state?.identity?.kind ?? 'none',
       runtime: facts.runtime.name === 'cri-o' ? 'crio' : facts.runtime.name,
     } as const
-    const socket = await hostPath(hostRoot, facts.socket)
+    const socket = await new MachineFiles(hostRoot).locate(facts.socket)
     const pulled = await this.#canary.keep({ socket, image, written: this.#state?.written, where })
     if (!pulled) return
     const { result } = this.#canary

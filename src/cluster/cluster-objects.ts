@@ -77,7 +77,7 @@ export interface ClusterObjects {
     },
     signal: AbortSignal,
   ): Promise<void>
-  /** Server-side apply with field manager `trow` (KEP-555). Rejects with ApplyConflict when others own the fields. */
+  /** Server-side apply (KEP-555) as one field manager, `trow` unless the connection has another. Rejects with ApplyConflict when others own the fields. */
   apply(object: KubeObject, options?: ApplyOptions): Promise<KubeObject>
   /** JSON merge patch (RFC 7386). Undefined: it is not there. */
   patch(reference: KubeReference, patch: object): Promise<KubeObject | undefined>

@@ -19,12 +19,19 @@ export interface OpenClusterObjects extends ClusterObjects {
   close(): Promise<void>
 }
 
-/** A request has 30 s when `timeout` is not given, a watch no limit at all. */
-export async function connectObjects(options: ConnectionOptions): Promise<OpenClusterObjects> {
-  return new KubernetesObjects(await connectCluster({ timeout: 30_000, ...options }))
+export interface ObjectsOptions extends ConnectionOptions {
+  /** As whom fields are written, for server-side apply: `trow` when not given. */
+  readonly manager?: string
 }
 
-const manager = 'trow'
+/** A request has 30 s when `timeout` is not given, a watch no limit at all. */
+export async function connectObjects({
+  manager = 'trow',
+  ...options
+}: ObjectsOptions): Promise<OpenClusterObjects> {
+  return new KubernetesObjects(await connectCluster({ timeout: 30_000, ...options }), manager)
+}
+
 /** Objects of one page of a list. */
 const pageSize = 500
 /** Seconds until the API server ends a watch: shorter than the client library waits for a word (300 s). */
@@ -36,9 +43,11 @@ class KubernetesObjects implements OpenClusterObjects {
   readonly server: string
   readonly connection: ClusterConnection
   readonly #resources: ApiResources
+  readonly #manager: string
 
-  constructor(connection: ClusterConnection) {
+  constructor(connection: ClusterConnection, manager: string) {
     this.connection = connection
+    this.#manager = manager
     this.server = connection.server
     this.#resources = new ApiResources(connection)
   }
@@ -91,7 +100,7 @@ class KubernetesObjects implements OpenClusterObjects {
     }
     const resource = await this.#servedKind(reference)
     const query = new URLSearchParams({
-      fieldManager: manager,
+      fieldManager: this.#manager,
       force: String(force),
       ...(dryRun ? { dryRun: 'All' } : {}),
     })
@@ -111,7 +120,7 @@ class KubernetesObjects implements OpenClusterObjects {
   async patch(reference: KubeReference, patch: object): Promise<KubeObject | undefined> {
     const resource = await this.#resources.find(reference.apiVersion, reference.kind)
     if (resource === undefined) return undefined
-    const path = `${pathOf(resource, reference)}?fieldManager=${manager}`
+    const path = `${pathOf(resource, reference)}?fieldManager=${this.#manager}`
     return this.#unlessAbsent('PATCH', path, patch, 'application/merge-patch+json')
   }
 

@@ -49,6 +49,8 @@ export const ports = {
   loopback: 29443,
   /** Of `trow connect`, on 127.0.0.1 of a laptop. */
   connect: 5443,
+  /** Of each node's agent, on 127.0.0.1: `/livez` and `/readyz` for the DaemonSet's probes, plain HTTP. */
+  agentHealth: 29444,
 } as const
 
 export const labels = {

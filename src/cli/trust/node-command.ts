@@ -1,9 +1,10 @@
 import { Command, Option } from 'commander'
 import type { CommandContext } from '../program.ts'
 import { trustNodeOnce, type TrustNodeOptions } from './trust-node-once.ts'
+import { addWatchOptions, refuseOnceOptions, type WatchOptions } from './watch-options.ts'
 
 export function trustNodeCommand({ terminal, finish }: CommandContext): Command {
-  return new Command('trust-node')
+  const command = new Command('trust-node')
     .description('make the container runtime of this machine trust a registry and pull from it')
     .option(
       '--registry <url>',
@@ -27,7 +28,13 @@ export function trustNodeCommand({ terminal, finish }: CommandContext): Command 
     .option('--dry-run', 'show what would change, and change nothing')
     .option('--undo', 'take back what was written, for --host or --registry, or for all')
     .addOption(new Option('-o, --output <format>', 'text or json').choices(['text', 'json']).default('text'))
-    .action(async (options: TrustNodeOptions) => finish(await trustNodeOnce(options, terminal)))
+    .action(async (options: TrustNodeOptions & WatchOptions) => {
+      if (options.watch !== true) return finish(await trustNodeOnce(options, terminal))
+      refuseOnceOptions(options)
+      const { watchNode } = await import('./watch-node.ts')
+      finish(await watchNode(options, terminal))
+    })
+  return addWatchOptions(command)
 }
 
 function gather(value: string, previous: readonly string[] = []): readonly string[] {

@@ -1,0 +1,76 @@
+import { webcrypto } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { CredentialSource } from '../../cluster/credential-source.ts'
+import { inspectMachine } from '../../trust/inspect-machine.ts'
+import { trustMachine } from '../../trust/trust-machine.ts'
+import { trustedHosts } from '../../trust/trusted-hosts.ts'
+import { untrustMachine } from '../../trust/untrust-machine.ts'
+import { contextOf, layoutFrom } from '../cluster/cluster-options.ts'
+import { createLogger } from '../logger.ts'
+import type { Terminal } from '../streams.ts'
+import { trowVersion } from '../version.ts'
+import { serveHealth } from './watch-health.ts'
+import { graceOf, nodeOf, type WatchOptions } from './watch-options.ts'
+
+const machine = {
+  inspect: inspectMachine,
+  trust: trustMachine,
+  untrust: untrustMachine,
+  trusted: trustedHosts,
+}
+
+/** `trow trust-node --watch`: the node's agent, until it is told to stop. Returns the exit code. */
+export async function watchNode(options: WatchOptions, terminal: Terminal): Promise<number> {
+  const node = nodeOf(options, terminal.env)
+  const grace = graceOf(options)
+  const context = contextOf(options, terminal)
+  const { nodeNamespace } = layoutFrom(options, terminal)
+  const level = terminal.env['TROW_LOG_LEVEL'] === 'debug' ? 'debug' : 'info'
+  const log = createLogger({ format: 'json', level })
+  const [{ connectObjects }, { NodeAgent }, { askForNodeCertificate }] = await Promise.all([
+    import('../../cluster/kubernetes-objects.ts'),
+    import('../../agent/node-agent.ts'),
+    import('../../upstream/node-certificate.ts'),
+  ])
+  const now = (): number => Date.now()
+  const credentials = new CredentialSource(context, { env: terminal.env, interactive: false, now })
+  const objects = await connectObjects({ context, credentials, timeout: 10_000, manager: 'trow-node' })
+  const agent = new NodeAgent({
+    node,
+    hostRoot: resolve(terminal.cwd, options.hostRoot),
+    namespace: nodeNamespace,
+    version: trowVersion(),
+    objects,
+    machine,
+    certify: async (question) =>
+      // Read each time: the kubelet replaces it.
+      askForNodeCertificate({ ...question, token: (await readFile(options.tokenFile, 'utf8')).trim() }),
+    crypto: webcrypto as Crypto,
+    now,
+    random: Math.random,
+    log,
+    pace: { grace },
+  })
+  const health = await serveHealth(options.health, agent)
+  if (health.fault !== undefined) {
+    const message = `${options.health} of node ${node} cannot be listened on: ${health.fault}`
+    log.error(message)
+    const hint = 'trow trust-node --health takes another address, as do the probes of DaemonSet trow-node.'
+    agent.setProblem('health', { code: 'HEALTH_PORT_TAKEN', message, hint, fatal: false })
+  }
+  const stop = new AbortController()
+  const takeBack = terminal.onStop((signal) => {
+    log.info('stopping', { signal })
+    stop.abort()
+  })
+  try {
+    log.info('watching', { node, namespace: nodeNamespace, server: objects.server })
+    await agent.run(stop.signal)
+    return 0
+  } finally {
+    takeBack()
+    health.close()
+    await objects.close()
+  }
+}

@@ -1,0 +1,91 @@
+import type { Command } from 'commander'
+import { ports } from '../../cluster/layout.ts'
+import { exitCode, UserError } from '../../user-error.ts'
+import { addClusterOptions, type ClusterOptions } from '../cluster/cluster-options.ts'
+import { parseDuration } from '../quantities.ts'
+
+export interface WatchOptions extends ClusterOptions {
+  readonly watch?: boolean
+  readonly hostRoot: string
+  readonly node?: string
+  readonly tokenFile: string
+  readonly health: string
+  readonly grace: string
+}
+
+export function addWatchOptions(command: Command): Command {
+  return addClusterOptions(
+    command
+      .option('--watch', 'be the agent of a node: keep it as ConfigMap trow-node says, prove it, and report')
+      .option('--node <name>', 'with --watch: the node (default NODE_NAME)')
+      .option(
+        '--token-file <file>',
+        'with --watch: a token with audience trow, bound to the node, to get a certificate with',
+        '/var/run/trow/token',
+      )
+      .option(
+        '--health <address>',
+        'with --watch: where /livez and /readyz answer',
+        `127.0.0.1:${ports.agentHealth}`,
+      )
+      .option('--grace <time>', 'with --watch: what open pulls have to end when it is stopped', '50s'),
+  )
+}
+
+/** Flags that are of the other way to run the command. */
+const onceOnly = [
+  'registry',
+  'host',
+  'ca',
+  'clientKey',
+  'restartRuntime',
+  'editHosts',
+  'dryRun',
+  'undo',
+] as const
+
+/** With `--watch` the settings come from the cluster. Throws UserError WATCH_CONFLICT. */
+export function refuseOnceOptions(given: object): void {
+  const name = onceOnly.find((each) => (given as Readonly<Record<string, unknown>>)[each] !== undefined)
+  if (name === undefined) return
+  const flag = name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+  throw new UserError('WATCH_CONFLICT', `--${flag} and --watch exclude each other`, {
+    hint: 'With --watch the settings come from ConfigMap trow-node, which trow install writes.',
+    exitCode: exitCode.usage,
+  })
+}
+
+/** `--node`, else NODE_NAME. Throws UserError NODE_NOT_GIVEN. */
+export function nodeOf(
+  { node }: Pick<WatchOptions, 'node'>,
+  env: Readonly<Record<string, string | undefined>>,
+): string {
+  const name = node ?? env['NODE_NAME'] ?? ''
+  if (name !== '') return name
+  throw new UserError('NODE_NOT_GIVEN', 'which node of the cluster is this?', {
+    hint: 'Give --node, or NODE_NAME (in a pod: the downward API, fieldPath spec.nodeName).',
+    exitCode: exitCode.usage,
+  })
+}
+
+/** `127.0.0.1:29444`, `[::1]:29444`. Throws UserError ADDRESS_INVALID. */
+export function parseEndpoint(text: string): { readonly host: string; readonly port: number } {
+  const match = /^(?:\[([\da-f:.]+)\]|([\w.-]+)):(\d{1,5})$/i.exec(text)
+  const port = Number(match?.[3])
+  const host = match?.[1] ?? match?.[2]
+  if (host !== undefined && port <= 65535) return { host, port }
+  throw new UserError('ADDRESS_INVALID', `"${text}" is no address to listen on`, {
+    hint: 'Write HOST:PORT, such as 127.0.0.1:29444.',
+    exitCode: exitCode.usage,
+  })
+}
+
+/** Milliseconds. Throws UserError DURATION_INVALID. */
+export function graceOf({ grace }: Pick<WatchOptions, 'grace'>): number {
+  const time = parseDuration(grace)
+  if (time !== undefined && time >= 0 && time < 3_600_000) return time
+  throw new UserError('DURATION_INVALID', `--grace ${grace} is no time below an hour`, {
+    hint: 'Write 50s; a little less than terminationGracePeriodSeconds of the pod.',
+    exitCode: exitCode.usage,
+  })
+}

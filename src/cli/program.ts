@@ -3,13 +3,16 @@ import { Command, CommanderError } from 'commander'
 import { exitCode, UserError } from '../user-error.ts'
 import { accessCommands } from './access/commands.ts'
 import { auditCommand } from './audit/commands.ts'
+import { caCommand } from './ca/commands.ts'
 import { completionCommand } from './completion.ts'
+import { uninstallCommand } from './install/uninstall-command.ts'
 import { loginCommand, logoutCommand } from './login/command.ts'
 import { maintenanceCommands } from './maintenance/commands.ts'
 import { inspectCommand } from './registry/inspect.ts'
 import { listCommand } from './registry/list.ts'
 import { removeCommand } from './registry/remove.ts'
 import { serveCommand } from './serve/command.ts'
+import { statusCommand } from './status/command.ts'
 import type { Terminal } from './streams.ts'
 import { trustNodeCommand } from './trust/node-command.ts'
 import { trustDockerCommand } from './trust/docker-command.ts'
@@ -35,6 +38,9 @@ export function createProgram(context: CommandContext): Command {
     })
   const commands = [
     serveCommand(context),
+    uninstallCommand(context),
+    statusCommand(context),
+    caCommand(context),
     listCommand(context),
     inspectCommand(context),
     removeCommand(context),

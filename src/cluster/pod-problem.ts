@@ -124,5 +124,5 @@ async function logOf(
 ): Promise<string | undefined> {
   const { previous = false, ...rest } = pod
   const { namespace, name, container = '' } = rest
-  return objects.log({ namespace, name, container }, { lines: 5, previous }).catch(() => undefined)
+  return objects.log({ namespace, name, container }, { lines: 20, previous }).catch(() => undefined)
 }

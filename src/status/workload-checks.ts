@@ -103,11 +103,18 @@ async function podCheck(objects: ClusterObjects, pod: KubeObject): Promise<Check
   if (problem === undefined) return undefined
   const { namespace = '', name } = pod.metadata
   const where = problem.node === undefined ? '' : ` on node ${problem.node}`
-  const last = problem.log?.trimEnd().split('\n').at(-1)
+  const last = tellingLine(problem.log ?? '')
   return {
     description: `pod ${name}${where} is ready`,
     result: 'error',
-    error: `${problem.reason}${problem.message === '' ? '' : `: ${problem.message}`}${last ? ` (its log ends: ${last})` : ''}`,
+    error: `${problem.reason}${problem.message === '' ? '' : `: ${problem.message}`}${last === undefined ? '' : ` (its log: ${last})`}`,
     hint: `kubectl describe pod -n ${namespace} ${name}`,
   }
+}
+
+/** The last line that says what went wrong: a stack trace ends in lines that do not. */
+function tellingLine(log: string): string | undefined {
+  const lines = log.split('\n').map((line) => line.trim())
+  const told = lines.filter((line) => line !== '' && !/^(at |Node\.js v|\^|[{}])/.test(line))
+  return told.findLast((line) => /error|trow:|fail/i.test(line)) ?? told.at(-1)
 }

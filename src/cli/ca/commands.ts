@@ -1,0 +1,104 @@
+import { webcrypto, X509Certificate } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Command } from 'commander'
+import { AuthorityRotation, certificates } from '../../install/authority-rotation.ts'
+import { exitCode, UserError } from '../../user-error.ts'
+import {
+  addClusterOptions,
+  withCluster,
+  type ClusterOptions,
+  type OpenCluster,
+} from '../cluster/cluster-options.ts'
+import type { CommandContext } from '../program.ts'
+import { parseDuration } from '../quantities.ts'
+import { probeOf } from '../status/forwarded-probe.ts'
+
+interface RotateOptions extends ClusterOptions {
+  readonly wait?: boolean
+  readonly finish?: boolean
+  readonly force?: boolean
+  readonly timeout: string
+}
+
+export function caCommand(context: CommandContext): Command {
+  return new Command('ca')
+    .description("the registry's own CA in the cluster")
+    .addCommand(showCommand(context))
+    .addCommand(rotateCommand(context))
+}
+
+function showCommand({ terminal }: CommandContext): Command {
+  const command = new Command('show').description(
+    'print the CAs that clients are to trust, PEM on stdout and what they are on stderr',
+  )
+  return addClusterOptions(command).action(async (options: ClusterOptions) => {
+    await withCluster(options, terminal, async (cluster) => {
+      const bundle = await readBundle(cluster)
+      for (const pem of bundle.certificates) {
+        const { subject, fingerprint256, validTo } = new X509Certificate(pem)
+        terminal.stderr.write(`${subject}, valid until ${validTo}\n  SHA-256 ${fingerprint256}\n`)
+      }
+      terminal.stderr.write(`generation ${bundle.generation}\n`)
+      terminal.stdout.write(bundle.certificates.map((pem) => `${pem}\n`).join(''))
+    })
+  })
+}
+
+function rotateCommand({ terminal }: CommandContext): Command {
+  const command = new Command('rotate')
+    .description('replace the CA: nodes trust both, then the registry signs with the next; restarts nothing')
+    .option('--wait', 'until the registry signs with it (without: only what is done at once)')
+    .option('--finish', 'later: trust the old one no more')
+    .option('--force', 'with --finish: although nodes may hold certificates of the old one')
+    .option('--timeout <time>', 'how long to wait', '10m')
+  return addClusterOptions(command).action(async (options: RotateOptions) => {
+    const patience = parseDuration(options.timeout)
+    if (patience === undefined)
+      throw new UserError('DURATION_INVALID', `--timeout ${options.timeout} is no time`, {
+        hint: 'Write 30s, 10m.',
+        exitCode: exitCode.usage,
+      })
+    await withCluster(options, terminal, async (cluster) => {
+      const probe = probeOf(cluster)
+      const rotation = new AuthorityRotation({
+        objects: cluster.objects,
+        layout: cluster.layout,
+        makeAuthority: async (current) => {
+          const { makeAuthority, namesOfAuthority } =
+            await import('../../certificates/certificate-authority.ts')
+          const { names, addresses } = namesOfAuthority(current)
+          return makeAuthority(names, addresses, webcrypto as Crypto)
+        },
+        shownLeaf: () => probe.leaf(),
+        now: Date.now,
+        pause: (time) => sleep(time),
+        say: (text) => void terminal.stderr.write(`${text}\n`),
+      })
+      const deadline = Date.now() + (options.wait === true || options.finish === true ? patience : 0)
+      if (options.finish === true) await rotation.finish({ deadline, force: options.force ?? false })
+      else {
+        await rotation.rotate({ deadline })
+        terminal.stderr.write('later, trow ca rotate --finish drops the old CA\n')
+      }
+    })
+  })
+}
+
+async function readBundle({
+  objects,
+  layout,
+}: OpenCluster): Promise<{ certificates: string[]; generation: string }> {
+  const found = await objects.get({
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    name: 'trow-ca',
+    namespace: layout.namespace,
+  })
+  const { 'ca.crt': pem = '', generation = '' } = (found?.['data'] ?? {}) as Record<string, string>
+  const bundle = certificates(pem)
+  if (bundle.length > 0) return { certificates: bundle, generation }
+  throw new UserError('NOT_INSTALLED', `there is no CA of trow in namespace ${layout.namespace}`, {
+    hint: 'trow install makes one; -n names another namespace.',
+    exitCode: exitCode.failed,
+  })
+}

@@ -1,0 +1,51 @@
+import { Chalk } from 'chalk'
+import { Command, Option } from 'commander'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { exitCode, UserError } from '../../user-error.ts'
+import { lookAtInstall, type Status } from '../../status/status.ts'
+import { addClusterOptions, withCluster, type ClusterOptions } from '../cluster/cluster-options.ts'
+import type { CommandContext } from '../program.ts'
+import { parseDuration } from '../quantities.ts'
+import { probeOf } from './forwarded-probe.ts'
+import { isHealthy, printStatus, statusJson } from './print-status.ts'
+
+interface StatusOptions extends ClusterOptions {
+  readonly wait?: boolean
+  readonly timeout: string
+  readonly output: 'table' | 'short' | 'json'
+}
+
+export function statusCommand({ terminal, finish }: CommandContext): Command {
+  const command = new Command('status')
+    .description('what is healthy in the cluster, per component and per node')
+    .option('--wait', 'until everything is')
+    .option('--timeout <time>', 'how long --wait waits', '5m')
+    .addOption(new Option('-o, --output <form>', 'form').choices(['table', 'short', 'json']).default('table'))
+  return addClusterOptions(command).action(async (options: StatusOptions) => {
+    const patience = parseDuration(options.timeout)
+    if (patience === undefined)
+      throw new UserError('DURATION_INVALID', `--timeout ${options.timeout} is no time`, {
+        hint: 'Write 30s, 5m.',
+        exitCode: exitCode.usage,
+      })
+    await withCluster(options, terminal, async (cluster) => {
+      const { objects, layout, context } = cluster
+      const probe = probeOf(cluster)
+      const look = (): Promise<Status> => lookAtInstall({ objects, layout, probe, now: Date.now })
+      const deadline = Date.now() + patience
+      let status = await look()
+      while (options.wait === true && !isHealthy(status) && Date.now() < deadline) {
+        await sleep(2000)
+        status = await look()
+      }
+      const chalk = new Chalk({ level: terminal.stdout.isTTY === true ? 1 : 0 })
+      const short = options.output === 'short'
+      terminal.stdout.write(
+        options.output === 'json'
+          ? statusJson(status)
+          : printStatus(status, { chalk, short, context: context.name }),
+      )
+      finish(isHealthy(status) ? 0 : options.wait === true ? exitCode.timedOut : exitCode.problemsFound)
+    })
+  })
+}

@@ -148,7 +148,12 @@ function authHeader(
 ): Readonly<Record<string, string>> {
   const serveraddress = repository.split('/')[0]
   const config = credential === undefined ? {} : { ...credential, serveraddress }
-  return { 'x-registry-auth': Buffer.from(JSON.stringify(config)).toString('base64url') }
+  // With its padding: engines before 23 read nothing without, and say nothing either.
+  const word = Buffer.from(JSON.stringify(config))
+    .toString('base64')
+    .replaceAll('+', '-')
+    .replaceAll('/', '_')
+  return { 'x-registry-auth': word }
 }
 
 function messageOf(text: string): string | undefined {

@@ -1,10 +1,11 @@
 import { Command, Option } from 'commander'
 import { engineKinds, type EngineKind } from '../../trust/docker/engine.ts'
+import { addClusterOptions } from '../cluster/cluster-options.ts'
 import type { CommandContext } from '../program.ts'
 import type { TrustDockerOptions } from './trust-docker.ts'
 
 export function trustDockerCommand({ terminal, finish }: CommandContext): Command {
-  return new Command('trust-docker')
+  const command = new Command('trust-docker')
     .description("make this machine's docker or podman trust the registry")
     .option('--registry <url>', 'HOST:PORT as references have it (default: what trow connect keeps open)')
     .option('--ca <file>', "the registry's CA, PEM (default: the one that the cluster publishes)")
@@ -19,12 +20,9 @@ export function trustDockerCommand({ terminal, finish }: CommandContext): Comman
     .option('-y, --yes', 'do not ask before sudo, the keychain or a restart')
     .option('--dry-run', 'print files and commands, change nothing')
     .option('--undo', 'take it back')
-    .option('-n, --namespace <name>', 'where trow is in the cluster (default: trow)')
-    .option('--context <name>', 'a kube context (default: the current one)')
-    .option('--kubeconfig <file>', 'a kubeconfig (default: as kubectl finds it)')
-    .action(async (options: TrustDockerOptions) => {
-      // Loaded here: no other command needs what it brings.
-      const { trustDocker } = await import('./trust-docker.ts')
-      finish(await trustDocker(options, terminal))
-    })
+  return addClusterOptions(command).action(async (options: TrustDockerOptions) => {
+    // Loaded here: no other command needs what it brings.
+    const { trustDocker } = await import('./trust-docker.ts')
+    finish(await trustDocker(options, terminal))
+  })
 }

@@ -13,16 +13,17 @@ import { machinePrograms, type ProgramRunner } from '../../trust/docker/program-
 import { checkAddress, checkVerified, nameOf } from '../../trust/docker/registry-address.ts'
 import { consentsOf, type TrustPlan } from '../../trust/docker/trust-step.ts'
 import { exitCode, UserError } from '../../user-error.ts'
+import type { ClusterOptions } from '../cluster/cluster-options.ts'
 import { confirmed } from '../confirm.ts'
 import { home } from '../login/engine.ts'
 import { hostOf } from '../login/registry-host.ts'
 import type { Terminal } from '../streams.ts'
-import { clusterRegistry, type ClusterWish } from './cluster-registry.ts'
+import { clusterRegistry } from './cluster-registry.ts'
 import { openEngine } from './engine-images.ts'
 import { printPlan, printStep } from './print-plan.ts'
 import { printReferences, proveEngine } from './prove-engine.ts'
 
-export interface TrustDockerOptions extends ClusterWish {
+export interface TrustDockerOptions extends ClusterOptions {
   readonly registry?: string
   readonly ca?: string
   readonly engine?: EngineKind

@@ -67,8 +67,15 @@ export interface ClusterConnection {
   request(request: ApiRequest): Promise<ApiAnswer>
   /** The time limit holds until the head of the answer; the body goes on until the signal. Throws as `ask`. */
   stream(request: ApiRequest): Promise<AsyncIterable<Uint8Array>>
-  /** Throws UserError of the credential. */
-  socket(path: string): Promise<SocketSetup>
+  /**
+   * `open` makes a WebSocket and throws ClusterFault where it is refused; the signal is its time limit, and the caller's.
+   * Throws as `ask`.
+   */
+  socket<T>(
+    path: string,
+    open: (setup: SocketSetup, signal: AbortSignal) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T>
   close(): Promise<void>
 }
 
@@ -182,17 +189,18 @@ export async function connectCluster(options: ConnectionOptions): Promise<Cluste
         clearTimeout(timer)
       }
     },
-    async socket(path) {
-      const credential = await credentials.current()
+    async socket(path, open, stop) {
+      const limit = AbortSignal.timeout(timeout)
+      const signal = stop === undefined ? limit : AbortSignal.any([limit, stop])
       const { impersonate } = options.context.user
-      return {
-        url: `${server.replace(/^http/, 'ws')}${path}`,
-        headers: {
+      return attempts(signal, async (credential) => {
+        const headers = {
           ...headersOf(credential),
           ...(impersonate === undefined ? {} : impersonationHeaders(impersonate)),
-        },
-        agent: await transport.agent(credential),
-      }
+        }
+        const agent = await transport.agent(credential)
+        return open({ url: `${server.replace(/^http/, 'ws')}${path}`, headers, agent }, signal)
+      })
     },
     async close() {
       await transport.close()

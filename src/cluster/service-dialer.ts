@@ -1,0 +1,108 @@
+import type { Duplex } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { ClusterFault } from './cluster-fault.ts'
+import type { KubeObject } from './cluster-objects.ts'
+import type { OpenClusterObjects } from './kubernetes-objects.ts'
+import { forwardPort } from './port-forward.ts'
+
+export interface ServicePort {
+  readonly namespace: string
+  readonly service: string
+  /** Of the Service. */
+  readonly port: number
+}
+
+/** Milliseconds between two looks for a pod that is ready. */
+const look = 500
+
+/** Connections to whatever pod of a Service is ready, through the API server. */
+export class ServiceDialer {
+  readonly #objects: OpenClusterObjects
+  readonly #target: ServicePort
+  /** The pod of the last connection that could be made; looked for anew when one cannot. */
+  #pod: { readonly name: string; readonly port: number } | undefined
+
+  constructor(objects: OpenClusterObjects, target: ServicePort) {
+    this.#objects = objects
+    this.#target = target
+  }
+
+  /**
+   * `patience`: how long to wait for a pod that is ready, in milliseconds. Rejects with NoReadyPod, or with ClusterFault
+   * where the API server does not permit it or, after the patience, is not reached.
+   */
+  async dial(patience: number, signal?: AbortSignal): Promise<Duplex> {
+    const { namespace } = this.#target
+    const end = AbortSignal.timeout(patience)
+    for (;;) {
+      try {
+        const { name: pod, port } = (this.#pod ??= await this.#readyPod())
+        const stream = await forwardPort(this.#objects.connection, { namespace, pod, port }, signal)
+        // The next one looks again: this pod may be on its way out.
+        stream.once('error', () => (this.#pod = undefined))
+        stream.once('close', () => (this.#pod = undefined))
+        return stream
+      } catch (error) {
+        this.#pod = undefined
+        const hopeless =
+          !(error instanceof NoReadyPod || error instanceof ClusterFault) ||
+          (error instanceof ClusterFault && (error.kind === 'forbidden' || error.kind === 'unauthorized'))
+        if (hopeless || signal?.aborted === true || end.aborted) throw error
+        await sleep(look, undefined, signal === undefined ? {} : { signal })
+      }
+    }
+  }
+
+  async #readyPod(): Promise<{ readonly name: string; readonly port: number }> {
+    const { namespace, service: name } = this.#target
+    const service = await this.#objects.get({ apiVersion: 'v1', kind: 'Service', namespace, name })
+    if (service === undefined)
+      throw new NoReadyPod(`there is no Service ${name} in namespace ${namespace}`, false)
+    const { selector = {}, ports = [] } = service['spec'] as ServiceSpec
+    const labelSelector = Object.entries(selector)
+      .map(([key, value]) => `${key}=${value}`)
+      .join(',')
+    if (labelSelector === '') throw new NoReadyPod(`Service ${namespace}/${name} selects no pods`, true)
+    const pods = await this.#objects.list({ apiVersion: 'v1', kind: 'Pod', namespace, labelSelector })
+    const target = ports.find(({ port }) => port === this.#target.port)
+    for (const pod of pods.filter(isReady)) {
+      const port = portOf(pod, target?.targetPort ?? this.#target.port)
+      if (port !== undefined) return { name: pod.metadata.name, port }
+    }
+    throw new NoReadyPod(`no pod of Service ${namespace}/${name} is ready (${pods.length} there)`, true)
+  }
+}
+
+export class NoReadyPod extends Error {
+  /** There is a Service at all. */
+  readonly installed: boolean
+
+  constructor(message: string, installed: boolean) {
+    super(message)
+    this.name = 'NoReadyPod'
+    this.installed = installed
+  }
+}
+
+interface ServiceSpec {
+  readonly selector?: Readonly<Record<string, string>>
+  readonly ports?: readonly { readonly port: number; readonly targetPort?: number | string }[]
+}
+
+interface PodSpec {
+  readonly containers?: readonly {
+    readonly ports?: readonly { readonly name?: string; readonly containerPort: number }[]
+  }[]
+}
+
+function isReady({ metadata, status }: KubeObject): boolean {
+  const { conditions = [] } = (status ?? {}) as { conditions?: readonly { type: string; status: string }[] }
+  const ready = conditions.some((condition) => condition.type === 'Ready' && condition.status === 'True')
+  return ready && metadata.deletionTimestamp === undefined
+}
+
+function portOf({ spec }: KubeObject, target: number | string): number | undefined {
+  if (typeof target === 'number') return target
+  const ports = ((spec ?? {}) as PodSpec).containers?.flatMap((container) => container.ports ?? [])
+  return ports?.find(({ name }) => name === target)?.containerPort
+}

@@ -6,6 +6,7 @@ import { auditCommand } from './audit/commands.ts'
 import { completionCommand } from './completion.ts'
 import { loginCommand, logoutCommand } from './login/command.ts'
 import { maintenanceCommands } from './maintenance/commands.ts'
+import { installCommand } from './install/command.ts'
 import { inspectCommand } from './registry/inspect.ts'
 import { listCommand } from './registry/list.ts'
 import { removeCommand } from './registry/remove.ts'
@@ -35,6 +36,7 @@ export function createProgram(context: CommandContext): Command {
     })
   const commands = [
     serveCommand(context),
+    installCommand(context),
     listCommand(context),
     inspectCommand(context),
     removeCommand(context),

@@ -114,8 +114,8 @@ export class ForwardedRegistry {
     })
   }
 
-  async #apply(object: { readonly metadata: { readonly namespace?: string } } & object): Promise<void> {
-    const namespace = object.metadata.namespace ?? this.namespace
+  async #apply(object: Readonly<Record<string, unknown>>): Promise<void> {
+    const { namespace = this.namespace } = object['metadata'] as { namespace?: string }
     await this.cluster.kubectl(['-n', namespace, 'apply', '-f', '-'], { stdin: JSON.stringify(object) })
   }
 

@@ -1,0 +1,154 @@
+import { Readable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { RepositoryName } from '../oci/repository-name.ts'
+import type { Reference } from '../oci/tag.ts'
+import { UserError } from '../user-error.ts'
+import { RegistryFailed, RegistryHttp, type Answer, type HttpRegistryOptions } from './registry-http.ts'
+import type { BlobProgress, BlobSource, RegistryPusher } from './registry-pusher.ts'
+
+export function connectPusher(options: HttpRegistryOptions): RegistryPusher {
+  return new HttpRegistryPusher(new RegistryHttp(options))
+}
+
+const fruitless = 5
+/** Milliseconds before an attempt, times the attempts that have brought nothing. */
+const pause = 500
+const silent: BlobProgress = { sent() {}, interrupted() {} }
+
+class HttpRegistryPusher implements RegistryPusher {
+  readonly #http: RegistryHttp
+
+  constructor(http: RegistryHttp) {
+    this.#http = http
+  }
+
+  async pushBlob(
+    repository: RepositoryName,
+    source: BlobSource,
+    progress: BlobProgress = silent,
+  ): Promise<'there' | 'mounted' | 'pushed'> {
+    let session: string | undefined
+    let reached = 0
+    let misses = 0
+    let began = 0
+    for (let attempt = 0; ; attempt++) {
+      try {
+        if (await this.#has(repository, source)) return attempt === 0 ? 'there' : 'pushed'
+        if (session === undefined) {
+          session = await this.#begin(repository, source)
+          if (session === undefined) return 'mounted'
+          began = attempt
+        }
+        const offset: number = attempt === began ? 0 : await this.#offset(session)
+        if (offset > reached) misses = 0
+        reached = offset
+        progress.sent(offset)
+        await this.#send(session, source, offset, progress)
+        return 'pushed'
+      } catch (error) {
+        if (!isPassing(error) || ++misses > fruitless) throw error
+        // The session is gone with whatever kept it, or no longer where it was.
+        if (error instanceof RegistryFailed && (error.status === 404 || error.status === 416))
+          session = undefined
+        progress.interrupted(error as Error)
+        await sleep(pause * misses)
+      }
+    }
+  }
+
+  async pushManifest(
+    repository: RepositoryName,
+    reference: Reference,
+    { mediaType, body }: { readonly mediaType: string; readonly body: Uint8Array },
+  ): Promise<string> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const path = `/v2/${repository}/manifests/${reference}`
+        const answer = await this.#http.ask('PUT', path, { 'content-type': mediaType }, undefined, body)
+        this.#http.expect(answer, 201)
+        return header(answer, 'docker-content-digest') ?? ''
+      } catch (error) {
+        if (!isPassing(error) || attempt > fruitless) throw error
+        await sleep(pause * attempt)
+      }
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#http.close()
+  }
+
+  async #has(repository: RepositoryName, { digest }: BlobSource): Promise<boolean> {
+    const answer = await this.#http.ask('HEAD', `/v2/${repository}/blobs/${digest}`)
+    if (answer.status === 404) return false
+    this.#http.expect(answer, 200)
+    return true
+  }
+
+  /** The path of a new session; undefined: the registry had the blob elsewhere and has mounted it. */
+  async #begin(repository: RepositoryName, { digest }: BlobSource): Promise<string | undefined> {
+    const answer = await this.#http.ask('POST', `/v2/${repository}/blobs/uploads/?mount=${digest}`, {
+      'content-length': '0',
+    })
+    if (answer.status === 201) return undefined
+    this.#http.expect(answer, 202)
+    return this.#location(answer)
+  }
+
+  /** How many bytes the registry has of it. */
+  async #offset(session: string): Promise<number> {
+    const answer = await this.#http.ask('GET', session)
+    this.#http.expect(answer, 204)
+    const [, last] = /^(?:bytes=)?0-(\d+)$/.exec(header(answer, 'range') ?? '') ?? []
+    // `0-0` is what registries say of one byte, and of none.
+    if (last === '0') throw this.#http.failed('what it has of an upload cannot be told', 416)
+    return last === undefined ? 0 : Number(last) + 1
+  }
+
+  /** All that is missing, in the request that closes the session. */
+  async #send(session: string, source: BlobSource, offset: number, progress: BlobProgress): Promise<void> {
+    const left = source.size - offset
+    const path = `${session}${session.includes('?') ? '&' : '?'}digest=${encodeURIComponent(source.digest)}`
+    const headers: Record<string, string> = {
+      'content-type': 'application/octet-stream',
+      'content-length': String(left),
+      ...(offset > 0 && left > 0 ? { 'content-range': `${offset}-${source.size - 1}` } : {}),
+    }
+    const body = left === 0 ? null : Readable.from(counted(source, offset, progress), { objectMode: false })
+    this.#http.expect(await this.#http.ask('PUT', path, headers, undefined, body), 201)
+  }
+
+  #location(answer: Answer): string {
+    const location = header(answer, 'location')
+    if (location === undefined) throw this.#http.failed('it began an upload and did not say where')
+    const url = new URL(location, this.#http.origin)
+    return `${url.pathname}${url.search}`
+  }
+}
+
+async function* counted(
+  source: BlobSource,
+  offset: number,
+  progress: BlobProgress,
+): AsyncGenerator<Uint8Array> {
+  let sent = offset
+  for await (const chunk of source.open(offset)) {
+    yield chunk
+    sent += chunk.length
+    progress.sent(sent)
+  }
+}
+
+/** What a new connection, to another pod perhaps, may not meet again. */
+function isPassing(error: unknown): boolean {
+  if (!(error instanceof UserError)) return false
+  if (error.code === 'REGISTRY_UNREACHABLE') return true
+  return (
+    error instanceof RegistryFailed && [404, 408, 416, 429, 500, 502, 503, 504].includes(error.status ?? 0)
+  )
+}
+
+function header({ headers }: Answer, name: string): string | undefined {
+  const value = headers[name]
+  return Array.isArray(value) ? value[0] : value
+}

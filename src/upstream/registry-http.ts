@@ -1,0 +1,169 @@
+import type { Duplex } from 'node:stream'
+import { connect as connectTls, type TLSSocket } from 'node:tls'
+import { Agent, type Dispatcher } from 'undici'
+import { exitCode, UserError } from '../user-error.ts'
+
+export interface HttpRegistryOptions {
+  /** `http://host:port` or `https://host:port`, without a path. */
+  readonly origin: string
+  /** PEM; undefined: the system's. */
+  readonly ca: string | undefined
+  readonly credentials: { readonly username: string; readonly password: string } | undefined
+  /** Shown to the registry, PEM. */
+  readonly certificate?: { readonly cert: string; readonly key: string } | undefined
+  /** Makes the connections; TLS, checked against the origin's host, is spoken inside of them. */
+  readonly dial?: (() => Promise<Duplex>) | undefined
+}
+
+export interface Answer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  readonly body: Buffer
+}
+
+/** Bytes of the largest answer that is taken into memory. */
+export const largest = 64 * 1024 * 1024
+
+/** UserError REGISTRY_FAILED. */
+export class RegistryFailed extends UserError {
+  /** Of the answer. */
+  readonly status: number | undefined
+
+  constructor(message: string, status: number | undefined) {
+    super('REGISTRY_FAILED', message)
+    this.status = status
+  }
+}
+
+/** Requests to one registry, and in words what keeps it from answering. */
+export class RegistryHttp {
+  readonly origin: string
+  readonly #agent: Agent
+  readonly #headers: Readonly<Record<string, string>>
+
+  constructor(options: HttpRegistryOptions) {
+    const { origin, credentials } = options
+    this.origin = origin
+    this.#agent = new Agent({ connect: connectorOf(options), headersTimeout: 60_000 })
+    const word =
+      credentials && Buffer.from(`${credentials.username}:${credentials.password}`).toString('base64')
+    this.#headers = word === undefined ? {} : { authorization: `Basic ${word}` }
+  }
+
+  /** Throws UserError REGISTRY_DENIED, REGISTRY_UNREACHABLE, REGISTRY_UNTRUSTED. */
+  async ask(
+    method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE',
+    path: string,
+    headers: Record<string, string> = {},
+    limit = largest,
+    body: Dispatcher.DispatchOptions['body'] = null,
+  ): Promise<Answer> {
+    try {
+      const answer = await this.#agent.request({
+        origin: this.origin,
+        method,
+        path,
+        headers: { ...this.#headers, ...headers },
+        body,
+      })
+      const chunks: Buffer[] = []
+      let size = 0
+      for await (const chunk of answer.body) {
+        size += (chunk as Buffer).length
+        chunks.push(chunk as Buffer)
+        if (size > limit) break
+      }
+      const { statusCode: status } = answer
+      if (status === 401 || status === 403) throw this.#denied(status, Buffer.concat(chunks))
+      return { status, headers: answer.headers, body: Buffer.concat(chunks) }
+    } catch (cause) {
+      throw cause instanceof UserError ? cause : this.#unreachable(cause as NodeJS.ErrnoException)
+    }
+  }
+
+  /** Throws UserError REGISTRY_FAILED. */
+  expect({ status, body }: Answer, ...expected: readonly number[]): void {
+    if (!expected.includes(status)) throw this.failed(`it answered ${status}: ${explain(body)}`, status)
+  }
+
+  failed(reason: string, status?: number): RegistryFailed {
+    return new RegistryFailed(`${this.origin}: ${reason}`, status)
+  }
+
+  close(): Promise<void> {
+    return this.#agent.close()
+  }
+
+  #denied(status: number, body: Buffer): UserError {
+    const words = body.length === 0 ? '' : `: ${explain(body)}`
+    return new UserError('REGISTRY_DENIED', `${this.origin} does not permit this (${status}${words})`, {
+      hint: 'Give credentials with --username and --password-stdin.',
+      exitCode: exitCode.notPermitted,
+    })
+  }
+
+  #unreachable(cause: NodeJS.ErrnoException): UserError {
+    const { code = '', message } = cause
+    if (/CERT|SELF_SIGNED|ISSUER|ALTNAME|SIGNATURE/.test(code)) {
+      return new UserError(
+        'REGISTRY_UNTRUSTED',
+        `the certificate of ${this.origin} is not trusted: ${message}`,
+        {
+          hint: 'Give the CA of the registry with --ca FILE.',
+          cause,
+          exitCode: exitCode.unreachable,
+        },
+      )
+    }
+    return new UserError('REGISTRY_UNREACHABLE', `${this.origin} cannot be reached: ${message || code}`, {
+      hint: 'Check the address, and whether the registry runs; --plain-http is for registries without TLS.',
+      cause,
+      exitCode: exitCode.unreachable,
+    })
+  }
+}
+
+function connectorOf({
+  origin,
+  ca,
+  certificate,
+  dial,
+}: HttpRegistryOptions): NonNullable<Agent.Options['connect']> {
+  const tls = { ...(ca === undefined ? {} : { ca }), ...certificate }
+  if (dial === undefined) return tls
+  const { protocol, hostname } = new URL(origin)
+  return (_, callback) => {
+    const open = async (): Promise<TLSSocket> => {
+      const stream = await dial()
+      if (protocol === 'http:') return stream as TLSSocket
+      const socket = connectTls({ ...tls, socket: stream, servername: hostname, ALPNProtocols: ['http/1.1'] })
+      await new Promise<void>((resolve, reject) => {
+        socket.once('secureConnect', resolve)
+        socket.once('error', reject)
+        // What ends the connection below says why; TLS only notices that it ended.
+        stream.once('error', reject)
+      }).catch((error: unknown) => {
+        socket.destroy()
+        throw error
+      })
+      stream.on('error', (error) => socket.destroy(error))
+      return socket
+    }
+    open().then(
+      (socket) => callback(null, socket),
+      (error: unknown) => callback(error as Error, null),
+    )
+  }
+}
+
+/** The registry's own words, where it sent the specification's JSON. */
+function explain(body: Buffer): string {
+  try {
+    const { errors } = JSON.parse(body.toString()) as { errors: { message: string; detail?: unknown }[] }
+    return errors
+      .map(({ message, detail }) => (typeof detail === 'string' ? `${message} (${detail})` : message))
+      .join('; ')
+  } catch {
+    return body.toString().slice(0, 200)
+  }
+}

@@ -8,6 +8,7 @@ import { completionCommand } from './completion.ts'
 import { uninstallCommand } from './install/uninstall-command.ts'
 import { loginCommand, logoutCommand } from './login/command.ts'
 import { maintenanceCommands } from './maintenance/commands.ts'
+import { installCommand } from './install/command.ts'
 import { inspectCommand } from './registry/inspect.ts'
 import { listCommand } from './registry/list.ts'
 import { removeCommand } from './registry/remove.ts'
@@ -41,6 +42,7 @@ export function createProgram(context: CommandContext): Command {
     uninstallCommand(context),
     statusCommand(context),
     caCommand(context),
+    installCommand(context),
     listCommand(context),
     inspectCommand(context),
     removeCommand(context),

@@ -1,6 +1,4 @@
-import type { KubeObject } from '../cluster/cluster-objects.ts'
 import { layoutOf, names } from '../cluster/layout.ts'
-import { nodeSettingsSchema } from '../cluster/node-settings.ts'
 import { UserError } from '../user-error.ts'
 import { apply, applyAll, asked, referenceOf } from './apply.ts'
 import { ensureAuthority, type Bundle } from './authority.ts'
@@ -10,7 +8,7 @@ import { ownsDiscovery } from './discovery.ts'
 import { addressesOf, gatherFacts } from './facts.ts'
 import { step, type InstallContext } from './install-context.ts'
 import type { InstallFacts } from './install-settings.ts'
-import { nodeSettings, nodeSettingsMap } from './node-objects.ts'
+import { canaryOf, nodeSettings, nodeSettingsMap } from './node-objects.ts'
 import { waitForPulls, type NodePull } from './node-reports.ts'
 import type { Plan } from './plan.ts'
 import { hasImage, podReason, pullFailure } from './pod-state.ts'
@@ -159,15 +157,6 @@ async function applyNodeSettings(
 ): Promise<void> {
   const content = nodeSettings(context.settings, facts, { generation: bundle.generation, canary })
   await apply(context, nodeSettingsMap(context.settings.namespace, content, bundle.certificates))
-}
-
-function canaryOf(map: KubeObject | undefined): string | undefined {
-  try {
-    const text = (map?.['data'] as Record<string, string> | undefined)?.['settings.json']
-    return nodeSettingsSchema.parse(JSON.parse(text ?? '')).canary
-  } catch {
-    return undefined
-  }
 }
 
 /** Agents before the registry: theirs are the proxies that hold pulls while its pod is replaced. */

@@ -1,6 +1,6 @@
 import type { KubeObject } from '../cluster/cluster-objects.ts'
 import { labels, layoutOf, names } from '../cluster/layout.ts'
-import type { NodeSettings } from '../cluster/node-settings.ts'
+import { nodeSettingsSchema, type NodeSettings } from '../cluster/node-settings.ts'
 import {
   hasNodePort,
   imageHosts,
@@ -10,7 +10,7 @@ import {
 } from './install-settings.ts'
 import { withImage } from './registry-objects.ts'
 import { pick, place, readTemplate } from './template.ts'
-import { withContainer, withPods, type Workload } from './workload.ts'
+import { withContainer, withPods, type PodSpec, type Workload } from './workload.ts'
 
 /** The agents' objects but the DaemonSet. */
 export function nodeObjects(settings: InstallSettings): KubeObject[] {
@@ -23,20 +23,41 @@ export function nodeObjects(settings: InstallSettings): KubeObject[] {
 export function nodeDaemonSet(settings: InstallSettings, facts: InstallFacts): Workload {
   const template = pick<Workload>(readTemplate('node'), 'DaemonSet')
   return withPods(place(template, layoutOf(settings.namespace), 'node'), 'node', (spec) => {
-    const running = withImage(spec, facts.image)
+    const running = withNamespace(withImage(spec, facts.image), settings.namespace)
     return settings.restartRuntime ? withRuntimeInReach(running) : running
   })
 }
 
-/** To restart a runtime the agent asks the node's own init, which no container can do without these. */
-function withRuntimeInReach(spec: Workload['spec']['template']['spec']): typeof spec {
+/** A runtime is restarted with the node's own systemctl: the whole of the node's files is needed, and its root. */
+function withRuntimeInReach(spec: PodSpec): PodSpec {
+  const partial = ['etc', 'run', 'var', 'proc']
+  const whole = withContainer(spec, (container) => ({
+    ...container,
+    securityContext: {
+      ...container.securityContext,
+      capabilities: { drop: ['ALL'], add: ['DAC_OVERRIDE', 'SYS_CHROOT'] },
+    },
+    volumeMounts: [
+      { name: 'host', mountPath: '/host', mountPropagation: 'HostToContainer' },
+      ...container.volumeMounts.filter(({ name }) => !partial.includes(name)),
+    ],
+  }))
   return {
-    ...withContainer(spec, (container) => ({
-      ...container,
-      securityContext: { runAsUser: 0, runAsGroup: 0, privileged: true, readOnlyRootFilesystem: true },
-    })),
-    hostPID: true,
+    ...whole,
+    volumes: [
+      { name: 'host', hostPath: { path: '/' } },
+      ...spec.volumes.filter(({ name }) => !partial.includes(name)),
+    ],
   }
+}
+
+function withNamespace(spec: PodSpec, namespace: string): PodSpec {
+  return withContainer(spec, (container) => ({
+    ...container,
+    env: container.env?.map((each) =>
+      each.name === 'TROW_NAMESPACE' ? { ...each, value: namespace } : each,
+    ),
+  }))
 }
 
 /** What the agents are told. */
@@ -72,5 +93,15 @@ export function nodeSettingsMap(namespace: string, content: NodeSettings, bundle
       labels: labels.of('node'),
     },
     data: { 'settings.json': JSON.stringify(content), 'ca.crt': bundle },
+  }
+}
+
+/** What agents were told to pull last; undefined where they were told nothing. */
+export function canaryOf(map: KubeObject | undefined): string | undefined {
+  try {
+    const text = (map?.['data'] as Record<string, string> | undefined)?.['settings.json']
+    return nodeSettingsSchema.parse(JSON.parse(text ?? '')).canary
+  } catch {
+    return undefined
   }
 }

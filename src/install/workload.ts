@@ -8,11 +8,13 @@ export interface VolumeMount {
   readonly name: string
   readonly mountPath: string
   readonly readOnly?: boolean
+  readonly mountPropagation?: string
 }
 
 interface Container {
   readonly image: string
   readonly args: readonly string[]
+  readonly env?: readonly { readonly name: string; readonly [source: string]: unknown }[] | undefined
   readonly securityContext: Readonly<Record<string, unknown>>
   readonly volumeMounts: readonly VolumeMount[]
 }

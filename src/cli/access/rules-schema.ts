@@ -8,7 +8,7 @@ const words = z
   .transform((value) => [value].flat())
 
 const pattern = z.string().superRefine((text, context) => {
-  const problem = patternProblem(text)
+  const problem = patternProblem(text.replaceAll(ownNamespace, 'a'))
   if (problem !== undefined) context.addIssue({ code: 'custom', message: `matches nothing: ${problem}` })
 })
 

@@ -22,7 +22,7 @@ export interface InstallOptions {
   readonly storageSize?: string
   readonly storageClass?: string
   readonly replicas?: string
-  readonly trustNodes: boolean
+  readonly trustNodes?: boolean
   readonly restartRuntime?: boolean
   readonly editHosts?: boolean
   readonly anonymousPull?: boolean
@@ -49,6 +49,7 @@ export function addInstallOptions(command: Command): Command {
     .option('--storage-size <size>', 'of the volume (default 20Gi)')
     .option('--storage-class <name>', "of the volume, instead of the cluster's default")
     .option('--replicas <n>', 'only 1, until there is storage that several can share')
+    .option('--trust-nodes', 'have an agent on every node write trust (default)')
     .option('--no-trust-nodes', 'leave the nodes alone: no agents')
     .option('--restart-runtime', 'let agents set config_path and restart containerd, a node at a time')
     .option('--edit-hosts', 'let agents write one line into /etc/hosts of dockerd nodes')
@@ -60,20 +61,11 @@ export function addInstallOptions(command: Command): Command {
 }
 
 /**
- * The settings of an install: what was asked for, over what the last one had. `isGiven` says whether a flag was on the
- * command line. Throws UserError OPTION_INVALID, OPTIONS_CONFLICT, REPLICAS_UNSUPPORTED, CONFIG_….
+ * The settings of an install: what was asked for, over what the last one had. Throws UserError OPTION_INVALID, OPTIONS_CONFLICT, REPLICAS_UNSUPPORTED, CONFIG_….
  */
 export function installSettings(
   options: InstallOptions,
-  {
-    namespace,
-    last,
-    isGiven,
-  }: {
-    readonly namespace: string
-    readonly last: InstallSettings | undefined
-    readonly isGiven: (name: string) => boolean
-  },
+  { namespace, last }: { readonly namespace: string; readonly last: InstallSettings | undefined },
 ): InstallSettings {
   refuseReplicas(options.replicas)
   const base = last === undefined || options.reset === true ? defaultInstallSettings : last
@@ -84,6 +76,7 @@ export function installSettings(
     ...optional('serviceType', options.serviceType),
     ...optional('nodePort', options.nodePort === undefined ? undefined : portNumber(options.nodePort)),
     ...optional('ingressClass', options.ingressClass),
+    ...optional('trustNodes', options.trustNodes),
     ...optional('restartRuntime', options.restartRuntime),
     ...optional('editHosts', options.editHosts),
     ...optional('anonymousPull', options.anonymousPull),
@@ -95,7 +88,6 @@ export function installSettings(
     ...given,
     namespace,
     storage: storageOf(options, base.storage),
-    trustNodes: isGiven('trustNodes') ? options.trustNodes : base.trustNodes,
   })
   checkTogether(settings)
   checkConfiguration(settings.configuration)

@@ -114,6 +114,9 @@ const migrations: readonly string[] = [
   `,
 ]
 
+/** The schema of this program: how many migrations it knows. */
+export const schemaVersion = migrations.length
+
 /**
  * Brings the file to this program's schema, each migration in a transaction of its own. Throws UserError
  * SCHEMA_NEWER when a newer trow has written it.

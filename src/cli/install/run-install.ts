@@ -1,0 +1,237 @@
+import { webcrypto } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Chalk } from 'chalk'
+import type { CheckReport } from '../../install/check.ts'
+import { ownsDiscovery } from '../../install/discovery.ts'
+import { gatherFacts, withLocalNode } from '../../install/facts.ts'
+import { install } from '../../install/install.ts'
+import type { InstallContext } from '../../install/install-context.ts'
+import type { InstallFacts, InstallSettings } from '../../install/install-settings.ts'
+import { changes, makePlan, type Plan } from '../../install/plan.ts'
+import { preflight } from '../../install/preflight/preflight.ts'
+import { registryConfiguration } from '../../install/registry-configuration.ts'
+import { readRemembered, type Remembered } from '../../install/remembered.ts'
+import { allObjects, wantedObjects } from '../../install/wanted-objects.ts'
+import { schemaVersion } from '../../metadata/sql/migrations.ts'
+import { exitCode, UserError } from '../../user-error.ts'
+import { checkLines } from '../check-lines.ts'
+import { layoutFrom, withCluster, type OpenCluster } from '../cluster/cluster-options.ts'
+import { confirmed } from '../confirm.ts'
+import { parseDuration } from '../quantities.ts'
+import type { Terminal } from '../streams.ts'
+import { trowVersion } from '../version.ts'
+import { chosenImage } from './chosen-image.ts'
+import { clientSet, completeSet } from '../../install/client-set.ts'
+import { installSettings } from './install-options.ts'
+import { installProgress } from './install-progress.ts'
+import { printManifests } from './manifests.ts'
+import { clusterFlags, nextSteps } from './next-steps.ts'
+import { planText } from './plan-text.ts'
+import { pushCanary } from './push-canary.ts'
+import { checkServeSettings } from './serve-file.ts'
+
+import type { Options } from './command.ts'
+
+/** Returns the exit code. Throws UserError. */
+export async function runInstall(options: Options, terminal: Terminal): Promise<number> {
+  if (options.dryRun === 'client') {
+    printClientSet(options, terminal)
+    return 0
+  }
+  if (options.complete === true) {
+    await completeFromPod(options, terminal)
+    return 0
+  }
+  return withCluster(options, terminal, (cluster) => run(options, cluster, terminal))
+}
+
+/** A set for Argo CD, Flux or kubectl apply: no cluster is asked, and no secret is in it. */
+function printClientSet(options: Options, terminal: Terminal): void {
+  const { namespace } = layoutFrom(options, terminal)
+  const settings = installSettings(options, { namespace, last: undefined })
+  const version = trowVersion()
+  const { reference } = chosenImage(settings, undefined, version)
+  if (settings.storage.kind === 'local' && settings.storage.node === undefined) {
+    throw new UserError('OPTION_INVALID', '--storage local: no cluster is asked for a node', {
+      hint: 'Write local:NODE:/PATH.',
+      exitCode: exitCode.usage,
+    })
+  }
+  const facts = { version, image: reference, clusterIps: [], nodeAddresses: [], nodePort: undefined }
+  checkServeSettings(registryConfiguration(settings, facts))
+  printManifests(clientSet(settings, facts, schemaVersion), options.output ?? 'yaml', terminal)
+}
+
+async function completeFromPod(options: Options, terminal: Terminal): Promise<void> {
+  await withCluster(options, terminal, async ({ objects, layout }) => {
+    const { namespace } = layout
+    const known = { version: trowVersion(), crypto: webcrypto as Crypto }
+    const { generation } = await completeSet(objects, namespace, known)
+    terminal.stdout.write(`the CA is there, and its bundle is generation ${generation}\n`)
+  })
+}
+
+/** Everything that an action works on. */
+interface Prepared {
+  readonly settings: InstallSettings
+  readonly remembered: Remembered | undefined
+  readonly image: { readonly reference: string; readonly isDefault: boolean }
+  readonly facts: InstallFacts
+}
+
+async function run(options: Options, cluster: OpenCluster, terminal: Terminal): Promise<number> {
+  const { objects } = cluster
+  const timeout = timeoutOf(options.timeout)
+  const chalk = new Chalk({ level: terminal.stderr.isTTY === true ? 1 : 0 })
+  const prepared = await prepare(options, cluster)
+  const { settings, remembered, image, facts } = prepared
+  const version = trowVersion()
+  const report = await preflight({
+    cluster: objects,
+    settings,
+    remembered,
+    image,
+    version,
+    schema: schemaVersion,
+    now: () => Date.now(),
+    force: options.force === true,
+    ignored: options.ignorePreflight ?? [],
+  })
+  if (options.preflight === true) return printReport(report, options, terminal)
+  terminal.stderr.write(checkLines(report.categories, { chalk, short: true }))
+  if (!report.success) throw preflightFailed(report)
+
+  const discovery = await ownsDiscovery(objects)
+  if (!discovery)
+    terminal.stderr.write('‼ kube-public/local-registry-hosting is of another registry and stays\n')
+  const wanted = allObjects(wantedObjects(settings, facts, { discovery }))
+  const plan = await makePlan(objects, settings, wanted, { force: options.forceConflicts === true })
+  if (options.dryRun === 'server') {
+    if (options.output !== undefined) printManifests(wanted, options.output, terminal)
+    else terminal.stdout.write(shownPlan(options, plan, prepared, cluster, chalk))
+    return 0
+  }
+  terminal.stderr.write(shownPlan(options, plan, prepared, cluster, chalk))
+  if (!(await agreed(options, plan, terminal))) {
+    terminal.stderr.write('nothing was changed\n')
+    return exitCode.failed
+  }
+  return carryOut({ options, plan, prepared, cluster, terminal, timeout })
+}
+
+async function prepare(options: Options, { objects, layout }: OpenCluster): Promise<Prepared> {
+  const { namespace } = layout
+  const remembered = options.reset === true ? undefined : await readRemembered(objects, namespace)
+  const version = trowVersion()
+  const asked = installSettings(options, { namespace, last: remembered?.settings })
+  const settings = await withLocalNode(objects, asked)
+  const image = chosenImage(settings, remembered, version)
+  const facts = await gatherFacts(objects, settings, { remembered, version, image: image.reference })
+  checkServeSettings(registryConfiguration(settings, facts))
+  return { settings: image.settings, remembered, image, facts }
+}
+
+function printReport(report: CheckReport, { output }: Options, terminal: Terminal): number {
+  const chalk = new Chalk({ level: terminal.stdout.isTTY === true ? 1 : 0 })
+  if (output === 'json') terminal.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
+  else terminal.stdout.write(checkLines(report.categories, { chalk, short: output === 'short' }))
+  return report.success ? 0 : exitCode.problemsFound
+}
+
+function preflightFailed({ categories }: CheckReport): UserError {
+  const errors = categories.flatMap(({ checks }) => checks.filter(({ result }) => result === 'error'))
+  const rights = errors.length > 0 && errors.every(({ id }) => id === 'permissions' || id === 'grants')
+  return new UserError(
+    'PREFLIGHT_FAILED',
+    `this cluster is not ready for it: ${errors.map(({ id }) => id).join(', ')}`,
+    {
+      hint: `Nothing was touched. --ignore-preflight ${errors.map(({ id }) => id).join(',')} goes on in spite of it.`,
+      exitCode: rights ? exitCode.notPermitted : exitCode.problemsFound,
+    },
+  )
+}
+
+function shownPlan(
+  options: Options,
+  plan: Plan,
+  { settings, remembered, image }: Prepared,
+  { context, objects }: OpenCluster,
+  chalk: InstanceType<typeof Chalk>,
+): string {
+  const facts = {
+    settings,
+    remembered,
+    version: trowVersion(),
+    image: image.reference,
+    context: context.name,
+    server: objects.server,
+    prune: options.prune === true,
+  }
+  return planText(plan, facts, chalk)
+}
+
+async function agreed(options: Options, plan: Plan, terminal: Terminal): Promise<boolean> {
+  if (options.yes === true) return true
+  const removes = options.prune === true && plan.extraneous.length > 0
+  if (changes(plan).length === 0 && !removes) return true
+  return confirmed('Go on?', terminal)
+}
+
+async function carryOut(parts: {
+  readonly options: Options
+  readonly plan: Plan
+  readonly prepared: Prepared
+  readonly cluster: OpenCluster
+  readonly terminal: Terminal
+  readonly timeout: number
+}): Promise<number> {
+  const { options, plan, prepared, cluster, terminal, timeout } = parts
+  const { settings, remembered, image } = prepared
+  const stop = new AbortController()
+  const forget = terminal.onStop(() => stop.abort())
+  const progress = await installProgress(terminal)
+  const context: InstallContext = {
+    cluster: cluster.objects,
+    settings,
+    remembered,
+    image,
+    version: trowVersion(),
+    schema: schemaVersion,
+    forceConflicts: options.forceConflicts === true,
+    prune: options.prune === true,
+    deadline: Date.now() + timeout,
+    progress,
+    sleep: (milliseconds) => sleep(milliseconds, undefined, { signal: stop.signal }),
+    now: () => Date.now(),
+    crypto: webcrypto as Crypto,
+    signal: stop.signal,
+    pushCanary: (canary) => pushCanary(canary, { cluster, terminal, signal: stop.signal }),
+  }
+  try {
+    const { pulls } = await install(context, plan)
+    const flags = clusterFlags(options)
+    terminal.stdout.write(nextSteps(settings, { context: cluster.context.name, nodes: pulls.length, flags }))
+    return 0
+  } catch (error) {
+    progress.close()
+    if (!stop.signal.aborted) throw error
+    terminal.stderr.write(
+      'trow: interrupted; what was done stays, and trow install again goes on from there\n',
+    )
+    return interrupted
+  } finally {
+    progress.close()
+    forget()
+  }
+}
+
+const interrupted = 130
+
+function timeoutOf(text: string): number {
+  const timeout = parseDuration(text)
+  if (timeout !== undefined && timeout > 0) return timeout
+  throw new UserError('DURATION_INVALID', `--timeout ${text} is no time`, {
+    hint: 'Write 90s, 5m, 1h.',
+    exitCode: exitCode.usage,
+  })
+}

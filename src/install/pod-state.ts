@@ -85,9 +85,11 @@ async function claimReasons(cluster: ClusterObjects, pod: KubeObject): Promise<s
   return (await Promise.all(reasons)).flat()
 }
 
-/** The registry writes JSON lines; people want what they say. */
+/** The registry writes JSON lines, and people want what they say; of a stack trace its first line. */
 function saidBy(log: string): string {
-  return log.trim().split('\n').slice(-3).map(messageOf).join(' | ')
+  const lines = log.trim().split('\n')
+  const error = lines.find((line) => /^\w*Error\b/.test(line))
+  return error ?? lines.slice(-3).map(messageOf).join(' | ')
 }
 
 function messageOf(line: string): string {

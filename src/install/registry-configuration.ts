@@ -95,10 +95,13 @@ export function configurationDigest(settings: InstallSettings, facts: InstallFac
   return createHash('sha256').update(text).digest('hex').slice(0, 16)
 }
 
-function accessRules({ anonymousPull }: InstallSettings): object[] {
+/** The registry's own account pushes the canary where the registry does not know the identity of whoever installs. */
+function accessRules({ anonymousPull, namespace }: InstallSettings): object[] {
+  const own = `system:serviceaccount:${namespace}:${names.serviceAccount}`
   return [
     { who: ['nodes'], repositories: ['**'], actions: ['pull'] },
     { who: ['service-accounts'], repositories: ['{namespace}/**'], actions: ['pull'] },
+    { who: [own], repositories: [names.canaryRepository], actions: ['pull', 'push'] },
     ...(anonymousPull ? [{ who: ['anonymous'], repositories: ['**'], actions: ['pull'] }] : []),
   ]
 }

@@ -205,7 +205,7 @@ async function carryOut(parts: {
     now: () => Date.now(),
     crypto: webcrypto as Crypto,
     signal: stop.signal,
-    pushCanary: (canary) => pushCanary(canary, { cluster, terminal, signal: stop.signal }),
+    pushCanary: (canary) => pushCanary(canary, { cluster, signal: stop.signal }),
   }
   try {
     const { pulls } = await install(context, plan)

@@ -1,6 +1,6 @@
 import { dirname, join, normalize } from 'node:path/posix'
 import type { MachineFiles } from './machine-files.ts'
-import { isTable, parseToml, tableAt, type Toml } from './toml.ts'
+import { isTable, parseToml, tableAt, TomlError, type Toml } from './toml.ts'
 
 /** What containerd's configuration says of pulls through CRI. */
 export interface ContainerdConfig {
@@ -25,7 +25,8 @@ export class ContainerdConfigError extends Error {
   readonly file: string
 
   constructor(file: string, cause: unknown) {
-    super(`${file}: ${(cause as Error).message.split('\n')[0]}`, { cause })
+    const line = cause instanceof TomlError ? `:${cause.line}` : ''
+    super(`${file}${line}: ${(cause as Error).message.split('\n')[0]}`, { cause })
     this.file = file
   }
 }

@@ -42,7 +42,7 @@ export async function inspectMachine(options: MachineOptions): Promise<NodeFacts
     const problem: TrustProblem = {
       code: 'PLATFORM_MANAGED',
       message: `files of ${distribution.name} are written by its own tools only`,
-      hint: 'trow trust-node prints the commands.',
+      hint: 'trow trust-node --registry URL --ca FILE prints what to run instead.',
       fatal: true,
     }
     return { ...base, class: 'managed', socket: undefined, folder: undefined, problems: [problem] }

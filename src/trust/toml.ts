@@ -1,4 +1,6 @@
-import { parse, type TomlTable } from 'smol-toml'
+import { parse, TomlError, type TomlTable } from 'smol-toml'
+
+export { TomlError }
 
 export type Toml = Readonly<Record<string, unknown>>
 

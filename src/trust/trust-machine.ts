@@ -24,7 +24,7 @@ import { refuseRegistriesYaml } from './rancher.ts'
  * Makes a machine's runtime trust the registry; returns what was changed, nothing when all stands as it should. Every file is
  * checked before the first one is written. Where `config_path` is unset the files are written all the same and have
  * effect once it is set. Throws UserError: PLATFORM_MANAGED and RUNTIME_UNSUPPORTED, FILE_FOREIGN, REGISTRIES_YAML,
- * DOCKER_NEEDS_HOSTS, CA_INVALID, MACHINE_NOT_WRITABLE, and those of `setConfigPath`.
+ * DOCKER_NEEDS_HOSTS, TRUST_CA_INVALID, MACHINE_NOT_WRITABLE, and those of `setConfigPath`.
  */
 export async function trustMachine(
   options: MachineOptions,
@@ -114,7 +114,7 @@ function checkCa(ca: string): void {
     for (const block of blocks)
       if (!new X509Certificate(block).ca) throw new Error('a certificate in it is no CA')
   } catch (cause) {
-    throw new UserError('CA_INVALID', `the CA cannot be used: ${(cause as Error).message}`, {
+    throw new UserError('TRUST_CA_INVALID', `the CA cannot be used: ${(cause as Error).message}`, {
       hint: 'Give PEM certificates of the CA that signed the registry’s: ca.crt of trow, not tls.crt.',
       exitCode: exitCode.usage,
       cause,

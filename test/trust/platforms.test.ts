@@ -111,7 +111,7 @@ for (const platform of platforms) {
 async function stepsOf(platform: Platform, client: NodeTrust['identity']): Promise<readonly unknown[]> {
   const { tree, files, options, facts } = await machineOf(platform)
   using _ = tree
-  return planTrust(files, options, facts, { ...trust, identity: client }, means)
+  return await planTrust(files, options, facts, { ...trust, identity: client }, means)
 }
 
 /** As a kill in the middle of a step leaves it: under another name, in the last folder that was there. */

@@ -7,11 +7,13 @@ export interface TrustResult {
   readonly changes: readonly TrustChange[]
   readonly problems: readonly TrustProblem[]
   readonly dryRun: boolean
+  /** What a person has to run, where trow may write nothing. */
+  readonly commands?: string
 }
 
 /** What was done to a machine on stdout, what keeps it from working on stderr. */
 export function printTrust(result: TrustResult, output: string, { stdout, stderr }: Terminal): void {
-  const { facts, changes, problems, dryRun } = result
+  const { facts, changes, problems, dryRun, commands } = result
   if (output === 'json') {
     stdout.write(`${JSON.stringify(result, undefined, 2)}\n`)
     return
@@ -21,7 +23,8 @@ export function printTrust(result: TrustResult, output: string, { stdout, stderr
     `${facts.distribution === 'none' ? 'this machine' : facts.distribution}: ${name} ${version}`.trimEnd() +
       `${facts.folder === undefined ? '' : `, ${facts.folder}`}\n`,
   )
-  if (changes.length === 0) stderr.write('nothing to change\n')
+  if (commands !== undefined) stdout.write(`${commands}\n`)
+  else if (changes.length === 0) stderr.write('nothing to change\n')
   for (const change of changes)
     stdout.write(dryRun ? patchOf(change) : `${done[change.action]} ${change.path}\n`)
   for (const { code, message, hint, fatal } of problems) {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { inspectMachine } from '../../trust/inspect-machine.ts'
 import type { MachineOptions, NodeFacts, NodeTrust } from '../../trust/node-trust.ts'
+import { platformCommands } from '../../trust/platform-commands.ts'
 import { identityProblem, trustMachine } from '../../trust/trust-machine.ts'
 import { trustedHosts } from '../../trust/trusted-hosts.ts'
 import { untrustMachine } from '../../trust/untrust-machine.ts'
@@ -48,6 +49,11 @@ async function trust(
 ): Promise<number> {
   const facts = await inspectMachine(machine)
   const wanted = trustOf(options, facts, terminal)
+  if (facts.class === 'managed') {
+    const commands = platformCommands(facts.distribution, wanted)
+    printTrust({ facts, changes: [], problems: facts.problems, dryRun, commands }, options.output, terminal)
+    return exitCode.problemsFound
+  }
   const { restartRuntime = false, editHosts = false } = options
   const changes = await trustMachine(machine, facts, wanted, { dryRun, restartRuntime, editHosts })
   const now = dryRun ? facts : await inspectMachine(machine)

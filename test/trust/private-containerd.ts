@@ -1,0 +1,102 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, rmSync } from 'node:fs'
+import { delimiter, dirname, join } from 'node:path'
+import { CriClient } from '../support/cri-client.ts'
+import { MachineTree } from './machine-tree.ts'
+
+const address = '/etc/run/containerd.sock'
+
+/**
+ * A containerd of its own in a machine tree: it sees the tree's /etc as its /etc, in a mount namespace, and has everything
+ * else beside. What it is told in files it is told as on a real node.
+ */
+export class PrivateContainerd {
+  readonly tree: MachineTree
+  readonly #program: string
+  readonly #state: string
+  #child: ChildProcess | undefined
+  #exited: Promise<unknown> = Promise.resolve()
+  #output = ''
+
+  private constructor(program: string, tree: MachineTree) {
+    this.tree = tree
+    this.#program = program
+    this.#state = `${tree.root}-state`
+  }
+
+  /** `settings`: of CRI's images, below the head that every configuration has. */
+  static async start(program: string, version: 2 | 3, settings: string): Promise<PrivateContainerd> {
+    const state = (root: string): string => `${root}-state`
+    const tree = new MachineTree({ '/etc/run/': '', '/etc/containerd/': '', '/etc/kubernetes/': '' })
+    const at = state(tree.root)
+    mkdirSync(at)
+    tree.write(
+      '/etc/containerd/config.toml',
+      `# kept as it is\nversion = ${version}\nroot = "${at}/root"\nstate = "${at}/run"\n\n[grpc]\n  address = "${address}"\n[ttrpc]\n  address = "${at}/t.sock"\n[plugins."io.containerd.internal.v1.opt"]\n  path = "${at}/opt"\n${settings}`,
+    )
+    const containerd = new PrivateContainerd(program, tree)
+    await containerd.#start()
+    return containerd
+  }
+
+  get cri(): CriClient {
+    return new CriClient(join(this.tree.root, address))
+  }
+
+  /** What an image that cannot be pulled is refused with; undefined when it was pulled. */
+  async pull(image: string): Promise<string | undefined> {
+    const { cri } = this
+    try {
+      await cri.pull(image)
+      return undefined
+    } catch (error) {
+      return (error as Error).message
+    } finally {
+      cri.close()
+    }
+  }
+
+  async restart(): Promise<void> {
+    await this.#end()
+    await this.#start()
+  }
+
+  async stop(): Promise<void> {
+    await this.#end()
+    rmSync(this.#state, { recursive: true, force: true })
+    this.tree[Symbol.dispose]()
+  }
+
+  async #start(): Promise<void> {
+    const socket = join(this.tree.root, address)
+    rmSync(socket, { force: true })
+    const { PATH = '' } = process.env
+    const inside = `mount --bind ${this.tree.root}/etc /etc && exec "$0" --config /etc/containerd/config.toml`
+    const child = spawn(
+      'unshare',
+      ['--mount', '--propagation', 'private', 'sh', '-ec', inside, this.#program],
+      {
+        stdio: ['ignore', 'ignore', 'pipe'],
+        env: { ...process.env, PATH: [dirname(this.#program), PATH].join(delimiter) },
+      },
+    )
+    this.#child = child
+    this.#exited = once(child, 'close')
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      this.#output = (this.#output + text).slice(-8000)
+    })
+    for (let attempt = 0; attempt < 600; attempt++) {
+      if (child.exitCode !== null) break
+      if (existsSync(socket)) return
+      await new Promise((resolve) => setTimeout(resolve, 100))
+    }
+    await this.#end()
+    throw new Error(`containerd did not start:\n${this.#output}`)
+  }
+
+  async #end(): Promise<void> {
+    if (this.#child?.exitCode === null) this.#child.kill()
+    await this.#exited
+  }
+}

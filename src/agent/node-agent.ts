@@ -4,7 +4,8 @@ import type { NodeProblem } from '../cluster/node-report.ts'
 import type { Log } from '../log.ts'
 import { MachineFiles } from '../trust/machine-files.ts'
 import { Alarm } from './alarm.ts'
-import { CanaryKeeper, type CanaryPace } from './canary-keeper.ts'
+import { usualPace, type AgentPace } from './agent-pace.ts'
+import { CanaryKeeper } from './canary-keeper.ts'
 import { ClusterView, type NodeOrders } from './cluster-view.ts'
 import { EndpointPool } from './endpoint-pool.ts'
 import { IssuedCertificate } from './issued-certificate.ts'
@@ -18,26 +19,6 @@ import { RestartTurn } from './restart-turn.ts'
 import { RuntimeLease } from './runtime-lease.ts'
 import { TrustKeeper, type TrustState } from './trust-keeper.ts'
 
-/** Milliseconds. */
-export interface AgentPace extends CanaryPace {
-  /** Between two looks at the node's files when nothing is known to have changed. */
-  readonly assert: number
-  /** Between two reports, and two looks at what changes quietly: the kubelet's certificate, a port that was taken. */
-  readonly heartbeat: number
-  /** How long the first look waits for what the API server says. */
-  readonly patience: number
-  /** For open connections at the end. */
-  readonly grace: number
-}
-
-const usualPace: AgentPace = {
-  assert: 300_000,
-  heartbeat: 30_000,
-  patience: 5000,
-  grace: 50_000,
-  interval: 600_000,
-  retry: 5000,
-}
 /** A loop that has not come round for so long does not do so any more. */
 const longestRound = 600_000
 
@@ -191,8 +172,7 @@ export class NodeAgent {
       this.#assertedAt = performance.now()
       await this.#assert(orders)
     }
-    if (settings?.mode === 'undo') await this.#proxy.close()
-    else await this.#prove(orders)
+    if (settings?.mode === 'trust') await this.#prove(orders)
     this.#report()
   }
 
@@ -204,16 +184,19 @@ export class NodeAgent {
       address: node?.address,
       loopbackPort: this.#proxy.port,
     })
-    const { socket } = state.facts
-    if (orders?.settings.mode === 'undo' && socket !== undefined) {
-      const image = canaryImage(orders)
-      if (image !== undefined)
-        await this.#canary.forget(await new MachineFiles(this.#options.hostRoot).locate(socket), image)
-    }
+    if (orders?.settings.mode === 'undo') await this.#stopProving(orders, state)
     if (state.changed || state.written !== this.#state?.written) this.#canary.hurry()
     this.#state = state
     this.#followed = orders
     this.#report()
+  }
+
+  /** The files are gone: so are the proxy that they named, and the image that was pulled by them. */
+  async #stopProving(orders: NodeOrders, { facts: { socket } }: TrustState): Promise<void> {
+    this.#proxy.stop()
+    const image = canaryImage(orders)
+    if (socket === undefined || image === undefined) return
+    await this.#canary.forget(await new MachineFiles(this.#options.hostRoot).locate(socket), image)
   }
 
   /** The canary, if it is time; a node that has restarted its runtime lets the next one do so when it was pulled. */

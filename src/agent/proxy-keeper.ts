@@ -29,13 +29,13 @@ export class ProxyKeeper {
     if (this.#proxy !== undefined && this.#port === port) return
     try {
       const next = await LoopbackProxy.listen(port, this.#pool)
-      this.#retire()
+      this.stop()
       this.#proxy = next
       this.#port = port
       this.problem = undefined
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException
-      if (this.#port !== port) this.#retire()
+      if (this.#port !== port) this.stop()
       this.problem = {
         code: 'LOOPBACK_PORT_TAKEN',
         message: `127.0.0.1:${port} of node ${this.#node} cannot be listened on: ${code ?? message}`,
@@ -47,11 +47,12 @@ export class ProxyKeeper {
 
   /** Resolves when no connection is left. */
   async close(): Promise<void> {
-    this.#retire()
+    this.stop()
     await Promise.all(this.#closing)
   }
 
-  #retire(): void {
+  /** Open connections come to their end by themselves. */
+  stop(): void {
     if (this.#proxy === undefined) return
     const closing = this.#proxy.close(this.#grace)
     this.#closing.add(closing)

@@ -2,6 +2,7 @@ import { webcrypto } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { CredentialSource } from '../../cluster/credential-source.ts'
+import type { KubeContext } from '../../cluster/kube-context.ts'
 import { inspectMachine } from '../../trust/inspect-machine.ts'
 import { trustMachine } from '../../trust/trust-machine.ts'
 import { trustedHosts } from '../../trust/trusted-hosts.ts'
@@ -25,7 +26,7 @@ export async function watchNode(options: WatchOptions, terminal: Terminal): Prom
   const node = nodeOf(options, terminal.env)
   const grace = graceOf(options)
   const context = contextOf(options, terminal)
-  const { nodeNamespace } = layoutFrom(options, terminal)
+  const nodeNamespace = namespaceOf(options, terminal, context)
   const level = terminal.env['TROW_LOG_LEVEL'] === 'debug' ? 'debug' : 'info'
   const log = createLogger({ format: 'json', level })
   const [{ connectObjects }, { NodeAgent }, { askForNodeCertificate }] = await Promise.all([
@@ -73,4 +74,11 @@ export async function watchNode(options: WatchOptions, terminal: Terminal): Prom
     health.close()
     await objects.close()
   }
+}
+
+/** In a pod its own, unless it is told where trow is. */
+function namespaceOf(options: WatchOptions, terminal: Terminal, { file, namespace }: KubeContext): string {
+  const isTold = options.namespace !== undefined || (terminal.env['TROW_NAMESPACE'] ?? '') !== ''
+  if (!isTold && file === undefined && namespace !== undefined) return namespace
+  return layoutFrom(options, terminal).nodeNamespace
 }

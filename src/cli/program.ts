@@ -8,7 +8,11 @@ import { completionCommand } from './completion.ts'
 import { uninstallCommand } from './install/uninstall-command.ts'
 import { loginCommand, logoutCommand } from './login/command.ts'
 import { maintenanceCommands } from './maintenance/commands.ts'
+<<<<<<< HEAD
 import { installCommand } from './install/command.ts'
+=======
+import { imageCommand } from './image/commands.ts'
+>>>>>>> 73ed089 (Build trow's own image from what is locked: Node, Debian's libraries, packages, trow)
 import { inspectCommand } from './registry/inspect.ts'
 import { listCommand } from './registry/list.ts'
 import { removeCommand } from './registry/remove.ts'
@@ -53,6 +57,7 @@ export function createProgram(context: CommandContext): Command {
     trustDockerCommand(context),
     ...maintenanceCommands(context),
     auditCommand(context),
+    imageCommand(context),
     versionCommand(context),
     completionCommand(context, () => program),
   ]

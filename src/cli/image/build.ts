@@ -1,0 +1,75 @@
+import { existsSync, readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { Option, type Command } from 'commander'
+import { buildImage } from '../../image/build-image.ts'
+import type { Image } from '../../image/image.ts'
+import { parsePlatforms, platforms, type Platform } from '../../image/platform.ts'
+import { defaultImage } from '../../image/reference.ts'
+import { exitCode, UserError } from '../../user-error.ts'
+import { trowVersion } from '../version.ts'
+import type { Terminal } from '../streams.ts'
+import { imageCache, openImageSource } from './image-source.ts'
+
+export interface BuildFlags {
+  readonly platform?: string
+  readonly mirror?: string
+}
+
+export function addBuildOptions(command: Command): Command {
+  return command
+    .addOption(new Option('--platform <list>', 'linux/amd64, linux/arm64 or all').default('all'))
+    .option('--mirror <url>', "Debian mirror, http(s)://HOST/debian (default: that of the machine's apt)")
+}
+
+/** The image of the trow that is running, and what it is called. */
+export async function buildOwnImage(
+  { platform = 'all', mirror }: BuildFlags,
+  terminal: Terminal,
+): Promise<Image> {
+  const packageFolder = fileURLToPath(new URL('../../..', import.meta.url))
+  refuseStale(packageFolder)
+  const cache = imageCache(terminal.env)
+  return buildImage({
+    packageFolder,
+    platforms: parsePlatforms(platform),
+    version: trowVersion(),
+    created: creation(terminal.env),
+    source: openImageSource(terminal, { cache, mirror }),
+    layerFolder: join(cache, 'layers'),
+    report: (line) => void terminal.stderr.write(`${line}\n`),
+  })
+}
+
+export function ownReference(): string {
+  return defaultImage(trowVersion())
+}
+
+/** That of the image which a machine like this one runs; the first one where there is none. */
+export function machinePlatform(): Platform {
+  return platforms.find(({ cpu }) => cpu === process.arch) ?? platforms[0]!
+}
+
+/** reproducible-builds.org, SOURCE_DATE_EPOCH: seconds; without it the image says 1970. */
+function creation(env: Terminal['env']): Date {
+  const seconds = env['SOURCE_DATE_EPOCH'] ?? '0'
+  if (/^\d{1,11}$/.test(seconds)) return new Date(Number(seconds) * 1000)
+  throw new UserError('CONFIG_INVALID', `SOURCE_DATE_EPOCH is "${seconds}", which is no number of seconds`, {
+    exitCode: exitCode.usage,
+  })
+}
+
+/** In a checkout dist/ may be of yesterday's sources. */
+function refuseStale(folder: string): void {
+  const sources = join(folder, 'src')
+  const built = join(folder, 'dist', 'package-lock.json')
+  if (!existsSync(sources) || !existsSync(built)) return
+  const newest = readdirSync(sources, { recursive: true, withFileTypes: true, encoding: 'utf8' })
+    .filter((entry) => entry.isFile())
+    .map((entry) => statSync(join(entry.parentPath, entry.name)).mtimeMs)
+    .reduce((a, b) => Math.max(a, b), 0)
+  if (newest <= statSync(built).mtimeMs) return
+  throw new UserError('IMAGE_NOT_BUILT', 'dist/ is older than the sources', {
+    hint: 'Run npm run build first, or all of it with npm run image.',
+  })
+}

@@ -1,0 +1,54 @@
+import { UserError, exitCode } from '../user-error.ts'
+import { downloadFile, DownloadRefused } from '../upstream/file-download.ts'
+import type { DebianFile } from './source-lock.ts'
+
+/** Where Debian's archives are taken from; each `http(s)://…` without a slash at its end. */
+export interface DebianMirror {
+  readonly debian: string
+  readonly 'debian-security': string
+}
+
+const largestIndex = 100 * 1024 * 1024
+
+/** A mirror that a person names by its main archive: `https://host/debian`, with `debian-security` beside it. */
+export function mirrorAt(url: string): DebianMirror {
+  const debian = url.replace(/\/+$/, '')
+  if (!/^https?:\/\/[^/]+(\/|$)/.test(debian)) {
+    throw new UserError('MIRROR_INVALID', `"${url}" is no address of a Debian mirror`, {
+      hint: 'Write http://HOST/debian or https://HOST/debian.',
+      exitCode: exitCode.usage,
+    })
+  }
+  return { debian, 'debian-security': `${debian.replace(/\/debian$/, '')}/debian-security` }
+}
+
+/** The mirror that a machine's own apt uses; undefined when its sources name none. sources.list(5), both formats. */
+export function mirrorOfSources(files: readonly string[]): DebianMirror | undefined {
+  const urls = files
+    .flatMap((text) => text.split('\n'))
+    .filter((line) => /^(deb(\s|$)|URIs:)/.test(line))
+    .flatMap((line) => line.match(/https?:\/\/[^\s\]]+/g) ?? [])
+    .map((url) => url.replace(/\/+$/, ''))
+  const debian = urls.find((url) => url.endsWith('/debian'))
+  if (debian === undefined) return undefined
+  const security = urls.find((url) => url.endsWith('/debian-security'))
+  return { ...mirrorAt(debian), ...(security === undefined ? {} : { 'debian-security': security }) }
+}
+
+/** Rejects with DownloadRefused for what the mirror does not have (any more), UserError MIRROR_UNREACHABLE else. */
+export async function downloadFromMirror(
+  mirror: DebianMirror,
+  { archive, path, size = largestIndex }: Pick<DebianFile, 'archive' | 'path'> & { readonly size?: number },
+): Promise<Buffer> {
+  const url = `${mirror[archive]}/${path.replaceAll('+', '%2B')}`
+  try {
+    return await downloadFile(url, size)
+  } catch (cause) {
+    if (cause instanceof DownloadRefused) throw cause
+    throw new UserError('MIRROR_UNREACHABLE', `${url} cannot be read: ${(cause as Error).message}`, {
+      hint: 'Another mirror can be given with --mirror URL.',
+      cause,
+      exitCode: exitCode.unreachable,
+    })
+  }
+}

@@ -1,0 +1,50 @@
+import * as z from 'zod'
+import { UserError } from '../user-error.ts'
+
+const architectures = ['amd64', 'arm64'] as const
+const debianFile = z.strictObject({
+  package: z.string(),
+  version: z.string(),
+  /** Of a mirror: `debian` or `debian-security`. */
+  archive: z.enum(['debian', 'debian-security']),
+  /** Below the archive. */
+  path: z.string().regex(/^pool\/[^\s]+\.deb$/),
+  /** In bytes. */
+  size: z.int().positive(),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+})
+const nodeArchive = z.strictObject({
+  /** Of the npm registry. */
+  package: z.string(),
+  /** Subresource Integrity, as npm has it. */
+  integrity: z.string().regex(/^sha512-[A-Za-z0-9+/]{86}==$/),
+})
+const lock = z.strictObject({
+  debian: z.strictObject({
+    codename: z.string(),
+    /** `13.8` */
+    version: z.string(),
+    files: z.record(z.enum(architectures), z.array(debianFile).nonempty()),
+  }),
+  node: z.strictObject({ version: z.string(), archives: z.record(z.enum(architectures), nodeArchive) }),
+})
+
+/** Where all that an image holds besides trow comes from, to the byte: image/sources.lock.json. */
+export type SourceLock = z.infer<typeof lock>
+export type DebianFile = z.infer<typeof debianFile>
+
+/** The command that writes the lock anew. */
+export const refreshCommand = 'npm run image -- --refresh-lock'
+
+/** Throws UserError IMAGE_LOCK_INVALID. */
+export function parseSourceLock(text: string): SourceLock {
+  try {
+    return lock.parse(JSON.parse(text))
+  } catch (cause) {
+    const reason = cause instanceof z.ZodError ? z.prettifyError(cause) : (cause as Error).message
+    throw new UserError('IMAGE_LOCK_INVALID', `sources.lock.json cannot be used: ${reason}`, {
+      hint: `In a checkout of trow, ${refreshCommand} writes it anew.`,
+      cause,
+    })
+  }
+}

@@ -10,10 +10,9 @@ export interface EngineInfo {
   readonly insecureRanges: readonly string[]
 }
 
-export interface EngineCredential {
-  readonly username: string
-  readonly password: string
-}
+/** As the engine's AuthConfig has it: a password, or what a token service gave docker in exchange for one. */
+export type EngineCredential =
+  { readonly username: string; readonly password: string } | { readonly identitytoken: string }
 
 /** How something went: the engine's own words where it refused. */
 export type EngineOutcome = { readonly digest: string | undefined } | { readonly refused: string }

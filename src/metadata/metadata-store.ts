@@ -18,15 +18,19 @@ export interface ManifestRecord {
 export type BlobContent =
   { readonly kind: 'inline'; readonly bytes: Uint8Array } | { readonly kind: 'stored'; readonly key: DataKey }
 
-export interface BlobRecord {
+/** A blob in a repository. */
+export interface BlobLink {
   readonly digest: Digest
   readonly size: number
-  readonly content: BlobContent
   /**
    * Set while no manifest of the repository refers to the blob: when its grace period began. A reply that
    * says the blob exists must first renew it with `touchBlob`, unless that was done moments ago.
    */
   readonly unreferencedSince: Instant | undefined
+}
+
+export interface BlobRecord extends BlobLink {
+  readonly content: BlobContent
 }
 
 /** One page of a listing. `next` is the exclusive start of the following page; undefined at the end. */
@@ -145,6 +149,8 @@ export interface MetadataReads {
   findManifest(repository: RepositoryName, reference: Reference): Promise<ManifestRecord | undefined>
   /** A blob that is linked in this repository. */
   findBlob(repository: RepositoryName, digest: Digest): Promise<BlobRecord | undefined>
+  /** The same without its content: cheaper where that is not asked for. */
+  findLink(repository: RepositoryName, digest: Digest): Promise<BlobLink | undefined>
   /** Repositories in which the blob is linked, in no order; at most `limit`. */
   listBlobRepositories(digest: Digest, limit: number): Promise<readonly RepositoryName[]>
   /** In ASCII order, after `after`; undefined when the repository is unknown. */

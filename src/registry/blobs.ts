@@ -1,5 +1,5 @@
 import type { BlobReader } from '../blobs/blob-store.ts'
-import type { BlobRecord, ChangeNote, ManifestRecord } from '../metadata/metadata-store.ts'
+import type { BlobLink, BlobRecord, ChangeNote, ManifestRecord } from '../metadata/metadata-store.ts'
 import type { Digest } from '../oci/digest.ts'
 import { OciError } from '../oci/oci-error.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
@@ -18,7 +18,7 @@ export class BlobRules implements Blobs {
   }
 
   async stat(repository: RepositoryName, digest: Digest): Promise<BlobStat | undefined> {
-    const blob = await this.#parts.metadata.findBlob(repository, digest)
+    const blob = await this.#parts.metadata.findLink(repository, digest)
     if (blob !== undefined && (await this.#stays(repository, blob))) {
       return { digest, size: blob.size, mediaType: octets }
     }
@@ -71,7 +71,7 @@ export class BlobRules implements Blobs {
    * A client that hears "exists" will not push the blob, and may push its manifest much later: while nothing
    * refers to the blob, its grace period begins anew before the answer.
    */
-  async #stays(repository: RepositoryName, blob: BlobRecord): Promise<boolean> {
+  async #stays(repository: RepositoryName, blob: BlobLink): Promise<boolean> {
     const { metadata, now } = this.#parts
     const instant = now()
     if (blob.unreferencedSince === undefined || instant - blob.unreferencedSince < this.#renewAfter)

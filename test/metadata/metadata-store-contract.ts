@@ -100,6 +100,29 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
       )
     })
 
+    test('a link says at once what changed about it, in every store', async () => {
+      const repository = newRepository()
+      const digest = digestOf('linked')
+      const seen = async (): Promise<unknown> => {
+        const link = await other.findLink(repository, digest)
+        const blob = await other.findBlob(repository, digest)
+        assert.equal(link?.unreferencedSince, blob?.unreferencedSince)
+        assert.equal(link?.size, blob?.size)
+        return link && { ...link }
+      }
+      assert.equal(await seen(), undefined)
+      await putBlob(repository, 'linked', 1)
+      assert.deepEqual(await seen(), { digest, size: 6, unreferencedSince: 1 })
+      await store.touchBlob(repository, digest, 5)
+      assert.deepEqual(await seen(), { digest, size: 6, unreferencedSince: 5 })
+      await store.putManifest(manifestOf(repository, 'm', { references: [layer('linked')], now: 6 }))
+      assert.deepEqual(await seen(), { digest, size: 6, unreferencedSince: undefined })
+      await store.deleteManifest(repository, digestOf('m'), 7)
+      assert.deepEqual(await seen(), { digest, size: 6, unreferencedSince: 7 })
+      await store.unlinkBlob(repository, digest, 8)
+      assert.equal(await seen(), undefined)
+    })
+
     test('the second content of a digest goes to the pending deletions', async () => {
       const repository = newRepository()
       const put = (key: string): Promise<void> =>

@@ -30,15 +30,18 @@ export const manifestByDigest = compile(
     .where('manifest.digest', '=', digest),
 )
 
+const links = queries
+  .selectFrom('repository')
+  .innerJoin('repository_blob', 'repository_blob.repository_id', 'repository.id')
+  .innerJoin('blob', 'blob.id', 'repository_blob.blob_id')
+  .select(['blob.size', 'repository_blob.unreferenced_since'])
+  .where('repository.name', '=', name)
+  .where('blob.digest', '=', digest)
+
+export const blobLink = compile(links)
+
 export const linkedBlob = compile(
-  queries
-    .selectFrom('repository')
-    .innerJoin('repository_blob', 'repository_blob.repository_id', 'repository.id')
-    .innerJoin('blob', 'blob.id', 'repository_blob.blob_id')
-    .leftJoin('blob_body', 'blob_body.blob_id', 'blob.id')
-    .select(['blob.size', 'blob.data_key', 'repository_blob.unreferenced_since', 'blob_body.body'])
-    .where('repository.name', '=', name)
-    .where('blob.digest', '=', digest),
+  links.leftJoin('blob_body', 'blob_body.blob_id', 'blob.id').select(['blob.data_key', 'blob_body.body']),
 )
 
 export const blobHolders = compile(

@@ -75,6 +75,7 @@ class SqlMetadataStore implements MetadataStore {
   readonly hasRepository: MetadataReads['hasRepository']
   readonly findManifest: MetadataReads['findManifest']
   readonly findBlob: MetadataReads['findBlob']
+  readonly findLink: MetadataReads['findLink']
   readonly listBlobRepositories: MetadataReads['listBlobRepositories']
   readonly listTags: MetadataReads['listTags']
   readonly listRepositories: MetadataReads['listRepositories']
@@ -94,6 +95,7 @@ class SqlMetadataStore implements MetadataStore {
     this.hasRepository = reads.hasRepository.bind(reads)
     this.findManifest = reads.findManifest.bind(reads)
     this.findBlob = reads.findBlob.bind(reads)
+    this.findLink = reads.findLink.bind(reads)
     this.listBlobRepositories = reads.listBlobRepositories.bind(reads)
     this.listTags = reads.listTags.bind(reads)
     this.listRepositories = reads.listRepositories.bind(reads)

@@ -3,6 +3,7 @@ import { isDigest, type Digest, type DigestAlgorithm } from '../../oci/digest.ts
 import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { Reference, Tag } from '../../oci/tag.ts'
 import type {
+  BlobLink,
   BlobRecord,
   ManifestRecord,
   MetadataReads,
@@ -20,9 +21,10 @@ export class SqlReads implements Omit<MetadataReads, 'writeHealth'> {
   readonly #database: SqliteDatabase
   readonly #manifests: CoherentCache<ManifestRecord>
   readonly #blobs: CoherentCache<BlobRecord>
+  readonly #links: CoherentCache<BlobLink>
   readonly #tags: CoherentCache<Page<Tag>>
 
-  /** `cacheBytes` is shared by manifests and blobs, about half each, and a little for lists of tags. */
+  /** `cacheBytes` is shared by manifests and blobs, about half each, and a little for lists of tags and links. */
   constructor(parts: {
     readonly database: SqliteDatabase
     readonly generations: Generations
@@ -31,7 +33,8 @@ export class SqlReads implements Omit<MetadataReads, 'writeHealth'> {
     this.#database = parts.database
     const { generations, cacheBytes } = parts
     this.#manifests = new CoherentCache(generations, (cacheBytes * 7) / 16)
-    this.#blobs = new CoherentCache(generations, (cacheBytes * 7) / 16)
+    this.#blobs = new CoherentCache(generations, (cacheBytes * 4) / 16)
+    this.#links = new CoherentCache(generations, (cacheBytes * 3) / 16)
     this.#tags = new CoherentCache(generations, cacheBytes / 8)
   }
 
@@ -47,6 +50,11 @@ export class SqlReads implements Omit<MetadataReads, 'writeHealth'> {
   findBlob(repository: RepositoryName, digest: Digest): Promise<BlobRecord | undefined> {
     const read = (): BlobRecord | undefined => this.#readBlob(repository, digest)
     return Promise.resolve(this.#blobs.get(linkKey(repository, digest), read, blobBytes))
+  }
+
+  findLink(repository: RepositoryName, digest: Digest): Promise<BlobLink | undefined> {
+    const read = (): BlobLink | undefined => this.#readLink(repository, digest)
+    return Promise.resolve(this.#links.get(linkKey(repository, digest), read, linkBytes))
   }
 
   listBlobRepositories(digest: Digest, limit: number): Promise<readonly RepositoryName[]> {
@@ -140,6 +148,12 @@ export class SqlReads implements Omit<MetadataReads, 'writeHealth'> {
     return { digest: digest as Digest, mediaType, size: body.byteLength, body }
   }
 
+  #readLink(name: RepositoryName, digest: Digest): BlobLink | undefined {
+    const row = this.#database.get(statements.blobLink, { name, digest })
+    if (row === undefined) return undefined
+    return { digest, size: row.size, unreferencedSince: row.unreferenced_since ?? undefined }
+  }
+
   #readBlob(name: RepositoryName, digest: Digest): BlobRecord | undefined {
     const row = this.#database.get(statements.linkedBlob, { name, digest })
     if (row === undefined) return undefined
@@ -166,6 +180,11 @@ function tagBytes({ items }: Page<Tag>): number {
 
 function manifestBytes(manifest: ManifestRecord): number {
   return manifest.body.byteLength
+}
+
+/** Nothing beyond what every entry takes. */
+function linkBytes(): number {
+  return 0
 }
 
 function blobBytes(blob: BlobRecord): number {

@@ -5,22 +5,19 @@ import { accessCommands } from './access/commands.ts'
 import { auditCommand } from './audit/commands.ts'
 import { caCommand } from './ca/commands.ts'
 import { completionCommand } from './completion.ts'
+import { imageCommand } from './image/commands.ts'
+import { installCommand } from './install/command.ts'
 import { uninstallCommand } from './install/uninstall-command.ts'
 import { loginCommand, logoutCommand } from './login/command.ts'
 import { maintenanceCommands } from './maintenance/commands.ts'
-<<<<<<< HEAD
-import { installCommand } from './install/command.ts'
-=======
-import { imageCommand } from './image/commands.ts'
->>>>>>> 73ed089 (Build trow's own image from what is locked: Node, Debian's libraries, packages, trow)
 import { inspectCommand } from './registry/inspect.ts'
 import { listCommand } from './registry/list.ts'
 import { removeCommand } from './registry/remove.ts'
 import { serveCommand } from './serve/command.ts'
 import { statusCommand } from './status/command.ts'
 import type { Terminal } from './streams.ts'
-import { trustNodeCommand } from './trust/node-command.ts'
 import { trustDockerCommand } from './trust/docker-command.ts'
+import { trustNodeCommand } from './trust/node-command.ts'
 import { versionCommand } from './version.ts'
 
 /** What a command is made with; its action sets the exit code of the run. */
@@ -43,21 +40,21 @@ export function createProgram(context: CommandContext): Command {
     })
   const commands = [
     serveCommand(context),
+    installCommand(context),
     uninstallCommand(context),
     statusCommand(context),
-    caCommand(context),
-    installCommand(context),
+    trustNodeCommand(context),
+    trustDockerCommand(context),
+    loginCommand(context),
+    logoutCommand(context),
     listCommand(context),
     inspectCommand(context),
     removeCommand(context),
-    trustNodeCommand(context),
-    ...accessCommands(context),
-    loginCommand(context),
-    logoutCommand(context),
-    trustDockerCommand(context),
-    ...maintenanceCommands(context),
-    auditCommand(context),
+    caCommand(context),
     imageCommand(context),
+    auditCommand(context),
+    ...accessCommands(context),
+    ...maintenanceCommands(context),
     versionCommand(context),
     completionCommand(context, () => program),
   ]

@@ -9,9 +9,12 @@ import { DatabaseSync, StatementSync, type StatementResultingChanges } from 'nod
  * CRASH_AT=<point>:<n>  SIGKILL at the n-th time (per thread) that the point is reached
  * CRASH_WITHOUT=<flush> leaves one kind of flush out, to see the power cuts find it:
  *   commit-flush (synchronous=NORMAL), file-flush, folder-flush
+ * CRASH_WAL=<pages>     how long the write-ahead log grows before it is used again from its start. While it grows each
+ *   commit takes the folders along in ext4's journal; only then does a folder that was not flushed show
  */
 const [point, nth] = (process.env['CRASH_AT'] ?? ':').split(':') as [string, string]
 const without = process.env['CRASH_WITHOUT']
+const walPages = process.env['CRASH_WAL']
 let reached = 0
 
 function at(name: string): void {
@@ -75,7 +78,8 @@ syncBuiltinESMExports()
 
 const { exec } = DatabaseSync.prototype
 DatabaseSync.prototype.exec = function (this: DatabaseSync, sql: string) {
-  const text = without === 'commit-flush' ? sql.replace(/synchronous\s*=\s*FULL/i, 'synchronous=NORMAL') : sql
+  let text = without === 'commit-flush' ? sql.replace(/synchronous\s*=\s*FULL/i, 'synchronous=NORMAL') : sql
+  if (walPages !== undefined) text = text.replace(/(wal_autocheckpoint)\s*=\s*\d+/i, `$1=${walPages}`)
   const commit = /^\s*commit/i.test(text)
   if (commit) at('before-commit')
   exec.call(this, text)

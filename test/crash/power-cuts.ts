@@ -26,7 +26,12 @@ export async function powerCuts(options: PowerCutOptions): Promise<CampaignResul
       server: () => ({
         data: join(device.mountPoint, 'data'),
         args: ['--fsck-rate', '0', '--gc-interval', '500ms', '--gc-grace', '3s', '--reserve', '64MiB'],
-        ...(without ? { env: { CRASH_WITHOUT: without }, preload: new URL('hook.ts', import.meta.url) } : {}),
+        ...(without
+          ? {
+              env: { CRASH_WITHOUT: without, CRASH_WAL: '300' },
+              preload: new URL('hook.ts', import.meta.url),
+            }
+          : {}),
       }),
       async crash(server, _round, deafen) {
         const time = await device.cutPower(deafen)

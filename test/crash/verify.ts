@@ -4,7 +4,7 @@ import { applyChange, sha256, type KnownManifest, type RepositoryModel } from '.
 
 /**
  * Holds a repository against what was acknowledged. Returns every promise that was broken, in words; settles
- * the pending change by what the server shows, which must be all of it or nothing.
+ * the pending change by what the server shows, which must be all of it or nothing. What is lost is told once.
  */
 export async function verifyRepository(
   client: Client,
@@ -23,6 +23,8 @@ export async function verifyRepository(
       problems.push(
         `${model.name}:${tag} is ${answer.status} ${String(found)}, acknowledged ${digest}${distance(tag)}`,
       )
+      if (answer.status === 200) model.tags.set(tag, String(found))
+      else model.tags.delete(tag)
     }
   }
   await verifyTagList(client, model, problems)
@@ -30,6 +32,7 @@ export async function verifyRepository(
     const found: string[] = []
     await verifyManifest(client, model.name, digest, manifest, found)
     for (const problem of found) problems.push(`${problem}${distance(digest)}`)
+    if (found.length > 0) model.manifests.delete(digest)
   }
   return problems
 }

@@ -3,9 +3,11 @@ import { Command, CommanderError } from 'commander'
 import { exitCode, UserError } from '../user-error.ts'
 import { accessCommands } from './access/commands.ts'
 import { auditCommand } from './audit/commands.ts'
+import { connectCommand } from './connect/command.ts'
 import { completionCommand } from './completion.ts'
 import { loginCommand, logoutCommand } from './login/command.ts'
 import { maintenanceCommands } from './maintenance/commands.ts'
+import { pushCommand } from './push/command.ts'
 import { inspectCommand } from './registry/inspect.ts'
 import { listCommand } from './registry/list.ts'
 import { removeCommand } from './registry/remove.ts'
@@ -35,6 +37,8 @@ export function createProgram(context: CommandContext): Command {
     })
   const commands = [
     serveCommand(context),
+    pushCommand(context),
+    connectCommand(context),
     listCommand(context),
     inspectCommand(context),
     removeCommand(context),

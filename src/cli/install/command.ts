@@ -58,7 +58,9 @@ export function installCommand({ terminal, finish }: CommandContext): Command {
   addInstallOptions(addClusterOptions(command))
     .option('-y, --yes', 'do not ask')
     .addOption(new Option('--dry-run <where>', 'change nothing').choices(['client', 'server']))
-    .addOption(new Option('-o, --output <format>', 'print manifests, or checks').choices(['yaml', 'json', 'short']))
+    .addOption(
+      new Option('-o, --output <format>', 'print manifests, or checks').choices(['yaml', 'json', 'short']),
+    )
     .option('--preflight', 'only look whether it can be installed')
     .option('--ignore-preflight <ids>', 'go on in spite of these checks: storage,clock or all', list)
     .option('--force', 'move into a namespace of others, take over from Helm, Argo CD or Flux')
@@ -252,14 +254,14 @@ async function carryOut(parts: {
   try {
     const { pulls } = await install(context, plan)
     const flags = clusterFlags(options)
-    terminal.stdout.write(
-      nextSteps(settings, { context: cluster.context.name, nodes: pulls.length, flags }),
-    )
+    terminal.stdout.write(nextSteps(settings, { context: cluster.context.name, nodes: pulls.length, flags }))
     return 0
   } catch (error) {
     progress.close()
     if (!stop.signal.aborted) throw error
-    terminal.stderr.write('trow: interrupted; what was done stays, and trow install again goes on from there\n')
+    terminal.stderr.write(
+      'trow: interrupted; what was done stays, and trow install again goes on from there\n',
+    )
     return interrupted
   } finally {
     progress.close()

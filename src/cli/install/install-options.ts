@@ -65,7 +65,11 @@ export function addInstallOptions(command: Command): Command {
  */
 export function installSettings(
   options: InstallOptions,
-  { namespace, last, isGiven }: {
+  {
+    namespace,
+    last,
+    isGiven,
+  }: {
     readonly namespace: string
     readonly last: InstallSettings | undefined
     readonly isGiven: (name: string) => boolean
@@ -117,10 +121,7 @@ function refuseReplicas(replicas: string | undefined): void {
   })
 }
 
-function storageOf(
-  { storage, storageSize, storageClass }: InstallOptions,
-  base: Storage,
-): Storage {
+function storageOf({ storage, storageSize, storageClass }: InstallOptions, base: Storage): Storage {
   if (storage === undefined && storageSize === undefined && storageClass === undefined) return base
   const size = storageSize ?? ('size' in base ? base.size : '20Gi')
   if (!(parseQuantity(size) > 0)) {
@@ -150,13 +151,19 @@ function storageOf(
 
 function hostName(host: string): string {
   if (/^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$/.test(host)) return host
-  throw invalid(`--host ${host} is no domain name`, 'Write registry.example.com, in small letters, without a port.')
+  throw invalid(
+    `--host ${host} is no domain name`,
+    'Write registry.example.com, in small letters, without a port.',
+  )
 }
 
 function portNumber(text: string): number {
   const port = Number(text)
   if (/^\d+$/.test(text) && port >= 1 && port <= 65535) return port
-  throw invalid(`--node-port ${text} is no port`, 'The cluster takes 30000 to 32767, unless it was told otherwise.')
+  throw invalid(
+    `--node-port ${text} is no port`,
+    'The cluster takes 30000 to 32767, unless it was told otherwise.',
+  )
 }
 
 function checkTogether(settings: InstallSettings): void {

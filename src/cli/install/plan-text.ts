@@ -46,7 +46,9 @@ export function planText(
     `  storage  ${storageWords(settings)}`,
     `  nodes    ${nodeWords(settings)}`,
     `  pulls    nodes; service accounts from their namespace${settings.anonymousPull ? '; everybody, everything' : ''}`,
-    ...(settings.clients.length === 0 ? [] : [`  pushes   through the API server: ${settings.clients.join(', ')}`]),
+    ...(settings.clients.length === 0
+      ? []
+      : [`  pushes   through the API server: ${settings.clients.join(', ')}`]),
     ...(settings.restartRuntime ? ['  runtimes without config_path are restarted, a node at a time'] : []),
     ...(objects.length + extraneous.length === 0 ? ['  nothing to change'] : [...objects, ...extraneous]),
     '',

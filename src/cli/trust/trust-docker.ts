@@ -17,12 +17,13 @@ import { confirmed } from '../confirm.ts'
 import { home } from '../login/engine.ts'
 import { hostOf } from '../login/registry-host.ts'
 import type { Terminal } from '../streams.ts'
-import { clusterRegistry, type ClusterWish } from './cluster-registry.ts'
+import type { ClusterOptions } from '../cluster/cluster-options.ts'
+import { clusterRegistry } from './cluster-registry.ts'
 import { openEngine } from './engine-images.ts'
 import { printPlan, printStep } from './print-plan.ts'
 import { printReferences, proveEngine } from './prove-engine.ts'
 
-export interface TrustDockerOptions extends ClusterWish {
+export interface TrustDockerOptions extends ClusterOptions {
   readonly registry?: string
   readonly ca?: string
   readonly engine?: EngineKind
@@ -150,7 +151,7 @@ async function resolve(name: string): Promise<readonly string[]> {
   return found.map(({ address }) => address)
 }
 
-function thisMachine({ env }: Terminal): DeveloperMachine {
+export function thisMachine({ env }: Terminal): DeveloperMachine {
   const { platform } = process
   if (platform !== 'linux' && platform !== 'darwin' && platform !== 'win32') {
     throw new UserError('ENGINE_MISSING', `trow knows no container engine on ${platform}`)

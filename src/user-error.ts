@@ -6,6 +6,7 @@ export const exitCode = {
   timedOut: 75,
   notPermitted: 77,
   problemsFound: 79,
+  interrupted: 130,
 } as const
 
 /** What the person at the terminal can act on: printed as one line, with the hint below it. */

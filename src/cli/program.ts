@@ -5,11 +5,13 @@ import { accessCommands } from './access/commands.ts'
 import { auditCommand } from './audit/commands.ts'
 import { caCommand } from './ca/commands.ts'
 import { completionCommand } from './completion.ts'
+import { connectCommand } from './connect/command.ts'
 import { imageCommand } from './image/commands.ts'
 import { installCommand } from './install/command.ts'
 import { uninstallCommand } from './install/uninstall-command.ts'
 import { loginCommand, logoutCommand } from './login/command.ts'
 import { maintenanceCommands } from './maintenance/commands.ts'
+import { pushCommand } from './push/command.ts'
 import { inspectCommand } from './registry/inspect.ts'
 import { listCommand } from './registry/list.ts'
 import { removeCommand } from './registry/remove.ts'
@@ -45,8 +47,10 @@ export function createProgram(context: CommandContext): Command {
     statusCommand(context),
     trustNodeCommand(context),
     trustDockerCommand(context),
+    connectCommand(context),
     loginCommand(context),
     logoutCommand(context),
+    pushCommand(context),
     listCommand(context),
     inspectCommand(context),
     removeCommand(context),

@@ -16,6 +16,8 @@ import { watchObjects, type ObjectPage, type WatchListeners } from './object-wat
 /** To be closed: its connections keep the process alive for some seconds. */
 export interface OpenClusterObjects extends ClusterObjects {
   readonly connection: ClusterConnection
+  /** Who the API server takes us for (SelfSubjectReview): `ada`, `system:serviceaccount:team-a:builder`. */
+  whoAmI(): Promise<string>
   close(): Promise<void>
 }
 
@@ -150,6 +152,16 @@ class KubernetesObjects implements OpenClusterObjects {
     })
     const { status } = JSON.parse(text) as { status?: { allowed?: boolean; denied?: boolean } }
     return status?.allowed === true && status.denied !== true
+  }
+
+  async whoAmI(): Promise<string> {
+    const { text } = await this.connection.request({
+      method: 'POST',
+      path: '/apis/authentication.k8s.io/v1/selfsubjectreviews',
+      body: { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' },
+    })
+    const { status } = JSON.parse(text) as { status?: { userInfo?: { username?: string } } }
+    return status?.userInfo?.username ?? ''
   }
 
   async log(

@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import type { ClusterObjects, KubeObject } from './cluster-objects.ts'
 
 /** Why a pod is not ready, in the words of the scheduler, the kubelet or the container itself. */
@@ -99,6 +100,15 @@ function statusProblem(
   return { reason: phase, message: '' }
 }
 
+const eventSchema = z.object({ reason: z.string().default(''), message: z.string().default('') })
+const eventTimeSchema = z.object({ lastTimestamp: z.string().nullish(), eventTime: z.string().nullish() })
+
+/** RFC 3339, so that texts compare as times do. */
+export function timeOfEvent(event: KubeObject): string {
+  const { lastTimestamp, eventTime } = eventTimeSchema.parse(event)
+  return lastTimestamp ?? eventTime ?? event.metadata.creationTimestamp ?? ''
+}
+
 /** The newest Warning about it: a volume that is not bound, an image that cannot be had. */
 async function lastWarning(
   objects: ClusterObjects,
@@ -112,10 +122,8 @@ async function lastWarning(
       fieldSelector: `involvedObject.name=${name},type=Warning`,
     })
     .catch(() => [])
-  const time = (event: KubeObject): string =>
-    String(event['lastTimestamp'] ?? event['eventTime'] ?? event.metadata.creationTimestamp ?? '')
-  const [last] = [...events].sort((one, other) => time(other).localeCompare(time(one)))
-  return last && { reason: String(last['reason'] ?? ''), message: String(last['message'] ?? '') }
+  const last = [...events].sort((one, other) => timeOfEvent(one).localeCompare(timeOfEvent(other))).at(-1)
+  return last && eventSchema.parse(last)
 }
 
 async function logOf(

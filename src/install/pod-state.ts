@@ -1,5 +1,5 @@
 import type { ClusterObjects, KubeObject } from '../cluster/cluster-objects.ts'
-import { isReady as hasReadyCondition, nodeOf, podProblem } from '../cluster/pod-problem.ts'
+import { isReady as hasReadyCondition, nodeOf, podProblem, timeOfEvent } from '../cluster/pod-problem.ts'
 
 interface ContainerStatus {
   readonly imageID?: string
@@ -54,12 +54,8 @@ export async function lastWarning(cluster: ClusterObjects, object: KubeObject): 
     namespace,
     fieldSelector: `involvedObject.name=${name},type=Warning`,
   })
-  const newest = [...events].sort((one, other) => timeOf(one).localeCompare(timeOf(other))).at(-1)
+  const newest = [...events].sort((one, other) => timeOfEvent(one).localeCompare(timeOfEvent(other))).at(-1)
   return newest === undefined ? undefined : `${String(newest['reason'])}: ${String(newest['message'])}`
-}
-
-function timeOf(event: KubeObject): string {
-  return String(event['lastTimestamp'] ?? event['eventTime'] ?? event.metadata.creationTimestamp ?? '')
 }
 
 function containerOf(pod: KubeObject): ContainerStatus | undefined {

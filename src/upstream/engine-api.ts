@@ -1,3 +1,5 @@
+import { createWriteStream } from 'node:fs'
+import { pipeline } from 'node:stream/promises'
 import { Agent, type Dispatcher } from 'undici'
 
 /** What the engine says of itself, as far as registries go. */
@@ -68,6 +70,30 @@ export class EngineApi {
   async load(archive: Uint8Array): Promise<EngineOutcome> {
     const headers = { 'content-type': 'application/x-tar' }
     return this.#do('POST', '/images/load?quiet=1', { headers, body: archive })
+  }
+
+  /** A docker-archive of one image, into a file. 404: the engine does not know it. */
+  async save(
+    reference: string,
+    file: string,
+    signal: AbortSignal,
+  ): Promise<'saved' | 'unknown' | { readonly refused: string }> {
+    const path = `/images/${reference.split('/').map(encodeURIComponent).join('/')}/get`
+    // Engines write the whole archive to disk before they send its first byte.
+    const answer = await this.#agent.request({
+      origin: this.#origin,
+      method: 'GET',
+      path,
+      headersTimeout: 0,
+      signal,
+    })
+    if (answer.statusCode === 200) {
+      await pipeline(answer.body, createWriteStream(file, { flags: 'wx', mode: 0o600 }))
+      return 'saved'
+    }
+    const text = await answer.body.text()
+    if (answer.statusCode === 404) return 'unknown'
+    return { refused: messageOf(text) ?? `it answered ${answer.statusCode}` }
   }
 
   async push(

@@ -17,6 +17,7 @@ const silent: BlobProgress = { sent() {}, interrupted() {} }
 
 class HttpRegistryPusher implements RegistryPusher {
   readonly #http: RegistryHttp
+  #closed = false
 
   constructor(http: RegistryHttp) {
     this.#http = http
@@ -46,7 +47,7 @@ class HttpRegistryPusher implements RegistryPusher {
         await this.#send(session, source, offset, progress)
         return 'pushed'
       } catch (error) {
-        if (!isPassing(error) || ++misses > fruitless) throw error
+        if (this.#closed || !isPassing(error) || ++misses > fruitless) throw error
         // The session is gone with whatever kept it, or no longer where it was.
         if (error instanceof RegistryFailed && (error.status === 404 || error.status === 416))
           session = undefined
@@ -68,13 +69,14 @@ class HttpRegistryPusher implements RegistryPusher {
         this.#http.expect(answer, 201)
         return header(answer, 'docker-content-digest') ?? ''
       } catch (error) {
-        if (!isPassing(error) || attempt > fruitless) throw error
+        if (this.#closed || !isPassing(error) || attempt > fruitless) throw error
         await sleep(pause * attempt)
       }
     }
   }
 
   close(): Promise<void> {
+    this.#closed = true
     return this.#http.close()
   }
 
@@ -142,7 +144,8 @@ async function* counted(
 /** What a new connection, to another pod perhaps, may not meet again. */
 function isPassing(error: unknown): boolean {
   if (!(error instanceof UserError)) return false
-  if (error.code === 'REGISTRY_UNREACHABLE') return true
+  // The last two are of whoever dials.
+  if (['REGISTRY_UNREACHABLE', 'REGISTRY_NOT_READY', 'CLUSTER_UNREACHABLE'].includes(error.code)) return true
   return (
     error instanceof RegistryFailed && [404, 408, 416, 429, 500, 502, 503, 504].includes(error.status ?? 0)
   )

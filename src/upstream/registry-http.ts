@@ -13,6 +13,8 @@ export interface HttpRegistryOptions {
   readonly certificate?: { readonly cert: string; readonly key: string } | undefined
   /** Makes the connections; TLS, checked against the origin's host, is spoken inside of them. */
   readonly dial?: (() => Promise<Duplex>) | undefined
+  /** What somebody can do who is not permitted something; the usual is to give credentials. */
+  readonly deniedHint?: string | undefined
 }
 
 export interface Answer {
@@ -40,9 +42,11 @@ export class RegistryHttp {
   readonly origin: string
   readonly #agent: Agent
   readonly #headers: Readonly<Record<string, string>>
+  readonly #deniedHint: string
 
   constructor(options: HttpRegistryOptions) {
     const { origin, credentials } = options
+    this.#deniedHint = options.deniedHint ?? 'Give credentials with --username and --password-stdin.'
     this.origin = origin
     this.#agent = new Agent({ connect: connectorOf(options), headersTimeout: 60_000 })
     const word =
@@ -90,14 +94,15 @@ export class RegistryHttp {
     return new RegistryFailed(`${this.origin}: ${reason}`, status)
   }
 
-  close(): Promise<void> {
-    return this.#agent.close()
+  /** Ends what is still asked. */
+  async close(): Promise<void> {
+    await this.#agent.destroy()
   }
 
   #denied(status: number, body: Buffer): UserError {
     const words = body.length === 0 ? '' : `: ${explain(body)}`
     return new UserError('REGISTRY_DENIED', `${this.origin} does not permit this (${status}${words})`, {
-      hint: 'Give credentials with --username and --password-stdin.',
+      hint: this.#deniedHint,
       exitCode: exitCode.notPermitted,
     })
   }

@@ -15,7 +15,7 @@ export function listCommand({ terminal }: CommandContext): Command {
     .description('list the repositories of a registry, or the tags of a repository')
     .argument(
       '[name]',
-      'HOST:PORT, HOST:PORT/REPOSITORY, or REPOSITORY of TROW_REGISTRY (default 127.0.0.1:8000)',
+      'HOST:PORT, HOST:PORT/REPOSITORY, or REPOSITORY of TROW_REGISTRY, else of the registry in the cluster, else of 127.0.0.1:8000',
     )
     .addOption(new Option('-o, --output <format>', 'text or json').choices(['text', 'json']).default('text'))
   return addConnectOptions(command).action(
@@ -27,7 +27,7 @@ export function listCommand({ terminal }: CommandContext): Command {
           named.repository === undefined ? await repositories(client) : await tags(client, named.repository)
         if (options.output === 'json') terminal.stdout.write(`${JSON.stringify(rows)}\n`)
         else if (rows.length === 0)
-          terminal.stderr.write(`nothing is in ${named.repository ?? named.origin}\n`)
+          terminal.stderr.write(`nothing is in ${named.repository ?? named.origin ?? 'the registry'}\n`)
         else terminal.stdout.write(printTable(toCells(rows)))
       } finally {
         await client.close()

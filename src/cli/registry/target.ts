@@ -5,14 +5,17 @@ import { isDigest } from '../../oci/digest.ts'
 import { OciError } from '../../oci/oci-error.ts'
 import { parseRepositoryName, type RepositoryName } from '../../oci/repository-name.ts'
 import { parseReference, type Reference } from '../../oci/tag.ts'
+import type { HttpRegistryOptions } from '../../upstream/registry-http.ts'
 import type { RegistryClient } from '../../upstream/registry-client.ts'
 import { exitCode, UserError } from '../../user-error.ts'
 import { isLoopback } from '../serve/exposure.ts'
+import { addClusterOptions, type ClusterOptions } from '../cluster/cluster-options.ts'
 import type { Terminal } from '../streams.ts'
 
 const defaultRegistry = 'http://127.0.0.1:8000'
 
-export interface ConnectOptions {
+export interface ConnectOptions extends ClusterOptions {
+  readonly registry?: string
   readonly ca?: string
   readonly plainHttp?: boolean
   readonly username?: string
@@ -21,29 +24,29 @@ export interface ConnectOptions {
 
 /** What a person names on the command line: `[http[s]://]host[:port][/repository[:tag][@digest]]`. */
 export interface Named {
-  readonly origin: string
+  /** Undefined: nobody has said; see `connect`. */
+  readonly origin: string | undefined
   readonly repository: RepositoryName | undefined
   readonly reference: Reference | undefined
 }
 
 export function addConnectOptions(command: Command): Command {
-  return command
-    .option('--ca <file>', 'CA of the registry, PEM')
+  return addClusterOptions(command)
+    .option('--registry <url>', 'a registry, instead of the one in the cluster: [http[s]://]HOST[:PORT]')
+    .option('--ca <file>', 'CA of that registry, PEM')
     .option('--plain-http', 'HTTP without TLS (loopback is HTTP anyway)')
     .option('--username <name>', 'user name')
     .option('--password-stdin', 'read the password from standard input')
 }
 
-/** Without a host the registry is TROW_REGISTRY, or http://127.0.0.1:8000. Throws UserError REFERENCE_INVALID. */
+/** Without a host the registry is that of --registry, or of TROW_REGISTRY. Throws UserError REFERENCE_INVALID. */
 export function parseNamed(given: string | undefined, options: ConnectOptions, terminal: Terminal): Named {
   const match = /^(?:(https?):\/\/)?([^/]*)(?:\/(.*))?$/.exec(given ?? '')
   const [, scheme, first = '', rest = ''] = match ?? []
   const isHost = scheme !== undefined || first === 'localhost' || /[.:[]/.test(first.replace(/@.*/, ''))
   const named = isHost && (scheme !== undefined || rest !== '' || !/:[^\d]/.test(first))
   const path = named ? rest : (given ?? '')
-  const origin = named
-    ? originOf(scheme, first, options)
-    : originFrom(terminal.env['TROW_REGISTRY'] ?? defaultRegistry, options)
+  const origin = named ? originOf(scheme, first, options) : namedOrigin(options, terminal)
   try {
     return { origin, ...parsePath(path) }
   } catch (error) {
@@ -56,20 +59,61 @@ export function parseNamed(given: string | undefined, options: ConnectOptions, t
   }
 }
 
+/** Of --registry, or of TROW_REGISTRY. */
+export function namedOrigin(options: ConnectOptions, { env }: Terminal): string | undefined {
+  const registry = options.registry ?? env['TROW_REGISTRY']
+  return registry ? originFrom(registry, options) : undefined
+}
+
+/**
+ * Where no registry is named, the one in the cluster of the kube context; where there is no kubeconfig, or no trow in that
+ * cluster, http://127.0.0.1:8000. Flags that name a cluster make sure that it is the first.
+ */
 export async function connect(
   named: Named,
   options: ConnectOptions,
   terminal: Terminal,
 ): Promise<RegistryClient> {
-  const { username } = options
-  const password = options.passwordStdin === true ? (await text(terminal.stdin)).trim() : ''
   // Loaded here, not with every command: `trow serve` is to start fast.
   const { connectRegistry } = await import('../../upstream/http-registry-client.ts')
-  return connectRegistry({
-    origin: named.origin,
+  const direct = async (origin: string): Promise<RegistryClient> =>
+    connectRegistry(await registryOptions(origin, options, terminal))
+  if (named.origin !== undefined) return direct(named.origin)
+  const { findRegistry } = await import('../cluster/found-registry.ts')
+  const found = await findRegistry(options, terminal)
+  if (found === undefined) return direct(defaultRegistry)
+  const client = connectRegistry(found.registry)
+  return withClose(client, async () => {
+    await client.close()
+    await found.close()
+  })
+}
+
+/** Of a registry that is reached as it is named. */
+export async function registryOptions(
+  origin: string,
+  options: ConnectOptions,
+  terminal: Terminal,
+): Promise<HttpRegistryOptions> {
+  const { username } = options
+  const password = options.passwordStdin === true ? (await text(terminal.stdin)).trim() : ''
+  return {
+    origin,
     ca: options.ca === undefined ? undefined : readCa(options.ca),
     credentials: username === undefined ? undefined : { username, password },
-  })
+  }
+}
+
+function withClose(client: RegistryClient, close: () => Promise<void>): RegistryClient {
+  return {
+    repositories: () => client.repositories(),
+    tags: (repository) => client.tags(repository),
+    manifest: (repository, reference) => client.manifest(repository, reference),
+    smallBlob: (repository, digest, limit) => client.smallBlob(repository, digest, limit),
+    referrers: (repository, subject) => client.referrers(repository, subject),
+    deleteManifest: (repository, reference) => client.deleteManifest(repository, reference),
+    close,
+  }
 }
 
 function originFrom(registry: string, options: ConnectOptions): string {

@@ -38,6 +38,14 @@ export class PodmanImages implements EngineImages {
     return this.#outcome(await this.#machine.run({ program: 'podman', args: ['load', '-q'], input: archive }))
   }
 
+  /** A docker-archive of one image, into a file. */
+  async save(reference: string, file: string): Promise<'saved' | 'unknown' | { readonly refused: string }> {
+    const { code } = await this.#machine.run({ program: 'podman', args: ['image', 'exists', reference] })
+    if (code === 1) return 'unknown'
+    const outcome = await this.#do('save', '-q', '--format', 'docker-archive', '-o', file, reference)
+    return 'refused' in outcome ? outcome : 'saved'
+  }
+
   async push(repository: string, tag: string): Promise<ImageOutcome> {
     return this.#do('push', '-q', `${repository}:${tag}`)
   }

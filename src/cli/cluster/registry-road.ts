@@ -1,0 +1,131 @@
+import type { Duplex } from 'node:stream'
+import { ClusterFault } from '../../cluster/cluster-fault.ts'
+import type { OpenClusterObjects } from '../../cluster/kubernetes-objects.ts'
+import { names, ports } from '../../cluster/layout.ts'
+import { NoReadyPod, ServiceDialer } from '../../cluster/service-dialer.ts'
+import type { HttpRegistryOptions } from '../../upstream/registry-http.ts'
+import { exitCode, UserError } from '../../user-error.ts'
+import { registryCredential } from '../login/registry-credential.ts'
+import type { Terminal } from '../streams.ts'
+import type { OpenCluster } from './cluster-options.ts'
+import { explainFault } from './cluster-problem.ts'
+
+/** Milliseconds that a connection waits for a pod that is ready: an upgrade of the only one takes some seconds. */
+const patience = 60_000
+
+/** What a cluster publishes of its registry. */
+export interface PublishedRegistry {
+  /** PEM bundle. */
+  readonly ca: string
+  /** As image references of pods have it. */
+  readonly imageHost: string
+}
+
+/** ConfigMaps trow-ca and trow-install. Throws UserError REGISTRY_NOT_INSTALLED, and ClusterFault. */
+export async function publishedRegistry({ objects, layout }: OpenCluster): Promise<PublishedRegistry> {
+  const read = async (name: string): Promise<Readonly<Record<string, string>> | undefined> => {
+    const map = await objects.get({ apiVersion: 'v1', kind: 'ConfigMap', name, namespace: layout.namespace })
+    return map?.['data'] as Readonly<Record<string, string>> | undefined
+  }
+  const ca = (await read(names.bundle))?.['ca.crt']
+  if (ca === undefined) throw notInstalled(layout.namespace)
+  // Whoever may read the CA need not be allowed to read this.
+  const settings = (await read(names.settings).catch(() => undefined))?.['settings.json']
+  return { ca, imageHost: hostIn(settings) ?? layout.imageHost }
+}
+
+/** How a client of the registry speaks to the one in a cluster: through the API server, as whom the kube context names. */
+export async function registryRoad(
+  cluster: OpenCluster,
+  { ca, imageHost }: PublishedRegistry,
+  terminal: Terminal,
+): Promise<HttpRegistryOptions> {
+  const credential = await registryCredential({
+    context: cluster.context,
+    serviceAccount: undefined,
+    seconds: 3600,
+    env: terminal.env,
+    interactive: terminal.stdin.isTTY === true,
+    now: () => Date.now(),
+  })
+  const dialer = dialerOf(cluster)
+  return {
+    origin: `https://${imageHost}`,
+    ca,
+    credentials: credential.kind === 'token' ? { username: 'trow', password: credential.token } : undefined,
+    certificate: credential.kind === 'certificate' ? credential : undefined,
+    dial: () => dialRegistry(dialer, cluster, patience),
+    deniedHint:
+      'Somebody who may has to bind ClusterRole trow-puller, trow-pusher or trow-admin to you there.',
+  }
+}
+
+export function dialerOf({ objects, layout }: OpenCluster): ServiceDialer {
+  const target = { namespace: layout.namespace, service: names.service, port: ports.service }
+  return new ServiceDialer(objects, target)
+}
+
+/** In words: UserError REGISTRY_NOT_INSTALLED, REGISTRY_NOT_READY and those of `explainFault`. */
+export async function dialRegistry(
+  dialer: ServiceDialer,
+  cluster: OpenCluster,
+  wait: number,
+  signal?: AbortSignal,
+): Promise<Duplex> {
+  try {
+    return await dialer.dial(wait, signal)
+  } catch (error) {
+    const { namespace } = cluster.layout
+    if (error instanceof NoReadyPod) {
+      if (!error.installed) throw notInstalled(namespace)
+      throw new UserError('REGISTRY_NOT_READY', error.message, {
+        hint: `trow status says why; kubectl -n ${namespace} get pods shows them.`,
+        cause: error,
+        exitCode: exitCode.unreachable,
+      })
+    }
+    if (error instanceof ClusterFault && error.kind === 'forbidden') {
+      const binding = await bindingCommand(cluster.objects, namespace, names.clientRole)
+      throw explainFault(error, cluster.context, `Somebody who may has to let you: ${binding}`)
+    }
+    throw explainFault(error, cluster.context)
+  }
+}
+
+/**
+ * The command that whoever administers the cluster runs to allow what was refused. `role`: `trow-client` is a Role, every
+ * other one a ClusterRole; without a namespace it is bound in all of them.
+ */
+export async function bindingCommand(
+  objects: OpenClusterObjects,
+  namespace: string | undefined,
+  role: string,
+): Promise<string> {
+  const user = await objects.whoAmI().catch(() => undefined)
+  const [, account] = /^system:serviceaccount:([^:]+:[^:]+)$/.exec(user ?? '') ?? []
+  const subject = account === undefined ? `--user=${shellWord(user ?? 'YOU')}` : `--serviceaccount=${account}`
+  const name = `${role}-${(user ?? 'you').toLowerCase().replaceAll(/[^a-z0-9.-]+/g, '-')}`.slice(0, 200)
+  const kind = role === names.clientRole ? '--role' : '--clusterrole'
+  return namespace === undefined
+    ? `kubectl create clusterrolebinding ${name} ${kind}=${role} ${subject}`
+    : `kubectl -n ${namespace} create rolebinding ${name} ${kind}=${role} ${subject}`
+}
+
+function notInstalled(namespace: string): UserError {
+  return new UserError('REGISTRY_NOT_INSTALLED', `trow is not in namespace ${namespace} of this cluster`, {
+    hint: 'trow install puts it there; -n names another namespace, --registry another registry.',
+  })
+}
+
+function hostIn(settings: string | undefined): string | undefined {
+  try {
+    const { host } = JSON.parse(settings ?? '{}') as { host?: unknown }
+    return typeof host === 'string' && host !== '' ? host : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
+}

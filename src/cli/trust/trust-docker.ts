@@ -151,7 +151,7 @@ async function resolve(name: string): Promise<readonly string[]> {
   return found.map(({ address }) => address)
 }
 
-function thisMachine({ env }: Terminal): DeveloperMachine {
+export function thisMachine({ env }: Terminal): DeveloperMachine {
   const { platform } = process
   if (platform !== 'linux' && platform !== 'darwin' && platform !== 'win32') {
     throw new UserError('ENGINE_MISSING', `trow knows no container engine on ${platform}`)

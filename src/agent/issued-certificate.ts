@@ -49,7 +49,9 @@ export class IssuedCertificate {
     const { key, request } = await makeCertificateRequest(`system:node:${node}`, crypto)
     const chain = await ask(request)
     const path = await new MachineFiles(hostRoot).locate(issuedFile)
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+    const folder = dirname(path)
+    await mkdir(dirname(folder), { recursive: true })
+    await mkdir(folder, { recursive: true, mode: 0o700 })
     const temporary = `${path}.new`
     await rm(temporary, { force: true })
     await writeFile(temporary, `${chain.trimEnd()}\n${key}`, { mode: 0o600, flush: true })

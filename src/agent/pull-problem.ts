@@ -77,7 +77,10 @@ const rows: readonly Row[] = [
   {
     pattern: /\b403\b|forbidden|insufficient.scope|\bdenied\b(?!.*(authorization failed|no basic auth))/i,
     code: 'PULL_DENIED',
-    message: ({ node }) => `node ${node} is known to the registry and may not pull`,
+    message: ({ node, identity }) =>
+      identity === 'none'
+        ? `node ${node} pulls as nobody, who may not`
+        : `node ${node} is known to the registry and may not pull`,
     hint: ({ node }) =>
       `kubectl get clusterrolebindings -o wide | grep system:nodes shows whether nodes may; ` +
       `trow audit query shows the refusal of system:node:${node}; trow install binds them again.`,

@@ -1,0 +1,240 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { existsSync, rmSync } from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { afterEach, before, beforeEach, suite, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  issueLeaf,
+  issueNodeCertificate,
+  makeAuthority,
+} from '../../src/certificates/certificate-authority.ts'
+import { eventually } from '../cluster/program.ts'
+import { makeCa } from '../trust/authorities.ts'
+import { AgentNode, freePort, hostsFile, namespace, tell } from './agent-fixture.ts'
+import { FakeObjects } from './fake-objects.ts'
+
+suite('agent', () => {
+  let ca: string
+  let objects: FakeObjects
+  let port: number
+  const nodes: AgentNode[] = []
+  const make = async (...parts: Parameters<typeof AgentNode.make>): Promise<AgentNode> => {
+    const node = await AgentNode.make(...parts)
+    nodes.push(node)
+    return node
+  }
+  const say = (changes: Parameters<typeof tell>[2] = {}): void =>
+    tell(objects, ca, { loopbackPort: port, ...changes })
+  before(async () => {
+    ca = await makeCa()
+  })
+  beforeEach(async () => {
+    objects = new FakeObjects()
+    port = await freePort()
+  })
+  afterEach(async () => {
+    for (const node of nodes.splice(0)) await node.close()
+  })
+
+  test('writes, proves and reports, and then writes no more than the heartbeat', async () => {
+    say({ nodePort: 30443 })
+    const node = await make(objects)
+    const untouched = node.tree.all()
+    node.start()
+    const report = await node.reported(({ phase }) => phase === 'ready')
+    assert.deepEqual(report.generation, { written: 1, effective: 1 })
+    assert.deepEqual(report.runtime, { name: 'containerd', version: 'v2.3.7' })
+    assert.deepEqual(node.runtime.pulls, ['trow.trow.svc/trow/canary:1'])
+    const order = [...node.tree.read(hostsFile).matchAll(/\[host\."https:\/\/([^"]+)"\]/g)].map(
+      ([, each]) => each,
+    )
+    assert.deepEqual(order, [`127.0.0.1:${port}`, '10.96.7.7:443', '192.0.2.11:30443'])
+    const owner = objects.writes.at(-1)?.metadata['ownerReferences']
+    assert.deepEqual(owner, [{ apiVersion: 'v1', kind: 'Node', name: 'n1', uid: 'uid-n1' }])
+    const writes = objects.writes.length
+    await sleep(300)
+    assert.equal(objects.writes.length, writes)
+
+    say({ mode: 'undo' })
+    await node.reported(({ phase }) => phase === 'undone')
+    assert.deepEqual(node.tree.all(), untouched)
+    assert.deepEqual(node.runtime.removals, ['trow.trow.svc/trow/canary:1'])
+  })
+
+  test('an agent that was killed between ca.crt and hosts.toml is finished by the next', async () => {
+    say()
+    const node = await make(objects)
+    node.start()
+    await node.reported(({ phase }) => phase === 'ready')
+    const complete = node.tree.all()
+    await node.stop()
+    rmSync(join(node.tree.root, hostsFile))
+    node.start()
+    await eventually(async () => assert.deepEqual(node.tree.all(), complete))
+  })
+
+  test('another ClusterIP is written, and another host takes the place of the first', async () => {
+    say()
+    const node = await make(objects)
+    node.start()
+    await node.reported(({ phase }) => phase === 'ready')
+    say({ clusterIps: ['10.96.9.9'] })
+    await eventually(async () => assert.match(node.tree.read(hostsFile), /10\.96\.9\.9:443/))
+    assert.doesNotMatch(node.tree.read(hostsFile), /10\.96\.7\.7/)
+    say({ hosts: ['registry.example.com'] })
+    await eventually(async () =>
+      assert.deepEqual(node.runtime.pulls.at(-1), 'registry.example.com/trow/canary:1'),
+    )
+    assert.equal(existsSync(join(node.tree.root, hostsFile)), false)
+  })
+
+  test('a hosts.toml of somebody else stays, and is named', async () => {
+    say()
+    const node = await make(objects, { [hostsFile]: 'server = "https://elsewhere.test"\n' })
+    node.runtime.fault = 'dial tcp: lookup elsewhere.test: no such host'
+    node.start()
+    const { problems, generation } = await node.reported(({ phase }) => phase === 'problem')
+    const codes = problems.map(({ code }) => code)
+    assert.ok(codes.includes('FILE_FOREIGN'), codes.join())
+    assert.ok(problems.some(({ message }) => message.includes(hostsFile)))
+    assert.deepEqual(generation, {})
+    assert.equal(node.tree.read(hostsFile), 'server = "https://elsewhere.test"\n')
+  })
+
+  test('settings that are malformed or gone change nothing', async () => {
+    say()
+    const node = await make(objects)
+    node.start()
+    await node.reported(({ phase }) => phase === 'ready')
+    const written = node.tree.all()
+    for (const [data, word] of [
+      [{ 'settings.json': '{', 'ca.crt': ca }, 'is no JSON'],
+      [{ 'settings.json': '{}', 'ca.crt': ca }, 'version'],
+      [{ 'ca.crt': ca }, 'no settings.json'],
+    ] as const) {
+      objects.put({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'trow-node', namespace }, data })
+      const { problems } = await node.reported(
+        (report) => report.problems.length === 1 && report.problems[0]?.message.includes(word) === true,
+      )
+      assert.equal(problems[0]?.code, 'SETTINGS_INVALID')
+    }
+    objects.remove({ apiVersion: 'v1', kind: 'ConfigMap', name: 'trow-node', namespace })
+    await node.reported(({ problems }) => problems[0]?.code === 'SETTINGS_MISSING')
+    assert.deepEqual(node.tree.all(), written)
+    say()
+    await node.reported(({ phase, problems }) => phase === 'ready' && problems.length === 0)
+  })
+
+  test('while the API server is away everything stays, and afterwards the report is true again', async () => {
+    say()
+    const node = await make(objects)
+    node.start({ pace: { heartbeat: 100, interval: 200 } })
+    await node.reported(({ phase }) => phase === 'ready')
+    objects.away = true
+    const { time } = node.report()
+    rmSync(join(node.tree.root, hostsFile))
+    node.runtime.fault = 'connection refused'
+    const pulls = node.runtime.pulls.length
+    await eventually(async () => assert.ok(node.runtime.pulls.length > pulls + 1))
+    assert.equal(node.report().time, time)
+    objects.away = false
+    await node.reported(({ problems }) => problems.some(({ code }) => code === 'PULL_REFUSED_CONNECTION'))
+  })
+
+  test("client = goes when the kubelet's certificate does, and comes back with it", async () => {
+    say()
+    const path = '/var/lib/kubelet/pki/kubelet-client-current.pem'
+    const authority = await makeAuthority(['trow.trow.svc'], [], crypto as Crypto)
+    const leaf = { names: ['localhost'], life: 86_400_000 }
+    const { cert, key } = await issueLeaf(authority, leaf, crypto as Crypto)
+    const node = await make(objects, { [path]: cert + key })
+    node.start({ pace: { heartbeat: 50, assert: 200 } })
+    await node.reported(({ phase, identity }) => phase === 'ready' && identity.kind === 'kubelet')
+    assert.match(node.tree.read(hostsFile), /client = /)
+    node.tree.write(path, cert)
+    await node.reported(({ identity }) => identity.kind === 'none')
+    assert.doesNotMatch(node.tree.read(hostsFile), /client = /)
+    node.tree.write(path, cert + key)
+    await node.reported(({ identity }) => identity.kind === 'kubelet')
+    assert.match(node.tree.read(hostsFile), /client = /)
+  })
+
+  test('a certificate is asked for until there is one, renewed at half its life, and gone after undo', async () => {
+    const authority = await makeAuthority(['trow.trow.svc'], [], crypto as Crypto)
+    const asked: string[] = []
+    let now = Date.now()
+    let certifies = false
+    const node = await make(objects, { '/var/lib/': '' })
+    const untouched = node.tree.all()
+    tell(objects, authority.cert, { loopbackPort: port, issueCertificates: true })
+    node.start({
+      pace: { heartbeat: 50 },
+      now: () => now,
+      certify: async ({ endpoint, request }) => {
+        asked.push(endpoint)
+        if (!certifies) throw new Error(`${endpoint} answered 503`)
+        const life = 7 * 86_400_000
+        return issueNodeCertificate(authority, { node: 'n1', request, life }, crypto as Crypto)
+      },
+    })
+    const { problems } = await node.reported(({ identity }) => identity.kind === 'none')
+    assert.equal(problems[0]?.code, 'CERTIFICATE_NOT_ISSUED')
+    certifies = true
+    await node.reported(({ phase, identity }) => phase === 'ready' && identity.kind === 'issued')
+    assert.deepEqual(asked.slice(0, 2), [`127.0.0.1:${port}`, '10.96.7.7:443'])
+    const first = node.tree.read('/var/lib/trow/node-client.pem')
+    assert.match(node.tree.read(hostsFile), /client = .*node-client\.pem/)
+    now += 3.6 * 86_400_000
+    await eventually(async () => assert.notEqual(node.tree.read('/var/lib/trow/node-client.pem'), first))
+    tell(objects, authority.cert, { loopbackPort: port, issueCertificates: true, mode: 'undo' })
+    await node.reported(({ phase }) => phase === 'undone')
+    assert.deepEqual(node.tree.all(), untouched)
+  })
+
+  test('a loopback port that is taken is a problem, and the other endpoints are written', async () => {
+    const other = createServer().listen(0, '127.0.0.1')
+    await once(other, 'listening')
+    const taken = (other.address() as AddressInfo).port
+    say({ loopbackPort: taken })
+    const node = await make(objects)
+    node.start({ pace: { heartbeat: 50 } })
+    const { problems, proxy } = await node.reported(({ phase }) => phase === 'ready')
+    assert.deepEqual(
+      problems.map(({ code }) => code),
+      ['LOOPBACK_PORT_TAKEN'],
+    )
+    assert.equal(proxy.listening, false)
+    assert.doesNotMatch(node.tree.read(hostsFile), /127\.0\.0\.1/)
+    await new Promise((resolve) => other.close(resolve))
+    await node.reported((report) => report.proxy.listening && report.problems.length === 0)
+    assert.match(node.tree.read(hostsFile), new RegExp(`127\\.0\\.0\\.1:${taken}`))
+  })
+
+  test('runtimes are restarted one node at a time, the next only after the first has pulled', async () => {
+    say({ restartRuntime: false })
+    const unset = { '/etc/containerd/config.toml': 'version = 2\n' }
+    const [one, two] = [await make(objects, unset, 'n1'), await make(objects, unset, 'n2')]
+    for (const node of [one, two]) node.runtime.fault = 'lookup trow.trow.svc: no such host'
+    one.start({ pace: { heartbeat: 50, assert: 100 } })
+    await one.reported(({ problems }) => problems.some(({ code }) => code === 'CONFIG_PATH_UNSET'))
+    assert.deepEqual(one.restarts, [], 'never unless it is told')
+    say({ restartRuntime: true })
+    await eventually(async () => assert.equal(one.restarts.length, 1))
+    // Its port is the first one's: these nodes share a machine.
+    two.start({ pace: { heartbeat: 50, assert: 100 } })
+    const waiting = await two.reported(({ problems }) =>
+      problems.some(({ code }) => code === 'RUNTIME_RESTART_WAITS'),
+    )
+    assert.match(JSON.stringify(waiting.problems), /after that of node n1/)
+    await sleep(500)
+    assert.deepEqual([one.restarts.length, two.restarts.length], [1, 0])
+    one.runtime.fault = undefined
+    await eventually(async () => assert.equal(two.restarts.length, 1))
+    two.runtime.fault = undefined
+    await two.reported(({ phase }) => phase === 'ready')
+    assert.notEqual(one.tree.read('/etc/containerd/config.toml'), 'version = 2\n')
+    assert.deepEqual([one.restarts.length, two.restarts.length], [1, 1])
+  })
+})

@@ -99,6 +99,10 @@ export class FakeObjects implements ClusterObjects {
     return [...this.#objects.keys()]
   }
 
+  get objects(): KubeObject[] {
+    return [...this.#objects.values()]
+  }
+
   #answer<Value>(verb: string, kind: string, name: string | undefined, make: () => Value): Promise<Value> {
     return Promise.try(() => {
       this.fault(verb, kind, name)

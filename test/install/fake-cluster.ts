@@ -1,0 +1,118 @@
+import { randomUUID } from 'node:crypto'
+import type { KubeObject } from '../../src/cluster/cluster-objects.ts'
+import { nodeSettingsSchema } from '../../src/cluster/node-settings.ts'
+import { FakeObjects } from '../support/fake-objects.ts'
+import { nodeObject, reportObject } from '../support/node-objects.ts'
+
+interface PodTemplate {
+  readonly metadata: {
+    readonly annotations?: Record<string, string>
+    readonly labels?: Record<string, string>
+  }
+}
+
+/** Objects in memory, with just enough controllers that an install ends: addresses, pods, reports of agents. */
+export class FakeCluster extends FakeObjects {
+  readonly #nodes: readonly string[]
+  /** What a new pod's status is; undefined: it runs and is ready. */
+  podStatus: (name: string, kind: string) => object | undefined = () => undefined
+  /** What a node's agent reports beyond a healthy report; false: nothing at all. */
+  report: (node: string) => Parameters<typeof reportObject>[2] | false = () => ({})
+  readonly now: () => number
+
+  constructor(nodes: readonly string[], now: () => number) {
+    super()
+    this.#nodes = nodes
+    this.now = now
+    for (const name of nodes) this.put(this.node(name))
+    this.put({
+      apiVersion: 'storage.k8s.io/v1',
+      kind: 'StorageClass',
+      metadata: { name: 'standard', annotations: { 'storageclass.kubernetes.io/is-default-class': 'true' } },
+    })
+  }
+
+  /** Free for pods, with the image on it. */
+  node(name: string, ready = true): object {
+    const node = nodeObject(name, ready) as { status: object }
+    return {
+      ...node,
+      spec: {},
+      status: {
+        ...node.status,
+        images: [{ names: ['trow.test/trow:1'] }],
+        addresses: [{ type: 'InternalIP', address: '172.30.0.2' }],
+        nodeInfo: {
+          architecture: 'amd64',
+          operatingSystem: 'linux',
+          containerRuntimeVersion: 'containerd://2.3.7',
+        },
+      },
+    }
+  }
+
+  override async apply(
+    object: KubeObject,
+    options: { dryRun?: boolean; force?: boolean } = {},
+  ): Promise<KubeObject> {
+    const applied = await super.apply(this.#withAddress(object), options)
+    if (options.dryRun !== true) await this.#control(applied)
+    return applied
+  }
+
+  #withAddress(object: KubeObject): KubeObject {
+    if (object.kind !== 'Service' || object.metadata.name !== 'trow') return object
+    const spec = object['spec'] as { clusterIP?: string }
+    return { ...object, spec: { ...spec, clusterIP: '10.96.12.7', clusterIPs: ['10.96.12.7'] } }
+  }
+
+  async #control(object: KubeObject): Promise<void> {
+    const { kind, metadata } = object
+    const { template } = (object['spec'] ?? {}) as { template?: PodTemplate }
+    if (kind === 'Pod') this.#start(object, metadata.name)
+    if (kind === 'StatefulSet' && template !== undefined)
+      this.#run(object, template, 'trow-0', this.#nodes[0])
+    if (kind === 'DaemonSet' && template !== undefined)
+      for (const node of this.#nodes) this.#run(object, template, `trow-node-${node}`, node)
+    if (kind === 'ConfigMap' && metadata.name === 'trow-node') this.#reportAll(object)
+  }
+
+  #run(owner: KubeObject, template: PodTemplate, name: string, node = ''): void {
+    const pod = {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name, namespace: owner.metadata.namespace, uid: randomUUID(), ...template.metadata },
+      spec: { nodeName: node },
+    }
+    this.#start(pod as KubeObject, name)
+  }
+
+  #start(pod: KubeObject, name: string): void {
+    const ready = {
+      phase: 'Running',
+      conditions: [{ type: 'Ready', status: 'True' }],
+      containerStatuses: [
+        { name: 'trow', imageID: 'sha256:1', ready: true, restartCount: 0, state: { running: {} } },
+      ],
+    }
+    this.put({ ...pod, status: this.podStatus(name, 'Pod') ?? ready })
+  }
+
+  #reportAll(map: KubeObject): void {
+    const text = (map['data'] as Record<string, string>)['settings.json'] ?? ''
+    const { canary, generation } = nodeSettingsSchema.parse(JSON.parse(text))
+    if (canary === undefined) return
+    for (const node of this.#nodes) {
+      const changes = this.report(node)
+      if (changes === false) continue
+      const time = new Date(this.now()).toISOString()
+      const pulled = { time, image: `trow.trow.svc/${canary}`, ok: true, milliseconds: 20 }
+      const made = reportObject(node, this.now(), {
+        generation: { written: generation, effective: generation },
+        canary: pulled,
+        ...changes,
+      })
+      this.put(made)
+    }
+  }
+}

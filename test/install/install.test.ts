@@ -1,0 +1,346 @@
+import assert from 'node:assert/strict'
+import { webcrypto } from 'node:crypto'
+import { test } from 'node:test'
+import { ApplyConflict } from '../../src/cluster/cluster-objects.ts'
+import { ClusterFault } from '../../src/cluster/cluster-fault.ts'
+import { canaryImage, canaryReference } from '../../src/install/canary-image.ts'
+import { gatherFacts } from '../../src/install/facts.ts'
+import { install } from '../../src/install/install.ts'
+import type { InstallContext } from '../../src/install/install-context.ts'
+import { defaultInstallSettings, type InstallSettings } from '../../src/install/install-settings.ts'
+import { makePlan } from '../../src/install/plan.ts'
+import { readRemembered } from '../../src/install/remembered.ts'
+import { allObjects, wantedObjects } from '../../src/install/wanted-objects.ts'
+import { UserError } from '../../src/user-error.ts'
+import { FakeCluster } from './fake-cluster.ts'
+
+interface Run {
+  readonly cluster: FakeCluster
+  readonly steps: string[]
+  readonly states: string[]
+  readonly pushes: number[]
+  readonly stop: AbortController
+  go(changes?: Partial<InstallSettings>, options?: Partial<InstallContext>): Promise<void>
+}
+
+/** A clock that only sleeping moves: a minute of waiting takes no time. */
+function prepare(nodes: readonly string[] = ['n1', 'n2']): Run {
+  let time = Date.parse('2026-11-24T12:00:00Z')
+  const now = (): number => time
+  const cluster = new FakeCluster(nodes, now)
+  const [steps, states, pushes]: [string[], string[], number[]] = [[], [], []]
+  const stop = new AbortController()
+  return {
+    cluster,
+    steps,
+    states,
+    pushes,
+    stop,
+    async go(changes = {}, options = {}) {
+      const remembered = await readRemembered(cluster, 'trow').catch(() => undefined)
+      const settings = { ...(remembered?.settings ?? defaultInstallSettings), ...changes }
+      const context: InstallContext = {
+        cluster,
+        settings,
+        remembered,
+        version: '0.1.0',
+        schema: 7,
+        image: { reference: 'trow.test/trow:1', isDefault: false },
+        forceConflicts: false,
+        prune: false,
+        deadline: time + 100_000,
+        progress: {
+          start: (title) => void steps.push(title),
+          state: (reasons) => void states.push(...reasons),
+          end: () => {},
+          warn: (message) => void states.push(message),
+        },
+        sleep: async (milliseconds) => {
+          stop.signal.throwIfAborted()
+          time += milliseconds
+        },
+        now,
+        crypto: webcrypto as Crypto,
+        signal: stop.signal,
+        pushCanary: async () => void pushes.push(time),
+        ...options,
+      }
+      const known = { remembered, version: '0.1.0', image: context.image.reference }
+      const facts = await gatherFacts(cluster, context.settings, known)
+      const wanted = allObjects(wantedObjects(context.settings, facts, { discovery: true }))
+      await install(context, await makePlan(cluster, context.settings, wanted, { force: false }))
+    },
+  }
+}
+
+function codeIs(code: string, exit: number, ...words: readonly string[]): (error: unknown) => boolean {
+  return (error) => {
+    assert.ok(error instanceof UserError, String(error))
+    assert.equal(error.code, code)
+    assert.equal(error.exitCode, exit)
+    for (const word of words)
+      assert.ok(`${error.message}\n${error.hint}`.includes(word), `${word}: ${error.message}`)
+    return true
+  }
+}
+
+test('a first install: in the safe order, and every node has pulled', async () => {
+  const run = prepare()
+  await run.go()
+  const order = run.cluster.writes
+  const place = (name: string): number => order.findIndex((each) => each.endsWith(` ${name}`))
+  const wanted = [
+    'Namespace trow',
+    'Service trow/trow',
+    'Secret trow/trow-ca',
+    'ConfigMap trow/trow-ca',
+    'ConfigMap trow/trow-config',
+    'ConfigMap trow-node/trow-node',
+    'DaemonSet trow-node/trow-node',
+    'StatefulSet trow/trow',
+  ].map(place)
+  assert.deepEqual(
+    wanted,
+    [...wanted].sort((one, other) => one - other),
+  )
+  assert.ok(wanted.every((at) => at >= 0))
+  assert.equal(run.pushes.length, 1)
+})
+
+test('the second install writes nothing at all, and keeps the CA', async () => {
+  const run = prepare()
+  await run.go()
+  run.cluster.writes.length = 0
+  await run.go()
+  assert.deepEqual(run.cluster.writes, [])
+  assert.equal(run.pushes.length, 2)
+})
+
+test('an upgrade brings the agents before the registry', async () => {
+  const run = prepare()
+  await run.go()
+  run.cluster.writes.length = 0
+  run.steps.length = 0
+  await run.go(
+    {},
+    { image: { reference: 'trow.test/trow:2', isDefault: false }, version: '0.2.0', schema: 8 },
+  )
+  const workloads = run.cluster.writes.filter((each) => /Set /.test(each))
+  assert.deepEqual(workloads, ['apply DaemonSet trow-node/trow-node', 'apply StatefulSet trow/trow'])
+  const remembered = await readRemembered(run.cluster, 'trow')
+  assert.deepEqual([remembered?.version, remembered?.schema], ['0.2.0', 8])
+})
+
+test('an upgrade whose agents do not start leaves the registry as it is', async () => {
+  const run = prepare()
+  await run.go()
+  run.cluster.writes.length = 0
+  run.cluster.podStatus = (name) =>
+    name.startsWith('trow-node-') ? { phase: 'Pending', conditions: [] } : undefined
+  await assert.rejects(
+    run.go({}, { image: { reference: 'trow.test/trow:2', isDefault: false }, version: '0.2.0' }),
+    codeIs('INSTALL_TIMED_OUT', 75, 'n1', 'n2'),
+  )
+  assert.ok(!run.cluster.writes.includes('apply StatefulSet trow/trow'))
+  assert.equal((await readRemembered(run.cluster, 'trow'))?.version, '0.1.0')
+})
+
+test('an API server that is away for some seconds is waited for', async () => {
+  const run = prepare()
+  let refused = 0
+  run.cluster.fault = (verb, kind) => {
+    if (verb === 'apply' && kind === 'StatefulSet' && refused++ < 5)
+      throw new ClusterFault('unreachable', 'no answer')
+  }
+  await run.go()
+  assert.ok(refused > 5)
+})
+
+test('an API server that stays away: 69, and the next install goes on', async () => {
+  const run = prepare()
+  run.cluster.fault = (verb, kind) => {
+    if (verb === 'apply' && kind === 'StatefulSet') throw new ClusterFault('unreachable', 'no answer')
+  }
+  await assert.rejects(run.go(), codeIs('CLUSTER_UNREACHABLE', 69, 'StatefulSet trow', 'trow install again'))
+  run.cluster.fault = () => {}
+  await run.go()
+})
+
+test('forbidden in one kind: 77, and the kind is named', async () => {
+  const run = prepare()
+  run.cluster.fault = (verb, kind) => {
+    if (verb === 'apply' && kind === 'NetworkPolicy')
+      throw new ClusterFault('forbidden', 'networkpolicies is forbidden', { status: 403 })
+  }
+  await assert.rejects(run.go(), codeIs('CLUSTER_NOT_PERMITTED', 77, 'NetworkPolicy trow in trow'))
+})
+
+test('a conflict names object, owner and field', async () => {
+  const run = prepare()
+  run.cluster.fault = (verb, kind, name) => {
+    if (verb === 'apply' && kind === 'Service' && name === 'trow')
+      throw new ApplyConflict({ apiVersion: 'v1', kind, name, namespace: 'trow' }, [
+        { manager: 'kubectl-edit', field: '.spec.type' },
+      ])
+  }
+  await assert.rejects(
+    run.go(),
+    codeIs('APPLY_CONFLICT', 1, 'Service trow in trow', 'kubectl-edit', '.spec.type', '--force-conflicts'),
+  )
+})
+
+test('a volume claim that stays pending: 75, and its event is in the message', async () => {
+  const run = prepare()
+  const claim = { apiVersion: 'v1', kind: 'PersistentVolumeClaim' }
+  run.cluster.put(
+    { ...claim, metadata: { name: 'data-trow-0', namespace: 'trow' }, status: { phase: 'Pending' } },
+    {
+      apiVersion: 'v1',
+      kind: 'Event',
+      metadata: { name: 'e', namespace: 'trow' },
+      reason: 'ProvisioningFailed',
+      message: 'quota of disks exceeded',
+    },
+  )
+  run.cluster.podStatus = (name) =>
+    name === 'trow-0'
+      ? {
+          phase: 'Pending',
+          conditions: [
+            { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: 'unbound claims' },
+          ],
+        }
+      : undefined
+  const put = run.cluster.put.bind(run.cluster)
+  run.cluster.put = (...objects) =>
+    put(
+      ...objects.map((object) => {
+        const { kind, metadata } = object as { kind: string; metadata: { name: string } }
+        const volumes = [{ name: 'data', persistentVolumeClaim: { claimName: 'data-trow-0' } }]
+        return kind === 'Pod' && metadata.name === 'trow-0' ? { ...object, spec: { volumes } } : object
+      }),
+    )
+  await assert.rejects(
+    run.go(),
+    codeIs('INSTALL_TIMED_OUT', 75, 'unbound claims', 'data-trow-0 is Pending', 'quota of disks exceeded'),
+  )
+})
+
+test('an image that a node cannot pull: named with the ways to bring it, and no namespace is left', async () => {
+  const run = prepare()
+  const message = 'manifest unknown'
+  run.cluster.podStatus = (name) =>
+    name.startsWith('trow-trial')
+      ? {
+          phase: 'Pending',
+          containerStatuses: [{ name: 'trow', state: { waiting: { reason: 'ImagePullBackOff', message } } }],
+        }
+      : undefined
+  await assert.rejects(
+    run.go({}, { image: { reference: 'ghcr.io/nobody/trow:9', isDefault: true } }),
+    codeIs('IMAGE_UNPULLABLE', 1, 'n1', message, 'trow image load', 'trow image save', 'trow image push'),
+  )
+  assert.deepEqual(
+    run.cluster.all.filter((each) => /^(Namespace|Pod) /.test(each)),
+    [],
+  )
+})
+
+test('a node that is not Ready is not waited for', async () => {
+  const run = prepare()
+  run.cluster.put(run.cluster.node('n3', false))
+  await run.go()
+})
+
+test('a node that does not report is named: 75', async () => {
+  const run = prepare()
+  run.cluster.report = (node) => (node === 'n2' ? false : {})
+  await assert.rejects(
+    run.go(),
+    codeIs('NODES_NOT_PULLING', 75, '1 of 2 nodes', 'n2: its agent has not reported'),
+  )
+})
+
+test('a node whose runtime reads no folder is named with its hint, without waiting: 79', async () => {
+  const run = prepare()
+  const problem = {
+    code: 'CONFIG_PATH_UNSET',
+    message: 'config_path is not set',
+    hint: 'trow install --restart-runtime',
+    fatal: true,
+  }
+  run.cluster.report = (node) =>
+    node === 'n2' ? { class: 'unset', phase: 'problem', canary: undefined, problems: [problem] } : {}
+  await assert.rejects(run.go(), codeIs('NODES_NOT_PULLING', 79, 'n2: config_path is not set', problem.hint))
+})
+
+test('a pull that failed and a report that is old do not count', async () => {
+  const time = '2026-11-24T12:00:00.000Z'
+  const image = `trow.trow.svc/${canaryReference(canaryImage())}`
+  const failed = { canary: { time, image, ok: false, milliseconds: 3, error: 'x509: unknown authority' } }
+  for (const [change, word] of [
+    [failed, 'x509'],
+    [{ time: '2026-11-24T11:00:00.000Z' }, 'last reported'],
+  ] as const) {
+    const run = prepare()
+    run.cluster.report = (node) => (node === 'n2' ? change : {})
+    await assert.rejects(run.go(), codeIs('NODES_NOT_PULLING', 75, 'n2', word))
+  }
+})
+
+test('a bundle of an older generation does not count', async () => {
+  const run = prepare()
+  run.cluster.report = (node) => (node === 'n2' ? { generation: { written: 0, effective: 0 } } : {})
+  await assert.rejects(run.go(), codeIs('NODES_NOT_PULLING', 75, 'n2'))
+})
+
+test('cut off after any write, the next install ends as one that was never cut off', async () => {
+  const whole = prepare()
+  await whole.go()
+  const all = whole.cluster.all.filter((each) => !each.includes('Pod ')).sort()
+  for (let cut = 1; cut <= whole.cluster.writes.length; cut++) {
+    const run = prepare()
+    run.cluster.fault = () => {
+      if (run.cluster.writes.length >= cut) run.stop.abort(new Error('Ctrl-C'))
+      run.stop.signal.throwIfAborted()
+    }
+    await assert.rejects(run.go(), { message: 'Ctrl-C' })
+    const again = prepare()
+    again.cluster.put(...run.cluster.objects)
+    await again.go()
+    assert.deepEqual(again.cluster.all.filter((each) => !each.includes('Pod ')).sort(), all, `after ${cut}`)
+  }
+})
+
+test('--prune removes what an earlier install had, and nothing else', async () => {
+  const run = prepare()
+  await run.go({ clients: ['dev'] })
+  await run.go({ clients: [] })
+  assert.ok(run.cluster.all.includes('RoleBinding trow/trow-clients'))
+  run.cluster.writes.length = 0
+  await run.go({ clients: [] }, { prune: true })
+  assert.deepEqual(run.cluster.writes, ['delete RoleBinding trow/trow-clients'])
+})
+
+test('a CA that was lost is replaced, and the old one stays trusted', async () => {
+  const run = prepare()
+  await run.go()
+  const bundle = { apiVersion: 'v1', kind: 'ConfigMap', name: 'trow-ca', namespace: 'trow' }
+  const before = (await run.cluster.get(bundle))?.['data'] as Record<string, string>
+  await run.cluster.delete({ ...bundle, kind: 'Secret' })
+  await run.go()
+  const after = (await run.cluster.get(bundle))?.['data'] as Record<string, string>
+  assert.equal(after['generation'], '2')
+  assert.ok(after['ca.crt']?.endsWith(before['ca.crt'] ?? '?'))
+  assert.notEqual(after['ca.crt'], before['ca.crt'])
+})
+
+test('a host that the CA may not speak for is refused', async () => {
+  const run = prepare()
+  await run.go()
+  await assert.rejects(
+    run.go({ host: 'registry.example.com' }),
+    codeIs('CA_TOO_NARROW', 1, 'registry.example.com', '--tls-secret'),
+  )
+  await run.go({ host: 'registry.example.com', tlsSecret: 'mine' })
+})

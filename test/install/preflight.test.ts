@@ -1,0 +1,418 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { PreflightCheck } from '../../src/install/check.ts'
+import { defaultInstallSettings, type InstallSettings } from '../../src/install/install-settings.ts'
+import { preflight, type PreflightContext } from '../../src/install/preflight/preflight.ts'
+import type { Remembered } from '../../src/install/remembered.ts'
+import { FakeCluster } from './fake-cluster.ts'
+
+const now = Date.parse('2026-11-24T12:00:00Z')
+
+interface Look {
+  readonly put?: readonly object[]
+  readonly settings?: Partial<InstallSettings>
+  readonly remembered?: Partial<Remembered>
+  readonly options?: Partial<PreflightContext>
+  readonly change?: (cluster: FakeCluster) => void
+}
+
+async function look({ put = [], settings = {}, remembered, options = {}, change }: Look) {
+  const cluster = new FakeCluster(['n1', 'n2'], () => now)
+  cluster.put(...put)
+  change?.(cluster)
+  cluster.writes.length = 0
+  const all = { ...defaultInstallSettings, ...settings }
+  const last: Remembered | undefined = remembered && {
+    settings: defaultInstallSettings,
+    version: '0.1.0',
+    schema: 7,
+    clusterIps: [],
+    nodePort: undefined,
+    ...remembered,
+  }
+  const report = await preflight({
+    cluster,
+    settings: all,
+    remembered: last,
+    image: { reference: 'trow.test/trow:1', isDefault: false },
+    version: '0.1.0',
+    schema: 7,
+    now: () => now,
+    force: false,
+    ignored: [],
+    ...options,
+  })
+  assert.deepEqual(cluster.writes, [], 'a preflight changes nothing')
+  const checks = report.categories.flatMap((category) => category.checks)
+  return { report, find: (id: string): PreflightCheck[] => checks.filter((check) => check.id === id) }
+}
+
+const meta = (name: string, namespace?: string, more: object = {}): object => ({
+  name,
+  ...(namespace === undefined ? {} : { namespace }),
+  ...more,
+})
+
+const helm = {
+  labels: { 'app.kubernetes.io/managed-by': 'Helm' },
+  annotations: { 'meta.helm.sh/release-name': 'old' },
+}
+
+/** What is there or asked for, the check that sees it, how, and words of what it says. */
+const rows: readonly (readonly [string, Look, string, PreflightCheck['result'], ...string[]])[] = [
+  [
+    'no StorageClass',
+    {
+      change: (cluster) =>
+        void cluster.delete({ apiVersion: 'storage.k8s.io/v1', kind: 'StorageClass', name: 'standard' }),
+    },
+    'storage',
+    'error',
+    'none at all',
+    '--storage local:/PATH',
+  ],
+  [
+    'a StorageClass that is not there',
+    { settings: { storage: { kind: 'claim', size: '1Gi', className: 'fast' } } },
+    'storage',
+    'error',
+    'standard',
+    '--storage-class',
+  ],
+  [
+    'ephemeral storage',
+    { settings: { storage: { kind: 'ephemeral' } } },
+    'storage',
+    'warning',
+    'gone with the pod',
+  ],
+  [
+    'a node of local storage that is not there',
+    { settings: { storage: { kind: 'local', size: '1Gi', path: '/x', node: 'n9' } } },
+    'storage',
+    'error',
+    'n9',
+  ],
+  [
+    'other storage than before',
+    { remembered: {}, settings: { storage: { kind: 'claim', size: '99Gi' } } },
+    'same-storage',
+    'error',
+    '20Gi',
+    '99Gi',
+  ],
+  [
+    'another install',
+    {
+      put: [
+        {
+          apiVersion: 'apps/v1',
+          kind: 'StatefulSet',
+          metadata: meta('trow', 'other', { labels: { 'app.kubernetes.io/name': 'trow' } }),
+        },
+      ],
+    },
+    'other-install',
+    'error',
+    'other',
+  ],
+  [
+    'Helm',
+    { put: [{ apiVersion: 'v1', kind: 'Namespace', metadata: meta('trow', undefined, helm) }] },
+    'managed',
+    'error',
+    'Helm (release old)',
+    '--force',
+  ],
+  [
+    'Argo CD',
+    {
+      put: [
+        {
+          apiVersion: 'apps/v1',
+          kind: 'StatefulSet',
+          metadata: meta('trow', 'trow', {
+            labels: { 'app.kubernetes.io/name': 'trow' },
+            annotations: { 'argocd.argoproj.io/tracking-id': 'images:apps/StatefulSet:trow/trow' },
+          }),
+        },
+      ],
+    },
+    'managed',
+    'error',
+    'Argo CD (images)',
+  ],
+  [
+    'Helm, with --force',
+    {
+      put: [{ apiVersion: 'v1', kind: 'Namespace', metadata: meta('trow', undefined, helm) }],
+      options: { force: true },
+    },
+    'managed',
+    'warning',
+    'Helm',
+  ],
+  [
+    'a namespace of others',
+    {
+      put: [
+        { apiVersion: 'v1', kind: 'Namespace', metadata: meta('trow') },
+        { apiVersion: 'v1', kind: 'Service', metadata: meta('shop', 'trow') },
+      ],
+    },
+    'namespace',
+    'error',
+    'Service shop',
+    '--namespace',
+  ],
+  [
+    'a namespace that is going',
+    {
+      put: [
+        {
+          apiVersion: 'v1',
+          kind: 'Namespace',
+          metadata: meta('trow', undefined, { deletionTimestamp: '2026-11-24T11:59:00Z' }),
+        },
+      ],
+    },
+    'namespace',
+    'error',
+    'being deleted',
+  ],
+  [
+    'a newer schema',
+    { remembered: { version: '0.2.0', schema: 8 } },
+    'downgrade',
+    'error',
+    'schema 8',
+    'trow 0.2.0',
+  ],
+  [
+    'a downgrade of the same schema',
+    { remembered: { version: '0.10.0' } },
+    'downgrade',
+    'warning',
+    'downgrade',
+  ],
+  [
+    'agents that would go',
+    { remembered: {}, settings: { trustNodes: false } },
+    'trust-nodes',
+    'error',
+    'trow uninstall',
+  ],
+  [
+    'the installer of 2019',
+    {
+      put: [
+        { apiVersion: 'apps/v1', kind: 'Deployment', metadata: meta('trow-deploy', 'kube-public') },
+        { apiVersion: 'batch/v1', kind: 'Job', metadata: meta('copy-certs-n1', 'kube-public') },
+      ],
+    },
+    'leftovers',
+    'warning',
+    'trow-deploy',
+    'copy-certs-n1',
+    '/etc/hosts',
+  ],
+  [
+    'nodes that are not Ready',
+    { change: (cluster) => cluster.put(cluster.node('n2', false)) },
+    'ready',
+    'warning',
+    'n2',
+  ],
+  [
+    'no node for pods',
+    {
+      change: (cluster) => {
+        for (const name of ['n1', 'n2'])
+          cluster.put({
+            ...cluster.node(name),
+            spec: { taints: [{ key: 'dedicated', effect: 'NoSchedule' }] },
+          })
+      },
+    },
+    'schedulable',
+    'error',
+    'dedicated',
+  ],
+  [
+    'a NodePort that is taken',
+    {
+      settings: { serviceType: 'NodePort', nodePort: 31000 },
+      put: [
+        {
+          apiVersion: 'v1',
+          kind: 'Service',
+          metadata: meta('shop', 'web'),
+          spec: { ports: [{ nodePort: 31000 }] },
+        },
+      ],
+    },
+    'node-port',
+    'error',
+    'Service shop in web',
+  ],
+  [
+    'a loopback port that is taken',
+    {
+      put: [
+        {
+          apiVersion: 'v1',
+          kind: 'Pod',
+          metadata: meta('p', 'web'),
+          spec: { hostNetwork: true, containers: [{ ports: [{ containerPort: 29443 }] }] },
+        },
+      ],
+    },
+    'loopback-port',
+    'warning',
+    'pod p in web',
+  ],
+  [
+    'an IngressClass that is not there',
+    { settings: { host: 'a.example', ingressClass: 'nginx' } },
+    'ingress-class',
+    'error',
+    'none',
+  ],
+  [
+    'a TLS Secret that is not there',
+    { settings: { host: 'a.example', tlsSecret: 'mine' } },
+    'tls-secret',
+    'error',
+    'create secret tls mine',
+  ],
+  [
+    'a webhook that must answer',
+    {
+      put: [
+        {
+          apiVersion: 'admissionregistration.k8s.io/v1',
+          kind: 'ValidatingWebhookConfiguration',
+          metadata: meta('k'),
+          webhooks: [{ name: 'v.kyverno', rules: [{ resources: ['pods'] }] }],
+        },
+      ],
+    },
+    'webhooks',
+    'warning',
+    'v.kyverno',
+  ],
+  [
+    'a quota',
+    {
+      put: [
+        {
+          apiVersion: 'v1',
+          kind: 'ResourceQuota',
+          metadata: meta('small', 'trow'),
+          status: { hard: { 'requests.storage': '10Gi' }, used: { 'requests.storage': '1Gi' } },
+        },
+      ],
+    },
+    'quota',
+    'warning',
+    'small',
+    'requests.storage',
+  ],
+  [
+    'an image that nodes do not have',
+    { options: { image: { reference: 'ghcr.io/x/trow:1', isDefault: true } } },
+    'image',
+    'warning',
+    'n1, n2',
+  ],
+  [
+    'a right that is missing',
+    {
+      change: (cluster) =>
+        (cluster.rights = ({ resource, verb }) => verb !== '*' && resource !== 'networkpolicies'),
+    },
+    'permissions',
+    'error',
+    'networkpolicies.networking.k8s.io in trow',
+  ],
+  [
+    'roles that cannot be given',
+    { change: (cluster) => (cluster.rights = ({ verb }) => !['*', 'escalate'].includes(verb)) },
+    'grants',
+    'error',
+    'escalate',
+  ],
+  [
+    'an old cluster',
+    { change: (cluster) => (cluster.version = async () => ({ gitVersion: 'v1.24.17', clock: now })) },
+    'version',
+    'error',
+    'v1.24.17',
+  ],
+  [
+    'a clock that is off',
+    {
+      change: (cluster) =>
+        (cluster.version = async () => ({ gitVersion: 'v1.37.2', clock: now + 8 * 60_000 })),
+    },
+    'clock',
+    'warning',
+    '8 minutes',
+  ],
+  [
+    'a clock that is far off',
+    {
+      change: (cluster) =>
+        (cluster.version = async () => ({ gitVersion: 'v1.37.2', clock: now - 3 * 3_600_000 })),
+    },
+    'clock',
+    'error',
+    '180 minutes',
+  ],
+  [
+    'Talos',
+    {
+      change: (cluster) =>
+        cluster.put({
+          ...cluster.node('n1'),
+          status: {
+            conditions: [{ type: 'Ready', status: 'True' }],
+            nodeInfo: { osImage: 'Talos (v1.15)', containerRuntimeVersion: 'containerd://2.3.7' },
+          },
+        }),
+    },
+    'platform',
+    'warning',
+    'Talos',
+  ],
+]
+
+for (const [name, given, id, result, ...words] of rows) {
+  test(`${name}: ${result}`, async () => {
+    const { report, find } = await look(given)
+    const check = find(id).find((each) => each.result === result)
+    assert.ok(check !== undefined, JSON.stringify(find(id)))
+    for (const word of words)
+      assert.ok(`${check.error}\n${check.hint}`.includes(word), `${word}: ${JSON.stringify(check)}`)
+    assert.equal(report.success, result !== 'error')
+  })
+}
+
+test('a healthy cluster: nothing but what cannot be known', async () => {
+  const { report, find } = await look({})
+  assert.equal(report.success, true)
+  const doubts = report.categories
+    .flatMap(({ checks }) => checks.filter(({ result }) => result !== 'success'))
+    .map(({ id }) => id)
+  assert.deepEqual(doubts, ['clock', 'network-policy'])
+  assert.equal(find('image')[0]?.result, 'success')
+})
+
+test('what is ignored becomes a warning', async () => {
+  const { report, find } = await look({
+    remembered: { version: '0.2.0', schema: 8 },
+    options: { ignored: ['downgrade'] },
+  })
+  assert.equal(report.success, true)
+  assert.equal(find('downgrade')[0]?.result, 'warning')
+})

@@ -58,8 +58,9 @@ export async function lastWarning(cluster: ClusterObjects, object: KubeObject): 
   return newest === undefined ? undefined : `${String(newest['reason'])}: ${String(newest['message'])}`
 }
 
-function timeOf(event: KubeObject): string {
-  return String(event['lastTimestamp'] ?? event['eventTime'] ?? event.metadata.creationTimestamp ?? '')
+function timeOf({ metadata, ...event }: KubeObject): string {
+  const { lastTimestamp, eventTime } = event as { lastTimestamp?: string | null; eventTime?: string | null }
+  return lastTimestamp ?? eventTime ?? metadata.creationTimestamp ?? ''
 }
 
 function containerOf(pod: KubeObject): ContainerStatus | undefined {

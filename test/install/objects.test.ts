@@ -34,8 +34,8 @@ for (const [name, set] of Object.entries(optionSets)) {
 
   test(`"${name}": the registry can read its trow.yaml`, () => {
     const map = objectsOf(set).find(({ metadata }) => metadata.name === 'trow-config')
-    const text = (map?.['data'] as Record<string, string>)['trow.yaml']
-    checkServeSettings(parse(text ?? '') as Record<string, unknown>)
+    const data = (map?.['data'] ?? {}) as Record<string, string>
+    checkServeSettings(parse(data['trow.yaml'] ?? '') as Record<string, unknown>)
   })
 
   test(`"${name}": every object says that it is trow's, and is where it belongs`, () => {

@@ -47,7 +47,7 @@ export async function findRuntime(
   return { name: 'unknown', version: '' }
 }
 
-/** A running containerd, its process and the unit of systemd that it is in. */
+/** The unit of systemd that a program runs in. */
 export async function unitOf(files: MachineFiles, program: Program): Promise<string> {
   const pid = (await runningPrograms(files)).get(program)?.pid
   const groups = pid === undefined ? undefined : await files.read(`/proc/${pid}/cgroup`)
@@ -67,7 +67,7 @@ async function runningPrograms(files: MachineFiles): Promise<Map<Program, FoundP
     // A process may end while it is looked at.
     const args = (await files.read(`/proc/${pid}/cmdline`).catch(() => undefined))?.split('\0') ?? []
     const program = args[0]?.split('/').at(-1) ?? ''
-    if (!isProgram(program) || found.has(program)) continue
+    if (!isProgram(program) || found.has(program) || (await isContained(files, pid))) continue
     const path = await files.linkTarget(`/proc/${pid}/exe`)
     const config = program === 'containerd' ? configArgument(args) : undefined
     found.set(program, {
@@ -77,6 +77,15 @@ async function runningPrograms(files: MachineFiles): Promise<Map<Program, FoundP
     })
   }
   return found
+}
+
+/** Whether a process has a root of its own: the runtime of a node that is itself a container, as with kind. */
+async function isContained(files: MachineFiles, pid: string): Promise<boolean> {
+  const [own, machine] = [
+    await files.linkTarget(`/proc/${pid}/ns/mnt`),
+    await files.linkTarget('/proc/1/ns/mnt'),
+  ]
+  return own !== undefined && machine !== undefined && own !== machine
 }
 
 function configArgument(args: readonly string[]): string | undefined {

@@ -7,7 +7,10 @@ import { isOwn } from './ownership.ts'
 
 /** The hosts, as image references spell them, for which files of trow's stand on a machine. */
 export async function trustedHosts(options: MachineOptions, facts: NodeFacts): Promise<string[]> {
-  const files = new MachineFiles(options.hostRoot)
+  return findTrustedHosts(new MachineFiles(options.hostRoot), facts)
+}
+
+export async function findTrustedHosts(files: MachineFiles, facts: NodeFacts): Promise<string[]> {
   const found = new Set<string>(await crioHosts(files))
   for (const folder of hostFolders(facts)) {
     for (const path of await files.glob(join(folder, '*', '*'))) {

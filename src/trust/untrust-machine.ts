@@ -8,6 +8,7 @@ import { undoK0sSteps } from './k0s.ts'
 import { clearUnfinished, makeSteps, type Step } from './machine-edit.ts'
 import { MachineFiles } from './machine-files.ts'
 import type { MachineOptions, NodeFacts, TrustChange, TrustMeans } from './node-trust.ts'
+import { findTrustedHosts } from './trusted-hosts.ts'
 
 /**
  * Takes back what trow has written for these hosts, wherever it may have written it: the tree is left byte for byte as it was.
@@ -28,19 +29,22 @@ export async function untrustMachine(
   return changes
 }
 
-/** hosts.toml before the ca.crt that it names; the folders that were made last. */
+/** hosts.toml before the ca.crt that it names. What all hosts share goes with the last of them. */
 export async function planUntrust(
   files: MachineFiles,
   facts: NodeFacts,
   hosts: readonly string[],
 ): Promise<Step[]> {
+  const isLast = (await findTrustedHosts(files, facts)).every((host) => hosts.includes(host))
   const steps: Step[] = []
-  steps.push(...(await undoK0sSteps(files)))
+  if (isLast) steps.push(...(await undoK0sSteps(files)))
   steps.push(...(await undoDockerSteps(files, hosts)))
   for (const folder of hostFolders(facts)) steps.push(...(await untrustSteps(files, folder, hosts)))
-  steps.push(...(await undoColonSteps(files, facts.configPath)))
   steps.push(...(await undoCrioSteps(files, hosts)))
-  steps.push(...(await restoreConfigSteps(files, facts)))
+  if (isLast) {
+    steps.push(...(await undoColonSteps(files, facts.configPath)))
+    steps.push(...(await restoreConfigSteps(files, facts)))
+  }
   return steps.filter(({ path }, index) => steps.findIndex((step) => step.path === path) === index)
 }
 

@@ -70,6 +70,22 @@ for (const platform of platforms) {
       assert.deepEqual(tree.all(), untouched)
     })
 
+    test('of two registries one can be taken back without the other', async () => {
+      const { tree, options, facts, untouched } = await machineOf(platform)
+      using _ = tree
+      const other = { ...trust, hosts: ['other.example.com:5000'], endpoints: ['10.1.1.1:5000'] }
+      await trustMachine(options, facts, trust, means).catch(reloaded)
+      const alone = tree.all()
+      await trustMachine(options, facts, other, means).catch(reloaded)
+      assert.deepEqual(await trustedHosts(options, facts), [...other.hosts, ...trust.hosts].sort())
+      await untrustMachine(options, facts, other.hosts).catch(reloaded)
+      assert.deepEqual(tree.all(), alone)
+      await trustMachine(options, facts, other, means).catch(reloaded)
+      await untrustMachine(options, facts, trust.hosts).catch(reloaded)
+      await untrustMachine(options, facts, other.hosts).catch(reloaded)
+      assert.deepEqual(tree.all(), untouched)
+    })
+
     test('killed at any step, it goes on the next time, and is left as it was', async () => {
       const { length } = await stepsOf(platform, identity)
       assert.ok(length >= platform.paths.length)

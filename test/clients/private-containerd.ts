@@ -2,8 +2,8 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, rmSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
-import { CriClient } from '../support/cri-client.ts'
-import { MachineTree } from './machine-tree.ts'
+import { openCri } from '../../src/agent/cri.ts'
+import { MachineTree } from '../trust/machine-tree.ts'
 
 const address = '/etc/run/containerd.sock'
 
@@ -40,15 +40,12 @@ export class PrivateContainerd {
     return containerd
   }
 
-  get cri(): CriClient {
-    return new CriClient(join(this.tree.root, address))
-  }
-
   /** What an image that cannot be pulled is refused with; undefined when it was pulled. */
   async pull(image: string): Promise<string | undefined> {
-    const { cri } = this
+    const cri = await openCri(join(this.tree.root, address))
     try {
-      await cri.pull(image)
+      await cri.removeImage(image)
+      await cri.pullImage(image, 120_000)
       return undefined
     } catch (error) {
       return (error as Error).message
@@ -88,11 +85,23 @@ export class PrivateContainerd {
     })
     for (let attempt = 0; attempt < 600; attempt++) {
       if (child.exitCode !== null) break
-      if (existsSync(socket)) return
+      if (existsSync(socket) && (await this.#answers())) return
       await new Promise((resolve) => setTimeout(resolve, 100))
     }
     await this.#end()
     throw new Error(`containerd did not start:\n${this.#output}`)
+  }
+
+  async #answers(): Promise<boolean> {
+    const cri = await openCri(join(this.tree.root, address))
+    try {
+      await cri.version()
+      return true
+    } catch {
+      return false
+    } finally {
+      cri.close()
+    }
   }
 
   async #end(): Promise<void> {

@@ -4,9 +4,9 @@ import https from 'node:https'
 import type { TLSSocket } from 'node:tls'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { writeImageLayout } from '../clients/fixture.ts'
+import { writeImageLayout } from './fixture.ts'
 import { Authority } from '../cluster/certificates.ts'
-import { startedServer, type ServerProcess } from '../support/server-process.ts'
+import { startedServer, type ServerOptions, type ServerProcess } from '../support/server-process.ts'
 
 /** Certificates of callers, one PEM each with the key in it. */
 type Caller = 'pusher' | 'node-1'
@@ -28,7 +28,6 @@ export class TrustedRegistry {
       const { cert, key } = await callers.issue({ user })
       registry.#pairs.set(user, cert + key)
     }
-    mkdirSync(join(folder, 'ca'))
     writeFileSync(
       join(folder, 'trow.yaml'),
       [
@@ -46,11 +45,14 @@ export class TrustedRegistry {
     return registry
   }
 
-  /** Begins with the CA in the folder `authority`. */
-  async serve(): Promise<void> {
+  /** Begins, or begins anew somewhere else, with the CA in the folder `authority`. */
+  async serve(
+    place: Pick<ServerOptions, 'address' | 'port' | 'within'> = { address: '127.0.0.2' },
+  ): Promise<void> {
+    await this.#server?.stop()
     this.#server = await startedServer({
       data: join(this.folder, 'data'),
-      address: '127.0.0.2',
+      ...place,
       args: ['--config', join(this.folder, 'trow.yaml')],
     })
   }

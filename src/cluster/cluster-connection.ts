@@ -1,17 +1,13 @@
+import type { IncomingMessage } from 'node:http'
 import type { Agent } from 'node:https'
-import type {
-  AuthenticationV1Api,
-  AuthorizationV1Api,
-  CoreV1Api,
-  ConfigurationOptions,
-  RequestContext,
-  ResponseContext,
-} from '@kubernetes/client-node'
+import { text } from 'node:stream/consumers'
+import type { ConfigurationOptions } from '@kubernetes/client-node'
 import { faultOf, toFault } from './cluster-fault.ts'
 import type { ClusterCredential, CredentialSource } from './credential-source.ts'
 import type { KubeContext } from './kube-context.ts'
 import { UserError } from '../user-error.ts'
-import { ClusterTransport, headersOf, impersonationHeaders } from './cluster-transport.ts'
+import { ClusterTransport } from './cluster-transport.ts'
+import { LibraryApis, type ClusterApis } from './library-apis.ts'
 import { Turns } from './turns.ts'
 
 export interface ConnectionOptions {
@@ -21,12 +17,6 @@ export interface ConnectionOptions {
   readonly timeout?: number
   /** Requests at once, and so connections; 32 when not given. */
   readonly concurrency?: number
-}
-
-export interface ClusterApis {
-  readonly core: CoreV1Api
-  readonly authentication: AuthenticationV1Api
-  readonly authorization: AuthorizationV1Api
 }
 
 export interface ApiRequest {
@@ -79,33 +69,13 @@ export interface ClusterConnection {
   close(): Promise<void>
 }
 
-/** Loads the client library, which takes half a second; asks nothing yet. */
+/** Asks nothing yet. The client library is loaded by the first `ask`, which takes half a second then. */
 export async function connectCluster(options: ConnectionOptions): Promise<ClusterConnection> {
-  const kubernetes = await import('@kubernetes/client-node')
   const { server } = options.context.cluster
-  const transport = new ClusterTransport(options.context, new kubernetes.KubeConfig())
-  const configuration = kubernetes.createConfiguration({
-    baseServer: new kubernetes.ServerConfiguration(server, {}),
-  })
-  const apis: ClusterApis = {
-    core: new kubernetes.CoreV1Api(configuration),
-    authentication: new kubernetes.AuthenticationV1Api(configuration),
-    authorization: new kubernetes.AuthorizationV1Api(configuration),
-  }
-  const http = new kubernetes.IsomorphicFetchHttpLibrary()
+  const transport = new ClusterTransport(options.context)
   const turns = new Turns(options.concurrency ?? 32)
   const { credentials, timeout = 3000 } = options
-
-  async function prepare(
-    request: RequestContext,
-    credential: ClusterCredential,
-    signal: AbortSignal,
-  ): Promise<RequestContext> {
-    for (const [name, value] of Object.entries(headersOf(credential))) request.setHeaderParam(name, value)
-    request.setSignal(signal)
-    request.setDispatcher(await transport.dispatcher(credential))
-    return request
-  }
+  let library: Promise<LibraryApis> | undefined
 
   /** Once more with another credential where this one is refused, and over another connection where one was cut. */
   async function attempts<T>(
@@ -138,40 +108,30 @@ export async function connectCluster(options: ConnectionOptions): Promise<Cluste
     request: ApiRequest,
     credential: ClusterCredential,
     signal: AbortSignal,
-  ): Promise<ResponseContext> {
-    const context = new kubernetes.RequestContext(`${server}${request.path}`, request.method)
-    context.setHeaderParam('Accept', request.accept ?? 'application/json')
-    if (request.body !== undefined) {
-      context.setHeaderParam('Content-Type', request.contentType ?? 'application/json')
-      context.setBody(JSON.stringify(request.body))
-    }
-    const answer = await http.send(await prepare(context, credential, signal)).toPromise()
-    const { httpStatusCode: status, headers, body } = answer
+  ): Promise<IncomingMessage> {
+    const { method, path, contentType = 'application/json', accept = 'application/json' } = request
+    const body = request.body === undefined ? undefined : JSON.stringify(request.body)
+    const headers = { Accept: accept, ...(body === undefined ? {} : { 'Content-Type': contentType }) }
+    const answer = await transport.send({ method, path, headers, body, signal }, credential)
+    const { statusCode: status = 500 } = answer
     if (status >= 200 && status < 300) return answer
-    throw faultOf({ status, headers, body: await body.text() }, server)
+    throw faultOf({ status, headers: single(answer), body: await text(answer) }, server)
   }
 
   return {
     server,
     async ask(call) {
+      const loaded = await (library ??= LibraryApis.load(options.context))
       const signal = AbortSignal.timeout(timeout)
-      return attempts(signal, async (credential) => {
-        const middleware: ConfigurationOptions['middleware'] = [
-          {
-            pre: (request) => new kubernetes.Observable(prepare(request, credential, signal)),
-            post: (response) => new kubernetes.Observable(Promise.resolve(response)),
-          },
-        ]
-        return call(apis, { middleware, middlewareMergeStrategy: 'append' })
-      })
+      return attempts(signal, async (credential) => call(loaded.apis, loaded.options(credential, signal)))
     },
     async request(request) {
       const limit = AbortSignal.timeout(timeout)
       const signal = request.signal === undefined ? limit : AbortSignal.any([limit, request.signal])
       return attempts(signal, async (credential) => {
-        const { headers, body } = await send(request, credential, signal)
+        const answer = await send(request, credential, signal)
         // Read here, so that the time limit and a second attempt cover it.
-        return { headers, text: await body.text() }
+        return { headers: single(answer), text: await text(answer) }
       })
     },
     async stream(request) {
@@ -183,8 +143,7 @@ export async function connectCluster(options: ConnectionOptions): Promise<Cluste
       const signal =
         request.signal === undefined ? limit.signal : AbortSignal.any([limit.signal, request.signal])
       try {
-        const { body } = await attempts(signal, (credential) => send(request, credential, signal))
-        return body.stream() ?? nothing()
+        return await attempts(signal, (credential) => send(request, credential, signal))
       } finally {
         clearTimeout(timer)
       }
@@ -192,20 +151,19 @@ export async function connectCluster(options: ConnectionOptions): Promise<Cluste
     async socket(path, open, stop) {
       const limit = AbortSignal.timeout(timeout)
       const signal = stop === undefined ? limit : AbortSignal.any([limit, stop])
-      const { impersonate } = options.context.user
       return attempts(signal, async (credential) => {
-        const headers = {
-          ...headersOf(credential),
-          ...(impersonate === undefined ? {} : impersonationHeaders(impersonate)),
-        }
-        const agent = await transport.agent(credential)
+        const headers = transport.headers(credential)
+        const agent = await transport.socketAgent(credential)
         return open({ url: `${server.replace(/^http/, 'ws')}${path}`, headers, agent }, signal)
       })
     },
     async close() {
-      await transport.close()
+      transport.close()
+      await (await library)?.close()
     },
   }
 }
 
-async function* nothing(): AsyncGenerator<Uint8Array> {}
+function single({ headers }: IncomingMessage): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)]))
+}

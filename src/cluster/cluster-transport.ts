@@ -1,69 +1,121 @@
 import { createHash } from 'node:crypto'
-import type { Agent } from 'node:https'
-import type { KubeConfig, RequestContext } from '@kubernetes/client-node'
+import { Agent as HttpAgent, request as requestHttp, type IncomingMessage } from 'node:http'
+import { Agent as HttpsAgent, request as requestHttps } from 'node:https'
+import type { Cluster } from '@kubernetes/client-node'
 import type { ClusterCredential } from './credential-source.ts'
 import type { Impersonation, KubeContext } from './kube-context.ts'
 import { readPem } from './pem-source.ts'
 
-export type Dispatcher = NonNullable<ReturnType<RequestContext['getDispatcher']>>
+export interface TransportRequest {
+  readonly method: string
+  readonly path: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string | undefined
+  readonly signal: AbortSignal
+}
+
+/** Milliseconds without a byte after which an answer that is still being read is given up. */
+const silence = 300_000
+/** Milliseconds of silence after which TCP asks whether the other side is still there, as client-go does. */
+const keepAliveMsecs = 30_000
+
+type Agents = { readonly kept: HttpsAgent; readonly single: HttpsAgent }
 
 /**
- * Connections to one API server. The library makes a dispatcher, and so a connection, for each request; here one is kept
- * while the credential's certificate and the CA stay the same.
+ * Connections to one API server, kept while the credential's certificate and the CA stay the same. HTTP/1.1: a request that
+ * takes too long closes its connection, so the next one gets another; with HTTP/2 all would wait on one that is dead.
  */
 export class ClusterTransport {
   readonly #context: KubeContext
-  readonly #library: KubeConfig
-  #current: { readonly key: string; readonly base: Dispatcher; readonly dispatcher: Dispatcher } | undefined
+  #current: { readonly key: string; readonly agents: Agents } | undefined
 
-  constructor(context: KubeContext, library: KubeConfig) {
+  constructor(context: KubeContext) {
     this.#context = context
-    this.#library = library
   }
 
-  async dispatcher(credential: ClusterCredential): Promise<Dispatcher> {
-    const tls = await this.#tls(credential)
-    const key = createHash('sha256').update(JSON.stringify(tls)).digest('hex')
-    if (this.#current?.key === key) return this.#current.dispatcher
-    const base = this.#library['createDispatcher'](this.#cluster(), tls) as Dispatcher
-    const last = this.#current
-    const dispatcher = overHttp1(base, this.#context.user.impersonate)
-    this.#current = { key, base, dispatcher }
-    // Ends when the requests on it have.
-    void last?.base.close()
-    return dispatcher
+  /** Rejects with what node:http says; the body of an answer is still to be read. */
+  async send(request: TransportRequest, credential: ClusterCredential): Promise<IncomingMessage> {
+    const { kept: agent } = await this.#agents(credential)
+    const { method, path, body, signal } = request
+    const headers = {
+      ...this.headers(credential),
+      ...request.headers,
+      ...(body === undefined ? {} : { 'Content-Length': String(Buffer.byteLength(body)) }),
+    }
+    const { server } = this.#context.cluster
+    const start = server.startsWith('http:') ? requestHttp : requestHttps
+    return new Promise((resolve, reject) => {
+      const outgoing = start(`${server}${path}`, { method, headers, agent, signal }, (answer) => {
+        // What is told after the head ends the answer itself.
+        outgoing.on('error', () => undefined)
+        resolve(answer)
+      })
+      outgoing.setTimeout(silence, () => outgoing.destroy(new Error('it has said nothing for minutes')))
+      outgoing.on('error', reject)
+      outgoing.end(body)
+    })
   }
 
-  /** For WebSockets, which no dispatcher makes: one connection each. */
-  async agent(credential: ClusterCredential): Promise<Agent> {
-    // The library keeps an agent for ever, whatever becomes of the certificate.
-    this.#library['agentCache'].clear()
-    return this.#library['createAgent'](this.#cluster(), await this.#tls(credential)) as Agent
+  /** For a WebSocket: it is given a connection of its own. */
+  async socketAgent(credential: ClusterCredential): Promise<HttpsAgent> {
+    return (await this.#agents(credential)).single
   }
 
-  async close(): Promise<void> {
-    await this.#current?.base.destroy()
+  headers(credential: ClusterCredential): Record<string, string | string[]> {
+    const { impersonate } = this.#context.user
+    return {
+      ...headersOf(credential),
+      ...(impersonate === undefined ? {} : impersonationHeaders(impersonate)),
+    }
+  }
+
+  close(): void {
+    this.#current?.agents.kept.destroy()
     this.#current = undefined
   }
 
-  async #tls({ certificate }: ClusterCredential): Promise<Record<string, string | boolean>> {
-    const { cluster } = this.#context
-    return {
-      rejectUnauthorized: !cluster.insecure,
-      ...(cluster.ca === undefined ? {} : { ca: await readPem(cluster.ca) }),
-      ...(cluster.serverName === undefined ? {} : { servername: cluster.serverName }),
-      ...certificate,
-    }
+  async #agents(credential: ClusterCredential): Promise<Agents> {
+    const tls = await tlsOf(this.#context, credential)
+    const key = createHash('sha256').update(JSON.stringify(tls)).digest('hex')
+    if (this.#current?.key === key) return this.#current.agents
+    const agents = { kept: await this.#agent(tls, true), single: await this.#agent(tls, false) }
+    // The last one's idle connections end by themselves.
+    this.#current = { key, agents }
+    return agents
   }
 
-  #cluster(): Parameters<KubeConfig['createDispatcherOptions']>[0] {
-    const { name, cluster } = this.#context
-    return {
-      name,
-      server: cluster.server,
-      skipTLSVerify: cluster.server.startsWith('http:') || cluster.insecure,
-      ...(cluster.proxyUrl === undefined ? {} : { proxyUrl: cluster.proxyUrl }),
+  async #agent(tls: Record<string, string | boolean>, keepAlive: boolean): Promise<HttpsAgent> {
+    const { server, proxyUrl } = this.#context.cluster
+    const options = { ...tls, keepAlive, keepAliveMsecs, timeout: silence }
+    if (proxyUrl !== undefined) {
+      // Only here: the library takes half a second and 90 MB, and has agents for every kind of proxy.
+      const { KubeConfig } = await import('@kubernetes/client-node')
+      return new KubeConfig()['createAgent'](libraryCluster(this.#context), options) as HttpsAgent
     }
+    return server.startsWith('http:') ? (new HttpAgent(options) as HttpsAgent) : new HttpsAgent(options)
+  }
+}
+
+/** Of the library's own kind. */
+export function libraryCluster({ name, cluster }: KubeContext): Cluster {
+  return {
+    name,
+    server: cluster.server,
+    skipTLSVerify: cluster.server.startsWith('http:') || cluster.insecure,
+    ...(cluster.proxyUrl === undefined ? {} : { proxyUrl: cluster.proxyUrl }),
+  }
+}
+
+/** Throws UserError KUBECONFIG_INVALID for a file that cannot be read. */
+export async function tlsOf(
+  { cluster }: KubeContext,
+  { certificate }: ClusterCredential,
+): Promise<Record<string, string | boolean>> {
+  return {
+    rejectUnauthorized: !cluster.insecure,
+    ...(cluster.ca === undefined ? {} : { ca: await readPem(cluster.ca) }),
+    ...(cluster.serverName === undefined ? {} : { servername: cluster.serverName }),
+    ...certificate,
   }
 }
 
@@ -89,17 +141,4 @@ export function impersonationHeaders(impersonate: Impersonation): Record<string,
     ...(impersonate.groups.length === 0 ? {} : { 'Impersonate-Group': [...impersonate.groups] }),
     ...Object.fromEntries(extra),
   }
-}
-
-/**
- * A request that takes too long closes its connection, so the next one gets another: with HTTP/2 all would go on waiting on
- * one that is dead. And where groups are impersonated each needs a line of its own, which the library's requests cannot
- * say and undici's HTTP/2 would join.
- */
-function overHttp1(base: Dispatcher, impersonate: Impersonation | undefined): Dispatcher {
-  const added = impersonate === undefined ? {} : impersonationHeaders(impersonate)
-  return base.compose((dispatch) => (options, handler) => {
-    const headers = { ...(options.headers as Record<string, string>), ...added }
-    return dispatch({ ...options, headers, allowH2: false } as typeof options, handler)
-  })
 }

@@ -32,6 +32,7 @@ class HttpRegistryPusher implements RegistryPusher {
     let reached = 0
     let misses = 0
     let began = 0
+    let displaced: number | undefined
     for (let attempt = 0; ; attempt++) {
       try {
         if (await this.#has(repository, source)) return attempt === 0 ? 'there' : 'pushed'
@@ -44,13 +45,15 @@ class HttpRegistryPusher implements RegistryPusher {
         if (offset > reached) misses = 0
         reached = offset
         progress.sent(offset)
-        await this.#send(session, source, offset, progress)
+        await this.#send(session, source, { offset, resumed: attempt !== began }, progress)
         return 'pushed'
       } catch (error) {
         if (this.#closed || !isPassing(error) || ++misses > fruitless) throw error
-        // The session is gone with whatever kept it, or no longer where it was.
-        if (error instanceof RegistryFailed && (error.status === 404 || error.status === 416))
-          session = undefined
+        const status = error instanceof RegistryFailed ? error.status : undefined
+        // Gone with whatever kept it, or twice not where it says that it is.
+        if (status === 404 || (status === 416 && displaced === reached)) session = undefined
+        // The request that was cut was still being received when the registry said how far it was.
+        displaced = status === 416 ? reached : undefined
         progress.interrupted(error as Error)
         await sleep(pause * misses)
       }
@@ -102,19 +105,23 @@ class HttpRegistryPusher implements RegistryPusher {
     const answer = await this.#http.ask('GET', session)
     this.#http.expect(answer, 204)
     const [, last] = /^(?:bytes=)?0-(\d+)$/.exec(header(answer, 'range') ?? '') ?? []
-    // `0-0` is what registries say of one byte, and of none.
-    if (last === '0') throw this.#http.failed('what it has of an upload cannot be told', 416)
-    return last === undefined ? 0 : Number(last) + 1
+    // `0-0` is what registries say of one byte, and of none; a wrong guess is refused, with nothing lost.
+    return last === undefined || last === '0' ? 0 : Number(last) + 1
   }
 
   /** All that is missing, in the request that closes the session. */
-  async #send(session: string, source: BlobSource, offset: number, progress: BlobProgress): Promise<void> {
+  async #send(
+    session: string,
+    source: BlobSource,
+    { offset, resumed }: { readonly offset: number; readonly resumed: boolean },
+    progress: BlobProgress,
+  ): Promise<void> {
     const left = source.size - offset
     const path = `${session}${session.includes('?') ? '&' : '?'}digest=${encodeURIComponent(source.digest)}`
     const headers: Record<string, string> = {
       'content-type': 'application/octet-stream',
       'content-length': String(left),
-      ...(offset > 0 && left > 0 ? { 'content-range': `${offset}-${source.size - 1}` } : {}),
+      ...(resumed && left > 0 ? { 'content-range': `${offset}-${source.size - 1}` } : {}),
     }
     const body = left === 0 ? null : Readable.from(counted(source, offset, progress), { objectMode: false })
     this.#http.expect(await this.#http.ask('PUT', path, headers, undefined, body), 201)

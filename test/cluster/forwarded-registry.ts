@@ -83,6 +83,17 @@ export class ForwardedRegistry {
     await this.#kubectl('delete', 'pod', name, '--force', '--grace-period=0')
   }
 
+  get caFile(): string {
+    return join(this.#folder, 'data', 'tls', 'ca.crt')
+  }
+
+  /** Lets a user see what there is, and open no forwards. */
+  async permitReading(user: string): Promise<void> {
+    await this.#bind(user, this.namespace, [
+      { apiGroups: [''], resources: ['pods', 'services', 'configmaps'], verbs: ['get', 'list'] },
+    ])
+  }
+
   /** Lets a user open forwards, and do with a namespace's repositories what the verbs say. */
   async permit(user: string, namespace: string, verbs: readonly string[]): Promise<void> {
     const client = [

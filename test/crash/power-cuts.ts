@@ -19,7 +19,8 @@ export async function powerCuts(options: PowerCutOptions): Promise<CampaignResul
   try {
     return await runCampaign({
       seed: options.seed ?? 3,
-      lanes: 6,
+      // The files that other lanes flush would take a folder that was not along in ext4's journal.
+      lanes: without === 'folder-flush' ? 1 : 6,
       upTo: 1200,
       rounds: options.rounds,
       readEverything: true,

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { ClusterFault } from '../cluster/cluster-fault.ts'
 import type { ClusterObjects, KubeChange, KubeObject, KubeSelection } from '../cluster/cluster-objects.ts'
 import { names } from '../cluster/layout.ts'
 import { nodeSettingsSchema, type NodeSettings } from '../cluster/node-settings.ts'
@@ -6,6 +7,9 @@ import type { NodeProblem } from '../cluster/node-report.ts'
 import type { Log } from '../log.ts'
 import type { MachineOptions } from '../trust/node-trust.ts'
 import { certificatesIn } from './bundle.ts'
+
+/** Milliseconds. */
+const refusalLife = 120_000
 
 export interface NodeOrders {
   readonly settings: NodeSettings
@@ -39,12 +43,27 @@ export class ClusterView {
   orders: NodeOrders | undefined
   node: NodeView | undefined
   /** Why the newest orders are not followed. */
-  problem: NodeProblem | undefined
+  #problem: NodeProblem | undefined
+  readonly #refusals = new Map<string, { readonly time: number; readonly message: string }>()
   #slicesOf = ''
   #slicesEnd = new AbortController()
 
   constructor(options: ClusterViewOptions) {
     this.#options = options
+  }
+
+  get problems(): readonly NodeProblem[] {
+    const { namespace } = this.#options
+    const refused = [...this.#refusals]
+      // Asked again every half minute at least: what is not refused any more is not repeated.
+      .filter(([, { time }]) => performance.now() - time < refusalLife)
+      .map(([kind, { message }]) => ({
+        code: 'WATCH_REFUSED',
+        message: `the API server does not tell the agent of ${kind}: ${message}`,
+        hint: `trow install gives service account ${names.agent} of namespace ${namespace} its rights again.`,
+        fatal: false,
+      }))
+    return [...(this.#problem === undefined ? [] : [this.#problem]), ...refused]
   }
 
   /** Until the signal ends it. */
@@ -77,6 +96,7 @@ export class ClusterView {
     const onChange = (change: KubeChange): void => {
       if (away) log.info(`the API server tells of ${selection.kind} again`)
       away = false
+      this.#refusals.delete(selection.kind)
       if (change.kind === 'synced') synced = true
       else if (change.kind === 'present') known.set(change.object.metadata.name, change.object)
       else known.delete(change.object.metadata.name)
@@ -85,16 +105,18 @@ export class ClusterView {
     const onFault = (fault: Error): void => {
       if (!away) log.warn(`no news of ${selection.kind}; what is known stays`, { error: fault.message })
       away = true
+      if (!(fault instanceof ClusterFault) || !['forbidden', 'unauthorized'].includes(fault.kind)) return
+      this.#refusals.set(selection.kind, { time: performance.now(), message: fault.message })
     }
     await objects.watch(selection, { onChange, onFault }, signal)
   }
 
   #takeOrders(object: KubeObject | undefined, signal: AbortSignal): void {
     const { namespace, onChange } = this.#options
-    const before = JSON.stringify([this.orders, this.problem])
+    const before = JSON.stringify([this.orders, this.#problem])
     const where = `kubectl -n ${namespace} get configmap ${names.agent} -o yaml shows it; trow install writes it anew.`
     const wrong = (code: string, message: string): void => {
-      this.problem = { code, message, hint: where, fatal: this.orders === undefined }
+      this.#problem = { code, message, hint: where, fatal: this.orders === undefined }
     }
     if (object === undefined)
       wrong('SETTINGS_MISSING', `there is no ConfigMap ${names.agent} in namespace ${namespace}`)
@@ -103,12 +125,12 @@ export class ClusterView {
       if (typeof read === 'string')
         wrong('SETTINGS_INVALID', `ConfigMap ${names.agent} is not followed: ${read}`)
       else {
-        this.problem = undefined
+        this.#problem = undefined
         if (JSON.stringify(read) !== JSON.stringify(this.orders)) this.orders = read
         this.#followSlices(read.settings.registry, signal)
       }
     }
-    if (JSON.stringify([this.orders, this.problem]) !== before) onChange()
+    if (JSON.stringify([this.orders, this.#problem]) !== before) onChange()
   }
 
   #takeNode(object: KubeObject | undefined): void {

@@ -16,6 +16,4 @@ export interface Machine {
     hosts: readonly string[],
     means: { readonly dryRun: boolean },
   ): Promise<readonly TrustChange[]>
-  /** Hosts for which files of trow's stand on the machine. */
-  trusted(options: MachineOptions, facts: NodeFacts): Promise<readonly string[]>
 }

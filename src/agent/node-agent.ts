@@ -6,6 +6,7 @@ import { MachineFiles } from '../trust/machine-files.ts'
 import { Alarm } from './alarm.ts'
 import { usualPace, type AgentPace } from './agent-pace.ts'
 import { CanaryKeeper } from './canary-keeper.ts'
+import { canaryImage, surroundingsOf } from './canary-orders.ts'
 import { ClusterView, type NodeOrders } from './cluster-view.ts'
 import { EndpointPool } from './endpoint-pool.ts'
 import { IssuedCertificate } from './issued-certificate.ts'
@@ -54,6 +55,7 @@ export class NodeAgent {
   readonly #reporter: NodeReporter
   #state: TrustState | undefined
   #followed: NodeOrders | undefined
+  #recalled = false
   #changed = true
   #assertedAt = 0
   #turnedAt = performance.now()
@@ -112,10 +114,16 @@ export class NodeAgent {
 
   /** Until the signal ends it; then open connections come to their end. */
   async run(signal: AbortSignal): Promise<void> {
-    const watching = this.#view.run(signal)
-    const reporting = this.#reporter.run(signal)
-    const working = this.#work(signal)
-    await Promise.all([watching, reporting, working])
+    // A part that fails takes the others along: the process ends, and its supervisor starts it again.
+    const failed = new AbortController()
+    const ended = AbortSignal.any([signal, failed.signal])
+    const parts = [this.#view.run(ended), this.#reporter.run(ended), this.#work(ended)]
+    try {
+      await Promise.all(parts)
+    } finally {
+      failed.abort()
+      await Promise.allSettled(parts)
+    }
   }
 
   async #work(signal: AbortSignal): Promise<void> {
@@ -179,6 +187,7 @@ export class NodeAgent {
   async #assert(orders: NodeOrders | undefined): Promise<void> {
     const { node } = this.#view
     this.#reporter.setOwner(node?.uid)
+    await this.#recall()
     const state = await this.#trust.keep(orders, {
       machine: node?.machine,
       address: node?.address,
@@ -189,6 +198,17 @@ export class NodeAgent {
     this.#state = state
     this.#followed = orders
     this.#report()
+  }
+
+  /** What the agent before this one has written for. Its report is not written over before it was read. */
+  async #recall(): Promise<void> {
+    if (this.#recalled) return
+    try {
+      this.#trust.remember((await this.#reporter.last())?.hosts ?? [])
+      this.#recalled = true
+    } catch (error) {
+      this.#options.log.debug('the last report cannot be read', { error: (error as Error).message })
+    }
   }
 
   /** The files are gone: so are the proxy that they named, and the image that was pulled by them. */
@@ -205,15 +225,7 @@ export class NodeAgent {
     const image = orders && canaryImage(orders)
     if (orders === undefined || facts?.socket === undefined || image === undefined) return
     const { node, hostRoot } = this.#options
-    const [host = ''] = orders.settings.hosts
-    const where = {
-      node,
-      namespace: orders.settings.registry.namespace,
-      host,
-      folder: facts.folder,
-      identity: this.#state?.identity?.kind ?? 'none',
-      runtime: facts.runtime.name === 'cri-o' ? 'crio' : facts.runtime.name,
-    } as const
+    const where = surroundingsOf(node, orders, facts, this.#state?.identity?.kind ?? 'none')
     const socket = await new MachineFiles(hostRoot).locate(facts.socket)
     const pulled = await this.#canary.keep({ socket, image, written: this.#state?.written, where })
     if (!pulled) return
@@ -264,23 +276,18 @@ export class NodeAgent {
   #report(): void {
     if (this.#state === undefined) return
     const { node, version } = this.#options
-    const ofOrders = this.#view.problem
     this.#reporter.report(
       reportOf({
         node,
         agent: version,
         orders: this.#view.orders,
         state: this.#state,
+        hosts: this.#trust.hosts,
         proxy: this.#proxy,
         pool: this.#pool,
         canary: this.#canary,
-        problems: [...(ofOrders === undefined ? [] : [ofOrders]), ...this.#problems.values()],
+        problems: [...this.#view.problems, ...this.#problems.values()],
       }),
     )
   }
-}
-
-/** Undefined: none was pushed yet. */
-function canaryImage({ settings: { hosts, canary } }: NodeOrders): string | undefined {
-  return canary === undefined ? undefined : `${hosts[0]}/${canary}`
 }

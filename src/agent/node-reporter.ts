@@ -1,6 +1,6 @@
 import type { ClusterObjects } from '../cluster/cluster-objects.ts'
 import { labels, names } from '../cluster/layout.ts'
-import type { NodeReport } from '../cluster/node-report.ts'
+import { nodeReportSchema, type NodeReport } from '../cluster/node-report.ts'
 import type { Log } from '../log.ts'
 import { Alarm } from './alarm.ts'
 
@@ -34,6 +34,18 @@ export class NodeReporter {
   report(findings: Findings): void {
     this.#findings = findings
     if (this.#isNews()) this.#alarm.ring()
+  }
+
+  /** What the agent before this one found; undefined where there was none. Rejects with ClusterFault. */
+  async last(): Promise<NodeReport | undefined> {
+    const { objects, namespace, node } = this.#options
+    const reference = { apiVersion: 'v1', kind: 'ConfigMap', name: names.report(node), namespace }
+    const { data } = ((await objects.get(reference)) ?? {}) as { data?: Readonly<Record<string, string>> }
+    try {
+      return nodeReportSchema.parse(JSON.parse(data?.['report.json'] ?? ''))
+    } catch {
+      return undefined
+    }
   }
 
   /** Of the Node object: the report goes with it. */

@@ -13,6 +13,7 @@ export function reportOf(parts: {
   readonly agent: string
   readonly orders: NodeOrders | undefined
   readonly state: TrustState
+  readonly hosts: readonly string[]
   readonly proxy: ProxyKeeper
   readonly pool: EndpointPool
   readonly canary: CanaryKeeper
@@ -38,6 +39,7 @@ export function reportOf(parts: {
     distribution: facts.distribution,
     runtime: canary.runtime ?? facts.runtime,
     ...(facts.folder === undefined ? {} : { folder: facts.folder }),
+    ...(parts.hosts.length === 0 ? {} : { hosts: [...parts.hosts] }),
     generation: {
       ...(written === undefined ? {} : { written }),
       ...(canary.effective === undefined ? {} : { effective: canary.effective }),

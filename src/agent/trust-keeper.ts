@@ -41,9 +41,20 @@ interface Surroundings {
 /** Looks at the node and puts right what differs from the orders; every write is src/trust's, but for our certificate. */
 export class TrustKeeper {
   readonly #options: TrustKeeperOptions
+  #hosts = new Set<string>()
 
   constructor(options: TrustKeeperOptions) {
     this.#options = options
+  }
+
+  /** For which something of this installation's may stand on the node; what others wrote there is theirs. */
+  get hosts(): readonly string[] {
+    return [...this.#hosts].sort()
+  }
+
+  /** What an agent before this one has written for. */
+  remember(hosts: readonly string[]): void {
+    for (const host of hosts) this.#hosts.add(host)
   }
 
   /** Without orders it only looks. Rejects only for bugs. */
@@ -91,8 +102,9 @@ export class TrustKeeper {
     const changes: TrustChange[] = []
     let written: number | undefined
     try {
-      const old = (await machine.trusted(options, facts)).filter((host) => !hosts.includes(host))
+      const old = [...this.#hosts].filter((host) => !hosts.includes(host))
       if (old.length > 0) changes.push(...(await machine.untrust(options, facts, old, { dryRun: false })))
+      this.#hosts = new Set(hosts)
       const means = { restartRuntime, editHosts: settings.editHosts }
       changes.push(...(await machine.trust(options, facts, trust, means)))
       written = settings.generation
@@ -138,12 +150,13 @@ export class TrustKeeper {
   ): Promise<Pick<TrustState, 'changed' | 'undone' | 'problems'>> {
     const { machine, issued, turn } = this.#options
     try {
-      const hosts = [...new Set([...spellings(settings.hosts), ...(await machine.trusted(options, facts))])]
+      const hosts = [...new Set([...spellings(settings.hosts), ...this.#hosts])]
       const changes = await machine.untrust(options, facts, hosts, { dryRun: false })
       this.#tell(changes)
       const removed = await issued.remove()
       const left = await machine.untrust(options, facts, hosts, { dryRun: true })
       await turn.pass().catch(() => undefined)
+      if (left.length === 0) this.#hosts.clear()
       const problems = left.map(({ path }) => ({
         code: 'UNDO_INCOMPLETE',
         message: `${path} is still there`,

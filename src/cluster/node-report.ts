@@ -29,6 +29,8 @@ export const nodeReportSchema = z.object({
   runtime: z.object({ name: z.string(), version: z.string() }),
   /** The folder that hosts.toml stands in, as the node names it. */
   folder: z.string().optional(),
+  /** As image references spell them: those that the agent has written for, so that the next one can take them back. */
+  hosts: z.array(z.string()).optional(),
   generation: z.object({
     /** Of the bundle that stands on the node. */
     written: z.number().int().optional(),

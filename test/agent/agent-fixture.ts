@@ -10,7 +10,6 @@ import { nodeReportSchema } from '../../src/cluster/node-report.ts'
 import type { NodeSettings } from '../../src/cluster/node-settings.ts'
 import { inspectMachine } from '../../src/trust/inspect-machine.ts'
 import { trustMachine } from '../../src/trust/trust-machine.ts'
-import { trustedHosts } from '../../src/trust/trusted-hosts.ts'
 import { untrustMachine } from '../../src/trust/untrust-machine.ts'
 import { eventually } from '../cluster/program.ts'
 import { MachineTree, type Tree } from '../trust/machine-tree.ts'
@@ -75,7 +74,6 @@ export class AgentNode {
         trust: async (machine, ...rest) =>
           trustMachine({ ...machine, restart: async (unit) => this.#restart(unit) }, ...rest),
         untrust: untrustMachine,
-        trusted: trustedHosts,
       },
       certify: async () => Promise.reject(new Error('nobody certifies here')),
       crypto: crypto as Crypto,

@@ -43,6 +43,12 @@ export class FakeObjects implements ClusterObjects {
     for (const { onFault } of this.#watchers) onFault?.(new ClusterFault('unreachable', 'taken away'))
   }
 
+  /** One kind is not for the agents. */
+  forbid(kind: string): void {
+    for (const { selection, onFault } of this.#watchers)
+      if (selection.kind === kind) onFault?.(new ClusterFault('forbidden', `${kind} is forbidden`))
+  }
+
   peek(reference: KubeReference): KubeObject | undefined {
     return this.#objects.get(keyOf(reference))
   }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { existsSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, before, beforeEach, suite, test } from 'node:test'
@@ -90,6 +90,24 @@ suite('agent', () => {
     assert.equal(existsSync(join(node.tree.root, hostsFile)), false)
   })
 
+  test('a host that was given up while no agent ran goes too, and files of another installation stay', async () => {
+    say()
+    const node = await make(objects)
+    node.start()
+    await node.reported(({ phase }) => phase === 'ready')
+    await node.stop()
+    const other = '/etc/containerd/certs.d/other.test/hosts.toml'
+    mkdirSync(join(node.tree.root, other, '..'))
+    node.tree.write(other, node.tree.read(hostsFile))
+    say({ hosts: ['registry.example.com'], generation: 2 })
+    node.start()
+    await node.reported(({ generation }) => generation.effective === 2)
+    assert.equal(existsSync(join(node.tree.root, hostsFile)), false)
+    say({ hosts: ['registry.example.com'], mode: 'undo' })
+    await node.reported(({ phase }) => phase === 'undone')
+    assert.equal(existsSync(join(node.tree.root, other)), true)
+  })
+
   test('a hosts.toml of somebody else stays, and is named', async () => {
     say()
     const node = await make(objects, { [hostsFile]: 'server = "https://elsewhere.test"\n' })
@@ -141,6 +159,18 @@ suite('agent', () => {
     assert.equal(node.report().time, time)
     objects.away = false
     await node.reported(({ problems }) => problems.some(({ code }) => code === 'PULL_REFUSED_CONNECTION'))
+  })
+
+  test('a kind that the agent may not watch is a problem, and the node goes on', async () => {
+    say()
+    const node = await make(objects)
+    node.start({ pace: { heartbeat: 50 } })
+    await node.reported(({ phase }) => phase === 'ready')
+    objects.forbid('EndpointSlice')
+    const { phase, problems } = await node.reported((report) => report.problems.length > 0)
+    assert.equal(phase, 'ready')
+    assert.equal(problems[0]?.code, 'WATCH_REFUSED')
+    assert.match(problems[0].message, /EndpointSlice is forbidden/)
   })
 
   test("client = goes when the kubelet's certificate does, and comes back with it", async () => {

@@ -27,7 +27,11 @@ export const imageHost = 'trow.agent-test.svc'
 
 /** `trow trust-node --watch` in a node's network and mounts. */
 export interface AgentProcess {
+  /** Milliseconds since the epoch. */
+  readonly started: number
   output(): string
+  /** `VmRSS:   80000 kB`. */
+  memory(): string
   kill(): Promise<void>
   stop(): Promise<number | null>
 }
@@ -202,7 +206,7 @@ export class AgentFixture {
   }
 }
 
-/** Every path below the node's own folders for registries, with what it is. */
+/** Every path below the node's own folders for registries, with what it is; what other suites' agents keep is theirs. */
 export function treeOf(node: ClusterNode): Readonly<Record<string, string>> {
   const found: Record<string, string> = {}
   for (const root of [node.outside('/etc/containerd'), '/var/lib/trow']) {
@@ -227,8 +231,11 @@ function startProcess(command: string, args: readonly string[]): AgentProcess {
     await exited
     return child.exitCode
   }
+  const { pid } = child
   return {
+    started: Date.now(),
     output: () => output,
+    memory: () => /VmRSS.*/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[0] ?? '',
     kill: async () => void (await end('SIGKILL')),
     stop: () => end('SIGTERM'),
   }

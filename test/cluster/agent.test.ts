@@ -49,14 +49,14 @@ suite('the agent of a node', { skip: clusterProblem() }, () => {
   })
 
   test('containerd of both nodes pulls by what the agents write, as their kubelets', async (context) => {
-    const started = Date.now()
     await fixture.tell()
-    await fixture.startAgent(nodes[0])
-    second = await fixture.startAgent(nodes[1])
+    const agents = [await fixture.startAgent(nodes[0]), (second = await fixture.startAgent(nodes[1]))]
     for (const node of nodes) {
       const report = await fixture.reported(node, ({ phase }) => phase === 'ready')
+      const agent = agents[node.index - 1]
+      const passed = Date.parse(report.canary?.time ?? '') - (agent?.started ?? 0)
       context.diagnostic(
-        `${node.name} ready after ${Date.now() - started} ms, pulled in ${report.canary?.milliseconds} ms`,
+        `${node.name}: canary begun ${passed} ms after the start, pulled in ${report.canary?.milliseconds} ms; ${agent?.memory()}`,
       )
       assert.deepEqual(report.generation, { written: 1, effective: 1 })
       assert.equal(report.class, 'direct')

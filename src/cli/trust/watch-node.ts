@@ -5,7 +5,6 @@ import { CredentialSource } from '../../cluster/credential-source.ts'
 import type { KubeContext } from '../../cluster/kube-context.ts'
 import { inspectMachine } from '../../trust/inspect-machine.ts'
 import { trustMachine } from '../../trust/trust-machine.ts'
-import { trustedHosts } from '../../trust/trusted-hosts.ts'
 import { untrustMachine } from '../../trust/untrust-machine.ts'
 import { contextOf, layoutFrom } from '../cluster/cluster-options.ts'
 import { createLogger } from '../logger.ts'
@@ -18,7 +17,6 @@ const machine = {
   inspect: inspectMachine,
   trust: trustMachine,
   untrust: untrustMachine,
-  trusted: trustedHosts,
 }
 
 /** `trow trust-node --watch`: the node's agent, until it is told to stop. Returns the exit code. */

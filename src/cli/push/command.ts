@@ -9,7 +9,6 @@ import { humanSize } from '../quantities.ts'
 import { addConnectOptions, namedOrigin, registryOptions, type ConnectOptions } from '../registry/target.ts'
 import { stopSignal } from '../stop-signal.ts'
 import type { Terminal } from '../streams.ts'
-import { thisMachine } from '../trust/trust-docker.ts'
 import { openImage } from './image-source.ts'
 import { pushImage } from './push-image.ts'
 import { PushProgress } from './push-progress.ts'
@@ -104,8 +103,7 @@ async function push(
   const hosts = [host, `${host}:443`]
   // A name that cannot be is known before anything is read.
   if (name !== undefined) targetName(name, undefined, { namespace, hosts })
-  const machine = thisMachine(terminal)
-  const local = await openImage(image, { cwd: terminal.cwd, machine, engine, say, signal })
+  const local = await openImage(image, { terminal, engine, say, signal })
   // Loaded here, not with every command: `trow serve` is to start fast.
   const { connectPusher } = await import('../../upstream/http-registry-pusher.ts')
   const pusher = connectPusher(destination.registry)

@@ -4,6 +4,7 @@ import { engineKinds } from '../../trust/docker/engine.ts'
 import { exitCode, UserError } from '../../user-error.ts'
 import { withCluster, type OpenCluster } from '../cluster/cluster-options.ts'
 import { bindingCommand, publishedRegistry, registryRoad } from '../cluster/registry-road.ts'
+import { keepMemoryFlat } from '../flat-memory.ts'
 import type { CommandContext } from '../program.ts'
 import { humanSize } from '../quantities.ts'
 import { addConnectOptions, namedOrigin, registryOptions, type ConnectOptions } from '../registry/target.ts'
@@ -62,6 +63,7 @@ export function pushCommand({ terminal, finish }: CommandContext): Command {
     }
   }
   return command.action(async (image: string, name: string | undefined, options: PushOptions) => {
+    keepMemoryFlat()
     const origin = namedOrigin(options, terminal)
     if (origin !== undefined) {
       const registry = await registryOptions(origin, options, terminal)

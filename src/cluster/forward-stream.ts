@@ -25,7 +25,7 @@ export class ForwardStream extends Duplex {
   readonly #beat: NodeJS.Timeout
 
   constructor(socket: WebSocket) {
-    super({ readableHighWaterMark: 1024 * 1024, writableHighWaterMark: 1024 * 1024, allowHalfOpen: false })
+    super({ readableHighWaterMark: 256 * 1024, writableHighWaterMark: 256 * 1024, allowHalfOpen: false })
     this.#socket = socket
     socket.on('message', (data: Buffer) => this.#take(data))
     socket.on('pong', () => (this.#alive = true))

@@ -3,6 +3,7 @@ import { ports } from '../../cluster/layout.ts'
 import { exitCode, UserError } from '../../user-error.ts'
 import { addClusterOptions, withCluster, type ClusterOptions } from '../cluster/cluster-options.ts'
 import { dialerOf, dialRegistry, publishedRegistry } from '../cluster/registry-road.ts'
+import { keepMemoryFlat } from '../flat-memory.ts'
 import type { CommandContext } from '../program.ts'
 import { stopSignal } from '../stop-signal.ts'
 import { listenAndForward } from './local-listener.ts'
@@ -25,6 +26,7 @@ export function connectCommand({ terminal, finish }: CommandContext): Command {
       '127.0.0.1',
     )
   return addClusterOptions(command).action(async (options: ConnectOptions) => {
+    keepMemoryFlat()
     const port = parsePort(options.port)
     const { signal, stop } = stopSignal(terminal)
     try {

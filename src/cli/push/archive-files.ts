@@ -13,7 +13,7 @@ export interface ArchiveFiles {
   open(name: string, offset: number): AsyncIterable<Uint8Array>
 }
 
-const chunk = 256 * 1024
+const chunk = 64 * 1024
 /** Bytes of the largest file that is read into memory: a manifest, an index, a config. */
 const largest = 16 * 1024 * 1024
 

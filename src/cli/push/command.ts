@@ -4,12 +4,12 @@ import { engineKinds } from '../../trust/docker/engine.ts'
 import { exitCode, UserError } from '../../user-error.ts'
 import { withCluster, type OpenCluster } from '../cluster/cluster-options.ts'
 import { bindingCommand, publishedRegistry, registryRoad } from '../cluster/registry-road.ts'
+import { keepMemoryFlat } from '../flat-memory.ts'
 import type { CommandContext } from '../program.ts'
 import { humanSize } from '../quantities.ts'
 import { addConnectOptions, namedOrigin, registryOptions, type ConnectOptions } from '../registry/target.ts'
 import { stopSignal } from '../stop-signal.ts'
 import type { Terminal } from '../streams.ts'
-import { thisMachine } from '../trust/trust-docker.ts'
 import { openImage } from './image-source.ts'
 import { pushImage } from './push-image.ts'
 import { PushProgress } from './push-progress.ts'
@@ -63,6 +63,7 @@ export function pushCommand({ terminal, finish }: CommandContext): Command {
     }
   }
   return command.action(async (image: string, name: string | undefined, options: PushOptions) => {
+    keepMemoryFlat()
     const origin = namedOrigin(options, terminal)
     if (origin !== undefined) {
       const registry = await registryOptions(origin, options, terminal)
@@ -104,8 +105,7 @@ async function push(
   const hosts = [host, `${host}:443`]
   // A name that cannot be is known before anything is read.
   if (name !== undefined) targetName(name, undefined, { namespace, hosts })
-  const machine = thisMachine(terminal)
-  const local = await openImage(image, { cwd: terminal.cwd, machine, engine, say, signal })
+  const local = await openImage(image, { terminal, engine, say, signal })
   // Loaded here, not with every command: `trow serve` is to start fast.
   const { connectPusher } = await import('../../upstream/http-registry-pusher.ts')
   const pusher = connectPusher(destination.registry)

@@ -4,12 +4,8 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
-import { engineKinds, titleOf, type EngineKind } from '../../trust/docker/engine.ts'
-import { findEngines } from '../../trust/docker/find-engines.ts'
-import type { DeveloperMachine } from '../../trust/docker/machine.ts'
-import { PodmanImages } from '../../trust/docker/podman-images.ts'
-import { EngineApi } from '../../upstream/engine-api.ts'
-import { exitCode, UserError } from '../../user-error.ts'
+import { UserError } from '../../user-error.ts'
+import type { Terminal } from '../streams.ts'
 import { folderFiles, invalidArchive, tarFiles, type ArchiveFiles } from './archive-files.ts'
 import { readDockerArchive } from './docker-archive.ts'
 import type { LocalImage } from './local-image.ts'
@@ -22,8 +18,7 @@ export interface OpenImage extends LocalImage {
 }
 
 export interface SourceOptions {
-  readonly cwd: string
-  readonly machine: DeveloperMachine
+  readonly terminal: Terminal
   /** `--engine`. */
   readonly engine: string | undefined
   readonly say: (line: string) => void
@@ -38,7 +33,7 @@ export interface SourceOptions {
  * that is cut needs its bytes again. Throws UserError ARCHIVE_INVALID, IMAGE_MISSING, ENGINE_FAILED and those of engines.
  */
 export async function openImage(name: string, options: SourceOptions): Promise<OpenImage> {
-  const path = resolve(options.cwd, name)
+  const path = resolve(options.terminal.cwd, name)
   const isFolder = existsSync(join(path, 'oci-layout'))
   const isFile = !isFolder && existsSync(path) && statSync(path).isFile()
   if (options.engine === undefined && isFolder)
@@ -48,7 +43,10 @@ export async function openImage(name: string, options: SourceOptions): Promise<O
   try {
     const file = join(spool, 'image.tar')
     const fromFile = options.engine === undefined && isFile
-    const tar = fromFile ? await plainTar(path, file, options.signal) : await exportImage(name, file, options)
+    // Loaded here: archives need nothing of engines.
+    const tar = fromFile
+      ? await plainTar(path, file, options.signal)
+      : await (await import('./engine-export.ts')).exportImage(name, file, options)
     return { ...(await read(await archive(tar, path), fromFile ? undefined : name)), close: remove }
   } catch (error) {
     await remove()
@@ -88,49 +86,7 @@ async function plainTar(path: string, spool: string, signal: AbortSignal): Promi
   return spool
 }
 
-async function exportImage(name: string, file: string, options: SourceOptions): Promise<string> {
-  const { chosen } = findEngines(options.machine, engineNamed(options.engine))
-  const title = titleOf(chosen)
-  options.say(`reading ${name} from ${title}`)
-  const api = chosen.endpoint === undefined ? undefined : new EngineApi(chosen.endpoint)
-  try {
-    const outcome =
-      api === undefined
-        ? await new PodmanImages(options.machine).save(name, file)
-        : await api.save(name, file, options.signal)
-    if (outcome === 'saved') return file
-    if (outcome === 'unknown') {
-      throw new UserError('IMAGE_MISSING', `${title} has no image ${name}, and there is no such file`, {
-        hint: 'docker images, or podman images, shows what is there.',
-      })
-    }
-    throw engineFailed(title, outcome.refused)
-  } catch (cause) {
-    if (cause instanceof UserError) throw cause
-    throw spoolFault(cause) ?? engineFailed(title, (cause as Error).message, cause)
-  } finally {
-    await api?.close()
-  }
-}
-
-function engineNamed(name: string | undefined): EngineKind | undefined {
-  if (name === undefined) return undefined
-  const kind = engineKinds.find((each) => each === name)
-  if (kind !== undefined) return kind
-  throw new UserError('ENGINE_MISSING', `"${name}" is no engine`, {
-    hint: `One of ${engineKinds.join(', ')}.`,
-    exitCode: exitCode.usage,
-  })
-}
-
-function engineFailed(title: string, reason: string, cause?: unknown): UserError {
-  return new UserError('ENGINE_FAILED', `${title} did not give the image: ${reason}`, {
-    hint: 'Is it running? An archive of docker save or podman save can be pushed without it.',
-    cause,
-  })
-}
-
-function spoolFault(cause: unknown): UserError | undefined {
+export function spoolFault(cause: unknown): UserError | undefined {
   if ((cause as NodeJS.ErrnoException).code !== 'ENOSPC') return undefined
   return new UserError('FOLDER_NOT_WRITABLE', `${tmpdir()} has no room for the image`, {
     hint: 'TMPDIR names another folder.',

@@ -1,26 +1,7 @@
 import { Chalk } from 'chalk'
 import { Command, CommanderError } from 'commander'
 import { exitCode, UserError } from '../user-error.ts'
-import { accessCommands } from './access/commands.ts'
-import { auditCommand } from './audit/commands.ts'
-import { caCommand } from './ca/commands.ts'
-import { completionCommand } from './completion.ts'
-import { connectCommand } from './connect/command.ts'
-import { imageCommand } from './image/commands.ts'
-import { installCommand } from './install/command.ts'
-import { uninstallCommand } from './install/uninstall-command.ts'
-import { loginCommand, logoutCommand } from './login/command.ts'
-import { maintenanceCommands } from './maintenance/commands.ts'
-import { pushCommand } from './push/command.ts'
-import { inspectCommand } from './registry/inspect.ts'
-import { listCommand } from './registry/list.ts'
-import { removeCommand } from './registry/remove.ts'
-import { serveCommand } from './serve/command.ts'
-import { statusCommand } from './status/command.ts'
 import type { Terminal } from './streams.ts'
-import { trustDockerCommand } from './trust/docker-command.ts'
-import { trustNodeCommand } from './trust/node-command.ts'
-import { versionCommand } from './version.ts'
 
 /** What a command is made with; its action sets the exit code of the run. */
 export interface CommandContext {
@@ -29,8 +10,11 @@ export interface CommandContext {
   finish(code: number): void
 }
 
-/** Builds the whole command tree. */
-export function createProgram(context: CommandContext): Command {
+/** Makes commands; the completion asks for the whole tree. */
+export type CommandMaker = (context: CommandContext, program: () => Command) => readonly Command[]
+
+/** Builds a command tree. */
+function createProgram(context: CommandContext, make: CommandMaker): Command {
   const program = new Command('trow')
     .description('An OCI registry for Kubernetes clusters, and the command line that puts it there')
     .showHelpAfterError('(trow --help lists the commands)')
@@ -40,36 +24,15 @@ export function createProgram(context: CommandContext): Command {
       writeOut: (text) => void context.terminal.stdout.write(text),
       writeErr: (text) => void context.terminal.stderr.write(text.replace(/^error: /, 'trow: ')),
     })
-  const commands = [
-    serveCommand(context),
-    installCommand(context),
-    uninstallCommand(context),
-    statusCommand(context),
-    trustNodeCommand(context),
-    trustDockerCommand(context),
-    connectCommand(context),
-    loginCommand(context),
-    logoutCommand(context),
-    pushCommand(context),
-    listCommand(context),
-    inspectCommand(context),
-    removeCommand(context),
-    caCommand(context),
-    imageCommand(context),
-    auditCommand(context),
-    ...accessCommands(context),
-    ...maintenanceCommands(context),
-    versionCommand(context),
-    completionCommand(context, () => program),
-  ]
-  for (const command of commands) program.addCommand(inherit(command, program))
+  for (const command of make(context, () => program)) program.addCommand(inherit(command, program))
   return program
 }
 
 /** Runs one command line and returns its exit code. Errors are printed, never thrown. */
 export async function run(args: readonly string[], terminal: Terminal): Promise<number> {
   let code = 0
-  const program = createProgram({ terminal, finish: (result) => (code = result) })
+  const make = await makerFor(args[0])
+  const program = createProgram({ terminal, finish: (result) => (code = result) }, make)
   if (args.length === 0) {
     terminal.stderr.write(program.helpInformation())
     return exitCode.usage
@@ -79,6 +42,22 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
     return code
   } catch (error) {
     return report(error, terminal)
+  }
+}
+
+/** Commands that move much, and are to use little memory themselves, come without all the others. */
+async function makerFor(name: string | undefined): Promise<CommandMaker> {
+  switch (name) {
+    case 'push': {
+      const { pushCommand } = await import('./push/command.ts')
+      return (context) => [pushCommand(context)]
+    }
+    case 'connect': {
+      const { connectCommand } = await import('./connect/command.ts')
+      return (context) => [connectCommand(context)]
+    }
+    default:
+      return (await import('./all-commands.ts')).allCommands
   }
 }
 

@@ -15,8 +15,15 @@ export function needTerminal(terminal: Terminal, flag: string): void {
 export async function confirmed(question: string, terminal: Terminal, flag = '--yes'): Promise<boolean> {
   needTerminal(terminal, flag)
   const prompt = createInterface({ input: terminal.stdin, output: terminal.stderr })
+  // Ctrl-C and the end of the input are an answer too; without these the question stays open for ever.
+  const end = new AbortController()
+  prompt.once('SIGINT', () => end.abort()).once('close', () => end.abort())
   try {
-    return /^y(es)?$/i.test((await prompt.question(`${question} [y/N] `)).trim())
+    const answer = await prompt.question(`${question} [y/N] `, { signal: end.signal })
+    return /^y(es)?$/i.test(answer.trim())
+  } catch (error) {
+    if (end.signal.aborted) return false
+    throw error
   } finally {
     prompt.close()
   }

@@ -38,6 +38,8 @@ const kinds: readonly { readonly apiVersion: string; readonly kind: string; read
   { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRoleBinding', scoped: false },
   { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', scoped: false },
   { apiVersion: 'v1', kind: 'ServiceAccount', scoped: true },
+  { apiVersion: 'v1', kind: 'ResourceQuota', scoped: true },
+  { apiVersion: 'batch/v1', kind: 'Job', scoped: true },
   { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', scoped: true },
 ]
 const claims = { apiVersion: 'v1', kind: 'PersistentVolumeClaim', scoped: true }

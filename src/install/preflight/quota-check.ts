@@ -25,7 +25,7 @@ export async function quotaCheck(
   if (running !== undefined) return passed('quota', description)
   const needs: Record<string, string> = {
     pods: '1',
-    'requests.cpu': '100m',
+    'requests.cpu': '250m',
     'requests.memory': '256Mi',
     ...(storage.kind === 'ephemeral'
       ? {}

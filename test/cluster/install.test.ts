@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,22 +8,16 @@ import { openCluster } from '../../src/cli/cluster/cluster-options.ts'
 import { pushCanary } from '../../src/cli/install/push-canary.ts'
 import { readArchive } from './archive.ts'
 import { Cluster } from './cluster.ts'
+import { runInCluster, type CommandResult } from './command-line.ts'
 import { busyboxImage, writeImageArchive } from './image.ts'
 import { clusterProblem } from './requirements.ts'
 import { importTrowImage } from './trow-image.ts'
 import { imageProblem } from '../support/trow-image.ts'
 
-const root = new URL('../..', import.meta.url).pathname
 const kinds = [
   'namespace,serviceaccount,service,configmap,secret,statefulset,daemonset,poddisruptionbudget,networkpolicy',
   'role,rolebinding,clusterrole,clusterrolebinding,persistentvolume,persistentvolumeclaim,resourcequota',
 ].join()
-
-interface Result {
-  readonly code: number | null
-  readonly stdout: string
-  readonly stderr: string
-}
 
 /** From an empty cluster to a pod on every node; the figures are diagnostics of the tests. */
 suite('trow install', { skip: clusterProblem() || (await imageProblem()) }, () => {
@@ -51,18 +44,8 @@ suite('trow install', { skip: clusterProblem() || (await imageProblem()) }, () =
     await cluster.close()
   })
 
-  /** As a person runs it, who is not on a terminal. */
-  async function trow(...args: readonly string[]): Promise<Result> {
-    const child = spawn(process.execPath, [`${root}bin/trow.js`, ...args, '--kubeconfig', kubeconfig], {
-      env: { PATH: process.env['PATH'], HOME: folder },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    let [stdout, stderr] = ['', '']
-    child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
-    const code = await new Promise<number | null>((resolve) => child.once('close', resolve))
-    return { code, stdout, stderr }
-  }
+  const trow = (...args: readonly string[]): Promise<CommandResult> =>
+    runInCluster([...args, '--kubeconfig', kubeconfig], folder)
 
   async function versions(): Promise<Record<string, string>> {
     const selector = 'app.kubernetes.io/part-of=trow,!trow.io/report'

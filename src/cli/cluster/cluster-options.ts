@@ -91,7 +91,8 @@ export async function withCluster<T>(
   }
 }
 
-function timeoutOf({ requestTimeout }: ClusterOptions): number | undefined {
+/** Milliseconds. Throws UserError DURATION_INVALID. */
+export function timeoutOf({ requestTimeout }: ClusterOptions): number | undefined {
   if (requestTimeout === undefined) return undefined
   const timeout = parseDuration(requestTimeout)
   if (timeout !== undefined && timeout > 0 && timeout < 2 ** 31) return timeout

@@ -6,7 +6,7 @@ import type { KubeContext } from '../../cluster/kube-context.ts'
 import { inspectMachine } from '../../trust/inspect-machine.ts'
 import { trustMachine } from '../../trust/trust-machine.ts'
 import { untrustMachine } from '../../trust/untrust-machine.ts'
-import { contextOf, layoutFrom } from '../cluster/cluster-options.ts'
+import { contextOf, layoutFrom, timeoutOf } from '../cluster/cluster-options.ts'
 import { createLogger } from '../logger.ts'
 import type { Terminal } from '../streams.ts'
 import { trowVersion } from '../version.ts'
@@ -24,6 +24,7 @@ export async function watchNode(options: WatchOptions, terminal: Terminal): Prom
   const node = nodeOf(options, terminal.env)
   const grace = graceOf(options)
   const context = contextOf(options, terminal)
+  const timeout = timeoutOf(options) ?? 10_000
   const nodeNamespace = namespaceOf(options, terminal, context)
   const level = terminal.env['TROW_LOG_LEVEL'] === 'debug' ? 'debug' : 'info'
   const log = createLogger({ format: 'json', level })
@@ -34,7 +35,7 @@ export async function watchNode(options: WatchOptions, terminal: Terminal): Prom
   ])
   const now = (): number => Date.now()
   const credentials = new CredentialSource(context, { env: terminal.env, interactive: false, now })
-  const objects = await connectObjects({ context, credentials, timeout: 10_000, manager: 'trow-node' })
+  const objects = await connectObjects({ context, credentials, timeout, manager: 'trow-node' })
   const agent = new NodeAgent({
     node,
     hostRoot: resolve(terminal.cwd, options.hostRoot),

@@ -1,8 +1,11 @@
 import { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
 
-/** Bytes that may wait in the WebSocket before the writer has to. */
-const mostBuffered = 4 * 1024 * 1024
+/**
+ * Bytes that may wait in the WebSocket before the writer has to. The kernel's buffers come on top; more here only lives long
+ * enough to be collected late.
+ */
+const mostBuffered = 1024 * 1024
 /** Milliseconds between two signs of life that are asked for; without any between two of them the connection is dead. */
 const heartbeat = 30_000
 
@@ -12,7 +15,7 @@ const errorChannel = 1
 /**
  * One TCP connection to a port of a pod, over a WebSocket of its own (`v4.channel.k8s.io`: each message begins with its
  * channel, 0 for data and 1 for errors; the first one of each holds the port). Back-pressure both ways: writers wait
- * while 4 MiB are on their way, and the WebSocket is paused while the reader is slow. The protocol has no half-close:
+ * while 1 MiB is on its way, and the WebSocket is paused while the reader is slow. The protocol has no half-close:
  * the end of the writing side ends the connection.
  */
 export class ForwardStream extends Duplex {

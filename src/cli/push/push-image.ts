@@ -13,7 +13,7 @@ export interface PushResult {
 }
 
 /** Blobs that travel at once. */
-const concurrency = 3
+const concurrency = 2
 
 /** Blobs first, then manifests from the leaves up, the tag last: what is referred to is always there. */
 export async function pushImage(

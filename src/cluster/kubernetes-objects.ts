@@ -93,7 +93,18 @@ class KubernetesObjects implements OpenClusterObjects {
     await watchObjects(source, listeners, signal)
   }
 
-  async apply(object: KubeObject, { dryRun = false, force = false }: ApplyOptions = {}): Promise<KubeObject> {
+  async apply(object: KubeObject, options: ApplyOptions = {}): Promise<KubeObject> {
+    try {
+      return await this.#apply(object, options)
+    } catch (error) {
+      // What we have patched ourselves is recorded as another manager of the same name: an Update beside an Apply.
+      const own = error instanceof ApplyConflict && error.owners.every(({ manager }) => manager === this.#manager)
+      if (!own) throw error
+      return this.#apply(object, { ...options, force: true })
+    }
+  }
+
+  async #apply(object: KubeObject, { dryRun = false, force = false }: ApplyOptions): Promise<KubeObject> {
     const reference: KubeReference = {
       apiVersion: object.apiVersion,
       kind: object.kind,

@@ -85,6 +85,12 @@ suite('objects of a real API server', { skip: clusterProblem() }, () => {
     assert.deepEqual((await objects.apply(ours, { force: true }))['data'], { a: 'ours' })
   })
 
+  test('what was patched by ourselves may be applied again', async () => {
+    await objects.apply(configMap('ours', { a: '1' }))
+    await objects.patch(reference('ours'), { data: { a: '2' } })
+    assert.deepEqual((await objects.apply(configMap('ours', { a: '3' })))['data'], { a: '3' })
+  })
+
   test('lists go over many pages', async () => {
     const namesOf = (found: readonly KubeObject[]) => found.map(({ metadata }) => metadata.name)
     const names = Array.from({ length: 1001 }, (_, index) => `many-${index}`)

@@ -37,8 +37,10 @@ class ForwardedProbe implements RegistryProbe {
   /** PEM of the leaf that is shown now. */
   async leaf(): Promise<string> {
     const socket = await this.#handshake('')
+    // Not known any more once it is closed.
+    const leaf = pemOf(socket)
     socket.destroy()
-    return pemOf(socket)
+    return leaf
   }
 
   async #handshake(bundle: string): Promise<TLSSocket> {

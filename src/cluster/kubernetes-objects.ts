@@ -98,7 +98,8 @@ class KubernetesObjects implements OpenClusterObjects {
       return await this.#apply(object, options)
     } catch (error) {
       // What we have patched ourselves is recorded as another manager of the same name: an Update beside an Apply.
-      const own = error instanceof ApplyConflict && error.owners.every(({ manager }) => manager === this.#manager)
+      const own =
+        error instanceof ApplyConflict && error.owners.every(({ manager }) => manager === this.#manager)
       if (!own) throw error
       return this.#apply(object, { ...options, force: true })
     }

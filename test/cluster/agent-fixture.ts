@@ -213,6 +213,8 @@ export function treeOf(node: ClusterNode): Readonly<Record<string, string>> {
     if (!existsSync(root)) continue
     for (const name of ['.', ...readdirSync(root, { recursive: true, encoding: 'utf8' })]) {
       const at = join(root, name)
+      const [, host = imageHost] = /\/certs\.d\/([^/]+)/.exec(at) ?? []
+      if (!host.startsWith(imageHost)) continue
       const { mode, uid, gid } = lstatSync(at)
       const content = lstatSync(at).isFile() ? readFileSync(at, 'latin1') : ''
       found[at] = `${mode.toString(8)} ${uid}:${gid} ${content}`

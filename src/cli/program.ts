@@ -47,18 +47,15 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
 
 /** Commands that move much, and are to use little memory themselves, come without all the others. */
 async function makerFor(name: string | undefined): Promise<CommandMaker> {
-  switch (name) {
-    case 'push': {
-      const { pushCommand } = await import('./push/command.ts')
-      return (context) => [pushCommand(context)]
-    }
-    case 'connect': {
-      const { connectCommand } = await import('./connect/command.ts')
-      return (context) => [connectCommand(context)]
-    }
-    default:
-      return (await import('./all-commands.ts')).allCommands
+  if (name === 'push') {
+    const { pushCommand } = await import('./push/command.ts')
+    return (context) => [pushCommand(context)]
   }
+  if (name === 'connect') {
+    const { connectCommand } = await import('./connect/command.ts')
+    return (context) => [connectCommand(context)]
+  }
+  return (await import('./all-commands.ts')).allCommands
 }
 
 function inherit(command: Command, program: Command): Command {

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { RepositoryName } from '../oci/repository-name.ts'
 import type { Reference } from '../oci/tag.ts'
 import { UserError } from '../user-error.ts'
-import { RegistryFailed, RegistryHttp, type Answer, type HttpRegistryOptions } from './registry-http.ts'
+import { RegistryHttp, UnexpectedStatus, type Answer, type HttpRegistryOptions } from './registry-http.ts'
 import type { BlobProgress, BlobSource, RegistryPusher } from './registry-pusher.ts'
 
 export function connectPusher(options: HttpRegistryOptions): RegistryPusher {
@@ -49,7 +49,7 @@ class HttpRegistryPusher implements RegistryPusher {
         return 'pushed'
       } catch (error) {
         if (this.#closed || !isPassing(error) || ++misses > fruitless) throw error
-        const status = error instanceof RegistryFailed ? error.status : undefined
+        const status = statusOf(error)
         // Gone with whatever kept it, or twice not where it says that it is.
         if (status === 404 || (status === 416 && displaced === reached)) session = undefined
         // The request that was cut was still being received when the registry said how far it was.
@@ -153,9 +153,13 @@ function isPassing(error: unknown): boolean {
   if (!(error instanceof UserError)) return false
   // The last two are of whoever dials.
   if (['REGISTRY_UNREACHABLE', 'REGISTRY_NOT_READY', 'CLUSTER_UNREACHABLE'].includes(error.code)) return true
-  return (
-    error instanceof RegistryFailed && [404, 408, 416, 429, 500, 502, 503, 504].includes(error.status ?? 0)
-  )
+  return [404, 408, 416, 429, 500, 502, 503, 504].includes(statusOf(error) ?? 0)
+}
+
+/** Of the answer that was not what it should have been. */
+function statusOf(error: unknown): number | undefined {
+  const cause = error instanceof UserError ? error.cause : undefined
+  return cause instanceof UnexpectedStatus ? cause.status : undefined
 }
 
 function header({ headers }: Answer, name: string): string | undefined {

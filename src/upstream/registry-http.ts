@@ -26,17 +26,6 @@ export interface Answer {
 /** Bytes of the largest answer that is taken into memory. */
 export const largest = 64 * 1024 * 1024
 
-/** UserError REGISTRY_FAILED. */
-export class RegistryFailed extends UserError {
-  /** Of the answer. */
-  readonly status: number | undefined
-
-  constructor(message: string, status: number | undefined) {
-    super('REGISTRY_FAILED', message)
-    this.status = status
-  }
-}
-
 /** Requests to one registry, and in words what keeps it from answering. */
 export class RegistryHttp {
   readonly origin: string
@@ -90,8 +79,9 @@ export class RegistryHttp {
     if (!expected.includes(status)) throw this.failed(`it answered ${status}: ${explain(body)}`, status)
   }
 
-  failed(reason: string, status?: number): RegistryFailed {
-    return new RegistryFailed(`${this.origin}: ${reason}`, status)
+  failed(reason: string, status?: number): UserError {
+    const cause = status === undefined ? undefined : new UnexpectedStatus(status)
+    return new UserError('REGISTRY_FAILED', `${this.origin}: ${reason}`, { cause })
   }
 
   /** Ends what is still asked. */
@@ -125,6 +115,17 @@ export class RegistryHttp {
       cause,
       exitCode: exitCode.unreachable,
     })
+  }
+}
+
+/** The cause of a REGISTRY_FAILED that an answer was. */
+export class UnexpectedStatus extends Error {
+  readonly status: number
+
+  constructor(status: number) {
+    super(`it answered ${status}`)
+    this.name = 'UnexpectedStatus'
+    this.status = status
   }
 }
 

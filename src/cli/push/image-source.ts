@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
-import { UserError } from '../../user-error.ts'
 import type { Terminal } from '../streams.ts'
 import { folderFiles, invalidArchive, tarFiles, type ArchiveFiles } from './archive-files.ts'
 import { readDockerArchive } from './docker-archive.ts'
 import type { LocalImage } from './local-image.ts'
 import { readLayout } from './oci-layout.ts'
+import { spoolFault } from './spool-fault.ts'
 import { NoTar } from './tar-index.ts'
 
 export interface OpenImage extends LocalImage {
@@ -84,12 +84,4 @@ async function plainTar(path: string, spool: string, signal: AbortSignal): Promi
     throw spoolFault(cause) ?? invalidArchive(path, (cause as Error).message, cause)
   }
   return spool
-}
-
-export function spoolFault(cause: unknown): UserError | undefined {
-  if ((cause as NodeJS.ErrnoException).code !== 'ENOSPC') return undefined
-  return new UserError('FOLDER_NOT_WRITABLE', `${tmpdir()} has no room for the image`, {
-    hint: 'TMPDIR names another folder.',
-    cause,
-  })
 }

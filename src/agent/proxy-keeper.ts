@@ -39,7 +39,7 @@ export class ProxyKeeper {
       this.problem = {
         code: 'LOOPBACK_PORT_TAKEN',
         message: `127.0.0.1:${port} of node ${this.#node} cannot be listened on: ${code ?? message}`,
-        hint: `On node ${this.#node}: ss -ltnp 'sport = :${port}' names the program. trow install --loopback-port takes another one; pulls go to the Service meanwhile.`,
+        hint: `On node ${this.#node}: ss -ltnp 'sport = :${port}' names the program that must let it go; pulls go to the Service meanwhile.`,
         fatal: false,
       }
     }

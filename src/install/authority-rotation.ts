@@ -18,6 +18,13 @@ export interface RotationParts {
   readonly say: (text: string) => void
 }
 
+interface Wait {
+  /** Milliseconds since the epoch. */
+  readonly deadline: number
+  /** Although some nodes cannot show that they are ready for it. */
+  readonly force: boolean
+}
+
 /** How far a replacement of the CA has come. Each step reads where it is from the cluster: it may be begun again any time. */
 export interface RotationState {
   readonly generation: number
@@ -50,7 +57,7 @@ export class AuthorityRotation {
    * registry signs with the next one. Throws UserError NODES_BEHIND when the deadline (milliseconds since the epoch) comes
    * first: nothing is lost, and a second run goes on.
    */
-  async rotate({ deadline }: { readonly deadline: number }): Promise<void> {
+  async rotate({ deadline, force }: Wait): Promise<void> {
     const { say, now } = this.#parts
     let { signing, next, bundle, generation } = await this.#read()
     if (next === undefined && certificates(bundle).length > 1)
@@ -68,7 +75,7 @@ export class AuthorityRotation {
       await this.#publish(bundle, generation)
       say(`published generation ${generation}: both CAs are trusted`)
     }
-    await this.#acknowledged(generation, deadline)
+    await this.#acknowledged(generation, { deadline, force })
     await this.#patch(this.#secret, {
       data: { ...encode({ 'ca.crt': next.cert, 'ca.key': next.key }), 'next.crt': null, 'next.key': null },
     })
@@ -81,7 +88,7 @@ export class AuthorityRotation {
   }
 
   /** Step 4: only the CA that signs is trusted. Throws UserError ROTATION_TOO_EARLY, NODES_BEHIND. */
-  async finish({ deadline, force }: { readonly deadline: number; readonly force: boolean }): Promise<void> {
+  async finish({ deadline, force }: Wait): Promise<void> {
     const { say, now } = this.#parts
     const { signing, next, bundle, generation, switched } = await this.#read()
     if (next !== undefined)
@@ -102,12 +109,15 @@ export class AuthorityRotation {
         )
       await this.#publish(signing.cert, generation + 1)
       say(`published generation ${generation + 1}: the old CA is not trusted any more`)
-      await this.#acknowledged(generation + 1, deadline)
+      await this.#acknowledged(generation + 1, { deadline, force })
     } else say('nothing to do: one CA is trusted')
   }
 
-  /** Every Ready node has pulled with that generation; those that are not Ready are named and passed over. */
-  async #acknowledged(generation: number, deadline: number): Promise<void> {
+  /**
+   * Every Ready node has pulled with that generation; those that are not Ready are named and passed over. What a platform
+   * writes by its own tools nobody else can see: with `force` such nodes are passed over too.
+   */
+  async #acknowledged(generation: number, { deadline, force }: Wait): Promise<void> {
     const { objects, now, pause, say } = this.#parts
     let told = ''
     for (;;) {
@@ -120,6 +130,8 @@ export class AuthorityRotation {
           .filter(({ time }) => now() - Date.parse(time) <= reportLife)
           .map((report) => [report.node, report.generation.effective ?? 0]),
       )
+      const managed = reports.filter((report) => report.class === 'managed').map(({ node }) => node)
+      if (force) for (const node of managed) fresh.set(node, generation)
       const behind = nodes.filter(
         (node) => isReadyNode(node) && (fresh.get(node.metadata.name) ?? 0) < generation,
       )
@@ -132,7 +144,9 @@ export class AuthorityRotation {
       const waiting = behind.map(({ metadata }) => metadata.name).join(', ')
       if (now() >= deadline)
         throw new UserError('NODES_BEHIND', `not yet with generation ${generation}: ${waiting}`, {
-          hint: 'trow status says why; trow ca rotate --wait goes on from here.',
+          hint: behind.some(({ metadata }) => managed.includes(metadata.name))
+            ? `${managed.join(', ')}: give them what trow ca show prints, by their platform's tools; then --force goes on.`
+            : 'trow status says why; trow ca rotate --wait goes on from here.',
           exitCode: exitCode.timedOut,
         })
       if (waiting !== told) say(`waiting for ${waiting}`)

@@ -82,7 +82,7 @@ suite('the CA is replaced', () => {
   })
 
   test('both are trusted before the next one signs, and the old one goes at the end', async () => {
-    await rotation().rotate({ deadline: soon() })
+    await rotation().rotate({ deadline: soon(), force: false })
     const second = await secret('ca.crt')
     assert.notEqual(second, first.cert)
     assert.deepEqual(await bundle(), [fingerprint(first.cert), fingerprint(second)])
@@ -100,7 +100,7 @@ suite('the CA is replaced', () => {
 
   test('a Ready node that is behind keeps the next one from signing; a second run goes on', async () => {
     following = false
-    await assert.rejects(rotation().rotate({ deadline: soon() }), (error: UserError) => {
+    await assert.rejects(rotation().rotate({ deadline: soon(), force: false }), (error: UserError) => {
       assert.equal(error.code, 'NODES_BEHIND')
       assert.match(error.message, /n1/)
       return error.exitCode === 75
@@ -108,7 +108,7 @@ suite('the CA is replaced', () => {
     assert.equal(await secret('ca.crt'), first.cert)
     const next = await secret('next.crt')
     following = true
-    await rotation().rotate({ deadline: soon() })
+    await rotation().rotate({ deadline: soon(), force: false })
     assert.equal(await secret('ca.crt'), next)
     assert.equal((await bundle()).length, 2)
   })
@@ -117,24 +117,40 @@ suite('the CA is replaced', () => {
     report('n1', 2)
     following = false
     clock += 121_000
-    await assert.rejects(rotation().rotate({ deadline: soon() }), /not yet with generation 2: n1/)
+    await assert.rejects(
+      rotation().rotate({ deadline: soon(), force: false }),
+      /not yet with generation 2: n1/,
+    )
   })
 
   test('a node that is down is named, and not waited for', async () => {
     objects.put(nodeObject('n2', false))
-    await rotation().rotate({ deadline: soon() })
+    await rotation().rotate({ deadline: soon(), force: false })
     assert.ok(said.some((line) => line.includes('not Ready') && line.includes('n2')))
   })
 
+  test('a node whose files its platform writes has to be vouched for by the person', async () => {
+    objects.put(nodeObject('n2'), reportObject('n2', clock, { class: 'managed', generation: {} }))
+    await assert.rejects(rotation().rotate({ deadline: soon(), force: false }), (error: UserError) => {
+      assert.match(error.hint ?? '', /n2: give them what trow ca show prints/)
+      return error.code === 'NODES_BEHIND'
+    })
+    objects.put(reportObject('n2', clock, { class: 'managed', generation: {} }))
+    await rotation().rotate({ deadline: soon(), force: true })
+    assert.equal((await bundle()).length, 2)
+  })
+
   test('one replacement at a time', async () => {
-    await rotation().rotate({ deadline: soon() })
-    await assert.rejects(rotation().rotate({ deadline: soon() }), { code: 'ROTATION_UNFINISHED' })
+    await rotation().rotate({ deadline: soon(), force: false })
+    await assert.rejects(rotation().rotate({ deadline: soon(), force: false }), {
+      code: 'ROTATION_UNFINISHED',
+    })
     assert.equal((await bundle()).length, 2)
   })
 
   test('the old one stays while nodes may hold certificates of it', async () => {
     const issued = { identity: { kind: 'issued' } } as const
-    await rotation().rotate({ deadline: soon() })
+    await rotation().rotate({ deadline: soon(), force: false })
     report('n1', 2, issued)
     following = false
     await assert.rejects(rotation().finish({ deadline: soon(), force: false }), {

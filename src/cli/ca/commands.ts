@@ -49,7 +49,7 @@ function rotateCommand({ terminal }: CommandContext): Command {
     .description('replace the CA: nodes trust both, then the registry signs with the next; restarts nothing')
     .option('--wait', 'until the registry signs with it (without: only what is done at once)')
     .option('--finish', 'later: trust the old one no more')
-    .option('--force', 'with --finish: although nodes may hold certificates of the old one')
+    .option('--force', 'although some nodes cannot show that they are ready for it')
     .option('--timeout <time>', 'how long to wait', '10m')
   return addClusterOptions(command).action(async (options: RotateOptions) => {
     const patience = parseDuration(options.timeout)
@@ -74,10 +74,11 @@ function rotateCommand({ terminal }: CommandContext): Command {
         pause: (time) => sleep(time),
         say: (text) => void terminal.stderr.write(`${text}\n`),
       })
+      const { force = false } = options
       const deadline = Date.now() + (options.wait === true || options.finish === true ? patience : 0)
-      if (options.finish === true) await rotation.finish({ deadline, force: options.force ?? false })
+      if (options.finish === true) await rotation.finish({ deadline, force })
       else {
-        await rotation.rotate({ deadline })
+        await rotation.rotate({ deadline, force })
         terminal.stderr.write('later, trow ca rotate --finish drops the old CA\n')
       }
     })

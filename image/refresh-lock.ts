@@ -2,8 +2,11 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import { findMirror } from '../src/cli/image/image-source.ts'
 import { readDebianIndex } from '../src/image/debian-index.ts'
+import { unxz } from '../src/image/debian-package.ts'
 import { platforms } from '../src/image/platform.ts'
 import { debianPackages } from '../src/image/system-layer.ts'
 import type { SourceLock } from '../src/image/source-lock.ts'
@@ -17,7 +20,10 @@ const packageFile = new URL('../package.json', import.meta.url)
 /** Writes sources.lock.json anew: the newest packages of the mirror, and the Node of the development dependencies. */
 export async function refreshLock(mirrorUrl: string | undefined): Promise<void> {
   const mirror = await findMirror(mirrorUrl)
-  const { version, files } = await readDebianIndex(mirror, codename, debianPackages, verify)
+  const { version, files } = await readDebianIndex(mirror, codename, debianPackages, {
+    verify,
+    unpack: (packed) => text(Readable.from(unxz(packed))),
+  })
   const { devDependencies } = JSON.parse(readFileSync(packageFile, 'utf8')) as {
     devDependencies: { node: string }
   }

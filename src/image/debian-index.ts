@@ -1,14 +1,15 @@
 import { createHash } from 'node:crypto'
-import { buffer } from 'node:stream/consumers'
-import { Readable } from 'node:stream'
 import { UserError } from '../user-error.ts'
 import { downloadFromMirror, type DebianMirror } from './debian-mirror.ts'
-import { unxz } from './debian-package.ts'
 import { compareVersions } from './debian-version.ts'
 import type { DebianFile } from './source-lock.ts'
 
-/** Checks who signed an InRelease file and returns what was signed; rejects when it was not Debian. */
-export type VerifySignature = (inRelease: Buffer) => Promise<string>
+export interface IndexReading {
+  /** Checks who signed an InRelease file and returns what was signed; rejects when it was not Debian. */
+  verify(inRelease: Buffer): Promise<string>
+  /** Of a Packages.xz. */
+  unpack(packed: Buffer): Promise<string>
+}
 
 /** The suite and its security updates, as an installed system has them. */
 const suites = (codename: string) =>
@@ -29,7 +30,7 @@ export async function readDebianIndex(
   mirror: DebianMirror,
   codename: string,
   names: readonly string[],
-  verify: VerifySignature,
+  { verify, unpack }: IndexReading,
 ): Promise<DebianIndex> {
   let version = ''
   const found = { amd64: new Map<string, DebianFile>(), arm64: new Map<string, DebianFile>() }
@@ -45,7 +46,7 @@ export async function readDebianIndex(
         throw invalid(
           `${suite}/${path} is not what its InRelease names: the mirror may be just being updated`,
         )
-      const text = (await buffer(Readable.from(unxz(packed)))).toString()
+      const text = await unpack(packed)
       for (const file of readPackages(text, archive, new Set(names))) {
         const other = found[architecture].get(file.package)
         if (other === undefined || compareVersions(file.version, other.version) > 0)

@@ -2,13 +2,14 @@ import type { Duplex } from 'node:stream'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { Agent, type Dispatcher } from 'undici'
 import { exitCode, UserError } from '../user-error.ts'
+import { TokenService, type RegistryCredentials } from './token-service.ts'
 
 export interface HttpRegistryOptions {
   /** `http://host:port` or `https://host:port`, without a path. */
   readonly origin: string
   /** PEM; undefined: the system's. */
   readonly ca: string | undefined
-  readonly credentials: { readonly username: string; readonly password: string } | undefined
+  readonly credentials: RegistryCredentials | undefined
   /** Shown to the registry, PEM. */
   readonly certificate?: { readonly cert: string; readonly key: string } | undefined
   /** Makes the connections; TLS, checked against the origin's host, is spoken inside of them. */
@@ -32,15 +33,19 @@ export class RegistryHttp {
   readonly #agent: Agent
   readonly #headers: Readonly<Record<string, string>>
   readonly #deniedHint: string
+  /** Not of a registry that is dialled: its token service could not be reached, and it takes passwords. */
+  readonly #tokens: TokenService | undefined
 
   constructor(options: HttpRegistryOptions) {
     const { origin, credentials } = options
     this.#deniedHint = options.deniedHint ?? 'Give credentials with --username and --password-stdin.'
     this.origin = origin
     this.#agent = new Agent({ connect: connectorOf(options), headersTimeout: 60_000 })
-    const word =
-      credentials && Buffer.from(`${credentials.username}:${credentials.password}`).toString('base64')
-    this.#headers = word === undefined ? {} : { authorization: `Basic ${word}` }
+    const pair =
+      credentials && 'username' in credentials ? `${credentials.username}:${credentials.password}` : undefined
+    this.#headers =
+      pair === undefined ? {} : { authorization: `Basic ${Buffer.from(pair).toString('base64')}` }
+    this.#tokens = options.dial === undefined ? new TokenService(options) : undefined
   }
 
   /** Throws UserError REGISTRY_DENIED, REGISTRY_UNREACHABLE, REGISTRY_UNTRUSTED. */
@@ -51,13 +56,29 @@ export class RegistryHttp {
     limit = largest,
     body: Dispatcher.DispatchOptions['body'] = null,
   ): Promise<Answer> {
+    // A stream can be sent only once; what comes before it has taken a token.
+    const canRepeat = body === null || body instanceof Uint8Array
+    const send = (last: boolean) => this.#send({ method, path, headers, body }, limit, last)
+    return (canRepeat ? await send(false) : undefined) ?? (await send(true))!
+  }
+
+  /** Undefined: there is a token now, with which to ask again; never the `last` time. */
+  async #send(
+    {
+      headers,
+      ...request
+    }: Pick<Dispatcher.RequestOptions, 'method' | 'path' | 'body'> & {
+      readonly headers: Record<string, string>
+    },
+    limit: number,
+    last: boolean,
+  ): Promise<Answer | undefined> {
     try {
+      const authorization = await this.#tokens?.authorization()
       const answer = await this.#agent.request({
+        ...request,
         origin: this.origin,
-        method,
-        path,
-        headers: { ...this.#headers, ...headers },
-        body,
+        headers: { ...this.#headers, ...headers, ...(authorization === undefined ? {} : { authorization }) },
       })
       const chunks: Buffer[] = []
       let size = 0
@@ -67,6 +88,8 @@ export class RegistryHttp {
         if (size > limit) break
       }
       const { statusCode: status } = answer
+      const challenge = status === 401 ? [answer.headers['www-authenticate']].flat().join(', ') : ''
+      if (!last && (await this.#tokens?.takeUp(challenge, authorization))) return undefined
       if (status === 401 || status === 403) throw this.#denied(status, Buffer.concat(chunks))
       return { status, headers: answer.headers, body: Buffer.concat(chunks) }
     } catch (cause) {

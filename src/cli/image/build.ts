@@ -16,9 +16,9 @@ export interface BuildFlags {
   readonly mirror?: string
 }
 
-export function addBuildOptions(command: Command): Command {
+export function addBuildOptions(command: Command, platform = 'all'): Command {
   return command
-    .addOption(new Option('--platform <list>', 'linux/amd64, linux/arm64 or all').default('all'))
+    .addOption(new Option('--platform <list>', 'linux/amd64, linux/arm64 or all').default(platform))
     .option('--mirror <url>', "Debian mirror, http(s)://HOST/debian (default: that of the machine's apt)")
 }
 

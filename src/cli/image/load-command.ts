@@ -1,0 +1,123 @@
+import { accessSync, constants, existsSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { Command, Option } from 'commander'
+import { loadKubeContext } from '../../cluster/kubeconfig.ts'
+import {
+  chooseLoadTarget,
+  loadCalls,
+  loadKinds,
+  needsRoot,
+  type LoadFacts,
+  type LoadWish,
+} from '../../image/load-plan.ts'
+import { machinePrograms, printCall } from '../../trust/docker/program-runner.ts'
+import { exitCode, UserError } from '../../user-error.ts'
+import type { CommandContext } from '../program.ts'
+import type { Terminal } from '../streams.ts'
+import { addBuildOptions, buildOwnImage, machinePlatform, ownReference, type BuildFlags } from './build.ts'
+import { saveArchive } from './save-command.ts'
+
+interface LoadFlags extends BuildFlags {
+  readonly name: string
+  readonly to?: LoadWish['kind']
+  readonly cluster?: string
+  readonly socket?: string
+  readonly kubeconfig?: string
+  readonly context?: string
+  readonly dryRun?: boolean
+}
+
+export function loadCommand({ terminal }: CommandContext): Command {
+  const command = new Command('load')
+    .description(
+      "bring trow's own image to a cluster of this machine: kind, minikube, k3d, k3s, Docker Desktop",
+    )
+    .addOption(new Option('--to <kind>', 'which kind, where the context does not tell').choices(loadKinds))
+    .option('--cluster <name>', 'cluster of kind or k3d, profile of minikube')
+    .option('--socket <path>', 'of a containerd')
+    .option('--name <reference>', 'what the image is called there', ownReference())
+    .option('--kubeconfig <file>', 'a kubeconfig (default: as kubectl finds it)')
+    .option('--context <name>', 'a kube context (default: the current one)')
+    .option('--dry-run', 'print the commands, run nothing')
+  return addBuildOptions(command, machinePlatform().name).action(async (flags: LoadFlags) => {
+    const target = chooseLoadTarget(
+      { kind: flags.to, cluster: flags.cluster, socket: flags.socket },
+      see(flags, terminal),
+    )
+    if (flags.dryRun === true) {
+      const name = flags.name === ownReference() ? '' : ` --name ${flags.name}`
+      const lines = [`trow image save --platform ${flags.platform}${name} trow-image.tar`]
+      for (const call of loadCalls(target, 'trow-image.tar')) lines.push(printCall(call))
+      terminal.stdout.write(`${lines.join('\n')}\n`)
+      return
+    }
+    if (needsRoot(target) && process.getuid?.() !== 0) throw needRoot(target.kind)
+    const image = await buildOwnImage(flags, terminal)
+    const folder = await mkdtemp(join(tmpdir(), 'trow-image-'))
+    try {
+      const file = join(folder, 'trow-image.tar')
+      await saveArchive(image, { file, name: flags.name, terminal })
+      const run = machinePrograms(terminal.env)
+      for (const call of loadCalls(target, file)) {
+        terminal.stderr.write(`${printCall(call)}\n`)
+        const { code, stdout, stderr } = await run(call)
+        if (code === 0) continue
+        throw new UserError(
+          'IMAGE_LOAD_FAILED',
+          `${printCall(call)}: ${(stderr || stdout).trim() || `exit code ${code}`}`,
+          {
+            hint: `trow image load --dry-run prints the commands; --to names another kind of cluster.`,
+          },
+        )
+      }
+    } finally {
+      await rm(folder, { recursive: true, force: true })
+    }
+    terminal.stdout.write(`${flags.name}\n`)
+  })
+}
+
+function see({ kubeconfig, context, to }: LoadFlags, { env, cwd }: Terminal): LoadFacts {
+  return {
+    context: contextFacts(() => loadKubeContext({ env, cwd, kubeconfig, context }), {
+      isNeeded: to === undefined,
+      isNamed: (kubeconfig ?? context) !== undefined,
+    }),
+    hasFile: existsSync,
+    hasProgram: (name) =>
+      (env['PATH'] ?? '').split(delimiter).some((folder) => isExecutable(join(folder, name))),
+  }
+}
+
+/** Having none is no fault where none was named: a node has no kubeconfig. */
+function contextFacts(
+  load: () => { readonly name: string; readonly cluster: { readonly server: string } },
+  { isNeeded, isNamed }: { readonly isNeeded: boolean; readonly isNamed: boolean },
+): LoadFacts['context'] {
+  try {
+    const { name, cluster } = load()
+    return { name, server: cluster.server }
+  } catch (error) {
+    if (!(error instanceof UserError) || isNamed) throw error
+    if (isNeeded && error.code !== 'KUBECONFIG_MISSING') throw error
+    return undefined
+  }
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function needRoot(kind: string): UserError {
+  return new UserError('IMAGE_LOAD_NEEDS_ROOT', `only root loads images into ${kind}`, {
+    hint: 'Run it as root; trow image load --dry-run prints the commands.',
+    exitCode: exitCode.notPermitted,
+  })
+}

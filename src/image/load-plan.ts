@@ -1,0 +1,112 @@
+import { exitCode, UserError } from '../user-error.ts'
+
+/** A way to bring an image to a cluster of this machine without a registry. */
+export type LoadTarget =
+  | { readonly kind: 'kind' | 'k3d' | 'minikube'; readonly cluster: string }
+  | { readonly kind: 'docker-desktop' }
+  | { readonly kind: 'k3s' }
+  | { readonly kind: 'containerd'; readonly socket: string | undefined }
+
+export const loadKinds = ['kind', 'minikube', 'k3d', 'k3s', 'docker-desktop', 'containerd'] as const
+
+export interface LoadCall {
+  readonly program: string
+  readonly args: readonly string[]
+}
+
+/** What can be seen without asking a cluster. */
+export interface LoadFacts {
+  /** Of the kube context; undefined: there is none. */
+  readonly context: { readonly name: string; readonly server: string } | undefined
+  hasProgram(name: string): boolean
+  hasFile(path: string): boolean
+}
+
+/** What a person has said about it. */
+export interface LoadWish {
+  readonly kind?: (typeof loadKinds)[number] | undefined
+  /** Of kind, k3d or minikube. */
+  readonly cluster?: string | undefined
+  /** Of containerd. */
+  readonly socket?: string | undefined
+}
+
+const containerdSocket = '/run/containerd/containerd.sock'
+const k3sSocket = '/run/k3s/containerd/containerd.sock'
+
+/**
+ * By the wish, else by the name that each of these programs gives to the context it makes, else by what runs here.
+ * Throws UserError IMAGE_TARGET_UNKNOWN.
+ */
+export function chooseLoadTarget(wish: LoadWish, facts: LoadFacts): LoadTarget {
+  const named = fromContext(facts)
+  if (wish.kind === undefined) {
+    const found = named ?? (isHere(facts) ? fromMachine(wish, facts) : undefined)
+    if (found !== undefined) return found
+    const { context } = facts
+    throw new UserError(
+      'IMAGE_TARGET_UNKNOWN',
+      context === undefined
+        ? 'there is no kube context, and no containerd on this machine'
+        : `context ${context.name} (${context.server}) is no cluster that trow knows how to load an image into`,
+      {
+        hint: `Name it with --to ${loadKinds.join('|')}; or bring the image to a registry that the nodes reach with trow image push, or to each node with trow image save.`,
+        exitCode: exitCode.usage,
+      },
+    )
+  }
+  const { kind } = wish
+  if (kind === 'k3s' || kind === 'docker-desktop') return { kind }
+  if (kind === 'containerd') return { kind, socket: wish.socket }
+  const usual = { kind: 'kind', k3d: 'k3s-default', minikube: 'minikube' }[kind]
+  const current = named?.kind === kind && 'cluster' in named ? named.cluster : usual
+  return { kind, cluster: wish.cluster ?? current }
+}
+
+/** The commands; `file` is an archive of `trow image save`. */
+export function loadCalls(target: LoadTarget, file: string): readonly LoadCall[] {
+  switch (target.kind) {
+    case 'kind':
+      return [{ program: 'kind', args: ['load', 'image-archive', file, '--name', target.cluster] }]
+    case 'k3d':
+      return [{ program: 'k3d', args: ['image', 'import', file, '--cluster', target.cluster] }]
+    case 'minikube':
+      return [{ program: 'minikube', args: ['image', 'load', file, '--profile', target.cluster] }]
+    case 'docker-desktop':
+      return [{ program: 'docker', args: ['--context', 'desktop-linux', 'load', '--input', file] }]
+    case 'k3s':
+      return [{ program: 'k3s', args: ['ctr', '--namespace', 'k8s.io', 'images', 'import', file] }]
+    case 'containerd': {
+      const address = target.socket === undefined ? [] : ['--address', target.socket]
+      return [{ program: 'ctr', args: [...address, '--namespace', 'k8s.io', 'images', 'import', file] }]
+    }
+  }
+}
+
+/** Whether only root may do it. */
+export function needsRoot({ kind }: LoadTarget): boolean {
+  return kind === 'k3s' || kind === 'containerd'
+}
+
+function fromContext({ context }: LoadFacts): LoadTarget | undefined {
+  if (context === undefined) return undefined
+  const [, kind, cluster = ''] = /^(kind|k3d)-(.+)$/.exec(context.name) ?? []
+  if (kind === 'kind' || kind === 'k3d') return { kind, cluster }
+  if (context.name === 'minikube') return { kind: 'minikube', cluster: 'minikube' }
+  if (context.name === 'docker-desktop') return { kind: 'docker-desktop' }
+  return undefined
+}
+
+/** A context whose API server is on another machine says that its nodes are not here. */
+function isHere({ context }: LoadFacts): boolean {
+  if (context === undefined || !URL.canParse(context.server)) return true
+  return /^(localhost|127(\.\d+){3}|\[::1\])$/.test(new URL(context.server).hostname)
+}
+
+function fromMachine({ socket }: LoadWish, { hasProgram, hasFile }: LoadFacts): LoadTarget | undefined {
+  if (socket !== undefined) return { kind: 'containerd', socket }
+  if (hasFile(k3sSocket) && hasProgram('k3s')) return { kind: 'k3s' }
+  return hasFile(containerdSocket) && hasProgram('ctr')
+    ? { kind: 'containerd', socket: undefined }
+    : undefined
+}

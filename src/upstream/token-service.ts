@@ -1,0 +1,138 @@
+import { Agent } from 'undici'
+import { UserError } from '../user-error.ts'
+
+/** What is shown to a registry: a password, or a refresh token that its token service gave out before. */
+export type RegistryCredentials =
+  { readonly username: string; readonly password: string } | { readonly identitytoken: string }
+
+interface Challenge {
+  readonly realm: string
+  readonly service: string | undefined
+  readonly scope: string | undefined
+}
+
+const timeout = 30_000
+/** Seconds; distribution's "Token Authentication Specification": 60 where the answer does not say. */
+const usualLife = 60
+
+/**
+ * The token of a registry's token service (distribution, "Token Authentication"), for all that has been asked of the
+ * registry so far. It is asked for again before it ends.
+ */
+export class TokenService {
+  readonly #credentials: RegistryCredentials | undefined
+  readonly #ca: string | undefined
+  readonly #scopes = new Set<string>()
+  #last: { readonly challenge: Challenge; readonly token: string; readonly until: number } | undefined
+
+  constructor({ credentials, ca }: { credentials: RegistryCredentials | undefined; ca: string | undefined }) {
+    this.#credentials = credentials
+    this.#ca = ca
+  }
+
+  /** `Bearer …`; undefined before the first challenge. */
+  async authorization(): Promise<string | undefined> {
+    if (this.#last === undefined) return undefined
+    if (this.#last.until < performance.now()) await this.#ask(this.#last.challenge)
+    return `Bearer ${this.#last.token}`
+  }
+
+  /**
+   * Takes up a `WWW-Authenticate` that answered what `shown` was shown to. True: there is another token now. Throws
+   * UserError REGISTRY_FAILED.
+   */
+  async takeUp(header: string, shown: string | undefined): Promise<boolean> {
+    const challenge = parseChallenge(header)
+    if (challenge === undefined) return false
+    const { scope } = challenge
+    const isOther = (): boolean => this.#last !== undefined && `Bearer ${this.#last.token}` !== shown
+    // A request beside this one may have asked already.
+    if (isOther() && (scope === undefined || this.#scopes.has(scope))) return true
+    if (scope !== undefined) this.#scopes.add(scope)
+    await this.#ask(challenge)
+    return isOther()
+  }
+
+  async #ask(challenge: Challenge): Promise<void> {
+    const { realm } = challenge
+    const { protocol, hostname } = new URL(realm)
+    if (protocol !== 'https:' && !/^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname))
+      throw failed(realm, 'it is not reached over https')
+    const agent = new Agent(this.#ca === undefined ? {} : { connect: { ca: this.#ca } })
+    try {
+      const { statusCode, body } = await agent.request(
+        requestOf(challenge, [...this.#scopes], this.#credentials),
+      )
+      const text = await body.text()
+      // The registry's own refusal says more.
+      if (statusCode === 401 || statusCode === 403) return
+      if (statusCode !== 200) throw failed(realm, `it answered ${statusCode}`)
+      const { token, access_token, expires_in } = JSON.parse(text) as {
+        token?: unknown
+        access_token?: unknown
+        expires_in?: unknown
+      }
+      const given = token ?? access_token
+      if (typeof given !== 'string') throw failed(realm, 'its answer has no token')
+      const life = typeof expires_in === 'number' ? expires_in : usualLife
+      this.#last = { challenge, token: given, until: performance.now() + (life * 1000) / 2 }
+    } catch (cause) {
+      throw cause instanceof UserError ? cause : failed(realm, (cause as Error).message, cause)
+    } finally {
+      await agent.destroy()
+    }
+  }
+}
+
+function requestOf(
+  { realm, service }: Challenge,
+  scopes: readonly string[],
+  credentials: RegistryCredentials | undefined,
+): Parameters<Agent['request']>[0] {
+  const { origin, pathname, searchParams } = new URL(realm)
+  const signal = AbortSignal.timeout(timeout)
+  const named = service === undefined ? {} : { service }
+  if (credentials !== undefined && 'identitytoken' in credentials) {
+    const form = { grant_type: 'refresh_token', refresh_token: credentials.identitytoken, client_id: 'trow' }
+    const scope = scopes.length === 0 ? {} : { scope: scopes.join(' ') }
+    const body = new URLSearchParams({ ...form, ...named, ...scope }).toString()
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+    return { origin, path: pathname, method: 'POST', headers, body, signal }
+  }
+  if (service !== undefined) searchParams.set('service', service)
+  for (const scope of scopes) searchParams.append('scope', scope)
+  const word =
+    credentials && Buffer.from(`${credentials.username}:${credentials.password}`).toString('base64')
+  return {
+    origin,
+    path: `${pathname}?${searchParams}`,
+    method: 'GET',
+    headers: word === undefined ? {} : { authorization: `Basic ${word}` },
+    signal,
+  }
+}
+
+/** RFC 6750 3: `Bearer realm="…",service="…",scope="…"`. Undefined for other schemes, and for a realm that is no URL. */
+export function parseChallenge(header: string): Challenge | undefined {
+  const [, list] = /(?:^|,\s*)bearer\s+(.*)$/i.exec(header) ?? []
+  const fields = new Map(
+    [...(list ?? '').matchAll(/([a-z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))/gi)].map(
+      ([, name = '', quoted, bare]) =>
+        [name.toLowerCase(), quoted?.replaceAll(/\\(.)/g, '$1') ?? bare ?? ''] as const,
+    ),
+  )
+  const realm = fields.get('realm')
+  if (realm === undefined || !/^https?:\/\//i.test(realm) || !URL.canParse(realm)) return undefined
+  return { realm, service: fields.get('service'), scope: fields.get('scope') }
+}
+
+function failed(realm: string, reason: string, cause?: unknown): UserError {
+  return new UserError(
+    'REGISTRY_FAILED',
+    `the registry's token service ${new URL(realm).origin}: ${reason}`,
+    {
+      hint: 'Check the credentials: --username and --password-stdin, or a new docker login.',
+      cause,
+    },
+  )
+}

@@ -105,7 +105,7 @@ function requestOf(
     credentials && Buffer.from(`${credentials.username}:${credentials.password}`).toString('base64')
   return {
     origin,
-    path: `${pathname}?${searchParams}`,
+    path: `${pathname}?${searchParams.toString()}`,
     method: 'GET',
     headers: word === undefined ? {} : { authorization: `Basic ${word}` },
     signal,

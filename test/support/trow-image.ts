@@ -8,7 +8,7 @@ import {
   mkdirSync,
   mkdtempSync,
 } from 'node:fs'
-import { readFileSync, renameSync, rmSync } from 'node:fs'
+import { readFileSync, renameSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buildDist } from '../../image/dist.ts'
@@ -56,8 +56,19 @@ export async function trowImage(): Promise<TrowImage> {
     const staged = `${archive}.${process.pid}`
     await writeImageArchive(image, { name, docker: image.platforms[0]!, target: createWriteStream(staged) })
     renameSync(staged, archive)
+    forgetOldArchives()
   })
   return { name, archive }
+}
+
+/** Each change of the sources makes another. */
+function forgetOldArchives(): void {
+  const kept = 3
+  const archives = globSync('trow-*.tar', { cwd: imageCacheFolder() })
+    .map((name) => join(imageCacheFolder(), name))
+    .map((path) => ({ path, time: statSync(path).mtimeMs }))
+    .sort((one, other) => other.time - one.time)
+  for (const { path } of archives.slice(kept)) rmSync(path, { force: true })
 }
 
 export function buildTestImage(

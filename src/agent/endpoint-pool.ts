@@ -45,12 +45,18 @@ export class EndpointPool {
 
   /**
    * Pods that are ready before those that go, this node's before the others', equals by chance; those that just failed
-   * after all of them; then the fallbacks.
+   * after all of them; then the fallbacks. Last those that do not serve: a pod that starts takes connections up to a probe
+   * before the cluster says so, and the registry listens only when it can answer.
    */
   candidates(): readonly Target[] {
     const ranked = this.#endpoints.map((endpoint) => ({ endpoint, rank: this.#rank(endpoint) }))
     ranked.sort((one, other) => one.rank - other.rank)
-    return [...ranked.map(({ endpoint }) => endpoint), ...this.#fallbacks]
+    const sorted = ranked.map(({ endpoint }) => endpoint)
+    return [
+      ...sorted.filter(({ serving }) => serving),
+      ...this.#fallbacks,
+      ...sorted.filter(({ serving }) => !serving),
+    ]
   }
 
   failed(target: Target): void {

@@ -5,7 +5,9 @@ import type { KubeObject } from '../cluster/cluster-objects.ts'
 export interface RegistryEndpoint {
   readonly host: string
   readonly port: number
-  /** Else it is on its way out, and still serves. */
+  /** It answered its last probe; else it is starting, or gone, and the next to listen may be this one. */
+  readonly serving: boolean
+  /** It serves, and is not on its way out. */
   readonly ready: boolean
   readonly node: string | undefined
 }
@@ -28,7 +30,7 @@ const sliceSchema = z.object({
 })
 
 /**
- * The pods that serve, terminating or not, out of the EndpointSlices of a Service (discovery.k8s.io/v1). Of several ports
+ * The pods, those that do not serve yet included, out of the EndpointSlices of a Service (discovery.k8s.io/v1). Of several ports
  * the one that is named `https`. Sorted by address, so that equal pods give equal lists.
  */
 export function endpointsOf(slices: Iterable<KubeObject>): readonly RegistryEndpoint[] {
@@ -42,9 +44,10 @@ export function endpointsOf(slices: Iterable<KubeObject>): readonly RegistryEndp
     for (const { addresses, nodeName, conditions } of parsed.data.endpoints ?? []) {
       // Absent conditions mean true; `serving` is `ready` without regard to termination.
       const ready = conditions?.ready ?? true
+      const serving = conditions?.serving ?? ready
       const host = addresses[0]
-      if (host === undefined || !(conditions?.serving ?? ready)) continue
-      found.set(`${host} ${port}`, { host, port, ready, node: nodeName ?? undefined })
+      if (host === undefined || found.get(`${host} ${port}`)?.serving === true) continue
+      found.set(`${host} ${port}`, { host, port, serving, ready, node: nodeName ?? undefined })
     }
   }
   return [...found.values()].sort((one, other) => (one.host < other.host ? -1 : 1))

@@ -51,7 +51,9 @@ export function reportOf(parts: {
     },
     proxy: {
       listening: proxy.port !== undefined,
-      endpoints: pool.endpoints.map(({ host, port }) => hostPort(host, port)),
+      endpoints: pool.endpoints
+        .filter(({ serving }) => serving)
+        .map(({ host, port }) => hostPort(host, port)),
     },
     ...(canary.result === undefined ? {} : { canary: canary.result }),
     problems,

@@ -70,11 +70,27 @@ suite('loopback proxy', () => {
     client.destroy()
   })
 
+  test('a pod that does not serve yet is tried last, and taken as soon as it listens', async () => {
+    const { port, pool } = await proxyTo([])
+    const starting = await serve(async (socket) => void socket.end('starting'))
+    const serving = await serve(async (socket) => void socket.end('serving'))
+    const late = { ...starting.target, node: 'n1', ready: false, serving: false }
+    pool.setEndpoints([late, { ...serving.target, node: 'n2', ready: true, serving: true }])
+    assert.equal(await ask(port), 'serving')
+    await serving.close()
+    assert.equal(await ask(port), 'starting')
+  })
+
   test('prefers a ready pod of its own node, and takes the next where one does not answer', async () => {
     const named = async (name: string): Promise<Served> => serve(async (socket) => void socket.end(name))
     const [far, near, going] = [await named('far'), await named('near'), await named('going')]
     const { port, pool } = await proxyTo([])
-    const at = (server: Served, node: string, ready = true) => ({ ...server.target, node, ready })
+    const at = (server: Served, node: string, ready = true) => ({
+      ...server.target,
+      node,
+      ready,
+      serving: true,
+    })
     pool.setEndpoints([at(going, 'n1', false), at(far, 'n2'), at(near, 'n1')])
     assert.equal(await ask(port), 'near')
     await near.close()
@@ -99,7 +115,7 @@ suite('loopback proxy', () => {
     const answer = ask(port)
     await sleep(50)
     const registry = await serve(async (socket) => void socket.end('here now'))
-    pool.setEndpoints([{ ...registry.target, node: 'n2', ready: true }])
+    pool.setEndpoints([{ ...registry.target, node: 'n2', ready: true, serving: true }])
     assert.equal(await answer, 'here now')
 
     const short = await proxyTo([], { hold: 100 })
@@ -119,7 +135,7 @@ suite('loopback proxy', () => {
       socket.on('error', seen.resolve)
       socket.resume()
     })
-    pool.setEndpoints([{ ...patient.target, node: 'n1', ready: true }])
+    pool.setEndpoints([{ ...patient.target, node: 'n1', ready: true, serving: true }])
     const client = connect({ port, host: '127.0.0.1' })
     client.on('error', () => {})
     client.write('half a request')
@@ -194,7 +210,9 @@ async function proxyTo(
   times: Partial<ProxyTimes> = {},
 ): Promise<{ port: number; pool: EndpointPool; proxy: LoopbackProxy }> {
   const endpoints = pool()
-  endpoints.setEndpoints(registries.map(({ target }) => ({ ...target, node: 'n1', ready: true })))
+  endpoints.setEndpoints(
+    registries.map(({ target }) => ({ ...target, node: 'n1', ready: true, serving: true })),
+  )
   const proxy = await LoopbackProxy.listen(0, endpoints, times)
   cleanUp.push(() => proxy.close(0))
   return { port: proxy.port, pool: endpoints, proxy }

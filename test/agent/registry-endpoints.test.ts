@@ -13,7 +13,7 @@ const slice = (endpoints: unknown, ports: unknown = [{ name: 'https', port: 8443
   ports,
 })
 
-test('pods that serve count, terminating or not, each once', () => {
+test('pods count, terminating or not yet serving, each once', () => {
   const found = endpointsOf([
     slice([
       {
@@ -27,8 +27,9 @@ test('pods that serve count, terminating or not, each once', () => {
     slice([{ addresses: ['10.0.0.2'], conditions: { ready: true } }]),
   ])
   assert.deepEqual(found, [
-    { host: '10.0.0.2', port: 8443, ready: true, node: undefined },
-    { host: '10.0.0.4', port: 8443, ready: false, node: 'n2' },
+    { host: '10.0.0.2', port: 8443, serving: true, ready: true, node: undefined },
+    { host: '10.0.0.3', port: 8443, serving: false, ready: false, node: undefined },
+    { host: '10.0.0.4', port: 8443, serving: true, ready: false, node: 'n2' },
   ])
 })
 

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, before, beforeEach, suite, test } from 'node:test'
+import { removeInterrupted } from '../../src/cli/image/image-source.ts'
 import { CachedSource } from '../../src/image/cached-source.ts'
 import { readDebianIndex } from '../../src/image/debian-index.ts'
 import { mirrorAt, mirrorOfSources } from '../../src/image/debian-mirror.ts'
@@ -168,6 +169,16 @@ suite('a layer', () => {
     await assert.rejects(new LayerStore(folder).make(broken))
     assert.deepEqual(readdirSync(folder), [])
   })
+})
+
+test('what an interrupted run has left in the cache goes after a day, and nothing else', async () => {
+  const downloads = join(folder, 'downloads')
+  for (const name of ['new-a', 'npm-b']) mkdirSync(join(downloads, name), { recursive: true })
+  writeFileSync(join(downloads, 'sha256-00'), '')
+  await removeInterrupted(folder, Date.now())
+  assert.equal(readdirSync(downloads).length, 3)
+  await removeInterrupted(folder, Date.now() + 2 * 86_400_000)
+  assert.deepEqual(readdirSync(downloads), ['sha256-00'])
 })
 
 test("the machine's own mirror is found in both formats of apt's sources", () => {

@@ -80,7 +80,7 @@ export function buildTestImage(
     packageFolder,
     version,
     created: new Date(0),
-    source: openImageSource({ env: process.env }, { cache, mirror: undefined }),
+    source: openImageSource({ env: process.env, cwd: root }, { cache, mirror: undefined }),
     layerFolder: join(cache, 'layers'),
     report: () => {},
     ...options,

@@ -7,7 +7,7 @@ import { parseDigest } from '../../src/oci/digest.ts'
 import { parseRepositoryName } from '../../src/oci/repository-name.ts'
 import { parseTag } from '../../src/oci/tag.ts'
 import { connectPusher } from '../../src/upstream/http-registry-pusher.ts'
-import { parseChallenge, type RegistryCredentials } from '../../src/upstream/token-service.ts'
+import { parseChallenge, TokenService, type RegistryCredentials } from '../../src/upstream/token-service.ts'
 import { UserError } from '../../src/user-error.ts'
 
 suite('pushing to a registry with a token service', () => {
@@ -92,6 +92,15 @@ suite('pushing to a registry with a token service', () => {
 
   test('never loses a right to another request beside it', async () => {
     await push(password, 20)
+    const service = new TokenService({ credentials: password, ca: undefined })
+    const challenge = (scope: string): string => `Bearer realm="${origin}/service",scope="${scope}"`
+    for (const scope of ['repository:a/b:push,pull', 'repository:a/b:pull'])
+      assert.equal(await service.takeUp(challenge(scope), undefined), true)
+    const token = (await service.authorization())?.replace('Bearer ', '') ?? ''
+    assert.deepEqual(tokens.get(token), ['repository:a/b:push,pull', 'repository:a/b:pull'])
+    const before = asked.length
+    assert.equal(await service.takeUp(challenge('repository:a/b:pull'), undefined), true)
+    assert.equal(asked.length, before, 'another request has asked already')
   })
 
   test('asks again before a token ends', async () => {

@@ -9,7 +9,7 @@ import { defaultImage } from '../../image/reference.ts'
 import { exitCode, UserError } from '../../user-error.ts'
 import { trowVersion } from '../version.ts'
 import type { Terminal } from '../streams.ts'
-import { imageCache, openImageSource } from './image-source.ts'
+import { imageCache, openImageSource, removeInterrupted } from './image-source.ts'
 
 export interface BuildFlags {
   readonly platform?: string
@@ -30,6 +30,7 @@ export async function buildOwnImage(
   const packageFolder = fileURLToPath(new URL('../../..', import.meta.url))
   refuseStale(packageFolder)
   const cache = imageCache(terminal.env)
+  await removeInterrupted(cache, Date.now())
   return buildImage({
     packageFolder,
     platforms: parsePlatforms(platform),

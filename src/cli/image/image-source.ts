@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile, rm, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -15,14 +15,26 @@ export function imageCache(env: Terminal['env']): string {
   return join(env['XDG_CACHE_HOME'] || join(env['HOME'] || homedir(), '.cache'), 'trow', 'image')
 }
 
+/** What a run that was ended has left in the folders of a cache. */
+export async function removeInterrupted(cache: string, now: number): Promise<void> {
+  const day = 86_400_000
+  for (const folder of ['downloads', 'layers'].map((name) => join(cache, name))) {
+    for (const name of await readdir(folder).catch(() => [])) {
+      if (!/^(new|npm)-/.test(name)) continue
+      const { mtimeMs } = await stat(join(folder, name)).catch(() => ({ mtimeMs: now }))
+      if (now - mtimeMs > day) await rm(join(folder, name), { recursive: true, force: true })
+    }
+  }
+}
+
 export function openImageSource(
-  { env }: Pick<Terminal, 'env'>,
+  { env, cwd }: Pick<Terminal, 'env' | 'cwd'>,
   options: { readonly cache: string; readonly mirror: string | undefined },
 ): CachedSource {
   return new CachedSource({
     folder: join(options.cache, 'downloads'),
     mirror: () => findMirror(options.mirror),
-    pack: (specs, folder) => pack(specs, folder, env),
+    pack: (specs, folder) => pack(specs, folder, { env, cwd }),
   })
 }
 
@@ -47,12 +59,16 @@ async function aptSources(): Promise<string[]> {
 }
 
 /** npm itself fetches: it knows the registry, its credentials, proxies and authorities. */
-async function pack(specs: readonly string[], folder: string, env: Terminal['env']): Promise<void> {
+async function pack(
+  specs: readonly string[],
+  folder: string,
+  { env, cwd }: Pick<Terminal, 'env' | 'cwd'>,
+): Promise<void> {
   const args = ['pack', '--ignore-scripts', '--silent', '--pack-destination', folder, ...specs]
   try {
     await runProgram('npm', args, {
-      cwd: folder,
-      env: { ...env, npm_config_dry_run: 'false' },
+      cwd,
+      env,
       maxBuffer: 64 * 1024 * 1024,
       shell: process.platform === 'win32',
     })

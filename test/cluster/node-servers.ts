@@ -74,7 +74,6 @@ export async function startKubelet(node: ClusterNode, authority: Authority): Pro
     caFile: authority.file,
     user: pair,
   })
-  writeFileSync(join(folder, 'resolv.conf'), '')
   writeJson(join(folder, 'kubelet.json'), {
     apiVersion: 'kubelet.config.k8s.io/v1beta1',
     kind: 'KubeletConfiguration',

@@ -112,7 +112,11 @@ export class ClusterNode {
     await runProgram('mount', ['--bind', folder, folder])
     await runProgram('mount', ['--make-private', folder])
     writeFileSync(this.mountNamespace, '')
-    const script = ['mount --make-rshared /', ...binds].join('\n')
+    // No server for names is reached from here: a look-up fails at once, as where a server knows no such name.
+    const resolver = join(folder, 'resolv.conf')
+    writeFileSync(resolver, '')
+    const names = `mount --bind ${resolver} /etc/resolv.conf`
+    const script = ['mount --make-rshared /', ...binds, names].join('\n')
     const unshare = [`--mount=${this.mountNamespace}`, '--propagation', 'private']
     await runProgram('unshare', [...unshare, 'sh', '-ec', script])
   }

@@ -22,7 +22,8 @@ export function hostsToml({ endpoints, identity }: Omit<NodeTrust, 'hosts' | 'ca
     `server = ${tomlString(`https://${last}`)}`,
     'ca = "ca.crt"',
     ...client,
-    ...endpoints.flatMap((endpoint) => [
+    // A table that is there twice is no TOML, and containerd takes a file that is none for one that is not there.
+    ...[...new Set(endpoints)].flatMap((endpoint) => [
       `[host.${tomlString(`https://${endpoint}`)}]`,
       '  capabilities = ["pull", "resolve"]',
       '  ca = "ca.crt"',

@@ -239,7 +239,12 @@ test('what is written into hosts.toml is read again by TOML', () => {
       assert.equal(content['server'], `https://${endpoints.at(-1)}`)
       assert.deepEqual(content['client'], [[path, `${path}x`]])
     }),
-    { examples: [[['10.0.0.1:443'], '/a"b\\c\u007f']] },
+    {
+      examples: [
+        [['10.0.0.1:443'], '/a"b\\c\u007f'],
+        [['5', '5'], ''],
+      ],
+    },
   )
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), (text) => {

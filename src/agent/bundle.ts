@@ -1,8 +1,7 @@
 import { X509Certificate } from 'node:crypto'
-
-const block = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g
+import { certificatesInPem } from '../pem-bundle.ts'
 
 /** The certificates of a PEM bundle; throws where one does not parse. */
 export function certificatesIn(bundle: string): readonly X509Certificate[] {
-  return (bundle.match(block) ?? []).map((pem) => new X509Certificate(pem))
+  return certificatesInPem(bundle).map((pem) => new X509Certificate(pem))
 }

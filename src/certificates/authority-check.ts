@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
+import { certificatesInPem } from '../pem-bundle.ts'
 import { UserError } from '../user-error.ts'
 import { permits, readConstraints } from './constrained-names.ts'
 
@@ -9,7 +10,7 @@ import { permits, readConstraints } from './constrained-names.ts'
  * epoch. Throws UserError CA_INVALID, CA_EXPIRED, CA_OTHER_HOSTS.
  */
 export function checkAuthority(pem: string, host: string, now: number): void {
-  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? []
+  const blocks = certificatesInPem(pem)
   if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(pem)) throw invalid('it holds a private key')
   if (blocks.length === 0) throw invalid('it is no certificate in PEM')
   const certificates = blocks.map(parse)

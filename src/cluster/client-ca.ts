@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import type { Log } from '../log.ts'
 import type { ClusterConnection } from './cluster-connection.ts'
+import { certificatesInPem } from '../pem-bundle.ts'
 
 export interface ClientCaOptions {
   readonly connection: ClusterConnection
@@ -105,7 +106,7 @@ class Follower implements ClientCa {
 
 /** Throws where the bundle holds no certificate, or one that cannot be read: half a bundle would lock some out. */
 function certificatesOf(bundle: string): string {
-  const blocks = bundle.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? []
+  const blocks = certificatesInPem(bundle)
   if (blocks.length === 0) throw new Error('client-ca-file holds no certificate')
   for (const block of blocks) void new X509Certificate(block)
   return `${blocks.join('\n')}\n`

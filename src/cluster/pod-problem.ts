@@ -32,6 +32,7 @@ interface ContainerStatus {
   readonly lastState?: { readonly terminated?: { reason?: string; message?: string; exitCode: number } }
 }
 
+/** Of a pod or a node. */
 export function isReady(pod: KubeObject): boolean {
   const { conditions = [] } = (pod['status'] ?? {}) as PodStatus
   return conditions.some(({ type, status }) => type === 'Ready' && status === 'True')

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { ClusterFault } from './cluster-fault.ts'
 import type { KubeObject } from './cluster-objects.ts'
 import type { OpenClusterObjects } from './kubernetes-objects.ts'
+import { isReady } from './pod-problem.ts'
 import { forwardPort } from './port-forward.ts'
 
 export interface ServicePort {
@@ -65,7 +66,7 @@ export class ServiceDialer {
     if (labelSelector === '') throw new NoReadyPod(`Service ${namespace}/${name} selects no pods`, true)
     const pods = await this.#objects.list({ apiVersion: 'v1', kind: 'Pod', namespace, labelSelector })
     const target = ports.find(({ port }) => port === this.#target.port)
-    for (const pod of pods.filter(isReady)) {
+    for (const pod of pods.filter(takesConnections)) {
       const port = portOf(pod, target?.targetPort ?? this.#target.port)
       if (port !== undefined) return { name: pod.metadata.name, port }
     }
@@ -95,10 +96,8 @@ interface PodSpec {
   }[]
 }
 
-function isReady({ metadata, status }: KubeObject): boolean {
-  const { conditions = [] } = (status ?? {}) as { conditions?: readonly { type: string; status: string }[] }
-  const ready = conditions.some((condition) => condition.type === 'Ready' && condition.status === 'True')
-  return ready && metadata.deletionTimestamp === undefined
+function takesConnections(pod: KubeObject): boolean {
+  return isReady(pod) && pod.metadata.deletionTimestamp === undefined
 }
 
 function portOf({ spec }: KubeObject, target: number | string): number | undefined {

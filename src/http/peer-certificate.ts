@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { TLSSocket, type DetailedPeerCertificate } from 'node:tls'
 import type { ClientCertificate } from '../access/credential.ts'
+import { certificatesInPem } from '../pem-bundle.ts'
 
 /** CAs whose client certificates are accepted: PEM bundles. */
 export interface ClientAuthorities {
@@ -17,7 +18,7 @@ export class KnownAuthorities {
 
   constructor(authorities: ClientAuthorities) {
     for (const issuer of ['trow', 'cluster'] as const) {
-      for (const pem of authorities[issuer].flatMap(splitBundle)) {
+      for (const pem of authorities[issuer].flatMap(certificatesInPem)) {
         this.#issuers.set(new X509Certificate(pem).fingerprint256, issuer)
       }
     }
@@ -56,8 +57,4 @@ export class KnownAuthorities {
     }
     return undefined
   }
-}
-
-export function splitBundle(pem: string): string[] {
-  return pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
 }

@@ -1,8 +1,10 @@
 import { X509Certificate } from 'node:crypto'
 import type { Authority } from '../certificates/certificate-authority.ts'
-import type { ClusterObjects, KubeObject, KubeReference } from '../cluster/cluster-objects.ts'
+import type { ClusterObjects, KubeReference } from '../cluster/cluster-objects.ts'
 import { labels, names, type Layout } from '../cluster/layout.ts'
+import { isReady } from '../cluster/pod-problem.ts'
 import { nodeReportSchema, reportLife, type NodeReport } from '../cluster/node-report.ts'
+import { certificatesInPem } from '../pem-bundle.ts'
 import { UserError, exitCode } from '../user-error.ts'
 
 export interface RotationParts {
@@ -49,7 +51,7 @@ export class AuthorityRotation {
   /** Throws UserError NOT_INSTALLED. */
   async state(): Promise<RotationState> {
     const { signing, next, bundle, generation } = await this.#read()
-    return { generation, bundle: certificates(bundle), signing: signing.cert, next: next?.cert }
+    return { generation, bundle: certificatesInPem(bundle), signing: signing.cert, next: next?.cert }
   }
 
   /**
@@ -60,7 +62,7 @@ export class AuthorityRotation {
   async rotate({ deadline, force }: Wait): Promise<void> {
     const { say, now } = this.#parts
     let { signing, next, bundle, generation } = await this.#read()
-    if (next === undefined && certificates(bundle).length > 1)
+    if (next === undefined && certificatesInPem(bundle).length > 1)
       throw new UserError('ROTATION_UNFINISHED', 'the CA before this one is still trusted', {
         hint: 'trow ca rotate --finish drops it; then the next one can begin.',
       })
@@ -95,7 +97,7 @@ export class AuthorityRotation {
       throw new UserError('ROTATION_UNFINISHED', 'the next CA does not sign yet', {
         hint: 'trow ca rotate --wait goes on.',
       })
-    if (certificates(bundle).length > 1) {
+    if (certificatesInPem(bundle).length > 1) {
       await this.#shows(signing.cert, deadline)
       const issued = (await this.#reports()).filter(({ identity }) => identity.kind === 'issued')
       const left = (switched ?? 0) + nodeCertificateLife - now()
@@ -133,9 +135,9 @@ export class AuthorityRotation {
       const managed = reports.filter((report) => report.class === 'managed').map(({ node }) => node)
       if (force) for (const node of managed) fresh.set(node, generation)
       const behind = nodes.filter(
-        (node) => isReadyNode(node) && (fresh.get(node.metadata.name) ?? 0) < generation,
+        (node) => isReady(node) && (fresh.get(node.metadata.name) ?? 0) < generation,
       )
-      const away = nodes.filter((node) => !isReadyNode(node)).map(({ metadata }) => metadata.name)
+      const away = nodes.filter((node) => !isReady(node)).map(({ metadata }) => metadata.name)
       if (behind.length === 0) {
         say(`every Ready node has pulled with generation ${generation}`)
         if (away.length > 0) say(`not Ready, and told as soon as they are back: ${away.join(', ')}`)
@@ -282,17 +284,8 @@ export function fingerprint(pem: string): string {
   return new X509Certificate(pem).fingerprint256
 }
 
-export function certificates(pem: string): string[] {
-  return pem.match(/-----BEGIN CERTIFICATE-----[^]*?-----END CERTIFICATE-----/g) ?? []
-}
-
-export function isReadyNode(node: KubeObject): boolean {
-  const { conditions = [] } = (node['status'] ?? {}) as { conditions?: { type: string; status: string }[] }
-  return conditions.some(({ type, status }) => type === 'Ready' && status === 'True')
-}
-
 function includes(bundle: string, pem: string): boolean {
-  return certificates(bundle).some((each) => fingerprint(each) === fingerprint(pem))
+  return certificatesInPem(bundle).some((each) => fingerprint(each) === fingerprint(pem))
 }
 
 function pairOf(keys: Readonly<Record<string, string>>, name: string): Authority | undefined {

@@ -2,7 +2,7 @@ import type { ClusterObjects, KubeObject, KubeReference } from '../cluster/clust
 import { ClusterFault } from '../cluster/cluster-fault.ts'
 import { labels, names, type Layout } from '../cluster/layout.ts'
 import { nodeReportSchema, reportLife } from '../cluster/node-report.ts'
-import { isReadyNode } from './authority-rotation.ts'
+import { isReady } from '../cluster/pod-problem.ts'
 
 export interface UninstallParts {
   readonly objects: ClusterObjects
@@ -151,7 +151,7 @@ async function undoNodes(
     done = new Set([...known].filter(([, phase]) => phase === 'undone').map(([node]) => node))
     const waiting = nodes.filter(({ metadata }) => !done.has(metadata.name))
     // A node that is away cannot answer, and one without an agent has nothing to take back.
-    const able = waiting.filter((node) => isReadyNode(node) && known.has(node.metadata.name))
+    const able = waiting.filter((node) => isReady(node) && known.has(node.metadata.name))
     if (able.length === 0 || now() >= deadline) return waiting.map(({ metadata }) => metadata.name)
     await pause(poll)
   }

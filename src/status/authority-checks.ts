@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import type { Check } from '../cluster/check.ts'
+import { certificatesInPem } from '../pem-bundle.ts'
 
 const day = 24 * 3_600_000
 
@@ -86,8 +87,7 @@ export function leafCheck(chain: string, untrusted: string | undefined, now: num
 }
 
 export function certificatesOf(pem: string): X509Certificate[] {
-  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^]*?-----END CERTIFICATE-----/g) ?? []
-  return blocks.map((block) => new X509Certificate(block))
+  return certificatesInPem(pem).map((block) => new X509Certificate(block))
 }
 
 function toldWhat(told: AuthorityFacts['told'], generation: number): string {

@@ -19,6 +19,7 @@ import type {
 } from './node-trust.ts'
 import { platformCommands } from './platform-commands.ts'
 import { refuseRegistriesYaml } from './rancher.ts'
+import { certificatesInPem } from '../pem-bundle.ts'
 
 /**
  * Makes a machine's runtime trust the registry; returns what was changed, nothing when all stands as it should. Every file is
@@ -108,7 +109,7 @@ async function withUsableIdentity(files: MachineFiles, trust: NodeTrust): Promis
 }
 
 function checkCa(ca: string): void {
-  const blocks = ca.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? []
+  const blocks = certificatesInPem(ca)
   try {
     if (blocks.length === 0) throw new Error('there is no certificate in it')
     for (const block of blocks)

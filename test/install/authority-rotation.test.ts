@@ -4,7 +4,8 @@ import { beforeEach, suite, test } from 'node:test'
 import { issueLeaf, makeAuthority, type Authority } from '../../src/certificates/certificate-authority.ts'
 import { layoutOf } from '../../src/cluster/layout.ts'
 import type { NodeReport } from '../../src/cluster/node-report.ts'
-import { AuthorityRotation, certificates, fingerprint } from '../../src/install/authority-rotation.ts'
+import { AuthorityRotation, fingerprint } from '../../src/install/authority-rotation.ts'
+import { certificatesInPem } from '../../src/pem-bundle.ts'
 import { UserError } from '../../src/user-error.ts'
 import { FakeObjects } from '../support/fake-objects.ts'
 import { nodeObject, reportObject } from '../support/node-objects.ts'
@@ -26,7 +27,7 @@ suite('the CA is replaced', () => {
   const secret = async (name: string): Promise<string> =>
     Buffer.from((await dataOf('Secret', 'trow-ca'))[name] ?? '', 'base64').toString()
   const bundle = async (): Promise<string[]> =>
-    certificates((await dataOf('ConfigMap', 'trow-ca'))['ca.crt'] ?? '').map(fingerprint)
+    certificatesInPem((await dataOf('ConfigMap', 'trow-ca'))['ca.crt'] ?? '').map(fingerprint)
   const report = (node: string, effective: number, changes: Partial<NodeReport> = {}): void =>
     objects.put(reportObject(node, clock, { generation: { written: effective, effective }, ...changes }))
 
@@ -88,7 +89,7 @@ suite('the CA is replaced', () => {
     assert.deepEqual(await bundle(), [fingerprint(first.cert), fingerprint(second)])
     const told = await dataOf('ConfigMap', 'trow-node', 'trow-node')
     assert.deepEqual(JSON.parse(told['settings.json'] ?? ''), { mode: 'trust', generation: 2 })
-    assert.equal(certificates(told['ca.crt'] ?? '').length, 2)
+    assert.equal(certificatesInPem(told['ca.crt'] ?? '').length, 2)
     const published = objects.writes.indexOf('patch ConfigMap trow-node/trow-node')
     assert.ok(published > 0 && published < objects.writes.lastIndexOf('patch Secret trow/trow-ca'))
     assert.equal(await secret('next.key'), '')

@@ -1,7 +1,8 @@
 import { webcrypto, X509Certificate } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Command } from 'commander'
-import { AuthorityRotation, certificates } from '../../install/authority-rotation.ts'
+import { AuthorityRotation } from '../../install/authority-rotation.ts'
+import { certificatesInPem } from '../../pem-bundle.ts'
 import { exitCode, UserError } from '../../user-error.ts'
 import {
   addClusterOptions,
@@ -96,7 +97,7 @@ async function readBundle({
     namespace: layout.namespace,
   })
   const { 'ca.crt': pem = '', generation = '' } = (found?.['data'] ?? {}) as Record<string, string>
-  const bundle = certificates(pem)
+  const bundle = certificatesInPem(pem)
   if (bundle.length > 0) return { certificates: bundle, generation }
   throw new UserError('NOT_INSTALLED', `there is no CA of trow in namespace ${layout.namespace}`, {
     hint: 'trow install makes one; -n names another namespace.',

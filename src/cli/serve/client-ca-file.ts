@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { splitBundle } from '../../http/peer-certificate.ts'
 import type { Log } from '../../log.ts'
+import { certificatesInPem } from '../../pem-bundle.ts'
 import { UserError } from '../../user-error.ts'
 import { watchValue } from './watched-value.ts'
 
@@ -22,7 +22,7 @@ export function watchClientCa(path: string, log: Log, use: (pem: string) => void
 function readClientCa(path: string): string {
   try {
     const pem = readFileSync(path, 'utf8')
-    const certificates = splitBundle(pem).map((each) => new X509Certificate(each))
+    const certificates = certificatesInPem(pem).map((each) => new X509Certificate(each))
     if (certificates.length === 0) throw new Error('it holds no certificate')
     const leaf = certificates.find(({ ca }) => !ca)
     if (leaf !== undefined) throw new Error(`${leaf.subject.replaceAll('\n', ', ')} is no CA`)

@@ -3,6 +3,7 @@ import { UserError } from '../../user-error.ts'
 import { pathOf, type DeveloperMachine } from './machine.ts'
 import type { ProgramCall } from './program-runner.ts'
 import type { CommandStep } from './trust-step.ts'
+import { certificatesInPem } from '../../pem-bundle.ts'
 
 /**
  * The login keychain of a Mac, the user's Root store of Windows: every program of the user then trusts the CA. Throws
@@ -104,7 +105,8 @@ function loginKeychain(machine: DeveloperMachine): string {
 }
 
 function certificatesOf(pem: string): readonly string[] {
-  return (pem.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? []).map(
-    (each) => `${each}\n`,
+  return certificatesInPem(pem).map(
+    (each) => `${each}
+`,
   )
 }

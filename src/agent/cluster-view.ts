@@ -6,7 +6,7 @@ import { nodeSettingsSchema, type NodeSettings } from '../cluster/node-settings.
 import type { NodeProblem } from '../cluster/node-report.ts'
 import type { Log } from '../log.ts'
 import type { MachineOptions } from '../trust/node-trust.ts'
-import { certificatesIn } from './bundle.ts'
+import { readCertificates } from '../pem-bundle.ts'
 
 /** Milliseconds. */
 const refusalLife = 120_000
@@ -175,7 +175,7 @@ function readOrders(object: KubeObject): NodeOrders | string {
   const parsed = nodeSettingsSchema.safeParse(json)
   if (!parsed.success) return `settings.json: ${z.prettifyError(parsed.error).replaceAll(/\s*\n\s*/g, ' ')}`
   try {
-    if (certificatesIn(bundle).length === 0) return 'ca.crt holds no certificate'
+    if (readCertificates(bundle).length === 0) return 'ca.crt holds no certificate'
   } catch {
     return 'ca.crt holds something that is no certificate'
   }

@@ -4,7 +4,7 @@ import { chmod, mkdir, rename, rm, rmdir, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { makeCertificateRequest } from '../certificates/certificate-request.ts'
 import { MachineFiles } from '../trust/machine-files.ts'
-import { certificatesIn } from './bundle.ts'
+import { readCertificates } from '../pem-bundle.ts'
 import { readKeyPair, type KeyPairFile } from './key-pair-file.ts'
 
 /** Certificate, its CA and key in one file, so that they change in one step; as the machine names it. */
@@ -40,7 +40,7 @@ export class IssuedCertificate {
   isDue(certificate: X509Certificate, bundle: string): boolean {
     const [from, to] = [certificate.validFromDate.getTime(), certificate.validToDate.getTime()]
     if (this.#options.now() >= from + (to - from) / 2) return true
-    return !certificatesIn(bundle).some((ca) => certificate.verify(ca.publicKey))
+    return !readCertificates(bundle).some((ca) => certificate.verify(ca.publicKey))
   }
 
   /** Makes a key, has it certified and puts both on the node; what stood there stays until then. */

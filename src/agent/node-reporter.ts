@@ -1,6 +1,6 @@
 import type { ClusterObjects } from '../cluster/cluster-objects.ts'
 import { labels, names } from '../cluster/layout.ts'
-import { nodeReportSchema, type NodeReport } from '../cluster/node-report.ts'
+import { readNodeReport, type NodeReport } from '../cluster/node-report.ts'
 import type { Log } from '../log.ts'
 import { Alarm } from './alarm.ts'
 
@@ -40,12 +40,7 @@ export class NodeReporter {
   async last(): Promise<NodeReport | undefined> {
     const { objects, namespace, node } = this.#options
     const reference = { apiVersion: 'v1', kind: 'ConfigMap', name: names.report(node), namespace }
-    const { data } = ((await objects.get(reference)) ?? {}) as { data?: Readonly<Record<string, string>> }
-    try {
-      return nodeReportSchema.parse(JSON.parse(data?.['report.json'] ?? ''))
-    } catch {
-      return undefined
-    }
+    return readNodeReport(await objects.get(reference))
   }
 
   /** Of the Node object: the report goes with it. */

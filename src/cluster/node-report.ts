@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { KubeObject } from './cluster-objects.ts'
 
 const problem = z.object({
   /** Stable, in capitals: `CONFIG_PATH_UNSET`. */
@@ -61,3 +62,13 @@ export type NodeProblem = z.infer<typeof problem>
 
 /** Milliseconds after which a report says nothing any more. */
 export const reportLife = 120_000
+
+/** Of a ConfigMap `node-<name>`; undefined where there is none, or one of another version of trow, or a damaged one. */
+export function readNodeReport(map: KubeObject | undefined): NodeReport | undefined {
+  const data = map?.['data'] as Readonly<Record<string, string>> | undefined
+  try {
+    return nodeReportSchema.parse(JSON.parse(data?.['report.json'] ?? ''))
+  } catch {
+    return undefined
+  }
+}

@@ -1,9 +1,10 @@
 import { X509Certificate } from 'node:crypto'
 import type { Authority } from '../certificates/certificate-authority.ts'
-import type { ClusterObjects, KubeReference } from '../cluster/cluster-objects.ts'
+import type { ClusterObjects, KubeObject, KubeReference } from '../cluster/cluster-objects.ts'
+import { secretText } from '../cluster/config-data.ts'
 import { labels, names, type Layout } from '../cluster/layout.ts'
 import { isReady } from '../cluster/pod-problem.ts'
-import { nodeReportSchema, reportLife, type NodeReport } from '../cluster/node-report.ts'
+import { readNodeReport, reportLife, type NodeReport } from '../cluster/node-report.ts'
 import { certificatesInPem } from '../pem-bundle.ts'
 import { UserError, exitCode } from '../user-error.ts'
 
@@ -211,13 +212,7 @@ export class AuthorityRotation {
       namespace: layout.nodeNamespace,
       labelSelector: labels.report,
     })
-    return found.flatMap(({ data }) => {
-      try {
-        return [nodeReportSchema.parse(JSON.parse((data as Record<string, string>)['report.json'] ?? ''))]
-      } catch {
-        return []
-      }
-    })
+    return found.flatMap((map) => readNodeReport(map) ?? [])
   }
 
   async #read(): Promise<{
@@ -229,9 +224,8 @@ export class AuthorityRotation {
   }> {
     const { objects, layout } = this.#parts
     const [secret, published] = await Promise.all([objects.get(this.#secret), objects.get(this.#bundle)])
-    const keys = (secret?.['data'] ?? {}) as Record<string, string>
     const { 'ca.crt': bundle, generation } = (published?.['data'] ?? {}) as Record<string, string>
-    const signing = pairOf(keys, 'ca')
+    const signing = pairOf(secret, 'ca')
     if (signing === undefined || bundle === undefined)
       throw new UserError('NOT_INSTALLED', `there is no CA of trow in namespace ${layout.namespace}`, {
         hint: 'trow install makes one; -n names another namespace.',
@@ -239,7 +233,7 @@ export class AuthorityRotation {
     const switched = published?.metadata.annotations?.[switchedAt]
     return {
       signing,
-      next: pairOf(keys, 'next'),
+      next: pairOf(secret, 'next'),
       bundle,
       generation: Number(generation),
       switched: switched === undefined ? undefined : Date.parse(switched),
@@ -254,29 +248,18 @@ export class AuthorityRotation {
   }
 
   get #secret(): KubeReference {
-    return {
-      apiVersion: 'v1',
-      kind: 'Secret',
-      name: names.authority,
-      namespace: this.#parts.layout.namespace,
-    }
+    return { ...v1('Secret', names.authority), namespace: this.#parts.layout.namespace }
   }
   get #bundle(): KubeReference {
-    return {
-      apiVersion: 'v1',
-      kind: 'ConfigMap',
-      name: names.bundle,
-      namespace: this.#parts.layout.namespace,
-    }
+    return { ...v1('ConfigMap', names.bundle), namespace: this.#parts.layout.namespace }
   }
   get #agents(): KubeReference {
-    return {
-      apiVersion: 'v1',
-      kind: 'ConfigMap',
-      name: names.agent,
-      namespace: this.#parts.layout.nodeNamespace,
-    }
+    return { ...v1('ConfigMap', names.agent), namespace: this.#parts.layout.nodeNamespace }
   }
+}
+
+function v1(kind: string, name: string): KubeReference {
+  return { apiVersion: 'v1', kind, name }
 }
 
 /** `AB:CD:…`, SHA-256. */
@@ -288,18 +271,13 @@ function includes(bundle: string, pem: string): boolean {
   return certificatesInPem(bundle).some((each) => fingerprint(each) === fingerprint(pem))
 }
 
-function pairOf(keys: Readonly<Record<string, string>>, name: string): Authority | undefined {
-  const [cert, key] = [keys[`${name}.crt`], keys[`${name}.key`]]
-  if (cert === undefined || key === undefined) return undefined
-  return { cert: decode(cert), key: decode(key) }
+function pairOf(secret: KubeObject | undefined, name: string): Authority | undefined {
+  const [cert, key] = [secretText(secret, `${name}.crt`), secretText(secret, `${name}.key`)]
+  return cert === undefined || key === undefined ? undefined : { cert, key }
 }
 
 function encode(values: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(
     Object.entries(values).map(([name, value]) => [name, Buffer.from(value).toString('base64')]),
   )
-}
-
-function decode(value: string): string {
-  return Buffer.from(value, 'base64').toString('utf8')
 }

@@ -1,15 +1,10 @@
 import { isIP } from 'node:net'
 import { makeAuthority, namesOfAuthority } from '../certificates/certificate-authority.ts'
-import type { ClusterObjects, KubeObject } from '../cluster/cluster-objects.ts'
+import type { ClusterObjects } from '../cluster/cluster-objects.ts'
 import { labels, names } from '../cluster/layout.ts'
 import { UserError } from '../user-error.ts'
 import { tlsNames, type InstallFacts, type InstallSettings } from './install-settings.ts'
-
-export interface Bundle {
-  /** PEM, all that is to be trusted. */
-  readonly certificates: string
-  readonly generation: number
-}
+import { bundleOf, secretText, type Bundle } from '../cluster/config-data.ts'
 
 /**
  * The CA of the install: made where there is none, else left as it is, with its bundle. A CA that was lost is replaced,
@@ -27,8 +22,8 @@ export async function ensureAuthority(
     cluster.get({ apiVersion: 'v1', kind: 'ConfigMap', name: names.bundle, namespace }),
   ])
   const known = bundleOf(map)
-  const kept = decode(secret, 'ca.crt')
-  if (kept !== undefined && decode(secret, 'ca.key') !== undefined) {
+  const kept = secretText(secret, 'ca.crt')
+  if (kept !== undefined && secretText(secret, 'ca.key') !== undefined) {
     checkNames(kept, settings, facts)
     return known ?? keepBundle(cluster, namespace, { certificates: kept, generation: 1 })
   }
@@ -54,16 +49,6 @@ export async function ensureAuthority(
 /** What a CA made now would be allowed to speak for, besides private addresses and loopback. */
 export function authorityNames(settings: InstallSettings, facts: InstallFacts): string[] {
   return tlsNames(settings, facts).filter((name) => !isPrivate(name))
-}
-
-/** Undefined where the ConfigMap is not there or holds no bundle. */
-export function bundleOf(map: KubeObject | undefined): Bundle | undefined {
-  const data = (map?.['data'] ?? {}) as Readonly<Record<string, string>>
-  const certificates = data['ca.crt']
-  const generation = Number(data['generation'])
-  return certificates === undefined || !Number.isSafeInteger(generation)
-    ? undefined
-    : { certificates, generation }
 }
 
 async function keepBundle(cluster: ClusterObjects, namespace: string, bundle: Bundle): Promise<Bundle> {
@@ -98,11 +83,6 @@ function isPrivate(name: string): boolean {
       name,
     )
   return isIP(name) === 6 && /^(::1$|f[cd]|fe[89ab])/i.test(name)
-}
-
-function decode(secret: KubeObject | undefined, key: string): string | undefined {
-  const text = ((secret?.['data'] ?? {}) as Readonly<Record<string, string>>)[key]
-  return text === undefined ? undefined : Buffer.from(text, 'base64').toString('utf8')
 }
 
 function encode(text: string): string {

@@ -1,6 +1,6 @@
 import type { ClusterObjects } from '../cluster/cluster-objects.ts'
 import { labels } from '../cluster/layout.ts'
-import { nodeReportSchema, reportLife, type NodeReport } from '../cluster/node-report.ts'
+import { readNodeReport, reportLife, type NodeReport } from '../cluster/node-report.ts'
 import { exitCode, UserError } from '../user-error.ts'
 import type { InstallContext } from './install-context.ts'
 import { waitUntil, type Outcome } from './waiting.ts'
@@ -58,7 +58,7 @@ export async function nodePulls(
   ])
   const reports = new Map<string, NodeReport>()
   for (const map of maps) {
-    const report = readReport((map['data'] as Record<string, string> | undefined)?.['report.json'])
+    const report = readNodeReport(map)
     if (report !== undefined) reports.set(report.node, report)
   }
   return nodes.map(({ name }) => judged(name, reports.get(name), wish, now))
@@ -95,12 +95,4 @@ function notPulling(pulls: readonly NodePull[], code: number, cause?: unknown): 
       cause,
     },
   )
-}
-
-function readReport(text: string | undefined): NodeReport | undefined {
-  try {
-    return nodeReportSchema.safeParse(JSON.parse(text ?? '')).data
-  } catch {
-    return undefined
-  }
 }

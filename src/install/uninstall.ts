@@ -1,7 +1,7 @@
 import type { ClusterObjects, KubeObject, KubeReference } from '../cluster/cluster-objects.ts'
 import { ClusterFault } from '../cluster/cluster-fault.ts'
 import { labels, names, type Layout } from '../cluster/layout.ts'
-import { nodeReportSchema, reportLife } from '../cluster/node-report.ts'
+import { readNodeReport, reportLife } from '../cluster/node-report.ts'
 import { isReady } from '../cluster/pod-problem.ts'
 
 export interface UninstallParts {
@@ -158,15 +158,11 @@ async function undoNodes(
 }
 
 /** Node and phase of a report that still says something. */
-function phaseOf(report: KubeObject, now: number): [string, string][] {
-  try {
-    const { node, phase, time } = nodeReportSchema.parse(
-      JSON.parse((report['data'] as Record<string, string>)['report.json'] ?? ''),
-    )
-    return now - Date.parse(time) > reportLife && phase !== 'undone' ? [] : [[node, phase]]
-  } catch {
-    return []
-  }
+function phaseOf(map: KubeObject, now: number): [string, string][] {
+  const report = readNodeReport(map)
+  if (report === undefined) return []
+  const { node, phase, time } = report
+  return now - Date.parse(time) > reportLife && phase !== 'undone' ? [] : [[node, phase]]
 }
 
 async function usersOf(objects: ClusterObjects, host: string, layout: Layout): Promise<string[]> {

@@ -1,6 +1,7 @@
-import { X509Certificate } from 'node:crypto'
+import type { X509Certificate } from 'node:crypto'
 import type { Check } from '../cluster/check.ts'
-import { certificatesInPem } from '../pem-bundle.ts'
+import type { Bundle } from '../cluster/config-data.ts'
+import { readCertificates } from '../pem-bundle.ts'
 
 const day = 24 * 3_600_000
 
@@ -8,9 +9,9 @@ export interface AuthorityFacts {
   /** PEM of the CA that signs now; undefined where the Secret may not be read. */
   readonly signing: string | undefined
   /** What clients are to trust, and its generation. */
-  readonly bundle: { readonly pem: string; readonly generation: number } | undefined
+  readonly bundle: Bundle | undefined
   /** What agents were told. */
-  readonly told: { readonly pem: string; readonly generation: number } | undefined
+  readonly told: Bundle | undefined
   readonly now: number
 }
 
@@ -26,10 +27,10 @@ export function authorityChecks({ signing, bundle, told, now }: AuthorityFacts):
       },
     ]
   }
-  const certificates = certificatesOf(bundle.pem)
+  const certificates = readCertificates(bundle.certificates)
   const checks: Check[] = certificates.map((certificate, index) => lifeOf(certificate, index, now))
   if (signing !== undefined) {
-    const [own] = certificatesOf(signing)
+    const [own] = readCertificates(signing)
     const published = certificates.some(({ fingerprint256 }) => fingerprint256 === own?.fingerprint256)
     checks.push({
       description: 'the CA that signs is in the bundle',
@@ -49,7 +50,8 @@ export function authorityChecks({ signing, bundle, told, now }: AuthorityFacts):
       error: `${certificates.length} CAs are trusted: one is being replaced`,
       hint: 'trow ca rotate --wait goes on; trow ca rotate --finish drops the old one.',
     })
-  const same = told?.generation === bundle.generation && told.pem.trim() === bundle.pem.trim()
+  const same =
+    told?.generation === bundle.generation && told.certificates.trim() === bundle.certificates.trim()
   checks.push({
     description: `the agents were told generation ${bundle.generation}`,
     ...(same
@@ -68,7 +70,7 @@ export function leafCheck(chain: string, untrusted: string | undefined, now: num
   const description = "the registry's certificate is of that CA"
   if (untrusted !== undefined)
     return { description, result: 'error', error: untrusted, hint: 'trow ca show prints what clients trust.' }
-  const [leaf] = certificatesOf(chain)
+  const [leaf] = readCertificates(chain)
   const left = leaf === undefined ? 0 : Date.parse(leaf.validTo) - now
   if (left <= 0)
     return {
@@ -84,10 +86,6 @@ export function leafCheck(chain: string, untrusted: string | undefined, now: num
       error: `it ends on ${leaf?.validTo} and should have been renewed`,
     }
   return { description, result: 'success' }
-}
-
-export function certificatesOf(pem: string): X509Certificate[] {
-  return certificatesInPem(pem).map((block) => new X509Certificate(block))
 }
 
 function toldWhat(told: AuthorityFacts['told'], generation: number): string {

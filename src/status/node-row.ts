@@ -1,4 +1,4 @@
-import { nodeReportSchema, reportLife, type NodeReport } from '../cluster/node-report.ts'
+import { readNodeReport, reportLife, type NodeReport } from '../cluster/node-report.ts'
 import type { KubeObject } from '../cluster/cluster-objects.ts'
 
 /** One node, as its agent says it is: `healthy` only by a fresh report of a pull with the CAs of now. */
@@ -49,7 +49,7 @@ export function nodeRow(
       ? unknown('its agent has reported nothing yet', `See the agent's pod on it: ${podsOn(name)}`)
       : unknown('the node is not Ready', `kubectl describe node ${name}`)
   }
-  const parsed = readReport(report)
+  const parsed = readNodeReport(report)
   if (parsed === undefined)
     return unknown(
       'its report cannot be read',
@@ -98,14 +98,6 @@ function rowOf(
     lastPull:
       canary === undefined ? 'never' : canary.ok ? `${seconds(now - Date.parse(canary.time))} ago` : 'failed',
     problems,
-  }
-}
-
-function readReport(report: KubeObject): NodeReport | undefined {
-  try {
-    return nodeReportSchema.parse(JSON.parse((report['data'] as Record<string, string>)['report.json'] ?? ''))
-  } catch {
-    return undefined
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Check, CheckCategory } from '../cluster/check.ts'
 import { ClusterFault } from '../cluster/cluster-fault.ts'
 import type { ClusterObjects, KubeObject, KubeSelection } from '../cluster/cluster-objects.ts'
+import { bundleOf, secretText, type Bundle } from '../cluster/config-data.ts'
 import { labels, names, type Layout } from '../cluster/layout.ts'
 import { authorityChecks, leafCheck } from './authority-checks.ts'
 import { nodeRow, type NodeRow } from './node-row.ts'
@@ -78,7 +79,7 @@ export async function lookAtInstall({ objects, layout, probe, now }: StatusParts
     ])
   const published = bundleOf(bundle)
   const registry = await registryChecks(objects, { set, pods, slices })
-  const answers = await answerChecks(probe, published?.pem ?? '', now())
+  const answers = await answerChecks(probe, published?.certificates ?? '', now())
   const generation = published?.generation ?? 0
   const rows = nodes.map((node) =>
     nodeRow(
@@ -95,7 +96,7 @@ export async function lookAtInstall({ objects, layout, probe, now }: StatusParts
         categoryName: 'certificates',
         checks: [
           ...authorityChecks({
-            signing: decode(secret, 'ca.crt'),
+            signing: secretText(secret, 'ca.crt'),
             bundle: published,
             told: toldOf(told),
             now: now(),
@@ -169,13 +170,7 @@ function readInstalled({ data, metadata }: KubeObject, layout: Layout): Installe
   }
 }
 
-function bundleOf(object: KubeObject | undefined): { pem: string; generation: number } | undefined {
-  const { 'ca.crt': pem, generation } = (object?.['data'] ?? {}) as Record<string, string | undefined>
-  const number = Number(generation)
-  return pem === undefined || !Number.isInteger(number) ? undefined : { pem, generation: number }
-}
-
-function toldOf(object: KubeObject | undefined): { pem: string; generation: number } | undefined {
+function toldOf(object: KubeObject | undefined): Bundle | undefined {
   const { 'ca.crt': pem, 'settings.json': json } = (object?.['data'] ?? {}) as Record<
     string,
     string | undefined
@@ -183,15 +178,13 @@ function toldOf(object: KubeObject | undefined): { pem: string; generation: numb
   try {
     return pem === undefined
       ? undefined
-      : { pem, generation: Number((JSON.parse(json ?? '{}') as { generation?: number }).generation) }
+      : {
+          certificates: pem,
+          generation: Number((JSON.parse(json ?? '{}') as { generation?: number }).generation),
+        }
   } catch {
     return undefined
   }
-}
-
-function decode(secret: KubeObject | undefined, key: string): string | undefined {
-  const value = (secret?.['data'] as Record<string, string> | undefined)?.[key]
-  return value === undefined ? undefined : Buffer.from(value, 'base64').toString('utf8')
 }
 
 async function answerChecks(

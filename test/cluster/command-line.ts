@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import type { Cluster } from './cluster.ts'
 
 const program = fileURLToPath(new URL('../../bin/trow.js', import.meta.url))
 
@@ -20,4 +21,11 @@ export async function runInCluster(args: readonly string[], home: string): Promi
   child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
   const code = await new Promise<number | null>((resolve) => child.once('close', resolve))
   return { code, stdout, stderr }
+}
+
+/** The path of a kubeconfig of somebody who may do everything, good for this process. */
+export async function installerKubeconfig(cluster: Cluster): Promise<string> {
+  const { port } = await cluster.relay()
+  const server = `https://127.0.0.1:${port}`
+  return cluster.clientKubeconfig({ user: 'installer', groups: ['system:masters'], server })
 }

@@ -8,7 +8,7 @@ import { openCluster } from '../../src/cli/cluster/cluster-options.ts'
 import { pushCanary } from '../../src/cli/install/push-canary.ts'
 import { readArchive } from './archive.ts'
 import { Cluster } from './cluster.ts'
-import { runInCluster, type CommandResult } from './command-line.ts'
+import { installerKubeconfig, runInCluster, type CommandResult } from './command-line.ts'
 import { busyboxImage, writeImageArchive } from './image.ts'
 import { clusterProblem } from './requirements.ts'
 import { importTrowImage } from './trow-image.ts'
@@ -31,9 +31,7 @@ suite('trow install', { skip: clusterProblem() || (await imageProblem()) }, () =
   before(async () => {
     cluster = await Cluster.open()
     image = await importTrowImage(cluster.nodes)
-    const { port } = await cluster.relay()
-    const server = `https://127.0.0.1:${port}`
-    kubeconfig = await cluster.clientKubeconfig({ user: 'installer', groups: ['system:masters'], server })
+    kubeconfig = await installerKubeconfig(cluster)
     await trow('uninstall', '--purge', '-y')
   })
   after(async () => {

@@ -10,7 +10,7 @@ import type { KubeChange } from '../../src/cluster/cluster-objects.ts'
 import { imageProblem } from '../support/trow-image.ts'
 import { treeOf } from './agent-fixture.ts'
 import { Cluster } from './cluster.ts'
-import { runInCluster, type CommandResult } from './command-line.ts'
+import { installerKubeconfig, runInCluster, type CommandResult } from './command-line.ts'
 import { busyboxImage, writeImageArchive } from './image.ts'
 import type { ClusterNode } from './node.ts'
 import { eventually } from './program.ts'
@@ -36,9 +36,7 @@ suite('an install over time', { skip: clusterProblem() || (await imageProblem())
   before(async () => {
     cluster = await Cluster.open()
     image = await importTrowImage(cluster.nodes)
-    const { port } = await cluster.relay()
-    const server = `https://127.0.0.1:${port}`
-    kubeconfig = await cluster.clientKubeconfig({ user: 'installer', groups: ['system:masters'], server })
+    kubeconfig = await installerKubeconfig(cluster)
     await trow('uninstall', '--purge', '-y')
     trees = cluster.nodes.map(treeOf)
     const { code, stderr } = await install()

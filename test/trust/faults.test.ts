@@ -5,7 +5,7 @@ import type { MachineOptions, NodeTrust, TrustMeans } from '../../src/trust/node
 import { trustMachine } from '../../src/trust/trust-machine.ts'
 import { untrustMachine } from '../../src/trust/untrust-machine.ts'
 import { UserError } from '../../src/user-error.ts'
-import { makeCa, makePair } from './authorities.ts'
+import { agentTrust, makePair } from './authorities.ts'
 import { MachineTree, type Tree } from './machine-tree.ts'
 import { nodeOf } from './platforms.ts'
 
@@ -13,12 +13,7 @@ let trust: NodeTrust
 let pair: Awaited<ReturnType<typeof makePair>>
 before(async () => {
   pair = await makePair()
-  trust = {
-    hosts: ['trow.trow.svc', 'trow.trow.svc:443'],
-    ca: await makeCa(),
-    endpoints: ['127.0.0.1:29443', '10.96.7.7:443'],
-    identity: undefined,
-  }
+  trust = await agentTrust()
 })
 
 const config = '/etc/containerd/config.toml'

@@ -9,7 +9,7 @@ import type { MachineOptions, NodeFacts, NodeTrust } from '../../src/trust/node-
 import { planTrust, trustMachine } from '../../src/trust/trust-machine.ts'
 import { trustedHosts } from '../../src/trust/trusted-hosts.ts'
 import { planUntrust, untrustMachine } from '../../src/trust/untrust-machine.ts'
-import { makeCa, makePair } from './authorities.ts'
+import { agentTrust, makePair } from './authorities.ts'
 import { MachineTree } from './machine-tree.ts'
 import { platforms, type Platform } from './platforms.ts'
 
@@ -21,12 +21,7 @@ let trust: NodeTrust
 let pair: Awaited<ReturnType<typeof makePair>>
 before(async () => {
   pair = await makePair()
-  trust = {
-    hosts: ['trow.trow.svc', 'trow.trow.svc:443'],
-    ca: await makeCa(),
-    endpoints: ['127.0.0.1:29443', '10.96.7.7:443'],
-    identity: undefined,
-  }
+  trust = await agentTrust()
 })
 
 interface Machine {

@@ -11,8 +11,8 @@ import {
   type OpenCluster,
 } from '../cluster/cluster-options.ts'
 import type { CommandContext } from '../program.ts'
-import { parseDuration } from '../quantities.ts'
 import { probeOf } from '../status/forwarded-probe.ts'
+import { timeoutOption } from '../timeout-option.ts'
 
 interface RotateOptions extends ClusterOptions {
   readonly wait?: boolean
@@ -53,12 +53,7 @@ function rotateCommand({ terminal }: CommandContext): Command {
     .option('--force', 'although some nodes cannot show that they are ready for it')
     .option('--timeout <time>', 'how long to wait', '10m')
   return addClusterOptions(command).action(async (options: RotateOptions) => {
-    const patience = parseDuration(options.timeout)
-    if (patience === undefined)
-      throw new UserError('DURATION_INVALID', `--timeout ${options.timeout} is no time`, {
-        hint: 'Write 30s, 10m.',
-        exitCode: exitCode.usage,
-      })
+    const patience = timeoutOption(options.timeout, 'Write 30s, 10m.')
     await withCluster(options, terminal, async (cluster) => {
       const probe = probeOf(cluster)
       const rotation = new AuthorityRotation({

@@ -1,7 +1,7 @@
-import { accessSync, constants, existsSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import { Command, Option } from 'commander'
 import { loadKubeContext } from '../../cluster/kubeconfig.ts'
 import {
@@ -18,6 +18,7 @@ import type { CommandContext } from '../program.ts'
 import type { Terminal } from '../streams.ts'
 import { addBuildOptions, buildOwnImage, machinePlatform, ownReference, type BuildFlags } from './build.ts'
 import { saveArchive } from './save-command.ts'
+import { findOnPath } from '../login/program-path.ts'
 
 interface LoadFlags extends BuildFlags {
   readonly name: string
@@ -86,8 +87,7 @@ function see({ kubeconfig, context, to }: LoadFlags, { env, cwd }: Terminal): Lo
       isNamed: (kubeconfig ?? context) !== undefined,
     }),
     hasFile: existsSync,
-    hasProgram: (name) =>
-      (env['PATH'] ?? '').split(delimiter).some((folder) => isExecutable(join(folder, name))),
+    hasProgram: (name) => findOnPath(name, env) !== undefined,
   }
 }
 
@@ -103,15 +103,6 @@ function contextFacts(
     if (!(error instanceof UserError) || isNamed) throw error
     if (isNeeded && error.code !== 'KUBECONFIG_MISSING') throw error
     return undefined
-  }
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    return false
   }
 }
 

@@ -2,11 +2,11 @@ import { Command } from 'commander'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { names } from '../../cluster/layout.ts'
 import { planUninstall, print, uninstall, type UninstallPlan } from '../../install/uninstall.ts'
-import { exitCode, UserError } from '../../user-error.ts'
+import { exitCode } from '../../user-error.ts'
 import { addClusterOptions, withCluster, type ClusterOptions } from '../cluster/cluster-options.ts'
 import { confirmed } from '../confirm.ts'
 import type { CommandContext } from '../program.ts'
-import { parseDuration } from '../quantities.ts'
+import { timeoutOption } from '../timeout-option.ts'
 
 interface UninstallOptions extends ClusterOptions {
   readonly purge?: boolean
@@ -25,12 +25,7 @@ export function uninstallCommand({ terminal, finish }: CommandContext): Command 
     .option('-y, --yes', 'ask nothing')
     .option('--timeout <time>', 'how long the nodes have to answer, and the namespaces to go', '3m')
   return addClusterOptions(command).action(async (options: UninstallOptions) => {
-    const patience = parseDuration(options.timeout)
-    if (patience === undefined)
-      throw new UserError('DURATION_INVALID', `--timeout ${options.timeout} is no time`, {
-        hint: 'Write 30s, 3m.',
-        exitCode: exitCode.usage,
-      })
+    const patience = timeoutOption(options.timeout, 'Write 30s, 3m.')
     await withCluster(options, terminal, async ({ objects, layout, context }) => {
       const { purge = false, keepNamespace = false } = options
       const say = (text: string): void => void terminal.stderr.write(`${text}\n`)

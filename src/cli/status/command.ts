@@ -1,13 +1,13 @@
 import { Chalk } from 'chalk'
 import { Command, Option } from 'commander'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { exitCode, UserError } from '../../user-error.ts'
+import { exitCode } from '../../user-error.ts'
 import { lookAtInstall, type Status } from '../../status/status.ts'
 import { addClusterOptions, withCluster, type ClusterOptions } from '../cluster/cluster-options.ts'
 import type { CommandContext } from '../program.ts'
-import { parseDuration } from '../quantities.ts'
 import { probeOf } from './forwarded-probe.ts'
 import { isHealthy, printStatus, statusJson } from './print-status.ts'
+import { timeoutOption } from '../timeout-option.ts'
 
 interface StatusOptions extends ClusterOptions {
   readonly wait?: boolean
@@ -22,12 +22,7 @@ export function statusCommand({ terminal, finish }: CommandContext): Command {
     .option('--timeout <time>', 'how long --wait waits', '5m')
     .addOption(new Option('-o, --output <form>', 'form').choices(['table', 'short', 'json']).default('table'))
   return addClusterOptions(command).action(async (options: StatusOptions) => {
-    const patience = parseDuration(options.timeout)
-    if (patience === undefined)
-      throw new UserError('DURATION_INVALID', `--timeout ${options.timeout} is no time`, {
-        hint: 'Write 30s, 5m.',
-        exitCode: exitCode.usage,
-      })
+    const patience = timeoutOption(options.timeout, 'Write 30s, 5m.')
     await withCluster(options, terminal, async (cluster) => {
       const { objects, layout, context } = cluster
       const probe = probeOf(cluster)

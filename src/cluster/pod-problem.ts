@@ -51,7 +51,7 @@ export async function podProblem(objects: ClusterObjects, pod: KubeObject): Prom
   )
   const { name, namespace = '' } = pod.metadata
   const node = nodeOf(pod)
-  const event = found.message === '' ? await lastWarning(objects, pod) : undefined
+  const event = found.message === '' ? await lastWarning(objects, pod).catch(() => undefined) : undefined
   const lines =
     found.container === undefined ? undefined : await logOf(objects, { namespace, name, ...found })
   return {
@@ -105,24 +105,22 @@ const eventSchema = z.object({ reason: z.string().default(''), message: z.string
 const eventTimeSchema = z.object({ lastTimestamp: z.string().nullish(), eventTime: z.string().nullish() })
 
 /** RFC 3339, so that texts compare as times do. */
-export function timeOfEvent(event: KubeObject): string {
+function timeOfEvent(event: KubeObject): string {
   const { lastTimestamp, eventTime } = eventTimeSchema.parse(event)
   return lastTimestamp ?? eventTime ?? event.metadata.creationTimestamp ?? ''
 }
 
-/** The newest Warning about it: a volume that is not bound, an image that cannot be had. */
-async function lastWarning(
+/** The newest event of type Warning about an object: a volume that is not bound, an image that cannot be had. */
+export async function lastWarning(
   objects: ClusterObjects,
   { metadata: { name, namespace } }: KubeObject,
-): Promise<{ reason: string; message: string } | undefined> {
-  const events = await objects
-    .list({
-      apiVersion: 'v1',
-      kind: 'Event',
-      namespace,
-      fieldSelector: `involvedObject.name=${name},type=Warning`,
-    })
-    .catch(() => [])
+): Promise<{ readonly reason: string; readonly message: string } | undefined> {
+  const events = await objects.list({
+    apiVersion: 'v1',
+    kind: 'Event',
+    namespace,
+    fieldSelector: `involvedObject.name=${name},type=Warning`,
+  })
   const last = [...events].sort((one, other) => timeOfEvent(one).localeCompare(timeOfEvent(other))).at(-1)
   return last && eventSchema.parse(last)
 }

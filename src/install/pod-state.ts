@@ -1,5 +1,5 @@
 import type { ClusterObjects, KubeObject } from '../cluster/cluster-objects.ts'
-import { isReady as hasReadyCondition, nodeOf, podProblem, timeOfEvent } from '../cluster/pod-problem.ts'
+import { isReady as hasReadyCondition, lastWarning, nodeOf, podProblem } from '../cluster/pod-problem.ts'
 
 interface ContainerStatus {
   readonly imageID?: string
@@ -45,17 +45,10 @@ export async function podReason(cluster: ClusterObjects, pod: KubeObject): Promi
   return [`${name}${where}: ${words}`, ...said, ...claims].join('; ')
 }
 
-/** The newest event of type Warning about an object. */
-export async function lastWarning(cluster: ClusterObjects, object: KubeObject): Promise<string | undefined> {
-  const { name, namespace } = object.metadata
-  const events = await cluster.list({
-    apiVersion: 'v1',
-    kind: 'Event',
-    namespace,
-    fieldSelector: `involvedObject.name=${name},type=Warning`,
-  })
-  const newest = [...events].sort((one, other) => timeOfEvent(one).localeCompare(timeOfEvent(other))).at(-1)
-  return newest === undefined ? undefined : `${String(newest['reason'])}: ${String(newest['message'])}`
+/** The newest event of type Warning about an object, in one line. */
+export async function warningAbout(cluster: ClusterObjects, object: KubeObject): Promise<string | undefined> {
+  const warning = await lastWarning(cluster, object)
+  return warning && `${warning.reason}: ${warning.message}`
 }
 
 function containerOf(pod: KubeObject): ContainerStatus | undefined {
@@ -75,7 +68,7 @@ async function claimReasons(cluster: ClusterObjects, pod: KubeObject): Promise<s
     const claim = await cluster.get({ apiVersion: 'v1', kind: 'PersistentVolumeClaim', name, namespace })
     const phase = (claim?.['status'] as { phase?: string } | undefined)?.phase
     if (claim === undefined || phase === 'Bound') return []
-    const event = await lastWarning(cluster, claim)
+    const event = await warningAbout(cluster, claim)
     return [`volume claim ${name} is ${phase ?? 'new'}${event === undefined ? '' : ` (${event})`}`]
   })
   return (await Promise.all(reasons)).flat()

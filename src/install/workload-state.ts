@@ -1,7 +1,7 @@
 import type { ClusterObjects, KubeObject } from '../cluster/cluster-objects.ts'
 import { labels, layoutOf, names } from '../cluster/layout.ts'
 import { nodeOf } from '../cluster/pod-problem.ts'
-import { isReady, lastWarning, podReason } from './pod-state.ts'
+import { isReady, warningAbout, podReason } from './pod-state.ts'
 import { isSuitable, nodeFacts, type NodeFacts } from './preflight/node-facts.ts'
 import type { Outcome } from './waiting.ts'
 import { templateOf, type Workload } from './workload.ts'
@@ -18,7 +18,7 @@ export async function registryState(cluster: ClusterObjects, wanted: Workload): 
   if (set !== undefined && isObserved(set) && ready.length > 0) return { done: true }
   const [pod] = pods
   if (pod !== undefined) return { done: false, reasons: [await podReason(cluster, pod)] }
-  const event = set === undefined ? undefined : await lastWarning(cluster, set)
+  const event = set === undefined ? undefined : await warningAbout(cluster, set)
   return { done: false, reasons: [event ?? 'its pod is about to be made'] }
 }
 
@@ -41,7 +41,7 @@ export async function agentState(cluster: ClusterObjects, wanted: Workload): Pro
   }
   if (reasons.length === 0) return { done: true }
   const set = await cluster.get({ apiVersion: 'apps/v1', kind: 'DaemonSet', name: names.agent, namespace })
-  const event = set === undefined || pods.length > 0 ? undefined : await lastWarning(cluster, set)
+  const event = set === undefined || pods.length > 0 ? undefined : await warningAbout(cluster, set)
   return { done: false, reasons: event === undefined ? reasons : [...reasons, event] }
 }
 

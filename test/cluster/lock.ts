@@ -1,15 +1,13 @@
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { clusterLock } from './place.ts'
 
-/** An abstract socket, which the kernel releases whatever ends the process. */
-const socket = '\0trow-test-cluster'
-
-/** One cluster at a time on a machine: waits until another run's has gone. */
+/** One cluster of a name at a time on a machine: waits until another run's has gone. */
 export async function lockMachine(say: (line: string) => void): Promise<Server> {
   for (let attempt = 0; attempt < 1800; attempt++) {
     const server = createServer()
-    server.listen(socket)
+    server.listen(clusterLock)
     try {
       await once(server, 'listening')
       return server.unref()

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { binary } from './binaries.ts'
-import { cgroupRoot, namespaceFolder, privateFolders, subfolder } from './place.ts'
+import { cgroupRoot, namespaceFolder, namespacePrefix, privateFolders, subfolder } from './place.ts'
 import { eventually, runProgram, type ProgramOptions } from './program.ts'
 
 /** A machine of the cluster: a network namespace, a mount namespace and control groups of its own. */
@@ -27,7 +27,7 @@ export class ClusterNode {
   }
   /** Its network and cgroup name. */
   get namespace(): string {
-    return `trow-${this.name}`
+    return `${namespacePrefix}${this.name}`
   }
   get networkNamespace(): string {
     return join(namespaceFolder, this.namespace)

@@ -1,14 +1,25 @@
-import { existsSync, mkdirSync } from 'node:fs'
+import { existsSync, globSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 
 // Everything of a cluster bears these names, so that the next run finds what a killed one has left.
 
-/** The one cluster of this machine: state, logs, images. */
-export const clusterFolder = '/var/tmp/trow-test-cluster'
+/** Set to a word of small letters, a run has a cluster beside those of others: `TEST_CLUSTER_NAME=mine npm run test:cluster`. */
+const name = process.env['TEST_CLUSTER_NAME'] ?? ''
+if (!/^[a-z]*$/.test(name)) throw new Error(`TEST_CLUSTER_NAME=${name}: small letters only`)
+const suffix = name === '' ? '' : `-${name}`
+const everyClusterFolder = '/var/tmp/trow-test-cluster'
+
+/** The run's cluster: state, logs, images. */
+export const clusterFolder = `${everyClusterFolder}${suffix}`
+/** An abstract socket, which the kernel releases whatever ends the process. */
+export const clusterLock = `\0trow-test-cluster${suffix}`
 /** Set for the test files of a run that share its cluster; trow itself refuses settings TROW_… that it does not know. */
 export const sharedCluster = 'TEST_CLUSTER'
 /** Network namespaces and control groups of the nodes. */
-export const namespacePattern = /^trow-n\d+$/
+export const namespacePrefix = `trow${suffix}-`
+export const namespacePattern = new RegExp(`^${namespacePrefix}n\\d+$`)
+/** A line of /proc/PID/cgroup. */
+export const cgroupPattern = new RegExp(`:/${namespacePrefix}n\\d+(/|$)`, 'm')
 export const namespaceFolder = '/run/netns'
 export const cgroupRoot = '/sys/fs/cgroup'
 
@@ -28,4 +39,9 @@ export function subfolder(...names: readonly string[]): string {
   const path = join(clusterFolder, ...names)
   if (existsSync(clusterFolder)) mkdirSync(path, { recursive: true })
   return path
+}
+
+/** Whether a cluster of another name uses the `privateFolders`: to remove one would unmount it there. */
+export function othersHaveClusters(): boolean {
+  return globSync(`${everyClusterFolder}*`).some((path) => path !== clusterFolder)
 }

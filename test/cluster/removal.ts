@@ -10,7 +10,15 @@ import {
   type Dirent,
 } from 'node:fs'
 import { join } from 'node:path'
-import { cgroupRoot, clusterFolder, namespaceFolder, namespacePattern, sharedCluster } from './place.ts'
+import {
+  cgroupPattern,
+  cgroupRoot,
+  clusterFolder,
+  namespaceFolder,
+  namespacePattern,
+  othersHaveClusters,
+  sharedCluster,
+} from './place.ts'
 
 // Synchronous throughout, so that it also runs while a process exits. Nothing is remembered: what is found by its name is
 // removed, whoever left it.
@@ -63,7 +71,7 @@ function processes(): number[] {
       // A dead one that nobody has waited for has no namespaces.
       if (links.includes(undefined)) return false
       if (links.some((link) => inodes.includes(/\d+/.exec(link ?? '')?.[0] ?? ''))) return true
-      if (/:\/trow-n\d+(\/|$)/m.test(tryTo(() => read(`/proc/${pid}/cgroup`)) ?? '')) return true
+      if (cgroupPattern.test(tryTo(() => read(`/proc/${pid}/cgroup`)) ?? '')) return true
       const environment = (tryTo(() => read(`/proc/${pid}/environ`)) ?? '').split('\0')
       const shares = environment.includes(`${sharedCluster}=${clusterFolder}`)
       return shares && environment.some((line) => line.startsWith('NODE_TEST_CONTEXT='))
@@ -100,7 +108,8 @@ function removeEmptyTree(path: string): void {
 function removeFolders(): void {
   const made = tryTo(() => read(join(clusterFolder, 'made-folders'))) ?? ''
   // The first folder that was made on the way to a path is named; those below it are empty.
-  for (const path of made.split('\n').filter((line) => line !== '')) removeEmptyTree(path)
+  if (!othersHaveClusters())
+    for (const path of made.split('\n').filter((line) => line !== '')) removeEmptyTree(path)
   rmSync(clusterFolder, { recursive: true, force: true })
 }
 

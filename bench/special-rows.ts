@@ -75,6 +75,13 @@ async function width(peer: Peer, tools: Tools): Promise<Finding[]> {
       servers.push(server)
       subjects.push({ seeded, server, manifests })
     }
+    // As everywhere, the first round is preceded by the same load: until most of what is asked for has been asked for.
+    for (const { seeded, server } of subjects) {
+      const { target, url } = server
+      await runWrk({ url, connections: 32, seconds: 5, pathsFile: seeded.manifestPaths })
+      const paths = { kind: 'list', file: seeded.blobPaths } as const
+      await runLoad({ kind: 'requests', method: 'HEAD', target, connections: 32, seconds: 5, paths })
+    }
     for (let round = 0; round < tools.rounds; round++) {
       for (const { seeded, server, manifests } of subjects) {
         const { target, url } = server

@@ -8,6 +8,7 @@ import { MemoryBudget } from '../../http/memory-budget.ts'
 import { createRegistryServer } from '../../http/registry-server.ts'
 import type { MetadataStore } from '../../metadata/metadata-store.ts'
 import { Generations } from '../../metadata/sql/generations.ts'
+import { SharedCache } from '../../metadata/sql/shared-cache.ts'
 import { openSqlMetadata } from '../../metadata/sql/sql-metadata-store.ts'
 import { PortRunner } from '../../metadata/sql/writer-port.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
@@ -18,7 +19,7 @@ import { LineBatch } from './line-batch.ts'
 import { OperationCounters } from './operation-counters.ts'
 import type { WorkerCounts, WorkerOrder, WorkerReport, WorkerStart } from './thread-protocol.ts'
 
-const cacheBytes = 48 * 1024 * 1024
+const cacheBytes = 16 * 1024 * 1024
 
 const start = workerData as WorkerStart
 const { settings } = start
@@ -33,6 +34,7 @@ const metadata = operations.watch(
     changes: new PortRunner(start.writer),
     generations: new Generations(start.generations),
     cacheBytes,
+    sharedCache: SharedCache.attach(start.cache, start.number),
   }),
   [
     'createUpload',

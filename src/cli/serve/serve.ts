@@ -1,6 +1,7 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { MemoryBudget } from '../../http/memory-budget.ts'
 import { Generations } from '../../metadata/sql/generations.ts'
+import { SharedCache } from '../../metadata/sql/shared-cache.ts'
 import type { WriterOrder, WriterStart } from '../../metadata/sql/writer-thread.ts'
 import { createLogger } from '../logger.ts'
 import type { ResolvedSettings } from '../settings.ts'
@@ -19,6 +20,8 @@ import { openTls } from './tls.ts'
 import { WorkerGroup } from './worker-group.ts'
 
 const bodyBudget = 64 * 1024 * 1024
+/** About 100,000 manifests of a usual size; taken as it is filled. */
+const sharedCacheBytes = 96 * 1024 * 1024
 const drainLimit = 60_000
 /** One Ctrl-C may arrive several times: from the terminal, from npm, from a wrapper. Milliseconds. */
 const sameSignal = 500
@@ -66,9 +69,10 @@ export async function serve({ settings: given }: ResolvedSettings, terminal: Ter
 
   const count = shared ? settings.workers : 1
   const budget = MemoryBudget.create(bodyBudget, count)
+  const cache = SharedCache.create(sharedCacheBytes)
   const workers = new WorkerGroup({
     count,
-    budget,
+    held: [budget, cache],
     log,
     writer,
     access,
@@ -81,6 +85,7 @@ export async function serve({ settings: given }: ResolvedSettings, terminal: Ter
       port,
       reusePort: shared,
       generations,
+      cache: cache.buffer,
       budget: budget.buffer,
       logFormat,
     },

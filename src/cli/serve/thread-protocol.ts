@@ -15,6 +15,7 @@ export interface WorkerStart {
   readonly reusePort: boolean
   readonly tls: TlsPair | undefined
   readonly generations: SharedArrayBuffer
+  readonly cache: SharedArrayBuffer
   readonly budget: SharedArrayBuffer
   /** To the writer thread. */
   readonly writer: MessagePort

@@ -1,6 +1,5 @@
 import { MessageChannel, type Worker } from 'node:worker_threads'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { MemoryBudget } from '../../http/memory-budget.ts'
 import type { TlsPair } from '../../http/tls-context.ts'
 import type { Log } from '../../log.ts'
 import type { WriterOrder } from '../../metadata/sql/writer-thread.ts'
@@ -12,7 +11,8 @@ import type { WorkerCounts, WorkerOrder, WorkerReport, WorkerStart } from './thr
 export interface WorkerGroupOptions {
   readonly count: number
   readonly log: Log
-  readonly budget: MemoryBudget
+  /** What workers hold in shared memory, to be taken back from one that died. */
+  readonly held: readonly { reclaim(worker: number): void }[]
   /** All of a worker's start but what is its own. */
   readonly start: Omit<WorkerStart, 'number' | 'writer' | 'tls' | 'access' | 'audit'>
   readonly writer: Worker
@@ -101,7 +101,7 @@ export class WorkerGroup {
       log.error('a worker died', { worker: number, stack: (error as Error).stack }),
     )
     worker.on('exit', (code) => {
-      this.#options.budget.reclaim(number)
+      for (const each of this.#options.held) each.reclaim(number)
       if (this.#workers.get(number) === worker) this.#workers.delete(number)
       if (this.#stopping || !listening) return
       const next = performance.now() - since > 10_000 ? firstDelay : Math.min(delay * 2, longestDelay)

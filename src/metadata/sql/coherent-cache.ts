@@ -1,27 +1,52 @@
-import { isSettled, slotOf, type Generations } from './generations.ts'
+import { hashOf, isSettled, slotOf, type Generations } from './generations.ts'
+import type { SharedCache, SharedValue } from './shared-cache.ts'
 
-interface Entry<Value> {
-  readonly value: Value
+interface Stamp {
   readonly slot: number
   readonly generation: number
+}
+
+interface Entry<Value> extends Stamp {
+  readonly value: Value
   readonly bytes: number
 }
+
+/** The cache of all threads, and how values of one kind stand in it. */
+export interface SharedForm<Value> {
+  readonly cache: SharedCache
+  /** Keeps apart what has the same key. */
+  readonly kind: number
+  toShared(value: Value): SharedValue
+  /** `key` is that of the entry. */
+  fromShared(shared: SharedValue, key: string): Value
+}
+
+/** What an entry takes beside its value. */
+const overhead = 300
+const recentKeys = 4096
 
 /**
  * Keeps what was read as long as its generation holds and the budget lasts. Two halves, young and old: when the
  * young one is full it becomes the old one, and what is still wanted moves back. A hit among the young costs one
  * look-up and no bookkeeping.
+ *
+ * Behind it may stand the cache of all threads, which holds far more and costs a copy. What is found there, or read, is
+ * kept here only when it was asked for lately: objects that live long and are asked for once cost more than they save.
  */
 export class CoherentCache<Value> {
   readonly #generations: Generations
   readonly #half: number
+  readonly #shared: SharedForm<Value> | undefined
+  /** Hashes of the keys that were asked for lately and not found here. */
+  readonly #recent = new Int32Array(recentKeys)
   #young = new Map<string, Entry<Value>>()
   #old = new Map<string, Entry<Value>>()
   #youngBytes = 0
 
-  constructor(generations: Generations, budget: number) {
+  constructor(generations: Generations, budget: number, shared?: SharedForm<Value>) {
     this.#generations = generations
     this.#half = budget / 2
+    this.#shared = shared
   }
 
   /**
@@ -42,16 +67,51 @@ export class CoherentCache<Value> {
       this.#keep(key, old)
       return old.value
     }
-    const slot = slotOf(generationKey)
-    const generation = this.#generations.load(slot)
-    const value = read()
-    if (value === undefined) this.#forget(key)
-    else if (isSettled(generation)) this.#keep(key, { value, slot, generation, bytes: size(value) + 300 })
-    return value
+    const hash = hashOf(key)
+    const wanted = this.#askedLately(hash) || this.#shared === undefined
+    const found = this.#find(key, hash) ?? this.#read(key, hash, { read, generationKey })
+    if (found === undefined) return undefined
+    if (wanted && isSettled(found.generation))
+      this.#keep(key, { ...found, bytes: size(found.value) + overhead })
+    return found.value
   }
 
-  #holds(entry: Entry<Value>): boolean {
-    return this.#generations.load(entry.slot) === entry.generation
+  #find(key: string, hash: number): (Stamp & { readonly value: Value }) | undefined {
+    const shared = this.#shared
+    if (shared === undefined) return undefined
+    const entry = shared.cache.get({ kind: shared.kind, key, hash })
+    if (entry === undefined || !this.#holds(entry)) return undefined
+    return { value: shared.fromShared(entry, key), slot: entry.slot, generation: entry.generation }
+  }
+
+  #read(
+    key: string,
+    hash: number,
+    { read, generationKey }: { readonly read: () => Value | undefined; readonly generationKey: string },
+  ): (Stamp & { readonly value: Value }) | undefined {
+    const slot = slotOf(generationKey === key ? hash : hashOf(generationKey))
+    const generation = this.#generations.load(slot)
+    const value = read()
+    if (value === undefined) {
+      this.#forget(key)
+      return undefined
+    }
+    const shared = this.#shared
+    if (shared !== undefined && isSettled(generation)) {
+      shared.cache.put({ kind: shared.kind, key, hash }, { ...shared.toShared(value), slot, generation })
+    }
+    return { value, slot, generation }
+  }
+
+  #holds({ slot, generation }: Stamp): boolean {
+    return this.#generations.load(slot) === generation
+  }
+
+  #askedLately(hash: number): boolean {
+    const place = hash & (recentKeys - 1)
+    const lately = this.#recent[place] === hash
+    this.#recent[place] = hash
+    return lately
   }
 
   #keep(key: string, entry: Entry<Value>): void {

@@ -2,7 +2,7 @@ import type { Digest } from '../../oci/digest.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { Reference } from '../../oci/tag.ts'
 
-const slotCount = 1 << 16
+const slotCount = 1 << 20
 
 /**
  * A shared table of counters, one for each hashed key, which keeps the caches of all threads coherent
@@ -53,11 +53,16 @@ export function tagListKey(repository: RepositoryName): string {
   return `${repository}:`
 }
 
-/** FNV-1a over the UTF-16 units, folded to the size of the table. */
-export function slotOf(key: string): number {
+/** FNV-1a over the UTF-16 units: 32 bits. */
+export function hashOf(key: string): number {
   let hash = 0x811c9dc5
   for (let index = 0; index < key.length; index++) {
     hash = Math.imul(hash ^ key.charCodeAt(index), 0x01000193)
   }
+  return hash
+}
+
+/** The slot of a key's hash, folded to the size of the table. */
+export function slotOf(hash: number): number {
   return (hash ^ (hash >>> 16)) & (slotCount - 1)
 }

@@ -21,6 +21,7 @@ import type { ChangeRunner } from './changes.ts'
 import { FreshUploads } from './fresh-uploads.ts'
 import { Generations } from './generations.ts'
 import { LocalRunner } from './local-runner.ts'
+import type { SharedCache } from './shared-cache.ts'
 import { SqlAccess } from './sql-access.ts'
 import { SqlGarbage } from './sql-garbage.ts'
 import { SqlInventory } from './sql-inventory.ts'
@@ -37,8 +38,10 @@ export interface SqlMetadataOptions {
   readonly folder: string
   readonly changes: ChangeRunner
   readonly generations: Generations
-  /** Memory for cached manifests and small blobs, in bytes. */
+  /** Memory of this thread for cached manifests and small blobs, in bytes. */
   readonly cacheBytes: number
+  /** Memory of all threads for the same. */
+  readonly sharedCache?: SharedCache
 }
 
 /** The store of one thread: its own connection for reads, the one writer for changes. */
@@ -90,8 +93,9 @@ class SqlMetadataStore implements MetadataStore {
   readonly #folder: string
   readonly #fresh: FreshUploads
 
-  constructor({ changes, generations, cacheBytes, folder }: SqlMetadataOptions, database: SqliteDatabase) {
-    const reads = new SqlReads({ database, generations, cacheBytes })
+  constructor(options: SqlMetadataOptions, database: SqliteDatabase) {
+    const { changes, generations, cacheBytes, sharedCache: shared, folder } = options
+    const reads = new SqlReads({ database, generations, cacheBytes, shared })
     this.hasRepository = reads.hasRepository.bind(reads)
     this.findManifest = reads.findManifest.bind(reads)
     this.findBlob = reads.findBlob.bind(reads)

@@ -14,6 +14,8 @@ import type {
 import { CoherentCache } from './coherent-cache.ts'
 import { linkKey, manifestKey, tagListKey, type Generations } from './generations.ts'
 import * as statements from './read-statements.ts'
+import type { SharedCache } from './shared-cache.ts'
+import { blobForm, linkForm, manifestForm } from './shared-forms.ts'
 import type { SqliteDatabase } from './sqlite-database.ts'
 
 /** Requests' reads on a connection of this thread's own, behind caches that the generations keep coherent. */
@@ -24,17 +26,21 @@ export class SqlReads implements Omit<MetadataReads, 'writeHealth'> {
   readonly #links: CoherentCache<BlobLink>
   readonly #tags: CoherentCache<Page<Tag>>
 
-  /** `cacheBytes` is shared by manifests and blobs, about half each, and a little for lists of tags and links. */
+  /**
+   * `cacheBytes` is shared by manifests and blobs, about half each, and a little for lists of tags and links. All but
+   * the lists are also looked for in `shared`.
+   */
   constructor(parts: {
     readonly database: SqliteDatabase
     readonly generations: Generations
     readonly cacheBytes: number
+    readonly shared?: SharedCache | undefined
   }) {
     this.#database = parts.database
-    const { generations, cacheBytes } = parts
-    this.#manifests = new CoherentCache(generations, (cacheBytes * 7) / 16)
-    this.#blobs = new CoherentCache(generations, (cacheBytes * 4) / 16)
-    this.#links = new CoherentCache(generations, (cacheBytes * 3) / 16)
+    const { generations, cacheBytes, shared } = parts
+    this.#manifests = new CoherentCache(generations, (cacheBytes * 7) / 16, shared && manifestForm(shared))
+    this.#blobs = new CoherentCache(generations, (cacheBytes * 4) / 16, shared && blobForm(shared))
+    this.#links = new CoherentCache(generations, (cacheBytes * 3) / 16, shared && linkForm(shared))
     this.#tags = new CoherentCache(generations, cacheBytes / 8)
   }
 

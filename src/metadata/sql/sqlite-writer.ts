@@ -3,7 +3,7 @@ import { TouchedKeys, type Change, type Transaction } from './change.ts'
 import type { ChangeNote, Instant, Noted } from '../metadata-store.ts'
 import { defaultOutboxBound, type OutboxBound, type Unrecorded } from './change-outbox.ts'
 import { changes, type ChangeName } from './changes.ts'
-import { slotOf, type Generations } from './generations.ts'
+import { hashOf, slotOf, type Generations } from './generations.ts'
 import type { SqliteDatabase } from './sqlite-database.ts'
 import type { UploadClaims } from './upload-claims.ts'
 
@@ -104,7 +104,7 @@ export class SqliteWriter {
       changing = true
       const outcomes = await this.#runAll(batch, touched)
       changing = false
-      for (const key of touched.keys) slots.add(slotOf(key))
+      for (const key of touched.keys) slots.add(slotOf(hashOf(key)))
       this.#generations.invalidate(slots)
       this.#database.execute('commit')
       return outcomes

@@ -1,3 +1,4 @@
+import type { ByteRange } from '../oci/byte-range.ts'
 import { parseDigest, parseDigestAlgorithm, type Digest } from '../oci/digest.ts'
 import { OciError } from '../oci/oci-error.ts'
 import { isRepositoryName, type RepositoryName } from '../oci/repository-name.ts'
@@ -25,21 +26,20 @@ export function uploadRoutes(registry: Registry): Route[] {
       return { status: 204, headers: uploadHeaders(upload, '0--1') }
     }),
     route(['PATCH'], session, 'push', async (request, { name, upload: id }) => {
-      const upload = await uploads.append(name, id, request.body(), chunkRange(request), request.signal)
+      const upload = await uploads.append(
+        name,
+        id,
+        { range: rangeOf(request), ...request.body() },
+        request.signal,
+      )
       return { status: 202, headers: uploadHeaders(upload, '0-0') }
     }),
     route(['PUT'], session, 'push', async (request, { name, upload: id }) => {
       const digest = digestOf(request)
-      const body = request.hasBody ? request.body() : undefined
-      await uploads.finish(
-        name,
-        id,
-        digest,
-        body,
-        chunkRange(request),
-        request.signal,
-        pushNote(request, name, digest),
-      )
+      const range = rangeOf(request)
+      const body = request.hasBody ? { range, ...request.body() } : undefined
+      const blob = { repository: name, digest, note: pushNote(request, name, digest) }
+      await uploads.finish(id, blob, body, request.signal)
       return created(name, digest)
     }),
     route(['DELETE'], session, 'push', async (_request, { name, upload: id }) => {
@@ -74,13 +74,8 @@ async function openUpload(
   const digest = query.get('digest')
   if (mount === null && digest !== null) {
     const parsed = parseDigest(digest)
-    await registry.uploads.single(
-      name,
-      parsed,
-      request.body(),
-      request.signal,
-      pushNote(request, name, parsed),
-    )
+    const blob = { repository: name, digest: parsed, note: pushNote(request, name, parsed) }
+    await registry.uploads.single(blob, request.body(), request.signal)
     return created(name, parsed)
   }
   const algorithm = query.get('digest-algorithm')
@@ -133,7 +128,7 @@ function digestOf(request: RegistryRequest): Digest {
   })
 }
 
-function chunkRange(request: RegistryRequest): ReturnType<typeof parseContentRange> {
+function rangeOf(request: RegistryRequest): ByteRange | undefined {
   const header = request.header('content-range')
   if (header === undefined) return undefined
   const range = parseContentRange(header)

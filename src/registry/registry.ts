@@ -60,40 +60,29 @@ export interface Body {
   readonly source: ByteSource
   /** Content-Length; undefined with chunked transfer encoding. */
   readonly length: number | undefined
+  /** Content-Range: where the upload gets it. */
+  readonly range?: ByteRange | undefined
+}
+
+/** The blob that a push makes, and what is kept about it. */
+export interface PushedBlob {
+  readonly repository: RepositoryName
+  readonly digest: Digest
+  readonly note?: ChangeNote | undefined
 }
 
 export interface Uploads {
   open(repository: RepositoryName, algorithm: DigestAlgorithm | undefined): Promise<UploadStatus>
   status(repository: RepositoryName, id: string): Promise<UploadStatus | undefined>
   /**
-   * `range` is the request's Content-Range. A start other than the offset, or a length that differs from the
-   * range's: OciError RANGE_INVALID or SIZE_INVALID, nothing changed. Unknown: BLOB_UPLOAD_UNKNOWN.
+   * A range that starts elsewhere than at the offset, or has another length than the body: OciError RANGE_INVALID or
+   * SIZE_INVALID, nothing changed. Unknown: BLOB_UPLOAD_UNKNOWN.
    */
-  append(
-    repository: RepositoryName,
-    id: string,
-    body: Body,
-    range: ByteRange | undefined,
-    signal?: AbortSignal,
-  ): Promise<UploadStatus>
+  append(repository: RepositoryName, id: string, body: Body, signal?: AbortSignal): Promise<UploadStatus>
   /** The closing PUT. OciError DIGEST_INVALID: the upload is discarded. */
-  finish(
-    repository: RepositoryName,
-    id: string,
-    digest: Digest,
-    body: Body | undefined,
-    range: ByteRange | undefined,
-    signal?: AbortSignal,
-    note?: ChangeNote,
-  ): Promise<void>
+  finish(id: string, blob: PushedBlob, body: Body | undefined, signal?: AbortSignal): Promise<void>
   /** POST with `?digest=`: the whole blob in one request. */
-  single(
-    repository: RepositoryName,
-    digest: Digest,
-    body: Body,
-    signal?: AbortSignal,
-    note?: ChangeNote,
-  ): Promise<void>
+  single(blob: PushedBlob, body: Body, signal?: AbortSignal): Promise<void>
   /** False when there was none. */
   cancel(repository: RepositoryName, id: string, note?: ChangeNote): Promise<boolean>
 }

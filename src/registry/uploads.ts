@@ -1,24 +1,16 @@
 import { startHasher } from '../blobs/hasher.ts'
 import type { ContentHasher, Held, Received } from '../blobs/blob-store.ts'
 import type { ChangeNote, UploadClaim, UploadRecord } from '../metadata/metadata-store.ts'
-import type { ByteRange } from '../oci/byte-range.ts'
 import { digestAlgorithm, type Digest, type DigestAlgorithm } from '../oci/digest.ts'
 import { OciError } from '../oci/oci-error.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
-import type { Body, Uploads, UploadStatus } from './registry.ts'
+import type { Body, PushedBlob, Uploads, UploadStatus } from './registry.ts'
 import type { RegistryParts } from './settings.ts'
 import { requireRoom } from './storage-room.ts'
+import { checkRange, noBody, replay, statusOf } from './upload-body.ts'
 import { heldSize, UploadHashers } from './upload-hashers.ts'
-import { UploadRangeError } from './upload-range-error.ts'
 
 const nothing: Held = { kind: 'inline', bytes: new Uint8Array() }
-
-const noBody: Body = {
-  length: 0,
-  source: {
-    async *[Symbol.asyncIterator]() {},
-  },
-}
 
 export class UploadRules implements Uploads {
   readonly #parts: RegistryParts
@@ -46,41 +38,29 @@ export class UploadRules implements Uploads {
     repository: RepositoryName,
     id: string,
     body: Body,
-    range: ByteRange | undefined,
     signal?: AbortSignal,
   ): Promise<UploadStatus> {
     await requireRoom(this.#parts.blobs)
     return this.#claimed(repository, id, signal, async (claim, stop) => {
-      checkRange(claim.upload, body, range)
-      const hasher = await this.#hashers.continue(claim.upload, range !== undefined)
+      checkRange(claim.upload, body)
+      const hasher = await this.#hashers.continue(claim.upload, body.range !== undefined)
       const held = await this.#receive(claim, body, hasher, stop)
       return { id, repository, offset: heldSize(held) }
     })
   }
 
-  async finish(
-    repository: RepositoryName,
-    id: string,
-    digest: Digest,
-    body: Body | undefined,
-    range: ByteRange | undefined,
-    signal?: AbortSignal,
-    note?: ChangeNote,
-  ): Promise<void> {
+  async finish(id: string, blob: PushedBlob, body: Body | undefined, signal?: AbortSignal): Promise<void> {
     if (body !== undefined) await requireRoom(this.#parts.blobs)
-    if (
-      body?.length !== undefined &&
-      body.length <= this.#parts.limits.inlineLimit &&
-      isWhole(body.length, range)
-    ) {
-      const rest = await this.#finishWhole({ repository, id, digest, note }, body, signal)
-      if (rest !== undefined) await this.#finishClaimed({ repository, id, digest, note }, rest, range, signal)
-    } else await this.#finishClaimed({ repository, id, digest, note }, body, range, signal)
+    if (body !== undefined && isSmallAndWhole(body, this.#parts.limits.inlineLimit)) {
+      const rest = await this.#finishWhole(id, blob, body, signal)
+      if (rest !== undefined) await this.#finishClaimed(id, blob, rest, signal)
+    } else await this.#finishClaimed(id, blob, body, signal)
   }
 
   /** Small content in one step. Undefined: done; else what came, to be taken the long way. */
   async #finishWhole(
-    { repository, id, digest, note }: Finish,
+    id: string,
+    { repository, digest, note }: PushedBlob,
     body: Body,
     signal: AbortSignal | undefined,
   ): Promise<Body | undefined> {
@@ -98,17 +78,18 @@ export class UploadRules implements Uploads {
       const content = { repository, digest, size: held.bytes.byteLength, content: held }
       if (await metadata.putWholeBlob({ ...content, uploadId: id, now: now(), note })) return undefined
     }
-    return replay(held.bytes, body.length, interrupted)
+    return replay(held.bytes, body, interrupted)
   }
 
   async #finishClaimed(
-    { repository, id, digest, note }: Finish,
+    id: string,
+    blob: PushedBlob,
     body: Body | undefined,
-    range: ByteRange | undefined,
     signal: AbortSignal | undefined,
   ): Promise<void> {
+    const { repository, digest } = blob
     await this.#claimed(repository, id, signal, async (claim, stop) => {
-      if (body !== undefined) checkRange(claim.upload, body, range)
+      if (body !== undefined) checkRange(claim.upload, body)
       const { held, found } = await this.#complete(claim, digestAlgorithm(digest), body, stop)
       if (found !== digest) {
         await this.#parts.metadata.cancelUpload(repository, id)
@@ -116,29 +97,23 @@ export class UploadRules implements Uploads {
         if (held.kind === 'staged') await this.#parts.blobs.remove(held.key)
         throw wrongDigest(found, heldSize(held))
       }
-      await this.#store({ repository, digest, note }, held, id)
+      await this.#store(blob, held, id)
       this.#hashers.forget(id)
     })
   }
 
-  async single(
-    repository: RepositoryName,
-    digest: Digest,
-    body: Body,
-    signal?: AbortSignal,
-    note?: ChangeNote,
-  ): Promise<void> {
+  async single(blob: PushedBlob, body: Body, signal?: AbortSignal): Promise<void> {
     const { blobs, limits } = this.#parts
     await requireRoom(blobs)
-    const hasher = startHasher(digestAlgorithm(digest))
+    const hasher = startHasher(digestAlgorithm(blob.digest))
     const received = await blobs.receive(
       body.source,
       { held: nothing, hasher, inlineLimit: limits.inlineLimit, ...expected(body) },
       signal,
     )
     const found = hasher.digest()
-    if (received.interrupted === undefined && found === digest) {
-      return this.#store({ repository, digest, note }, received.held, undefined)
+    if (received.interrupted === undefined && found === blob.digest) {
+      return this.#store(blob, received.held, undefined)
     }
     // Nobody can resume what has no session.
     if (received.held.kind === 'staged') await blobs.remove(received.held.key)
@@ -224,7 +199,7 @@ export class UploadRules implements Uploads {
   }
 
   async #store(
-    { repository, digest, note }: Omit<Finish, 'id'>,
+    { repository, digest, note }: PushedBlob,
     held: Held,
     uploadId: string | undefined,
   ): Promise<void> {
@@ -242,44 +217,9 @@ export class UploadRules implements Uploads {
   }
 }
 
-interface Finish {
-  readonly repository: RepositoryName
-  readonly id: string
-  readonly digest: Digest
-  readonly note: ChangeNote | undefined
-}
-
-function isWhole(length: number, range: ByteRange | undefined): boolean {
+function isSmallAndWhole({ length, range }: Body, limit: number): boolean {
+  if (length === undefined || length > limit) return false
   return range === undefined || (range.start === 0 && range.end === length - 1)
-}
-
-/** A body that has been read already, and how it ended. */
-function replay(bytes: Uint8Array, length: number | undefined, interrupted: unknown): Body {
-  return {
-    length,
-    source: {
-      async *[Symbol.asyncIterator]() {
-        yield bytes
-        if (interrupted !== undefined) throw interrupted as Error
-      },
-    },
-  }
-}
-
-function statusOf(upload: UploadRecord): UploadStatus {
-  return { id: upload.id, repository: upload.repository, offset: heldSize(upload.held) }
-}
-
-/** Throws UploadRangeError or OciError SIZE_INVALID; without a Content-Range the body goes to the end. */
-function checkRange(upload: UploadRecord, body: Body, range: ByteRange | undefined): void {
-  if (range === undefined) return
-  const status = statusOf(upload)
-  if (range.start !== status.offset) throw new UploadRangeError(status, range.start)
-  const length = range.end - range.start + 1
-  if (body.length === undefined || body.length === length) return
-  throw new OciError('SIZE_INVALID', 'the length does not match the range', {
-    detail: `Content-Range names ${length} bytes, Content-Length ${body.length}`,
-  })
 }
 
 function expected(body: Body): { expectedBytes?: number } {

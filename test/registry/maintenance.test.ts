@@ -34,7 +34,7 @@ afterEach(() => stores.close())
 
 async function push(size: number): Promise<{ content: Buffer; digest: Digest }> {
   const content = randomBytes(size)
-  await stores.registry.uploads.single(repository, sha256(content), bodyOf(content))
+  await stores.registry.uploads.single({ repository, digest: sha256(content) }, bodyOf(content))
   return { content, digest: sha256(content) }
 }
 
@@ -130,7 +130,7 @@ suite('garbage', () => {
   test('uploads that nobody goes on with', async () => {
     const { uploads } = stores.registry
     const { id } = await uploads.open(repository, undefined)
-    await uploads.append(repository, id, bodyOf(randomBytes(9000)), undefined)
+    await uploads.append(repository, id, bodyOf(randomBytes(9000)))
     assert.equal(globSync('uploads/*', { cwd: stores.folder }).length, 1)
     await pass(grace * 1.1)
     assert.deepEqual(subjects(await collect(), 'expired'), [id])
@@ -245,7 +245,7 @@ suite('fsck', () => {
       assert.deepEqual((await fsck()).problems, [`${problem} ${digest}`])
       assert.deepEqual((await fsck(true)).problems, [`${problem} ${digest}`])
       assert.equal(await stores.registry.blobs.stat(repository, digest), undefined)
-      await stores.registry.uploads.single(repository, digest, bodyOf(content))
+      await stores.registry.uploads.single({ repository, digest }, bodyOf(content))
       assert.deepEqual((await fsck()).problems, [])
     })
   }

@@ -6,6 +6,7 @@ import type { BlobStore } from '../../src/blobs/blob-store.ts'
 import { openDiskBlobStore } from '../../src/blobs/disk/disk-blob-store.ts'
 import type { MetadataStore } from '../../src/metadata/metadata-store.ts'
 import { openLocalMetadata } from '../../src/metadata/sql/sql-metadata-store.ts'
+import type { ByteRange } from '../../src/oci/byte-range.ts'
 import { parseDigest, type Digest } from '../../src/oci/digest.ts'
 import { parseRepositoryName } from '../../src/oci/repository-name.ts'
 import { openRegistry } from '../../src/registry/open-registry.ts'
@@ -56,11 +57,12 @@ export function sha256(content: Uint8Array | string): Digest {
 /** A body in chunks; `fail` makes it break off after all of them. */
 export function bodyOf(
   content: Uint8Array,
-  options: { readonly fail?: boolean; readonly chunk?: number } = {},
+  options: { readonly fail?: boolean; readonly chunk?: number; readonly range?: ByteRange | undefined } = {},
 ): Body {
   const { fail = false, chunk = 700 } = options
   return {
     length: fail ? content.length + 1 : content.length,
+    range: options.range,
     source: {
       async *[Symbol.asyncIterator]() {
         for (let start = 0; start < content.length; start += chunk)

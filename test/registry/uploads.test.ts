@@ -51,15 +51,15 @@ suite('uploads', () => {
         const length = chunk.length + (step.fail ? 1 : 0)
         if (step.ranged && length === 0) continue
         const range = step.ranged ? { start: sent.length, end: sent.length + length - 1 } : undefined
-        const appended = uploads.append(repository, id, bodyOf(chunk, { fail: step.fail }), range)
+        const appended = uploads.append(repository, id, bodyOf(chunk, { fail: step.fail, range }))
         if (step.fail) await assert.rejects(appended, /went away/)
         else assert.equal((await appended).offset, sent.length + chunk.length)
         sent = Buffer.concat([sent, chunk])
       } else if (step.kind === 'stale') {
         const start = sent.length + step.shift
         if (start < 0) continue
-        const body = bodyOf(randomBytes(10))
-        await assert.rejects(uploads.append(repository, id, body, { start, end: start + 9 }), {
+        const body = bodyOf(randomBytes(10), { range: { start, end: start + 9 } })
+        await assert.rejects(uploads.append(repository, id, body), {
           code: 'RANGE_INVALID',
         })
       } else if (step.kind === 'status') {
@@ -74,19 +74,19 @@ suite('uploads', () => {
     const digest = parseDigest(`${end.algorithm}:${createHash(end.algorithm).update(whole).digest('hex')}`)
     const body = last.length === 0 ? undefined : bodyOf(last)
     if (end.wrong) {
-      await assert.rejects(uploads.finish(repository, id, sha256(`${digest}`), body, undefined), {
+      await assert.rejects(uploads.finish(id, { repository, digest: sha256(`${digest}`) }, body), {
         code: 'DIGEST_INVALID',
       })
       assert.equal(await uploads.status(repository, id), undefined)
       return
     }
-    await uploads.finish(repository, id, digest, body, undefined)
+    await uploads.finish(id, { repository, digest }, body)
     const blob = await stores.registry.blobs.open(repository, digest)
     const chunks: Buffer[] = []
     for await (const chunk of blob?.stream() ?? []) chunks.push(Buffer.from(chunk))
     blob?.close()
     assert.ok(Buffer.concat(chunks).equals(whole))
-    await assert.rejects(uploads.finish(repository, id, digest, undefined, undefined), {
+    await assert.rejects(uploads.finish(id, { repository, digest }, undefined), {
       code: 'BLOB_UPLOAD_UNKNOWN',
     })
   }
@@ -104,7 +104,7 @@ suite('uploads', () => {
     const { id } = await uploads.open(repository, undefined)
     const keys = async (): Promise<number> => (await Array.fromAsync(stores.blobs.list())).length
     const before = await keys()
-    const finished = uploads.finish(repository, id, sha256('other'), bodyOf(randomBytes(5000)), undefined)
+    const finished = uploads.finish(id, { repository, digest: sha256('other') }, bodyOf(randomBytes(5000)))
     await assert.rejects(finished, { code: 'DIGEST_INVALID' })
     assert.equal(await keys(), before)
   })
@@ -114,32 +114,33 @@ suite('uploads', () => {
     const { id } = await uploads.open(repository, undefined)
     const content = randomBytes(5000)
     let release: () => void = () => {}
-    const hanging = uploads.append(
-      repository,
-      id,
-      {
-        length: 5000,
-        source: {
-          async *[Symbol.asyncIterator]() {
-            yield content.subarray(0, 2000)
-            await new Promise<void>((resolve) => (release = resolve))
-          },
+    const hanging = uploads.append(repository, id, {
+      length: 5000,
+      source: {
+        async *[Symbol.asyncIterator]() {
+          yield content.subarray(0, 2000)
+          await new Promise<void>((resolve) => (release = resolve))
         },
       },
-      undefined,
-    )
+    })
     await new Promise((resolve) => setTimeout(resolve, 50))
-    const next = uploads.append(repository, id, bodyOf(content.subarray(2000)), { start: 2000, end: 4999 })
+    const next = uploads.append(
+      repository,
+      id,
+      bodyOf(content.subarray(2000), { range: { start: 2000, end: 4999 } }),
+    )
     await assert.rejects(hanging, { code: 'BLOB_UPLOAD_INVALID' })
     assert.equal((await next).offset, 5000)
-    await uploads.finish(repository, id, sha256(content), undefined, undefined)
+    await uploads.finish(id, { repository, digest: sha256(content) }, undefined)
     release()
   })
 
   test('two at once with the same content both succeed, and it is stored once', async () => {
     const { uploads } = stores.registry
     const content = randomBytes(50_000)
-    await Promise.all([1, 2, 3].map(() => uploads.single(repository, sha256(content), bodyOf(content))))
+    await Promise.all(
+      [1, 2, 3].map(() => uploads.single({ repository, digest: sha256(content) }, bodyOf(content))),
+    )
     const keys = new Set(await stores.metadata.garbage.pendingDeletes(1000))
     assert.ok(keys.size >= 2, 'the other copies wait for their deletion')
   })

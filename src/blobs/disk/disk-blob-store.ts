@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto'
 import fs, { type Stats } from 'node:fs'
 import { join } from 'node:path'
 import { OciError } from '../../oci/oci-error.ts'
-import type { ByteRange } from '../../oci/byte-range.ts'
 import type {
   BlobReader,
   BlobStore,
@@ -15,10 +14,11 @@ import type {
 } from '../blob-store.ts'
 import { blobFolders, blobPath, isDataKey, stateFolder } from './blob-path.ts'
 import { BufferPool } from './buffer-pool.ts'
-import { FileStream } from './file-stream.ts'
 import { FreeSpace } from './free-space.ts'
 import { Gate } from './gate.ts'
-import { type OpenFile, OpenFiles } from './open-files.ts'
+import { FileReader } from './file-reader.ts'
+import { exists, flushFolder, statFile, unlink } from './folder-calls.ts'
+import { OpenFiles } from './open-files.ts'
 import { drain } from './receive.ts'
 import { StagedFile } from './staged-file.ts'
 import { hasErrorCode, systemCall } from './system-call.ts'
@@ -247,76 +247,9 @@ class DiskBlobStore implements BlobStore {
   }
 }
 
-class FileReader implements BlobReader {
-  readonly #file: OpenFile
-  readonly #files: OpenFiles
-  readonly #buffers: BufferPool
-  readonly #streams: FileStream[] = []
-  #open = true
-
-  constructor(file: OpenFile, files: OpenFiles, buffers: BufferPool) {
-    this.#file = file
-    this.#files = files
-    this.#buffers = buffers
-  }
-
-  get size(): number {
-    return this.#file.size
-  }
-
-  stream(range: ByteRange = { start: 0, end: this.#file.size - 1 }): ByteSource {
-    if (!this.#open) throw new Error('the reader is closed')
-    const stream = new FileStream(this.#file.fd, range, this.#buffers)
-    this.#streams.push(stream)
-    return stream
-  }
-
-  close(): void {
-    if (!this.#open) return
-    this.#open = false
-    const unfinished = this.#streams.filter((stream) => !stream.finished)
-    if (unfinished.length === 0) this.#files.release(this.#file)
-    // A descriptor that closed under a read could be another file by then.
-    else
-      void Promise.all(unfinished.map((stream) => stream.return())).then(() =>
-        this.#files.release(this.#file),
-      )
-  }
-}
-
 function unknownUpload(key: DataKey, cause: unknown): OciError {
   return new OciError('BLOB_UPLOAD_UNKNOWN', 'the bytes of this upload are gone', {
     detail: `the staged content ${key} is not there any more: begin the upload anew`,
     cause,
   })
-}
-
-async function exists(path: string): Promise<boolean> {
-  return (await statFile(path)) !== undefined
-}
-
-async function statFile(path: string): Promise<Stats | undefined> {
-  try {
-    return await systemCall<Stats>((done) => fs.stat(path, done))
-  } catch (error) {
-    if (hasErrorCode(error, 'ENOENT')) return undefined
-    throw error
-  }
-}
-
-async function unlink(path: string): Promise<void> {
-  try {
-    await systemCall((done) => fs.unlink(path, done))
-  } catch (error) {
-    if (!hasErrorCode(error, 'ENOENT')) throw error
-  }
-}
-
-async function flushFolder(path: string): Promise<void> {
-  const fd = await systemCall<number>((done) => fs.open(path, 'r', done))
-  try {
-    await systemCall((done) => fs.fsync(fd, done))
-  } finally {
-    await systemCall((done) => fs.close(fd, done))
-  }
 }

@@ -14,7 +14,8 @@ import {
   releaseLease,
   unlinkUnreferenced,
 } from './change-garbage.ts'
-import { deleteManifest, deleteTag, putManifest } from './change-manifests.ts'
+import { deleteManifest, deleteTag } from './change-manifest-removal.ts'
+import { putManifest } from './change-manifests.ts'
 import { forgetNoted, recordNotes, recordUnrecorded, saveAuditKey, saveHead } from './change-outbox.ts'
 import { reclaim } from './change-room.ts'
 import { cancelUpload, createUpload, saveUpload, settle } from './change-uploads.ts'

@@ -1,0 +1,43 @@
+import type { ByteRange } from '../../oci/byte-range.ts'
+import type { BlobReader, ByteSource } from '../blob-store.ts'
+import type { BufferPool } from './buffer-pool.ts'
+import { FileStream } from './file-stream.ts'
+import type { OpenFile, OpenFiles } from './open-files.ts'
+
+/** A stored object through a descriptor that others may share. */
+export class FileReader implements BlobReader {
+  readonly #file: OpenFile
+  readonly #files: OpenFiles
+  readonly #buffers: BufferPool
+  readonly #streams: FileStream[] = []
+  #open = true
+
+  constructor(file: OpenFile, files: OpenFiles, buffers: BufferPool) {
+    this.#file = file
+    this.#files = files
+    this.#buffers = buffers
+  }
+
+  get size(): number {
+    return this.#file.size
+  }
+
+  stream(range: ByteRange = { start: 0, end: this.#file.size - 1 }): ByteSource {
+    if (!this.#open) throw new Error('the reader is closed')
+    const stream = new FileStream(this.#file.fd, range, this.#buffers)
+    this.#streams.push(stream)
+    return stream
+  }
+
+  close(): void {
+    if (!this.#open) return
+    this.#open = false
+    const unfinished = this.#streams.filter((stream) => !stream.finished)
+    if (unfinished.length === 0) this.#files.release(this.#file)
+    // A descriptor that closed under a read could be another file by then.
+    else
+      void Promise.all(unfinished.map((stream) => stream.return())).then(() =>
+        this.#files.release(this.#file),
+      )
+  }
+}

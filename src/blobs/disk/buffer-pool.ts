@@ -6,22 +6,26 @@ const small = 32 * 1024
  * many slow streams stay flat.
  */
 export class BufferPool {
-  readonly #budget: number
+  readonly #mostLarge: number
+  readonly #allocateLarge: (size: number) => Buffer
   readonly #free: Buffer[] = []
   #out = 0
 
-  constructor(budget: number) {
-    this.#budget = budget
+  /** `allocateLarge` is asked for at most half of `budget`. */
+  constructor(budget: number, allocateLarge: (size: number) => Buffer = Buffer.allocUnsafeSlow) {
+    this.#mostLarge = budget / 2
+    this.#allocateLarge = allocateLarge
   }
 
   take(): Buffer {
-    const size = this.#out + large <= this.#budget / 2 ? large : small
+    const size = this.#out + large <= this.#mostLarge ? large : small
     this.#out += size
-    return (size === large ? this.#free.pop() : undefined) ?? Buffer.allocUnsafeSlow(size)
+    if (size === small) return Buffer.allocUnsafeSlow(size)
+    return this.#free.pop() ?? this.#allocateLarge(size)
   }
 
   give(buffer: Buffer): void {
     this.#out -= buffer.length
-    if (buffer.length === large && this.#free.length * large < this.#budget / 4) this.#free.push(buffer)
+    if (buffer.length === large) this.#free.push(buffer)
   }
 }

@@ -16,11 +16,12 @@ import { blobFolders, blobPath, isDataKey, stateFolder } from './blob-path.ts'
 import { BufferPool } from './buffer-pool.ts'
 import { FreeSpace } from './free-space.ts'
 import { Gate } from './gate.ts'
+import { AlignedMemory, DirectIo } from './direct-io.ts'
 import { FileReader } from './file-reader.ts'
 import { exists, flushFolder, statFile, unlink } from './folder-calls.ts'
 import { OpenFiles } from './open-files.ts'
 import { drain } from './receive.ts'
-import { StagedFile } from './staged-file.ts'
+import { StagedFile, type StagedFileParts } from './staged-file.ts'
 import { hasErrorCode, systemCall } from './system-call.ts'
 
 export interface DiskBlobStoreOptions {
@@ -46,12 +47,14 @@ export async function openDiskBlobStore(options: DiskBlobStoreOptions): Promise<
   // Once and for all, so that no publish has to flush more than its own sub-folder.
   await flushFolder(join(folder, 'blobs'))
   await flushFolder(folder)
+  const aligned = new AlignedMemory(bufferBudget / 2)
   return new DiskBlobStore({
     folder,
     space: new FreeSpace(folder, reserve),
     flushes: new Gate(flushes),
     readBuffers: new BufferPool(bufferBudget),
-    writeBuffers: new BufferPool(bufferBudget),
+    writeBuffers: new BufferPool(bufferBudget, (size) => aligned.allocate(size)),
+    direct: new DirectIo(),
     files: new OpenFiles(openFiles),
   })
 }
@@ -62,6 +65,7 @@ interface Parts {
   readonly flushes: Gate
   readonly readBuffers: BufferPool
   readonly writeBuffers: BufferPool
+  readonly direct: DirectIo
   readonly files: OpenFiles
 }
 
@@ -202,15 +206,17 @@ class DiskBlobStore implements BlobStore {
 
   async #create(key: DataKey): Promise<StagedFile> {
     await this.#parts.space.demand()
-    const fd = await systemCall<number>((done) => fs.open(this.#path('staged', key), 'wx', 0o600, done))
-    return this.#staged(fd, 0, false)
+    const path = this.#path('staged', key)
+    const fd = await systemCall<number>((done) => fs.open(path, 'wx', 0o600, done))
+    return this.#staged({ path, fd, size: 0, dirty: false })
   }
 
   async #reopen(key: DataKey, size: number): Promise<StagedFile> {
     await this.#parts.space.demand()
+    const path = this.#path('staged', key)
     let fd: number
     try {
-      fd = await systemCall<number>((done) => fs.open(this.#path('staged', key), 'r+', done))
+      fd = await systemCall<number>((done) => fs.open(path, 'r+', done))
     } catch (error) {
       throw hasErrorCode(error, 'ENOENT') ? unknownUpload(key, error) : error
     }
@@ -219,16 +225,16 @@ class DiskBlobStore implements BlobStore {
       if (stats.size < size)
         throw unknownUpload(key, new Error(`${size} bytes expected, ${stats.size} there`))
       if (stats.size > size) await systemCall((done) => fs.ftruncate(fd, size, done))
-      return this.#staged(fd, size, stats.size > size)
+      return this.#staged({ path, fd, size, dirty: stats.size > size })
     } catch (error) {
       fs.close(fd, () => {})
       throw error
     }
   }
 
-  #staged(fd: number, size: number, dirty: boolean): StagedFile {
-    const { flushes, space, writeBuffers: buffers } = this.#parts
-    return new StagedFile({ fd, size, dirty, flushes, buffers, space })
+  #staged(file: Pick<StagedFileParts, 'path' | 'fd' | 'size' | 'dirty'>): StagedFile {
+    const { flushes, space, direct, writeBuffers: buffers } = this.#parts
+    return new StagedFile({ ...file, flushes, buffers, direct, space })
   }
 
   async #restore(key: DataKey, held: Held): Promise<void> {

@@ -1,13 +1,18 @@
 import fs from 'node:fs'
 import type { BufferPool } from './buffer-pool.ts'
+import { directAlignment, type DirectIo } from './direct-io.ts'
 import type { FreeSpace } from './free-space.ts'
 import type { Gate } from './gate.ts'
 import { systemCall } from './system-call.ts'
 
-/** Bytes between two flushes in the background, so that the last one is short. */
+/** Bytes between two looks at the room that is left, and between two flushes in the background. */
 const flushDistance = 8 * 2 ** 20
+/** What is worth a direct write. */
+const directLeast = 64 * 1024
+const writesAtOnce = 2
 
 export interface StagedFileParts {
+  readonly path: string
   readonly fd: number
   /** Where to append. */
   readonly size: number
@@ -15,18 +20,25 @@ export interface StagedFileParts {
   readonly dirty: boolean
   readonly flushes: Gate
   readonly buffers: BufferPool
+  readonly direct: DirectIo
   readonly space: FreeSpace
 }
 
-/** Appends to one file: one buffer fills while another is written and, behind both, earlier bytes are flushed. */
+/**
+ * Appends to one file: one buffer fills while others are written. Full large buffers go directly to the disk (DirectIo),
+ * the rest by way of the page cache, flushed in the background so that the last flush is short.
+ */
 export class StagedFile {
   readonly #parts: StagedFileParts
+  readonly #writing: Promise<void>[] = []
   #position: number
   #dirty: boolean
+  #unchecked = 0
   #unflushed = 0
   #buffer: Buffer | undefined
   #fill = 0
-  #writing: Promise<void> | undefined
+  #direct: Promise<number | undefined> | undefined
+  #refused = false
   #flushing: Promise<void> | undefined
 
   constructor(parts: StagedFileParts) {
@@ -47,19 +59,22 @@ export class StagedFile {
 
   /** Writes and flushes what is left. */
   async finish(): Promise<void> {
-    await this.#startWriting()
-    await this.#writing
+    this.#startWriting()
+    await Promise.all(this.#writing)
     await this.#flushing
     if (this.#dirty) await this.#flush()
   }
 
   /** Waits until nothing is under way and closes; never throws. */
   async close(): Promise<void> {
-    await Promise.allSettled([this.#writing])
+    await Promise.allSettled(this.#writing)
     await Promise.allSettled([this.#flushing])
     if (this.#buffer !== undefined) this.#parts.buffers.give(this.#buffer)
     this.#buffer = undefined
-    await Promise.allSettled([systemCall((done) => fs.close(this.#parts.fd, done))])
+    const [direct] = await Promise.allSettled([this.#direct])
+    const opened = direct.status === 'fulfilled' && direct.value !== undefined ? [direct.value] : []
+    const close = (fd: number): Promise<void> => systemCall((done) => fs.close(fd, done))
+    await Promise.allSettled([this.#parts.fd, ...opened].map(close))
   }
 
   async #appendParts(chunk: Uint8Array): Promise<void> {
@@ -69,42 +84,64 @@ export class StagedFile {
       this.#buffer.set(part, this.#fill)
       this.#fill += part.length
       offset += part.length
-      if (this.#fill === this.#buffer.length) await this.#startWriting()
+      if (this.#fill < this.#buffer.length) continue
+      // Those before it first: whoever appends sees their errors.
+      while (this.#writing.length >= writesAtOnce) await this.#writing[0]
+      this.#startWriting()
+      if (this.#unchecked >= flushDistance) await this.#lookAround()
     }
   }
 
-  async #startWriting(): Promise<void> {
-    await this.#writing
+  #startWriting(): void {
     const buffer = this.#buffer
     if (buffer === undefined) return
-    this.#writing = this.#write(buffer, this.#fill)
-    // Whoever appends or finishes next sees the error.
-    this.#writing.catch(() => {})
+    const writing = this.#write(buffer, this.#fill, this.#position)
+    this.#position += this.#fill
+    this.#unchecked += this.#fill
     this.#buffer = undefined
     this.#fill = 0
+    this.#writing.push(writing)
+    writing.then(
+      () => void this.#writing.splice(this.#writing.indexOf(writing), 1),
+      // Kept: whoever appends or finishes next sees the error.
+      () => {},
+    )
   }
 
-  async #write(buffer: Buffer, length: number): Promise<void> {
+  async #write(buffer: Buffer, length: number, position: number): Promise<void> {
     try {
-      for (let offset = 0; offset < length;) {
-        const start = offset
-        const written = await systemCall<number>((done) =>
-          fs.write(this.#parts.fd, buffer, start, length - start, this.#position + start, done),
-        )
-        offset += written
-      }
+      const direct = await this.#writeDirectly(buffer, length, position)
+      await writeAll(this.#parts.fd, buffer, { start: direct, end: length, position })
+      this.#unflushed += length - direct
+      // Not before: a flush that began meanwhile has not flushed it.
+      this.#dirty = true
+      this.#parts.space.wrote(length)
     } finally {
       this.#parts.buffers.give(buffer)
     }
-    this.#position += length
-    this.#parts.space.wrote(length)
-    this.#unflushed += length
-    this.#dirty = true
-    if (this.#unflushed >= flushDistance && this.#flushing === undefined) await this.#flushBehind()
   }
 
-  async #flushBehind(): Promise<void> {
+  /** How many of the first bytes went to the disk directly. */
+  async #writeDirectly(buffer: Buffer, length: number, position: number): Promise<number> {
+    const end = length - (length % directAlignment)
+    if (position % directAlignment !== 0 || end < directLeast) return 0
+    const { direct, path } = this.#parts
+    const fd = this.#refused ? undefined : await (this.#direct ??= direct.open(path))
+    if (fd === undefined) return 0
+    try {
+      const written = await systemCall<number>((done) => fs.write(fd, buffer, 0, end, position, done))
+      return written - (written % directAlignment)
+    } catch (error) {
+      if (!direct.refused(error)) throw error
+      this.#refused = true
+      return 0
+    }
+  }
+
+  async #lookAround(): Promise<void> {
+    this.#unchecked = 0
     await this.#parts.space.demand()
+    if (this.#unflushed < flushDistance || this.#flushing !== undefined) return
     this.#flushing = this.#flush()
     this.#flushing.then(
       () => {
@@ -119,5 +156,19 @@ export class StagedFile {
     this.#unflushed = 0
     this.#dirty = false
     return this.#parts.flushes.run(() => systemCall((done) => fs.fdatasync(this.#parts.fd, done)))
+  }
+}
+
+/** Writes buffer[start, end), which begins at `position` + `start` of the file. */
+async function writeAll(
+  fd: number,
+  buffer: Buffer,
+  { start, end, position }: { readonly start: number; readonly end: number; readonly position: number },
+): Promise<void> {
+  for (let offset = start; offset < end;) {
+    const from = offset
+    offset += await systemCall<number>((done) =>
+      fs.write(fd, buffer, from, end - from, position + from, done),
+    )
   }
 }

@@ -53,3 +53,8 @@ export function median(values: readonly number[]): number {
   if (sorted.length % 2 === 1) return sorted[middle] as number
   return ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2
 }
+
+/** A finding without a goal. */
+export function fact(name: string, unit: string, value: number): Finding {
+  return { name, unit, value, goal: undefined }
+}

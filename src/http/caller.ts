@@ -1,5 +1,5 @@
 import type { Action, Principal } from '../access/principal.ts'
-import type { ChangeNote } from '../metadata/metadata-store.ts'
+import type { ChangeNote } from '../metadata/outbox.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
 
 /** Who a request is from, and what else they may do: for handlers that concern more than the path's repository. */

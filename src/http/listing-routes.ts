@@ -1,6 +1,6 @@
 import { OciError } from '../oci/oci-error.ts'
 import { ociImageIndex } from '../oci/media-types.ts'
-import type { ReferrerRecord } from '../metadata/metadata-store.ts'
+import type { ReferrerRecord } from '../metadata/records.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
 import type { Listing, PageRequest, Registry } from '../registry/registry.ts'
 import type { RegistryRequest } from './registry-request.ts'

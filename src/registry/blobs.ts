@@ -1,5 +1,6 @@
 import type { BlobReader } from '../blobs/blob-store.ts'
-import type { BlobLink, BlobRecord, ChangeNote, ManifestRecord } from '../metadata/metadata-store.ts'
+import type { ChangeNote } from '../metadata/outbox.ts'
+import type { BlobLink, BlobRecord, ManifestRecord } from '../metadata/records.ts'
 import type { Digest } from '../oci/digest.ts'
 import { OciError } from '../oci/oci-error.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'

@@ -1,4 +1,4 @@
-import type { GarbageStore } from '../metadata/metadata-store.ts'
+import type { GarbageStore } from '../metadata/garbage-store.ts'
 
 export interface Clocks {
   /** Milliseconds since the epoch; may be set wrong, and jump. */

@@ -1,6 +1,7 @@
 import { startHasher } from '../blobs/hasher.ts'
 import type { BlobStore } from '../blobs/blob-store.ts'
-import type { InventoryBlob, InventoryManifest, MetadataStore } from '../metadata/metadata-store.ts'
+import type { InventoryBlob, InventoryManifest } from '../metadata/inventory-store.ts'
+import type { MetadataStore } from '../metadata/metadata-store.ts'
 import { digestAlgorithm } from '../oci/digest.ts'
 import { findOrphans } from './orphans.ts'
 

@@ -1,5 +1,6 @@
 import type { BlobStore } from '../blobs/blob-store.ts'
-import type { GarbageItem, GarbagePage, GarbageStep, MetadataStore } from '../metadata/metadata-store.ts'
+import type { GarbageItem, GarbagePage, GarbageStep } from '../metadata/garbage-store.ts'
+import type { MetadataStore } from '../metadata/metadata-store.ts'
 import type { Log } from '../log.ts'
 import { ClockGuard, type Clocks } from './clock-guard.ts'
 import { removeOrphans } from './orphans.ts'

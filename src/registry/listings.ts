@@ -1,4 +1,4 @@
-import type { Page, ReferrerRecord } from '../metadata/metadata-store.ts'
+import type { Page, ReferrerRecord } from '../metadata/records.ts'
 import type { Digest } from '../oci/digest.ts'
 import { parseManifest } from '../oci/manifest.ts'
 import { isIndexType } from '../oci/media-types.ts'

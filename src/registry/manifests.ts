@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { ChangeNote } from '../metadata/metadata-store.ts'
+import type { ChangeNote } from '../metadata/outbox.ts'
 import { digestAlgorithm, isDigest, makeDigest, type Digest } from '../oci/digest.ts'
 import { parseManifest } from '../oci/manifest.ts'
 import { OciError } from '../oci/oci-error.ts'

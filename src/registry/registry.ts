@@ -1,5 +1,6 @@
 import type { ByteSource } from '../blobs/blob-store.ts'
-import type { ChangeNote, ReferrerRecord } from '../metadata/metadata-store.ts'
+import type { ChangeNote } from '../metadata/outbox.ts'
+import type { ReferrerRecord } from '../metadata/records.ts'
 import type { ByteRange } from '../oci/byte-range.ts'
 import type { Digest, DigestAlgorithm } from '../oci/digest.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'

@@ -1,4 +1,4 @@
-import type { UploadRecord } from '../metadata/metadata-store.ts'
+import type { UploadRecord } from '../metadata/records.ts'
 import { OciError } from '../oci/oci-error.ts'
 import type { Body, UploadStatus } from './registry.ts'
 import { heldSize } from './upload-hashers.ts'

@@ -1,6 +1,6 @@
 import { startHasher, startResumableHasher, resumeHasher } from '../blobs/hasher.ts'
 import type { BlobStore, ContentHasher, Held } from '../blobs/blob-store.ts'
-import type { UploadRecord } from '../metadata/metadata-store.ts'
+import type { UploadRecord } from '../metadata/records.ts'
 import type { DigestAlgorithm } from '../oci/digest.ts'
 import { OciError } from '../oci/oci-error.ts'
 

@@ -1,6 +1,7 @@
 import { startHasher } from '../blobs/hasher.ts'
 import type { ContentHasher, Held, Received } from '../blobs/blob-store.ts'
-import type { ChangeNote, UploadClaim, UploadRecord } from '../metadata/metadata-store.ts'
+import type { ChangeNote } from '../metadata/outbox.ts'
+import type { UploadClaim, UploadRecord } from '../metadata/records.ts'
 import { digestAlgorithm, type Digest, type DigestAlgorithm } from '../oci/digest.ts'
 import { OciError } from '../oci/oci-error.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'

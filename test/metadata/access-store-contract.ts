@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
-import type { AccessStore, RobotRecord, SigningKeyRecord } from '../../src/metadata/metadata-store.ts'
+import type { AccessStore, RobotRecord, SigningKeyRecord } from '../../src/metadata/access-store.ts'
 import type { OpenedStore } from './metadata-store-contract.ts'
 
 /** What every store of robots and signing keys keeps to, whatever is below it. */

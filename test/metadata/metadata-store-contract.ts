@@ -2,12 +2,9 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { after, before, suite, test } from 'node:test'
 import type { DataKey } from '../../src/blobs/blob-store.ts'
-import type {
-  GarbageStep,
-  ManifestReference,
-  MetadataStore,
-  NewManifest,
-} from '../../src/metadata/metadata-store.ts'
+import type { GarbageStep } from '../../src/metadata/garbage-store.ts'
+import type { MetadataStore } from '../../src/metadata/metadata-store.ts'
+import type { ManifestReference, NewManifest } from '../../src/metadata/records.ts'
 import { parseDigest, type Digest } from '../../src/oci/digest.ts'
 import { parseRepositoryName, type RepositoryName } from '../../src/oci/repository-name.ts'
 import { parseTag, type Tag } from '../../src/oci/tag.ts'

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
-import type { ChangeNote, MetadataStore, OutboxEntry } from '../../src/metadata/metadata-store.ts'
+import type { MetadataStore } from '../../src/metadata/metadata-store.ts'
+import type { ChangeNote, OutboxEntry } from '../../src/metadata/outbox.ts'
 import { parseRepositoryName, type RepositoryName } from '../../src/oci/repository-name.ts'
 import { parseTag } from '../../src/oci/tag.ts'
 import { digestOf, manifestOf, type OpenedStore } from './metadata-store-contract.ts'

@@ -1,4 +1,4 @@
-import type { AccessStore, RobotRecord } from '../../metadata/metadata-store.ts'
+import type { AccessStore, RobotRecord } from '../../metadata/access-store.ts'
 import { UserError } from '../../user-error.ts'
 import { askServer, readEvents } from '../control/control-client.ts'
 import { localNote } from './local-note.ts'

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { z } from 'zod'
 import { grantsProblem, parseGrants, robotNameProblem } from '../../access/robots.ts'
-import type { AccessStore, RobotRecord } from '../../metadata/metadata-store.ts'
+import type { AccessStore, RobotRecord } from '../../metadata/access-store.ts'
 import { localNote } from '../access/local-note.ts'
 import { sendEvents } from './events.ts'
 

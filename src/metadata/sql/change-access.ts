@@ -1,4 +1,6 @@
-import type { Instant, Noted, RobotRecord, SigningKeyRecord } from '../metadata-store.ts'
+import type { RobotRecord, SigningKeyRecord } from '../access-store.ts'
+import type { Noted } from '../outbox.ts'
+import type { Instant } from '../records.ts'
 import { durable, type Transaction } from './change.ts'
 import { noteChange } from './change-outbox.ts'
 import { compile, parameter, sqliteQueries } from './statement.ts'

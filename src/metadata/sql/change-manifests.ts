@@ -1,6 +1,6 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { Tag } from '../../oci/tag.ts'
-import type { ManifestReference, NewManifest, PutManifestResult } from '../metadata-store.ts'
+import type { ManifestReference, NewManifest, PutManifestResult } from '../records.ts'
 import { durable, type Transaction } from './change.ts'
 import { noteChange } from './change-outbox.ts'
 import { ensureRepository, findRepository } from './change-repositories.ts'

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { OciError } from '../../oci/oci-error.ts'
-import type { ChangeNote, Facts, Instant } from '../metadata-store.ts'
+import type { ChangeNote, Facts } from '../outbox.ts'
+import type { Instant } from '../records.ts'
 import { durable, relaxed, type Transaction } from './change.ts'
 import { compile, parameter, sqliteQueries } from './statement.ts'
 

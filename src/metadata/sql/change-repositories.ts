@@ -1,5 +1,5 @@
 import type { RepositoryName } from '../../oci/repository-name.ts'
-import type { Instant } from '../metadata-store.ts'
+import type { Instant } from '../records.ts'
 import type { Transaction } from './change.ts'
 import { compile, parameter, sqliteQueries } from './statement.ts'
 

@@ -1,4 +1,4 @@
-import type { UploadClaim, UploadRecord } from '../metadata-store.ts'
+import type { UploadClaim, UploadRecord } from '../records.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { ChangeArguments, ChangeRunner } from './changes.ts'
 

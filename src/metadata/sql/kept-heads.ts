@@ -1,4 +1,4 @@
-import type { Outbox } from '../metadata-store.ts'
+import type { Outbox } from '../outbox.ts'
 import { auditKeySetting, headSetting } from './change-outbox.ts'
 import { settingByName } from './read-statements.ts'
 import { databasePath } from './sqlite-file.ts'

@@ -1,5 +1,6 @@
 import type { Digest } from '../../oci/digest.ts'
-import type { Facts, NewManifest } from '../metadata-store.ts'
+import type { Facts } from '../outbox.ts'
+import type { NewManifest } from '../records.ts'
 import type { Transaction } from './change.ts'
 import { compile, parameter, sqliteQueries } from './statement.ts'
 

@@ -1,6 +1,6 @@
 import type { DataKey } from '../../blobs/blob-store.ts'
 import type { Digest } from '../../oci/digest.ts'
-import type { BlobLink, BlobRecord, ManifestRecord } from '../metadata-store.ts'
+import type { BlobLink, BlobRecord, ManifestRecord } from '../records.ts'
 import type { SharedForm } from './coherent-cache.ts'
 import type { SharedCache } from './shared-cache.ts'
 

@@ -1,11 +1,6 @@
-import type {
-  AccessStore,
-  ChangeNote,
-  Instant,
-  Noted,
-  RobotRecord,
-  SigningKeyRecord,
-} from '../metadata-store.ts'
+import type { AccessStore, RobotRecord, SigningKeyRecord } from '../access-store.ts'
+import type { ChangeNote, Noted } from '../outbox.ts'
+import type { Instant } from '../records.ts'
 import type { ChangeRunner } from './changes.ts'
 import { robotByName, robots, signingKeys } from './read-statements.ts'
 import type { Schema } from './schema.ts'

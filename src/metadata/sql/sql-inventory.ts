@@ -1,14 +1,8 @@
 import type { DataKey } from '../../blobs/blob-store.ts'
 import type { Digest } from '../../oci/digest.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
-import type {
-  BlobContent,
-  Instant,
-  InventoryBlob,
-  InventoryManifest,
-  InventoryStore,
-  Page,
-} from '../metadata-store.ts'
+import type { InventoryBlob, InventoryManifest, InventoryStore } from '../inventory-store.ts'
+import type { BlobContent, Instant, Page } from '../records.ts'
 import type { ChangeRunner } from './changes.ts'
 import * as statements from './read-statements.ts'
 import type { SqliteDatabase } from './sqlite-database.ts'

@@ -3,19 +3,16 @@ import type { Digest, DigestAlgorithm } from '../../oci/digest.ts'
 import { OciError } from '../../oci/oci-error.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { Tag } from '../../oci/tag.ts'
+import type { MetadataReads, MetadataSnapshot, MetadataStore } from '../metadata-store.ts'
+import type { ChangeNote, Noted } from '../outbox.ts'
 import type {
-  ChangeNote,
   Instant,
-  MetadataReads,
-  MetadataSnapshot,
-  MetadataStore,
   NewBlob,
   NewManifest,
-  Noted,
   PutManifestResult,
   UnlinkBlobResult,
   UploadClaim,
-} from '../metadata-store.ts'
+} from '../records.ts'
 import { defaultOutboxBound, type OutboxBound } from './change-outbox.ts'
 import type { ChangeRunner } from './changes.ts'
 import { FreshUploads } from './fresh-uploads.ts'

@@ -1,4 +1,5 @@
-import type { ChangeNote, Facts, Instant, Outbox, OutboxEntry } from '../metadata-store.ts'
+import type { ChangeNote, Facts, Outbox, OutboxEntry } from '../outbox.ts'
+import type { Instant } from '../records.ts'
 import { auditKeySetting, headSetting } from './change-outbox.ts'
 import type { ChangeRunner } from './changes.ts'
 import { notesAfter, outboxSize, settingByName } from './read-statements.ts'

@@ -2,15 +2,8 @@ import type { DataKey } from '../../blobs/blob-store.ts'
 import { isDigest, type Digest, type DigestAlgorithm } from '../../oci/digest.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { Reference, Tag } from '../../oci/tag.ts'
-import type {
-  BlobLink,
-  BlobRecord,
-  ManifestRecord,
-  MetadataReads,
-  Page,
-  ReferrerRecord,
-  UploadRecord,
-} from '../metadata-store.ts'
+import type { MetadataReads } from '../metadata-store.ts'
+import type { BlobLink, BlobRecord, ManifestRecord, Page, ReferrerRecord, UploadRecord } from '../records.ts'
 import { CoherentCache } from './coherent-cache.ts'
 import { linkKey, manifestKey, tagListKey, type Generations } from './generations.ts'
 import * as statements from './read-statements.ts'

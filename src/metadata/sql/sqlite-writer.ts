@@ -1,6 +1,7 @@
 import { OciError } from '../../oci/oci-error.ts'
 import { TouchedKeys, type Change, type Transaction } from './change.ts'
-import type { ChangeNote, Instant, Noted } from '../metadata-store.ts'
+import type { ChangeNote, Noted } from '../outbox.ts'
+import type { Instant } from '../records.ts'
 import { defaultOutboxBound, type OutboxBound, type Unrecorded } from './change-outbox.ts'
 import { changes, type ChangeName } from './changes.ts'
 import { hashOf, slotOf, type Generations } from './generations.ts'

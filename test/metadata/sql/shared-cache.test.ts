@@ -7,7 +7,7 @@ import { CoherentCache } from '../../../src/metadata/sql/coherent-cache.ts'
 import { Generations, hashOf, slotOf } from '../../../src/metadata/sql/generations.ts'
 import { SharedCache, type SharedEntry } from '../../../src/metadata/sql/shared-cache.ts'
 import { manifestForm } from '../../../src/metadata/sql/shared-forms.ts'
-import type { ManifestRecord } from '../../../src/metadata/metadata-store.ts'
+import type { ManifestRecord } from '../../../src/metadata/records.ts'
 import type { Digest } from '../../../src/oci/digest.ts'
 
 const smallest = 64 * 1024

@@ -1,0 +1,124 @@
+import type { DataKey, Held } from '../blobs/blob-store.ts'
+import type { Digest, DigestAlgorithm } from '../oci/digest.ts'
+import type { RepositoryName } from '../oci/repository-name.ts'
+import type { Tag } from '../oci/tag.ts'
+import type { ChangeNote } from './outbox.ts'
+
+/** Milliseconds since the epoch. */
+export type Instant = number
+
+export interface ManifestRecord {
+  readonly digest: Digest
+  readonly mediaType: string
+  readonly size: number
+  /** The bytes as they were pushed. Shared with a cache: not to be changed. */
+  readonly body: Uint8Array
+}
+
+/** Where the bytes of a blob are: a row of the metadata, or the blob store. */
+export type BlobContent =
+  { readonly kind: 'inline'; readonly bytes: Uint8Array } | { readonly kind: 'stored'; readonly key: DataKey }
+
+/** A blob in a repository. */
+export interface BlobLink {
+  readonly digest: Digest
+  readonly size: number
+  /**
+   * Set while no manifest of the repository refers to the blob: when its grace period began. A reply that
+   * says the blob exists must first renew it with `touchBlob`, unless that was done moments ago.
+   */
+  readonly unreferencedSince: Instant | undefined
+}
+
+export interface BlobRecord extends BlobLink {
+  readonly content: BlobContent
+}
+
+/** One page of a listing. `next` is the exclusive start of the following page; undefined at the end. */
+export interface Page<T> {
+  readonly items: readonly T[]
+  readonly next: string | undefined
+}
+
+export interface ReferrerRecord {
+  readonly digest: Digest
+  readonly mediaType: string
+  readonly size: number
+  /** An image manifest's artifactType, else its config's media type; an index's artifactType or undefined. */
+  readonly artifactType: string | undefined
+  readonly annotations: Readonly<Record<string, string>> | undefined
+}
+
+export interface UploadRecord {
+  /** Unguessable; also the Docker-Upload-UUID. */
+  readonly id: string
+  readonly repository: RepositoryName
+  readonly algorithm: DigestAlgorithm
+  readonly held: Held
+  /** Saved state of a resumable hasher over all held bytes. */
+  readonly hashState: Uint8Array | undefined
+  /** The digest of all held bytes in `algorithm`, as the last writer left it. */
+  readonly digest: Digest | undefined
+  readonly startedAt: Instant
+  readonly touchedAt: Instant
+}
+
+/** The right to write to an upload. One at a time in the whole registry. */
+export interface UploadClaim {
+  readonly upload: UploadRecord
+  /** What the upload holds now; need not survive a power cut, must survive a crash of the process. */
+  save(state: {
+    readonly held: Held
+    readonly hashState: Uint8Array | undefined
+    readonly digest: Digest | undefined
+    readonly now: Instant
+  }): Promise<void>
+  release(): Promise<void>
+}
+
+export type ReferenceKind = 'config' | 'layer' | 'manifest' | 'blob'
+
+export interface ManifestReference {
+  readonly digest: Digest
+  readonly kind: ReferenceKind
+  /** False for non-distributable layers, which nobody pushes. */
+  readonly required: boolean
+}
+
+export interface NewManifest {
+  readonly repository: RepositoryName
+  readonly digest: Digest
+  readonly mediaType: string
+  readonly artifactType: string | undefined
+  readonly body: Uint8Array
+  readonly annotations: Readonly<Record<string, string>> | undefined
+  readonly subject: Digest | undefined
+  readonly references: readonly ManifestReference[]
+  /** Set to this manifest in the same step; may be empty (push by digest). */
+  readonly tags: readonly Tag[]
+  /** True: store it although required references are missing (sparse content). */
+  readonly allowMissing: boolean
+  readonly now: Instant
+  readonly note?: ChangeNote | undefined
+}
+
+export type PutManifestResult =
+  { readonly kind: 'stored' } | { readonly kind: 'missing'; readonly missing: readonly ManifestReference[] }
+
+export interface NewBlob {
+  readonly repository: RepositoryName
+  readonly digest: Digest
+  readonly size: number
+  /** `stored`: already published in the blob store. */
+  readonly content: BlobContent
+  /** The upload that ends with this blob, if there is one. */
+  readonly uploadId: string | undefined
+  readonly now: Instant
+  readonly note?: ChangeNote | undefined
+}
+
+export type UnlinkBlobResult =
+  | { readonly kind: 'unlinked' }
+  | { readonly kind: 'unknown' }
+  /** A manifest of the repository needs it: nothing was changed. */
+  | { readonly kind: 'in-use'; readonly manifest: Digest }

@@ -110,6 +110,39 @@ suite('direct writes', { skip: await directProblem() }, () => {
     assert.deepEqual(counts.misaligned, [])
   })
 
+  test('a disk that is slow gets its content by way of the page cache, which keeps it for the next pull', async (t) => {
+    const { store } = await openStore(t)
+    const counts = countWrites(t)
+    const { write } = fs
+    // 256 KiB in 20 ms and more: 13 MB/s; two at once.
+    t.mock.method(fs, 'write', (...args: Parameters<typeof write>) => void setTimeout(write, 20, ...args))
+    await stage(store, randomBytes(40_000_000))
+    assert.ok(counts.direct >= 33_554_432 && counts.direct < 36_000_000, `${counts.direct} bytes directly`)
+    const content = randomBytes(1_000_000)
+    const before = counts.direct
+    const key = await stage(store, content)
+    assert.equal(counts.direct, before)
+    assertSame(await publishedBytes(store, key), content)
+  })
+
+  test('a disk that is fast keeps its direct writes', async (t) => {
+    const { store } = await openStore(t)
+    const counts = countWrites(t)
+    let now = 0
+    t.mock.method(performance, 'now', () => now)
+    const { write } = fs
+    // 256 KiB in half a millisecond: 524 MB/s.
+    t.mock.method(fs, 'write', (...args: Parameters<typeof write>) => {
+      const done = args.pop() as unknown as (...results: unknown[]) => void
+      ;(write as (...all: unknown[]) => void)(...args, (...results: unknown[]) => {
+        now += 0.5
+        done(...results)
+      })
+    })
+    await stage(store, randomBytes(80_000_000))
+    assert.ok(counts.direct > 79_000_000, `${counts.direct} bytes directly`)
+  })
+
   test('memory begins at a page, which such a write needs', async (t) => {
     const { folder } = await openStore(t)
     const memory = new AlignedMemory(64 * 1024)

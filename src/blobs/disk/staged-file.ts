@@ -38,7 +38,6 @@ export class StagedFile {
   #buffer: Buffer | undefined
   #fill = 0
   #direct: Promise<number | undefined> | undefined
-  #refused = false
   #flushing: Promise<void> | undefined
 
   constructor(parts: StagedFileParts) {
@@ -126,16 +125,9 @@ export class StagedFile {
     const end = length - (length % directAlignment)
     if (position % directAlignment !== 0 || end < directLeast) return 0
     const { direct, path } = this.#parts
-    const fd = this.#refused ? undefined : await (this.#direct ??= direct.open(path))
-    if (fd === undefined) return 0
-    try {
-      const written = await systemCall<number>((done) => fs.write(fd, buffer, 0, end, position, done))
-      return written - (written % directAlignment)
-    } catch (error) {
-      if (!direct.refused(error)) throw error
-      this.#refused = true
-      return 0
-    }
+    if (!direct.worthwhile) return 0
+    const fd = await (this.#direct ??= direct.open(path))
+    return fd === undefined ? 0 : direct.write(fd, buffer, end, position)
   }
 
   async #lookAround(): Promise<void> {

@@ -1,7 +1,8 @@
 import type { ChalkInstance } from 'chalk'
 import type { Check, CheckCategory } from '../cluster/check.ts'
 
-const marks = { success: '√', warning: '‼', error: '×', unknown: '?' } as const
+/** What stands before a line that says how something went. */
+export const marks = { success: '√', warning: '‼', error: '×', unknown: '?' } as const
 
 /** Categories as people read them: a mark a line, the fault and what to do about it below. `short` leaves out what is well. */
 export function checkLines(

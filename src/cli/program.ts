@@ -1,6 +1,6 @@
-import { Chalk } from 'chalk'
 import { Command, CommanderError } from 'commander'
 import { exitCode, UserError } from '../user-error.ts'
+import { colorsOf } from './display.ts'
 import type { Terminal } from './streams.ts'
 
 /** What a command is made with; its action sets the exit code of the run. */
@@ -67,7 +67,7 @@ function inherit(command: Command, program: Command): Command {
 function report(error: unknown, terminal: Terminal): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCode.usage
   if (error instanceof UserError) {
-    const { red, dim } = new Chalk({ level: terminal.stderr.isTTY === true ? 1 : 0 })
+    const { red, dim } = colorsOf(terminal.stderr, terminal.env)
     terminal.stderr.write(`${red('trow:')} ${error.message} ${dim(`(${error.code})`)}\n`)
     if (error.hint !== undefined) terminal.stderr.write(`  ${error.hint}\n`)
     return error.exitCode

@@ -99,16 +99,21 @@ export async function uninstall(
   const [first, rest] = split(plan.objects, ({ kind }) => kind.endsWith('WebhookConfiguration'))
   for (const reference of first) await objects.delete(reference)
   const silent = await undoNodes(parts, deadline)
-  const [spaces, others] = split(rest, ({ kind }) => kind === 'Namespace')
+  const [slow, others] = split(rest, ({ kind }) => kind === 'Namespace' || kind === 'PersistentVolume')
   for (const reference of others) {
     await objects.delete(reference)
     say(`deleted ${print(reference)}`)
   }
-  for (const reference of spaces) await objects.delete(reference)
+  for (const reference of slow) await objects.delete(reference)
   // A namespace is gone when all in it is: half an uninstall would be in the way of the next install.
-  for (const reference of [...others.filter(({ kind }) => kind === 'PersistentVolume'), ...spaces]) {
-    while ((await objects.get(reference)) !== undefined && parts.now() < deadline) await parts.pause(poll)
-    say(`deleted ${print(reference)}`)
+  for (const reference of slow) {
+    const isThere = async (): Promise<boolean> => (await objects.get(reference)) !== undefined
+    let isLeft = await isThere()
+    while (isLeft && parts.now() < deadline) {
+      await parts.pause(poll)
+      isLeft = await isThere()
+    }
+    say(isLeft ? `${print(reference)} is still on its way out` : `deleted ${print(reference)}`)
   }
   return silent
 }

@@ -1,4 +1,7 @@
 import type { Progress } from '../../install/install-context.ts'
+import { marks } from '../check-lines.ts'
+import { colorsOf, fitted, isRedrawn } from '../display.ts'
+import { openSpinner } from '../spinner.ts'
 import type { Terminal } from '../streams.ts'
 
 /**
@@ -6,7 +9,7 @@ import type { Terminal } from '../streams.ts'
  * something is news.
  */
 export async function installProgress(terminal: Terminal): Promise<Progress & { close(): void }> {
-  return terminal.stderr.isTTY === true ? drawn(terminal) : lines(terminal)
+  return isRedrawn(terminal.stderr, terminal.env) ? drawn(terminal) : lines(terminal)
 }
 
 function lines({ stderr }: Terminal): Progress & { close(): void } {
@@ -23,19 +26,22 @@ function lines({ stderr }: Terminal): Progress & { close(): void } {
       for (const reason of reasons) stderr.write(`  ${reason}\n`)
     },
     end(title, milliseconds) {
-      stderr.write(`√ ${title} (${seconds(milliseconds)})\n`)
+      stderr.write(`${marks.success} ${title} (${seconds(milliseconds)})\n`)
     },
     warn(message) {
-      stderr.write(`‼ ${message}\n`)
+      stderr.write(`${marks.warning} ${message}\n`)
     },
     close() {},
   }
 }
 
-async function drawn({ stderr }: Terminal): Promise<Progress & { close(): void }> {
-  // Loaded only where somebody looks.
-  const { default: ora } = await import('ora')
-  const spinner = ora({ stream: stderr as NodeJS.WriteStream, discardStdin: false })
+/** Reasons that are shown at a time. */
+const most = 8
+
+async function drawn(terminal: Terminal): Promise<Progress & { close(): void }> {
+  const { stderr } = terminal
+  const spinner = await openSpinner(terminal)
+  const { green, yellow, red } = colorsOf(stderr, terminal.env)
   let current = ''
   return {
     start(title) {
@@ -43,20 +49,24 @@ async function drawn({ stderr }: Terminal): Promise<Progress & { close(): void }
       spinner.start(title)
     },
     state(reasons) {
-      const shown = reasons.slice(0, 8)
-      const more = reasons.length - shown.length
-      const rest = more > 0 ? [`and ${more} more`] : []
-      spinner.text = [current, ...[...shown, ...rest].map((line) => `  ${line}`)].join('\n')
+      const more = reasons.length - most
+      const shown = [...reasons.slice(0, most), ...(more > 0 ? [`and ${more} more`] : [])]
+      // A line that wraps would be drawn over with the rest of it left.
+      spinner.text = [
+        current,
+        ...shown.flatMap((line) => line.split('\n')).map((line) => fitted(`  ${line}`, stderr)),
+      ].join('\n')
     },
     end(title, milliseconds) {
-      spinner.succeed(`${title} (${seconds(milliseconds)})`)
+      spinner.stopAndPersist({ symbol: green(marks.success), text: `${title} (${seconds(milliseconds)})` })
+      current = ''
     },
     warn(message) {
-      spinner.warn(message)
+      spinner.stopAndPersist({ symbol: yellow(marks.warning), text: message })
       if (current !== '') spinner.start(current)
     },
     close() {
-      if (spinner.isSpinning) spinner.fail()
+      if (spinner.isSpinning) spinner.stopAndPersist({ symbol: red(marks.error), text: current })
     },
   }
 }

@@ -37,7 +37,9 @@ export function planText(
       `  ${prune ? chalk.red('-') : ' '} ${kind} ${namespace === undefined ? '' : `${namespace}/`}${name}` +
       (prune ? '' : chalk.dim(' (not wanted any more; --prune removes it)')),
   )
+  // What is decided stands last, where the question is: the list of a first install is longer than a screen.
   return [
+    ...(objects.length + extraneous.length === 0 ? [] : [...objects, ...extraneous, '']),
     chalk.bold(`${title} context ${facts.context} (${facts.server})`),
     `  image    ${image}`,
     `  images   ${imageHosts(settings)
@@ -50,7 +52,7 @@ export function planText(
       ? []
       : [`  pushes   through the API server: ${settings.clients.join(', ')}`]),
     ...(settings.restartRuntime ? ['  runtimes without config_path are restarted, a node at a time'] : []),
-    ...(objects.length + extraneous.length === 0 ? ['  nothing to change'] : [...objects, ...extraneous]),
+    ...(objects.length + extraneous.length === 0 ? ['  nothing to change'] : []),
     '',
   ].join('\n')
 }

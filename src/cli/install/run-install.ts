@@ -1,6 +1,6 @@
 import { webcrypto } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Chalk } from 'chalk'
+import type { ChalkInstance } from 'chalk'
 import type { CheckReport } from '../../install/check.ts'
 import { ownsDiscovery } from '../../install/discovery.ts'
 import { gatherFacts, withLocalNode } from '../../install/facts.ts'
@@ -17,6 +17,7 @@ import { exitCode, UserError } from '../../user-error.ts'
 import { checkLines } from '../check-lines.ts'
 import { layoutFrom, withCluster, type OpenCluster } from '../cluster/cluster-options.ts'
 import { confirmed } from '../confirm.ts'
+import { colorsOf } from '../display.ts'
 import { parseDuration } from '../quantities.ts'
 import type { Terminal } from '../streams.ts'
 import { trowVersion } from '../version.ts'
@@ -82,7 +83,7 @@ interface Prepared {
 async function run(options: Options, cluster: OpenCluster, terminal: Terminal): Promise<number> {
   const { objects } = cluster
   const timeout = timeoutOf(options.timeout)
-  const chalk = new Chalk({ level: terminal.stderr.isTTY === true ? 1 : 0 })
+  const chalk = colorsOf(terminal.stderr, terminal.env)
   const prepared = await prepare(options, cluster)
   const { settings, remembered, image, facts } = prepared
   const version = trowVersion()
@@ -98,7 +99,8 @@ async function run(options: Options, cluster: OpenCluster, terminal: Terminal): 
     ignored: options.ignorePreflight ?? [],
   })
   if (options.preflight === true) return printReport(report, options, terminal)
-  terminal.stderr.write(checkLines(report.categories, { chalk, short: true }))
+  const faults = checkLines(report.categories, { chalk, short: true })
+  if (faults !== '') terminal.stderr.write(`${faults}\n`)
   if (!report.success) throw preflightFailed(report)
 
   const discovery = await ownsDiscovery(objects)
@@ -111,7 +113,7 @@ async function run(options: Options, cluster: OpenCluster, terminal: Terminal): 
     else terminal.stdout.write(shownPlan(options, plan, prepared, cluster, chalk))
     return 0
   }
-  terminal.stderr.write(shownPlan(options, plan, prepared, cluster, chalk))
+  terminal.stderr.write(`${shownPlan(options, plan, prepared, cluster, chalk)}\n`)
   if (!(await agreed(options, plan, terminal))) {
     terminal.stderr.write('nothing was changed\n')
     return exitCode.failed
@@ -132,7 +134,7 @@ async function prepare(options: Options, { objects, layout }: OpenCluster): Prom
 }
 
 function printReport(report: CheckReport, { output }: Options, terminal: Terminal): number {
-  const chalk = new Chalk({ level: terminal.stdout.isTTY === true ? 1 : 0 })
+  const chalk = colorsOf(terminal.stdout, terminal.env)
   if (output === 'json') terminal.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
   else terminal.stdout.write(checkLines(report.categories, { chalk, short: output === 'short' }))
   return report.success ? 0 : exitCode.problemsFound
@@ -156,7 +158,7 @@ function shownPlan(
   plan: Plan,
   { settings, remembered, image }: Prepared,
   { context, objects }: OpenCluster,
-  chalk: InstanceType<typeof Chalk>,
+  chalk: ChalkInstance,
 ): string {
   const facts = {
     settings,
@@ -210,6 +212,7 @@ async function carryOut(parts: {
   try {
     const { pulls } = await install(context, plan)
     const flags = clusterFlags(options)
+    terminal.stderr.write('\n')
     terminal.stdout.write(nextSteps(settings, { context: cluster.context.name, nodes: pulls.length, flags }))
     return 0
   } catch (error) {

@@ -45,7 +45,7 @@ export function uninstallCommand({ terminal, finish }: CommandContext): Command 
       }
       terminal.stdout.write(planText(plan, context.name))
       if (options.dryRun === true) return
-      if (options.yes !== true && !(await confirmed('go on?', terminal, '-y'))) {
+      if (options.yes !== true && !(await confirmed('Go on?', terminal, '-y'))) {
         say('nothing was done')
         return finish(exitCode.failed)
       }
@@ -61,10 +61,12 @@ export function uninstallCommand({ terminal, finish }: CommandContext): Command 
 
 function planText({ users, objects, kept }: UninstallPlan, context: string): string {
   const lines = [
-    `from context ${context}, in this order:`,
+    `trow is taken out of context ${context}, in this order:`,
     ...objects.map((each) => `  delete ${print(each)}`),
   ]
   lines.push('  (the agents give every node back before their DaemonSet goes)')
+  if (objects.some(({ kind }) => kind === 'PersistentVolumeClaim'))
+    lines.push('  (with the data: every image in it is lost)')
   for (const each of kept) lines.push(`  keep ${each}`)
   if (users.length > 0) {
     lines.push(`${users.length} pods run images from this registry and could not be started again:`)

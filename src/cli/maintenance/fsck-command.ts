@@ -7,6 +7,7 @@ import type { CommandContext } from '../program.ts'
 import { humanSize } from '../quantities.ts'
 import { addSettingOptions, settingsOf } from '../serve/command.ts'
 import type { Settings } from '../settings-schema.ts'
+import { openSpinner } from '../spinner.ts'
 import { openLocalStores } from './local-stores.ts'
 
 export function fsckCommand({ terminal, finish }: CommandContext): Command {
@@ -19,12 +20,7 @@ export function fsckCommand({ terminal, finish }: CommandContext): Command {
   return command.action(async (options: Record<string, unknown>) => {
     const { settings } = settingsOf(options, terminal)
     const json = options['output'] === 'json'
-    // Loaded here, not with every command: `trow serve` is to start fast.
-    const { default: ora } = await import('ora')
-    const progress = ora({
-      stream: terminal.stderr as NodeJS.WriteStream,
-      isSilent: terminal.stderr.isTTY !== true,
-    })
+    const progress = await openSpinner(terminal)
     let left = 0
     for await (const event of events(settings, options['repair'] === true)) {
       if (event.kind === 'progress') {

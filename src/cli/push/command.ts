@@ -109,7 +109,7 @@ async function push(
   // Loaded here, not with every command: `trow serve` is to start fast.
   const { connectPusher } = await import('../../upstream/http-registry-pusher.ts')
   const pusher = connectPusher(destination.registry)
-  const progress = new PushProgress(terminal.stderr, () => Date.now())
+  const progress = new PushProgress(terminal, () => Date.now())
   const end = (): void => void pusher.close()
   signal.addEventListener('abort', end)
   try {

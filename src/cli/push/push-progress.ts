@@ -1,5 +1,6 @@
 import type { BlobProgress, BlobSource } from '../../upstream/registry-pusher.ts'
 import { humanSize } from '../quantities.ts'
+import { fitted, isRedrawn } from '../display.ts'
 import type { Terminal } from '../streams.ts'
 
 /** What is told about one blob. */
@@ -10,13 +11,15 @@ export interface BlobLine extends BlobProgress {
 /** A line a blob on stderr: on a terminal redrawn while it travels, elsewhere told when something is over. */
 export class PushProgress {
   readonly #stderr: Terminal['stderr']
+  readonly #isRedrawn: boolean
   readonly #now: () => number
   readonly #open = new Map<string, string>()
   #drawn = 0
   #last = 0
 
-  constructor(stderr: Terminal['stderr'], now: () => number) {
+  constructor({ stderr, env }: Pick<Terminal, 'stderr' | 'env'>, now: () => number) {
     this.#stderr = stderr
+    this.#isRedrawn = isRedrawn(stderr, env)
     this.#now = now
   }
 
@@ -53,10 +56,10 @@ export class PushProgress {
   }
 
   #redraw(now: boolean): void {
-    if (this.#stderr.isTTY !== true || (!now && this.#now() - this.#last < 100)) return
+    if (!this.#isRedrawn || (!now && this.#now() - this.#last < 100)) return
     this.#last = this.#now()
     this.#erase()
-    for (const line of this.#open.values()) this.#stderr.write(`${line}\n`)
+    for (const line of this.#open.values()) this.#stderr.write(`${fitted(line, this.#stderr)}\n`)
     this.#drawn = this.#open.size
   }
 

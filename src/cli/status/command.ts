@@ -1,9 +1,9 @@
-import { Chalk } from 'chalk'
 import { Command, Option } from 'commander'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { exitCode } from '../../user-error.ts'
 import { lookAtInstall, type Status } from '../../status/status.ts'
 import { addClusterOptions, withCluster, type ClusterOptions } from '../cluster/cluster-options.ts'
+import { colorsOf } from '../display.ts'
 import type { CommandContext } from '../program.ts'
 import { probeOf } from './forwarded-probe.ts'
 import { isHealthy, printStatus, statusJson } from './print-status.ts'
@@ -33,7 +33,7 @@ export function statusCommand({ terminal, finish }: CommandContext): Command {
         await sleep(2000)
         status = await look()
       }
-      const chalk = new Chalk({ level: terminal.stdout.isTTY === true ? 1 : 0 })
+      const chalk = colorsOf(terminal.stdout, terminal.env)
       const short = options.output === 'short'
       terminal.stdout.write(
         options.output === 'json'

@@ -1,0 +1,23 @@
+import { Chalk, type ChalkInstance } from 'chalk'
+import type { Writable } from 'node:stream'
+import type { Terminal } from './streams.ts'
+
+type Stream = Writable & { readonly isTTY?: boolean; readonly columns?: number }
+
+/** Colours where a person looks and wants them: none in pipes, with NO_COLOR (no-color.org) or on a dumb terminal. */
+export function colorsOf(stream: Stream, env: Terminal['env']): ChalkInstance {
+  const wanted = isRedrawn(stream, env) && (env['NO_COLOR'] ?? '') === ''
+  return new Chalk({ level: wanted ? 1 : 0 })
+}
+
+/** Whether lines may be written over: a terminal that understands cursor moves. */
+export function isRedrawn(stream: Stream, env: Terminal['env']): boolean {
+  return stream.isTTY === true && env['TERM'] !== 'dumb'
+}
+
+/** A line that does not wrap on the stream's terminal, less what stands before it; 80 columns where nothing is known. */
+export function fitted(line: string, { columns = 80 }: Stream, before = 0): string {
+  // The last column stays free: some terminals wrap when it is written.
+  const room = Math.max(20, (columns === 0 ? 80 : columns) - before - 1)
+  return line.length <= room ? line : `${line.slice(0, room - 1)}…`
+}

@@ -74,8 +74,10 @@ export async function planUninstall(
   // A StatefulSet's claims carry the labels of its template.
   const [data, disks, spaces] = await Promise.all([find(claims), find(volumes), find(namespaces)])
   const kept: string[] = []
-  if (purge) found.push(...data, ...disks)
-  else
+  if (purge) {
+    found.push(...data, ...disks)
+    kept.push(...(await localFolders(objects)))
+  } else
     for (const { kind, namespace, name } of data)
       kept.push(`${kind} ${namespace}/${name}: --purge deletes the data`)
   for (const space of spaces) {
@@ -85,6 +87,28 @@ export async function planUninstall(
     else found.push(space)
   }
   return { users: await usersOf(objects, host, layout), objects: found, kept }
+}
+
+/** Folders of nodes (--storage local): no object's deletion takes away what is in them. */
+async function localFolders(objects: ClusterObjects): Promise<string[]> {
+  const found = await objects.list({ ...volumes, labelSelector })
+  return found.flatMap(({ spec }) => {
+    const { local, nodeAffinity } = (spec ?? {}) as LocalVolume
+    const [term] = nodeAffinity?.required?.nodeSelectorTerms ?? []
+    const node = term?.matchExpressions?.flatMap(({ values = [] }) => values).join(', ') ?? 'its node'
+    return local === undefined ? [] : [`folder ${local.path} of ${node}: rm -r it there deletes the data`]
+  })
+}
+
+interface LocalVolume {
+  readonly local?: { readonly path: string }
+  readonly nodeAffinity?: {
+    readonly required?: {
+      readonly nodeSelectorTerms?: readonly {
+        readonly matchExpressions?: readonly { readonly values?: readonly string[] }[]
+      }[]
+    }
+  }
 }
 
 /**
@@ -100,10 +124,8 @@ export async function uninstall(
   for (const reference of first) await objects.delete(reference)
   const silent = await undoNodes(parts, deadline)
   const [slow, others] = split(rest, ({ kind }) => kind === 'Namespace' || kind === 'PersistentVolume')
-  for (const reference of others) {
-    await objects.delete(reference)
-    say(`deleted ${print(reference)}`)
-  }
+  for (const reference of others) await objects.delete(reference)
+  say(`deleted ${others.length} objects`)
   for (const reference of slow) await objects.delete(reference)
   // A namespace is gone when all in it is: half an uninstall would be in the way of the next install.
   for (const reference of slow) {

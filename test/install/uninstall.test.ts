@@ -86,6 +86,17 @@ suite('uninstall', () => {
     assert.ok(!objects.all.includes('Namespace trow-node'))
   })
 
+  test('a folder of a node is named: no deletion takes it away', async () => {
+    const matchExpressions = [{ key: 'kubernetes.io/hostname', operator: 'In', values: ['n1'] }]
+    const spec = {
+      local: { path: '/srv/trow' },
+      nodeAffinity: { required: { nodeSelectorTerms: [{ matchExpressions }] } },
+    }
+    objects.put(own('v1', 'PersistentVolume', 'trow-data', undefined, { spec }))
+    const { kept } = await planUninstall(parts(), { ...options, purge: true })
+    assert.deepEqual(kept, ['folder /srv/trow of n1: rm -r it there deletes the data'])
+  })
+
   test('a node that does not answer is named, and the rest goes on at the deadline', async () => {
     following = false
     objects.put(nodeObject('n2', false), reportObject('n2', clock - 600_000))

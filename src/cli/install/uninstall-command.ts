@@ -65,7 +65,9 @@ function planText({ users, objects, kept }: UninstallPlan, context: string): str
     ...objects.map((each) => `  delete ${print(each)}`),
   ]
   lines.push('  (the agents give every node back before their DaemonSet goes)')
-  if (objects.some(({ kind }) => kind === 'PersistentVolumeClaim'))
+  const isDeleted = (kind: string): boolean => objects.some((each) => each.kind === kind)
+  // The volume of a claim is ours only where it is a folder, which stays.
+  if (isDeleted('PersistentVolumeClaim') && !isDeleted('PersistentVolume'))
     lines.push('  (with the data: every image in it is lost)')
   for (const each of kept) lines.push(`  keep ${each}`)
   if (users.length > 0) {

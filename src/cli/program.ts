@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { exitCode, UserError } from '../user-error.ts'
+import { loadCommands } from './command-table.ts'
 import { colorsOf } from './display.ts'
 import type { Terminal } from './streams.ts'
 
@@ -31,7 +32,7 @@ function createProgram(context: CommandContext, make: CommandMaker): Command {
 /** Runs one command line and returns its exit code. Errors are printed, never thrown. */
 export async function run(args: readonly string[], terminal: Terminal): Promise<number> {
   let code = 0
-  const make = await makerFor(args[0])
+  const make = await loadCommands(args[0])
   const program = createProgram({ terminal, finish: (result) => (code = result) }, make)
   if (args.length === 0) {
     terminal.stderr.write(program.helpInformation())
@@ -43,19 +44,6 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
   } catch (error) {
     return report(error, terminal)
   }
-}
-
-/** Commands that move much, and are to use little memory themselves, come without all the others. */
-async function makerFor(name: string | undefined): Promise<CommandMaker> {
-  if (name === 'push') {
-    const { pushCommand } = await import('./push/command.ts')
-    return (context) => [pushCommand(context)]
-  }
-  if (name === 'connect') {
-    const { connectCommand } = await import('./connect/command.ts')
-    return (context) => [connectCommand(context)]
-  }
-  return (await import('./all-commands.ts')).allCommands
 }
 
 function inherit(command: Command, program: Command): Command {

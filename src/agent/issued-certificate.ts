@@ -2,7 +2,6 @@ import { X509Certificate } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { chmod, mkdir, rename, rm, rmdir, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { makeCertificateRequest } from '../certificates/certificate-request.ts'
 import { MachineFiles } from '../trust/machine-files.ts'
 import { readCertificates } from '../pem-bundle.ts'
 import { readKeyPair, type KeyPairFile } from './key-pair-file.ts'
@@ -46,6 +45,8 @@ export class IssuedCertificate {
   /** Makes a key, has it certified and puts both on the node; what stood there stays until then. */
   async renew(): Promise<void> {
     const { node, crypto, ask, hostRoot, now } = this.#options
+    // Most nodes have a certificate of the cluster's, and go without what makes others.
+    const { makeCertificateRequest } = await import('../certificates/certificate-request.ts')
     const { key, request } = await makeCertificateRequest(`system:node:${node}`, crypto)
     const chain = await ask(request)
     const path = await new MachineFiles(hostRoot).locate(issuedFile)

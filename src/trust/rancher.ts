@@ -1,4 +1,3 @@
-import { parse } from 'yaml'
 import { UserError } from '../user-error.ts'
 import type { MachineFiles } from './machine-files.ts'
 
@@ -12,6 +11,7 @@ export async function refuseRegistriesYaml(
   const path = `/etc/rancher/${distribution}/registries.yaml`
   const text = await files.read(path)
   if (text === undefined) return
+  const { parse } = await import('yaml')
   let content: unknown
   try {
     content = parse(text)

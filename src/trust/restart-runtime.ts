@@ -1,6 +1,5 @@
 import { connect } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
-import { execa } from 'execa'
 import type { MachineFiles } from './machine-files.ts'
 import { machineProgram } from './machine-program.ts'
 
@@ -17,6 +16,7 @@ export async function manageUnit(
   const [file, ...args] = await machineProgram(files, path, [verb, unit])
   // In a changed root systemctl does nothing unless it is told that this is meant.
   const env = { SYSTEMD_IGNORE_CHROOT: '1' }
+  const { execa } = await import('execa')
   const {
     failed,
     stderr,

@@ -1,5 +1,4 @@
 import { join } from 'node:path/posix'
-import { execa } from 'execa'
 import type { MachineFiles } from './machine-files.ts'
 import { machineProgram } from './machine-program.ts'
 import type { MachineOptions } from './node-trust.ts'
@@ -107,6 +106,8 @@ async function installedPrograms(files: MachineFiles): Promise<Map<Program, Foun
 /** What `--version` prints; empty when it cannot be run. */
 async function versionOf(files: MachineFiles, program: Program, path: string | undefined): Promise<string> {
   const [file, ...args] = await machineProgram(files, path ?? program, ['--version'])
+  // Loaded where a program is run: an agent is told what its node runs, and is to stay small.
+  const { execa } = await import('execa')
   const { stdout, failed } = await execa(file, args, { reject: false, timeout: 10_000, stdin: 'ignore' })
   if (failed) return ''
   // containerd github.com/containerd/containerd/v2 v2.3.7 …; crio version 1.30.2; Docker version 26.1.5+dfsg1, build …

@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander'
 import type { CommandContext } from '../program.ts'
-import { trustNodeOnce, type TrustNodeOptions } from './trust-node-once.ts'
+import type { TrustNodeOptions } from './trust-node-once.ts'
 import { addWatchOptions, refuseOnceOptions, type WatchOptions } from './watch-options.ts'
 
 export function trustNodeCommand({ terminal, finish }: CommandContext): Command {
@@ -29,7 +29,10 @@ export function trustNodeCommand({ terminal, finish }: CommandContext): Command 
     .option('--undo', 'take back what was written, for --host or --registry, or for all')
     .addOption(new Option('-o, --output <format>', 'text or json').choices(['text', 'json']).default('text'))
     .action(async (options: TrustNodeOptions & WatchOptions) => {
-      if (options.watch !== true) return finish(await trustNodeOnce(options, terminal))
+      if (options.watch !== true) {
+        const { trustNodeOnce } = await import('./trust-node-once.ts')
+        return finish(await trustNodeOnce(options, terminal))
+      }
       refuseOnceOptions(options)
       const { watchNode } = await import('./watch-node.ts')
       finish(await watchNode(options, terminal))

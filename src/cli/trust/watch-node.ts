@@ -28,10 +28,9 @@ export async function watchNode(options: WatchOptions, terminal: Terminal): Prom
   const nodeNamespace = namespaceOf(options, terminal, context)
   const level = terminal.env['TROW_LOG_LEVEL'] === 'debug' ? 'debug' : 'info'
   const log = createLogger({ format: 'json', level })
-  const [{ connectObjects }, { NodeAgent }, { askForNodeCertificate }] = await Promise.all([
+  const [{ connectObjects }, { NodeAgent }] = await Promise.all([
     import('../../cluster/kubernetes-objects.ts'),
     import('../../agent/node-agent.ts'),
-    import('../../upstream/node-certificate.ts'),
   ])
   const now = (): number => Date.now()
   const credentials = new CredentialSource(context, { env: terminal.env, interactive: false, now })
@@ -43,9 +42,12 @@ export async function watchNode(options: WatchOptions, terminal: Terminal): Prom
     version: trowVersion(),
     objects,
     machine,
-    certify: async (question) =>
+    async certify(question) {
+      // Loaded where a node has no certificate of the cluster's.
+      const { askForNodeCertificate } = await import('../../upstream/node-certificate.ts')
       // Read each time: the kubelet replaces it.
-      askForNodeCertificate({ ...question, token: (await readFile(options.tokenFile, 'utf8')).trim() }),
+      return askForNodeCertificate({ ...question, token: (await readFile(options.tokenFile, 'utf8')).trim() })
+    },
     crypto: webcrypto as Crypto,
     now,
     random: Math.random,

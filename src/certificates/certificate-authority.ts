@@ -82,6 +82,15 @@ export function namesOfAuthority(cert: string): { readonly names: string[]; read
   return { names: dnsNames, addresses: single.filter((address) => !/^[0:]+:0*1$/.test(address)) }
 }
 
+/** Whether a CA of ours was made for a name (or one above it) or an address; one without constraints was for all. */
+export function isCovered(host: string, cert: string): boolean {
+  const { names, addresses } = namesOfAuthority(cert)
+  if (names.length === 0) return true
+  return isIP(host) === 0
+    ? names.some((each) => host === each || host.endsWith(`.${each}`))
+    : addresses.includes(host)
+}
+
 /**
  * A client certificate for a node, for the key of a PKCS #10 request: `system:node:NAME` in `system:nodes`, as the
  * cluster's own CA names kubelets. Throws where the request is not one, or is not signed by its own key.

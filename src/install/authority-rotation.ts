@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto'
-import type { Authority } from '../certificates/certificate-authority.ts'
+import { isCovered, type Authority } from '../certificates/certificate-authority.ts'
 import type { ClusterObjects, KubeObject, KubeReference } from '../cluster/cluster-objects.ts'
 import { secretText } from '../cluster/config-data.ts'
 import { labels, names, type Layout } from '../cluster/layout.ts'
@@ -11,8 +11,8 @@ import { UserError, exitCode } from '../user-error.ts'
 export interface RotationParts {
   readonly objects: ClusterObjects
   readonly layout: Layout
-  /** A CA of the same names as the one that signs now. */
-  readonly makeAuthority: (current: string) => Promise<Authority>
+  /** A CA of the same names as the one that signs now, and of these names and addresses besides. */
+  readonly makeAuthority: (current: string, hosts: readonly string[]) => Promise<Authority>
   /** PEM of the leaf that the registry shows now; rejects while it does not answer. */
   readonly shownLeaf: () => Promise<string>
   readonly now: () => number
@@ -58,9 +58,13 @@ export class AuthorityRotation {
   /**
    * Steps 1 and 2: makes the next CA, publishes both, and waits until every Ready node has pulled with them. Step 3: the
    * registry signs with the next one. Throws UserError NODES_BEHIND when the deadline (milliseconds since the epoch) comes
-   * first: nothing is lost, and a second run goes on.
+   * first: nothing is lost, and a second run goes on. `hosts`: what the next CA is to speak for besides.
    */
-  async rotate({ deadline, force }: Wait): Promise<void> {
+  async rotate({
+    deadline,
+    force,
+    hosts = [],
+  }: Wait & { readonly hosts?: readonly string[] }): Promise<void> {
     const { say, now } = this.#parts
     let { signing, next, bundle, generation } = await this.#read()
     if (next === undefined && certificatesInPem(bundle).length > 1)
@@ -68,10 +72,18 @@ export class AuthorityRotation {
         hint: 'trow ca rotate --finish drops it; then the next one can begin.',
       })
     if (next === undefined) {
-      next = await this.#parts.makeAuthority(signing.cert)
+      next = await this.#parts.makeAuthority(signing.cert, hosts)
       await this.#patch(this.#secret, { data: encode({ 'next.crt': next.cert, 'next.key': next.key }) })
       say(`made the next CA, ${fingerprint(next.cert)}`)
     }
+    const { cert } = next
+    const outside = hosts.filter((host) => !isCovered(host, cert))
+    if (outside.length > 0)
+      throw new UserError(
+        'ROTATION_UNFINISHED',
+        `the next CA, made by an earlier run, may not speak for ${outside.join(', ')}`,
+        { hint: 'End that run first: trow ca rotate --wait, then trow ca rotate --finish.' },
+      )
     if (!includes(bundle, next.cert)) {
       bundle = `${bundle.trimEnd()}\n${next.cert}`
       generation++

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net'
-import { makeAuthority, namesOfAuthority } from '../certificates/certificate-authority.ts'
+import { isCovered, makeAuthority } from '../certificates/certificate-authority.ts'
 import type { ClusterObjects } from '../cluster/cluster-objects.ts'
 import { labels, names } from '../cluster/layout.ts'
 import { UserError } from '../user-error.ts'
@@ -46,6 +46,21 @@ export async function ensureAuthority(
   })
 }
 
+/**
+ * Looks whether the CA that is there may speak for all that these settings need; where there is none, one will. Changes
+ * nothing. Throws UserError CA_TOO_NARROW.
+ */
+export async function checkAuthorityNames(
+  cluster: ClusterObjects,
+  settings: InstallSettings,
+  facts: InstallFacts,
+): Promise<void> {
+  const { namespace } = settings
+  const secret = await cluster.get({ apiVersion: 'v1', kind: 'Secret', name: names.authority, namespace })
+  const kept = secretText(secret, 'ca.crt')
+  if (kept !== undefined) checkNames(kept, settings, facts)
+}
+
 /** What a CA made now would be allowed to speak for, besides private addresses and loopback. */
 export function authorityNames(settings: InstallSettings, facts: InstallFacts): string[] {
   return tlsNames(settings, facts).filter((name) => !isPrivate(name))
@@ -62,16 +77,11 @@ async function keepBundle(cluster: ClusterObjects, namespace: string, bundle: Bu
 }
 
 function checkNames(cert: string, settings: InstallSettings, facts: InstallFacts): void {
-  const { names: dnsNames, addresses } = namesOfAuthority(cert)
-  if (dnsNames.length === 0) return
-  const outside = authorityNames(settings, facts).find((name) =>
-    isIP(name) === 0
-      ? !dnsNames.some((each) => name === each || name.endsWith(`.${each}`))
-      : !addresses.includes(name),
-  )
-  if (outside === undefined) return
-  throw new UserError('CA_TOO_NARROW', `the CA of this install may not speak for ${outside}`, {
-    hint: 'Bring a certificate for it (--tls-secret NAME); or trow uninstall, which keeps the data, and install anew.',
+  const outside = authorityNames(settings, facts).filter((name) => !isCovered(name, cert))
+  if (outside.length === 0) return
+  const options = outside.map((name) => ` --host ${name}`).join('')
+  throw new UserError('CA_TOO_NARROW', `the CA of this install may not speak for ${outside.join(', ')}`, {
+    hint: `trow ca rotate --wait${options} has the next CA speak for it, and nodes trust that first; then install again. Or bring a certificate: --tls-secret NAME.`,
   })
 }
 

@@ -2,7 +2,7 @@ import { layoutOf, names } from '../cluster/layout.ts'
 import { UserError } from '../user-error.ts'
 import { apply, applyAll, asked, referenceOf } from './apply.ts'
 import type { Bundle } from '../cluster/config-data.ts'
-import { ensureAuthority } from './authority.ts'
+import { checkAuthorityNames, ensureAuthority } from './authority.ts'
 import { canaryImage, canaryReference } from './canary-image.ts'
 import { explained, nameOf } from './cluster-error.ts'
 import { ownsDiscovery } from './discovery.ts'
@@ -34,6 +34,7 @@ export interface Installed {
 export async function install(context: InstallContext, plan: Plan): Promise<Installed> {
   const { cluster, settings } = context
   const before = await asked(context, 'what is there', () => gatherFacts(cluster, settings, known(context)))
+  await asked(context, 'the CA', () => checkAuthorityNames(cluster, settings, before))
   const discovery = await asked(context, 'kube-public', () => ownsDiscovery(cluster))
   const isUpgrade = context.remembered?.version !== undefined
 

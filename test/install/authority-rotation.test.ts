@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict'
 import { webcrypto } from 'node:crypto'
 import { beforeEach, suite, test } from 'node:test'
-import { issueLeaf, makeAuthority, type Authority } from '../../src/certificates/certificate-authority.ts'
+import {
+  isCovered,
+  issueLeaf,
+  makeAuthority,
+  type Authority,
+} from '../../src/certificates/certificate-authority.ts'
 import { layoutOf } from '../../src/cluster/layout.ts'
 import type { NodeReport } from '../../src/cluster/node-report.ts'
 import { AuthorityRotation, fingerprint } from '../../src/install/authority-rotation.ts'
@@ -11,7 +16,8 @@ import { FakeObjects } from '../support/fake-objects.ts'
 import { nodeObject, reportObject } from '../support/node-objects.ts'
 
 const crypto = webcrypto as Crypto
-const make = (): Promise<Authority> => makeAuthority(['trow.trow.svc'], [], crypto)
+const make = (_current?: string, hosts: readonly string[] = []): Promise<Authority> =>
+  makeAuthority(['trow.trow.svc', ...hosts], [], crypto)
 const base64 = (text: string): string => Buffer.from(text).toString('base64')
 
 suite('the CA is replaced', () => {
@@ -112,6 +118,24 @@ suite('the CA is replaced', () => {
     await rotation().rotate({ deadline: soon(), force: false })
     assert.equal(await secret('ca.crt'), next)
     assert.equal((await bundle()).length, 2)
+  })
+
+  test('the next CA speaks for more names when it is asked to', async () => {
+    const hosts = ['registry.example.com']
+    await rotation().rotate({ deadline: soon(), force: false, hosts })
+    const second = await secret('ca.crt')
+    assert.ok(isCovered('registry.example.com', second) && isCovered('trow.trow.svc', second))
+    assert.ok(!isCovered('registry.example.com', first.cert) && !isCovered('other.example.com', second))
+  })
+
+  test('a next CA that was made without those names is not taken for one that has them', async () => {
+    following = false
+    await assert.rejects(rotation().rotate({ deadline: soon(), force: false }), { code: 'NODES_BEHIND' })
+    following = true
+    const hosts = ['registry.example.com']
+    const refused = rotation().rotate({ deadline: soon(), force: false, hosts })
+    await assert.rejects(refused, { code: 'ROTATION_UNFINISHED' })
+    assert.equal(await secret('ca.crt'), first.cert)
   })
 
   test('an old report is no acknowledgement', async () => {

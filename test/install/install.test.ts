@@ -338,9 +338,11 @@ test('a CA that was lost is replaced, and the old one stays trusted', async () =
 test('a host that the CA may not speak for is refused', async () => {
   const run = prepare()
   await run.go()
+  const writes = run.cluster.writes.length
   await assert.rejects(
     run.go({ host: 'registry.example.com' }),
-    codeIs('CA_TOO_NARROW', 1, 'registry.example.com', '--tls-secret'),
+    codeIs('CA_TOO_NARROW', 1, 'registry.example.com', 'rotate --wait --host registry.example.com'),
   )
+  assert.equal(run.cluster.writes.length, writes, 'something was changed')
   await run.go({ host: 'registry.example.com', tlsSecret: 'mine' })
 })

@@ -1,4 +1,5 @@
 import { webcrypto, X509Certificate } from 'node:crypto'
+import { isIP } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Command } from 'commander'
 import { AuthorityRotation } from '../../install/authority-rotation.ts'
@@ -11,6 +12,7 @@ import {
   type OpenCluster,
 } from '../cluster/cluster-options.ts'
 import type { CommandContext } from '../program.ts'
+import { hostName } from '../host-name.ts'
 import { probeOf } from '../status/forwarded-probe.ts'
 import { timeoutOption } from '../timeout-option.ts'
 
@@ -18,6 +20,7 @@ interface RotateOptions extends ClusterOptions {
   readonly wait?: boolean
   readonly finish?: boolean
   readonly force?: boolean
+  readonly host?: readonly string[]
   readonly timeout: string
 }
 
@@ -51,19 +54,33 @@ function rotateCommand({ terminal }: CommandContext): Command {
     .option('--wait', 'until the registry signs with it (without: only what is done at once)')
     .option('--finish', 'later: trust the old one no more')
     .option('--force', 'although some nodes cannot show that they are ready for it')
+    .option(
+      '--host <name>',
+      'a name or address that the next CA is to speak for besides; again for more',
+      hosts,
+    )
     .option('--timeout <time>', 'how long to wait', '10m')
   return addClusterOptions(command).action(async (options: RotateOptions) => {
     const patience = timeoutOption(options.timeout, 'Write 30s, 10m.')
+    if (options.finish === true && options.host !== undefined)
+      throw new UserError('OPTIONS_CONFLICT', '--host is for the next CA, and --finish drops the last one', {
+        hint: 'trow ca rotate --finish first, then trow ca rotate --wait --host NAME.',
+        exitCode: exitCode.usage,
+      })
     await withCluster(options, terminal, async (cluster) => {
       const probe = probeOf(cluster)
       const rotation = new AuthorityRotation({
         objects: cluster.objects,
         layout: cluster.layout,
-        makeAuthority: async (current) => {
+        makeAuthority: async (current, added) => {
           const { makeAuthority, namesOfAuthority } =
             await import('../../certificates/certificate-authority.ts')
           const { names, addresses } = namesOfAuthority(current)
-          return makeAuthority(names, addresses, webcrypto as Crypto)
+          return makeAuthority(
+            [...new Set([...names, ...added.filter((host) => isIP(host) === 0)])],
+            [...new Set([...addresses, ...added.filter((host) => isIP(host) !== 0)])],
+            webcrypto as Crypto,
+          )
         },
         shownLeaf: () => probe.leaf(),
         now: Date.now,
@@ -74,11 +91,15 @@ function rotateCommand({ terminal }: CommandContext): Command {
       const deadline = Date.now() + (options.wait === true || options.finish === true ? patience : 0)
       if (options.finish === true) await rotation.finish({ deadline, force })
       else {
-        await rotation.rotate({ deadline, force })
+        await rotation.rotate({ deadline, force, hosts: options.host ?? [] })
         terminal.stderr.write('later, trow ca rotate --finish drops the old CA\n')
       }
     })
   })
+}
+
+function hosts(host: string, before: readonly string[] = []): readonly string[] {
+  return [...before, isIP(host) === 0 ? hostName(host) : host]
 }
 
 async function readBundle({

@@ -8,6 +8,7 @@ import {
   type Storage,
 } from '../../install/install-settings.ts'
 import { exitCode, UserError } from '../../user-error.ts'
+import { hostName } from '../host-name.ts'
 import { readServeFile } from './serve-file.ts'
 
 /** What `trow install` is asked for; undefined: as the last install, else the default. */
@@ -139,14 +140,6 @@ function storageOf({ storage, storageSize, storageClass }: InstallOptions, base:
   const same = base.kind === 'local' && base.path === path ? base.node : undefined
   const chosen = node ?? same
   return { kind: 'local', size, path, ...(chosen === undefined ? {} : { node: chosen }) }
-}
-
-function hostName(host: string): string {
-  if (/^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$/.test(host)) return host
-  throw invalid(
-    `--host ${host} is no domain name`,
-    'Write registry.example.com, in small letters, without a port.',
-  )
 }
 
 function portNumber(text: string): number {

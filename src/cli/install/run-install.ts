@@ -1,6 +1,7 @@
 import { webcrypto } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ChalkInstance } from 'chalk'
+import { checkAuthorityNames } from '../../install/authority.ts'
 import type { CheckReport } from '../../install/check.ts'
 import { ownsDiscovery } from '../../install/discovery.ts'
 import { gatherFacts, withLocalNode } from '../../install/facts.ts'
@@ -130,6 +131,7 @@ async function prepare(options: Options, { objects, layout }: OpenCluster): Prom
   const image = chosenImage(settings, remembered, version)
   const facts = await gatherFacts(objects, settings, { remembered, version, image: image.reference })
   checkServeSettings(registryConfiguration(settings, facts))
+  await checkAuthorityNames(objects, settings, facts)
   return { settings: image.settings, remembered, image, facts }
 }
 

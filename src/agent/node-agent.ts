@@ -1,3 +1,4 @@
+import { ClusterFault } from '../cluster/cluster-fault.ts'
 import type { ClusterObjects } from '../cluster/cluster-objects.ts'
 import { names } from '../cluster/layout.ts'
 import type { NodeProblem } from '../cluster/node-report.ts'
@@ -79,6 +80,7 @@ export class NodeAgent {
       now,
       random,
       log,
+      hosts: () => this.#trust.hosts,
       heartbeat: this.#pace.heartbeat,
     })
     this.#view = new ClusterView({
@@ -130,11 +132,8 @@ export class NodeAgent {
     try {
       const until = performance.now() + this.#pace.patience
       const isBlind = (): boolean => this.#view.orders === undefined || this.#view.node === undefined
-      for (
-        let left = this.#pace.patience;
-        isBlind() && left > 0 && !signal.aborted;
-        left = until - performance.now()
-      )
+      let left = this.#pace.patience
+      for (; isBlind() && left > 0 && !signal.aborted; left = until - performance.now())
         await this.#alarm.wait(left, signal)
       while (!signal.aborted) {
         await this.#safeRound()
@@ -188,6 +187,8 @@ export class NodeAgent {
     const { node } = this.#view
     this.#reporter.setOwner(node?.uid)
     await this.#recall()
+    this.#trust.intend(orders)
+    if (this.#recalled) await this.#reporter.announce()
     const state = await this.#trust.keep(orders, {
       machine: node?.machine,
       address: node?.address,
@@ -204,9 +205,10 @@ export class NodeAgent {
   async #recall(): Promise<void> {
     if (this.#recalled) return
     try {
-      this.#trust.remember((await this.#reporter.last())?.hosts ?? [])
+      this.#trust.remember(await this.#reporter.recall())
       this.#recalled = true
     } catch (error) {
+      this.#recalled = error instanceof ClusterFault && error.kind === 'forbidden'
       this.#options.log.debug('the last report cannot be read', { error: (error as Error).message })
     }
   }
@@ -274,7 +276,7 @@ export class NodeAgent {
   }
 
   #report(): void {
-    if (this.#state === undefined) return
+    if (this.#state === undefined || !this.#recalled) return
     const { node, version } = this.#options
     this.#reporter.report(
       reportOf({

@@ -1,4 +1,5 @@
-import type { ClusterObjects } from '../cluster/cluster-objects.ts'
+import { z } from 'zod'
+import type { ClusterObjects, KubeReference } from '../cluster/cluster-objects.ts'
 import { labels, names } from '../cluster/layout.ts'
 import { readNodeReport, type NodeReport } from '../cluster/node-report.ts'
 import type { Log } from '../log.ts'
@@ -11,6 +12,8 @@ export interface ReporterOptions {
   readonly now: () => number
   readonly random: () => number
   readonly log: Log
+  /** For which something of this installation's may stand on the node. */
+  readonly hosts: () => readonly string[]
   /** Milliseconds between two reports of the same; 30 000 when not given. */
   readonly heartbeat?: number
 }
@@ -23,6 +26,9 @@ export class NodeReporter {
   readonly #alarm = new Alarm()
   #findings: Findings | undefined
   #written: string | undefined
+  /** Of the agent before this one, until there is one of ours. */
+  #before: string | undefined
+  #recorded: readonly string[] = []
   #owner: string | undefined
   #reachable = true
 
@@ -36,11 +42,27 @@ export class NodeReporter {
     if (this.#isNews()) this.#alarm.ring()
   }
 
-  /** What the agent before this one found; undefined where there was none. Rejects with ClusterFault. */
-  async last(): Promise<NodeReport | undefined> {
-    const { objects, namespace, node } = this.#options
-    const reference = { apiVersion: 'v1', kind: 'ConfigMap', name: names.report(node), namespace }
-    return readNodeReport(await objects.get(reference))
+  /** For which hosts the agent before this one may have written. Rejects with ClusterFault. */
+  async recall(): Promise<readonly string[]> {
+    const map = await this.#options.objects.get(this.#reference)
+    const { 'report.json': report, 'hosts.json': hosts } = (map?.['data'] ?? {}) as Record<string, string>
+    this.#before = report
+    const reported = (map === undefined ? undefined : readNodeReport(map))?.hosts ?? []
+    this.#recorded = [...new Set([...hostsIn(hosts), ...reported])]
+    return this.#recorded
+  }
+
+  /**
+   * Writes the hosts down before anything is written on the node for them: the agent after one that is killed in between
+   * must know them, whatever it is told by then.
+   */
+  async announce(): Promise<void> {
+    if (this.#options.hosts().every((host) => this.#recorded.includes(host))) return
+    try {
+      await this.#apply(this.#before)
+    } catch (error) {
+      this.#options.log.warn('hosts cannot be written down', { error: (error as Error).message })
+    }
   }
 
   /** Of the Node object: the report goes with it. */
@@ -60,24 +82,11 @@ export class NodeReporter {
   }
 
   async #write(findings: Findings): Promise<boolean> {
-    const { objects, namespace, node, now, log } = this.#options
+    const { now, log } = this.#options
     const report: NodeReport = { ...findings, time: new Date(now()).toISOString() }
-    const owner = { apiVersion: 'v1', kind: 'Node', name: node, uid: this.#owner }
     try {
-      await objects.apply(
-        {
-          apiVersion: 'v1',
-          kind: 'ConfigMap',
-          metadata: {
-            name: names.report(node),
-            namespace,
-            labels: { ...labels.of('node'), [labels.report]: 'node' },
-            ...(this.#owner === undefined ? {} : { ownerReferences: [owner] }),
-          },
-          data: { 'report.json': JSON.stringify(report) },
-        },
-        { force: true },
-      )
+      this.#before = JSON.stringify(report)
+      await this.#apply(this.#before)
       this.#written = JSON.stringify(findings)
       if (!this.#reachable) log.info('reports are written again')
       this.#reachable = true
@@ -90,7 +99,45 @@ export class NodeReporter {
     }
   }
 
+  async #apply(report: string | undefined): Promise<void> {
+    const { objects, node, hosts } = this.#options
+    const { apiVersion, kind, name, namespace } = this.#reference
+    const owner = { apiVersion: 'v1', kind: 'Node', name: node, uid: this.#owner }
+    const recorded = hosts()
+    await objects.apply(
+      {
+        apiVersion,
+        kind,
+        metadata: {
+          name,
+          namespace,
+          labels: { ...labels.of('node'), [labels.report]: 'node' },
+          ...(this.#owner === undefined ? {} : { ownerReferences: [owner] }),
+        },
+        data: {
+          'hosts.json': JSON.stringify(recorded),
+          ...(report === undefined ? {} : { 'report.json': report }),
+        },
+      },
+      { force: true },
+    )
+    this.#recorded = recorded
+  }
+
+  get #reference(): KubeReference & { readonly namespace: string } {
+    const { namespace, node } = this.#options
+    return { apiVersion: 'v1', kind: 'ConfigMap', name: names.report(node), namespace }
+  }
+
   #isNews(): boolean {
     return this.#findings !== undefined && JSON.stringify(this.#findings) !== this.#written
+  }
+}
+
+function hostsIn(text: string | undefined): readonly string[] {
+  try {
+    return z.array(z.string()).parse(JSON.parse(text ?? '[]'))
+  } catch {
+    return []
   }
 }

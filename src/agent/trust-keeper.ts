@@ -57,6 +57,11 @@ export class TrustKeeper {
     for (const host of hosts) this.#hosts.add(host)
   }
 
+  /** From here on something may be written for the hosts of these orders. */
+  intend(orders: NodeOrders | undefined): void {
+    if (orders?.settings.mode === 'trust') this.remember(spellings(orders.settings.hosts))
+  }
+
   /** Without orders it only looks. Rejects only for bugs. */
   async keep(orders: NodeOrders | undefined, around: Surroundings): Promise<TrustState> {
     const { hostRoot, machine } = this.#options

@@ -10,6 +10,9 @@ import {
   issueNodeCertificate,
   makeAuthority,
 } from '../../src/certificates/certificate-authority.ts'
+import { inspectMachine } from '../../src/trust/inspect-machine.ts'
+import { trustMachine } from '../../src/trust/trust-machine.ts'
+import { untrustMachine } from '../../src/trust/untrust-machine.ts'
 import { eventually } from '../cluster/program.ts'
 import { makeCa } from '../trust/authorities.ts'
 import { AgentNode, freePort, hostsFile, namespace, tell } from './agent-fixture.ts'
@@ -106,6 +109,37 @@ suite('agent', () => {
     say({ hosts: ['registry.example.com'], mode: 'undo' })
     await node.reported(({ phase }) => phase === 'undone')
     assert.equal(existsSync(join(node.tree.root, other)), true)
+  })
+
+  test('hosts of an agent that was killed before it could report them are taken back by the next', async () => {
+    say({ hosts: ['a.example.com'] })
+    const node = await make(objects)
+    const untouched = node.tree.all()
+    let isCut = false
+    // A kill between the files and the report: the API server hears nothing more of this agent.
+    node.start({
+      machine: {
+        inspect: inspectMachine,
+        async trust(...parts) {
+          const changes = await trustMachine(...parts)
+          objects.away = isCut = true
+          return changes
+        },
+        untrust: untrustMachine,
+      },
+    })
+    const path = '/etc/containerd/certs.d/a.example.com/hosts.toml'
+    await eventually(async () => assert.ok(existsSync(join(node.tree.root, path))))
+    await eventually(async () => assert.ok(isCut))
+    await node.stop()
+    objects.away = false
+    say({ hosts: ['b.example.com'], generation: 2 })
+    node.start()
+    await node.reported(({ generation }) => generation.effective === 2)
+    assert.equal(existsSync(join(node.tree.root, path)), false)
+    say({ hosts: ['b.example.com'], mode: 'undo' })
+    await node.reported(({ phase }) => phase === 'undone')
+    assert.deepEqual(node.tree.all(), untouched)
   })
 
   test('a hosts.toml of somebody else stays, and is named', async () => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
@@ -22,7 +22,10 @@ interface Pulls {
   readonly failures: readonly string[]
 }
 
+const hasFolder = (node: ClusterNode, host: string): boolean =>
+  existsSync(node.outside(`/etc/containerd/certs.d/${host}`))
 const reference = 'trow.trow.svc/default/loop:1'
+const domains = ['a.registry.example', 'b.registry.example'] as const
 
 /** What happens to an install in the course of time; the figures are diagnostics of the tests. */
 suite('an install over time', { skip: clusterProblem() || (await imageProblem()) }, () => {
@@ -132,8 +135,11 @@ suite('an install over time', { skip: clusterProblem() || (await imageProblem())
   test('the CA is replaced under pulls, and no pull fails', async (context) => {
     const { nodes } = cluster
     const begin = performance.now()
+    const narrow = await install('--host', domains[0])
+    assert.match(narrow.stderr, /CA_TOO_NARROW/)
     const pulls = await pullWhile(nodes, async () => {
-      for (const args of [['--wait'], ['--finish']]) {
+      const added = domains.flatMap((host) => ['--host', host])
+      for (const args of [['--wait', ...added], ['--finish']]) {
         const { code, stderr } = await trow('ca', 'rotate', ...args, '--timeout', '4m')
         context.diagnostic(stderr)
         assert.equal(code, 0, stderr)
@@ -166,6 +172,24 @@ suite('an install over time', { skip: clusterProblem() || (await imageProblem())
     // Connections are held for eight seconds: where the machine takes longer for a new pod, a pull may say so.
     if (gap <= 7500) assert.deepEqual(pulls.failures, [])
     for (const failure of pulls.failures) assert.match(failure, /connection re(set|fused)|EOF|timeout/)
+  })
+
+  test('a domain that comes later, and then another one: nodes pull by the last', async () => {
+    for (const host of domains) {
+      const { code, stderr } = await install('--host', host)
+      assert.equal(code, 0, stderr)
+      for (const node of cluster.nodes) {
+        const cri = await openCri(node.outside('/run/containerd/containerd.sock'))
+        await cri.pullImage(`${host}/default/loop:1`, 30_000)
+        await cri.removeImage(`${host}/default/loop:1`)
+        cri.close()
+      }
+    }
+    const [a, b] = domains
+    for (const node of cluster.nodes) {
+      assert.equal(hasFolder(node, a), false)
+      assert.equal(hasFolder(node, b), true)
+    }
   })
 
   test('a node that joins later pulls without anybody doing anything', async (context) => {
@@ -205,6 +229,7 @@ suite('an install over time', { skip: clusterProblem() || (await imageProblem())
     assert.equal(code, 0, stderr)
     // The agent of the one that joined may have been there before anybody could look.
     assert.deepEqual(cluster.nodes.slice(0, trees.length).map(treeOf), trees)
+    for (const node of cluster.nodes) for (const host of domains) assert.equal(hasFolder(node, host), false)
     const kinds = (await cluster.kubectl(['api-resources', '--verbs=list', '-o', 'name'])).trim().split('\n')
     const left = await cluster.kubectl([
       'get',

@@ -16,6 +16,17 @@ export function bundleOf(map: KubeObject | undefined): Bundle | undefined {
     : { certificates, generation }
 }
 
+/** `host` of the settings of the last install, ConfigMap `trow-install`; undefined: it has none, or cannot be read. */
+export function installedHost(map: KubeObject | undefined): string | undefined {
+  const data = (map?.['data'] ?? {}) as Readonly<Record<string, string>>
+  try {
+    const { host } = JSON.parse(data['settings.json'] ?? '{}') as { host?: unknown }
+    return typeof host === 'string' && host !== '' ? host : undefined
+  } catch {
+    return undefined
+  }
+}
+
 /** What a Secret holds under a key. */
 export function secretText(secret: KubeObject | undefined, key: string): string | undefined {
   const text = ((secret?.['data'] ?? {}) as Readonly<Record<string, string>>)[key]

@@ -11,6 +11,7 @@ import {
   type KubeSelection,
   type OwnRight,
 } from './cluster-objects.ts'
+import { collectionOf, pathOf, queryOf } from './resource-path.ts'
 import { watchObjects, type ObjectPage, type WatchListeners } from './object-watch.ts'
 
 /** To be closed: its connections keep the process alive for some seconds. */
@@ -268,27 +269,6 @@ class KubernetesObjects implements OpenClusterObjects {
 interface ListAnswer {
   readonly metadata: { readonly resourceVersion: string; readonly continue?: string }
   readonly items: readonly KubeObject[] | null
-}
-
-function collectionOf({ root, plural, namespaced }: ApiResource, namespace: string | undefined): string {
-  const within = namespaced && namespace !== undefined ? `/namespaces/${encodeURIComponent(namespace)}` : ''
-  return `${root}${within}/${plural}`
-}
-
-function pathOf(resource: ApiResource, { kind, name, namespace }: KubeReference): string {
-  if (resource.namespaced && namespace === undefined) throw new Error(`${kind} ${name} needs a namespace`)
-  return `${collectionOf(resource, namespace)}/${encodeURIComponent(name)}`
-}
-
-function queryOf(
-  { labelSelector, fieldSelector }: KubeSelection,
-  more: Readonly<Record<string, string>>,
-): URLSearchParams {
-  return new URLSearchParams({
-    ...(labelSelector === undefined ? {} : { labelSelector }),
-    ...(fieldSelector === undefined ? {} : { fieldSelector }),
-    ...more,
-  })
 }
 
 /** The causes name the manager only in words: `conflict with "kubectl" using apps/v1`. */

@@ -1,7 +1,7 @@
 import type { Check, CheckCategory } from '../cluster/check.ts'
 import { ClusterFault } from '../cluster/cluster-fault.ts'
 import type { ClusterObjects, KubeObject, KubeSelection } from '../cluster/cluster-objects.ts'
-import { bundleOf, secretText, type Bundle } from '../cluster/config-data.ts'
+import { bundleOf, installedHost, secretText, type Bundle } from '../cluster/config-data.ts'
 import { labels, names, type Layout } from '../cluster/layout.ts'
 import { authorityChecks, leafCheck } from './authority-checks.ts'
 import { nodeRow, type NodeRow } from './node-row.ts'
@@ -154,19 +154,13 @@ function notInstalled(namespace: string): CheckCategory {
   }
 }
 
-function readInstalled({ data, metadata }: KubeObject, layout: Layout): Installed {
-  const { version = 'unknown', 'settings.json': json = '{}' } = (data ?? {}) as Record<string, string>
-  let host: unknown
-  try {
-    host = (JSON.parse(json) as { host?: unknown }).host
-  } catch {
-    host = undefined
-  }
+function readInstalled(map: KubeObject, layout: Layout): Installed {
+  const { version = 'unknown' } = (map['data'] ?? {}) as Record<string, string>
   return {
     namespace: layout.namespace,
     version,
-    imageHost: typeof host === 'string' ? host : layout.imageHost,
-    time: metadata.creationTimestamp,
+    imageHost: installedHost(map) ?? layout.imageHost,
+    time: map.metadata.creationTimestamp,
   }
 }
 

@@ -1,6 +1,8 @@
 import type { Duplex } from 'node:stream'
+import type { KubeObject } from '../../cluster/cluster-objects.ts'
 import { ClusterFault } from '../../cluster/cluster-fault.ts'
 import type { OpenClusterObjects } from '../../cluster/kubernetes-objects.ts'
+import { installedHost } from '../../cluster/config-data.ts'
 import { names, ports } from '../../cluster/layout.ts'
 import { NoReadyPod, ServiceDialer } from '../../cluster/service-dialer.ts'
 import type { HttpRegistryOptions } from '../../upstream/registry-http.ts'
@@ -23,15 +25,14 @@ export interface PublishedRegistry {
 
 /** ConfigMaps trow-ca and trow-install. Throws UserError REGISTRY_NOT_INSTALLED, and ClusterFault. */
 export async function publishedRegistry({ objects, layout }: OpenCluster): Promise<PublishedRegistry> {
-  const read = async (name: string): Promise<Readonly<Record<string, string>> | undefined> => {
-    const map = await objects.get({ apiVersion: 'v1', kind: 'ConfigMap', name, namespace: layout.namespace })
-    return map?.['data'] as Readonly<Record<string, string>> | undefined
-  }
-  const ca = (await read(names.bundle))?.['ca.crt']
+  const read = (name: string): Promise<KubeObject | undefined> =>
+    objects.get({ apiVersion: 'v1', kind: 'ConfigMap', name, namespace: layout.namespace })
+  const published = (await read(names.bundle))?.['data'] as Readonly<Record<string, string>> | undefined
+  const ca = published?.['ca.crt']
   if (ca === undefined) throw notInstalled(layout.namespace)
   // Whoever may read the CA need not be allowed to read this.
-  const settings = (await read(names.settings).catch(() => undefined))?.['settings.json']
-  return { ca, imageHost: hostIn(settings) ?? layout.imageHost }
+  const settings = await read(names.settings).catch(() => undefined)
+  return { ca, imageHost: installedHost(settings) ?? layout.imageHost }
 }
 
 /** How a client of the registry speaks to the one in a cluster: through the API server, as whom the kube context names. */
@@ -115,15 +116,6 @@ function notInstalled(namespace: string): UserError {
   return new UserError('REGISTRY_NOT_INSTALLED', `trow is not in namespace ${namespace} of this cluster`, {
     hint: 'trow install puts it there; -n names another namespace, --registry another registry.',
   })
-}
-
-function hostIn(settings: string | undefined): string | undefined {
-  try {
-    const { host } = JSON.parse(settings ?? '{}') as { host?: unknown }
-    return typeof host === 'string' && host !== '' ? host : undefined
-  } catch {
-    return undefined
-  }
 }
 
 function shellWord(text: string): string {

@@ -18,7 +18,7 @@ import type { CommandContext } from '../program.ts'
 import type { Terminal } from '../streams.ts'
 import { addBuildOptions, buildOwnImage, machinePlatform, ownReference, type BuildFlags } from './build.ts'
 import { saveArchive } from './save-command.ts'
-import { findOnPath } from '../login/program-path.ts'
+import { findOnPath } from '../program-path.ts'
 
 interface LoadFlags extends BuildFlags {
   readonly name: string

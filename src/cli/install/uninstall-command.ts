@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { installedHost } from '../../cluster/config-data.ts'
 import { names } from '../../cluster/layout.ts'
 import { planUninstall, print, uninstall, type UninstallPlan } from '../../install/uninstall.ts'
 import { exitCode } from '../../user-error.ts'
@@ -36,7 +37,7 @@ export function uninstallCommand({ terminal, finish }: CommandContext): Command 
         name: names.settings,
         namespace: layout.namespace,
       })
-      const host = hostOf(settings?.['data']) ?? layout.imageHost
+      const host = installedHost(settings) ?? layout.imageHost
       const plan = await planUninstall(parts, { purge, keepNamespace, host })
       if (plan.objects.length === 0) {
         say(`there is no trow in namespace ${layout.namespace} of context ${context.name}`)
@@ -76,16 +77,4 @@ function planText({ users, objects, kept }: UninstallPlan, context: string): str
     if (users.length > 20) lines.push(`  and ${users.length - 20} more`)
   }
   return `${lines.join('\n')}\n`
-}
-
-/** `host` of the settings of the last install. */
-function hostOf(data: unknown): string | undefined {
-  try {
-    const { host } = JSON.parse((data as Record<string, string>)['settings.json'] ?? '{}') as {
-      host?: unknown
-    }
-    return typeof host === 'string' ? host : undefined
-  } catch {
-    return undefined
-  }
 }

@@ -3,26 +3,19 @@ import { hostname } from 'node:os'
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
 import type { MergedAccess } from '../../audit/access-merger.ts'
 import { AuditWriter } from '../../audit/audit-writer.ts'
-import { Generations } from '../../metadata/sql/generations.ts'
-import { openSqlMetadata } from '../../metadata/sql/sql-metadata-store.ts'
-import { PortRunner } from '../../metadata/sql/writer-port.ts'
 import { auditFolder } from '../audit/audit-source.ts'
 import { createLogger } from '../logger.ts'
 import { auditSinks } from './audit-sinks.ts'
 import { failedStart, type ServedOrder } from './served-thread.ts'
 import type { AuditReport, AuditStart } from './thread-protocol.ts'
+import { openThreadMetadata } from './thread-stores.ts'
 
 const start = workerData as AuditStart
 const { settings } = start
 const report = (message: AuditReport): void => parentPort?.postMessage(message)
 
 const log = createLogger({ format: start.logFormat, level: settings['log-level'] })
-const metadata = openSqlMetadata({
-  folder: start.folder,
-  changes: new PortRunner(start.writer),
-  generations: new Generations(start.generations),
-  cacheBytes: 0,
-})
+const metadata = openThreadMetadata(start)
 const { outbox } = metadata
 const folder = settings['audit-folder'] ?? auditFolder(start.folder)
 const instance = hostname()

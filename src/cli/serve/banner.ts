@@ -1,5 +1,4 @@
-import { accessSync, constants } from 'node:fs'
-import { delimiter, join } from 'node:path'
+import { findOnPath } from '../program-path.ts'
 import type { Settings } from '../settings-schema.ts'
 import type { Terminal } from '../streams.ts'
 import { isAccessControlled } from './access-settings.ts'
@@ -56,7 +55,7 @@ export function bannerText(facts: BannerFacts, env: Terminal['env']): string {
   if (caPath !== undefined) say(`  CA     ${caPath}`)
   if (!fresh) return lines.join('\n')
   const image = `${new URL(url).host}/busybox:latest`
-  const found = engines.find(({ program }) => isInstalled(program, env['PATH'] ?? ''))
+  const found = engines.find(({ program }) => findOnPath(program, env) !== undefined)
   say()
   if (found === undefined) {
     say('  For a first push, install docker, podman, nerdctl, skopeo or crane; with crane:')
@@ -79,17 +78,6 @@ export function bannerText(facts: BannerFacts, env: Terminal['env']): string {
 
 function loginOf(program: string): string {
   return program === 'crane' ? 'crane auth login' : `${program} login`
-}
-
-function isInstalled(program: string, path: string): boolean {
-  return path.split(delimiter).some((folder) => {
-    try {
-      accessSync(join(folder, program), constants.X_OK)
-      return folder !== ''
-    } catch {
-      return false
-    }
-  })
 }
 
 /** Docker Desktop, colima and podman machine keep the engine in a VM: always beyond Linux, and where the socket is not the system's. */

@@ -1,27 +1,20 @@
 import { randomUUID } from 'node:crypto'
 import { parentPort, workerData } from 'node:worker_threads'
 import { openDiskBlobStore } from '../../blobs/disk/disk-blob-store.ts'
-import { Generations } from '../../metadata/sql/generations.ts'
-import { openSqlMetadata } from '../../metadata/sql/sql-metadata-store.ts'
-import { PortRunner } from '../../metadata/sql/writer-port.ts'
 import { createLogger } from '../logger.ts'
 import { GarbageSchedule } from '../maintenance/garbage-schedule.ts'
 import { maintenanceStores } from '../maintenance/stores.ts'
 import { auditFolder } from '../audit/audit-source.ts'
 import { ControlServer } from '../control/control-server.ts'
 import type { MaintenanceOrder, MaintenanceReport, MaintenanceStart } from './thread-protocol.ts'
+import { openThreadMetadata } from './thread-stores.ts'
 
 const start = workerData as MaintenanceStart
 const { settings } = start
 const report = (message: MaintenanceReport): void => parentPort?.postMessage(message)
 
 const log = createLogger({ format: start.logFormat, level: settings['log-level'] })
-const metadata = openSqlMetadata({
-  folder: start.folder,
-  changes: new PortRunner(start.writer),
-  generations: new Generations(start.generations),
-  cacheBytes: 1024 * 1024,
-})
+const metadata = openThreadMetadata(start, 1024 * 1024)
 const blobs = await openDiskBlobStore({ folder: start.folder, reserve: settings.reserve, flushes: 1 })
 const stores = maintenanceStores({ metadata, blobs, log, settings, holder: randomUUID() })
 const schedule = new GarbageSchedule(stores, settings['gc-interval'])

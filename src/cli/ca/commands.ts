@@ -2,7 +2,6 @@ import { webcrypto, X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Command } from 'commander'
-import { AuthorityRotation } from '../../install/authority-rotation.ts'
 import { certificatesInPem } from '../../pem-bundle.ts'
 import { exitCode, UserError } from '../../user-error.ts'
 import {
@@ -67,14 +66,17 @@ function rotateCommand({ terminal }: CommandContext): Command {
         hint: 'trow ca rotate --finish first, then trow ca rotate --wait --host NAME.',
         exitCode: exitCode.usage,
       })
+    // Loaded here, not with `trow ca show`: certificates are made by a large library.
+    const [{ AuthorityRotation }, { makeAuthority, namesOfAuthority }] = await Promise.all([
+      import('../../install/authority-rotation.ts'),
+      import('../../certificates/certificate-authority.ts'),
+    ])
     await withCluster(options, terminal, async (cluster) => {
       const probe = probeOf(cluster)
       const rotation = new AuthorityRotation({
         objects: cluster.objects,
         layout: cluster.layout,
         makeAuthority: async (current, added) => {
-          const { makeAuthority, namesOfAuthority } =
-            await import('../../certificates/certificate-authority.ts')
           const { names, addresses } = namesOfAuthority(current)
           return makeAuthority(
             [...new Set([...names, ...added.filter((host) => isIP(host) === 0)])],

@@ -131,3 +131,15 @@ test('settings that cannot be are refused with usage as exit code', () => {
     (error: unknown) => error instanceof UserError && error.exitCode === 2,
   )
 })
+
+test('what the next CA is to speak for is checked before any cluster is asked', async () => {
+  const rotate = (...args: readonly string[]): ReturnType<typeof runCommand> =>
+    runCommand(['ca', 'rotate', '--kubeconfig', '/nowhere', ...args])
+  const both = await rotate('--finish', '--host', 'registry.example.com')
+  assert.equal(both.code, 2)
+  assert.match(both.stderr, /OPTIONS_CONFLICT/)
+  const port = await rotate('--host', 'registry.example.com:443')
+  assert.equal(port.code, 2)
+  assert.match(port.stderr, /without a port/)
+  assert.match((await rotate('--host', '203.0.113.7')).stderr, /KUBECONFIG_MISSING/)
+})

@@ -7,7 +7,14 @@ import { foldersMade, isOwn, ownText } from './ownership.ts'
 
 /** One step of a change to a machine; steps are made in the order of their list. */
 export type Step =
-  | { readonly kind: 'write'; readonly path: string; readonly text: string; readonly before?: string }
+  | {
+      readonly kind: 'write'
+      readonly path: string
+      readonly text: string
+      readonly before?: string
+      /** Else 0644, or as the file that is replaced. */
+      readonly mode?: number
+    }
   | { readonly kind: 'link'; readonly path: string; readonly target: string; readonly before?: string }
   /** Takes the folders along that were made for the file, as far as nothing else is in them. */
   | {
@@ -17,18 +24,34 @@ export type Step =
       readonly made: readonly string[]
     }
 
+/** What files of ours are called, wherever they stand. */
+const ownNames =
+  /^(ca\.crt|hosts\.toml|managed-by-trow|trow\.toml|50-trow-.*\.conf|trow-credential-provider(\.yaml)?|config\.yaml|note)$/
 /** Names of unfinished work begin so; what a killed run left is cleared away by the next one. */
 const unfinished = '.trow-part'
 
 /** A file of ours with this body; no step when it stands there already. Throws UserError FILE_FOREIGN. */
-export async function ownFile(files: MachineFiles, path: string, body: string): Promise<Step[]> {
+export async function ownFile(
+  files: MachineFiles,
+  path: string,
+  body: string,
+  mode?: number,
+): Promise<Step[]> {
   const target = await files.linkTarget(path)
   const before = await files.read(path)
   if (target !== undefined || (before !== undefined && !isOwn(before))) throw foreign(path)
   if (before === undefined && (await files.exists(path))) throw foreign(path)
   const text = ownText(body, await foldersOf(files, path, before))
-  if (text === before) return []
-  return [{ kind: 'write', path, text, ...(before === undefined ? {} : { before }) }]
+  if (text === before && (mode === undefined || (await files.mode(path)) === mode)) return []
+  return [
+    {
+      kind: 'write',
+      path,
+      text,
+      ...(before === undefined ? {} : { before }),
+      ...(mode === undefined ? {} : { mode }),
+    },
+  ]
 }
 
 /** A link of ours; whether one that is there is ours is for the caller to know. */
@@ -89,7 +112,7 @@ export async function clearUnfinished(files: MachineFiles, paths: readonly strin
 async function makeStep(files: MachineFiles, step: Step): Promise<void> {
   switch (step.kind) {
     case 'write':
-      return put(files, step.path, (at) => writeWhole(at, step.text, files, step.path))
+      return put(files, step.path, (at) => writeWhole(at, step, files))
     case 'link':
       return put(files, step.path, (at) => symlink(step.target, at))
     case 'remove':
@@ -138,12 +161,16 @@ async function put(files: MachineFiles, path: string, fill: (at: string) => Prom
 }
 
 /** 0644 of root, or as the file that is replaced. */
-async function writeWhole(at: string, text: string, files: MachineFiles, path: string): Promise<void> {
+async function writeWhole(
+  at: string,
+  { path, text, mode }: Extract<Step, { readonly kind: 'write' }>,
+  files: MachineFiles,
+): Promise<void> {
   const old = await stat(await files.place(path)).catch(() => undefined)
   const handle = await open(at, 'wx', 0o600)
   try {
     await handle.writeFile(text)
-    await handle.chmod(old === undefined ? 0o644 : old.mode & 0o7777)
+    await handle.chmod(mode ?? (old === undefined ? 0o644 : old.mode & 0o7777))
     if (old !== undefined && (old.uid !== 0 || old.gid !== 0)) await chown(at, old.uid, old.gid)
     await handle.sync()
   } finally {
@@ -155,11 +182,15 @@ async function writeWhole(at: string, text: string, files: MachineFiles, path: s
 async function foldersOf(files: MachineFiles, path: string, text: string | undefined): Promise<string[]> {
   const made = new Set(text === undefined ? await missingFolders(files, path) : foldersMade(text))
   const parent = dirname(path)
-  const near = [join(parent, '*'), join(dirname(parent), '*', '*'), join(parent, '*', '*', '*')]
+  const near = [
+    join(parent, '*'),
+    join(dirname(parent), '*', '*'),
+    join(parent, '*', '*'),
+    join(parent, '*', '*', '*'),
+  ]
   for (const pattern of near) {
     for (const each of await files.glob(pattern)) {
-      if (!/^(ca\.crt|hosts\.toml|managed-by-trow|trow\.toml|50-trow-.*\.conf)$/.test(basename(each)))
-        continue
+      if (!ownNames.test(basename(each))) continue
       for (const folder of foldersMade((await files.read(each)) ?? '')) made.add(folder)
     }
   }

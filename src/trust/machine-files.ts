@@ -66,6 +66,12 @@ export class MachineFiles {
     return found.isSocket() ? 'socket' : 'other'
   }
 
+  /** The permission bits of a file; undefined where there is none. */
+  async mode(path: string): Promise<number | undefined> {
+    const found = await ifThere(lstat(await this.locate(path)))
+    return found === undefined ? undefined : found.mode & 0o7777
+  }
+
   /** Whether anything has that name, a link without a target included. */
   async exists(path: string): Promise<boolean> {
     return (await ifThere(lstat(await this.place(path)))) !== undefined

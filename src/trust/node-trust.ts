@@ -52,6 +52,8 @@ export interface MachineOptions {
   readonly hostRoot: string
   /** status.nodeInfo, labels of the Node; undefined without Kubernetes. */
   readonly node?: {
+    /** Tells kubelets apart where several run. */
+    readonly name?: string
     readonly kubeletVersion: string
     readonly containerRuntimeVersion: string
     readonly osImage: string

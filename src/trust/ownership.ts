@@ -1,6 +1,6 @@
 /**
- * The first line of every file that trow makes on a machine. Files without it belong to somebody else. It stands in PEM
- * files as well, whose readers skip what is outside of their markers (RFC 7468, 2).
+ * The first line of every file that trow makes on a machine, of a script the second. Files without it belong to somebody
+ * else. It stands in PEM files as well, whose readers skip what is outside of their markers (RFC 7468, 2).
  */
 const header = '# managed-by: trow'
 const headerLine = `${header} (edits are overwritten)`
@@ -9,11 +9,12 @@ const madeLine = '# folders made for it: '
 /** The text of a file of ours. The folders that were made for it are noted in it: taking it back takes them too. */
 export function ownText(body: string, made: readonly string[]): string {
   const note = made.length === 0 ? '' : `${madeLine}${JSON.stringify(made)}\n`
-  return `${headerLine}\n${note}${body}`
+  const [first = ''] = /^#!.*\n/.exec(body) ?? []
+  return `${first}${headerLine}\n${note}${body.slice(first.length)}`
 }
 
 export function isOwn(text: string): boolean {
-  return text.startsWith(header)
+  return text.replace(/^#!.*\n/, '').startsWith(header)
 }
 
 /** The folders that a file of ours says were made for it; none of a file that has been tampered with. */

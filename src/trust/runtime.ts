@@ -1,5 +1,6 @@
 import { join } from 'node:path/posix'
 import type { MachineFiles } from './machine-files.ts'
+import { isContained, processesOf, unitOfProcess } from './running-programs.ts'
 import { machineProgram } from './machine-program.ts'
 import type { MachineOptions } from './node-trust.ts'
 
@@ -49,8 +50,7 @@ export async function findRuntime(
 /** The unit of systemd that a program runs in. */
 export async function unitOf(files: MachineFiles, program: Program): Promise<string> {
   const pid = (await runningPrograms(files)).get(program)?.pid
-  const groups = pid === undefined ? undefined : await files.read(`/proc/${pid}/cgroup`)
-  return /\/([^/\s]+\.service)$/m.exec(groups ?? '')?.[1] ?? `${program}.service`
+  return (pid === undefined ? undefined : await unitOfProcess(files, pid)) ?? `${program}.service`
 }
 
 interface FoundProgram {
@@ -61,10 +61,7 @@ interface FoundProgram {
 
 async function runningPrograms(files: MachineFiles): Promise<Map<Program, FoundProgram>> {
   const found = new Map<Program, FoundProgram>()
-  for (const pid of await files.list('/proc')) {
-    if (!/^\d+$/.test(pid)) continue
-    // A process may end while it is looked at.
-    const args = (await files.read(`/proc/${pid}/cmdline`).catch(() => undefined))?.split('\0') ?? []
+  for (const { pid, args } of await processesOf(files, isProgram)) {
     const program = args[0]?.split('/').at(-1) ?? ''
     if (!isProgram(program) || found.has(program) || (await isContained(files, pid))) continue
     const path = await files.linkTarget(`/proc/${pid}/exe`)
@@ -76,15 +73,6 @@ async function runningPrograms(files: MachineFiles): Promise<Map<Program, FoundP
     })
   }
   return found
-}
-
-/** Whether a process has a root of its own: the runtime of a node that is itself a container, as with kind. */
-async function isContained(files: MachineFiles, pid: string): Promise<boolean> {
-  const [own, machine] = [
-    await files.linkTarget(`/proc/${pid}/ns/mnt`),
-    await files.linkTarget('/proc/1/ns/mnt'),
-  ]
-  return own !== undefined && machine !== undefined && own !== machine
 }
 
 function configArgument(args: readonly string[]): string | undefined {

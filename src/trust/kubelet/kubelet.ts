@@ -1,0 +1,158 @@
+import { dirname, join } from 'node:path/posix'
+import { execa } from 'execa'
+import { parse } from 'yaml'
+import type { MachineFiles } from '../machine-files.ts'
+import {
+  isContained,
+  optionOf,
+  processesOf,
+  seesSame,
+  startOfProcess,
+  unitOfProcess,
+  type MachineProcess,
+} from '../running-programs.ts'
+import { machineProgram } from '../machine-program.ts'
+import type { MachineOptions } from '../node-trust.ts'
+
+/** One run of a kubelet: another start is another run. */
+export interface KubeletRun {
+  /** The kernel's own id of the machine's start. */
+  readonly boot: string
+  readonly pid: string
+  /** Clock ticks since the machine's start. */
+  readonly start: number
+}
+
+export interface KubeletProvider {
+  readonly config: string
+  readonly folder: string
+  /** Named by nobody: it starts without these files as well. */
+  readonly optional?: true
+}
+
+export interface Kubelet {
+  /** `v1.37.2`; empty where it could not be found out. */
+  readonly version: string
+  readonly run: KubeletRun
+  /** Of systemd: `kubelet.service`, `k3s.service`. */
+  readonly unit: string
+  /** Where it looks for credential providers: a file, or a folder of them, and the folder of executables. */
+  readonly provider: KubeletProvider | undefined
+  /** KubeletServiceAccountTokenForCredentialProviders has been switched off. */
+  readonly gateOff: boolean
+}
+
+const gate = 'KubeletServiceAccountTokenForCredentialProviders'
+/** k3s and microk8s have the kubelet inside of another program; k3s shows nothing else of its command line. */
+const programs = new Set(['kubelet', 'k3s server', 'k3s agent', 'kubelite'])
+const configFlag = 'image-credential-provider-config'
+const folderFlag = 'image-credential-provider-bin-dir'
+/** k3s and RKE2 name these to their kubelet when they are there. */
+const rancherProvider = {
+  config: '/var/lib/rancher/credentialprovider/config.yaml',
+  folder: '/var/lib/rancher/credentialprovider/bin',
+}
+
+/** The kubelet that runs on a machine; a word where there is none, or more than one that could be the machine's own. */
+export async function findKubelet(
+  files: MachineFiles,
+  distribution: string,
+  node: MachineOptions['node'],
+): Promise<Kubelet | 'none' | 'several'> {
+  const found = await ownKubelets(files, node?.name)
+  const [own, another] = found
+  if (own === undefined) return 'none'
+  if (another !== undefined) return 'several'
+  const [start, boot] = [
+    await startOfProcess(files, own.pid),
+    (await files.read('/proc/sys/kernel/random/boot_id'))?.trim(),
+  ]
+  if (start === undefined || boot === undefined) return 'none'
+  const args = await argumentsOf(files, own)
+  return {
+    version: node?.kubeletVersion ?? (await versionOf(files, own.pid)),
+    run: { boot, pid: own.pid, start },
+    unit: (await unitOfProcess(files, own.pid)) ?? 'kubelet.service',
+    provider: await providerOf(files, distribution, args),
+    gateOff: await isGateOff(files, args),
+  }
+}
+
+/** Whether one run was begun after another one. */
+export function isLater(run: KubeletRun, than: KubeletRun): boolean {
+  return run.boot !== than.boot || run.start > than.start
+}
+
+/** Of those that see the machine's files as we do, or if that may not be asked, of those that can be the node's. */
+async function ownKubelets(files: MachineFiles, node: string | undefined): Promise<MachineProcess[]> {
+  const mark = (await files.first(['/var/lib/kubelet', '/etc'])) ?? '/'
+  const same: MachineProcess[] = []
+  const unknown: MachineProcess[] = []
+  for (const each of await processesOf(files, (program) => programs.has(program))) {
+    const sees = await seesSame(files, each.pid, mark)
+    if (sees === true) same.push(each)
+    else if (sees === undefined && !(await isContained(files, each.pid))) unknown.push(each)
+  }
+  if (same.length > 0) return same
+  const named = ({ args }: MachineProcess): string | undefined => optionOf(args, 'hostname-override')
+  return unknown.filter((each) => node === undefined || (named(each) ?? node) === node)
+}
+
+/** microk8s keeps them in a file. */
+async function argumentsOf(files: MachineFiles, { args }: MachineProcess): Promise<readonly string[]> {
+  const path = optionOf(args, 'kubelet-args-file')
+  if (path === undefined) return args
+  return ((await files.read(path)) ?? '').split('\n').map((line) => line.trim())
+}
+
+async function providerOf(
+  files: MachineFiles,
+  distribution: string,
+  args: readonly string[],
+): Promise<Kubelet['provider']> {
+  const [config, folder] = [optionOf(args, configFlag), optionOf(args, folderFlag)]
+  if (config?.startsWith('/') === true && folder?.startsWith('/') === true) return { config, folder }
+  if (distribution !== 'k3s' && distribution !== 'rke2') return undefined
+  const settings = await settingsOf(files, `/etc/rancher/${distribution}/config.yaml`)
+  const own = { config: settings[configFlag], folder: settings[folderFlag] }
+  return {
+    config: typeof own.config === 'string' ? own.config : rancherProvider.config,
+    folder: typeof own.folder === 'string' ? own.folder : rancherProvider.folder,
+    optional: true,
+  }
+}
+
+async function isGateOff(files: MachineFiles, args: readonly string[]): Promise<boolean> {
+  const flag = optionOf(args, 'feature-gates') ?? ''
+  const given = flag.split(',').find((each) => each.trim().startsWith(`${gate}=`))
+  if (given !== undefined) return /=\s*(false|0)\s*$/i.test(given)
+  const path = optionOf(args, 'config')
+  if (path?.startsWith('/') !== true) return false
+  const gates = (await settingsOf(files, path))['featureGates']
+  return typeof gates === 'object' && gates !== null && (gates as Record<string, unknown>)[gate] === false
+}
+
+/** Nothing of what cannot be read. */
+async function settingsOf(files: MachineFiles, path: string): Promise<Readonly<Record<string, unknown>>> {
+  try {
+    const content: unknown = parse((await files.read(path)) ?? '')
+    return typeof content === 'object' && content !== null ? (content as Record<string, unknown>) : {}
+  } catch {
+    return {}
+  }
+}
+
+/** What `--version` prints: `Kubernetes v1.37.2`, `k3s version v1.34.1+k3s1 (…)`; empty when it cannot be run. */
+async function versionOf(files: MachineFiles, pid: string): Promise<string> {
+  const path = await files.linkTarget(`/proc/${pid}/exe`)
+  if (path?.startsWith('/') !== true) return ''
+  const [file, ...args] = await machineProgram(files, path, ['--version'])
+  const { stdout, failed } = await execa(file, args, { reject: false, timeout: 10_000, stdin: 'ignore' })
+  return failed ? '' : (/(?:^|\s)(v\d+\.\d+[^\s,]*)/.exec(stdout)?.[1] ?? '')
+}
+
+/** Where the files of a kubelet that has none of its own are to be; no other program's. */
+const ownFolder = '/var/lib/trow-credential-provider'
+export const ownProvider = { config: join(ownFolder, 'config.yaml'), folder: join(ownFolder, 'bin') }
+/** What a later run, and the undo, must know. */
+export const providerNote = join(dirname(ownProvider.config), 'note')

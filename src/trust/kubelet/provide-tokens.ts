@@ -1,0 +1,218 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path/posix'
+import { UserError } from '../../user-error.ts'
+import { clearUnfinished, makeSteps, ownFile, type Step } from '../machine-edit.ts'
+import { MachineFiles } from '../machine-files.ts'
+import type { MachineOptions, NodeFacts, TrustChange, TrustProblem } from '../node-trust.ts'
+import { isOwn } from '../ownership.ts'
+import { flagCommands } from './flag-commands.ts'
+import { findKubelet, isLater, ownProvider, providerNote, type Kubelet } from './kubelet.ts'
+import {
+  ProviderConfigError,
+  providerConfig,
+  providerHosts,
+  providerName,
+  withProvider,
+} from './provider-entry.ts'
+import { noteSteps, readNote, type ProviderNote, type ProviderPlace } from './provider-note.ts'
+
+export interface TokenProvision {
+  readonly changes: readonly TrustChange[]
+  /**
+   * The kubelet that runs hands the pod's own token to the runtime, which needs no certificate any more. Undefined: no kubelet
+   * runs just now, so what was known before still counts.
+   */
+  readonly effective: boolean | undefined
+  /** Why it is not effective yet, and what to run. */
+  readonly problem: TrustProblem | undefined
+}
+
+/**
+ * Has the kubelet of a machine pull images of these hosts with the service account of each pod (KEP-4412): the executable, the
+ * entry in the kubelet's configuration of credential providers, and what is to be done by hand. Entries of others stay; where
+ * the kubelet was started without such a configuration, one of our own stands ready. The kubelet reads it at its start, and
+ * is never restarted here. What others wrote in a way that cannot be added to is a problem, not an error.
+ */
+export async function provideTokens(
+  options: MachineOptions,
+  facts: NodeFacts,
+  hosts: readonly string[],
+  { dryRun = false }: { readonly dryRun?: boolean } = {},
+): Promise<TokenProvision> {
+  if (facts.class === 'managed' || facts.class === 'unsupported') return refusal()
+  const files = new MachineFiles(options.hostRoot)
+  const kubelet = await findKubelet(files, facts.distribution, options.node)
+  if (kubelet === 'none' || kubelet === 'several') return unfound(kubelet)
+  const unfit = unfitness(kubelet)
+  if (unfit !== undefined) return refusal(unfit)
+  const place = await placeOf(files, kubelet)
+  if (place === undefined) return refusal(outOfReach(kubelet))
+  try {
+    const { changes, note } = await write(files, { options, facts, hosts, place, dryRun })
+    const known = kubelet.provider !== undefined
+    const read = note?.seen !== undefined && (note.seen === 'none' || isLater(kubelet.run, note.seen))
+    const effective = known && read && changes.every(({ path }) => path !== place.config)
+    const problem = effective
+      ? undefined
+      : known
+        ? restartNeeded(kubelet, place)
+        : await flagsMissing(files, facts, kubelet)
+    return { changes, effective, problem }
+  } catch (error) {
+    if (!(error instanceof ProviderConfigError) && !(error instanceof UserError)) throw error
+    return refusal(unwritable(error, place))
+  }
+}
+
+/** Where the entry and the executable belong; undefined where the kubelet's own files are not to be seen. */
+async function placeOf(files: MachineFiles, { provider }: Kubelet): Promise<ProviderPlace | undefined> {
+  const { config, folder } = provider ?? ownProvider
+  const program = join(await files.resolve(folder), providerName)
+  const isFolder = (await files.kind(config)) === 'folder'
+  const file = isFolder ? join(config, `${providerName}.yaml`) : config
+  const place = { config: await files.resolve(file), program }
+  if (provider === undefined || /^\/(etc|var)\//.test(folder)) return place
+  return (await files.kind(folder)) === 'folder' && (await files.kind(config)) !== undefined
+    ? place
+    : undefined
+}
+
+interface Wish {
+  readonly options: MachineOptions
+  readonly facts: NodeFacts
+  readonly hosts: readonly string[]
+  readonly place: ProviderPlace
+  readonly dryRun: boolean
+}
+
+/**
+ * The note before all else, so that a killed run can be taken back; the executable before the entry that names it, without
+ * which no kubelet starts; the note again, with the kubelet that runs now.
+ */
+async function write(
+  files: MachineFiles,
+  { options, facts, hosts, place, dryRun }: Wish,
+): Promise<{ changes: TrustChange[]; note: ProviderNote | undefined }> {
+  const note = await readNote(files)
+  const config = await configSteps(files, place.config, hosts)
+  const program = await ownFile(files, place.program, providerProgram(), 0o755)
+  const others = (note?.places ?? []).filter((each) => JSON.stringify(each) !== JSON.stringify(place))
+  const last = note?.places.at(-1)
+  const isNew = JSON.stringify(last) !== JSON.stringify(place)
+  const begun = { places: [...others, place], seen: undefined }
+  const stale = config.length > 0 || isNew || note?.seen === undefined
+  const first = stale ? await noteSteps(files, begun) : []
+  const steps = [...first, ...program, ...config]
+  if (!dryRun && steps.length > 0) await clearUnfinished(files, [place.config, place.program, providerNote])
+  const changes = await makeSteps(files, steps, dryRun)
+  if (!stale || dryRun) return { changes, note: stale ? begun : note }
+  const now = await findKubelet(files, facts.distribution, options.node)
+  const done: ProviderNote = { ...begun, seen: typeof now === 'string' ? 'none' : now.run }
+  await makeSteps(files, await noteSteps(files, done))
+  return { changes, note: done }
+}
+
+async function configSteps(files: MachineFiles, path: string, hosts: readonly string[]): Promise<Step[]> {
+  const before = await files.read(path)
+  const all = [...new Set([...providerHosts(before ?? ''), ...hosts])].sort()
+  if (before === undefined || isOwn(before)) return ownFile(files, path, providerConfig(all))
+  const text = withProvider(before, all)
+  return text === before ? [] : [{ kind: 'write', path, text, before }]
+}
+
+/** The executable, as the kubelet runs it. */
+export function providerProgram(): string {
+  return readFileSync(new URL('../../../templates/trow-credential-provider.sh', import.meta.url), 'utf8')
+}
+
+function refusal(problem?: TrustProblem): TokenProvision {
+  return { changes: [], effective: false, problem }
+}
+
+function unfound(found: 'none' | 'several'): TokenProvision {
+  const problem: TrustProblem =
+    found === 'none'
+      ? {
+          code: 'PULL_IDENTITY_KUBELET',
+          message: 'no kubelet runs here that could hand over tokens of service accounts',
+          fatal: false,
+        }
+      : {
+          code: 'PULL_IDENTITY_KUBELET',
+          message: 'several kubelets run here, and which one is the machine’s own cannot be told',
+          hint: 'Give each its --hostname-override; until then images are pulled as before.',
+          fatal: false,
+        }
+  return { changes: [], effective: found === 'none' ? undefined : false, problem }
+}
+
+/** An entry with `tokenAttributes` keeps every kubelet from starting that does not know them. */
+function unfitness({ version, gateOff }: Kubelet): TrustProblem | undefined {
+  const [, major, minor] = /^v?(\d+)\.(\d+)/.exec(version) ?? []
+  if (major === undefined) {
+    return {
+      code: 'PULL_IDENTITY_VERSION',
+      message: 'the kubelet does not say of which version it is, and one before 1.34 would not start again',
+      hint: 'Images are pulled as before.',
+      fatal: false,
+    }
+  }
+  if (Number(major) === 1 && Number(minor) < 34) {
+    return {
+      code: 'PULL_IDENTITY_VERSION',
+      message: `kubelet ${version} cannot hand over tokens of service accounts, which came with 1.34`,
+      hint: 'Update the node; until then it pulls as before.',
+      fatal: false,
+    }
+  }
+  if (!gateOff) return undefined
+  return {
+    code: 'PULL_IDENTITY_VERSION',
+    message: 'the feature gate KubeletServiceAccountTokenForCredentialProviders is off',
+    hint: 'Take it out of the kubelet’s --feature-gates or featureGates, and restart the kubelet.',
+    fatal: false,
+  }
+}
+
+function outOfReach({ provider }: Kubelet): TrustProblem {
+  return {
+    code: 'PULL_IDENTITY_CONFIG',
+    message: `${provider?.config} or ${provider?.folder}, which the kubelet was started with, is not to be seen from here`,
+    hint: 'The agents see /etc and /var of their node: move the files there, change the kubelet’s flags, and restart it.',
+    fatal: false,
+  }
+}
+
+function unwritable(error: ProviderConfigError | UserError, { config }: ProviderPlace): TrustProblem {
+  const isTheirs = error instanceof ProviderConfigError
+  return {
+    code: 'PULL_IDENTITY_CONFIG',
+    message: isTheirs ? `${config} has been left as it is: ${error.message}` : error.message,
+    ...(isTheirs
+      ? { hint: `Mend ${config} (KEP-4412; docs/pull-identity.md); until then images are pulled as before.` }
+      : error.hint === undefined
+        ? {}
+        : { hint: error.hint }),
+    file: config,
+    fatal: false,
+  }
+}
+
+function restartNeeded({ unit }: Kubelet, { config }: ProviderPlace): TrustProblem {
+  return {
+    code: 'PULL_IDENTITY_RESTART',
+    message: 'the kubelet was started before trow’s credential provider stood in its configuration',
+    hint: `systemctl restart ${unit}; running pods go on, and until then images are pulled as before.`,
+    file: config,
+    fatal: false,
+  }
+}
+
+async function flagsMissing(files: MachineFiles, facts: NodeFacts, kubelet: Kubelet): Promise<TrustProblem> {
+  return {
+    code: 'PULL_IDENTITY_FLAGS',
+    message: 'the kubelet was started without credential providers, and images are pulled as before',
+    hint: await flagCommands(files, facts.distribution, kubelet),
+    fatal: false,
+  }
+}

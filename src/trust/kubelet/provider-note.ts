@@ -1,0 +1,61 @@
+import { removeOwn, ownFile, type Step } from '../machine-edit.ts'
+import type { MachineFiles } from '../machine-files.ts'
+import { isOwn } from '../ownership.ts'
+import { providerNote, type KubeletRun } from './kubelet.ts'
+
+/** One place that trow has put its credential provider into. */
+export interface ProviderPlace {
+  /** The file that has our entry. */
+  readonly config: string
+  /** The executable. */
+  readonly program: string
+}
+
+/** What a later run must know of the files of a credential provider, and cannot see in them. */
+export interface ProviderNote {
+  /** The newest is the last. */
+  readonly places: readonly ProviderPlace[]
+  /**
+   * The kubelet that ran when the newest configuration stood there: that run may not have read it, and each later one has.
+   * `none`: none ran. Undefined: it was not written to its end.
+   */
+  readonly seen: KubeletRun | 'none' | undefined
+}
+
+/** Undefined where there is none, or one that has been tampered with. */
+export async function readNote(files: MachineFiles): Promise<ProviderNote | undefined> {
+  const text = await files.read(providerNote)
+  if (text === undefined || !isOwn(text)) return undefined
+  try {
+    const note = JSON.parse(text.replaceAll(/^#.*\n/gm, '')) as { places?: unknown; seen?: unknown }
+    if (!Array.isArray(note.places)) return undefined
+    return { places: note.places.filter(isPlace), seen: isSeen(note.seen) ? note.seen : undefined }
+  } catch {
+    return undefined
+  }
+}
+
+export async function noteSteps(files: MachineFiles, note: ProviderNote): Promise<Step[]> {
+  return ownFile(files, providerNote, `${JSON.stringify(note)}\n`)
+}
+
+export async function removeNote(files: MachineFiles): Promise<Step[]> {
+  return removeOwn(files, providerNote)
+}
+
+function isPlace(value: unknown): value is ProviderPlace {
+  if (typeof value !== 'object' || value === null) return false
+  const { config, program } = value as Readonly<Record<string, unknown>>
+  return isPath(config) && isPath(program)
+}
+
+function isPath(value: unknown): boolean {
+  return typeof value === 'string' && value.startsWith('/')
+}
+
+function isSeen(value: unknown): value is KubeletRun | 'none' {
+  if (value === 'none') return true
+  if (typeof value !== 'object' || value === null) return false
+  const { boot, pid, start } = value as Readonly<Record<string, unknown>>
+  return typeof boot === 'string' && typeof pid === 'string' && typeof start === 'number'
+}

@@ -55,8 +55,10 @@ export class CanaryKeeper {
     readonly image: string
     readonly written: number | undefined
     readonly where: PullSurroundings
+    /** A token to pull with; undefined: what the runtime itself has. */
+    readonly credential?: (() => Promise<string>) | undefined
   }): Promise<boolean> {
-    const { socket, image, written, where } = parts
+    const { socket, image, written, where, credential } = parts
     if (
       image !== this.#image ||
       (written !== undefined && written !== this.effective && this.#failures === 0)
@@ -65,7 +67,7 @@ export class CanaryKeeper {
     if (this.wait > 0) return false
     this.#image = image
     const cri = await this.#open(socket)
-    this.result = await pullCanary({ cri, image, now: this.#now })
+    this.result = await pullCanary({ cri, image, now: this.#now, credential })
     this.runtime = await cri.version().catch(() => this.runtime)
     const { interval, retry } = this.#pace
     if (this.result.ok) {

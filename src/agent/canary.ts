@@ -11,8 +11,9 @@ export async function pullCanary(parts: {
   /** `trow.trow.svc/trow/canary@sha256:…`. */
   readonly image: string
   readonly now: () => number
+  readonly credential?: (() => Promise<string>) | undefined
 }): Promise<CanaryResult> {
-  const { cri, image, now } = parts
+  const { cri, image, now, credential } = parts
   const time = new Date(now()).toISOString()
   const begin = performance.now()
   const finish = (ok: boolean, error?: string): CanaryResult => ({
@@ -24,7 +25,7 @@ export async function pullCanary(parts: {
   })
   try {
     await forgetCanary(cri, image)
-    await cri.pullImage(image, limit)
+    await cri.pullImage(image, limit, await credential?.().catch(() => undefined))
     return finish(true)
   } catch (error) {
     if (error instanceof CriFault) return finish(false, error.message)

@@ -183,7 +183,11 @@ function readOrders(object: KubeObject): NodeOrders | string {
 }
 
 const nodeSchema = z.object({
-  metadata: z.object({ uid: z.string(), labels: z.record(z.string(), z.string()).nullish() }),
+  metadata: z.object({
+    name: z.string(),
+    uid: z.string(),
+    labels: z.record(z.string(), z.string()).nullish(),
+  }),
   status: z.object({
     nodeInfo: z.object({
       kubeletVersion: z.string(),
@@ -201,7 +205,13 @@ function readNode(object: KubeObject): NodeView | undefined {
   const { kubeletVersion, containerRuntimeVersion, osImage } = status.nodeInfo
   return {
     uid: metadata.uid,
-    machine: { kubeletVersion, containerRuntimeVersion, osImage, labels: metadata.labels ?? {} },
+    machine: {
+      name: metadata.name,
+      kubeletVersion,
+      containerRuntimeVersion,
+      osImage,
+      labels: metadata.labels ?? {},
+    },
     address: status.addresses?.find(({ type }) => type === 'InternalIP')?.address,
   }
 }

@@ -48,7 +48,11 @@ export const criDescriptor = {
             }),
             ImageStatusRequest: message({ image: { type: 'ImageSpec', id: 1 }, verbose: flag(2) }),
             ImageStatusResponse: message({ image: { type: 'Image', id: 1 } }),
-            PullImageRequest: message({ image: { type: 'ImageSpec', id: 1 } }),
+            AuthConfig: message({ username: text(1), password: text(2) }),
+            PullImageRequest: message({
+              image: { type: 'ImageSpec', id: 1 },
+              auth: { type: 'AuthConfig', id: 2 },
+            }),
             PullImageResponse: message({ image_ref: text(1) }),
             RemoveImageRequest: message({ image: { type: 'ImageSpec', id: 1 } }),
             RemoveImageResponse: message(),

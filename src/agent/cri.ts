@@ -8,8 +8,8 @@ export interface Cri {
   status(): Promise<readonly RuntimeCondition[]>
   /** Undefined: it is not there. */
   imageStatus(image: string): Promise<RuntimeImage | undefined>
-  /** As the kubelet pulls, without credentials. Returns what the runtime calls it. `limit`: milliseconds. */
-  pullImage(image: string, limit: number): Promise<string>
+  /** As the kubelet pulls, without credentials or with a token. Returns what the runtime calls it. `limit`: milliseconds. */
+  pullImage(image: string, limit: number, token?: string): Promise<string>
   /** Removes every name of the image that this one names; containerd then lets its content go. */
   removeImage(image: string): Promise<void>
   close(): void
@@ -107,8 +107,10 @@ export async function openCri(socket: string): Promise<Cri> {
       const { id, repo_tags, repo_digests, pinned } = answer.image
       return { id, references: [...repo_tags, ...repo_digests], pinned }
     },
-    async pullImage(image, limit) {
-      return (await ask<{ image_ref: string }>(images, 'PullImage', { image: { image } }, limit)).image_ref
+    async pullImage(image, limit, token) {
+      const auth = token === undefined ? {} : { auth: { username: 'serviceaccount', password: token } }
+      const request = { image: { image }, ...auth }
+      return (await ask<{ image_ref: string }>(images, 'PullImage', request, limit)).image_ref
     },
     async removeImage(image) {
       await ask(images, 'RemoveImage', { image: { image } })

@@ -1,3 +1,5 @@
+import type { TokenProvision } from '../trust/kubelet/provide-tokens.ts'
+import type { TokenWithdrawal } from '../trust/kubelet/withdraw-tokens.ts'
 import type { MachineOptions, NodeFacts, NodeTrust, TrustChange } from '../trust/node-trust.ts'
 
 /** The files of a machine, as src/trust reads and writes them. */
@@ -16,4 +18,17 @@ export interface Machine {
     hosts: readonly string[],
     means: { readonly dryRun: boolean },
   ): Promise<readonly TrustChange[]>
+  /** Has the kubelet pull as the service account of each pod, as far as that can be done without restarting it. */
+  provide(
+    options: MachineOptions,
+    facts: NodeFacts,
+    hosts: readonly string[],
+    means: { readonly dryRun: boolean },
+  ): Promise<TokenProvision>
+  withdraw(
+    options: MachineOptions,
+    facts: NodeFacts,
+    hosts: readonly string[],
+    means: { readonly dryRun: boolean },
+  ): Promise<TokenWithdrawal>
 }

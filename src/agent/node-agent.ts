@@ -35,6 +35,8 @@ export interface NodeAgentOptions {
   readonly machine: Machine
   /** Has a registry at `HOST:PORT` certify a key for this node. */
   readonly certify: (parts: { endpoint: string; ca: string; request: string }) => Promise<string>
+  /** A token of the agent's own account with audience `trow`, for pulls where nodes have no certificate. */
+  readonly token: () => Promise<string>
   readonly crypto: Crypto
   readonly now: () => number
   readonly random: () => number
@@ -227,9 +229,13 @@ export class NodeAgent {
     const image = orders && canaryImage(orders)
     if (orders === undefined || facts?.socket === undefined || image === undefined) return
     const { node, hostRoot } = this.#options
-    const where = surroundingsOf(node, orders, facts, this.#state?.identity?.kind ?? 'none')
+    const kind = this.#state?.identity?.kind ?? 'none'
+    const where = surroundingsOf(node, orders, facts, kind)
     const socket = await new MachineFiles(hostRoot).locate(facts.socket)
-    const pulled = await this.#canary.keep({ socket, image, written: this.#state?.written, where })
+    // As the kubelet does for a pod.
+    const credential = kind === 'service-account' ? this.#options.token : undefined
+    const written = this.#state?.written
+    const pulled = await this.#canary.keep({ socket, image, written, where, credential })
     if (!pulled) return
     const { result } = this.#canary
     if (result?.ok === true) this.#options.log.debug('the canary was pulled', { image })
@@ -249,7 +255,7 @@ export class NodeAgent {
   /** The kubelet replaces its certificate, and others may take it away, without a word. */
   async #hasMoved(orders: NodeOrders | undefined): Promise<boolean> {
     if (orders?.settings.mode !== 'trust' || this.#state === undefined) return false
-    return this.#trust.hasMoved(this.#state, orders)
+    return this.#trust.hasMoved(this.#state, orders, this.#view.node?.machine)
   }
 
   #takeEndpoints(endpoints: readonly RegistryEndpoint[]): void {

@@ -13,6 +13,14 @@ export interface PullIdentity {
   readonly problems: readonly NodeProblem[]
 }
 
+/** Each pod's own: the kubelet hands its token to the runtime, which shows a certificate before it shows a token. */
+export const podIdentity: PullIdentity = {
+  kind: 'service-account',
+  pair: undefined,
+  notAfter: undefined,
+  problems: [],
+}
+
 interface IdentityParts {
   readonly hostRoot: string
   readonly facts: NodeFacts

@@ -1,4 +1,4 @@
-import type { NodeProblem } from '../cluster/node-report.ts'
+import type { NodeProblem, NodeReport } from '../cluster/node-report.ts'
 
 export interface PullSurroundings {
   readonly node: string
@@ -8,7 +8,7 @@ export interface PullSurroundings {
   readonly host: string
   /** Where hosts.toml stands, or would. */
   readonly folder: string | undefined
-  readonly identity: 'kubelet' | 'issued' | 'none'
+  readonly identity: NodeReport['identity']['kind']
   /** systemd's name of the runtime. */
   readonly runtime: string
 }
@@ -80,10 +80,14 @@ const rows: readonly Row[] = [
     message: ({ node, identity }) =>
       identity === 'none'
         ? `node ${node} pulls as nobody, who may not`
-        : `node ${node} is known to the registry and may not pull`,
-    hint: ({ node }) =>
-      `kubectl get clusterrolebindings -o wide | grep system:nodes shows whether nodes may; ` +
-      `trow audit query shows the refusal of system:node:${node}; trow install binds them again.`,
+        : identity === 'service-account'
+          ? `the agent of node ${node}, by its service account, may not pull`
+          : `node ${node} is known to the registry and may not pull`,
+    hint: ({ node, identity }) =>
+      identity === 'service-account'
+        ? 'trow install gives the agents’ service account its rule again; trow audit query shows the refusal.'
+        : `kubectl get clusterrolebindings -o wide | grep system:nodes shows whether nodes may; ` +
+          `trow audit query shows the refusal of system:node:${node}; trow install binds them again.`,
   },
   {
     pattern: /\b401\b|unauthorized|no basic auth credentials|authorization failed|authentication required/i,
@@ -92,11 +96,15 @@ const rows: readonly Row[] = [
     message: ({ node, identity }) =>
       identity === 'none'
         ? `node ${node} has no certificate to pull with`
-        : `the registry does not know the certificate of node ${node}`,
+        : identity === 'service-account'
+          ? `the registry does not take the token of the agent of node ${node}`
+          : `the registry does not know the certificate of node ${node}`,
     hint: ({ identity, namespace, node }) =>
       identity === 'none'
         ? `trow install without --no-node-pull gives nodes a certificate; kubectl -n ${namespace} logs statefulset/trow.`
-        : `kubectl -n ${namespace} logs statefulset/trow tells which CA it knows; on node ${node} see client = in hosts.toml.`,
+        : identity === 'service-account'
+          ? `kubectl -n ${namespace} logs statefulset/trow tells why; the token has audience trow.`
+          : `kubectl -n ${namespace} logs statefulset/trow tells which CA it knows; on node ${node} see client = in hosts.toml.`,
   },
   {
     pattern: /connection refused|no route to host|network is unreachable|connection reset/i,

@@ -6,7 +6,7 @@ import type { NodeOrders } from './cluster-view.ts'
 import type { IssuedCertificate } from './issued-certificate.ts'
 import type { Machine } from './machine.ts'
 import { nodeEndpoints, spellings } from './node-endpoints.ts'
-import { pullIdentity, standingIdentity, type PullIdentity } from './pull-identity.ts'
+import { podIdentity, pullIdentity, standingIdentity, type PullIdentity } from './pull-identity.ts'
 import type { RestartTurn } from './restart-turn.ts'
 
 export interface TrustKeeperOptions {
@@ -42,6 +42,8 @@ interface Surroundings {
 export class TrustKeeper {
   readonly #options: TrustKeeperOptions
   #hosts = new Set<string>()
+  /** The kubelet gave tokens when it last ran. */
+  #givesTokens = false
 
   constructor(options: TrustKeeperOptions) {
     this.#options = options
@@ -77,8 +79,19 @@ export class TrustKeeper {
   }
 
   /** Whether `client =` would be another one than that of `last`, without asking anybody. */
-  async hasMoved(last: TrustState, { settings, bundle }: NodeOrders): Promise<boolean> {
-    const { hostRoot, issued, now } = this.#options
+  async hasMoved(
+    last: TrustState,
+    { settings, bundle }: NodeOrders,
+    node: MachineOptions['node'],
+  ): Promise<boolean> {
+    const { hostRoot, issued, machine, now } = this.#options
+    if (settings.pullIdentity === 'service-account') {
+      const options = { hostRoot, ...(node === undefined ? {} : { node }) }
+      const hosts = spellings(settings.hosts)
+      const { changes, effective } = await machine.provide(options, last.facts, hosts, { dryRun: true })
+      if (changes.length > 0 || (effective ?? this.#givesTokens) !== this.#givesTokens) return true
+      if (this.#givesTokens) return false
+    }
     const standing = await standingIdentity({
       hostRoot,
       facts: last.facts,
@@ -98,21 +111,28 @@ export class TrustKeeper {
   ): Promise<TrustState> {
     const { node, hostRoot, issued, machine, now } = this.#options
     let facts = found
-    const identity = await pullIdentity({ hostRoot, node, facts, settings, bundle, issued, now: now() })
-    const problems = [...identity.problems]
+    const hosts = spellings(settings.hosts)
+    const changes: TrustChange[] = []
+    const provided = await this.#provide(options, facts, settings, changes)
+    const identity = this.#givesTokens
+      ? podIdentity
+      : await pullIdentity({ hostRoot, node, facts, settings, bundle, issued, now: now() })
+    const problems = [...identity.problems, ...provided]
     const restartRuntime =
       settings.restartRuntime && facts.class === 'unset' && (await this.#turn(settings, problems))
-    const hosts = spellings(settings.hosts)
     const trust = { hosts, ca: bundle, endpoints: nodeEndpoints(settings, around), identity: identity.pair }
-    const changes: TrustChange[] = []
     let written: number | undefined
     try {
       const old = [...this.#hosts].filter((host) => !hosts.includes(host))
       if (old.length > 0) changes.push(...(await machine.untrust(options, facts, old, { dryRun: false })))
+      // Taken back when the certificate is in its place again, not before.
+      const useless = settings.pullIdentity === 'service-account' ? old : [...hosts, ...old]
       this.#hosts = new Set(hosts)
       const means = { restartRuntime, editHosts: settings.editHosts }
       changes.push(...(await machine.trust(options, facts, trust, means)))
       written = settings.generation
+      changes.push(...(await this.#withdraw(options, facts, useless, problems)))
+      if (this.#givesTokens) await issued.remove()
     } catch (error) {
       const problem = this.#problemOf(error)
       problems.push(problem)
@@ -122,6 +142,44 @@ export class TrustKeeper {
     if (restartRuntime) facts = await machine.inspect(options)
     const all = [...facts.problems, ...problems]
     return { facts, identity, written, changed: changes.length > 0, undone: false, problems: all }
+  }
+
+  /** Problems; whether pods' own tokens are used from now on is in `#givesTokens`. */
+  async #provide(
+    options: MachineOptions,
+    facts: NodeFacts,
+    { hosts, pullIdentity: wanted }: NodeOrders['settings'],
+    changes: TrustChange[],
+  ): Promise<NodeProblem[]> {
+    if (wanted !== 'service-account') {
+      this.#givesTokens = false
+      return []
+    }
+    try {
+      const means = { dryRun: false }
+      const given = await this.#options.machine.provide(options, facts, spellings(hosts), means)
+      changes.push(...given.changes)
+      this.#givesTokens = given.effective ?? this.#givesTokens
+      return given.problem === undefined ? [] : [given.problem]
+    } catch (error) {
+      this.#givesTokens = false
+      return [{ ...this.#problemOf(error), fatal: false }]
+    }
+  }
+
+  async #withdraw(
+    options: MachineOptions,
+    facts: NodeFacts,
+    hosts: readonly string[],
+    problems: NodeProblem[],
+  ): Promise<readonly TrustChange[]> {
+    if (hosts.length === 0) return []
+    const { changes, problem } = await this.#options.machine.withdraw(options, facts, hosts, {
+      dryRun: false,
+    })
+    // Pulls do not depend on it.
+    if (problem !== undefined) problems.push({ ...problem, fatal: false })
+    return changes
   }
 
   async #turn(settings: NodeOrders['settings'], problems: NodeProblem[]): Promise<boolean> {
@@ -156,19 +214,23 @@ export class TrustKeeper {
     const { machine, issued, turn } = this.#options
     try {
       const hosts = [...new Set([...spellings(settings.hosts), ...this.#hosts])]
-      const changes = await machine.untrust(options, facts, hosts, { dryRun: false })
+      const changes = [...(await machine.untrust(options, facts, hosts, { dryRun: false }))]
+      const withdrawn = await machine.withdraw(options, facts, hosts, { dryRun: false })
+      changes.push(...withdrawn.changes)
+      this.#givesTokens = false
       this.#tell(changes)
       const removed = await issued.remove()
       const left = await machine.untrust(options, facts, hosts, { dryRun: true })
       await turn.pass().catch(() => undefined)
       if (left.length === 0) this.#hosts.clear()
-      const problems = left.map(({ path }) => ({
+      const problems: NodeProblem[] = left.map(({ path }) => ({
         code: 'UNDO_INCOMPLETE',
         message: `${path} is still there`,
         file: path,
         fatal: true,
       }))
-      return { changed: removed || changes.length > 0, undone: left.length === 0, problems }
+      if (withdrawn.problem !== undefined) problems.push(withdrawn.problem)
+      return { changed: removed || changes.length > 0, undone: problems.length === 0, problems }
     } catch (error) {
       return { changed: false, undone: false, problems: [this.#problemOf(error)] }
     }

@@ -38,9 +38,9 @@ export const nodeReportSchema = z.object({
     /** Of the bundle with which the last pull succeeded. */
     effective: z.number().int().optional(),
   }),
-  /** As whom the runtime pulls. */
+  /** As whom the runtime pulls; `service-account`: of each pod, by the kubelet's credential provider. */
   identity: z.object({
-    kind: z.enum(['kubelet', 'issued', 'none']),
+    kind: z.enum(['kubelet', 'issued', 'service-account', 'none']),
     notAfter: z.iso.datetime().optional(),
     file: z.string().optional(),
   }),
@@ -59,6 +59,11 @@ export const nodeReportSchema = z.object({
 
 export type NodeReport = z.infer<typeof nodeReportSchema>
 export type NodeProblem = z.infer<typeof problem>
+
+/** Why a node does not yet pull as the service accounts of its pods, though it is to; its pulls go on. */
+export function pullIdentityProblem({ problems }: Pick<NodeReport, 'problems'>): NodeProblem | undefined {
+  return problems.find(({ code }) => code.startsWith('PULL_IDENTITY_'))
+}
 
 /** Milliseconds after which a report says nothing any more. */
 export const reportLife = 120_000

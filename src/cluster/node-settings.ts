@@ -24,6 +24,8 @@ export const nodeSettingsSchema = z.object({
   canary: z.string().optional(),
   /** May the agent change `config_path` and restart the runtime, one node at a time. */
   restartRuntime: z.boolean(),
+  /** As whom images are pulled: the node (also where it is not said), or each pod's service account by the kubelet's hand. */
+  pullIdentity: z.enum(['node', 'service-account']).optional(),
   /** Whether nodes without a kubelet certificate get one that trow issues. */
   issueCertificates: z.boolean(),
   /** The one marked line in /etc/hosts that a dockerd node needs. */

@@ -26,6 +26,8 @@ export const installSettingsSchema = z.object({
   trustNodes: z.boolean(),
   restartRuntime: z.boolean(),
   editHosts: z.boolean(),
+  /** As whom nodes pull: by a certificate of their own, or by the token of each pod's service account. */
+  pullIdentity: z.enum(['node', 'service-account']).default('node'),
   anonymousPull: z.boolean(),
   /** Groups that may open a port-forward. */
   clients: z.array(z.string()),
@@ -44,6 +46,7 @@ export const defaultInstallSettings: InstallSettings = {
   trustNodes: true,
   restartRuntime: false,
   editHosts: false,
+  pullIdentity: 'node',
   anonymousPull: false,
   clients: [],
   configuration: {},

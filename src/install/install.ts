@@ -202,10 +202,12 @@ async function proved(
     context.progress.warn('--no-trust-nodes: whether the nodes can pull was not tried')
     return []
   }
-  return step(context, 'pull of it on every node', async () => {
+  const pulls = await step(context, 'pull of it on every node', async () => {
     if (told !== canary) await applyNodeSettings(context, facts, bundle, canary)
     return waitForPulls(context, { canary, generation: bundle.generation })
   })
+  for (const { node, note } of pulls) if (note !== undefined) context.progress.warn(`node ${node}: ${note}`)
+  return pulls
 }
 
 async function removeExtraneous(context: InstallContext, { extraneous }: Plan): Promise<void> {

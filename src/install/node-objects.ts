@@ -78,6 +78,7 @@ export function nodeSettings(
     ...(nodePort === undefined ? {} : { nodePort }),
     ...(told.canary === undefined ? {} : { canary: told.canary }),
     restartRuntime: settings.restartRuntime,
+    pullIdentity: settings.pullIdentity,
     issueCertificates: true,
     editHosts: settings.editHosts,
   }

@@ -1,6 +1,6 @@
 import type { ClusterObjects } from '../cluster/cluster-objects.ts'
 import { labels } from '../cluster/layout.ts'
-import { readNodeReport, reportLife, type NodeReport } from '../cluster/node-report.ts'
+import { pullIdentityProblem, readNodeReport, reportLife, type NodeReport } from '../cluster/node-report.ts'
 import { exitCode, UserError } from '../user-error.ts'
 import type { InstallContext } from './install-context.ts'
 import { waitUntil, type Outcome } from './waiting.ts'
@@ -18,6 +18,8 @@ export interface NodePull {
   readonly result: 'pulled' | 'waiting' | 'cannot'
   readonly reason: string
   readonly hint: string | undefined
+  /** Of one that pulls, but not yet as the service accounts of its pods: why, and what to run. */
+  readonly note?: string
 }
 
 /**
@@ -72,7 +74,10 @@ function judged(node: string, report: NodeReport | undefined, wish: PullWish, no
   const fatal = problems.find((problem) => problem.fatal)
   const current = (generation.effective ?? 0) >= wish.generation
   if (canary?.ok === true && canary.image.endsWith(wish.canary) && current) {
-    return { node, result: 'pulled', reason: `${canary.milliseconds} ms`, hint: undefined }
+    const open = pullIdentityProblem(report)
+    const note = open && [open.message, open.hint].filter((text) => text !== undefined).join(': ')
+    const reason = `${canary.milliseconds} ms`
+    return { node, result: 'pulled', reason, hint: undefined, ...(note === undefined ? {} : { note }) }
   }
   const stuck = ['unset', 'managed', 'unsupported'].includes(report.class)
   if (stuck && fatal !== undefined) return { node, result: 'cannot', reason: fatal.message, hint: fatal.hint }

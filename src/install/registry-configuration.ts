@@ -95,13 +95,18 @@ export function configurationDigest(settings: InstallSettings, facts: InstallFac
   return createHash('sha256').update(text).digest('hex').slice(0, 16)
 }
 
-/** The registry's own account pushes the canary where the registry does not know the identity of whoever installs. */
+/**
+ * The registry's own account pushes the canary where the registry does not know the identity of whoever installs; the agents'
+ * pulls it where their nodes have no certificate.
+ */
 function accessRules({ anonymousPull, namespace }: InstallSettings): object[] {
   const own = `system:serviceaccount:${namespace}:${names.serviceAccount}`
+  const agents = `system:serviceaccount:${layoutOf(namespace).nodeNamespace}:${names.agent}`
   return [
     { who: ['nodes'], repositories: ['**'], actions: ['pull'] },
     { who: ['service-accounts'], repositories: ['{namespace}/**'], actions: ['pull'] },
     { who: [own], repositories: [names.canaryRepository], actions: ['pull', 'push'] },
+    { who: [agents], repositories: [names.canaryRepository], actions: ['pull'] },
     ...(anonymousPull ? [{ who: ['anonymous'], repositories: ['**'], actions: ['pull'] }] : []),
   ]
 }

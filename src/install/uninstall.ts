@@ -1,7 +1,7 @@
 import type { ClusterObjects, KubeObject, KubeReference } from '../cluster/cluster-objects.ts'
 import { ClusterFault } from '../cluster/cluster-fault.ts'
 import { labels, names, type Layout } from '../cluster/layout.ts'
-import { readNodeReport, reportLife } from '../cluster/node-report.ts'
+import { pullIdentityProblem, readNodeReport, reportLife } from '../cluster/node-report.ts'
 import { isReady } from '../cluster/pod-problem.ts'
 
 export interface UninstallParts {
@@ -162,6 +162,7 @@ async function undoNodes(
   })
   say('the agents were told to take their nodes back')
   let done = new Set<string>()
+  const faults = new Map<string, string>()
   for (;;) {
     const [nodes, reports] = await Promise.all([
       objects.list({ apiVersion: 'v1', kind: 'Node' }),
@@ -172,10 +173,13 @@ async function undoNodes(
         labelSelector: labels.report,
       }),
     ])
-    const known = new Map(reports.flatMap((report) => phaseOf(report, now())))
-    for (const [node, phase] of known)
+    const known = new Map(reports.flatMap((report) => stateOf(report, now())))
+    for (const [node, { phase, fault }] of known) {
       if (phase === 'undone' && !done.has(node)) say(`node ${node} is as it was`)
-    done = new Set([...known].filter(([, phase]) => phase === 'undone').map(([node]) => node))
+      if (fault !== undefined && faults.get(node) !== fault) say(`node ${node}: ${fault}`)
+      if (fault !== undefined) faults.set(node, fault)
+    }
+    done = new Set([...known].filter(([, { phase }]) => phase === 'undone').map(([node]) => node))
     const waiting = nodes.filter(({ metadata }) => !done.has(metadata.name))
     // A node that is away cannot answer, and one without an agent has nothing to take back.
     const able = waiting.filter((node) => isReady(node) && known.has(node.metadata.name))
@@ -184,12 +188,21 @@ async function undoNodes(
   }
 }
 
-/** Node and phase of a report that still says something. */
-function phaseOf(map: KubeObject, now: number): [string, string][] {
+interface NodeState {
+  readonly phase: string
+  /** What keeps the node from being as it was. */
+  readonly fault: string | undefined
+}
+
+/** Of a report that still says something. */
+function stateOf(map: KubeObject, now: number): [string, NodeState][] {
   const report = readNodeReport(map)
   if (report === undefined) return []
   const { node, phase, time } = report
-  return now - Date.parse(time) > reportLife && phase !== 'undone' ? [] : [[node, phase]]
+  if (now - Date.parse(time) > reportLife && phase !== 'undone') return []
+  const kept = pullIdentityProblem(report)
+  const fault = kept && [kept.message, kept.hint].filter((text) => text !== undefined).join(' ')
+  return [[node, { phase, fault }]]
 }
 
 async function usersOf(objects: ClusterObjects, host: string, layout: Layout): Promise<string[]> {

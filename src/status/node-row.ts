@@ -1,4 +1,10 @@
-import { readNodeReport, reportLife, type NodeReport } from '../cluster/node-report.ts'
+import {
+  pullIdentityProblem,
+  readNodeReport,
+  reportLife,
+  type NodeProblem,
+  type NodeReport,
+} from '../cluster/node-report.ts'
 import type { KubeObject } from '../cluster/cluster-objects.ts'
 
 /** One node, as its agent says it is: `healthy` only by a fresh report of a pull with the CAs of now. */
@@ -13,6 +19,8 @@ export interface NodeRow {
   /** `12 s ago`, `failed`, `never`. */
   readonly lastPull: string
   readonly problems: readonly { readonly message: string; readonly hint?: string }[]
+  /** It pulls, but not yet as the service accounts of its pods, as it is to. */
+  readonly note?: { readonly message: string; readonly hint?: string }
 }
 
 interface NodeStatus {
@@ -88,8 +96,10 @@ function rowOf(
     problems.push({
       message: `it has pulled with generation ${effective ?? 'none'} of the CA, not yet with ${generation}`,
     })
+  const open = pullIdentityProblem(report)
   return {
     node: name,
+    ...(open === undefined ? {} : { note: noteOf(name, open) }),
     state: report.phase === 'ready' && problems.length === 0 ? 'healthy' : 'problem',
     runtime: `${report.runtime.name} ${report.runtime.version}`,
     class: report.class,
@@ -99,6 +109,10 @@ function rowOf(
       canary === undefined ? 'never' : canary.ok ? `${seconds(now - Date.parse(canary.time))} ago` : 'failed',
     problems,
   }
+}
+
+function noteOf(node: string, { message, hint }: NodeProblem): NonNullable<NodeRow['note']> {
+  return { message, ...(hint === undefined ? {} : { hint: `node ${node}: ${hint}` }) }
 }
 
 function podsOn(node: string): string {

@@ -211,8 +211,17 @@ async function answerChecks(
   }
 }
 
-function nodeCheck({ node, state, problems }: NodeRow): Check {
+function nodeCheck({ node, state, problems, note }: NodeRow): Check {
   const [first] = problems
+  if (state === 'healthy' && note !== undefined) {
+    const { message: error, ...hint } = note
+    return {
+      description: `node ${node} pulls as the service accounts of its pods`,
+      result: 'warning',
+      error,
+      ...hint,
+    }
+  }
   return {
     description: `node ${node} pulls`,
     result: state === 'healthy' ? 'success' : state === 'unknown' ? 'unknown' : 'error',

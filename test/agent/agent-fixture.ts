@@ -9,6 +9,8 @@ import type { NodeReport } from '../../src/cluster/node-report.ts'
 import { nodeReportSchema } from '../../src/cluster/node-report.ts'
 import type { NodeSettings } from '../../src/cluster/node-settings.ts'
 import { inspectMachine } from '../../src/trust/inspect-machine.ts'
+import { provideTokens } from '../../src/trust/kubelet/provide-tokens.ts'
+import { withdrawTokens } from '../../src/trust/kubelet/withdraw-tokens.ts'
 import { trustMachine } from '../../src/trust/trust-machine.ts'
 import { untrustMachine } from '../../src/trust/untrust-machine.ts'
 import { eventually } from '../cluster/program.ts'
@@ -74,7 +76,10 @@ export class AgentNode {
         trust: async (machine, ...rest) =>
           trustMachine({ ...machine, restart: async (unit) => this.#restart(unit) }, ...rest),
         untrust: untrustMachine,
+        provide: provideTokens,
+        withdraw: withdrawTokens,
       },
+      token: async () => 'a.token.of-the-agent',
       certify: async () => Promise.reject(new Error('nobody certifies here')),
       crypto: crypto as Crypto,
       now: () => Date.now(),

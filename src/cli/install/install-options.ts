@@ -26,6 +26,7 @@ export interface InstallOptions {
   readonly trustNodes?: boolean
   readonly restartRuntime?: boolean
   readonly editHosts?: boolean
+  readonly pullIdentity?: InstallSettings['pullIdentity']
   readonly anonymousPull?: boolean
   readonly clients?: readonly string[]
   readonly config?: string
@@ -54,6 +55,12 @@ export function addInstallOptions(command: Command): Command {
     .option('--no-trust-nodes', 'leave the nodes alone: no agents')
     .option('--restart-runtime', 'let agents set config_path and restart containerd, a node at a time')
     .option('--edit-hosts', 'let agents write one line into /etc/hosts of dockerd nodes')
+    .addOption(
+      new Option(
+        '--pull-identity <whose>',
+        "as whom images are pulled: the node, or each pod's service account (Kubernetes 1.34)",
+      ).choices(['node', 'service-account']),
+    )
     .option('--anonymous-pull', 'let everybody pull everything')
     .option('--no-anonymous-pull', 'take that back')
     .option('--clients <group>', 'a group that may push through the API server; may be repeated', gather)
@@ -80,6 +87,7 @@ export function installSettings(
     ...optional('trustNodes', options.trustNodes),
     ...optional('restartRuntime', options.restartRuntime),
     ...optional('editHosts', options.editHosts),
+    ...optional('pullIdentity', options.pullIdentity),
     ...optional('anonymousPull', options.anonymousPull),
     ...optional('clients', options.clients === undefined ? undefined : [...options.clients]),
     ...optional('configuration', options.config === undefined ? undefined : readServeFile(options.config)),
@@ -152,7 +160,13 @@ function portNumber(text: string): number {
 }
 
 function checkTogether(settings: InstallSettings): void {
-  const { serviceType, nodePort, host, ingressClass, tlsSecret } = settings
+  const { serviceType, nodePort, host, ingressClass, tlsSecret, pullIdentity, trustNodes } = settings
+  if (pullIdentity === 'service-account' && !trustNodes) {
+    throw conflict(
+      '--pull-identity service-account is set up by the agents, and --no-trust-nodes has none',
+      'Add --trust-nodes, or --pull-identity node; by hand it is trow trust-node --pull-identity service-account.',
+    )
+  }
   if (nodePort !== undefined && serviceType === 'ClusterIP') {
     throw conflict('--node-port needs a Service that has one', 'Add --service-type NodePort.')
   }

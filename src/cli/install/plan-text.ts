@@ -47,7 +47,7 @@ export function planText(
       .join(', ')}`,
     `  storage  ${storageWords(settings)}`,
     `  nodes    ${nodeWords(settings)}`,
-    `  pulls    nodes; service accounts from their namespace${settings.anonymousPull ? '; everybody, everything' : ''}`,
+    `  pulls    ${pullWords(settings)}${settings.anonymousPull ? '; everybody, everything' : ''}`,
     ...(settings.clients.length === 0
       ? []
       : [`  pushes   through the API server: ${settings.clients.join(', ')}`]),
@@ -61,6 +61,12 @@ function storageWords({ storage }: InstallSettings): string {
   if (storage.kind === 'ephemeral') return 'ephemeral: gone with the pod'
   if (storage.kind === 'local') return `${storage.path} of node ${storage.node ?? '?'} (${storage.size})`
   return `a volume of ${storage.size}, ${storage.className ?? "the cluster's default class"}`
+}
+
+function pullWords({ pullIdentity }: InstallSettings): string {
+  return pullIdentity === 'node'
+    ? 'nodes; service accounts from their namespace'
+    : 'service accounts from their namespace; a node where its kubelet does not hand over their tokens yet'
 }
 
 function nodeWords({ trustNodes }: InstallSettings): string {

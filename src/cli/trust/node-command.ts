@@ -19,6 +19,12 @@ export function trustNodeCommand({ terminal, finish }: CommandContext): Command 
     .option('--client-cert <file>', "certificate to pull with (default: the kubelet's, where there is one)")
     .option('--client-key <file>', 'its key (default: in the same file)')
     .option('--no-client-cert', 'pull without a certificate')
+    .addOption(
+      new Option(
+        '--pull-identity <whose>',
+        "as whom images are pulled: the node, or each pod's service account by the kubelet's hand",
+      ).choices(['node', 'service-account']),
+    )
     .option('--host-root <folder>', 'root folder of the machine', '/')
     .option(
       '--restart-runtime',

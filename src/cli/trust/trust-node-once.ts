@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { inspectMachine } from '../../trust/inspect-machine.ts'
+import { provideTokens, type TokenProvision } from '../../trust/kubelet/provide-tokens.ts'
+import { providedHosts, withdrawTokens, type TokenWithdrawal } from '../../trust/kubelet/withdraw-tokens.ts'
 import type { MachineOptions, NodeFacts, NodeTrust } from '../../trust/node-trust.ts'
 import { platformCommands } from '../../trust/platform-commands.ts'
 import { identityProblem, trustMachine } from '../../trust/trust-machine.ts'
@@ -18,6 +20,7 @@ export interface TrustNodeOptions {
   /** False: none, whatever the machine has. */
   readonly clientCert?: string | boolean
   readonly clientKey?: string
+  readonly pullIdentity?: 'node' | 'service-account'
   readonly hostRoot: string
   readonly restartRuntime?: boolean
   readonly editHosts?: boolean
@@ -55,14 +58,46 @@ async function trust(
     return exitCode.problemsFound
   }
   const { restartRuntime = false, editHosts = false } = options
-  const changes = await trustMachine(machine, facts, wanted, { dryRun, restartRuntime, editHosts })
+  const before = await tokensBefore(machine, facts, wanted, options)
+  const identity = before?.effective === true ? undefined : wanted.identity
+  const means = { dryRun, restartRuntime, editHosts }
+  const trusted = await trustMachine(machine, facts, { ...wanted, identity }, means)
+  const after = await tokensAfter(machine, facts, wanted, options)
+  const changes = [...(before?.changes ?? []), ...trusted, ...(after?.changes ?? [])]
   const now = dryRun ? facts : await inspectMachine(machine)
-  const unused = await identityProblem(machine, wanted.identity)
-  const problems = [...now.problems, ...(unused === undefined ? [] : [unused])].filter(
+  const open = [await identityProblem(machine, identity), before?.problem, after?.problem]
+  const problems = [...now.problems, ...open.filter((each) => each !== undefined)].filter(
     ({ code }) => !(dryRun && restartRuntime && code === 'CONFIG_PATH_UNSET'),
   )
   printTrust({ facts: now, changes, problems, dryRun }, options.output, terminal)
-  return problems.some(({ fatal }) => fatal) ? exitCode.problemsFound : 0
+  const isAsAsked = before === undefined || before.effective === true
+  return problems.some(({ fatal }) => fatal) || !isAsAsked ? exitCode.problemsFound : 0
+}
+
+/**
+ * Pods' own tokens: the certificate stays until a kubelet runs that hands them over. Where nobody says whose identity it is to
+ * be, it is as the last run was told.
+ */
+async function tokensBefore(
+  machine: MachineOptions,
+  facts: NodeFacts,
+  { hosts }: NodeTrust,
+  { pullIdentity, dryRun = false }: TrustNodeOptions,
+): Promise<TokenProvision | undefined> {
+  if (pullIdentity === 'node') return undefined
+  const wanted =
+    pullIdentity === 'service-account' || (await providedHosts(machine)).some((host) => hosts.includes(host))
+  return wanted ? provideTokens(machine, facts, hosts, { dryRun }) : undefined
+}
+
+/** They go after the certificate is in its place again. */
+async function tokensAfter(
+  machine: MachineOptions,
+  facts: NodeFacts,
+  { hosts }: NodeTrust,
+  { pullIdentity, dryRun = false }: TrustNodeOptions,
+): Promise<TokenWithdrawal | undefined> {
+  return pullIdentity === 'node' ? withdrawTokens(machine, facts, hosts, { dryRun }) : undefined
 }
 
 async function undo(
@@ -73,10 +108,14 @@ async function undo(
 ): Promise<number> {
   const facts = await inspectMachine(machine)
   const named = options.host !== undefined || options.registry !== undefined
-  const hosts = named ? hostsOf(options, endpointsOf(options)) : await trustedHosts(machine, facts)
-  const changes = await untrustMachine(machine, facts, hosts, { dryRun })
-  printTrust({ facts, changes, problems: [], dryRun }, options.output, terminal)
-  return 0
+  const hosts = named
+    ? hostsOf(options, endpointsOf(options))
+    : [...new Set([...(await trustedHosts(machine, facts)), ...(await providedHosts(machine))])]
+  const untrusted = await untrustMachine(machine, facts, hosts, { dryRun })
+  const { changes, problem } = await withdrawTokens(machine, facts, hosts, { dryRun })
+  const problems = problem === undefined ? [] : [problem]
+  printTrust({ facts, changes: [...untrusted, ...changes], problems, dryRun }, options.output, terminal)
+  return problem === undefined ? 0 : exitCode.problemsFound
 }
 
 function trustOf(options: TrustNodeOptions, facts: NodeFacts, terminal: Terminal): NodeTrust {

@@ -4,6 +4,8 @@ import { resolve } from 'node:path'
 import { CredentialSource } from '../../cluster/credential-source.ts'
 import type { KubeContext } from '../../cluster/kube-context.ts'
 import { inspectMachine } from '../../trust/inspect-machine.ts'
+import { provideTokens } from '../../trust/kubelet/provide-tokens.ts'
+import { withdrawTokens } from '../../trust/kubelet/withdraw-tokens.ts'
 import { trustMachine } from '../../trust/trust-machine.ts'
 import { untrustMachine } from '../../trust/untrust-machine.ts'
 import { contextOf, layoutFrom, timeoutOf } from '../cluster/cluster-options.ts'
@@ -17,6 +19,8 @@ const machine = {
   inspect: inspectMachine,
   trust: trustMachine,
   untrust: untrustMachine,
+  provide: provideTokens,
+  withdraw: withdrawTokens,
 }
 
 /** `trow trust-node --watch`: the node's agent, until it is told to stop. Returns the exit code. */
@@ -35,6 +39,8 @@ export async function watchNode(options: WatchOptions, terminal: Terminal): Prom
   const now = (): number => Date.now()
   const credentials = new CredentialSource(context, { env: terminal.env, interactive: false, now })
   const objects = await connectObjects({ context, credentials, timeout, manager: 'trow-node' })
+  // Read each time: the kubelet replaces it.
+  const token = async (): Promise<string> => (await readFile(options.tokenFile, 'utf8')).trim()
   const agent = new NodeAgent({
     node,
     hostRoot: resolve(terminal.cwd, options.hostRoot),
@@ -45,9 +51,9 @@ export async function watchNode(options: WatchOptions, terminal: Terminal): Prom
     async certify(question) {
       // Loaded where a node has no certificate of the cluster's.
       const { askForNodeCertificate } = await import('../../upstream/node-certificate.ts')
-      // Read each time: the kubelet replaces it.
-      return askForNodeCertificate({ ...question, token: (await readFile(options.tokenFile, 'utf8')).trim() })
+      return askForNodeCertificate({ ...question, token: await token() })
     },
+    token,
     crypto: webcrypto as Crypto,
     now,
     random: Math.random,

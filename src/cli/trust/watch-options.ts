@@ -38,6 +38,7 @@ const onceOnly = [
   'host',
   'ca',
   'clientKey',
+  'pullIdentity',
   'restartRuntime',
   'editHosts',
   'dryRun',

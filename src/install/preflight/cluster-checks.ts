@@ -3,23 +3,47 @@ import type { PreflightContext } from './preflight.ts'
 
 /** Server-side apply, Pod Security, projected tokens with audiences, `serving` endpoints: all there and switched on. */
 const oldestMinor = 27
+/** The kubelet hands tokens of service accounts to credential providers (KEP-4412, beta). */
+export const oldestTokenMinor = 34
 
-export async function clusterChecks({ cluster, now }: PreflightContext): Promise<PreflightCategory> {
+export async function clusterChecks({
+  cluster,
+  settings,
+  now,
+}: PreflightContext): Promise<PreflightCategory> {
   const before = now()
   const { gitVersion, clock } = await cluster.version()
   const checks = [
     passed('api', `the API server answers: ${cluster.server}`),
     versionCheck(gitVersion),
+    ...(settings.pullIdentity === 'service-account' ? [tokenCheck(gitVersion)] : []),
     clockCheck(clock, (before + now()) / 2),
   ]
   return { categoryName: 'kubernetes-api', checks }
 }
 
+function tokenCheck(gitVersion: string): PreflightCheck {
+  const description = `Kubernetes ${gitVersion} hands service accounts' tokens to credential providers`
+  if (minorOf(gitVersion) >= oldestTokenMinor) return passed('pull-identity', description)
+  return failed(
+    'pull-identity',
+    description,
+    `that came with 1.${oldestTokenMinor}`,
+    '--pull-identity node pulls with certificates of the nodes.',
+  )
+}
+
+/** Of `v1.37.2`; below zero where that is no version. */
+export function minorOf(version: string): number {
+  const [, major, minor] = /^v?(\d+)\.(\d+)/.exec(version) ?? []
+  if (major === undefined) return -1
+  return Number(major) > 1 ? Infinity : Number(minor)
+}
+
 function versionCheck(gitVersion: string): PreflightCheck {
   const description = `Kubernetes ${gitVersion} is 1.${oldestMinor} or later`
-  const [, major, minor] = /^v?(\d+)\.(\d+)/.exec(gitVersion) ?? []
-  if (major === undefined) return warned('version', description, `"${gitVersion}" is no version`)
-  return Number(major) > 1 || Number(minor) >= oldestMinor
+  if (minorOf(gitVersion) < 0) return warned('version', description, `"${gitVersion}" is no version`)
+  return minorOf(gitVersion) >= oldestMinor
     ? passed('version', description)
     : failed('version', description, `it is ${gitVersion}`, 'Update the cluster first.')
 }

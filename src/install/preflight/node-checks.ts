@@ -1,4 +1,5 @@
 import { failed, passed, warned, type PreflightCheck, type PreflightCategory } from '../check.ts'
+import { minorOf, oldestTokenMinor } from './cluster-checks.ts'
 import { isSuitable, nodeFacts, type NodeFacts } from './node-facts.ts'
 import type { PreflightContext } from './preflight.ts'
 
@@ -8,6 +9,7 @@ export async function nodeChecks({ cluster, settings }: PreflightContext): Promi
     schedulableCheck(nodes),
     readyCheck(nodes),
     ...(settings.trustNodes ? [runtimeCheck(nodes, settings.editHosts), platformCheck(nodes)] : []),
+    ...(settings.pullIdentity === 'service-account' ? [kubeletCheck(nodes)] : []),
   ]
   return { categoryName: 'nodes', checks }
 }
@@ -62,6 +64,18 @@ function runtimeCheck(nodes: readonly NodeFacts[], editHosts: boolean): Prefligh
     )
   }
   return passed('runtime', `${description}: ${found}`)
+}
+
+function kubeletCheck(nodes: readonly NodeFacts[]): PreflightCheck {
+  const description = 'the kubelets can hand over tokens of service accounts'
+  const old = nodes.filter(({ kubeletVersion }) => minorOf(kubeletVersion) < oldestTokenMinor)
+  if (old.length === 0) return passed('pull-identity', description)
+  return warned(
+    'pull-identity',
+    description,
+    old.map(({ name, kubeletVersion }) => `${name} has ${kubeletVersion || 'an unknown version'}`).join(', '),
+    `These nodes go on pulling as nodes until they have 1.${oldestTokenMinor}.`,
+  )
 }
 
 const platforms: readonly { readonly name: string; readonly is: (node: NodeFacts) => boolean }[] = [

@@ -107,7 +107,7 @@ export class Gate {
     const error =
       kind === 'anonymous'
         ? this.#challenge(loginNeeded(), request, route, values)
-        : new OciError('DENIED', 'access is denied', { detail: deniedDetail(principal, route, values.name) })
+        : denied(principal, route, values.name)
     // The challenge that answers a request without credentials is no denial.
     if (kind === 'anonymous' && request.shown.authorization === undefined) throw error
     return this.#refuse(error, request, route, { principal, reason: decision.reason, values })
@@ -257,6 +257,9 @@ function loginNeeded(): OciError {
   return new OciError('UNAUTHORIZED', 'authentication is required')
 }
 
-function deniedDetail({ name }: Principal, { right }: Route, repository: string | undefined): string {
-  return `${name} has no right to ${right} ${repository ?? ''}: neither a rule of the registry nor RBAC of the cluster gives it`
+/** Runtimes show the message and no detail: it is what stands in the event of a pod. */
+function denied({ name }: Principal, { right }: Route, repository: string | undefined): OciError {
+  const message = `${name} has no right to ${right} ${repository ?? ''}`.trimEnd()
+  const detail = `${message}: neither a rule of the registry nor RBAC of the cluster gives it`
+  return new OciError('DENIED', message, { detail })
 }

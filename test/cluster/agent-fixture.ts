@@ -58,7 +58,8 @@ export class AgentFixture {
     this.canary = parts.canary
   }
 
-  static async start(cluster: Cluster): Promise<AgentFixture> {
+  /** `more`: of the registry's settings; `access` is added to the rules that there are. */
+  static async start(cluster: Cluster, more: RegistrySettings = {}): Promise<AgentFixture> {
     await cluster.kubectl([
       'delete',
       'namespace',
@@ -78,7 +79,7 @@ export class AgentFixture {
       await cluster.kubectl(['-n', namespace, 'get', 'service', 'trow', '-o', 'jsonpath={.spec.clusterIP}'])
     ).trim()
     const folder = mkdtempSync(join(tmpdir(), 'trow-agent-'))
-    const server = await startRegistry(cluster, folder, clusterIp)
+    const server = await startRegistry(cluster, folder, clusterIp, more)
     const { port } = await cluster.relayInto(0, Number(new URL(server.url).port))
     const canary = await pushCanary(server.url, readFileSync(caOf(folder), 'utf8'))
     const fixture = new AgentFixture({ cluster, server, folder, clusterIp, port, canary })
@@ -88,6 +89,11 @@ export class AgentFixture {
 
   get ca(): string {
     return readFileSync(caOf(this.folder), 'utf8')
+  }
+
+  /** Of somebody who may do everything; the caller closes it. */
+  keeper(): RegistryClient {
+    return keeperOf(this.server.url, this.ca)
   }
 
   /** Whether the Service has the registry behind it. */
@@ -243,7 +249,17 @@ function startProcess(command: string, args: readonly string[]): AgentProcess {
   }
 }
 
-async function startRegistry(cluster: Cluster, folder: string, clusterIp: string): Promise<ServerProcess> {
+interface RegistrySettings {
+  readonly access?: readonly object[]
+  readonly [name: string]: unknown
+}
+
+async function startRegistry(
+  cluster: Cluster,
+  folder: string,
+  clusterIp: string,
+  more: RegistrySettings,
+): Promise<ServerProcess> {
   const token = await tokenOf(cluster, 'trow', '-n', namespace)
   const kubeconfig = cluster.tokenKubeconfig(token, `https://127.0.0.1:${(await cluster.relay()).port}`)
   const htpasswd = join(folder, 'htpasswd')
@@ -251,8 +267,10 @@ async function startRegistry(cluster: Cluster, folder: string, clusterIp: string
   const access = [
     { who: ['keeper'], repositories: ['**'], actions: ['pull', 'push'] },
     { who: ['nodes'], repositories: ['trow/**'], actions: ['pull'] },
+    ...(more.access ?? []),
   ]
   const settings = {
+    ...more,
     kubernetes: true,
     kubeconfig,
     htpasswd,
@@ -271,9 +289,14 @@ function caOf(folder: string): string {
   return join(folder, 'data', 'tls', 'ca.crt')
 }
 
+/** The account that may do everything at the registry. */
+function keeperOf(url: string, ca: string): RegistryClient {
+  return new RegistryClient(url, ca, { authorization: basic('keeper', 'keeper-pw') })
+}
+
 /** An image of some hundred bytes; returns `repository@digest`. */
 async function pushCanary(url: string, ca: string): Promise<string> {
-  const client = new RegistryClient(url, ca, { authorization: basic('keeper', 'keeper-pw') })
+  const client = keeperOf(url, ca)
   const send = async (method: string, path: string, body: Buffer, type: string): Promise<void> => {
     const reply = await client.send({ method, path, headers: { 'Content-Type': type }, body })
     if (reply.status !== 201) throw new Error(`${path}: ${reply.status} ${reply.body}`)

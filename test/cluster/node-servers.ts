@@ -106,13 +106,24 @@ export async function startKubelet(node: ClusterNode, authority: Authority): Pro
     clusterCIDR: '10.88.0.0/16',
     conntrack: { maxPerCore: 0, tcpEstablishedTimeout: '0s', tcpCloseWaitTimeout: '0s' },
   })
-  new ClusterServer(node, 'kubelet').start([
+  new ClusterServer(node, 'kubelet').start(kubeletArguments(node))
+  new ClusterServer(node, 'kube-proxy').start([`--config=${join(folder, 'kube-proxy.json')}`])
+}
+
+/** Ends the kubelet and starts it with more arguments than it usually has; its pods go on. */
+export async function restartKubelet(node: ClusterNode, more: readonly string[] = []): Promise<void> {
+  const kubelet = new ClusterServer(node, 'kubelet')
+  if (kubelet.isRunning()) await kubelet.kill()
+  kubelet.start([...kubeletArguments(node), ...more])
+}
+
+function kubeletArguments({ folder, name, address }: ClusterNode): string[] {
+  return [
     `--config=${join(folder, 'kubelet.json')}`,
     `--kubeconfig=${kubeconfigPath(name)}`,
     `--hostname-override=${name}`,
     `--node-ip=${address}`,
-  ])
-  new ClusterServer(node, 'kube-proxy').start([`--config=${join(folder, 'kube-proxy.json')}`])
+  ]
 }
 
 function writeJson(path: string, value: unknown): void {

@@ -200,7 +200,7 @@ function stateOf(map: KubeObject, now: number): [string, NodeState][] {
   if (report === undefined) return []
   const { node, phase, time } = report
   if (now - Date.parse(time) > reportLife && phase !== 'undone') return []
-  const kept = pullIdentityProblem(report)
+  const kept = pullIdentityProblem({ problems: report.problems.filter(({ fatal }) => fatal) })
   const fault = kept && [kept.message, kept.hint].filter((text) => text !== undefined).join(' ')
   return [[node, { phase, fault }]]
 }

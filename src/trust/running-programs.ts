@@ -48,6 +48,20 @@ export async function seesSame(
   }
 }
 
+/**
+ * Whether a process is in the network of this one, as all that is a machine's own; undefined: that cannot be seen. Unlike a
+ * process's root its network needs no rights over it: files of one network have one inode number, wherever they are mounted.
+ */
+export async function sharesNetwork(files: MachineFiles, pid: string): Promise<boolean | undefined> {
+  try {
+    const ours = await stat('/proc/self/net/dev')
+    const theirs = await stat(join(files.root, 'proc', pid, 'net/dev'))
+    return theirs.ino === ours.ino
+  } catch {
+    return undefined
+  }
+}
+
 /** The unit of systemd that a process runs in. */
 export async function unitOfProcess(files: MachineFiles, pid: string): Promise<string | undefined> {
   const groups = await files.read(`/proc/${pid}/cgroup`).catch(() => undefined)

@@ -195,7 +195,7 @@ suite('pulls as the service account of the pod', { skip: clusterProblem() }, () 
     assert.equal(readFileSync(node.outside(cloudFile), 'utf8'), cloudConfig)
     assert.equal(existsSync(join(node.outside(cloudFolder), 'trow-credential-provider')), false)
     assert.deepEqual(treeOf(node), tree)
-    assert.equal(existsSync('/var/lib/trow-credential-provider'), false)
+    assert.equal(existsSync(node.outside('/var/lib/kubelet/trow-credential-provider')), false)
     // It starts again with what is left.
     await restartKubelet(node, flags)
     await create(team, 'gone', { image: 'trow.test/busybox:1', pullPolicy: 'Never' })
@@ -203,7 +203,6 @@ suite('pulls as the service account of the pod', { skip: clusterProblem() }, () 
   })
 
   test('a node whose kubelet knows no providers says what to run, and pulls as before', async () => {
-    // Nodes of one machine share /var/lib, and with it what is noted there.
     assert.equal(await agent?.stop(), 0)
     await fixture.tell({ pullIdentity: 'service-account' })
     await fixture.startAgent(plain)
@@ -214,7 +213,7 @@ suite('pulls as the service account of the pod', { skip: clusterProblem() }, () 
     assert.match(problem.hint ?? '', /KUBELET_EXTRA_ARGS.*--image-credential-provider-bin-dir=/)
     await fixture.tell({ mode: 'undo' })
     await fixture.reported(plain, ({ phase }) => phase === 'undone')
-    assert.equal(existsSync('/var/lib/trow-credential-provider'), false)
+    assert.equal(existsSync(plain.outside('/var/lib/kubelet/trow-credential-provider')), false)
   })
 
   interface Container {

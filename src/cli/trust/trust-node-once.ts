@@ -86,7 +86,8 @@ async function tokensBefore(
 ): Promise<TokenProvision | undefined> {
   if (pullIdentity === 'node') return undefined
   const wanted =
-    pullIdentity === 'service-account' || (await providedHosts(machine)).some((host) => hosts.includes(host))
+    pullIdentity === 'service-account' ||
+    (await providedHosts(machine, facts)).some((host) => hosts.includes(host))
   return wanted ? provideTokens(machine, facts, hosts, { dryRun }) : undefined
 }
 
@@ -110,7 +111,7 @@ async function undo(
   const named = options.host !== undefined || options.registry !== undefined
   const hosts = named
     ? hostsOf(options, endpointsOf(options))
-    : [...new Set([...(await trustedHosts(machine, facts)), ...(await providedHosts(machine))])]
+    : [...new Set([...(await trustedHosts(machine, facts)), ...(await providedHosts(machine, facts))])]
   const untrusted = await untrustMachine(machine, facts, hosts, { dryRun })
   const { changes, problem } = await withdrawTokens(machine, facts, hosts, { dryRun })
   const problems = problem === undefined ? [] : [problem]

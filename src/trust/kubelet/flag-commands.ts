@@ -1,17 +1,17 @@
 import type { MachineFiles } from '../machine-files.ts'
 import { ownProvider, type Kubelet } from './kubelet.ts'
 
-const flags = [
-  `--image-credential-provider-config=${ownProvider.config}`,
-  `--image-credential-provider-bin-dir=${ownProvider.folder}`,
-]
-
 /** What a person has to run on a node whose kubelet was started without credential providers. Ready to copy. */
 export async function flagCommands(
   files: MachineFiles,
   distribution: string,
-  { unit }: Pick<Kubelet, 'unit'>,
+  { unit, home }: Pick<Kubelet, 'unit' | 'home'>,
 ): Promise<string> {
+  const { config, folder } = ownProvider(home)
+  const flags = [
+    `--image-credential-provider-config=${config}`,
+    `--image-credential-provider-bin-dir=${folder}`,
+  ]
   switch (distribution) {
     case 'k0s':
       return `k0s install worker (or controller) --force with all its flags and --kubelet-extra-args="${flags.join(' ')}"; then systemctl restart ${unit}`
@@ -25,12 +25,12 @@ export async function flagCommands(
     case 'eks':
       return `Its kubelets usually have them: see ps -o args -C kubelet. Else give ${flags.join(' ')} in the node template's user data.`
     default:
-      return kubeadmCommand(files, unit)
+      return kubeadmCommand(files, unit, flags.join(' '))
   }
 }
 
 /** kubeadm's unit reads KUBELET_EXTRA_ARGS of one of two files, the second one on systems with RPM. */
-async function kubeadmCommand(files: MachineFiles, unit: string): Promise<string> {
+async function kubeadmCommand(files: MachineFiles, unit: string, flags: string): Promise<string> {
   const [debian, redHat] = ['/etc/default/kubelet', '/etc/sysconfig/kubelet']
   const isRedHat =
     (await files.kind(debian)) === undefined && (await files.kind('/etc/sysconfig')) !== undefined
@@ -38,6 +38,6 @@ async function kubeadmCommand(files: MachineFiles, unit: string): Promise<string
   const restart = `systemctl restart ${unit}`
   const text = (await files.read(file)) ?? ''
   return /^KUBELET_EXTRA_ARGS=/m.test(text)
-    ? `sed -i 's|^KUBELET_EXTRA_ARGS="\\{0,1\\}|&${flags.join(' ')} |' ${file} && ${restart}`
-    : `echo 'KUBELET_EXTRA_ARGS="${flags.join(' ')}"' >> ${file} && ${restart}`
+    ? `sed -i 's|^KUBELET_EXTRA_ARGS="\\{0,1\\}|&${flags} |' ${file} && ${restart}`
+    : `echo 'KUBELET_EXTRA_ARGS="${flags}"' >> ${file} && ${restart}`
 }

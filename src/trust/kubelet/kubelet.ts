@@ -1,4 +1,4 @@
-import { dirname, join } from 'node:path/posix'
+import { join } from 'node:path/posix'
 import { execa } from 'execa'
 import { parse } from 'yaml'
 import type { MachineFiles } from '../machine-files.ts'
@@ -7,6 +7,7 @@ import {
   optionOf,
   processesOf,
   seesSame,
+  sharesNetwork,
   startOfProcess,
   unitOfProcess,
   type MachineProcess,
@@ -38,6 +39,8 @@ export interface Kubelet {
   readonly unit: string
   /** Where it looks for credential providers: a file, or a folder of them, and the folder of executables. */
   readonly provider: KubeletProvider | undefined
+  /** A folder of trow's in the kubelet's own folder of state. */
+  readonly home: string
   /** KubeletServiceAccountTokenForCredentialProviders has been switched off. */
   readonly gateOff: boolean
 }
@@ -74,6 +77,7 @@ export async function findKubelet(
     run: { boot, pid: own.pid, start },
     unit: (await unitOfProcess(files, own.pid)) ?? 'kubelet.service',
     provider: await providerOf(files, distribution, args),
+    home: homeIn(optionOf(args, 'root-dir') ?? '/var/lib/kubelet'),
     gateOff: await isGateOff(files, args),
   }
 }
@@ -83,13 +87,13 @@ export function isLater(run: KubeletRun, than: KubeletRun): boolean {
   return run.boot !== than.boot || run.start > than.start
 }
 
-/** Of those that see the machine's files as we do, or if that may not be asked, of those that can be the node's. */
+/** Those that see the machine's files as we do or are in its network; where neither can be seen, those that can be the node's. */
 async function ownKubelets(files: MachineFiles, node: string | undefined): Promise<MachineProcess[]> {
   const mark = (await files.first(['/var/lib/kubelet', '/etc'])) ?? '/'
   const same: MachineProcess[] = []
   const unknown: MachineProcess[] = []
   for (const each of await processesOf(files, (program) => programs.has(program))) {
-    const sees = await seesSame(files, each.pid, mark)
+    const sees = (await seesSame(files, each.pid, mark)) ?? (await sharesNetwork(files, each.pid))
     if (sees === true) same.push(each)
     else if (sees === undefined && !(await isContained(files, each.pid))) unknown.push(each)
   }
@@ -151,8 +155,20 @@ async function versionOf(files: MachineFiles, pid: string): Promise<string> {
   return failed ? '' : (/(?:^|\s)(v\d+\.\d+[^\s,]*)/.exec(stdout)?.[1] ?? '')
 }
 
-/** Where the files of a kubelet that has none of its own are to be; no other program's. */
-const ownFolder = '/var/lib/trow-credential-provider'
-export const ownProvider = { config: join(ownFolder, 'config.yaml'), folder: join(ownFolder, 'bin') }
-/** What a later run, and the undo, must know. */
-export const providerNote = join(dirname(ownProvider.config), 'note')
+/** Folders of state that kubelets have where nobody says otherwise: kubeadm's and most others', k0s', microk8s'. */
+const usualRoots = ['/var/lib/kubelet', '/var/lib/k0s/kubelet', '/var/snap/microk8s/common/var/lib/kubelet']
+
+/** In a kubelet's folder of state: files for one that has no providers of its own, and the note of what was done. */
+function homeIn(root: string): string {
+  return join(root, 'trow-credential-provider')
+}
+
+/** Every folder in which the note may be; the running kubelet's first. */
+export function providerHomes(kubelet: Kubelet | 'none' | 'several'): string[] {
+  const own = typeof kubelet === 'string' ? [] : [kubelet.home]
+  return [...new Set([...own, ...usualRoots.map(homeIn)])]
+}
+
+export function ownProvider(home: string): KubeletProvider {
+  return { config: join(home, 'config.yaml'), folder: join(home, 'bin') }
+}

@@ -6,7 +6,7 @@ import { MachineFiles } from '../machine-files.ts'
 import type { MachineOptions, NodeFacts, TrustChange, TrustProblem } from '../node-trust.ts'
 import { isOwn } from '../ownership.ts'
 import { flagCommands } from './flag-commands.ts'
-import { findKubelet, isLater, ownProvider, providerNote, type Kubelet } from './kubelet.ts'
+import { findKubelet, isLater, ownProvider, type Kubelet } from './kubelet.ts'
 import {
   ProviderConfigError,
   providerConfig,
@@ -14,7 +14,7 @@ import {
   providerName,
   withProvider,
 } from './provider-entry.ts'
-import { noteSteps, readNote, type ProviderNote, type ProviderPlace } from './provider-note.ts'
+import { noteIn, noteSteps, readNote, type ProviderNote, type ProviderPlace } from './provider-note.ts'
 
 export interface TokenProvision {
   readonly changes: readonly TrustChange[]
@@ -48,7 +48,7 @@ export async function provideTokens(
   const place = await placeOf(files, kubelet)
   if (place === undefined) return refusal(outOfReach(kubelet))
   try {
-    const { changes, note } = await write(files, { options, facts, hosts, place, dryRun })
+    const { changes, note } = await write(files, { options, facts, home: kubelet.home, hosts, place, dryRun })
     const known = kubelet.provider !== undefined
     const read = note?.seen !== undefined && (note.seen === 'none' || isLater(kubelet.run, note.seen))
     const effective = known && read && changes.every(({ path }) => path !== place.config)
@@ -65,8 +65,8 @@ export async function provideTokens(
 }
 
 /** Where the entry and the executable belong; undefined where the kubelet's own files are not to be seen. */
-async function placeOf(files: MachineFiles, { provider }: Kubelet): Promise<ProviderPlace | undefined> {
-  const { config, folder } = provider ?? ownProvider
+async function placeOf(files: MachineFiles, { provider, home }: Kubelet): Promise<ProviderPlace | undefined> {
+  const { config, folder } = provider ?? ownProvider(home)
   const program = join(await files.resolve(folder), providerName)
   const isFolder = (await files.kind(config)) === 'folder'
   const file = isFolder ? join(config, `${providerName}.yaml`) : config
@@ -80,6 +80,7 @@ async function placeOf(files: MachineFiles, { provider }: Kubelet): Promise<Prov
 interface Wish {
   readonly options: MachineOptions
   readonly facts: NodeFacts
+  readonly home: string
   readonly hosts: readonly string[]
   readonly place: ProviderPlace
   readonly dryRun: boolean
@@ -91,9 +92,9 @@ interface Wish {
  */
 async function write(
   files: MachineFiles,
-  { options, facts, hosts, place, dryRun }: Wish,
+  { options, facts, home, hosts, place, dryRun }: Wish,
 ): Promise<{ changes: TrustChange[]; note: ProviderNote | undefined }> {
-  const note = await readNote(files)
+  const note = await readNote(files, home)
   const config = await configSteps(files, place.config, hosts)
   const program = await ownFile(files, place.program, providerProgram(), 0o755)
   const others = (note?.places ?? []).filter((each) => JSON.stringify(each) !== JSON.stringify(place))
@@ -101,14 +102,17 @@ async function write(
   const isNew = JSON.stringify(last) !== JSON.stringify(place)
   const begun = { places: [...others, place], seen: undefined }
   const stale = config.length > 0 || isNew || note?.seen === undefined
-  const first = stale ? await noteSteps(files, begun) : []
+  const first = stale ? await noteSteps(files, home, begun) : []
   const steps = [...first, ...program, ...config]
-  if (!dryRun && steps.length > 0) await clearUnfinished(files, [place.config, place.program, providerNote])
+  if (!dryRun && steps.length > 0) await clearUnfinished(files, [place.config, place.program, noteIn(home)])
   const changes = await makeSteps(files, steps, dryRun)
   if (!stale || dryRun) return { changes, note: stale ? begun : note }
   const now = await findKubelet(files, facts.distribution, options.node)
-  const done: ProviderNote = { ...begun, seen: typeof now === 'string' ? 'none' : now.run }
-  await makeSteps(files, await noteSteps(files, done))
+  const done: ProviderNote = {
+    ...begun,
+    seen: now === 'several' ? undefined : now === 'none' ? now : now.run,
+  }
+  await makeSteps(files, await noteSteps(files, home, done))
   return { changes, note: done }
 }
 

@@ -1,7 +1,8 @@
+import { join } from 'node:path/posix'
 import { removeOwn, ownFile, type Step } from '../machine-edit.ts'
 import type { MachineFiles } from '../machine-files.ts'
 import { isOwn } from '../ownership.ts'
-import { providerNote, type KubeletRun } from './kubelet.ts'
+import type { KubeletRun } from './kubelet.ts'
 
 /** One place that trow has put its credential provider into. */
 export interface ProviderPlace {
@@ -23,8 +24,8 @@ export interface ProviderNote {
 }
 
 /** Undefined where there is none, or one that has been tampered with. */
-export async function readNote(files: MachineFiles): Promise<ProviderNote | undefined> {
-  const text = await files.read(providerNote)
+export async function readNote(files: MachineFiles, home: string): Promise<ProviderNote | undefined> {
+  const text = await files.read(noteIn(home))
   if (text === undefined || !isOwn(text)) return undefined
   try {
     const note = JSON.parse(text.replaceAll(/^#.*\n/gm, '')) as { places?: unknown; seen?: unknown }
@@ -35,12 +36,16 @@ export async function readNote(files: MachineFiles): Promise<ProviderNote | unde
   }
 }
 
-export async function noteSteps(files: MachineFiles, note: ProviderNote): Promise<Step[]> {
-  return ownFile(files, providerNote, `${JSON.stringify(note)}\n`)
+export async function noteSteps(files: MachineFiles, home: string, note: ProviderNote): Promise<Step[]> {
+  return ownFile(files, noteIn(home), `${JSON.stringify(note)}\n`)
 }
 
-export async function removeNote(files: MachineFiles): Promise<Step[]> {
-  return removeOwn(files, providerNote)
+export async function removeNote(files: MachineFiles, home: string): Promise<Step[]> {
+  return removeOwn(files, noteIn(home))
+}
+
+export function noteIn(home: string): string {
+  return join(home, 'note')
 }
 
 function isPlace(value: unknown): value is ProviderPlace {

@@ -4,7 +4,7 @@ import { clearUnfinished, makeSteps, ownFile, removeOwn, type Step } from '../ma
 import { MachineFiles } from '../machine-files.ts'
 import type { MachineOptions, NodeFacts, TrustChange, TrustProblem } from '../node-trust.ts'
 import { isOwn } from '../ownership.ts'
-import { findKubelet, ownProvider, providerNote } from './kubelet.ts'
+import { findKubelet, providerHomes, type Kubelet } from './kubelet.ts'
 import {
   otherProviders,
   ProviderConfigError,
@@ -13,7 +13,7 @@ import {
   withoutProvider,
   withProvider,
 } from './provider-entry.ts'
-import { readNote, removeNote, type ProviderPlace } from './provider-note.ts'
+import { noteIn, readNote, removeNote, type ProviderNote, type ProviderPlace } from './provider-note.ts'
 
 export interface TokenWithdrawal {
   readonly changes: readonly TrustChange[]
@@ -22,10 +22,11 @@ export interface TokenWithdrawal {
 }
 
 /** The hosts for which a credential provider of trow's stands on a machine. */
-export async function providedHosts(options: MachineOptions): Promise<string[]> {
+export async function providedHosts(options: MachineOptions, facts: NodeFacts): Promise<string[]> {
   const files = new MachineFiles(options.hostRoot)
+  const kubelet = await findKubelet(files, facts.distribution, options.node)
   const found = new Set<string>()
-  for (const { config } of (await readNote(files))?.places ?? [])
+  for (const { config } of (await findNote(files, kubelet))?.note.places ?? [])
     for (const host of providerHosts((await files.read(config)) ?? '')) found.add(host)
   return [...found].sort()
 }
@@ -42,9 +43,10 @@ export async function withdrawTokens(
   { dryRun = false }: { readonly dryRun?: boolean } = {},
 ): Promise<TokenWithdrawal> {
   const files = new MachineFiles(options.hostRoot)
-  const note = await readNote(files)
-  if (note === undefined) return { changes: [], problem: undefined }
   const kubelet = await findKubelet(files, facts.distribution, options.node)
+  const noted = await findNote(files, kubelet)
+  if (noted === undefined) return { changes: [], problem: undefined }
+  const { note, home } = noted
   const provider = typeof kubelet === 'string' ? undefined : kubelet.provider
   const used = provider?.optional === true ? undefined : provider?.config
   const steps: Step[] = []
@@ -53,17 +55,17 @@ export async function withdrawTokens(
     for (const place of note.places) {
       const given = await withdrawal(files, place, hosts)
       if (given.isLast && given.steps.length > 0 && (await holdsUp(files, place, used))) {
-        problem = inUse(place, typeof kubelet === 'string' ? '' : kubelet.unit)
+        problem = inUse(place, kubelet)
       } else steps.push(...given.steps)
     }
     const left = await leftOver(files, note.places, steps)
-    if (!left) steps.push(...(await removeNote(files)))
+    if (!left) steps.push(...(await removeNote(files, home)))
   } catch (error) {
     if (!(error instanceof ProviderConfigError) && !(error instanceof UserError)) throw error
     return { changes: [], problem: unreadable(error, note.places) }
   }
   if (!dryRun && steps.length > 0)
-    await clearUnfinished(files, [providerNote, ...steps.map(({ path }) => path)])
+    await clearUnfinished(files, [noteIn(home), ...steps.map(({ path }) => path)])
   return { changes: await makeSteps(files, steps, dryRun), problem }
 }
 
@@ -118,9 +120,21 @@ async function leftOver(
   return false
 }
 
-function inUse({ config }: ProviderPlace, unit: string): TrustProblem {
+async function findNote(
+  files: MachineFiles,
+  kubelet: Kubelet | 'none' | 'several',
+): Promise<{ note: ProviderNote; home: string } | undefined> {
+  for (const home of providerHomes(kubelet)) {
+    const note = await readNote(files, home)
+    if (note !== undefined) return { note, home }
+  }
+  return undefined
+}
+
+function inUse({ config }: ProviderPlace, kubelet: Kubelet | 'none' | 'several'): TrustProblem {
+  const { unit, home } = typeof kubelet === 'string' ? { unit: 'kubelet.service', home: '' } : kubelet
   const flags =
-    config === ownProvider.config
+    home !== '' && config.startsWith(`${home}/`)
       ? 'Take --image-credential-provider-config and --image-credential-provider-bin-dir out of the kubelet’s flags'
       : 'Give the kubelet another credential provider, or take its two flags --image-credential-provider-… out'
   return {

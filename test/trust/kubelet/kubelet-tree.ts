@@ -17,7 +17,7 @@ export class KubeletTree {
       '/etc/containerd/config.toml':
         'version = 3\n[plugins."io.containerd.cri.v1.images".registry]\n  config_path = "/etc/containerd/certs.d"\n',
       '/etc/kubernetes/': '',
-      '/var/lib/': '',
+      '/var/lib/kubelet/': '',
       [boot]: 'one\n',
       ...files,
     })

@@ -25,7 +25,7 @@ const cloudFlags = [
   '--image-credential-provider-bin-dir',
   cloud,
 ]
-const own = '/var/lib/trow-credential-provider'
+const own = '/var/lib/kubelet/trow-credential-provider'
 const ownFlags = [
   `--image-credential-provider-config=${own}/config.yaml`,
   `--image-credential-provider-bin-dir=${own}/bin`,
@@ -37,6 +37,10 @@ async function provide(machine: KubeletTree, names = hosts): Promise<TokenProvis
 async function withdraw(machine: KubeletTree, names = hosts): Promise<TrustProblem | undefined> {
   const facts = await inspectMachine(machine.options)
   return (await withdrawTokens(machine.options, facts, names)).problem
+}
+
+async function provided({ options }: KubeletTree): Promise<string[]> {
+  return providedHosts(options, await inspectMachine(options))
 }
 
 describe('tokens of service accounts by the hand of the kubelet', () => {
@@ -62,11 +66,11 @@ describe('tokens of service accounts by the hand of the kubelet', () => {
     machine.run(cloudFlags)
     const last = await provide(machine)
     assert.deepEqual([last.changes, last.effective, last.problem], [[], true, undefined])
-    assert.deepEqual(await providedHosts(machine.options), hosts)
+    assert.deepEqual(await provided(machine), hosts)
 
     assert.equal(await withdraw(machine), undefined)
     assert.deepEqual(machine.files(), untouched)
-    assert.deepEqual(await providedHosts(machine.options), [])
+    assert.deepEqual(await provided(machine), [])
   })
 
   test('a machine that was started again has read it, whatever its clock says', async () => {
@@ -113,7 +117,7 @@ describe('tokens of service accounts by the hand of the kubelet', () => {
     assert.deepEqual([effective, problem?.code], [false, 'PULL_IDENTITY_FLAGS'])
     assert.match(
       problem?.hint ?? '',
-      /KUBELET_EXTRA_ARGS="--image-credential-provider-config=\/var\/lib\/trow-cred/,
+      /KUBELET_EXTRA_ARGS="--image-credential-provider-config=\/var\/lib\/kubelet\/trow-cred/,
     )
     assert.match(problem?.hint ?? '', />> \/etc\/default\/kubelet && systemctl restart kubelet\.service/)
     machine.run(ownFlags)
@@ -166,7 +170,7 @@ describe('tokens of service accounts by the hand of the kubelet', () => {
     await provide(machine)
     const alone = machine.tree.read(`${cloud}/config.yaml`)
     await provide(machine, ['other.example.com'])
-    assert.deepEqual(await providedHosts(machine.options), ['other.example.com', ...hosts])
+    assert.deepEqual(await provided(machine), ['other.example.com', ...hosts])
     assert.equal(await withdraw(machine, ['other.example.com']), undefined)
     assert.equal(machine.tree.read(`${cloud}/config.yaml`), alone)
     assert.equal(await withdraw(machine), undefined)

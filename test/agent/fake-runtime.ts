@@ -6,6 +6,7 @@ import { criDescriptor } from '../../src/agent/cri-descriptor.ts'
 
 interface ImageRequest {
   readonly image: { readonly image: string }
+  readonly auth?: { readonly username: string; readonly password: string } | null
 }
 type Call = { readonly request: ImageRequest }
 type Done = (error: object | null, answer?: object) => void
@@ -13,6 +14,8 @@ type Done = (error: object | null, answer?: object) => void
 /** A runtime whose pulls end as they are told. Real ones: test/cluster/agent.test.ts. */
 export class FakeRuntime {
   readonly pulls: string[] = []
+  /** The password of each pull; undefined where it came without credentials. */
+  readonly passwords: (string | undefined)[] = []
   readonly removals: string[] = []
   readonly images = new Map<
     string,
@@ -41,7 +44,10 @@ export class FakeRuntime {
     add('ImageService', {
       ImageStatus: ({ request }: Call, done: Done) =>
         done(null, { image: runtime.images.get(request.image.image) ?? null }),
-      PullImage: ({ request }: Call, done: Done) => runtime.#pull(request.image.image, done),
+      PullImage: ({ request }: Call, done: Done) => {
+        runtime.passwords.push(request.auth?.password)
+        runtime.#pull(request.image.image, done)
+      },
       RemoveImage: ({ request }: Call, done: Done) => {
         runtime.removals.push(request.image.image)
         runtime.images.delete(request.image.image)

@@ -93,6 +93,59 @@ suite('agent', () => {
     assert.equal(existsSync(join(node.tree.root, hostsFile)), false)
   })
 
+  test('pulls as service accounts when the kubelet hands their tokens over, and not before', async () => {
+    const [config, folder] = ['/etc/providers.yaml', '/etc/providers']
+    const kubelet = (pid: number, start: number): Record<string, string> => ({
+      [`/proc/${pid}/cmdline`]: `kubelet\0--image-credential-provider-config=${config}\0--image-credential-provider-bin-dir=${folder}\0`,
+      [`/proc/${pid}/stat`]: `${pid} (kubelet) S ${'1 '.repeat(18)}${start} 0\n`,
+    })
+    const providers =
+      'apiVersion: kubelet.config.k8s.io/v1\nkind: CredentialProviderConfig\nproviders:\n- name: cloud\n'
+    const authority = await makeAuthority(['trow.trow.svc'], [], crypto as Crypto)
+    const leaf = { names: ['localhost'], life: 86_400_000 }
+    const { cert, key } = await issueLeaf(authority, leaf, crypto as Crypto)
+    say({ pullIdentity: 'service-account' })
+    const node = await make(objects, {
+      '/proc/sys/kernel/random/boot_id': 'one\n',
+      [config]: providers,
+      [`${folder}/cloud`]: '',
+      ...kubelet(100, 10),
+      '/var/lib/kubelet/pki/kubelet-client-current.pem': cert + key,
+    })
+    node.start({ pace: { heartbeat: 100 } })
+    const first = await node.reported(({ phase }) => phase === 'ready')
+    assert.equal(first.identity.kind, 'kubelet')
+    assert.deepEqual(
+      first.problems.map(({ code }) => code),
+      ['PULL_IDENTITY_RESTART'],
+    )
+    assert.match(node.tree.read(hostsFile), /client = /)
+    assert.deepEqual(node.runtime.passwords.at(-1), undefined)
+
+    rmSync(join(node.tree.root, 'proc/100'), { recursive: true })
+    for (const [path, text] of Object.entries(kubelet(101, 20))) {
+      mkdirSync(join(node.tree.root, path, '..'), { recursive: true })
+      node.tree.write(path, text)
+    }
+    const second = await node.reported(
+      ({ identity, problems }) => identity.kind === 'service-account' && problems.length === 0,
+    )
+    assert.equal(second.identity.file, undefined)
+    await eventually(async () => assert.equal(node.runtime.passwords.at(-1), 'a.token.of-the-agent'))
+    assert.doesNotMatch(node.tree.read(hostsFile), /client/)
+
+    // A kubelet that is away for a moment brings no certificate back.
+    rmSync(join(node.tree.root, 'proc/101'), { recursive: true })
+    say({ pullIdentity: 'service-account', clusterIps: ['10.96.9.9'] })
+    await eventually(async () => assert.match(node.tree.read(hostsFile), /10\.96\.9\.9/))
+    assert.doesNotMatch(node.tree.read(hostsFile), /client/)
+
+    say({ pullIdentity: 'node' })
+    await node.reported(({ identity }) => identity.kind === 'kubelet')
+    await eventually(async () => assert.equal(node.tree.read(config), providers))
+    assert.match(node.tree.read(hostsFile), /client = /)
+  })
+
   test('a host that was given up while no agent ran goes too, and files of another installation stay', async () => {
     say()
     const node = await make(objects)

@@ -61,6 +61,20 @@ test('a machine without Kubernetes is made to trust a registry, once, and taken 
   assert.deepEqual(tree.all(), untouched)
 })
 
+test('as the service accounts of pods, where no kubelet hands their tokens over: said, and 79', async () => {
+  const { tree, args } = machine(vm)
+  using _ = tree
+  const { code, stdout, stderr } = await runCommand([
+    'trust-node',
+    ...args,
+    '--pull-identity',
+    'service-account',
+  ])
+  assert.equal(code, 79, stderr)
+  assert.equal(stdout, `created ${folder}/ca.crt\ncreated ${folder}/hosts.toml\n`)
+  assert.match(stderr, /note: no kubelet runs here .*\(PULL_IDENTITY_KUBELET\)/)
+})
+
 test('machines read what was found and changed as JSON', async () => {
   const { tree, args } = machine(vm)
   using _ = tree

@@ -211,6 +211,14 @@ suite('pulls as the service account of the pod', { skip: clusterProblem() }, () 
     const [problem] = report.problems
     assert.equal(problem?.code, 'PULL_IDENTITY_FLAGS')
     assert.match(problem.hint ?? '', /KUBELET_EXTRA_ARGS.*--image-credential-provider-bin-dir=/)
+    const program = new URL('../../bin/trow.js', import.meta.url).pathname
+    const ca = join(fixture.folder, 'data', 'tls', 'ca.crt')
+    const asked = ['--registry', 'https://other.example.com', '--ca', ca, '--dry-run', '-o', 'json']
+    const byHand = ['trust-node', ...asked, '--pull-identity', 'service-account']
+    const script = `${[process.execPath, program, ...byHand].join(' ')} || echo code $?`
+    const printed = await plain.enter('sh', ['-c', script])
+    assert.match(printed, /PULL_IDENTITY_FLAGS/)
+    assert.match(printed, /code 79/)
     await fixture.tell({ mode: 'undo' })
     await fixture.reported(plain, ({ phase }) => phase === 'undone')
     assert.equal(existsSync(plain.outside('/var/lib/kubelet/trow-credential-provider')), false)

@@ -72,6 +72,19 @@ const rows: readonly (readonly [string, Look, string, PreflightCheck['result'], 
     '--storage local:/PATH',
   ],
   [
+    'tokens of service accounts in a cluster that is too old for them',
+    {
+      settings: { pullIdentity: 'service-account' },
+      change: (cluster) => {
+        cluster.version = async () => ({ gitVersion: 'v1.33.4', clock: now })
+      },
+    },
+    'pull-identity',
+    'error',
+    '1.34',
+    '--pull-identity node',
+  ],
+  [
     'a StorageClass that is not there',
     { settings: { storage: { kind: 'claim', size: '1Gi', className: 'fast' } } },
     'storage',
@@ -415,4 +428,26 @@ test('what is ignored becomes a warning', async () => {
   })
   assert.equal(report.success, true)
   assert.equal(find('downgrade')[0]?.result, 'warning')
+})
+
+test('kubelets that cannot hand over tokens are named, and keep no install back', async () => {
+  const { report, find } = await look({
+    settings: { pullIdentity: 'service-account' },
+    change: (cluster) => {
+      cluster.version = async () => ({ gitVersion: 'v1.37.2', clock: now })
+      const versions: Readonly<Record<string, string>> = { n1: 'v1.37.2', n2: 'v1.33.9' }
+      for (const [name, kubeletVersion] of Object.entries(versions)) {
+        const node = cluster.node(name) as { readonly status: { readonly nodeInfo: object } }
+        cluster.put({
+          ...node,
+          status: { ...node.status, nodeInfo: { ...node.status.nodeInfo, kubeletVersion } },
+        })
+      }
+    },
+  })
+  assert.ok(report.success)
+  const [ofCluster, ofNodes] = find('pull-identity')
+  assert.equal(ofCluster?.result, 'success')
+  assert.equal(ofNodes?.result, 'warning')
+  assert.equal(ofNodes.error, 'n2 has v1.33.9')
 })

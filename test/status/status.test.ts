@@ -156,6 +156,23 @@ suite('status', () => {
     assert.equal(fault?.hint, 'node n1: Move it away.')
   })
 
+  test('a node whose kubelet is still to be restarted is healthy, with a warning that says so', async () => {
+    objects.put(
+      reportObject('n1', now, {
+        problems: [{ code: 'PULL_IDENTITY_RESTART', message: 'not yet', hint: 'Restart it.', fatal: false }],
+      }),
+    )
+    const status = await look()
+    assert.ok(isHealthy(status))
+    const [check] = status.categories.find(({ categoryName }) => categoryName === 'nodes')?.checks ?? []
+    assert.deepEqual(check, {
+      description: 'node n1 pulls as the service accounts of its pods',
+      result: 'warning',
+      error: 'not yet',
+      hint: 'node n1: Restart it.',
+    })
+  })
+
   test('a node that has not pulled with the CA of now', async () => {
     objects.put(
       configMap('trow-ca', 'trow', { 'ca.crt': authority.cert, generation: '2' }),

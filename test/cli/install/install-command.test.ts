@@ -76,6 +76,7 @@ for (const [args, code, hint] of [
   [['--storage-size', 'large'], 'OPTION_INVALID', /20Gi/],
   [['--storage', 'ephemeral', '--storage-class', 'fast'], 'OPTIONS_CONFLICT', /Leave one/],
   [['-n', 'Trow'], 'NAMESPACE_INVALID', /Small letters/],
+  [['--pull-identity', 'service-account', '--no-trust-nodes'], 'OPTIONS_CONFLICT', /--trust-nodes/],
 ] as const) {
   test(`${args.join(' ')}: ${code}`, async () => {
     const result = await runCommand(['install', '--dry-run=client', ...args])
@@ -105,6 +106,10 @@ test('what is not asked for stays as the last install had it', () => {
   const changed = settings({ anonymousPull: false, clients: ['ci'], trustNodes: true }, last)
   assert.deepEqual(changed, { ...defaultInstallSettings, host: 'a.example', clients: ['ci'] })
   assert.deepEqual(settings({ reset: true }, last), defaultInstallSettings)
+  const pullIdentity = 'service-account'
+  assert.equal(settings({ pullIdentity }, {}).pullIdentity, pullIdentity)
+  assert.equal(settings({}, { pullIdentity }).pullIdentity, pullIdentity)
+  assert.equal(settings({ pullIdentity: 'node' }, { pullIdentity }).pullIdentity, 'node')
 })
 
 test('a local folder keeps its node, unless another is named', () => {

@@ -225,16 +225,15 @@ export class NodeAgent {
 
   /** The canary, if it is time; a node that has restarted its runtime lets the next one do so when it was pulled. */
   async #prove(orders: NodeOrders | undefined): Promise<void> {
-    const facts = this.#state?.facts
+    const { facts, identity, written } = this.#state ?? {}
     const image = orders && canaryImage(orders)
     if (orders === undefined || facts?.socket === undefined || image === undefined) return
     const { node, hostRoot } = this.#options
-    const kind = this.#state?.identity?.kind ?? 'none'
+    const kind = identity?.kind ?? 'none'
     const where = surroundingsOf(node, orders, facts, kind)
     const socket = await new MachineFiles(hostRoot).locate(facts.socket)
     // As the kubelet does for a pod.
     const credential = kind === 'service-account' ? this.#options.token : undefined
-    const written = this.#state?.written
     const pulled = await this.#canary.keep({ socket, image, written, where, credential })
     if (!pulled) return
     const { result } = this.#canary
@@ -252,10 +251,11 @@ export class NodeAgent {
     return wanted && this.#state?.facts.socket !== undefined ? this.#canary.wait : this.#pace.heartbeat
   }
 
-  /** The kubelet replaces its certificate, and others may take it away, without a word. */
+  /** The kubelet replaces its certificate, others take it away, and what an undo had to leave is let go, without a word. */
   async #hasMoved(orders: NodeOrders | undefined): Promise<boolean> {
-    if (orders?.settings.mode !== 'trust' || this.#state === undefined) return false
-    return this.#trust.hasMoved(this.#state, orders, this.#view.node?.machine)
+    if (this.#state === undefined) return false
+    if (orders?.settings.mode === 'undo') return !this.#state.undone
+    return orders !== undefined && this.#trust.hasMoved(this.#state, orders, this.#view.node?.machine)
   }
 
   #takeEndpoints(endpoints: readonly RegistryEndpoint[]): void {

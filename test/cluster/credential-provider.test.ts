@@ -87,6 +87,7 @@ suite('pulls as the service account of the pod', { skip: clusterProblem() }, () 
     await fixture?.close()
     await removePods()
     await restartKubelet(node)
+    await restartKubelet(plain)
     await cluster.kubectl(['delete', '-f', template, '--ignore-not-found'])
     for (const path of [cloudFolder, cloudFile, manifests])
       rmSync(node.outside(path), { recursive: true, force: true })
@@ -219,7 +220,23 @@ suite('pulls as the service account of the pod', { skip: clusterProblem() }, () 
     const printed = await plain.enter('sh', ['-c', script])
     assert.match(printed, /PULL_IDENTITY_FLAGS/)
     assert.match(printed, /code 79/)
+  })
+
+  test('with the flags that it says it starts, and keeps our files as long as it needs them', async () => {
+    const [problem] = (await fixture.report(plain)).problems
+    const said = problem?.hint?.match(/--image-credential-provider-[\w-]+=[\w./-]+/g) ?? []
+    assert.equal(said.length, 2)
+    await restartKubelet(plain, said)
+    await fixture.reported(
+      plain,
+      ({ identity, problems }) => identity.kind === 'service-account' && problems.length === 0,
+    )
     await fixture.tell({ mode: 'undo' })
+    const kept = await fixture.reported(plain, ({ phase }) => phase === 'problem')
+    assert.equal(kept.problems[0]?.code, 'PULL_IDENTITY_IN_USE')
+    await restartKubelet(plain, said)
+    await cluster.kubectl(['wait', '--for=condition=Ready', `node/${plain.name}`, '--timeout=60s'])
+    await restartKubelet(plain)
     await fixture.reported(plain, ({ phase }) => phase === 'undone')
     assert.equal(existsSync(plain.outside('/var/lib/kubelet/trow-credential-provider')), false)
   })

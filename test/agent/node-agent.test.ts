@@ -14,6 +14,8 @@ import { inspectMachine } from '../../src/trust/inspect-machine.ts'
 import { trustMachine } from '../../src/trust/trust-machine.ts'
 import { untrustMachine } from '../../src/trust/untrust-machine.ts'
 import { eventually } from '../cluster/program.ts'
+import { provideTokens } from '../../src/trust/kubelet/provide-tokens.ts'
+import { withdrawTokens } from '../../src/trust/kubelet/withdraw-tokens.ts'
 import { makeCa } from '../trust/authorities.ts'
 import { AgentNode, freePort, hostsFile, namespace, tell } from './agent-fixture.ts'
 import { FakeObjects } from './fake-objects.ts'
@@ -179,6 +181,8 @@ suite('agent', () => {
           return changes
         },
         untrust: untrustMachine,
+        provide: provideTokens,
+        withdraw: withdrawTokens,
       },
     })
     const path = '/etc/containerd/certs.d/a.example.com/hosts.toml'

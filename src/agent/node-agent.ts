@@ -229,11 +229,9 @@ export class NodeAgent {
     const image = orders && canaryImage(orders)
     if (orders === undefined || facts?.socket === undefined || image === undefined) return
     const { node, hostRoot } = this.#options
-    const kind = identity?.kind ?? 'none'
-    const where = surroundingsOf(node, orders, facts, kind)
+    const where = surroundingsOf(node, orders, facts, identity?.kind ?? 'none')
     const socket = await new MachineFiles(hostRoot).locate(facts.socket)
-    // As the kubelet does for a pod.
-    const credential = kind === 'service-account' ? this.#options.token : undefined
+    const credential = where.identity === 'service-account' ? this.#options.token : undefined
     const pulled = await this.#canary.keep({ socket, image, written, where, credential })
     if (!pulled) return
     const { result } = this.#canary
@@ -253,9 +251,9 @@ export class NodeAgent {
 
   /** The kubelet replaces its certificate, others take it away, and what an undo had to leave is let go, without a word. */
   async #hasMoved(orders: NodeOrders | undefined): Promise<boolean> {
-    if (this.#state === undefined) return false
-    if (orders?.settings.mode === 'undo') return !this.#state.undone
-    return orders !== undefined && this.#trust.hasMoved(this.#state, orders, this.#view.node?.machine)
+    if (orders === undefined || this.#state === undefined) return false
+    if (orders.settings.mode === 'undo') return !this.#state.undone
+    return this.#trust.hasMoved(this.#state, orders, this.#view.node?.machine)
   }
 
   #takeEndpoints(endpoints: readonly RegistryEndpoint[]): void {

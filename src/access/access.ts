@@ -27,6 +27,8 @@ export interface Access {
   refresh(token: string, address: string): Promise<Principal>
   /** Throws OciError UNAVAILABLE where nobody can tell now. */
   decide(principal: Principal, action: Action, repository: RepositoryName): Decision | Promise<Decision>
+  /** Whether they may read the audit log. Throws as `decide` does. */
+  decideAudit(principal: Principal): Decision | Promise<Decision>
 }
 
 /** The token service: protocol of the docker registry "token authentication", GET and the OAuth2 POST form. */

@@ -16,6 +16,8 @@ export interface Authority {
   review(principal: Principal, action: Action, repository: RepositoryName): Promise<Reviewed>
   /** The same for `list` on all repositories of a namespace (undefined: those of one segment), as a catalogue needs it. */
   reviewNamespace(principal: Principal, namespace: string | undefined): Promise<Reviewed>
+  /** The same for `list` on `audit.registry.trow.io`, which belongs to no namespace: reading the audit log. */
+  reviewAudit(principal: Principal): Promise<Reviewed>
   /** Private and public keys of our own tokens, as JWK. */
   signingKeys(): Promise<SigningKeys>
 }

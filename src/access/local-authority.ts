@@ -57,6 +57,10 @@ export class LocalAuthority implements Authority {
     return this.#parts.reviews?.reviewNamespace(principal, namespace) ?? this.#nobodyToAsk()
   }
 
+  reviewAudit(principal: Principal): Promise<Reviewed> {
+    return this.#parts.reviews?.reviewAudit(principal) ?? this.#nobodyToAsk()
+  }
+
   signingKeys(): Promise<SigningKeys> {
     return this.#parts.ring.keys()
   }

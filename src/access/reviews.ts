@@ -12,7 +12,7 @@ import { principalKey, type Action, type Principal } from './principal.ts'
 import { SingleFlight } from './single-flight.ts'
 
 type Verb = AccessReview['verb']
-type Place = Pick<AccessReview, 'namespace' | 'name'>
+type Place = Pick<AccessReview, 'resource' | 'namespace' | 'name'>
 
 interface Known {
   readonly allowed: boolean
@@ -75,6 +75,10 @@ export class Reviews {
     return this.#all(principal, ['list'], { namespace, name: undefined })
   }
 
+  reviewAudit(principal: Principal): Promise<Reviewed> {
+    return this.#all(principal, ['list'], { resource: 'audit', namespace: undefined, name: undefined })
+  }
+
   /** Every verb must be allowed. */
   async #all(principal: Principal, verbs: readonly Verb[], place: Place): Promise<Reviewed> {
     if (!principal.reviewable) {
@@ -92,7 +96,13 @@ export class Reviews {
   }
 
   async #one(principal: Principal, verb: Verb, place: Place): Promise<Reviewed> {
-    const key = JSON.stringify([principalKey(principal), verb, place.namespace ?? null, place.name ?? null])
+    const key = JSON.stringify([
+      principalKey(principal),
+      verb,
+      place.resource ?? null,
+      place.namespace ?? null,
+      place.name ?? null,
+    ])
     const known = this.#known.get(key)
     const now = this.#now()
     if (known !== undefined && known.until > now) return answered(known, now)
@@ -169,9 +179,12 @@ function answered(known: Known, now: Instant): Reviewed {
   }
 }
 
-function wording({ verb, namespace, name }: Omit<AccessReview, 'user'>, result: AccessReviewResult): string {
+function wording(
+  { verb, resource = 'repositories', namespace, name }: Omit<AccessReview, 'user'>,
+  result: AccessReviewResult,
+): string {
   const where = namespace === undefined ? 'cluster-wide' : `in namespace ${namespace}`
-  const what = `${verb} on repositories.registry.trow.io${name === undefined ? '' : ` "${name}"`} ${where}`
+  const what = `${verb} on ${resource}.registry.trow.io${name === undefined ? '' : ` "${name}"`} ${where}`
   const said = plain(result.reason)
   return `RBAC ${result.allowed ? 'allows' : 'does not allow'} ${what}${said === '' ? '' : `: ${said}`}`
 }

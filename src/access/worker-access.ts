@@ -5,6 +5,7 @@ import type { Access, Decision, Shown } from './access.ts'
 import { parseAuthorization } from './authorization.ts'
 import type { Authority, Reviewed, Verified } from './authority.ts'
 import { certificatePrincipal } from './certificates.ts'
+import type { AuditReaders } from './audit-readers.ts'
 import type { ClientCertificate, Credential } from './credential.ts'
 import { anonymous, type Action, type Principal } from './principal.ts'
 import type { OwnTokens } from './own-tokens.ts'
@@ -14,6 +15,7 @@ import type { Rules } from './rules.ts'
 export interface WorkerAccessParts {
   readonly authority: Authority
   readonly rules: Pick<Rules, 'decide'>
+  readonly auditReaders: Pick<AuditReaders, 'decide'>
   readonly tokens: Pick<OwnTokens, 'claims' | 'verify'>
   /** Whether there is a cluster to ask. */
   readonly reviews: boolean
@@ -86,6 +88,16 @@ export class WorkerAccess implements Access {
     }
     if (action === 'list') return this.#reviewNamespace(principal, repository)
     return this.#review(key, this.#parts.authority.review(principal, action, repository))
+  }
+
+  decideAudit(principal: Principal): Decision | Promise<Decision> {
+    const named = this.#parts.auditReaders.decide(principal)
+    if (named.allowed || principal.scope !== undefined || !principal.reviewable || !this.#parts.reviews)
+      return named
+    const key = `${this.#identityOf(principal)}\naudit`
+    const known = this.#decisions.get(key)
+    if (known !== undefined && known.until > this.#parts.now()) return known.decision
+    return this.#review(key, this.#parts.authority.reviewAudit(principal))
   }
 
   /** A catalogue asks once per namespace, not once for each of its repositories. */

@@ -1,44 +1,9 @@
 import { beginning, isIntact, parseLine, type ChainedLine, type LogName } from './chain.ts'
+import type { WitnessedHeads } from './head-witness.ts'
 import { openHead, type LogHead } from './log-head.ts'
 import { listSegments, type Segment } from './segment-folder.ts'
 import { segmentLines } from './segment-lines.ts'
-
-/** Something that should not be. `seq`: of the line, or the first of several. */
-export interface AuditProblem {
-  readonly kind: 'problem'
-  readonly log: LogName
-  readonly problem:
-    | 'edited'
-    | 'removed'
-    | 'inserted'
-    | 'reordered'
-    | 'unlinked'
-    | 'cut'
-    | 'rewritten'
-    | 'incomplete'
-    | 'unreadable'
-    | 'head-invalid'
-  readonly seq: number | undefined
-  readonly upTo: number | undefined
-  readonly file: string | undefined
-  readonly detail: string
-}
-
-export interface AuditSummary {
-  readonly kind: 'summary'
-  readonly log: LogName
-  readonly segments: number
-  readonly lines: number
-  readonly first: number | undefined
-  readonly last: number | undefined
-  /** Lines before the first, gone by retention, as a signed record says. */
-  readonly pruned: number
-  /** The head that was compared; undefined: there was none, so a cut tail could not be seen. */
-  readonly head: { readonly seq: number; readonly time: string } | undefined
-  readonly problems: number
-}
-
-export type VerifyEvent = AuditProblem | AuditSummary
+import type { AuditProblem, VerifyEvent } from './verify-event.ts'
 
 /** Reads one log and reports whatever does not fit. `head` must have been read before: the log may grow meanwhile. */
 export async function* verifyLog(options: {
@@ -46,21 +11,37 @@ export async function* verifyLog(options: {
   readonly log: LogName
   readonly head: string | undefined
   readonly verifier: string | undefined
+  readonly witnessed?: WitnessedHeads | undefined
 }): AsyncGenerator<VerifyEvent> {
-  const { folder, log, verifier } = options
+  const { folder, log, verifier, witnessed } = options
   const check = new ChainCheck(log, verifier)
   let problems = 0
   const segments = await listSegments(folder, log)
   const head = openKept(options)
-  if (head !== undefined) check.watch = head.seq
+  const witness = openWitnessed(log, witnessed)
+  if (head !== undefined) check.watch(head.seq)
+  if (witness !== undefined) check.watch(witness.seq)
   for (const segment of segments) {
     for await (const problem of readSegment(check, folder, segment, segment === segments.at(-1))) {
       problems++
       yield problem
     }
   }
-  const invalid = options.head !== undefined && verifier !== undefined && head === undefined
-  for (const problem of [...check.end(), ...(invalid ? [check.badHead()] : []), ...check.compare(head)]) {
+  const found = [
+    ...check.end(),
+    ...(options.head !== undefined && verifier !== undefined && head === undefined
+      ? [check.badHead('the kept head is not signed by the key of this registry')]
+      : []),
+    ...check.compare(head, 'the head'),
+    ...(witnessed?.[log] !== undefined && witness === undefined
+      ? [check.badHead('the head in the cluster is not signed by the key that is kept with it')]
+      : []),
+    ...(witness !== undefined && verifier !== undefined && verifier !== witnessed?.key
+      ? [check.badHead('the head in the cluster is signed by another key: the data folder was replaced')]
+      : []),
+    ...check.compare(witness, 'the head in the cluster'),
+  ]
+  for (const problem of found) {
     problems++
     yield problem
   }
@@ -73,6 +54,7 @@ export async function* verifyLog(options: {
     last: check.first === undefined ? undefined : check.expected - 1,
     pruned: check.pruned,
     head: head && { seq: head.seq, time: head.time },
+    witness: witness && { seq: witness.seq, time: witness.time },
     problems,
   }
 }
@@ -84,6 +66,11 @@ function openKept(options: {
 }): LogHead | undefined {
   const { log, head, verifier } = options
   return head === undefined || verifier === undefined ? undefined : openHead(head, 'head', log, verifier)
+}
+
+function openWitnessed(log: LogName, witnessed: WitnessedHeads | undefined): LogHead | undefined {
+  const { [log]: note, key } = witnessed ?? {}
+  return note === undefined || key === undefined ? undefined : openHead(note, 'head', log, key)
 }
 
 async function* readSegment(
@@ -112,8 +99,8 @@ class ChainCheck {
   readonly #missing = new Set<number>()
   readonly #pruned: LogHead[] = []
   #previous: { readonly seq: number; readonly hash: string } | undefined
-  #watched: string | undefined
-  watch = 0
+  /** Hashes of the lines that heads are of; undefined: not met. */
+  readonly #watched = new Map<number, string | undefined>()
   expected = 1
   lines = 0
   pruned = 0
@@ -122,6 +109,10 @@ class ChainCheck {
   constructor(log: LogName, verifier: string | undefined) {
     this.#log = log
     this.#verifier = verifier
+  }
+
+  watch(seq: number): void {
+    this.#watched.set(seq, undefined)
   }
 
   *line(bytes: Buffer, segment: Segment, number: number): Generator<AuditProblem> {
@@ -173,7 +164,7 @@ class ChainCheck {
     }
     this.#previous = line
     this.expected = line.seq + 1
-    if (line.seq === this.watch) this.#watched = line.hash
+    if (this.#watched.has(line.seq)) this.#watched.set(line.seq, line.hash)
     this.#notePruned(line)
   }
 
@@ -207,7 +198,7 @@ class ChainCheck {
     }
   }
 
-  *compare(head: LogHead | undefined): Generator<AuditProblem> {
+  *compare(head: LogHead | undefined, name: string): Generator<AuditProblem> {
     if (head === undefined || head.seq === 0) return
     const last = this.expected - 1
     if (last < head.seq) {
@@ -215,26 +206,24 @@ class ChainCheck {
         'cut',
         last + 1,
         undefined,
-        `the head signed at ${head.time} counts ${head.seq} lines, the log ends at ${last}`,
+        `${name} signed at ${head.time} counts ${head.seq} lines, the log ends at ${last}`,
         head.seq,
       )
-    } else if (this.#watched !== undefined && this.#watched !== head.hash) {
+      return
+    }
+    const met = this.#watched.get(head.seq)
+    if (met !== undefined && met !== head.hash) {
       yield this.problem(
         'rewritten',
         head.seq,
         undefined,
-        `line ${head.seq} is not the one of the head signed at ${head.time}`,
+        `line ${head.seq} is not the one of ${name} signed at ${head.time}`,
       )
     }
   }
 
-  badHead(): AuditProblem {
-    return this.problem(
-      'head-invalid',
-      undefined,
-      undefined,
-      'the kept head is not signed by the key of this registry',
-    )
+  badHead(detail: string): AuditProblem {
+    return this.problem('head-invalid', undefined, undefined, detail)
   }
 
   problem(

@@ -1,8 +1,19 @@
 import { z } from 'zod'
-import { isIP } from 'node:net'
 import { oidcSchema } from './access/oidc-schema.ts'
 import { rulesSchema } from './access/rules-schema.ts'
-import { parseDuration, parseSize, printDuration, printSize } from './quantities.ts'
+import { printDuration, printSize } from './quantities.ts'
+import {
+  address,
+  addressRanges,
+  configMap,
+  duration,
+  flag,
+  list,
+  number,
+  retention,
+  size,
+  text,
+} from './setting-values.ts'
 
 /** How one setting is written on the command line, described and printed. */
 export interface SettingInfo {
@@ -12,77 +23,6 @@ export interface SettingInfo {
   readonly list?: boolean
   readonly print?: (value: never) => string
 }
-
-const size = z.union([z.number().int().nonnegative(), z.string()]).transform((value, context) => {
-  const bytes = typeof value === 'number' ? value : parseSize(value)
-  if (bytes !== undefined) return bytes
-  context.addIssue({ code: 'custom', message: 'is no size; write for example 32KiB, 256MiB or 1GiB' })
-  return z.NEVER
-})
-
-const duration = z.string().transform((value, context) => {
-  const milliseconds = parseDuration(value)
-  if (milliseconds !== undefined) return milliseconds
-  context.addIssue({ code: 'custom', message: 'is no duration; write for example 30s, 10m, 24h or 7d' })
-  return z.NEVER
-})
-
-const flag = z.union([z.boolean(), z.string()]).transform((value, context) => {
-  if (typeof value === 'boolean') return value
-  if (/^(on|true|yes|1)$/i.test(value)) return true
-  if (/^(off|false|no|0)$/i.test(value)) return false
-  context.addIssue({ code: 'custom', message: 'is neither on nor off' })
-  return z.NEVER
-})
-
-const address = z.string().transform((text, context) => {
-  const match = /^(?:\[([^\]]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(text)
-  const port = Number(match?.[3])
-  if (match !== null && port <= 65535) return { host: match[1] ?? (match[2] || '0.0.0.0'), port }
-  context.addIssue({
-    code: 'custom',
-    message: 'is no address; write HOST:PORT, for example 127.0.0.1:8000 or [::1]:8000',
-  })
-  return z.NEVER
-})
-
-const list = z.union([
-  z.array(z.string()),
-  z.string().transform((text) =>
-    text
-      .split(',')
-      .map((each) => each.trim())
-      .filter((each) => each !== ''),
-  ),
-])
-
-const text = z.string().min(1)
-
-const addressRanges = list.transform((ranges, context) => {
-  const bad = ranges.find((range) => !isAddressRange(range))
-  if (bad === undefined) return ranges
-  context.addIssue({
-    code: 'custom',
-    message: `holds "${bad}", which is no address or range such as 10.0.0.0/8`,
-  })
-  return z.NEVER
-})
-
-const retention = z.array(
-  z
-    .strictObject({ repositories: text, keep: z.literal(true).optional(), after: duration.optional() })
-    .refine(
-      (rule) => (rule.keep === undefined) !== (rule.after === undefined),
-      'needs either "keep: true" or "after: 7d"',
-    ),
-)
-
-const number = z.union([z.number(), z.string()]).transform((value, context) => {
-  if (typeof value === 'number') return value
-  if (/^\d+$/.test(value)) return Number(value)
-  context.addIssue({ code: 'custom', message: 'is no whole number' })
-  return z.NEVER
-})
 
 /** Every setting of `trow serve`, by its one name: flag, TROW_… variable and key of trow.yaml. */
 export const settingsSchema = z.strictObject({
@@ -110,6 +50,8 @@ export const settingsSchema = z.strictObject({
   'audit-webhook': text.optional(),
   'audit-webhook-secret': text.optional(),
   'audit-on-failure': z.enum(['refuse', 'allow']),
+  'audit-readers': list,
+  'audit-heads': configMap.optional(),
   'audit-keep-changes': duration,
   'audit-keep-pulls': duration,
   'metrics-listen': address.optional(),
@@ -140,16 +82,6 @@ export type SettingName = keyof Settings
 
 const printAddress = ({ host, port }: { host: string; port: number }): string =>
   host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
-
-function isAddressRange(range: string): boolean {
-  const [address = '', bits, more] = range.split('/')
-  const family = isIP(address)
-  return (
-    family !== 0 &&
-    more === undefined &&
-    (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128)))
-  )
-}
 
 /** Lists of objects, which no flag and no variable can hold. */
 export const fileOnly: ReadonlySet<SettingName> = new Set(['untagged', 'access', 'oidc'])
@@ -208,6 +140,15 @@ export const settingInfo: { readonly [Name in SettingName]: SettingInfo } = {
   'audit-on-failure': {
     value: 'refuse|allow',
     help: 'what happens to changes that cannot be recorded',
+  },
+  'audit-readers': {
+    value: 'names',
+    list: true,
+    help: 'who may read the audit log through the registry, as rules name them: alice, group:NAME',
+  },
+  'audit-heads': {
+    value: 'namespace/name',
+    help: 'a ConfigMap of the cluster in which the heads of the audit log are kept too',
   },
   'audit-keep-changes': {
     value: 'duration',
@@ -272,6 +213,8 @@ export function defaultSettings(cores: number): Readonly<Record<SettingName, unk
     'audit-webhook': undefined,
     'audit-webhook-secret': undefined,
     'audit-on-failure': 'refuse',
+    'audit-readers': [],
+    'audit-heads': undefined,
     'audit-keep-changes': '400d',
     'audit-keep-pulls': '30d',
     'metrics-listen': undefined,

@@ -10,3 +10,15 @@ export interface Terminal {
   /** Calls back at SIGINT and SIGTERM; returns what takes it back. */
   onStop(listener: (signal: 'SIGINT' | 'SIGTERM') => void): () => void
 }
+
+/** Resolves when the stream takes more. */
+export async function write(stream: Writable, text: string): Promise<void> {
+  if (stream.write(text) || stream.destroyed) return
+  await new Promise<void>((resolve) => {
+    const done = (): void => {
+      stream.off('drain', done).off('close', done).off('error', done)
+      resolve()
+    }
+    stream.on('drain', done).on('close', done).on('error', done)
+  })
+}

@@ -47,7 +47,13 @@ export class KubernetesReviews implements ClusterReviews {
     return { authenticated: true, user: toUser(user.username, user), audiences: fitting }
   }
 
-  async reviewAccess({ user, verb, namespace, name }: AccessReview): Promise<AccessReviewResult> {
+  async reviewAccess({
+    user,
+    resource = 'repositories',
+    verb,
+    namespace,
+    name,
+  }: AccessReview): Promise<AccessReviewResult> {
     const { status } = await this.#ask('subjectaccessreviews', (connection) =>
       connection.ask(({ authorization }, options) =>
         authorization.createSubjectAccessReview(
@@ -63,7 +69,7 @@ export class KubernetesReviews implements ClusterReviews {
                 resourceAttributes: {
                   group: 'registry.trow.io',
                   version: 'v1',
-                  resource: 'repositories',
+                  resource,
                   verb,
                   ...(namespace === undefined ? {} : { namespace }),
                   ...(name === undefined ? {} : { name }),

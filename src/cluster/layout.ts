@@ -28,6 +28,10 @@ export const names = {
   authority: 'trow-ca',
   /** ConfigMap with the bundle that everybody is to trust, `ca.crt`, and its `generation`. */
   bundle: 'trow-ca',
+  /** ConfigMap with the last heads of the audit log, away from its volume. */
+  auditHeads: 'trow-audit',
+  /** ClusterRole for people who read the audit log through the registry. */
+  auditorRole: 'trow-auditor',
   /** Role for people who push by port-forward: pods/portforward and the bundle. */
   clientRole: 'trow-client',
   /** In the agents' namespace: DaemonSet, ServiceAccount, Role and ConfigMap with NodeSettings. */

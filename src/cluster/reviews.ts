@@ -2,7 +2,7 @@
 export interface ClusterReviews {
   /** authentication.k8s.io/v1 TokenReview. */
   reviewToken(token: string, audiences: readonly string[] | undefined): Promise<TokenReviewResult>
-  /** authorization.k8s.io/v1 SubjectAccessReview on `repositories.registry.trow.io`. */
+  /** authorization.k8s.io/v1 SubjectAccessReview on `repositories.registry.trow.io` or `audit.registry.trow.io`. */
   reviewAccess(review: AccessReview): Promise<AccessReviewResult>
 }
 
@@ -24,6 +24,8 @@ export interface ClusterUser {
 
 export interface AccessReview {
   readonly user: ClusterUser
+  /** `repositories` when not given. */
+  readonly resource?: 'repositories' | 'audit' | undefined
   readonly verb: 'get' | 'list' | 'create' | 'update' | 'delete'
   /** Undefined: cluster-scoped. */
   readonly namespace: string | undefined

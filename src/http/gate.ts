@@ -46,7 +46,10 @@ export class Gate {
   /** Sets the request's caller. Throws OciError UNAUTHORIZED, DENIED, TOOMANYREQUESTS or UNAVAILABLE. */
   admit(request: RegistryRequest, route: Route, values: PathValues): void | Promise<void> {
     if (route.right === 'none') return
-    if (this.#access === undefined) return this.#enter(request, route, anonymous, openDecision)
+    if (this.#access === undefined) {
+      if (route.right === 'audit') throw nobodyIsKnown()
+      return this.#enter(request, route, anonymous, openDecision)
+    }
     let principal: Principal | Promise<Principal>
     try {
       principal = this.#access.access.identify(request.shown)
@@ -90,7 +93,10 @@ export class Gate {
         throw this.#challenge(loginNeeded(), request, route, values)
       return this.#enter(request, route, principal, { allowed: true, reason: 'authenticated' })
     }
-    const decision = access.decide(principal, route.right as Action, values.name)
+    const decision =
+      route.right === 'audit'
+        ? access.decideAudit(principal)
+        : access.decide(principal, route.right as Action, values.name)
     if (!(decision instanceof Promise)) return this.#settle(decision, principal, request, route, values)
     return decision.then((made) => this.#settle(made, principal, request, route, values))
   }
@@ -259,7 +265,19 @@ function loginNeeded(): OciError {
 
 /** Runtimes show the message and no detail: it is what stands in the event of a pod. */
 function denied({ name }: Principal, { right }: Route, repository: string | undefined): OciError {
+  if (right === 'audit') {
+    const message = `${name} has no right to read the audit`
+    return new OciError('DENIED', message, {
+      detail: `${message}: neither audit-readers of the registry nor RBAC of the cluster (list on audit.registry.trow.io) gives it`,
+    })
+  }
   const message = `${name} has no right to ${right} ${repository ?? ''}`.trimEnd()
   const detail = `${message}: neither a rule of the registry nor RBAC of the cluster gives it`
   return new OciError('DENIED', message, { detail })
+}
+
+function nobodyIsKnown(): OciError {
+  return new OciError('DENIED', 'this registry asks nobody who they are, so it shows nobody its audit', {
+    detail: 'trow audit --data FOLDER reads it on the machine; --auth on lets the registry ask',
+  })
 }

@@ -5,7 +5,9 @@ import type { Duplex } from 'node:stream'
 import type { Log } from '../log.ts'
 import { OciError } from '../oci/oci-error.ts'
 import type { Registry } from '../registry/registry.ts'
+import type { AuditSource } from '../audit/audit-request.ts'
 import { accessLine, type AccessRecord } from './access-log.ts'
+import { auditRoutes } from './audit-routes.ts'
 import { Connections } from './connections.ts'
 import { blobRoutes } from './blob-routes.ts'
 import type { TrustedProxies } from './client-address.ts'
@@ -41,6 +43,8 @@ export interface RegistryServerOptions {
   readonly budget: MemoryBudget
   readonly health: HealthChecks
   readonly gate: GateOptions
+  /** Undefined: nothing is audited. */
+  readonly audit: AuditSource | undefined
   readonly proxies: TrustedProxies
   /** A request whose connection moves no byte for so long is ended; milliseconds. */
   readonly idleTimeout: number
@@ -88,6 +92,7 @@ class HttpRegistry implements RegistryServer {
   readonly #named: NamedContext
   #tls: TlsPair | undefined
   #draining = false
+  readonly #stopping = new AbortController()
   /** Requests that began before the last `windDown`, or since. */
   #transfers: { count: number; done?: () => void } = { count: 0 }
   #lastId = 0
@@ -106,6 +111,7 @@ class HttpRegistry implements RegistryServer {
       ...healthRoutes(health),
       ...tokenRoutes(options.gate, budget),
       ...nodeCertificateRoutes(options.gate, budget),
+      ...auditRoutes(options.audit, this.#stopping.signal),
     ])
     this.#gate = new Gate(options.gate)
     this.#server = this.#createServer()
@@ -141,6 +147,7 @@ class HttpRegistry implements RegistryServer {
 
   async windDown(): Promise<void> {
     this.#draining = true
+    this.#stopping.abort()
     const running = this.#transfers
     this.#transfers = { count: 0 }
     if (running.count > 0) await new Promise<void>((resolve) => (running.done = resolve))
@@ -148,6 +155,7 @@ class HttpRegistry implements RegistryServer {
 
   async close(limit: number): Promise<void> {
     this.#draining = true
+    this.#stopping.abort()
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
     this.#server.closeIdleConnections()
     // A connection becomes idle when its reply is done, and its client may keep it for minutes.

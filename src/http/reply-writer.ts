@@ -15,7 +15,8 @@ export async function writeReply(
   headers.push('Docker-Distribution-API-Version', 'registry/2.0')
   headers.push('X-Content-Type-Options', 'nosniff', 'X-Request-Id', request.id)
   const length = isStreamBody(body) ? body.length : lengthOf(body)
-  if (status !== 204 && status !== 304) {
+  const isOpenEnded = isStreamBody(body) && length === undefined
+  if (status !== 204 && status !== 304 && !isOpenEnded) {
     headers.push('Content-Length', String(length ?? reply.length ?? 0))
   }
   response.writeHead(status, headers)
@@ -24,6 +25,8 @@ export async function writeReply(
     response.end()
     return 0
   }
+  // What comes may be long in coming.
+  if (isOpenEnded) response.flushHeaders()
   if (isStreamBody(body)) return sendStream(response, body)
   endWith(response, body, length ?? 0)
   return length ?? 0

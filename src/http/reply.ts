@@ -3,9 +3,10 @@ import type { ByteSource } from '../blobs/blob-store.ts'
 /** Names and values in turn, as they go out: `['Content-Type', 'application/json', …]`. */
 export type FlatHeaders = string[]
 
-/** A body of known length that is made while it is sent. */
+/** A body that is made while it is sent. */
 export interface StreamBody {
-  readonly length: number
+  /** Undefined: not known before its end. */
+  readonly length: number | undefined
   stream(): ByteSource
   /** Called once, whether the body was sent, cut short or not wanted (HEAD). */
   close(): void

@@ -5,10 +5,10 @@ import type { RegistryRequest } from './registry-request.ts'
 import type { Reply } from './reply.ts'
 
 /**
- * What a request wants of the repository it names. `list`: of those that it may see; `login`: to be known at all;
- * `none`: everybody may.
+ * What a request wants of the repository it names. `list`: of those that it may see; `audit`: to read the audit log;
+ * `login`: to be known at all; `none`: everybody may.
  */
-export type Right = 'pull' | 'push' | 'delete' | 'list' | 'login' | 'none'
+export type Right = 'pull' | 'push' | 'delete' | 'list' | 'audit' | 'login' | 'none'
 
 /** The checked values that may stand in a path. */
 export interface PathValues {

@@ -7,7 +7,7 @@ import { pick, place, readTemplate } from './template.ts'
 /** Who may do what: the roles for repositories, the registry's own, people's, kubelets'. */
 export function accessObjects(settings: InstallSettings): KubeObject[] {
   const layout = layoutOf(settings.namespace)
-  const templates = ['rbac', 'registry-rbac', 'kubelet-rbac'].flatMap(readTemplate)
+  const templates = ['rbac', 'registry-rbac', 'kubelet-rbac', 'audit'].flatMap(readTemplate)
   return [...templates, ...clientObjects(settings)].map((object) => place(object, layout, 'access'))
 }
 

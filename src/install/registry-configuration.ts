@@ -23,6 +23,7 @@ const ownKeys = [
   'metrics-listen',
   'kubernetes',
   'kubeconfig',
+  'audit-heads',
 ]
 /** Settings that name files, which no volume brings into the pod. */
 const fileKeys = ['htpasswd', 'client-ca', 'audit-webhook-secret', 'audit-folder']
@@ -64,6 +65,7 @@ export function registryConfiguration(
     kubernetes: true,
     'node-agents': [`${nodeNamespace}:${names.agent}`],
     audit: 'on',
+    'audit-heads': `${settings.namespace}/${names.auditHeads}`,
     'log-format': 'json',
     access: accessRules(settings),
   }

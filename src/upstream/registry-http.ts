@@ -18,6 +18,12 @@ export interface HttpRegistryOptions {
   readonly deniedHint?: string | undefined
 }
 
+type Sent = Pick<Dispatcher.RequestOptions, 'method' | 'path' | 'body'> & {
+  readonly headers: Record<string, string>
+  readonly signal?: AbortSignal
+  readonly bodyTimeout?: number
+}
+
 export interface Answer {
   readonly status: number
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
@@ -62,17 +68,30 @@ export class RegistryHttp {
     return (canRepeat ? await send(false) : undefined) ?? (await send(true))!
   }
 
+  /**
+   * The body of a GET as it comes, which may be never-ending; any other status than 200 as `ask` has it. `silence`: after so
+   * many milliseconds without a byte the connection counts as cut. Throws as `ask` does, and on the way what cuts it.
+   */
+  async stream(
+    path: string,
+    { signal, silence }: { readonly signal: AbortSignal; readonly silence: number },
+  ): Promise<AsyncIterable<Buffer> | Answer> {
+    const request: Sent = { method: 'GET', path, headers: {}, body: null, signal, bodyTimeout: silence }
+    for (let last = false; ; last = true) {
+      const sent = await this.#begin(request, last)
+      if (sent === undefined) continue
+      if (sent.statusCode === 200) return sent.body as AsyncIterable<Buffer>
+      return this.#whole(sent, largest)
+    }
+  }
+
+  async #send(request: Sent, limit: number, last: boolean): Promise<Answer | undefined> {
+    const answer = await this.#begin(request, last)
+    return answer && this.#whole(answer, limit)
+  }
+
   /** Undefined: there is a token now, with which to ask again; never the `last` time. */
-  async #send(
-    {
-      headers,
-      ...request
-    }: Pick<Dispatcher.RequestOptions, 'method' | 'path' | 'body'> & {
-      readonly headers: Record<string, string>
-    },
-    limit: number,
-    last: boolean,
-  ): Promise<Answer | undefined> {
+  async #begin({ headers, ...request }: Sent, last: boolean): Promise<Dispatcher.ResponseData | undefined> {
     try {
       const authorization = await this.#tokens?.authorization()
       const answer = await this.#agent.request({
@@ -80,6 +99,19 @@ export class RegistryHttp {
         origin: this.origin,
         headers: { ...this.#headers, ...headers, ...(authorization === undefined ? {} : { authorization }) },
       })
+      const { statusCode: status } = answer
+      if (status !== 401 && status !== 403) return answer
+      const { body } = await this.#whole(answer, largest)
+      const challenge = status === 401 ? [answer.headers['www-authenticate']].flat().join(', ') : ''
+      if (!last && (await this.#tokens?.takeUp(challenge, authorization))) return undefined
+      throw this.#denied(status, body)
+    } catch (cause) {
+      throw cause instanceof UserError ? cause : this.#unreachable(cause as NodeJS.ErrnoException)
+    }
+  }
+
+  async #whole(answer: Dispatcher.ResponseData, limit: number): Promise<Answer> {
+    try {
       const chunks: Buffer[] = []
       let size = 0
       for await (const chunk of answer.body) {
@@ -87,13 +119,9 @@ export class RegistryHttp {
         chunks.push(chunk as Buffer)
         if (size > limit) break
       }
-      const { statusCode: status } = answer
-      const challenge = status === 401 ? [answer.headers['www-authenticate']].flat().join(', ') : ''
-      if (!last && (await this.#tokens?.takeUp(challenge, authorization))) return undefined
-      if (status === 401 || status === 403) throw this.#denied(status, Buffer.concat(chunks))
-      return { status, headers: answer.headers, body: Buffer.concat(chunks) }
+      return { status: answer.statusCode, headers: answer.headers, body: Buffer.concat(chunks) }
     } catch (cause) {
-      throw cause instanceof UserError ? cause : this.#unreachable(cause as NodeJS.ErrnoException)
+      throw this.#unreachable(cause as NodeJS.ErrnoException)
     }
   }
 

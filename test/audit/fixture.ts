@@ -2,11 +2,13 @@ import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { AuditWriter, type AuditWriterParts } from '../../src/audit/audit-writer.ts'
+import type { AuditWriterParts } from '../../src/audit/audit-writer-parts.ts'
+import { AuditWriter } from '../../src/audit/audit-writer.ts'
 import { logNames } from '../../src/audit/chain.ts'
 import { verifierOf } from '../../src/audit/log-head.ts'
 import { queryAudit, type AuditEvent } from '../../src/audit/query.ts'
-import { verifyLog, type AuditProblem } from '../../src/audit/verify.ts'
+import type { AuditProblem } from '../../src/audit/verify-event.ts'
+import { verifyLog } from '../../src/audit/verify.ts'
 import type { MetadataStore } from '../../src/metadata/metadata-store.ts'
 import type { OutboxBound } from '../../src/metadata/sql/change-outbox.ts'
 import { openLocalMetadata } from '../../src/metadata/sql/sql-metadata-store.ts'
@@ -37,7 +39,7 @@ export function openFixture(
   const clock = { now: Date.UTC(2026, 10, 24, 7) }
   const year = 400 * 86_400_000
   const retention = { changes: { age: year, bytes: 1e9 }, pulls: { age: year, bytes: 1e9 } }
-  const all = (): Promise<AuditEvent[]> => queryAudit(auditFolder, {}, 1_000_000)
+  const all = (): Promise<AuditEvent[]> => Array.fromAsync(queryAudit(auditFolder, {}, 1_000_000))
   const isSystem = ({ type }: AuditEvent): boolean => type.startsWith('io.trow.audit.')
   return {
     folder,

@@ -43,6 +43,26 @@ test('roles for repositories, each in the role that a namespace’s owner gives 
   ])
 })
 
+test('reading the audit is a right of its own that no other role includes, and nobody has', () => {
+  const [auditor, heads, role, binding, ...more] = objectsOf('audit.yaml') as (RbacObject & {
+    readonly data?: object
+    readonly rules?: readonly { resourceNames?: readonly string[] }[]
+  })[]
+  assert.deepEqual([auditor?.kind, auditor?.metadata], ['ClusterRole', { name: 'trow-auditor' }])
+  assert.deepEqual(auditor?.rules?.[0], {
+    apiGroups: ['registry.trow.io'],
+    resources: ['audit'],
+    verbs: ['list'],
+  })
+  // What is kept there is not the install's.
+  assert.deepEqual([heads?.kind, heads?.metadata.name, heads?.data], ['ConfigMap', 'trow-audit', undefined])
+  assert.deepEqual(role?.rules, [
+    { apiGroups: [''], resources: ['configmaps'], resourceNames: ['trow-audit'], verbs: ['get', 'patch'] },
+  ])
+  assert.deepEqual(binding?.subjects, [{ kind: 'ServiceAccount', name: 'trow', namespace: 'trow' }])
+  assert.deepEqual(more, [])
+})
+
 test('the registry may review, and read the client CA, and nothing else', () => {
   const rows = objectsOf('registry-rbac.yaml').map(({ kind, metadata, roleRef, subjects }) => {
     assert.deepEqual(subjects, [{ kind: 'ServiceAccount', name: 'trow', namespace: 'trow' }])

@@ -1,31 +1,71 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { readAudit, type AuditRequest } from '../../audit/audit-request.ts'
+import { printAuditRequest } from '../../audit/request-parameters.ts'
 import { databasePath } from '../../metadata/sql/sqlite-file.ts'
 import { openKeptHeads } from '../../metadata/sql/kept-heads.ts'
-import { UserError } from '../../user-error.ts'
-import { requestPath } from '../control/audit-routes.ts'
+import { exitCode, UserError } from '../../user-error.ts'
 import { askServer, readEvents } from '../control/control-client.ts'
+import { namedOrigin, type ConnectOptions } from '../registry/target.ts'
 import { settingsOf } from '../serve/command.ts'
 import type { Terminal } from '../streams.ts'
-import { auditEvents, auditFolder, type AuditRequest } from './audit-source.ts'
+import { auditFolder } from './audit-folder.ts'
+
+export type AuditOptions = ConnectOptions & Readonly<Record<string, unknown>>
 
 /**
- * Asks the server of the data folder, else the folder itself, which needs no lock: lines are only added, and heads are read
- * from the database as any reader does. Throws UserError AUDIT_MISSING where there is no log.
+ * Asks the folder that is named (--folder, --data, --config, or their variables), else a registry that is, else the one in
+ * the cluster of the kube context, else ./trow-data. Throws UserError AUDIT_MISSING where there is no log, and those of the
+ * registry and the cluster.
  */
 export async function* askAudit(
-  options: Readonly<Record<string, unknown>>,
+  options: AuditOptions,
   terminal: Terminal,
   request: AuditRequest,
   signal: AbortSignal = new AbortController().signal,
 ): AsyncGenerator<object> {
-  const other = options['folder'] as string | undefined
-  if (other !== undefined) {
-    yield* auditEvents({ folder: existing(other), heads: undefined }, request, signal)
+  const folder = options['folder'] as string | undefined
+  const isFolderNamed = (folder ?? options['data'] ?? options['config']) !== undefined
+  const { registry, kubeconfig, context, namespace } = options
+  const isOtherNamed = (registry ?? kubeconfig ?? context ?? namespace) !== undefined
+  if (isFolderNamed && isOtherNamed) {
+    throw new UserError('CONFIG_INVALID', 'both a folder and a registry are named', {
+      hint: 'Leave out --folder, --data and --config, or what names a registry or a cluster.',
+      exitCode: exitCode.usage,
+    })
+  }
+  if (folder !== undefined) {
+    yield* readAudit({ folder: existing(folder), heads: undefined }, request, signal)
     return
   }
-  const data = resolve(settingsOf({ ...options, folder: undefined }, terminal).settings.data)
-  const reply = await askServer(data, 'GET', requestPath(request))
+  const { env } = terminal
+  if (isFolderNamed || (!isOtherNamed && (env['TROW_DATA'] ?? env['TROW_CONFIG']) !== undefined)) {
+    yield* askDataFolder(options, terminal, request, signal)
+    return
+  }
+  // Loaded here: what is asked of a folder needs none of it.
+  const { askNamedRegistry, askCluster } = await import('./ask-registry.ts')
+  const origin = namedOrigin(options, terminal)
+  if (origin !== undefined) {
+    yield* askNamedRegistry(origin, { options, terminal, request, signal })
+    return
+  }
+  const { findRegistry } = await import('../cluster/found-registry.ts')
+  const found = await findRegistry(options, terminal)
+  yield* found === undefined
+    ? askDataFolder(options, terminal, request, signal)
+    : askCluster(found, { options, terminal, request, signal })
+}
+
+/** Its server, else the folder itself, which needs no lock: lines are only added, and heads are read as any reader does. */
+async function* askDataFolder(
+  options: AuditOptions,
+  terminal: Terminal,
+  request: AuditRequest,
+  signal: AbortSignal,
+): AsyncGenerator<object> {
+  const data = resolve(settingsOf(options, terminal).settings.data)
+  const reply = await askServer(data, 'GET', `/audit/${printAuditRequest(request)}`)
   if (reply?.statusCode === 200) {
     signal.addEventListener('abort', () => reply.destroy())
     yield* readEvents<object>(reply)
@@ -36,7 +76,7 @@ export async function* askAudit(
   const folder = existing(auditFolder(data))
   const heads = existsSync(databasePath(data)) ? openKeptHeads(data) : undefined
   try {
-    yield* auditEvents({ folder, heads }, request, signal)
+    yield* readAudit({ folder, heads }, request, signal)
   } finally {
     heads?.close()
   }
@@ -45,6 +85,6 @@ export async function* askAudit(
 function existing(folder: string): string {
   if (existsSync(folder)) return folder
   throw new UserError('AUDIT_MISSING', `${folder} does not exist: there is no audit log`, {
-    hint: 'Name the data folder of the registry with --data, or the folder of the log with --folder.',
+    hint: 'Name the data folder of the registry with --data, the folder of the log with --folder, or the registry with --registry.',
   })
 }

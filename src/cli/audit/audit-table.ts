@@ -1,18 +1,25 @@
 import type { AuditEvent } from '../../audit/query.ts'
-import type { VerifyEvent } from '../../audit/verify.ts'
+import type { VerifyEvent } from '../../audit/verify-event.ts'
 import { printTable } from '../registry/table.ts'
 
 /** Together with two spaces between them: 100 columns. */
 const widths = { time: 20, result: 6, action: 8, user: 22, subject: 36 } as const
 
-/** Lines of at most 100 columns; nothing in them moves the cursor. */
-export function eventTable(events: readonly AuditEvent[]): string {
-  const rows = events.map(cells)
-  return printTable([['TIME', 'RESULT', 'ACTION', 'USER', 'WHAT'], ...rows])
+/** `wide`: with where from and why, of whatever length. */
+export type TableForm = 'table' | 'wide'
+
+/** Lines of at most 100 columns unless they are to be wide; nothing in them moves the cursor. */
+export function eventTable(events: readonly AuditEvent[], form: TableForm = 'table'): string {
+  const head =
+    form === 'wide'
+      ? ['TIME', 'RESULT', 'ACTION', 'USER', 'FROM', 'WHAT', 'WHY']
+      : ['TIME', 'RESULT', 'ACTION', 'USER', 'WHAT']
+  return printTable([head, ...events.map(form === 'wide' ? wideCells : cells)])
 }
 
 /** The same as one line of a table that has no end. */
-export function eventRow(event: AuditEvent): string {
+export function eventRow(event: AuditEvent, form: TableForm = 'table'): string {
+  if (form === 'wide') return wideCells(event).join('  ')
   const [time = '', result = '', action = '', user = '', subject = ''] = cells(event)
   const padded = [result.padEnd(widths.result), action.padEnd(widths.action), user.padEnd(widths.user)]
   return [time, ...padded, subject].join('  ').trimEnd()
@@ -29,7 +36,7 @@ export function verifyLine(event: VerifyEvent): string {
           : ` lines ${seq} to ${upTo}`
     return `${problem}: ${log}${lines}${file === undefined ? '' : ` in ${file}`}: ${detail}`
   }
-  const { log, lines, first, last, segments, pruned, head, problems } = event
+  const { log, lines, first, last, segments, pruned, head, witness, problems } = event
   const what =
     lines === 0 ? 'no lines' : `${lines} lines (${first} to ${last}) in ${count(segments, 'segment')}`
   const gone = pruned === 0 ? '' : `, 1 to ${pruned} removed by retention`
@@ -37,30 +44,60 @@ export function verifyLine(event: VerifyEvent): string {
     head === undefined
       ? ', no signed head to compare with'
       : `, head of line ${head.seq} signed at ${head.time}`
-  return `${log}: ${what}${gone}${compared}: ${problems === 0 ? 'all is well' : count(problems, 'problem')}`
+  const elsewhere =
+    witness === undefined ? '' : `, in the cluster that of line ${witness.seq} signed at ${witness.time}`
+  return `${log}: ${what}${gone}${compared}${elsewhere}: ${problems === 0 ? 'all is well' : count(problems, 'problem')}`
 }
 
 function cells(event: AuditEvent): string[] {
   const { data } = event
-  const [, kind = '', outcome = ''] = /^io\.trow\.(\w+)\.(\w+)/.exec(event.type) ?? []
-  const times = data.count !== undefined && data.decision !== undefined ? ` ×${data.count}` : ''
   const why = data.decision === 'allow' ? undefined : data.reason
   const subject = [event.subject && shortDigest(event.subject), why].filter((part) => part !== undefined)
+  const times = timesOf(event)
+  const { time, result, action } = plainCells(event)
   return [
-    `${event.time.slice(0, 19)}Z`,
-    fit(data.decision ?? '-', widths.result),
-    fit(data.action ?? (kind === 'audit' ? outcome : kind), widths.action),
+    time,
+    fit(result, widths.result),
+    fit(action, widths.action),
     fit(data.actor?.user ?? '-', widths.user),
     fit(subject.join(': ') || '-', widths.subject - times.length) + times,
   ]
 }
 
+function wideCells(event: AuditEvent): string[] {
+  const { data, subject = '-' } = event
+  const { time, result, action } = plainCells(event)
+  const [user = '-', from = '-', why = '-'] = [data.actor?.user, data.client?.ip, data.reason]
+  return [time, result, action, user, from, `${subject}${timesOf(event)}`, why].map(printable)
+}
+
+function plainCells({
+  type,
+  time,
+  data,
+}: AuditEvent): Readonly<Record<'time' | 'result' | 'action', string>> {
+  const [, kind = '', outcome = ''] = /^io\.trow\.(\w+)\.(\w+)/.exec(type) ?? []
+  return {
+    time: `${time.slice(0, 19)}Z`,
+    result: data.decision ?? '-',
+    action: data.action ?? (kind === 'audit' ? outcome : kind),
+  }
+}
+
+function timesOf({ data: { count, decision } }: AuditEvent): string {
+  return count !== undefined && decision !== undefined ? ` ×${count}` : ''
+}
+
 /** The end of a name says more than its middle. */
 function fit(text: string, width: number): string {
-  const plain = text.replaceAll(/\p{C}/gu, '?')
+  const plain = printable(text)
   if (plain.length <= width) return plain
   const head = Math.ceil((width - 1) / 2)
   return `${plain.slice(0, head)}…${plain.slice(plain.length - (width - 1 - head))}`
+}
+
+function printable(text: string): string {
+  return text.replaceAll(/\p{C}/gu, '?')
 }
 
 function shortDigest(subject: string): string {

@@ -1,18 +1,23 @@
 import { Command, Option } from 'commander'
 import { logNames, type LogName } from '../../audit/chain.ts'
+import type { KeyEvent } from '../../audit/audit-request.ts'
 import type { AuditEvent, AuditQuery } from '../../audit/query.ts'
-import type { VerifyEvent } from '../../audit/verify.ts'
+import type { VerifyEvent } from '../../audit/verify-event.ts'
 import { exitCode, UserError } from '../../user-error.ts'
 import type { CommandContext } from '../program.ts'
 import { addSettingOptions } from '../serve/command.ts'
-import { askAudit } from './ask-audit.ts'
-import type { KeyEvent } from './audit-source.ts'
-import { eventRow, eventTable, verifyLine } from './audit-table.ts'
+import { addConnectOptions } from '../registry/target.ts'
+import { write, type Terminal } from '../streams.ts'
+import { askAudit, type AuditOptions } from './ask-audit.ts'
+import { eventRow, eventTable, verifyLine, type TableForm } from './audit-table.ts'
 import { parseInstant } from './instant.ts'
 
-type Options = Readonly<Record<string, string | boolean | undefined>>
+type Options = AuditOptions
 
-/** `trow audit`: who did what, from the log of a folder or through the server that serves it. */
+/** As many are looked at to find how wide columns must be. */
+const measured = 1000
+
+/** `trow audit`: who did what, from the log of a folder, or through the registry whose log it is. */
 export function auditCommand(context: CommandContext): Command {
   const command = new Command('audit').description('who did what: search, follow and verify the audit log')
   command.addCommand(queryCommand(context))
@@ -27,33 +32,62 @@ function queryCommand({ terminal }: CommandContext): Command {
     .option('--since <time>', 'as ISO 8601 or so long ago: 2026-11-24T07:00:00Z, 1h, 7d')
     .option('--until <time>', 'as --since')
     .option('--limit <n>', 'how many at most', '100')
-    .addOption(outputOption(['table', 'json', 'jsonl'], 'table'))
-  return addFolderOptions(addFilters(command)).action(async (options: Options) => {
+    .addOption(outputOption(['table', 'wide', 'json', 'jsonl'], 'table'))
+  return addPlaceOptions(addFilters(command)).action(async (options: Options) => {
     const limit = Number(options['limit'])
     if (!Number.isSafeInteger(limit) || limit < 1) {
-      throw new UserError('CONFIG_INVALID', `--limit: "${options['limit']}" is no whole number above 0`, {
-        exitCode: exitCode.usage,
-      })
+      throw new UserError(
+        'CONFIG_INVALID',
+        `--limit: "${String(options['limit'])}" is no whole number above 0`,
+        {
+          exitCode: exitCode.usage,
+        },
+      )
     }
-    const events: AuditEvent[] = []
-    const query = queryOf(options)
-    for await (const event of askAudit(options, terminal, { kind: 'query', query, limit })) {
-      events.push(event as AuditEvent)
-    }
-    const output = options['output']
-    if (output === 'json') terminal.stdout.write(`${JSON.stringify(events, undefined, 2)}\n`)
+    const request = { kind: 'query', query: queryOf(options), limit } as const
+    const events = askAudit(options, terminal, request) as AsyncGenerator<AuditEvent>
+    const output = options['output'] as 'json' | 'jsonl' | TableForm
+    if (output === 'json') await printJson(events, terminal)
     else if (output === 'jsonl')
-      for (const event of events) terminal.stdout.write(`${JSON.stringify(event)}\n`)
-    else if (events.length === 0) terminal.stderr.write('no event fits\n')
-    else terminal.stdout.write(eventTable(events))
+      for await (const event of events) await write(terminal.stdout, `${JSON.stringify(event)}\n`)
+    else await printRows(events, output, terminal)
   })
+}
+
+/** An array, as JSON.stringify would print it. */
+async function printJson(events: AsyncIterable<AuditEvent>, { stdout }: Terminal): Promise<void> {
+  let count = 0
+  for await (const event of events) {
+    const text = JSON.stringify(event, undefined, 2).replaceAll('\n', '\n  ')
+    await write(stdout, `${count++ === 0 ? '[' : ','}\n  ${text}`)
+  }
+  await write(stdout, count === 0 ? '[]\n' : '\n]\n')
+}
+
+async function printRows(
+  events: AsyncIterable<AuditEvent>,
+  form: TableForm,
+  { stdout, stderr }: Terminal,
+): Promise<void> {
+  const first: AuditEvent[] = []
+  let isPrinted = false
+  for await (const event of events) {
+    if (isPrinted) await write(stdout, `${eventRow(event, form)}\n`)
+    else if (first.push(event) === measured) {
+      await write(stdout, eventTable(first, form))
+      isPrinted = true
+    }
+  }
+  if (isPrinted) return
+  if (first.length === 0) stderr.write('no event fits\n')
+  else await write(stdout, eventTable(first, form))
 }
 
 function followCommand({ terminal, finish }: CommandContext): Command {
   const command = new Command('follow')
     .description('events as they come, until it is interrupted')
-    .addOption(outputOption(['table', 'jsonl'], 'table'))
-  return addFolderOptions(addFilters(command)).action(async (options: Options) => {
+    .addOption(outputOption(['table', 'wide', 'jsonl'], 'table'))
+  return addPlaceOptions(addFilters(command)).action(async (options: Options) => {
     const abort = new AbortController()
     const forget = terminal.onStop((signal) => {
       finish(signal === 'SIGINT' ? 130 : 0)
@@ -62,8 +96,11 @@ function followCommand({ terminal, finish }: CommandContext): Command {
     try {
       const request = { kind: 'follow', query: queryOf(options) } as const
       for await (const event of askAudit(options, terminal, request, abort.signal)) {
-        const line = options['output'] === 'jsonl' ? JSON.stringify(event) : eventRow(event as AuditEvent)
-        terminal.stdout.write(`${line}\n`)
+        // Of a folder it is told as well where it is.
+        if ('kind' in event) continue
+        const output = options['output'] as 'jsonl' | TableForm
+        const line = output === 'jsonl' ? JSON.stringify(event) : eventRow(event as AuditEvent, output)
+        await write(terminal.stdout, `${line}\n`)
       }
     } catch (error) {
       if (!abort.signal.aborted) throw error
@@ -84,7 +121,7 @@ function verifyCommand({ terminal, finish }: CommandContext): Command {
       'after',
       '\nExit code 0: all is well; 79: problems were found. Without a head that is kept elsewhere a cut end cannot be seen.',
     )
-  return addFolderOptions(command).action(async (options: Options) => {
+  return addPlaceOptions(command).action(async (options: Options) => {
     if (options['showKey'] === true) {
       for await (const event of askAudit(options, terminal, { kind: 'key' })) {
         const { verifier } = event as KeyEvent
@@ -117,9 +154,11 @@ function addFilters(command: Command): Command {
     .option('--digest <digest>', 'of a manifest or blob')
 }
 
-function addFolderOptions(command: Command): Command {
+/** Without any of them: the registry in the cluster of the kube context, else ./trow-data. */
+function addPlaceOptions(command: Command): Command {
   addSettingOptions(command, ['data'])
-  return command.option('--folder <folder>', 'a folder with an audit log, instead of that of --data')
+  command.option('--folder <folder>', 'a folder with an audit log, instead of that of --data')
+  return addConnectOptions(command)
 }
 
 function outputOption(choices: readonly string[], initial: string): Option {

@@ -7,6 +7,7 @@ import { publishedRegistry, registryRoad } from './registry-road.ts'
 
 export interface FoundRegistry {
   readonly registry: HttpRegistryOptions
+  readonly cluster: OpenCluster
   close(): Promise<void>
 }
 
@@ -25,7 +26,7 @@ export async function findRegistry(
     cluster = await openCluster({ requestTimeout: '10s', ...options }, terminal)
     const registry = await registryRoad(cluster, await publishedRegistry(cluster), terminal)
     const { objects } = cluster
-    return { registry, close: () => objects.close() }
+    return { registry, cluster, close: () => objects.close() }
   } catch (thrown) {
     await cluster?.objects.close()
     const error = cluster === undefined ? thrown : explainFault(thrown, cluster.context)

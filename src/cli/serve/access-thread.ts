@@ -36,10 +36,18 @@ function serve({ authority, nodeCertificates, close }: OpenAuthority): void {
         verify: authority.verify.bind(authority),
         review: authority.review.bind(authority),
         reviewNamespace: authority.reviewNamespace.bind(authority),
+        reviewAudit: authority.reviewAudit.bind(authority),
         signingKeys: authority.signingKeys.bind(authority),
         issue: nodeCertificates.issue.bind(nodeCertificates),
       }
-      serveCalls(order.port, target, ['verify', 'review', 'reviewNamespace', 'signingKeys', 'issue'])
+      serveCalls(order.port, target, [
+        'verify',
+        'review',
+        'reviewNamespace',
+        'reviewAudit',
+        'signingKeys',
+        'issue',
+      ])
       return
     }
     close()

@@ -13,6 +13,7 @@ import { openSqlMetadata } from '../../metadata/sql/sql-metadata-store.ts'
 import { PortRunner } from '../../metadata/sql/writer-port.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
 import { openRegistry } from '../../registry/open-registry.ts'
+import { auditFolder } from '../audit/audit-folder.ts'
 import { createLogger } from '../logger.ts'
 import { openGate } from './worker-gate.ts'
 import { LineBatch } from './line-batch.ts'
@@ -79,6 +80,10 @@ const server = createRegistryServer({
   budget: MemoryBudget.attach(start.budget, start.number),
   health: healthChecks(metadata),
   gate,
+  audit:
+    start.audit === undefined
+      ? undefined
+      : { folder: settings['audit-folder'] ?? auditFolder(settings.data), heads: metadata.outbox },
   proxies: new TrustedProxies(settings['trusted-proxies']),
   idleTimeout: settings['idle-timeout'],
   tls: start.tls,

@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto'
+import { AuditReaders } from '../../access/audit-readers.ts'
 import type { Authority } from '../../access/authority.ts'
 import { OwnTokens } from '../../access/own-tokens.ts'
 import type { NodeCertificates } from '../../access/node-certificates.ts'
@@ -44,6 +45,7 @@ function openAccess({ access: port, settings }: WorkerStart): AccessParts | unde
     access: new WorkerAccess({
       authority,
       rules: rulesOf(settings),
+      auditReaders: new AuditReaders(settings['audit-readers']),
       tokens,
       reviews: settings.kubernetes,
       now: Date.now,

@@ -1,18 +1,21 @@
-import { join } from 'node:path'
-import { logNames, type LogName } from '../../audit/chain.ts'
-import { verifierOf, type HeadStore } from '../../audit/log-head.ts'
-import { followAudit, queryAudit, type AuditEvent, type AuditQuery } from '../../audit/query.ts'
-import { verifyLog, type VerifyEvent } from '../../audit/verify.ts'
+import { logNames, type LogName } from './chain.ts'
+import { verifierOf, type HeadStore } from './log-head.ts'
+import {
+  followAudit,
+  queryAudit,
+  type AuditEvent,
+  type AuditPosition,
+  type AuditQuery,
+  type PositionEvent,
+} from './query.ts'
+import type { VerifyEvent } from './verify-event.ts'
+import { verifyLog } from './verify.ts'
+import type { WitnessedHeads } from './head-witness.ts'
 
 /** A log in its folder, and the second place; undefined where a folder is looked at by itself. */
 export interface AuditSource {
   readonly folder: string
   readonly heads: Pick<HeadStore, 'head' | 'key'> | undefined
-}
-
-/** Where the log of a data folder is. */
-export function auditFolder(data: string): string {
-  return join(data, 'audit')
 }
 
 export interface KeyEvent {
@@ -21,35 +24,44 @@ export interface KeyEvent {
   readonly verifier: string | undefined
 }
 
-/** What can be asked of an audit log; the same from the terminal on a folder and through a server. */
+/** What can be asked of an audit log; the same from the terminal on a folder and of a server. */
 export type AuditRequest =
   | { readonly kind: 'query'; readonly query: AuditQuery; readonly limit: number }
-  | { readonly kind: 'follow'; readonly query: AuditQuery }
-  | { readonly kind: 'verify'; readonly log: LogName | undefined; readonly key?: string | undefined }
+  /** `after`: goes on from there instead of from now. */
+  | { readonly kind: 'follow'; readonly query: AuditQuery; readonly after?: AuditPosition | undefined }
+  | {
+      readonly kind: 'verify'
+      readonly log: LogName | undefined
+      readonly key?: string | undefined
+      /** Heads that were kept elsewhere, to be compared as well. */
+      readonly witnessed?: WitnessedHeads | undefined
+    }
   | { readonly kind: 'key' }
 
 const look = 200
 
-export async function* auditEvents(
+/** Holds a page of lines at most, and reads on only as it is asked. */
+export async function* readAudit(
   source: AuditSource,
   request: AuditRequest,
   signal: AbortSignal,
-): AsyncGenerator<AuditEvent | VerifyEvent | KeyEvent> {
+): AsyncGenerator<AuditEvent | PositionEvent | VerifyEvent | KeyEvent> {
   switch (request.kind) {
     case 'query':
-      yield* await queryAudit(source.folder, request.query, request.limit)
+      yield* queryAudit(source.folder, request.query, request.limit)
       return
     case 'follow': {
       const wait = (): Promise<void> => pause(look, signal)
-      yield* followAudit(source.folder, request.query, { signal, wait })
+      yield* followAudit(source.folder, request.query, { signal, wait, after: request.after })
       return
     }
     case 'verify': {
-      const verifier = request.key ?? (await keyOf(source))
+      const { key, witnessed } = request
+      const verifier = key ?? (await keyOf(source))
       for (const log of request.log === undefined ? logNames : [request.log]) {
         // Before the log is read: it may grow meanwhile.
         const head = await source.heads?.head(log)
-        yield* verifyLog({ folder: source.folder, log, head, verifier })
+        yield* verifyLog({ folder: source.folder, log, head, verifier, witnessed })
       }
       return
     }

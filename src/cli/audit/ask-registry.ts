@@ -1,0 +1,147 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { AuditRequest } from '../../audit/audit-request.ts'
+import type { WitnessedHeads } from '../../audit/head-witness.ts'
+import type { AuditPosition, PositionEvent } from '../../audit/query.ts'
+import { printAuditRequest } from '../../audit/request-parameters.ts'
+import { names } from '../../cluster/layout.ts'
+import { AuditClient, StreamEnded } from '../../upstream/audit-client.ts'
+import { exitCode, UserError } from '../../user-error.ts'
+import type { FoundRegistry } from '../cluster/found-registry.ts'
+import { explainFault } from '../cluster/cluster-problem.ts'
+import { bindingCommand } from '../cluster/registry-road.ts'
+import { registryOptions } from '../registry/target.ts'
+import type { Terminal } from '../streams.ts'
+import type { AuditOptions } from './ask-audit.ts'
+
+interface Asked {
+  readonly options: AuditOptions
+  readonly terminal: Terminal
+  readonly request: AuditRequest
+  readonly signal: AbortSignal
+}
+
+/** Between two attempts to go on; milliseconds. */
+const pause = 1000
+
+export async function* askNamedRegistry(
+  origin: string,
+  { options, terminal, request, signal }: Asked,
+): AsyncGenerator<object> {
+  const registry = await registryOptions(origin, options, terminal)
+  const deniedHint =
+    'audit-readers of its configuration, or in a cluster ClusterRole trow-auditor, says who may read the audit.'
+  yield* ask(new AuditClient({ ...registry, deniedHint }), request, { signal, terminal })
+}
+
+/** Throws UserError REGISTRY_DENIED with the binding to ask for. */
+export async function* askCluster(
+  found: FoundRegistry,
+  { terminal, request, signal }: Asked,
+): AsyncGenerator<object> {
+  const { registry, cluster } = found
+  try {
+    const full = request.kind === 'verify' ? await withWitness(request, found, terminal) : request
+    yield* ask(new AuditClient(registry), full, { signal, terminal })
+  } catch (error) {
+    if (!(error instanceof UserError) || error.code !== 'REGISTRY_DENIED')
+      throw explainFault(error, cluster.context)
+    const binding = await bindingCommand(cluster.objects, undefined, names.auditorRole)
+    throw new UserError(error.code, error.message, {
+      hint: `Somebody who may has to let you: ${binding}`,
+      exitCode: exitCode.notPermitted,
+      cause: error,
+    })
+  } finally {
+    await found.close()
+  }
+}
+
+/** With the heads that the cluster keeps, read as whoever asks and not by the registry whose log it is. */
+async function withWitness(
+  request: Extract<AuditRequest, { kind: 'verify' }>,
+  { cluster: { objects, layout } }: FoundRegistry,
+  { stderr }: Terminal,
+): Promise<AuditRequest> {
+  const { namespace } = layout
+  const name = names.auditHeads
+  const place = `ConfigMap ${name} in ${namespace}`
+  try {
+    const map = await objects.get({ apiVersion: 'v1', kind: 'ConfigMap', name, namespace })
+    const witnessed = map?.['data'] as WitnessedHeads | undefined
+    if (witnessed?.key === undefined)
+      stderr.write(`trow: not compared with the cluster: no head is in ${place}\n`)
+    return { ...request, witnessed }
+  } catch (error) {
+    stderr.write(`trow: not compared with ${place}: ${(error as Error).message}\n`)
+    return request
+  }
+}
+
+async function* ask(
+  client: AuditClient,
+  request: AuditRequest,
+  { signal, terminal }: Pick<Asked, 'signal' | 'terminal'>,
+): AsyncGenerator<object> {
+  try {
+    if (request.kind === 'follow') yield* follow(client, request, { signal, terminal })
+    else yield* client.read(printAuditRequest(request), signal)
+  } catch (error) {
+    if (signal.aborted) return
+    if (!(error instanceof StreamEnded)) throw error
+    throw new UserError('SERVER_FAILED', `${error.message} before all was read`, {
+      hint: 'Run the command again.',
+      exitCode: exitCode.unreachable,
+      cause: error,
+    })
+  } finally {
+    await client.close()
+  }
+}
+
+/** Goes on from where it was when the registry restarts or the connection is cut; says so on stderr. */
+async function* follow(
+  client: AuditClient,
+  request: Extract<AuditRequest, { kind: 'follow' }>,
+  { signal, terminal: { stderr } }: Pick<Asked, 'signal' | 'terminal'>,
+): AsyncGenerator<object> {
+  let after: AuditPosition | undefined
+  let isLost = false
+  /** Since `after`. */
+  const given = new Set<string>()
+  for (;;) {
+    let reason = 'the registry has ended the stream'
+    try {
+      for await (const event of client.read(printAuditRequest({ ...request, after }), signal)) {
+        if (isLost) stderr.write('trow: the registry answers again; nothing was left out\n')
+        isLost = false
+        if (isPosition(event)) {
+          after = event.position
+          given.clear()
+          continue
+        }
+        const { id } = event as { readonly id: string }
+        if (given.has(id)) continue
+        given.add(id)
+        yield event
+      }
+    } catch (error) {
+      if (signal.aborted) return
+      if (after === undefined || !passes(error)) throw error
+      reason = (error as Error).message
+    }
+    if (signal.aborted) return
+    if (!isLost) stderr.write(`trow: ${reason}; asking again until it answers\n`)
+    isLost = true
+    await sleep(pause, undefined, { signal }).catch(() => undefined)
+  }
+}
+
+function isPosition(event: object): event is PositionEvent {
+  return 'kind' in event && event.kind === 'position'
+}
+
+function passes(error: unknown): boolean {
+  return (
+    error instanceof StreamEnded || (error instanceof UserError && error.exitCode === exitCode.unreachable)
+  )
+}

@@ -1,0 +1,70 @@
+import { UserError } from '../user-error.ts'
+import { RegistryHttp, type HttpRegistryOptions } from './registry-http.ts'
+
+/** The registry ended the stream, or the connection was cut; it may be asked for the rest. */
+export class StreamEnded extends Error {
+  constructor(message: string, options: { cause?: unknown } = {}) {
+    super(message, options)
+    this.name = 'StreamEnded'
+  }
+}
+
+/** Far beyond any event. */
+const longestLine = 4 * 1024 * 1024
+
+/** The audit of a registry, as it is read through the registry itself. */
+export class AuditClient {
+  readonly #http: RegistryHttp
+
+  constructor(options: HttpRegistryOptions) {
+    this.#http = new RegistryHttp(options)
+  }
+
+  /**
+   * What the registry answers to `request` (`query?limit=10`), a JSON line each, no more of it read than is taken. Throws
+   * UserError of `RegistryHttp.ask`, AUDIT_MISSING, SERVER_FAILED; StreamEnded where it is cut, or can answer only later.
+   */
+  async *read(request: string, signal: AbortSignal): AsyncGenerator<object> {
+    // While it follows, the registry says every few seconds where it is; verifying is silent until a log was read.
+    const silence = request.startsWith('follow') ? 60_000 : 3_600_000
+    const answer = await this.#http.stream(`/trow/v1/audit/${request}`, { signal, silence })
+    if ('status' in answer) {
+      if (answer.status === 503 || answer.status === 429)
+        throw new StreamEnded(`the registry answers ${answer.status}`)
+      if (answer.status !== 404) this.#http.expect(answer, 200)
+      throw new UserError('AUDIT_MISSING', `${this.#http.origin} shows no audit log`, {
+        hint: 'It keeps none (setting audit), or is older than this command.',
+      })
+    }
+    for await (const line of linesOf(answer)) {
+      const event = JSON.parse(line) as object
+      if ('error' in event) throw new UserError('SERVER_FAILED', String(event.error))
+      yield event
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#http.close()
+  }
+}
+
+async function* linesOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<string> {
+  let rest: Buffer[] = []
+  let size = 0
+  try {
+    for await (const chunk of chunks) {
+      let start = 0
+      for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, start)) {
+        yield Buffer.concat([...rest, chunk.subarray(start, end)]).toString()
+        ;[rest, size, start] = [[], 0, end + 1]
+      }
+      rest.push(chunk.subarray(start))
+      size += chunk.length - start
+      if (size > longestLine) throw new UserError('SERVER_FAILED', 'the registry sends no lines of an audit')
+    }
+  } catch (cause) {
+    if (cause instanceof UserError) throw cause
+    throw new StreamEnded('the connection to the registry was cut', { cause })
+  }
+  if (size > 0) throw new StreamEnded('the registry ended in the midst of a line')
+}

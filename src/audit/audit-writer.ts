@@ -1,42 +1,26 @@
-import type { Log } from '../log.ts'
 import type { MergedAccess } from './access-merger.ts'
 import type { AuditHealth } from './audit-health.ts'
 import { logNames, type Link, type LogName } from './chain.ts'
+import type { AuditWriterParts } from './audit-writer-parts.ts'
 import { accessEvent, systemEvent } from './cloud-event.ts'
 import { entryEvent } from './entry-event.ts'
 import type { Facts } from './event.ts'
-import { openHeadSigner, signHead, type HeadStore } from './log-head.ts'
+import { HeadKeeper } from './head-keeper.ts'
+import { openHeadSigner, signHead } from './log-head.ts'
 import { MinuteMerger, type MergedLine } from './minute-merger.ts'
-import type { NoteOutbox } from './note-outbox.ts'
 import { decodeNote } from './note-text.ts'
 import { Outage } from './outage.ts'
 import { compareWithHead, rowsInLog } from './recovery.ts'
 import { SegmentFolder } from './segment-folder.ts'
-import { SegmentLog, type Retention } from './segment-log.ts'
+import { SegmentLog } from './segment-log.ts'
 import type { NoteSigner } from './signed-note.ts'
-import type { AuditSink } from './sink.ts'
-
-export interface AuditWriterParts {
-  /** The folder of the log; made where there is none. */
-  readonly folder: string | SegmentFolder
-  /** Names this registry in each event: `source` is `/trow/<instance>`. */
-  readonly instance: string
-  readonly outbox: NoteOutbox
-  readonly heads: HeadStore
-  readonly sinks: readonly AuditSink[]
-  readonly retention: Readonly<Record<LogName, Retention>>
-  readonly say: Log
-  /** Milliseconds since the epoch. */
-  readonly now: () => number
-  /** Unique: a UUID. */
-  readonly newId: () => string
-  readonly segmentSize?: number
-}
 
 const beat = 200
 const headEvery = 1000
 const pruneEvery = 600_000
 const page = 500
+/** Milliseconds that the start waits for the witness. */
+const witnessPatience = 2000
 /** Lines that wait in memory while the log cannot be written; beyond, they are lost and counted. */
 const mostWaiting = 20_000
 
@@ -49,6 +33,7 @@ export class AuditWriter {
   readonly #source: string
   readonly #logs: Readonly<Record<LogName, SegmentLog>>
   readonly #signer: NoteSigner
+  readonly #keeper: HeadKeeper | undefined
   readonly #inLog: ReadonlySet<number>
   readonly #merger = new MinuteMerger()
   /** Events that have no row: of each log, those that wait. */
@@ -78,6 +63,8 @@ export class AuditWriter {
     this.#source = `/trow/${parts.instance}`
     this.#logs = opened.logs
     this.#signer = opened.signer
+    const { witness, say } = parts
+    this.#keeper = witness && new HeadKeeper({ witness, say, verifier: opened.signer.verifier })
     this.#inLog = opened.inLog
   }
 
@@ -97,6 +84,8 @@ export class AuditWriter {
       say.error('the audit log is not what it was: run trow audit verify', problem)
       writer.#note('gap', problem)
     }
+    await writer.#keeper?.open(witnessPatience)
+    await writer.#compareWithWitness()
     const last = { changes: logs.changes.link.seq, pulls: logs.pulls.link.seq }
     for (const sink of parts.sinks) sink.begin(last)
     writer.#note('started', last)
@@ -146,6 +135,7 @@ export class AuditWriter {
     // The end of an outage may have left its record.
     if (this.#again) await this.#once()
     for (const sink of this.#parts.sinks) await sink.close()
+    await this.#keeper?.close()
     for (const log of logNames) await this.#logs[log].close()
   }
 
@@ -174,6 +164,7 @@ export class AuditWriter {
   async #once(): Promise<void> {
     const now = this.#parts.now()
     this.#take(this.#merger.expire(now))
+    await this.#quietly('the heads kept elsewhere cannot be compared', () => this.#compareWithWitness())
     await this.#guard('changes', () => this.#drain())
     await this.#guard('pulls', () => this.#flush('pulls'))
     await this.#quietly('heads cannot be kept', () => this.#signHeads(now))
@@ -271,10 +262,19 @@ export class AuditWriter {
       const { link } = this.#logs[log]
       if (link.seq === 0 || this.#signed[log]?.hash === link.hash) continue
       const time = new Date(now).toISOString()
-      await this.#parts.heads.saveHead(log, signHead(this.#signer, 'head', { log, ...link, time }))
+      const head = signHead(this.#signer, 'head', { log, ...link, time })
+      await this.#parts.heads.saveHead(log, head)
+      this.#keeper?.offer(log, head)
       this.#signed[log] = link
     }
     this.#headsAt = now
+  }
+
+  async #compareWithWitness(): Promise<void> {
+    for (const facts of (await this.#keeper?.compare(Object.values(this.#logs))) ?? []) {
+      this.#parts.say.error('the audit log is not what it was: run trow audit verify', facts)
+      this.#note('gap', facts)
+    }
   }
 
   async #prune(now: number): Promise<void> {

@@ -1,7 +1,9 @@
 import type { Facts } from './event.ts'
 import { entryId } from './entry-event.ts'
+import type { WitnessedHeads } from './head-witness.ts'
 import { openHead, type HeadStore } from './log-head.ts'
 import type { NoteEntry, NoteOutbox } from './note-outbox.ts'
+import { LogTail } from './log-tail.ts'
 import { decodeNote } from './note-text.ts'
 import { eventTime, type SegmentLog } from './segment-log.ts'
 
@@ -63,4 +65,45 @@ export async function compareWithHead(
   if (head.seq === link.seq && head.hash !== link.hash)
     return { log: log.name, reason: 'the last line is not the one of the signed head', count: 0 }
   return undefined
+}
+
+/**
+ * Compares the log with the head that a witness has. Lines that are missing leave a hole, as `compareWithHead` makes it;
+ * `contradicts`: a line is another one, which only the witness's head will ever show.
+ */
+export async function compareWithWitness(
+  log: SegmentLog,
+  witnessed: WitnessedHeads,
+  witness: string,
+): Promise<{ readonly facts: Facts; readonly contradicts: boolean } | undefined> {
+  const { [log.name]: note, key } = witnessed
+  if (note === undefined) return undefined
+  const head = key === undefined ? undefined : openHead(note, 'head', log.name, key)
+  const facts = { log: log.name, witness, count: 0 }
+  if (head === undefined)
+    return { facts: { ...facts, reason: 'the head there is not signed by the key there' }, contradicts: true }
+  const { link } = log
+  if (head.seq > link.seq) {
+    await log.continueAfter({ seq: head.seq, hash: head.hash })
+    const reason = 'the log ended before the line of the head that is kept elsewhere'
+    const missing = { from: link.seq + 1, to: head.seq }
+    const count = head.seq - link.seq
+    return { facts: { ...facts, reason, count, missing, firstTime: head.time }, contradicts: false }
+  }
+  const hash = head.seq === link.seq ? link.hash : await hashOf(log, head.seq)
+  // A line that is not there leaves a gap in the numbers, or retention took it.
+  if (hash === undefined || hash === head.hash) return undefined
+  const reason = `line ${head.seq} is not the one of the head that is kept elsewhere`
+  return { facts: { ...facts, reason, firstTime: head.time }, contradicts: true }
+}
+
+/** Of one line; undefined where there is none of that number. */
+async function hashOf({ folder, name }: SegmentLog, seq: number): Promise<string | undefined> {
+  const tail = new LogTail(folder, name, seq - 1)
+  try {
+    const [line] = await tail.next(1, seq)
+    return line?.seq === seq ? line.hash : undefined
+  } finally {
+    await tail.close()
+  }
 }

@@ -68,6 +68,10 @@ export class SegmentLog {
     return this.#parts.log
   }
 
+  get folder(): string {
+    return this.#parts.folder.path
+  }
+
   /** The last line. */
   get link(): Link {
     return this.#link

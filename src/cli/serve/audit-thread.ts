@@ -3,9 +3,10 @@ import { hostname } from 'node:os'
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
 import type { MergedAccess } from '../../audit/access-merger.ts'
 import { AuditWriter } from '../../audit/audit-writer.ts'
-import { auditFolder } from '../audit/audit-source.ts'
+import { auditFolder } from '../audit/audit-folder.ts'
 import { createLogger } from '../logger.ts'
 import { auditSinks } from './audit-sinks.ts'
+import { openWitness } from './audit-witness.ts'
 import { failedStart, type ServedOrder } from './served-thread.ts'
 import type { AuditReport, AuditStart } from './thread-protocol.ts'
 import { openThreadMetadata } from './thread-stores.ts'
@@ -20,6 +21,7 @@ const { outbox } = metadata
 const folder = settings['audit-folder'] ?? auditFolder(start.folder)
 const instance = hostname()
 const stdout = (lines: string): void => report({ kind: 'lines', lines })
+let closeWitness: (() => Promise<void>) | undefined
 const writer = await open()
 
 parentPort?.on('message', (order: ServedOrder | { readonly kind: 'health'; readonly id: number }) => {
@@ -31,11 +33,14 @@ report({ kind: 'ready' })
 
 async function open(): Promise<AuditWriter> {
   try {
+    const opened = await openWitness(settings, { env: process.env, cwd: process.cwd() })
+    closeWitness = opened?.close
     return await AuditWriter.open({
       folder,
       instance,
       outbox,
       heads: outbox,
+      witness: opened?.witness,
       sinks: await auditSinks(settings, { folder, instance, heads: outbox, log, stdout }),
       retention: {
         changes: { age: settings['audit-keep-changes'], bytes: Infinity },
@@ -58,6 +63,7 @@ function take(port: MessagePort): void {
 
 async function stop(): Promise<void> {
   await writer.close()
+  await closeWitness?.()
   await metadata.close()
   parentPort?.close()
 }

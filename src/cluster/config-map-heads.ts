@@ -1,0 +1,26 @@
+import type { ClusterConnection } from './cluster-connection.ts'
+
+/** A few texts in a ConfigMap that is there already: its `data`. Everything rejects with ClusterFault. */
+export class ConfigMapHeads {
+  readonly name: string
+  readonly #connection: ClusterConnection
+  readonly #path: string
+
+  constructor(connection: ClusterConnection, place: { readonly namespace: string; readonly name: string }) {
+    this.#connection = connection
+    this.name = `ConfigMap ${place.name} in namespace ${place.namespace}`
+    this.#path = `/api/v1/namespaces/${place.namespace}/configmaps/${place.name}`
+  }
+
+  async read(signal: AbortSignal): Promise<Readonly<Record<string, string>>> {
+    const { text } = await this.#connection.request({ method: 'GET', path: this.#path, signal })
+    return (JSON.parse(text) as { data?: Record<string, string> }).data ?? {}
+  }
+
+  /** A merge patch (RFC 7386): texts that are not given stay. */
+  async write(data: Readonly<Partial<Record<string, string>>>, signal: AbortSignal): Promise<void> {
+    const path = `${this.#path}?fieldManager=trow-registry`
+    const contentType = 'application/merge-patch+json'
+    await this.#connection.request({ method: 'PATCH', path, body: { data }, contentType, signal })
+  }
+}

@@ -1,7 +1,6 @@
-import http, { type IncomingMessage, type ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import https from 'node:https'
 import type { AddressInfo } from 'node:net'
-import type { Duplex } from 'node:stream'
 import type { Log } from '../log.ts'
 import { OciError } from '../oci/oci-error.ts'
 import type { Registry } from '../registry/registry.ts'
@@ -12,27 +11,20 @@ import { Connections } from './connections.ts'
 import { blobRoutes } from './blob-routes.ts'
 import type { TrustedProxies } from './client-address.ts'
 import { Gate, type GateOptions } from './gate.ts'
+import { createHttpServer } from './http-server.ts'
 import { healthRoutes, type HealthChecks } from './health-routes.ts'
 import { baseRoutes, listingRoutes } from './listing-routes.ts'
 import { nodeCertificateRoutes } from './node-certificate-routes.ts'
 import { manifestRoutes } from './manifest-routes.ts'
 import type { MemoryBudget } from './memory-budget.ts'
-import {
-  goingAway,
-  hostMissing,
-  noSuchPath,
-  notAllowed,
-  unknownExpectation,
-  refusalReply,
-} from './refusals.ts'
-import { refuseConnection } from './refuse-connection.ts'
+import { goingAway, hostMissing, noSuchPath, notAllowed, refusalReply } from './refusals.ts'
 import { RegistryRequest } from './registry-request.ts'
 import { errorReply, writeReply } from './reply-writer.ts'
 import type { Reply } from './reply.ts'
 import { RequestCounters, type RequestCount } from './request-counters.ts'
 import { pathValues, Router, type Endpoint, type PathMatch } from './router.ts'
 import type { Route } from './route.ts'
-import { clientCertificates, NamedContext, secureContext, type TlsPair } from './tls-context.ts'
+import { NamedContext, secureContext, type TlsPair } from './tls-context.ts'
 import { tokenRoutes } from './token-routes.ts'
 import { settleBody } from './unread-body.ts'
 import { uploadRoutes } from './upload-routes.ts'
@@ -80,13 +72,11 @@ export function createRegistryServer(options: RegistryServerOptions): RegistrySe
   return new HttpRegistry(options)
 }
 
-const headerBytes = 64 * 1024
-
 class HttpRegistry implements RegistryServer {
   readonly #options: RegistryServerOptions
   readonly #router: Router
   readonly #counters = new RequestCounters()
-  readonly #server: http.Server | https.Server
+  readonly #server: Server | https.Server
   readonly #connections: Connections
   readonly #gate: Gate
   readonly #named: NamedContext
@@ -114,7 +104,12 @@ class HttpRegistry implements RegistryServer {
       ...auditRoutes(options.audit, this.#stopping.signal),
     ])
     this.#gate = new Gate(options.gate)
-    this.#server = this.#createServer()
+    this.#server = createHttpServer({
+      tls: options.tls,
+      named: this.#named,
+      idleTimeout: options.idleTimeout,
+      handle: (message, response, refusal) => void this.#handle(message, response, refusal),
+    })
     this.#connections = new Connections(
       this.#server,
       options.idleTimeout,
@@ -169,48 +164,6 @@ class HttpRegistry implements RegistryServer {
 
   counts(): { readonly inFlight: number; readonly requests: readonly RequestCount[] } {
     return { inFlight: this.#counters.inFlight, requests: this.#counters.snapshot() }
-  }
-
-  #createServer(): http.Server | https.Server {
-    const { tls, idleTimeout } = this.#options
-    const common: http.ServerOptions = {
-      maxHeaderSize: headerBytes,
-      // Totals are not limited: a slow push of 50 GB is fine. Idle connections are.
-      requestTimeout: 0,
-      headersTimeout: Math.min(60_000, idleTimeout),
-      connectionsCheckingInterval: Math.min(5_000, idleTimeout),
-      // Ours, below: Node's would set a timer anew with every request.
-      keepAliveTimeout: 0,
-      insecureHTTPParser: false,
-      // Node's own refusal has no body: `hostMissing` says it.
-      requireHostHeader: false,
-      noDelay: true,
-    }
-    const server =
-      tls === undefined
-        ? http.createServer(common)
-        : https.createServer({
-            ...common,
-            ...secureContext(tls),
-            ...clientCertificates(tls),
-            SNICallback: (name, use) => use(null, this.#named.for(name)),
-          })
-    server.timeout = idleTimeout
-    // A client that has said all it wants to say still gets the whole of its reply (Node's types do not know it).
-    Object.assign(server, { httpAllowHalfOpen: true })
-    // Bounded by their bytes; Node would drop the rest silently.
-    server.maxHeadersCount = 0
-    const handle = (message: IncomingMessage, response: ServerResponse): void =>
-      void this.#handle(message, response)
-    server.on('request', handle)
-    server.on('checkContinue', handle)
-    server.on('checkExpectation', (message: IncomingMessage, response: ServerResponse) => {
-      void this.#handle(message, response, unknownExpectation())
-    })
-    server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) =>
-      refuseConnection(error, socket),
-    )
-    return server
   }
 
   async #handle(message: IncomingMessage, response: ServerResponse, refusal?: OciError): Promise<void> {

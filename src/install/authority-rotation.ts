@@ -28,6 +28,9 @@ interface Wait {
   readonly force: boolean
 }
 
+/** What shows that a node is ready: a pull with that generation, or, where nobody can pull, that its files say so. */
+type Evidence = 'effective' | 'written'
+
 /** How far a replacement of the CA has come. Each step reads where it is from the cluster: it may be begun again any time. */
 export interface RotationState {
   readonly generation: number
@@ -56,9 +59,9 @@ export class AuthorityRotation {
   }
 
   /**
-   * Steps 1 and 2: makes the next CA, publishes both, and waits until every Ready node has pulled with them. Step 3: the
-   * registry signs with the next one. Throws UserError NODES_BEHIND when the deadline (milliseconds since the epoch) comes
-   * first: nothing is lost, and a second run goes on. `hosts`: what the next CA is to speak for besides.
+   * Steps 1 and 2: makes the next CA, publishes both, waits until every Ready node has pulled with them (where the CA that
+   * signs has expired: has written them). Step 3: the registry signs with the next one. Throws UserError NODES_BEHIND when
+   * the deadline (milliseconds since the epoch) comes first: a second run goes on. `hosts`: what it speaks for besides.
    */
   async rotate({
     deadline,
@@ -90,7 +93,10 @@ export class AuthorityRotation {
       await this.#publish(bundle, generation)
       say(`published generation ${generation}: both CAs are trusted`)
     }
-    await this.#acknowledged(generation, { deadline, force })
+    const { validTo } = new X509Certificate(signing.cert)
+    const expired = Date.parse(validTo) <= now()
+    if (expired) say(`the CA that signs expired on ${validTo}: nodes cannot pull, and need only have both`)
+    await this.#acknowledged(generation, { deadline, force }, expired ? 'written' : 'effective')
     await this.#patch(this.#secret, {
       data: { ...encode({ 'ca.crt': next.cert, 'ca.key': next.key }), 'next.crt': null, 'next.key': null },
     })
@@ -132,7 +138,11 @@ export class AuthorityRotation {
    * Every Ready node has pulled with that generation; those that are not Ready are named and passed over. What a platform
    * writes by its own tools nobody else can see: with `force` such nodes are passed over too.
    */
-  async #acknowledged(generation: number, { deadline, force }: Wait): Promise<void> {
+  async #acknowledged(
+    generation: number,
+    { deadline, force }: Wait,
+    evidence: Evidence = 'effective',
+  ): Promise<void> {
     const { objects, now, pause, say } = this.#parts
     let told = ''
     for (;;) {
@@ -143,7 +153,7 @@ export class AuthorityRotation {
       const fresh = new Map(
         reports
           .filter(({ time }) => now() - Date.parse(time) <= reportLife)
-          .map((report) => [report.node, report.generation.effective ?? 0]),
+          .map((report) => [report.node, report.generation[evidence] ?? 0]),
       )
       const managed = reports.filter((report) => report.class === 'managed').map(({ node }) => node)
       if (force) for (const node of managed) fresh.set(node, generation)
@@ -152,7 +162,9 @@ export class AuthorityRotation {
       )
       const away = nodes.filter((node) => !isReady(node)).map(({ metadata }) => metadata.name)
       if (behind.length === 0) {
-        say(`every Ready node has pulled with generation ${generation}`)
+        say(
+          `every Ready node has ${evidence === 'written' ? 'written' : 'pulled with'} generation ${generation}`,
+        )
         if (away.length > 0) say(`not Ready, and told as soon as they are back: ${away.join(', ')}`)
         return
       }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { webcrypto } from 'node:crypto'
+import { webcrypto, X509Certificate } from 'node:crypto'
 import { beforeEach, suite, test } from 'node:test'
 import {
   isCovered,
@@ -136,6 +136,20 @@ suite('the CA is replaced', () => {
     const refused = rotation().rotate({ deadline: soon(), force: false, hosts })
     await assert.rejects(refused, { code: 'ROTATION_UNFINISHED' })
     assert.equal(await secret('ca.crt'), first.cert)
+  })
+
+  test('where the CA has expired no node can pull: that it has written both is enough', async () => {
+    const written = { generation: { written: 2, effective: 1 } }
+    report('n1', 1, written)
+    following = false
+    await assert.rejects(rotation().rotate({ deadline: clock, force: false }), { code: 'NODES_BEHIND' })
+    clock = Date.parse(new X509Certificate(first.cert).validTo) + 1000
+    report('n1', 1, { generation: { written: 1, effective: 1 } })
+    await assert.rejects(rotation().rotate({ deadline: clock, force: false }), { code: 'NODES_BEHIND' })
+    report('n1', 1, written)
+    await rotation().rotate({ deadline: soon(), force: false })
+    assert.notEqual(await secret('ca.crt'), first.cert)
+    assert.ok(said.some((line) => line.includes('expired on')))
   })
 
   test('an old report is no acknowledgement', async () => {

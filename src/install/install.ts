@@ -18,7 +18,7 @@ import { rememberedMap } from './remembered.ts'
 import { tryImage } from './try-image.ts'
 import { waitUntil } from './waiting.ts'
 import { wantedObjects, type WantedObjects } from './wanted-objects.ts'
-import { agentState, registryState } from './workload-state.ts'
+import { agentState, settleRegistry } from './workload-state.ts'
 
 export interface Installed {
   readonly facts: InstallFacts
@@ -184,7 +184,7 @@ async function startAll(
     const { clusterIps, nodePort } = facts
     await apply(context, rememberedMap({ settings, version, schema, clusterIps, nodePort }))
     await apply(context, registry)
-    await waitUntil(context, 'the registry is ready', () => registryState(cluster, registry))
+    await waitUntil(context, 'the registry is ready', () => settleRegistry(cluster, registry))
   })
   if (agents !== undefined && !isUpgrade) await step(context, 'an agent on every node', agentsReady)
 }

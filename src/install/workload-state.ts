@@ -1,13 +1,16 @@
 import type { ClusterObjects, KubeObject } from '../cluster/cluster-objects.ts'
 import { labels, layoutOf, names } from '../cluster/layout.ts'
-import { nodeOf } from '../cluster/pod-problem.ts'
+import { isReady as hasReadyCondition, nodeOf } from '../cluster/pod-problem.ts'
 import { isReady, warningAbout, podReason } from './pod-state.ts'
 import { isSuitable, nodeFacts, type NodeFacts } from './preflight/node-facts.ts'
 import type { Outcome } from './waiting.ts'
 import { templateOf, type Workload } from './workload.ts'
 
-/** Whether the registry's pod is the wanted one, and ready. */
-export async function registryState(cluster: ClusterObjects, wanted: Workload): Promise<Outcome> {
+/**
+ * Whether the registry's pod is the wanted one, and ready. One of an older revision that is not ready is taken away: a
+ * StatefulSet would wait for it for ever (kubernetes#67250), and its data is on a volume.
+ */
+export async function settleRegistry(cluster: ClusterObjects, wanted: Workload): Promise<Outcome> {
   const { namespace } = wanted.metadata
   const [set, pods] = await Promise.all([
     cluster.get({ apiVersion: 'apps/v1', kind: 'StatefulSet', name: names.statefulSet, namespace }),
@@ -17,6 +20,11 @@ export async function registryState(cluster: ClusterObjects, wanted: Workload): 
   const ready = pods.filter((pod) => isReady(pod) && templateOf(pod) === template)
   if (set !== undefined && isObserved(set) && ready.length > 0) return { done: true }
   const [pod] = pods
+  if (pod !== undefined && set !== undefined && isStuck(pod, set)) {
+    const { name, uid } = pod.metadata
+    await cluster.delete({ apiVersion: 'v1', kind: 'Pod', name, namespace }, uid === undefined ? {} : { uid })
+    return { done: false, reasons: [`pod ${name} of before is not ready, and is taken away`] }
+  }
   if (pod !== undefined) return { done: false, reasons: [await podReason(cluster, pod)] }
   const event = set === undefined ? undefined : await warningAbout(cluster, set)
   return { done: false, reasons: [event ?? 'its pod is about to be made'] }
@@ -73,6 +81,13 @@ export function podsOf(
 
 export function nodeNamespaceOf(namespace: string): string {
   return layoutOf(namespace).nodeNamespace
+}
+
+function isStuck(pod: KubeObject, set: KubeObject): boolean {
+  const { updateRevision } = (set['status'] ?? {}) as { updateRevision?: string }
+  const own = pod.metadata.labels?.['controller-revision-hash']
+  const isOld = own !== undefined && updateRevision !== undefined && own !== updateRevision
+  return isOld && isObserved(set) && !hasReadyCondition(pod) && pod.metadata.deletionTimestamp === undefined
 }
 
 function isObserved(set: KubeObject): boolean {

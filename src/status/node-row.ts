@@ -69,7 +69,7 @@ export function nodeRow(
       `its agent has been silent for ${seconds(age)}`,
       ready?.status === 'True'
         ? `See the agent's pod on it: ${podsOn(name)}`
-        : 'The node is not Ready either.',
+        : `The node is not Ready either: kubectl describe node ${name}`,
     )
   }
   return rowOf(name, parsed, { generation, now })

@@ -145,14 +145,11 @@ function printReport(report: CheckReport, { output }: Options, terminal: Termina
 function preflightFailed({ categories }: CheckReport): UserError {
   const errors = categories.flatMap(({ checks }) => checks.filter(({ result }) => result === 'error'))
   const rights = errors.length > 0 && errors.every(({ id }) => id === 'permissions' || id === 'grants')
-  return new UserError(
-    'PREFLIGHT_FAILED',
-    `this cluster is not ready for it: ${errors.map(({ id }) => id).join(', ')}`,
-    {
-      hint: `Nothing was touched. --ignore-preflight ${errors.map(({ id }) => id).join(',')} goes on in spite of it.`,
-      exitCode: rights ? exitCode.notPermitted : exitCode.problemsFound,
-    },
-  )
+  const ids = [...new Set(errors.map(({ id }) => id))]
+  return new UserError('PREFLIGHT_FAILED', `this cluster is not ready for it: ${ids.join(', ')}`, {
+    hint: `Nothing was touched. --ignore-preflight ${ids.join(',')} goes on in spite of it.`,
+    exitCode: rights ? exitCode.notPermitted : exitCode.problemsFound,
+  })
 }
 
 function shownPlan(

@@ -62,12 +62,8 @@ export async function permissionChecks({ cluster, settings }: PreflightContext):
     const checks = [check([], all.length), passed('grants', grants)]
     return { categoryName: 'permissions', checks }
   }
-  const refused: OwnRight[] = []
-  await Promise.all(
-    all.map(async (right) => {
-      if (!(await cluster.may(right))) refused.push(right)
-    }),
-  )
+  const answers = await Promise.all(all.map((right) => cluster.may(right)))
+  const refused = all.filter((_right, index) => answers[index] !== true)
   const checks = [check(refused, all.length), await grantCheck(cluster)]
   return { categoryName: 'permissions', checks }
 }

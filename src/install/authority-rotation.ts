@@ -1,12 +1,12 @@
 import { X509Certificate } from 'node:crypto'
 import { isCovered, type Authority } from '../certificates/certificate-authority.ts'
-import type { ClusterObjects, KubeObject, KubeReference } from '../cluster/cluster-objects.ts'
-import { secretText } from '../cluster/config-data.ts'
-import { labels, names, type Layout } from '../cluster/layout.ts'
+import type { ClusterObjects } from '../cluster/cluster-objects.ts'
+import type { Layout } from '../cluster/layout.ts'
 import { isReady } from '../cluster/pod-problem.ts'
-import { readNodeReport, reportLife, type NodeReport } from '../cluster/node-report.ts'
+import { reportLife } from '../cluster/node-report.ts'
 import { certificatesInPem } from '../pem-bundle.ts'
 import { UserError, exitCode } from '../user-error.ts'
+import { StoredAuthority } from './stored-authority.ts'
 
 export interface RotationParts {
   readonly objects: ClusterObjects
@@ -43,18 +43,19 @@ export interface RotationState {
 const poll = 1000
 /** Certificates that nodes were given end after so long. */
 const nodeCertificateLife = 7 * 24 * 3_600_000
-const switchedAt = 'trow.io/ca-switched-at'
 
 export class AuthorityRotation {
   readonly #parts: RotationParts
+  readonly #stored: StoredAuthority
 
   constructor(parts: RotationParts) {
     this.#parts = parts
+    this.#stored = new StoredAuthority(parts.objects, parts.layout)
   }
 
   /** Throws UserError NOT_INSTALLED. */
   async state(): Promise<RotationState> {
-    const { signing, next, bundle, generation } = await this.#read()
+    const { signing, next, bundle, generation } = await this.#stored.read()
     return { generation, bundle: certificatesInPem(bundle), signing: signing.cert, next: next?.cert }
   }
 
@@ -69,14 +70,14 @@ export class AuthorityRotation {
     hosts = [],
   }: Wait & { readonly hosts?: readonly string[] }): Promise<void> {
     const { say, now } = this.#parts
-    let { signing, next, bundle, generation } = await this.#read()
+    let { signing, next, bundle, generation } = await this.#stored.read()
     if (next === undefined && certificatesInPem(bundle).length > 1)
       throw new UserError('ROTATION_UNFINISHED', 'the CA before this one is still trusted', {
         hint: 'trow ca rotate --finish drops it; then the next one can begin.',
       })
     if (next === undefined) {
       next = await this.#parts.makeAuthority(signing.cert, hosts)
-      await this.#patch(this.#secret, { data: encode({ 'next.crt': next.cert, 'next.key': next.key }) })
+      await this.#stored.keepNext(next)
       say(`made the next CA, ${fingerprint(next.cert)}`)
     }
     const { cert } = next
@@ -90,20 +91,14 @@ export class AuthorityRotation {
     if (!includes(bundle, next.cert)) {
       bundle = `${bundle.trimEnd()}\n${next.cert}`
       generation++
-      await this.#publish(bundle, generation)
+      await this.#stored.publish(bundle, generation)
       say(`published generation ${generation}: both CAs are trusted`)
     }
     const { validTo } = new X509Certificate(signing.cert)
     const expired = Date.parse(validTo) <= now()
     if (expired) say(`the CA that signs expired on ${validTo}: nodes cannot pull, and need only have both`)
     await this.#acknowledged(generation, { deadline, force }, expired ? 'written' : 'effective')
-    await this.#patch(this.#secret, {
-      data: { ...encode({ 'ca.crt': next.cert, 'ca.key': next.key }), 'next.crt': null, 'next.key': null },
-    })
-    await this.#patch(this.#bundle, {
-      metadata: { annotations: { [switchedAt]: new Date(now()).toISOString() } },
-    })
-    await this.#nudge()
+    await this.#stored.signWith(next, now())
     say('the registry signs with the next CA from now on')
     await this.#shows(next.cert, deadline)
   }
@@ -111,14 +106,14 @@ export class AuthorityRotation {
   /** Step 4: only the CA that signs is trusted. Throws UserError ROTATION_TOO_EARLY, NODES_BEHIND. */
   async finish({ deadline, force }: Wait): Promise<void> {
     const { say, now } = this.#parts
-    const { signing, next, bundle, generation, switched } = await this.#read()
+    const { signing, next, bundle, generation, switched } = await this.#stored.read()
     if (next !== undefined)
       throw new UserError('ROTATION_UNFINISHED', 'the next CA does not sign yet', {
         hint: 'trow ca rotate --wait goes on.',
       })
     if (certificatesInPem(bundle).length > 1) {
       await this.#shows(signing.cert, deadline)
-      const issued = (await this.#reports()).filter(({ identity }) => identity.kind === 'issued')
+      const issued = (await this.#stored.reports()).filter(({ identity }) => identity.kind === 'issued')
       const left = (switched ?? 0) + nodeCertificateLife - now()
       if (issued.length > 0 && left > 0 && !force)
         throw new UserError(
@@ -128,7 +123,7 @@ export class AuthorityRotation {
             hint: `They are renewed within ${Math.ceil(left / 86_400_000)} days; --force drops the old CA now.`,
           },
         )
-      await this.#publish(signing.cert, generation + 1)
+      await this.#stored.publish(signing.cert, generation + 1)
       say(`published generation ${generation + 1}: the old CA is not trusted any more`)
       await this.#acknowledged(generation + 1, { deadline, force })
     } else say('nothing to do: one CA is trusted')
@@ -148,7 +143,7 @@ export class AuthorityRotation {
     for (;;) {
       const [nodes, reports] = await Promise.all([
         objects.list({ apiVersion: 'v1', kind: 'Node' }),
-        this.#reports(),
+        this.#stored.reports(),
       ])
       const fresh = new Map(
         reports
@@ -198,92 +193,6 @@ export class AuthorityRotation {
       await pause(poll)
     }
   }
-
-  /** The kubelet looks at a Secret again when something about the pod has changed, else within a minute or two. */
-  async #nudge(): Promise<void> {
-    const { objects, layout, now } = this.#parts
-    const labelSelector = 'app.kubernetes.io/part-of=trow,app.kubernetes.io/component=registry'
-    const pods = await objects.list({
-      apiVersion: 'v1',
-      kind: 'Pod',
-      namespace: layout.namespace,
-      labelSelector,
-    })
-    const patch = { metadata: { annotations: { 'trow.io/ca-seen': new Date(now()).toISOString() } } }
-    for (const { metadata } of pods)
-      await objects.patch(
-        { apiVersion: 'v1', kind: 'Pod', name: metadata.name, namespace: layout.namespace },
-        patch,
-      )
-  }
-
-  async #publish(pem: string, generation: number): Promise<void> {
-    const { objects } = this.#parts
-    await this.#patch(this.#bundle, { data: { 'ca.crt': pem, generation: String(generation) } })
-    const told = await objects.get(this.#agents)
-    if (told === undefined) return
-    const data = (told['data'] ?? {}) as Record<string, string>
-    const settings = JSON.parse(data['settings.json'] ?? '{}') as object
-    const text = JSON.stringify({ ...settings, generation }, undefined, 2)
-    await this.#patch(this.#agents, { data: { 'settings.json': text, 'ca.crt': pem } })
-  }
-
-  async #reports(): Promise<NodeReport[]> {
-    const { objects, layout } = this.#parts
-    const found = await objects.list({
-      apiVersion: 'v1',
-      kind: 'ConfigMap',
-      namespace: layout.nodeNamespace,
-      labelSelector: labels.report,
-    })
-    return found.flatMap((map) => readNodeReport(map) ?? [])
-  }
-
-  async #read(): Promise<{
-    signing: Authority
-    next: Authority | undefined
-    bundle: string
-    generation: number
-    switched: number | undefined
-  }> {
-    const { objects, layout } = this.#parts
-    const [secret, published] = await Promise.all([objects.get(this.#secret), objects.get(this.#bundle)])
-    const { 'ca.crt': bundle, generation } = (published?.['data'] ?? {}) as Record<string, string>
-    const signing = pairOf(secret, 'ca')
-    if (signing === undefined || bundle === undefined)
-      throw new UserError('NOT_INSTALLED', `there is no CA of trow in namespace ${layout.namespace}`, {
-        hint: 'trow install makes one; -n names another namespace.',
-      })
-    const switched = published?.metadata.annotations?.[switchedAt]
-    return {
-      signing,
-      next: pairOf(secret, 'next'),
-      bundle,
-      generation: Number(generation),
-      switched: switched === undefined ? undefined : Date.parse(switched),
-    }
-  }
-
-  async #patch(reference: KubeReference, patch: object): Promise<void> {
-    if ((await this.#parts.objects.patch(reference, patch)) === undefined)
-      throw new UserError('NOT_INSTALLED', `${reference.kind} ${reference.name} is not there`, {
-        hint: 'Run trow install again.',
-      })
-  }
-
-  get #secret(): KubeReference {
-    return { ...v1('Secret', names.authority), namespace: this.#parts.layout.namespace }
-  }
-  get #bundle(): KubeReference {
-    return { ...v1('ConfigMap', names.bundle), namespace: this.#parts.layout.namespace }
-  }
-  get #agents(): KubeReference {
-    return { ...v1('ConfigMap', names.agent), namespace: this.#parts.layout.nodeNamespace }
-  }
-}
-
-function v1(kind: string, name: string): KubeReference {
-  return { apiVersion: 'v1', kind, name }
 }
 
 /** `AB:CD:…`, SHA-256. */
@@ -293,15 +202,4 @@ export function fingerprint(pem: string): string {
 
 function includes(bundle: string, pem: string): boolean {
   return certificatesInPem(bundle).some((each) => fingerprint(each) === fingerprint(pem))
-}
-
-function pairOf(secret: KubeObject | undefined, name: string): Authority | undefined {
-  const [cert, key] = [secretText(secret, `${name}.crt`), secretText(secret, `${name}.key`)]
-  return cert === undefined || key === undefined ? undefined : { cert, key }
-}
-
-function encode(values: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(values).map(([name, value]) => [name, Buffer.from(value).toString('base64')]),
-  )
 }

@@ -5,7 +5,8 @@ import { installSettingsSchema, type InstallSettings } from './install-settings.
 
 /** ConfigMap `trow-install`: what the last install was asked for, and by which trow. */
 export interface Remembered {
-  readonly settings: InstallSettings
+  /** Undefined: they cannot be read, and are not to be kept. */
+  readonly settings: InstallSettings | undefined
   /** Of the trow whose registry was last put there. Undefined: none was yet. */
   readonly version: string | undefined
   /** Migrations of the database that that trow knows. */
@@ -14,25 +15,36 @@ export interface Remembered {
   readonly nodePort: number | undefined
 }
 
+type WithSettings = Remembered & { readonly settings: InstallSettings }
+
 /** Undefined: nothing was installed there. Throws UserError INSTALL_UNREADABLE. */
 export async function readRemembered(
+  cluster: ClusterObjects,
+  namespace: string,
+): Promise<WithSettings | undefined> {
+  const remembered = await readForReset(cluster, namespace)
+  if (remembered === undefined) return undefined
+  const { settings } = remembered
+  if (settings === undefined) {
+    throw new UserError('INSTALL_UNREADABLE', `ConfigMap ${names.settings} in ${namespace} cannot be read`, {
+      hint: 'A newer trow may have written it: use that one. --reset starts from the defaults.',
+    })
+  }
+  return { ...remembered, settings }
+}
+
+/** For an install that starts from the defaults: what is there still bounds it, settings that nobody can read do not. */
+export async function readForReset(
   cluster: ClusterObjects,
   namespace: string,
 ): Promise<Remembered | undefined> {
   const map = await cluster.get({ apiVersion: 'v1', kind: 'ConfigMap', name: names.settings, namespace })
   if (map === undefined) return undefined
   const data = (map['data'] ?? {}) as Readonly<Record<string, string>>
-  const parsed = installSettingsSchema.safeParse(parseJson(data['settings.json']))
-  if (!parsed.success) {
-    throw new UserError('INSTALL_UNREADABLE', `ConfigMap ${names.settings} in ${namespace} cannot be read`, {
-      hint: 'A newer trow may have written it: use that one. --reset starts from the defaults.',
-      cause: parsed.error,
-    })
-  }
   const schema = Number(data['schema'])
   const nodePort = Number(data['nodePort'])
   return {
-    settings: parsed.data,
+    settings: installSettingsSchema.safeParse(parseJson(data['settings.json'])).data,
     version: data['version'],
     schema: Number.isSafeInteger(schema) ? schema : undefined,
     clusterIps: (data['clusterIps'] ?? '').split(',').filter((each) => each !== ''),
@@ -40,7 +52,7 @@ export async function readRemembered(
   }
 }
 
-export function rememberedMap(remembered: Remembered): KubeObject {
+export function rememberedMap(remembered: WithSettings): KubeObject {
   const { settings, version, schema, clusterIps, nodePort } = remembered
   return {
     apiVersion: 'v1',

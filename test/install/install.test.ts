@@ -9,7 +9,7 @@ import { install } from '../../src/install/install.ts'
 import type { InstallContext } from '../../src/install/install-context.ts'
 import { defaultInstallSettings, type InstallSettings } from '../../src/install/install-settings.ts'
 import { makePlan } from '../../src/install/plan.ts'
-import { readRemembered } from '../../src/install/remembered.ts'
+import { readForReset, readRemembered } from '../../src/install/remembered.ts'
 import { allObjects, wantedObjects } from '../../src/install/wanted-objects.ts'
 import { UserError } from '../../src/user-error.ts'
 import { FakeCluster } from './fake-cluster.ts'
@@ -129,6 +129,21 @@ test('an upgrade brings the agents before the registry', async () => {
   assert.deepEqual(workloads, ['apply DaemonSet trow-node/trow-node', 'apply StatefulSet trow/trow'])
   const remembered = await readRemembered(run.cluster, 'trow')
   assert.deepEqual([remembered?.version, remembered?.schema], ['0.2.0', 8])
+})
+
+test('a start from the defaults still knows which trow was there, be its settings readable or not', async () => {
+  const run = prepare()
+  await run.go({}, { version: '0.2.0', schema: 8 })
+  const reference = { apiVersion: 'v1', kind: 'ConfigMap', name: 'trow-install', namespace: 'trow' }
+  const map = await run.cluster.get(reference)
+  for (const text of [undefined, '{"version":2}']) {
+    if (text !== undefined)
+      run.cluster.put({ ...map, data: { ...(map?.['data'] as object), 'settings.json': text } })
+    const remembered = await readForReset(run.cluster, 'trow')
+    assert.deepEqual([remembered?.version, remembered?.schema], ['0.2.0', 8])
+    assert.equal(remembered?.settings?.namespace, text === undefined ? 'trow' : undefined)
+  }
+  await assert.rejects(readRemembered(run.cluster, 'trow'), codeIs('INSTALL_UNREADABLE', 1))
 })
 
 test('an upgrade whose agents do not start leaves the registry as it is', async () => {

@@ -21,7 +21,7 @@ export function chosenImage(
   const { image } = settings
   if (image === undefined) return { reference: defaultImage(version), isDefault: true, settings }
   const before = remembered?.version
-  const old = remembered?.settings.image
+  const old = remembered?.settings?.image
   const follows = image === old && before !== undefined && before !== version && image.endsWith(`:${before}`)
   const reference = follows ? `${image.slice(0, -before.length)}${version}` : image
   return { reference, isDefault: false, settings: { ...settings, image: reference } }

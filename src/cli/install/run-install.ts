@@ -11,7 +11,7 @@ import type { InstallFacts, InstallSettings } from '../../install/install-settin
 import { changes, makePlan, type Plan } from '../../install/plan.ts'
 import { preflight } from '../../install/preflight/preflight.ts'
 import { registryConfiguration } from '../../install/registry-configuration.ts'
-import { readRemembered, type Remembered } from '../../install/remembered.ts'
+import { readForReset, readRemembered, type Remembered } from '../../install/remembered.ts'
 import { allObjects, wantedObjects } from '../../install/wanted-objects.ts'
 import { schemaVersion } from '../../metadata/sql/migrations.ts'
 import { exitCode, UserError } from '../../user-error.ts'
@@ -124,7 +124,8 @@ async function run(options: Options, cluster: OpenCluster, terminal: Terminal): 
 
 async function prepare(options: Options, { objects, layout }: OpenCluster): Promise<Prepared> {
   const { namespace } = layout
-  const remembered = options.reset === true ? undefined : await readRemembered(objects, namespace)
+  const read = options.reset === true ? readForReset : readRemembered
+  const remembered = await read(objects, namespace)
   const version = trowVersion()
   const asked = installSettings(options, { namespace, last: remembered?.settings })
   const settings = await withLocalNode(objects, asked)

@@ -139,7 +139,7 @@ function isOlder(one: string, other: string): boolean {
 
 /** Agents that just go would leave their files behind, with nobody to keep them right. */
 function nodesStayTrusted({ settings, remembered }: PreflightContext): PreflightCheck[] {
-  if (remembered === undefined || settings.trustNodes || !remembered.settings.trustNodes) return []
+  if (settings.trustNodes || remembered?.settings?.trustNodes !== true) return []
   return [
     failed(
       'trust-nodes',

@@ -10,9 +10,13 @@ export interface CommandResult {
   readonly stderr: string
 }
 
-/** trow as a person runs it who is not on a terminal, with `home` for a home folder. */
-export async function runInCluster(args: readonly string[], home: string): Promise<CommandResult> {
-  const child = spawn(process.execPath, [program, ...args], {
+/** trow, or another of its programs, as a person runs it who is not on a terminal, with `home` for a home folder. */
+export async function runInCluster(
+  args: readonly string[],
+  home: string,
+  trow = program,
+): Promise<CommandResult> {
+  const child = spawn(process.execPath, [trow, ...args], {
     env: { PATH: process.env['PATH'], HOME: home },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

@@ -15,6 +15,8 @@ import { importTrowImage } from './trow-image.ts'
 
 export interface Pulls {
   readonly count: number
+  /** Milliseconds that the slowest took. */
+  readonly longest: number
   readonly failures: readonly string[]
 }
 
@@ -141,16 +143,18 @@ export class InstallFixture {
   /** As the kubelet pulls, again and again, on every one of the nodes. */
   async pullWhile(nodes: readonly ClusterNode[], work: () => Promise<void>): Promise<Pulls> {
     const failures: string[] = []
-    let [count, done] = [0, false]
+    let [count, longest, done] = [0, 0, false]
     const loop = async (node: ClusterNode): Promise<void> => {
       const cri = await openCri(node.outside('/run/containerd/containerd.sock'))
       while (!done) {
         await cri.removeImage(reference)
+        const begin = performance.now()
         try {
           await cri.pullImage(reference, 30_000)
         } catch (error) {
           failures.push(`${node.name}: ${(error as Error).message}`)
         }
+        longest = Math.max(longest, performance.now() - begin)
         count++
         await sleep(200)
       }
@@ -163,7 +167,7 @@ export class InstallFixture {
       done = true
       await Promise.all(loops)
     }
-    return { count, failures }
+    return { count, longest, failures }
   }
 
   /** Pulls once, anew. */

@@ -5,12 +5,11 @@ import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { openCri } from '../../src/agent/cri.ts'
-import { openCluster } from '../../src/cli/cluster/cluster-options.ts'
-import type { KubeChange } from '../../src/cluster/cluster-objects.ts'
 import { imageProblem } from '../support/trow-image.ts'
 import { treeOf } from './agent-fixture.ts'
 import { Cluster } from './cluster.ts'
 import { installerKubeconfig, runInCluster, type CommandResult } from './command-line.ts'
+import { longestGap } from './endpoint-gap.ts'
 import { busyboxImage, writeImageArchive } from './image.ts'
 import type { ClusterNode } from './node.ts'
 import { eventually } from './program.ts'
@@ -89,36 +88,6 @@ suite('an install over time', { skip: clusterProblem() || (await imageProblem())
     return { count, failures }
   }
 
-  /** Milliseconds in which the Service had no endpoint that serves, at a stretch, until the signal. */
-  async function longestGap(signal: AbortSignal): Promise<number> {
-    const terminal = { env: { HOME: folder }, cwd: folder, stdin: process.stdin }
-    const { objects } = await openCluster({ kubeconfig }, terminal as never)
-    const selection = {
-      apiVersion: 'discovery.k8s.io/v1',
-      kind: 'EndpointSlice',
-      namespace: 'trow',
-      labelSelector: 'kubernetes.io/service-name=trow',
-    }
-    const serving = new Map<string, boolean>()
-    let [since, longest] = [0, 0]
-    const onChange = (change: KubeChange): void => {
-      if (change.kind === 'synced') return
-      const { object, kind } = change
-      const endpoints = (object['endpoints'] ?? []) as { conditions?: { serving?: boolean } }[]
-      const serves = endpoints.some(({ conditions }) => conditions?.serving !== false)
-      serving.set(object.metadata.name, kind === 'present' && serves)
-      const now = performance.now()
-      if (![...serving.values()].includes(true)) since ||= now
-      else {
-        if (since > 0) longest = Math.max(longest, now - since)
-        since = 0
-      }
-    }
-    await objects.watch(selection, { onChange }, signal)
-    await objects.close()
-    return longest
-  }
-
   test('status is healthy, in words and for machines', async (context) => {
     const { code, stdout } = await trow('status', '--wait', '--timeout', '60s')
     context.diagnostic(stdout)
@@ -157,7 +126,7 @@ suite('an install over time', { skip: clusterProblem() || (await imageProblem())
     let gap = 0
     const pulls = await pullWhile(cluster.nodes, async () => {
       const watched = new AbortController()
-      const longest = longestGap(watched.signal)
+      const longest = longestGap({ kubeconfig, home: folder }, watched.signal)
       const { code, stderr } = await install('--anonymous-pull')
       assert.equal(code, 0, stderr)
       assert.match((await trow('status', '--wait', '--timeout', '60s')).stdout, /healthy/)

@@ -73,7 +73,12 @@ function forgetOldArchives(): void {
 
 export function buildTestImage(
   packageFolder: string,
-  options: { readonly platforms: readonly Platform[]; readonly layerFolder?: string },
+  options: {
+    readonly platforms: readonly Platform[]
+    readonly layerFolder?: string
+    /** The one of package.json unless told. */
+    readonly version?: string
+  },
 ): Promise<Image> {
   const cache = imageCacheFolder()
   return buildImage({

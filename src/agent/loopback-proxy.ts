@@ -1,6 +1,7 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { dial } from './dial.ts'
-import type { EndpointPool } from './endpoint-pool.ts'
+import type { EndpointPool, Target } from './endpoint-pool.ts'
+import { firstAnswer } from './first-answer.ts'
 
 export interface ProxyTimes {
   /** For a connection while no endpoint takes it: containerd gives a TLS handshake 10 s. */
@@ -18,7 +19,8 @@ const mostConnections = 8192
 
 /**
  * A port of the node's loopback that is the registry, byte for byte: TLS ends in the registry. Connections that find no
- * endpoint are held for a while, so that a registry that is being replaced costs no pull.
+ * endpoint, or one that breaks off before its first byte, are held for a while, so that a registry that is being replaced
+ * costs no pull.
  */
 export class LoopbackProxy {
   readonly #server: Server
@@ -79,25 +81,43 @@ export class LoopbackProxy {
     client.on('error', () => {})
     const gone = new AbortController()
     client.once('close', () => gone.abort())
-    const upstream = await this.#connect(AbortSignal.any([gone.signal, this.#ended.signal]))
+    const signal = AbortSignal.any([gone.signal, this.#ended.signal])
+    const upstream = await this.#answering(client, signal)
     if (upstream === undefined || client.destroyed) {
-      upstream?.destroy()
+      upstream?.resetAndDestroy()
       client.resetAndDestroy()
       return
     }
     join(client, upstream)
   }
 
-  async #connect(signal: AbortSignal): Promise<Socket | undefined> {
+  /** One that has said something, or whose client waits for nothing; undefined where there was none in time. */
+  async #answering(client: Socket, signal: AbortSignal): Promise<Socket | undefined> {
     const until = performance.now() + this.#times.hold
+    const said: Buffer[] = []
+    for (;;) {
+      const reached = await this.#connect(until, signal)
+      if (reached === undefined) return undefined
+      const { upstream, target } = reached
+      if (await firstAnswer(client, upstream, said, signal)) return upstream
+      upstream.destroy()
+      this.#pool.failed(target)
+      await this.#pool.changed(Math.max(0, Math.min(until - performance.now(), this.#times.pause)), signal)
+    }
+  }
+
+  async #connect(
+    until: number,
+    signal: AbortSignal,
+  ): Promise<{ readonly upstream: Socket; readonly target: Target } | undefined> {
     for (;;) {
       for (const target of this.#pool.candidates()) {
         const left = until - performance.now()
         if (signal.aborted || left <= 0) return undefined
-        const socket = await dial(target, Math.min(left, this.#times.dial), signal)
-        if (socket !== undefined) {
+        const upstream = await dial(target, Math.min(left, this.#times.dial), signal)
+        if (upstream !== undefined) {
           this.#pool.reached(target)
-          return socket
+          return { upstream, target }
         }
         if (!signal.aborted) this.#pool.failed(target)
       }

@@ -125,7 +125,7 @@ suite('loopback proxy', () => {
   test('a registry that breaks off resets the client, and a client that breaks off the registry', async () => {
     const broken = await serve(async (socket) => {
       await once(socket, 'data')
-      socket.resetAndDestroy()
+      socket.write('half an answer', () => socket.resetAndDestroy())
     })
     const { port, pool } = await proxyTo([broken])
     await assert.rejects(ask(port, 'hello'), { code: 'ECONNRESET' })
@@ -142,6 +142,28 @@ suite('loopback proxy', () => {
     while (patient.sockets.size === 0) await sleep(5)
     client.resetAndDestroy()
     assert.equal(((await seen.promise) as NodeJS.ErrnoException).code, 'ECONNRESET')
+  })
+
+  test('what was said to one that breaks off without an answer is said to the next', async () => {
+    for (const breakOff of ['resetAndDestroy', 'end'] as const) {
+      let asked = 0
+      const leaving = await serve(async (socket) => {
+        await once(socket, 'data')
+        asked++
+        socket[breakOff]()
+      })
+      const coming = await serve(
+        async (socket) => void socket.end(`answer to ${String(await once(socket, 'data'))}`),
+      )
+      const { port, pool } = await proxyTo([leaving], { hold: 60_000 })
+      const answer = ask(port, 'a hello')
+      while (asked === 0) await sleep(5)
+      pool.setEndpoints([{ ...coming.target, node: 'n2', ready: true, serving: true }])
+      assert.equal(await answer, 'answer to a hello')
+
+      const short = await proxyTo([leaving], { hold: 100 })
+      await assert.rejects(ask(short.port, 'a hello'), { code: 'ECONNRESET' })
+    }
   })
 
   test('told to stop it refuses new connections and keeps open ones until they are done', async () => {

@@ -170,7 +170,7 @@ function isLocalPull(images: Toml, registry: Toml, release: Release): boolean {
   )
 }
 
-/** 2.2 and later, on Linux (plugins/cri/images). */
+/** 2.2 and later, on Linux (plugins/cri/images), where config_path is missing or empty (seen with 2.3.7). */
 function defaultPath(release: Release): string | undefined {
   return isAtLeast(release, 2, 2) ? defaultList : undefined
 }

@@ -52,6 +52,8 @@ export class InstallFixture {
       image: await importTrowImage(cluster.nodes),
     })
     await fixture.trow('uninstall', '--purge', '-y')
+    // Tests before may have asked for their end and not have waited for it.
+    await cluster.kubectl(['wait', '--for=delete', 'namespace/trow', 'namespace/trow-node', '--timeout=120s'])
     return fixture
   }
 

@@ -9,7 +9,8 @@ import { systemCall } from './system-call.ts'
 const flushDistance = 8 * 2 ** 20
 /** What is worth a direct write. */
 const directLeast = 64 * 1024
-const writesAtOnce = 2
+/** Direct writes at once; the page cache takes what it is given at once, and many slow streams are to hold little. */
+const directAtOnce = 2
 
 export interface StagedFileParts {
   readonly path: string
@@ -85,7 +86,8 @@ export class StagedFile {
       offset += part.length
       if (this.#fill < this.#buffer.length) continue
       // Those before it first: whoever appends sees their errors.
-      while (this.#writing.length >= writesAtOnce) await this.#writing[0]
+      const atOnce = this.#buffer.length < directLeast ? 1 : directAtOnce
+      while (this.#writing.length >= atOnce) await this.#writing[0]
       this.#startWriting()
       if (this.#unchecked >= flushDistance) await this.#lookAround()
     }

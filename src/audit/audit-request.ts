@@ -24,6 +24,9 @@ export interface KeyEvent {
   readonly verifier: string | undefined
 }
 
+/** What can be asked, each under a path of its own. */
+export const auditKinds = ['query', 'follow', 'verify', 'key'] as const satisfies AuditRequest['kind'][]
+
 /** What can be asked of an audit log; the same from the terminal on a folder and of a server. */
 export type AuditRequest =
   | { readonly kind: 'query'; readonly query: AuditQuery; readonly limit: number }

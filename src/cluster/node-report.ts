@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import type { KubeObject } from './cluster-objects.ts'
+import type { KubeObject, KubeSelection } from './cluster-objects.ts'
+import { labels } from './layout.ts'
 
 const problem = z.object({
   /** Stable, in capitals: `CONFIG_PATH_UNSET`. */
@@ -63,6 +64,11 @@ export type NodeProblem = z.infer<typeof problem>
 /** Why a node does not yet pull as the service accounts of its pods, though it is to; its pulls go on. */
 export function pullIdentityProblem({ problems }: Pick<NodeReport, 'problems'>): NodeProblem | undefined {
   return problems.find(({ code }) => code.startsWith('PULL_IDENTITY_'))
+}
+
+/** The reports of all nodes, as a list asks for them. */
+export function reportsIn(nodeNamespace: string): KubeSelection {
+  return { apiVersion: 'v1', kind: 'ConfigMap', namespace: nodeNamespace, labelSelector: labels.report }
 }
 
 /** Milliseconds after which a report says nothing any more. */

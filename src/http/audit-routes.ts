@@ -1,5 +1,11 @@
 import type { AuditEvent, PositionEvent } from '../audit/query.ts'
-import { readAudit, type AuditRequest, type AuditSource, type KeyEvent } from '../audit/audit-request.ts'
+import {
+  auditKinds,
+  readAudit,
+  type AuditRequest,
+  type AuditSource,
+  type KeyEvent,
+} from '../audit/audit-request.ts'
 import { parseAuditRequest } from '../audit/request-parameters.ts'
 import type { VerifyEvent } from '../audit/verify-event.ts'
 import { OciError } from '../oci/oci-error.ts'
@@ -46,12 +52,9 @@ export function auditRoutes(source: AuditSource | undefined, stopping: AbortSign
       },
     }
   }
-  return [
-    route(['GET'], '/trow/v1/audit/query', 'audit', (request) => answer('query', request)),
-    route(['GET'], '/trow/v1/audit/follow', 'audit', (request) => answer('follow', request)),
-    route(['GET'], '/trow/v1/audit/verify', 'audit', (request) => answer('verify', request)),
-    route(['GET'], '/trow/v1/audit/key', 'audit', (request) => answer('key', request)),
-  ]
+  return auditKinds.map((kind) =>
+    route(['GET'], `/trow/v1/audit/${kind}`, 'audit', (request) => answer(kind, request)),
+  )
 }
 
 async function* lines(

@@ -1,6 +1,11 @@
 import type { ClusterObjects } from '../cluster/cluster-objects.ts'
-import { labels } from '../cluster/layout.ts'
-import { pullIdentityProblem, readNodeReport, reportLife, type NodeReport } from '../cluster/node-report.ts'
+import {
+  pullIdentityProblem,
+  readNodeReport,
+  reportLife,
+  reportsIn,
+  type NodeReport,
+} from '../cluster/node-report.ts'
 import { exitCode, UserError } from '../user-error.ts'
 import type { InstallContext } from './install-context.ts'
 import { waitUntil, type Outcome } from './waiting.ts'
@@ -51,12 +56,7 @@ export async function nodePulls(
 ): Promise<NodePull[]> {
   const [nodes, maps] = await Promise.all([
     agentNodes(cluster),
-    cluster.list({
-      apiVersion: 'v1',
-      kind: 'ConfigMap',
-      namespace: nodeNamespaceOf(namespace),
-      labelSelector: labels.report,
-    }),
+    cluster.list(reportsIn(nodeNamespaceOf(namespace))),
   ])
   const reports = new Map<string, NodeReport>()
   for (const map of maps) {

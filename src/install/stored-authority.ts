@@ -1,8 +1,8 @@
 import type { Authority } from '../certificates/certificate-authority.ts'
 import type { ClusterObjects, KubeObject, KubeReference } from '../cluster/cluster-objects.ts'
 import { secretText } from '../cluster/config-data.ts'
-import { labels, names, type Layout } from '../cluster/layout.ts'
-import { readNodeReport, type NodeReport } from '../cluster/node-report.ts'
+import { names, type Layout } from '../cluster/layout.ts'
+import { readNodeReport, reportsIn, type NodeReport } from '../cluster/node-report.ts'
 import { UserError } from '../user-error.ts'
 
 /** How far a replacement of the CA has come, as the cluster's objects have it. */
@@ -78,12 +78,7 @@ export class StoredAuthority {
   }
 
   async reports(): Promise<NodeReport[]> {
-    const found = await this.#objects.list({
-      apiVersion: 'v1',
-      kind: 'ConfigMap',
-      namespace: this.#layout.nodeNamespace,
-      labelSelector: labels.report,
-    })
+    const found = await this.#objects.list(reportsIn(this.#layout.nodeNamespace))
     return found.flatMap((map) => readNodeReport(map) ?? [])
   }
 

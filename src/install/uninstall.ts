@@ -1,7 +1,7 @@
 import type { ClusterObjects, KubeObject, KubeReference } from '../cluster/cluster-objects.ts'
 import { ClusterFault } from '../cluster/cluster-fault.ts'
-import { labels, names, type Layout } from '../cluster/layout.ts'
-import { pullIdentityProblem, readNodeReport, reportLife } from '../cluster/node-report.ts'
+import { names, type Layout } from '../cluster/layout.ts'
+import { pullIdentityProblem, readNodeReport, reportLife, reportsIn } from '../cluster/node-report.ts'
 import { isReady } from '../cluster/pod-problem.ts'
 
 export interface UninstallParts {
@@ -166,12 +166,7 @@ async function undoNodes(
   for (;;) {
     const [nodes, reports] = await Promise.all([
       objects.list({ apiVersion: 'v1', kind: 'Node' }),
-      objects.list({
-        apiVersion: 'v1',
-        kind: 'ConfigMap',
-        namespace: layout.nodeNamespace,
-        labelSelector: labels.report,
-      }),
+      objects.list(reportsIn(layout.nodeNamespace)),
     ])
     const known = new Map(reports.flatMap((report) => stateOf(report, now())))
     for (const [node, { phase, fault }] of known) {

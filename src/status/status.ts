@@ -2,8 +2,9 @@ import type { Check, CheckCategory } from '../cluster/check.ts'
 import { ClusterFault } from '../cluster/cluster-fault.ts'
 import type { ClusterObjects, KubeObject, KubeSelection } from '../cluster/cluster-objects.ts'
 import { bundleOf, installedHost, secretText, type Bundle } from '../cluster/config-data.ts'
-import { labels, names, type Layout } from '../cluster/layout.ts'
+import { names, type Layout } from '../cluster/layout.ts'
 import { authorityChecks, leafCheck } from './authority-checks.ts'
+import { reportsIn } from '../cluster/node-report.ts'
 import { nodeRow, type NodeRow } from './node-row.ts'
 import type { RegistryProbe } from './registry-probe.ts'
 import { agentChecks, registryChecks, volumeChecks } from './workload-checks.ts'
@@ -70,12 +71,7 @@ export async function lookAtInstall({ objects, layout, probe, now }: StatusParts
         labelSelector: component('node'),
       }),
       look.list({ apiVersion: 'v1', kind: 'Node' }),
-      look.list({
-        apiVersion: 'v1',
-        kind: 'ConfigMap',
-        namespace: nodeNamespace,
-        labelSelector: labels.report,
-      }),
+      look.list(reportsIn(nodeNamespace)),
     ])
   const published = bundleOf(bundle)
   const registry = await registryChecks(objects, { set, pods, slices })

@@ -1,3 +1,4 @@
+import { minorOf } from '../kubernetes-version.ts'
 import { ownFile, removeOwn, type Step } from './machine-edit.ts'
 import type { MachineFiles } from './machine-files.ts'
 import type { MachineOptions } from './node-trust.ts'
@@ -23,8 +24,8 @@ export async function undoK0sSteps(files: MachineFiles): Promise<Step[]> {
 }
 
 async function isNew(files: MachineFiles, node: MachineOptions['node']): Promise<boolean> {
-  const match = /^v?(\d+)\.(\d+)/.exec(node?.kubeletVersion ?? '')
-  if (match !== null) return Number(match[1]) > 1 || Number(match[2]) >= 36
+  const minor = minorOf(node?.kubeletVersion ?? '')
+  if (minor >= 0) return minor >= 36
   const generated =
     (await files.read('/run/k0s/containerd-cri.toml')) ?? (await files.read('/etc/k0s/containerd.toml'))
   return /^version\s*=\s*3/m.test(generated ?? '')

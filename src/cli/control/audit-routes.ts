@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import { readAudit, type AuditSource } from '../../audit/audit-request.ts'
+import { auditKinds, readAudit, type AuditSource } from '../../audit/audit-request.ts'
 import { parseAuditRequest } from '../../audit/request-parameters.ts'
 import { sendEvents } from './events.ts'
 
@@ -9,7 +9,7 @@ export async function answerAudit(
   response: ServerResponse,
   source: AuditSource,
 ): Promise<boolean> {
-  const kind = kinds.find((each) => url.pathname === `/audit/${each}`)
+  const kind = auditKinds.find((each) => url.pathname === `/audit/${each}`)
   if (method !== 'GET' || kind === undefined) return false
   const request = parseAuditRequest(kind, url.searchParams)
   if (typeof request === 'string') {
@@ -21,5 +21,3 @@ export async function answerAudit(
   await sendEvents(response, readAudit(source, request, abort.signal))
   return true
 }
-
-const kinds = ['query', 'follow', 'verify', 'key'] as const

@@ -1,10 +1,9 @@
+import { minorOf, oldestTokenMinor } from '../../kubernetes-version.ts'
 import { failed, passed, warned, type PreflightCheck, type PreflightCategory } from '../check.ts'
 import type { PreflightContext } from './preflight.ts'
 
 /** Server-side apply, Pod Security, projected tokens with audiences, `serving` endpoints: all there and switched on. */
 const oldestMinor = 27
-/** The kubelet hands tokens of service accounts to credential providers (KEP-4412, beta). */
-export const oldestTokenMinor = 34
 
 export async function clusterChecks({
   cluster,
@@ -31,13 +30,6 @@ function tokenCheck(gitVersion: string): PreflightCheck {
     `that came with 1.${oldestTokenMinor}`,
     '--pull-identity node pulls with certificates of the nodes.',
   )
-}
-
-/** Of `v1.37.2`; below zero where that is no version. */
-export function minorOf(version: string): number {
-  const [, major, minor] = /^v?(\d+)\.(\d+)/.exec(version) ?? []
-  if (major === undefined) return -1
-  return Number(major) > 1 ? Infinity : Number(minor)
 }
 
 function versionCheck(gitVersion: string): PreflightCheck {

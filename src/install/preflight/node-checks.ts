@@ -1,5 +1,5 @@
+import { minorOf, oldestTokenMinor } from '../../kubernetes-version.ts'
 import { failed, passed, warned, type PreflightCheck, type PreflightCategory } from '../check.ts'
-import { minorOf, oldestTokenMinor } from './cluster-checks.ts'
 import { isSuitable, nodeFacts, type NodeFacts } from './node-facts.ts'
 import type { PreflightContext } from './preflight.ts'
 

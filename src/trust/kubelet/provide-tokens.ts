@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path/posix'
+import { minorOf, oldestTokenMinor } from '../../kubernetes-version.ts'
 import { UserError } from '../../user-error.ts'
 import { clearUnfinished, makeSteps, ownFile, type Step } from '../machine-edit.ts'
 import { MachineFiles } from '../machine-files.ts'
@@ -152,8 +153,8 @@ function unfound(found: 'none' | 'several'): TokenProvision {
 
 /** An entry with `tokenAttributes` keeps every kubelet from starting that does not know them. */
 function unfitness({ version, gateOff }: Kubelet): TrustProblem | undefined {
-  const [, major, minor] = /^v?(\d+)\.(\d+)/.exec(version) ?? []
-  if (major === undefined) {
+  const minor = minorOf(version)
+  if (minor < 0) {
     return {
       code: 'PULL_IDENTITY_VERSION',
       message: 'the kubelet does not say of which version it is, and one before 1.34 would not start again',
@@ -161,7 +162,7 @@ function unfitness({ version, gateOff }: Kubelet): TrustProblem | undefined {
       fatal: false,
     }
   }
-  if (Number(major) === 1 && Number(minor) < 34) {
+  if (minor < oldestTokenMinor) {
     return {
       code: 'PULL_IDENTITY_VERSION',
       message: `kubelet ${version} cannot hand over tokens of service accounts, which came with 1.34`,

@@ -12,6 +12,7 @@ import type { InstallFacts } from './install-settings.ts'
 import { canaryOf, nodeSettings, nodeSettingsMap } from './node-objects.ts'
 import { waitForPulls, type NodePull } from './node-reports.ts'
 import type { Plan } from './plan.ts'
+import { withPods } from './passing-pods.ts'
 import { hasImage, podReason, pullFailure } from './pod-state.ts'
 import { localVolume } from './registry-objects.ts'
 import { rememberedMap } from './remembered.ts'
@@ -120,19 +121,14 @@ async function makeFolder(context: InstallContext): Promise<void> {
     return
   }
   const reference = referenceOf(local.folder)
-  await apply(context, local.folder)
-  try {
-    await waitUntil(context, 'the folder of the images is made', async () => {
-      const pod = await cluster.get(reference)
-      if (pod !== undefined && hasImage(pod) && pullFailure(pod) === undefined) return { done: true }
-      return {
-        done: false,
-        reasons: [pod === undefined ? 'its pod is about to be made' : await podReason(cluster, pod)],
-      }
-    })
-  } finally {
-    await cluster.delete(reference).catch(() => undefined)
-  }
+  await withPods(context, [local.folder], 'the folder of the images is made', async () => {
+    const pod = await cluster.get(reference)
+    if (pod !== undefined && hasImage(pod) && pullFailure(pod) === undefined) return { done: true }
+    return {
+      done: false,
+      reasons: [pod === undefined ? 'its pod is about to be made' : await podReason(cluster, pod)],
+    }
+  })
 }
 
 /** Agents pull the canary of the install before until there is a new one. */

@@ -1,14 +1,14 @@
 import type { KubeObject } from '../cluster/cluster-objects.ts'
 import { layoutOf } from '../cluster/layout.ts'
 import { UserError } from '../user-error.ts'
-import { apply, asked, referenceOf } from './apply.ts'
+import { asked, referenceOf } from './apply.ts'
 import type { InstallContext } from './install-context.ts'
+import { withPods } from './passing-pods.ts'
 import { hasImage, pullFailure } from './pod-state.ts'
 import { nodeFacts } from './preflight/node-facts.ts'
 import { nodesWithout } from './preflight/image-checks.ts'
 import { withImage } from './registry-objects.ts'
 import { pick, place, readTemplate, withMetadata } from './template.ts'
-import { waitUntil } from './waiting.ts'
 import type { PodSpec } from './workload.ts'
 
 /** Enough to know, and few enough to wait for. */
@@ -24,18 +24,13 @@ export async function tryImage(context: InstallContext): Promise<void> {
   const nodes = nodesWithout(image.reference, list.map(nodeFacts)).slice(0, most)
   if (nodes.length === 0) return
   const pods = nodes.map(({ name }, index) => trialPod(context, name, index))
-  try {
-    await Promise.all(pods.map((pod) => apply(context, pod)))
-    const open = new Set(pods)
-    await waitUntil(context, `nodes pull ${image.reference}`, async () => {
-      for (const pod of open) if (await pulled(context, pod)) open.delete(pod)
-      return open.size === 0
-        ? { done: true }
-        : { done: false, reasons: [...open].map((pod) => `${nodeOf(pod)} pulls ${image.reference}`) }
-    })
-  } finally {
-    await Promise.allSettled(pods.map((pod) => cluster.delete(referenceOf(pod))))
-  }
+  const open = new Set(pods)
+  await withPods(context, pods, `nodes pull ${image.reference}`, async () => {
+    for (const pod of open) if (await pulled(context, pod)) open.delete(pod)
+    return open.size === 0
+      ? { done: true }
+      : { done: false, reasons: [...open].map((pod) => `${nodeOf(pod)} pulls ${image.reference}`) }
+  })
 }
 
 interface TrialPod extends KubeObject {

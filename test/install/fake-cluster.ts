@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import type { KubeObject } from '../../src/cluster/cluster-objects.ts'
+import { ClusterFault } from '../../src/cluster/cluster-fault.ts'
+import type { KubeObject, KubeReference } from '../../src/cluster/cluster-objects.ts'
 import { nodeSettingsSchema } from '../../src/cluster/node-settings.ts'
 import { FakeObjects } from '../support/fake-objects.ts'
 import { nodeObject, reportObject } from '../support/node-objects.ts'
@@ -18,6 +19,9 @@ export class FakeCluster extends FakeObjects {
   podStatus: (name: string, kind: string) => object | undefined = () => undefined
   /** What a node's agent reports beyond a healthy report; false: nothing at all. */
   report: (node: string) => Parameters<typeof reportObject>[2] | false = () => ({})
+  /** How long after a namespace its ServiceAccount `default` is there, in milliseconds. */
+  accountDelay = 0
+  readonly #accounts = new Map<string, number>()
   readonly now: () => number
 
   constructor(nodes: readonly string[], now: () => number) {
@@ -55,9 +59,29 @@ export class FakeCluster extends FakeObjects {
     object: KubeObject,
     options: { dryRun?: boolean; force?: boolean } = {},
   ): Promise<KubeObject> {
+    if (object.kind === 'Pod') this.#admit(object)
     const applied = await super.apply(this.#withAddress(object), options)
     if (options.dryRun !== true) await this.#control(applied)
     return applied
+  }
+
+  override async get(reference: KubeReference): Promise<KubeObject | undefined> {
+    const { kind, name, namespace = '' } = reference
+    if (kind !== 'ServiceAccount' || name !== 'default') return super.get(reference)
+    return this.#hasAccount(namespace)
+      ? { apiVersion: 'v1', kind, metadata: { name, namespace } }
+      : super.get(reference)
+  }
+
+  #hasAccount(namespace: string): boolean {
+    return this.now() >= (this.#accounts.get(namespace) ?? Infinity)
+  }
+
+  /** What admission says while the controller manager has not come to the namespace. */
+  #admit({ metadata: { name, namespace = '' } }: KubeObject): void {
+    if (this.#hasAccount(namespace)) return
+    const problem = `error looking up service account ${namespace}/default: serviceaccount "default" not found`
+    throw new ClusterFault('forbidden', `answered 403: pods "${name}" is forbidden: ${problem}`)
   }
 
   #withAddress(object: KubeObject): KubeObject {
@@ -69,6 +93,8 @@ export class FakeCluster extends FakeObjects {
   async #control(object: KubeObject): Promise<void> {
     const { kind, metadata } = object
     const { template } = (object['spec'] ?? {}) as { template?: PodTemplate }
+    if (kind === 'Namespace' && !this.#accounts.has(metadata.name))
+      this.#accounts.set(metadata.name, this.now() + this.accountDelay)
     if (kind === 'Pod') this.#start(object, metadata.name)
     if (kind === 'StatefulSet' && template !== undefined)
       this.#run(object, template, 'trow-0', this.#nodes[0])

@@ -261,6 +261,23 @@ test('an image that a node cannot pull: named with the ways to bring it, and no 
   )
 })
 
+test('a controller manager that is slow to give new namespaces their account is waited for', async () => {
+  const run = prepare()
+  run.cluster.accountDelay = 20_000
+  await run.go(
+    { storage: { kind: 'local', path: '/srv/trow', size: '1Gi', node: 'n1' } },
+    { image: { reference: 'ghcr.io/nobody/trow:9', isDefault: true } },
+  )
+  for (const pod of ['trow/trow-trial-0', 'trow/trow-trial-1', 'trow-node/trow-folder'])
+    for (const verb of ['apply', 'delete'])
+      assert.equal(
+        run.cluster.writes.filter((each) => each === `${verb} Pod ${pod}`).length,
+        1,
+        `${verb} ${pod}`,
+      )
+  assert.ok(run.states.includes('namespace trow has no ServiceAccount default yet'))
+})
+
 test('a node that is not Ready is not waited for', async () => {
   const run = prepare()
   run.cluster.put(run.cluster.node('n3', false))

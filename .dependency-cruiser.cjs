@@ -87,6 +87,15 @@ module.exports = {
       to: { path: 'node_modules/(commander|chalk|ora|pino)/' },
     },
     {
+      name: 'queries-are-built-ahead',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/metadata/sql/queries/' },
+      to: {
+        path: ['node_modules/kysely', '^src/metadata/sql/queries/'],
+        dependencyTypesNot: ['type-only'],
+      },
+    },
+    {
       name: 'only-trust-runs-programs-of-a-machine',
       severity: 'error',
       from: { path: '^src/', pathNot: '^src/trust/' },

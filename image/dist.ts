@@ -11,6 +11,8 @@ export function buildDist(folder: string): void {
   const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
   const args = [compiler, '-p', 'tsconfig.build.json', '--outDir', folder]
   execFileSync(process.execPath, args, { cwd: root, stdio: 'inherit' })
+  // What statements are made of is not needed where they run, nor is the query builder.
+  rmSync(join(folder, 'metadata', 'sql', 'queries'), { recursive: true })
   writeFileSync(join(folder, 'package-lock.json'), runtimeLock())
 }
 

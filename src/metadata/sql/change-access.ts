@@ -3,46 +3,7 @@ import type { Noted } from '../outbox.ts'
 import type { Instant } from '../records.ts'
 import { durable, type Transaction } from './change.ts'
 import { noteChange } from './change-outbox.ts'
-import { compile, parameter, sqliteQueries } from './statement.ts'
-
-const queries = sqliteQueries()
-
-const insertRobot = compile(
-  queries
-    .insertInto('robot')
-    .values({
-      name: parameter<string>('name'),
-      description: parameter<string | null>('description'),
-      secret_hash: parameter<string>('secretHash'),
-      credential_id: parameter<string>('credentialId'),
-      grants: parameter<string>('grants'),
-      created_at: parameter<number>('createdAt'),
-      expires_at: parameter<number | null>('expiresAt'),
-    })
-    .onConflict((conflict) => conflict.column('name').doNothing()),
-)
-const deleteRobot = compile(queries.deleteFrom('robot').where('name', '=', parameter<string>('name')))
-
-const newerKey = compile(
-  queries
-    .selectFrom('signing_key')
-    .select('id')
-    .where('created_at', '>', parameter<number>('unlessNewerThan'))
-    .limit(1),
-)
-const insertKey = compile(
-  queries
-    .insertInto('signing_key')
-    .values({
-      id: parameter<string>('id'),
-      private_key: parameter<string>('privateKey'),
-      created_at: parameter<number>('createdAt'),
-    })
-    .onConflict((conflict) => conflict.column('id').doNothing()),
-)
-const deleteOldKeys = compile(
-  queries.deleteFrom('signing_key').where('created_at', '<', parameter<number>('forgetBefore')),
-)
+import { deleteOldKeys, deleteRobot, insertKey, insertRobot, newerKey } from './statements/access.ts'
 
 export const addRobot = durable(
   async (

@@ -1,4 +1,3 @@
-import { sql } from 'kysely'
 import type { Digest } from '../../oci/digest.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { ChangeNote } from '../outbox.ts'
@@ -6,107 +5,22 @@ import type { Instant, NewBlob, UnlinkBlobResult } from '../records.ts'
 import { durable, type Transaction } from './change.ts'
 import { noteChange } from './change-outbox.ts'
 import { ensureRepository, findRepository } from './change-repositories.ts'
-import { compile, parameter, sqliteQueries } from './statement.ts'
-
-const queries = sqliteQueries()
-
-const blobByDigest = compile(
-  queries
-    .selectFrom('blob')
-    .select(['id', 'state', 'data_key', 'size'])
-    .where('digest', '=', parameter<string>('digest')),
-)
-const insertBlob = compile(
-  queries.insertInto('blob').values({
-    digest: parameter<string>('digest'),
-    size: parameter<number>('size'),
-    data_key: parameter<string | null>('key'),
-    state: 'live',
-    unlinked_since: null,
-    condemned_at: null,
-  }),
-)
-const insertBody = compile(
-  queries
-    .insertInto('blob_body')
-    .values({ blob_id: parameter<number>('blob'), body: parameter<Uint8Array>('body') }),
-)
-const rescueBlob = compile(
-  queries
-    .updateTable('blob')
-    .set({ state: 'live', unlinked_since: null, condemned_at: null })
-    .where('id', '=', parameter<number>('blob'))
-    .where('unlinked_since', 'is not', null),
-)
-const renewLink = compile(
-  queries
-    .updateTable('repository_blob')
-    .set({ unreferenced_since: parameter<number>('now') })
-    .where('repository_id', '=', parameter<number>('repository'))
-    .where('blob_id', '=', parameter<number>('blob'))
-    .where('unreferenced_since', 'is not', null),
-)
-const insertLink = compile(
-  queries
-    .insertInto('repository_blob')
-    .values({
-      repository_id: parameter<number>('repository'),
-      blob_id: parameter<number>('blob'),
-      unreferenced_since: parameter<number | null>('since'),
-    })
-    .onConflict((conflict) => conflict.doNothing()),
-)
-const deleteLink = compile(
-  queries
-    .deleteFrom('repository_blob')
-    .where('repository_id', '=', parameter<number>('repository'))
-    .where('blob_id', '=', parameter<number>('blob')),
-)
-const linkOf = compile(
-  queries
-    .selectFrom('repository_blob')
-    .select('unreferenced_since')
-    .where('repository_id', '=', parameter<number>('repository'))
-    .where('blob_id', '=', parameter<number>('blob')),
-)
-const repositoryName = compile(
-  queries.selectFrom('repository').select('name').where('id', '=', parameter<number>('repository')),
-)
-const anyLink = compile(
-  queries
-    .selectFrom('repository_blob')
-    .select('repository_id')
-    .where('blob_id', '=', parameter<number>('blob'))
-    .limit(1),
-)
-const markUnlinked = compile(
-  queries
-    .updateTable('blob')
-    .set({ unlinked_since: parameter<number>('now') })
-    .where('id', '=', parameter<number>('blob')),
-)
-const anyParent = compile(
-  queries
-    .selectFrom('manifest_reference')
-    .innerJoin('manifest', 'manifest.id', 'manifest_reference.manifest_id')
-    .select('manifest.digest')
-    .where('manifest_reference.repository_id', '=', parameter<number>('repository'))
-    .where('manifest_reference.child', '=', parameter<string>('digest'))
-    .limit(1),
-)
-export const deleteUpload = compile(queries.deleteFrom('upload').where('id', '=', parameter<string>('id')))
-/** Never a key that a blob has: whatever else went wrong, those bytes are in use. */
-export const addPendingDelete = compile(
-  queries
-    .insertInto('pending_delete')
-    .columns(['data_key'])
-    .expression(
-      queries
-        .selectNoFrom(sql<string>`${parameter<string>('key')}`.as('data_key'))
-        .where(sql<boolean>`not exists (select 1 from blob where data_key = ${parameter<string>('key')})`),
-    )
-    .onConflict((conflict) => conflict.doNothing()),
-)
+import {
+  addPendingDelete,
+  anyLink,
+  anyParent,
+  blobByDigest,
+  deleteLink,
+  insertBlob,
+  insertBody,
+  insertLink,
+  linkOf,
+  markUnlinked,
+  renewLink,
+  rescueBlob,
+} from './statements/blobs.ts'
+import { repositoryName } from './statements/repositories.ts'
+import { deleteUpload, emptyUpload } from './statements/uploads.ts'
 
 /** False when the upload was cancelled meanwhile: its bytes are going, so they must not be promised to anybody. */
 export const putBlob = durable(async (transaction: Transaction, blob: NewBlob): Promise<boolean> => {
@@ -142,17 +56,6 @@ export const putBlob = durable(async (transaction: Transaction, blob: NewBlob): 
   }))
   return true
 })
-
-const emptyUpload = compile(
-  queries
-    .selectFrom('upload')
-    .innerJoin('repository', 'repository.id', 'upload.repository_id')
-    .select('upload.id')
-    .where('upload.id', '=', parameter<string>('id'))
-    .where('repository.name', '=', parameter<string>('name'))
-    .where('upload.size', '=', 0)
-    .where('upload.data_key', 'is', null),
-)
 
 export const putWholeBlob = durable(
   async (transaction: Transaction, blob: NewBlob & { readonly uploadId: string }): Promise<boolean> => {

@@ -4,11 +4,13 @@ import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { GarbageItem, GarbagePage, GarbageStep } from '../garbage-store.ts'
 import type { BlobContent, Instant } from '../records.ts'
 import { durable, relaxed, type Transaction } from './change.ts'
-import { addPendingDelete, removeLink } from './change-blobs.ts'
+import { removeLink } from './change-blobs.ts'
 import { dropManifest } from './change-manifest-removal.ts'
 import { findRepository } from './change-repositories.ts'
 import { dropUpload } from './change-uploads.ts'
-import * as statements from './garbage-statements.ts'
+import { addPendingDelete, blobByDigest, linksOfBlob } from './statements/blobs.ts'
+import * as statements from './statements/garbage.ts'
+import { putSetting } from './statements/settings.ts'
 
 export const expireUploads = durable(
   async (transaction: Transaction, step: GarbageStep): Promise<GarbagePage> => {
@@ -201,14 +203,14 @@ export const recordClock = relaxed(
     transaction: Transaction,
     clock: { readonly seenAt: Instant; readonly suspendedUntil: Instant | undefined },
   ): Promise<void> => {
-    await transaction.run(statements.putSetting, { name: clockSetting, value: JSON.stringify(clock) })
+    await transaction.run(putSetting, { name: clockSetting, value: JSON.stringify(clock) })
   },
 )
 
 /** Writes something, durably, to see that it can be done. */
 export const probe = durable(
   async (transaction: Transaction, { now }: { readonly now: Instant }): Promise<void> => {
-    await transaction.run(statements.putSetting, { name: 'probe', value: String(now) })
+    await transaction.run(putSetting, { name: 'probe', value: String(now) })
   },
 )
 
@@ -221,9 +223,9 @@ export const dropBlob = durable(
       now,
     }: { readonly digest: Digest; readonly content: BlobContent; readonly now: Instant },
   ): Promise<boolean> => {
-    const row = await transaction.get(statements.blobContent, { digest })
+    const row = await transaction.get(blobByDigest, { digest })
     if (row === undefined || row.data_key !== (content.kind === 'stored' ? content.key : null)) return false
-    for (const link of await transaction.all(statements.linksOfBlob, { blob: row.id })) {
+    for (const link of await transaction.all(linksOfBlob, { blob: row.id })) {
       const name = link.name as RepositoryName
       await removeLink(transaction, { repository: link.id, name, blob: row.id, digest, now })
     }

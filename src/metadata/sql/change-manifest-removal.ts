@@ -7,57 +7,22 @@ import { durable, type Transaction } from './change.ts'
 import { noteChange } from './change-outbox.ts'
 import { findRepository } from './change-repositories.ts'
 import { factsBefore, factsOfId } from './manifest-facts.ts'
+import { noteUntagged, touchTags } from './manifest-tags.ts'
 import {
-  manifestByDigest,
+  anyParent,
+  childrenOf,
   linkedBlob,
+  manifestByDigest,
+  removeBody,
+  removeManifest,
+  removeReferencesOf,
+  removeTag,
+  removeTagsOf,
+  renewUntaggedReferrers,
   setReferenced,
-  tagByName,
   setUntagged,
-  touchTags,
-  noteUntagged,
-} from './manifest-statements.ts'
-import { compile, parameter, sqliteQueries } from './statement.ts'
-
-const queries = sqliteQueries()
-
-const removeTag = compile(
-  queries
-    .deleteFrom('tag')
-    .where('repository_id', '=', parameter<number>('repository'))
-    .where('name', '=', parameter<string>('tag')),
-)
-const removeTagsOf = compile(
-  queries.deleteFrom('tag').where('manifest_id', '=', parameter<number>('manifest')),
-)
-const childrenOf = compile(
-  queries
-    .selectFrom('manifest_reference')
-    .select(['child', 'kind'])
-    .where('manifest_id', '=', parameter<number>('manifest')),
-)
-const removeReferencesOf = compile(
-  queries.deleteFrom('manifest_reference').where('manifest_id', '=', parameter<number>('manifest')),
-)
-const anyParent = compile(
-  queries
-    .selectFrom('manifest_reference')
-    .select('manifest_id')
-    .where('repository_id', '=', parameter<number>('repository'))
-    .where('child', '=', parameter<string>('child'))
-    .limit(1),
-)
-const removeManifest = compile(queries.deleteFrom('manifest').where('id', '=', parameter<number>('manifest')))
-const removeBody = compile(
-  queries.deleteFrom('manifest_body').where('manifest_id', '=', parameter<number>('manifest')),
-)
-const renewUntaggedReferrers = compile(
-  queries
-    .updateTable('manifest')
-    .set({ untagged_since: parameter<number>('now') })
-    .where('repository_id', '=', parameter<number>('repository'))
-    .where('subject', '=', parameter<string>('subject'))
-    .where('untagged_since', 'is not', null),
-)
+  tagByName,
+} from './statements/manifests.ts'
 
 export const deleteTag = durable(
   async (

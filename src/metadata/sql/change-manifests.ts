@@ -5,70 +5,19 @@ import { durable, type Transaction } from './change.ts'
 import { noteChange } from './change-outbox.ts'
 import { ensureRepository, findRepository } from './change-repositories.ts'
 import { factsOf } from './manifest-facts.ts'
+import { noteUntagged, touchTags } from './manifest-tags.ts'
 import {
-  manifestByDigest,
+  insertBody,
+  insertManifest,
+  insertReference,
   linkedBlob,
+  manifestByDigest,
   setReferenced,
-  tagByName,
+  setTag,
   setUntagged,
-  touchTags,
-  noteUntagged,
-} from './manifest-statements.ts'
-import { compile, parameter, sqliteQueries } from './statement.ts'
-
-const queries = sqliteQueries()
-
-const insertManifest = compile(
-  queries.insertInto('manifest').values({
-    repository_id: parameter<number>('repository'),
-    digest: parameter<string>('digest'),
-    media_type: parameter<string>('mediaType'),
-    artifact_type: parameter<string | null>('artifactType'),
-    subject: parameter<string | null>('subject'),
-    size: parameter<number>('size'),
-    annotations: parameter<string | null>('annotations'),
-    pushed_at: parameter<number>('now'),
-    untagged_since: parameter<number | null>('untaggedSince'),
-  }),
-)
-const updateMediaType = compile(
-  queries
-    .updateTable('manifest')
-    .set({ media_type: parameter<string>('mediaType'), pushed_at: parameter<number>('now') })
-    .where('id', '=', parameter<number>('manifest')),
-)
-const insertBody = compile(
-  queries
-    .insertInto('manifest_body')
-    .values({ manifest_id: parameter<number>('manifest'), body: parameter<Uint8Array>('body') }),
-)
-const insertReference = compile(
-  queries
-    .insertInto('manifest_reference')
-    .values({
-      repository_id: parameter<number>('repository'),
-      child: parameter<string>('child'),
-      manifest_id: parameter<number>('manifest'),
-      kind: parameter<string>('kind'),
-      required: parameter<number>('required'),
-    })
-    .onConflict((conflict) => conflict.doNothing()),
-)
-const setTag = compile(
-  queries
-    .insertInto('tag')
-    .values({
-      repository_id: parameter<number>('repository'),
-      name: parameter<string>('tag'),
-      manifest_id: parameter<number>('manifest'),
-      updated_at: parameter<number>('now'),
-    })
-    .onConflict((conflict) =>
-      conflict
-        .columns(['repository_id', 'name'])
-        .doUpdateSet({ manifest_id: parameter<number>('manifest'), updated_at: parameter<number>('now') }),
-    ),
-)
+  tagByName,
+  updateMediaType,
+} from './statements/manifests.ts'
 
 export const putManifest = durable(
   async (transaction: Transaction, manifest: NewManifest): Promise<PutManifestResult> => {

@@ -1,45 +1,9 @@
-import { sql } from 'kysely'
 import { OciError } from '../../oci/oci-error.ts'
 import type { ChangeNote, Facts } from '../outbox.ts'
 import type { Instant } from '../records.ts'
 import { durable, relaxed, type Transaction } from './change.ts'
-import { compile, parameter, sqliteQueries } from './statement.ts'
-
-const queries = sqliteQueries()
-
-const insertNote = compile(
-  queries.insertInto('outbox').values({
-    note: parameter<string | null>('note'),
-    facts: parameter<string | null>('facts'),
-    total: parameter<number>('total'),
-  }),
-)
-/** One row, whatever there is: the ends of the outbox, and what went unrecorded. */
-const outboxState = compile(
-  queries.selectNoFrom([
-    sql<number | null>`(select id from outbox order by id limit 1)`.as('firstId'),
-    sql<number | null>`(select total from outbox order by id limit 1)`.as('firstTotal'),
-    sql<number | null>`(select id from outbox order by id desc limit 1)`.as('lastId'),
-    sql<number | null>`(select total from outbox order by id desc limit 1)`.as('lastTotal'),
-    sql<string | null>`(select value from setting where name = ${parameter<string>('name')})`.as(
-      'unrecorded',
-    ),
-  ]),
-)
-const forgetNotes = compile(queries.deleteFrom('outbox').where('id', '<=', parameter<number>('upTo')))
-const putSetting = compile(
-  queries
-    .insertInto('setting')
-    .values({ name: parameter<string>('name'), value: parameter<string>('value') })
-    .onConflict((conflict) => conflict.column('name').doUpdateSet({ value: parameter<string>('value') })),
-)
-const addSetting = compile(
-  queries
-    .insertInto('setting')
-    .values({ name: parameter<string>('name'), value: parameter<string>('value') })
-    .onConflict((conflict) => conflict.doNothing()),
-)
-const removeSetting = compile(queries.deleteFrom('setting').where('name', '=', parameter<string>('name')))
+import { forgetNotes, insertNote, outboxState } from './statements/outbox.ts'
+import { addSetting, putSetting, removeSetting } from './statements/settings.ts'
 
 export const auditKeySetting = 'audit-key'
 const unrecordedSetting = 'audit-unrecorded'

@@ -1,18 +1,7 @@
 import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { Instant } from '../records.ts'
 import type { Transaction } from './change.ts'
-import { compile, parameter, sqliteQueries } from './statement.ts'
-
-const queries = sqliteQueries()
-
-const repositoryByName = compile(
-  queries.selectFrom('repository').select('id').where('name', '=', parameter<string>('name')),
-)
-const insertRepository = compile(
-  queries
-    .insertInto('repository')
-    .values({ name: parameter<string>('name'), created_at: parameter<number>('now') }),
-)
+import { insertRepository, repositoryByName } from './statements/repositories.ts'
 
 export async function findRepository(
   transaction: Transaction,

@@ -4,47 +4,10 @@ import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { Noted } from '../outbox.ts'
 import type { Instant } from '../records.ts'
 import { durable, relaxed, type Transaction } from './change.ts'
-import { addPendingDelete, deleteUpload } from './change-blobs.ts'
 import { noteChange } from './change-outbox.ts'
 import { ensureRepository, findRepository } from './change-repositories.ts'
-import { compile, parameter, sqliteQueries } from './statement.ts'
-
-const queries = sqliteQueries()
-
-const insertUpload = compile(
-  queries.insertInto('upload').values({
-    id: parameter<string>('id'),
-    repository_id: parameter<number>('repository'),
-    algorithm: parameter<string>('algorithm'),
-    data_key: null,
-    size: 0,
-    inline_bytes: null,
-    hash_state: null,
-    digest: null,
-    started_at: parameter<number>('now'),
-    touched_at: parameter<number>('now'),
-  }),
-)
-const updateUpload = compile(
-  queries
-    .updateTable('upload')
-    .set({
-      data_key: parameter<string | null>('key'),
-      size: parameter<number>('size'),
-      inline_bytes: parameter<Uint8Array | null>('bytes'),
-      hash_state: parameter<Uint8Array | null>('hashState'),
-      digest: parameter<string | null>('digest'),
-      touched_at: parameter<number>('now'),
-    })
-    .where('id', '=', parameter<string>('id')),
-)
-const uploadKey = compile(
-  queries
-    .selectFrom('upload')
-    .select('data_key')
-    .where('id', '=', parameter<string>('id'))
-    .where('repository_id', '=', parameter<number>('repository')),
-)
+import { deleteUpload, insertUpload, updateUpload, uploadKey } from './statements/uploads.ts'
+import { addPendingDelete } from './statements/blobs.ts'
 
 export const createUpload = relaxed(
   async (

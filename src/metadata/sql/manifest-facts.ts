@@ -2,46 +2,15 @@ import type { Digest } from '../../oci/digest.ts'
 import type { Facts } from '../outbox.ts'
 import type { NewManifest } from '../records.ts'
 import type { Transaction } from './change.ts'
-import { compile, parameter, sqliteQueries } from './statement.ts'
+import {
+  digestOfTag,
+  firstTagsOf,
+  manifestByDigest,
+  manifestById,
+  tagCountOf,
+} from './statements/manifests.ts'
 
-const queries = sqliteQueries()
 const mostTags = 100
-
-const manifestById = compile(
-  queries
-    .selectFrom('manifest')
-    .select(['digest', 'size', 'media_type', 'artifact_type', 'subject'])
-    .where('id', '=', parameter<number>('manifest')),
-)
-const manifestIdByDigest = compile(
-  queries
-    .selectFrom('manifest')
-    .select('id')
-    .where('repository_id', '=', parameter<number>('repository'))
-    .where('digest', '=', parameter<string>('digest')),
-)
-const tagsOf = compile(
-  queries
-    .selectFrom('tag')
-    .select('name')
-    .where('manifest_id', '=', parameter<number>('manifest'))
-    .orderBy('name')
-    .limit(mostTags),
-)
-const tagCountOf = compile(
-  queries
-    .selectFrom('tag')
-    .select((expression) => expression.fn.countAll<number>().as('count'))
-    .where('manifest_id', '=', parameter<number>('manifest')),
-)
-const digestOfTag = compile(
-  queries
-    .selectFrom('tag')
-    .innerJoin('manifest', 'manifest.id', 'tag.manifest_id')
-    .select('manifest.digest')
-    .where('tag.repository_id', '=', parameter<number>('repository'))
-    .where('tag.name', '=', parameter<string>('tag')),
-)
 
 /** What a push will have done; to be asked before it does. */
 export async function factsOf(
@@ -55,7 +24,7 @@ export async function factsOf(
     const before = await transaction.get(digestOfTag, { repository, tag: name })
     tags.push({ name, before: before?.digest ?? null })
   }
-  const known = (await transaction.get(manifestIdByDigest, { repository, digest })) !== undefined
+  const known = (await transaction.get(manifestByDigest, { repository, digest })) !== undefined
   return {
     digest,
     size: body.byteLength,
@@ -74,9 +43,9 @@ export async function factsBefore(
   repository: number,
   digest: Digest,
 ): Promise<Facts> {
-  const manifest = (await transaction.get(manifestIdByDigest, { repository, digest }))?.id
+  const manifest = (await transaction.get(manifestByDigest, { repository, digest }))?.id
   if (manifest === undefined) return {}
-  const tags = await transaction.all(tagsOf, { manifest })
+  const tags = await transaction.all(firstTagsOf, { manifest, limit: mostTags })
   const count =
     tags.length < mostTags ? tags.length : ((await transaction.get(tagCountOf, { manifest }))?.count ?? 0)
   return {

@@ -2,8 +2,8 @@ import type { AccessStore, RobotRecord, SigningKeyRecord } from '../access-store
 import type { ChangeNote, Noted } from '../outbox.ts'
 import type { Instant } from '../records.ts'
 import type { ChangeRunner } from './changes.ts'
-import { robotByName, robots, signingKeys } from './read-statements.ts'
-import type { Schema } from './schema.ts'
+import { robotByName, robots, signingKeys } from './statements/reads.ts'
+import type { Schema } from './queries/schema.ts'
 import type { SqliteDatabase } from './sqlite-database.ts'
 
 /** Robots and signing keys: few rows, read uncached, as those who ask keep what they need. */

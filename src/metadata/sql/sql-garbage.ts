@@ -4,7 +4,8 @@ import type { GarbagePage, GarbageStep, GarbageStore } from '../garbage-store.ts
 import type { Instant } from '../records.ts'
 import { clockSetting } from './change-garbage.ts'
 import type { ChangeRunner } from './changes.ts'
-import { pendingDeletes, settingByName } from './read-statements.ts'
+import { pendingDeletes } from './statements/reads.ts'
+import { settingByName } from './statements/settings.ts'
 import type { SqliteDatabase } from './sqlite-database.ts'
 
 export class SqlGarbage implements GarbageStore {

@@ -4,7 +4,8 @@ import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { InventoryBlob, InventoryManifest, InventoryStore } from '../inventory-store.ts'
 import type { BlobContent, Instant, Page } from '../records.ts'
 import type { ChangeRunner } from './changes.ts'
-import * as statements from './read-statements.ts'
+import { blobByDigest, linksOfBlob } from './statements/blobs.ts'
+import * as statements from './statements/reads.ts'
 import type { SqliteDatabase } from './sqlite-database.ts'
 
 interface PageOptions {
@@ -32,7 +33,7 @@ export class SqlInventory implements InventoryStore {
       size: row.size,
       content: contentOf(row.data_key, row.body),
       repositories: this.#database
-        .all(statements.repositoriesOfBlob, { blob: row.id })
+        .all(linksOfBlob, { blob: row.id })
         .map(({ name }) => name as RepositoryName),
     }))
     return Promise.resolve({ items, next: rows.length < limit ? undefined : String(rows.at(-1)?.id) })
@@ -58,7 +59,7 @@ export class SqlInventory implements InventoryStore {
   }
 
   hasContent(digest: Digest, content: BlobContent): Promise<boolean> {
-    const row = this.#database.get(statements.contentOfBlob, { digest })
+    const row = this.#database.get(blobByDigest, { digest })
     return Promise.resolve(
       row !== undefined && row.data_key === (content.kind === 'stored' ? content.key : null),
     )

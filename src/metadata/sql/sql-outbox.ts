@@ -2,7 +2,8 @@ import type { ChangeNote, Facts, Outbox, OutboxEntry } from '../outbox.ts'
 import type { Instant } from '../records.ts'
 import { auditKeySetting, headSetting } from './change-outbox.ts'
 import type { ChangeRunner } from './changes.ts'
-import { notesAfter, outboxSize, settingByName } from './read-statements.ts'
+import { notesAfter, outboxSize } from './statements/reads.ts'
+import { settingByName } from './statements/settings.ts'
 import type { SqliteDatabase } from './sqlite-database.ts'
 
 export class SqlOutbox implements Outbox {

@@ -6,7 +6,8 @@ import type { MetadataReads } from '../metadata-store.ts'
 import type { BlobLink, BlobRecord, ManifestRecord, Page, ReferrerRecord, UploadRecord } from '../records.ts'
 import { CoherentCache } from './coherent-cache.ts'
 import { linkKey, manifestKey, tagListKey, type Generations } from './generations.ts'
-import * as statements from './read-statements.ts'
+import * as statements from './statements/reads.ts'
+import { repositoryByName } from './statements/repositories.ts'
 import type { SharedCache } from './shared-cache.ts'
 import { blobForm, linkForm, manifestForm } from './shared-forms.ts'
 import type { SqliteDatabase } from './sqlite-database.ts'
@@ -125,7 +126,7 @@ export class SqlReads implements Omit<MetadataReads, 'writeHealth'> {
   }
 
   #repositoryId(name: RepositoryName): number | undefined {
-    return this.#database.get(statements.repositoryId, { name })?.id
+    return this.#database.get(repositoryByName, { name })?.id
   }
 
   #readTags(

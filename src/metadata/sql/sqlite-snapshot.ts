@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { ByteSource, DataKey } from '../../blobs/blob-store.ts'
 import type { Digest } from '../../oci/digest.ts'
 import type { MetadataSnapshot } from '../metadata-store.ts'
-import { storedBlobs } from './read-statements.ts'
+import { storedBlobs } from './statements/reads.ts'
 import { snapshotFormat, snapshotPrefix } from './snapshot-file.ts'
 import { SqliteDatabase } from './sqlite-database.ts'
 

@@ -8,7 +8,7 @@ import {
   type CompiledQuery,
   type LimitNode,
 } from 'kysely'
-import { Parameter, type SqlValue, type Statement } from './bind.ts'
+import { Parameter, type SqlValue, type Statement } from '../bind.ts'
 import type { Schema } from './schema.ts'
 
 /** Stands in a query for a value that is given when it runs. */

@@ -1,6 +1,6 @@
 import { sql, type ExpressionBuilder } from 'kysely'
 import type { Schema } from './schema.ts'
-import { compile, parameter, sqliteQueries } from './statement.ts'
+import { compile, parameter, sqliteQueries } from './query.ts'
 
 const queries = sqliteQueries()
 const before = parameter<number>('before')
@@ -167,22 +167,6 @@ export const deleteLease = compile(
     .deleteFrom('lease')
     .where('name', '=', parameter<string>('name'))
     .where('holder', '=', parameter<string>('holder')),
-)
-export const putSetting = compile(
-  queries
-    .insertInto('setting')
-    .values({ name: parameter<string>('name'), value: parameter<string>('value') })
-    .onConflict((conflict) => conflict.column('name').doUpdateSet({ value: parameter<string>('value') })),
-)
-export const blobContent = compile(
-  queries.selectFrom('blob').select(['id', 'data_key']).where('digest', '=', parameter<string>('digest')),
-)
-export const linksOfBlob = compile(
-  queries
-    .selectFrom('repository_blob')
-    .innerJoin('repository', 'repository.id', 'repository_blob.repository_id')
-    .select(['repository.id', 'repository.name'])
-    .where('repository_blob.blob_id', '=', parameter<number>('blob')),
 )
 
 function linksOf(where: ExpressionBuilder<Schema, 'blob'>) {

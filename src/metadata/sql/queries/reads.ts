@@ -1,13 +1,11 @@
 import { sql } from 'kysely'
-import { compile, parameter, sqliteQueries } from './statement.ts'
+import { compile, parameter, sqliteQueries } from './query.ts'
 
 const queries = sqliteQueries()
 const name = parameter<string>('name')
 const digest = parameter<string>('digest')
 const after = parameter<string>('after')
 const limit = parameter<number>('limit')
-
-export const repositoryId = compile(queries.selectFrom('repository').select('id').where('name', '=', name))
 
 export const manifestByTag = compile(
   queries
@@ -116,8 +114,6 @@ export const uploadById = compile(
 
 export const pendingDeletes = compile(queries.selectFrom('pending_delete').select('data_key').limit(limit))
 
-export const settingByName = compile(queries.selectFrom('setting').select('value').where('name', '=', name))
-
 export const counts = compile(
   queries.selectNoFrom([
     sql<number>`(select count(*) from repository)`.as('repositories'),
@@ -137,18 +133,6 @@ export const blobsAfter = compile(
     .where('blob.id', '>', parameter<number>('after'))
     .orderBy('blob.id')
     .limit(limit),
-)
-
-export const contentOfBlob = compile(
-  queries.selectFrom('blob').select('data_key').where('digest', '=', digest),
-)
-
-export const repositoriesOfBlob = compile(
-  queries
-    .selectFrom('repository_blob')
-    .innerJoin('repository', 'repository.id', 'repository_blob.repository_id')
-    .select('repository.name')
-    .where('repository_blob.blob_id', '=', parameter<number>('blob')),
 )
 
 export const manifestsAfter = compile(
@@ -228,20 +212,3 @@ export const robots = compile(queries.selectFrom('robot').selectAll().orderBy('n
 export const signingKeys = compile(
   queries.selectFrom('signing_key').selectAll().orderBy('created_at', 'desc').orderBy('id'),
 )
-
-/** All read statements that requests run, for the test that none of them scans. */
-export const requestStatements = {
-  repositoryId,
-  manifestByTag,
-  manifestByDigest,
-  linkedBlob,
-  blobHolders,
-  tagsAfter,
-  repositoriesAfter,
-  referrersAfter,
-  referrersOfTypeAfter,
-  uploadById,
-  keyInUse,
-  notesAfter,
-  robotByName,
-} as const

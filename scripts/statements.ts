@@ -1,0 +1,54 @@
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { format, resolveConfig } from 'prettier'
+import { Parameter, type Statement } from '../src/metadata/sql/bind.ts'
+
+export const statementsFolder = fileURLToPath(new URL('../src/metadata/sql/statements/', import.meta.url))
+
+const queriesFolder = fileURLToPath(new URL('../src/metadata/sql/queries/', import.meta.url))
+const without = ['query.ts', 'schema.ts']
+
+/** What the modules of src/metadata/sql/queries come to, as modules that need no query builder: text by file name. */
+export async function statementModules(): Promise<Map<string, string>> {
+  const modules = new Map<string, string>()
+  const options = await resolveConfig(statementsFolder)
+  for (const file of readdirSync(queriesFolder).sort()) {
+    if (without.includes(file)) continue
+    const statements = (await import(pathToFileURL(join(queriesFolder, file)).href)) as Record<
+      string,
+      Statement<unknown>
+    >
+    const text = moduleOf(file, Object.entries(statements))
+    modules.set(file, await format(text, { ...options, parser: 'typescript' }))
+  }
+  return modules
+}
+
+function moduleOf(file: string, statements: readonly (readonly [string, Statement<unknown>])[]): string {
+  const lines = statements.map(([name, { sql, values }]) => {
+    const given = values.map(literalOf).join(', ')
+    return `export const ${name}: typeof queries.${name} = { sql: ${JSON.stringify(sql)}, values: [${given}] }`
+  })
+  const bound = statements.some(([, { values }]) => values.some((value) => value instanceof Parameter))
+  return [
+    `// Made of ../queries/${file} by npm run statements.`,
+    ...(bound ? ["import { Parameter } from '../bind.ts'"] : []),
+    `import type * as queries from '../queries/${file}'`,
+    '',
+    ...lines,
+    '',
+  ].join('\n')
+}
+
+function literalOf(value: unknown): string {
+  if (value instanceof Parameter) return `new Parameter(${JSON.stringify(value.name)})`
+  if (value === null || typeof value === 'string' || typeof value === 'number') return JSON.stringify(value)
+  throw new Error(`a constant of a query is no text and no number: ${typeof value}`)
+}
+
+if (import.meta.main) {
+  rmSync(statementsFolder, { recursive: true, force: true })
+  mkdirSync(statementsFolder)
+  for (const [file, text] of await statementModules()) writeFileSync(join(statementsFolder, file), text)
+}

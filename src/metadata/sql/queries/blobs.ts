@@ -1,0 +1,105 @@
+import { sql } from 'kysely'
+import { compile, parameter, sqliteQueries } from './query.ts'
+
+const queries = sqliteQueries()
+
+export const blobByDigest = compile(
+  queries
+    .selectFrom('blob')
+    .select(['id', 'state', 'data_key', 'size'])
+    .where('digest', '=', parameter<string>('digest')),
+)
+export const insertBlob = compile(
+  queries.insertInto('blob').values({
+    digest: parameter<string>('digest'),
+    size: parameter<number>('size'),
+    data_key: parameter<string | null>('key'),
+    state: 'live',
+    unlinked_since: null,
+    condemned_at: null,
+  }),
+)
+export const insertBody = compile(
+  queries
+    .insertInto('blob_body')
+    .values({ blob_id: parameter<number>('blob'), body: parameter<Uint8Array>('body') }),
+)
+export const rescueBlob = compile(
+  queries
+    .updateTable('blob')
+    .set({ state: 'live', unlinked_since: null, condemned_at: null })
+    .where('id', '=', parameter<number>('blob'))
+    .where('unlinked_since', 'is not', null),
+)
+export const renewLink = compile(
+  queries
+    .updateTable('repository_blob')
+    .set({ unreferenced_since: parameter<number>('now') })
+    .where('repository_id', '=', parameter<number>('repository'))
+    .where('blob_id', '=', parameter<number>('blob'))
+    .where('unreferenced_since', 'is not', null),
+)
+export const insertLink = compile(
+  queries
+    .insertInto('repository_blob')
+    .values({
+      repository_id: parameter<number>('repository'),
+      blob_id: parameter<number>('blob'),
+      unreferenced_since: parameter<number | null>('since'),
+    })
+    .onConflict((conflict) => conflict.doNothing()),
+)
+export const deleteLink = compile(
+  queries
+    .deleteFrom('repository_blob')
+    .where('repository_id', '=', parameter<number>('repository'))
+    .where('blob_id', '=', parameter<number>('blob')),
+)
+export const linkOf = compile(
+  queries
+    .selectFrom('repository_blob')
+    .select('unreferenced_since')
+    .where('repository_id', '=', parameter<number>('repository'))
+    .where('blob_id', '=', parameter<number>('blob')),
+)
+export const anyLink = compile(
+  queries
+    .selectFrom('repository_blob')
+    .select('repository_id')
+    .where('blob_id', '=', parameter<number>('blob'))
+    .limit(1),
+)
+export const markUnlinked = compile(
+  queries
+    .updateTable('blob')
+    .set({ unlinked_since: parameter<number>('now') })
+    .where('id', '=', parameter<number>('blob')),
+)
+export const anyParent = compile(
+  queries
+    .selectFrom('manifest_reference')
+    .innerJoin('manifest', 'manifest.id', 'manifest_reference.manifest_id')
+    .select('manifest.digest')
+    .where('manifest_reference.repository_id', '=', parameter<number>('repository'))
+    .where('manifest_reference.child', '=', parameter<string>('digest'))
+    .limit(1),
+)
+/** Never a key that a blob has: whatever else went wrong, those bytes are in use. */
+export const addPendingDelete = compile(
+  queries
+    .insertInto('pending_delete')
+    .columns(['data_key'])
+    .expression(
+      queries
+        .selectNoFrom(sql<string>`${parameter<string>('key')}`.as('data_key'))
+        .where(sql<boolean>`not exists (select 1 from blob where data_key = ${parameter<string>('key')})`),
+    )
+    .onConflict((conflict) => conflict.doNothing()),
+)
+export const linksOfBlob = compile(
+  queries
+    .selectFrom('repository_blob')
+    .innerJoin('repository', 'repository.id', 'repository_blob.repository_id')
+    .select(['repository.id', 'repository.name'])
+    .where('repository_blob.blob_id', '=', parameter<number>('blob')),
+)

@@ -1,0 +1,15 @@
+import { compile, parameter, sqliteQueries } from './query.ts'
+
+const queries = sqliteQueries()
+
+export const repositoryByName = compile(
+  queries.selectFrom('repository').select('id').where('name', '=', parameter<string>('name')),
+)
+export const insertRepository = compile(
+  queries
+    .insertInto('repository')
+    .values({ name: parameter<string>('name'), created_at: parameter<number>('now') }),
+)
+export const repositoryName = compile(
+  queries.selectFrom('repository').select('name').where('id', '=', parameter<number>('repository')),
+)

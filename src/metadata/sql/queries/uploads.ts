@@ -1,0 +1,49 @@
+import { compile, parameter, sqliteQueries } from './query.ts'
+
+const queries = sqliteQueries()
+
+export const insertUpload = compile(
+  queries.insertInto('upload').values({
+    id: parameter<string>('id'),
+    repository_id: parameter<number>('repository'),
+    algorithm: parameter<string>('algorithm'),
+    data_key: null,
+    size: 0,
+    inline_bytes: null,
+    hash_state: null,
+    digest: null,
+    started_at: parameter<number>('now'),
+    touched_at: parameter<number>('now'),
+  }),
+)
+export const updateUpload = compile(
+  queries
+    .updateTable('upload')
+    .set({
+      data_key: parameter<string | null>('key'),
+      size: parameter<number>('size'),
+      inline_bytes: parameter<Uint8Array | null>('bytes'),
+      hash_state: parameter<Uint8Array | null>('hashState'),
+      digest: parameter<string | null>('digest'),
+      touched_at: parameter<number>('now'),
+    })
+    .where('id', '=', parameter<string>('id')),
+)
+export const uploadKey = compile(
+  queries
+    .selectFrom('upload')
+    .select('data_key')
+    .where('id', '=', parameter<string>('id'))
+    .where('repository_id', '=', parameter<number>('repository')),
+)
+export const deleteUpload = compile(queries.deleteFrom('upload').where('id', '=', parameter<string>('id')))
+export const emptyUpload = compile(
+  queries
+    .selectFrom('upload')
+    .innerJoin('repository', 'repository.id', 'upload.repository_id')
+    .select('upload.id')
+    .where('upload.id', '=', parameter<string>('id'))
+    .where('repository.name', '=', parameter<string>('name'))
+    .where('upload.size', '=', 0)
+    .where('upload.data_key', 'is', null),
+)

@@ -1,0 +1,32 @@
+// Made of ../queries/access.ts by npm run statements.
+import { Parameter } from '../bind.ts'
+import type * as queries from '../queries/access.ts'
+
+export const deleteOldKeys: typeof queries.deleteOldKeys = {
+  sql: 'delete from "signing_key" where "created_at" < ?',
+  values: [new Parameter('forgetBefore')],
+}
+export const deleteRobot: typeof queries.deleteRobot = {
+  sql: 'delete from "robot" where "name" = ?',
+  values: [new Parameter('name')],
+}
+export const insertKey: typeof queries.insertKey = {
+  sql: 'insert into "signing_key" ("id", "private_key", "created_at") values (?, ?, ?) on conflict ("id") do nothing',
+  values: [new Parameter('id'), new Parameter('privateKey'), new Parameter('createdAt')],
+}
+export const insertRobot: typeof queries.insertRobot = {
+  sql: 'insert into "robot" ("name", "description", "secret_hash", "credential_id", "grants", "created_at", "expires_at") values (?, ?, ?, ?, ?, ?, ?) on conflict ("name") do nothing',
+  values: [
+    new Parameter('name'),
+    new Parameter('description'),
+    new Parameter('secretHash'),
+    new Parameter('credentialId'),
+    new Parameter('grants'),
+    new Parameter('createdAt'),
+    new Parameter('expiresAt'),
+  ],
+}
+export const newerKey: typeof queries.newerKey = {
+  sql: 'select "id" from "signing_key" where "created_at" > ? limit ? + 0',
+  values: [new Parameter('unlessNewerThan'), 1],
+}

@@ -1,0 +1,84 @@
+// Made of ../queries/garbage.ts by npm run statements.
+import { Parameter } from '../bind.ts'
+import type * as queries from '../queries/garbage.ts'
+
+export const condemnBlob: typeof queries.condemnBlob = {
+  sql: 'update "blob" set "state" = ?, "condemned_at" = ? where "id" = ?',
+  values: ['condemned', new Parameter('now'), new Parameter('blob')],
+}
+export const condemnedBlobs: typeof queries.condemnedBlobs = {
+  sql: 'select "id", "digest", "size", "data_key", "condemned_at" from "blob" where "condemned_at" < ? and "state" = ? and (condemned_at, id) > (?, ?) and not exists (select "link"."repository_id" from "repository_blob" as "link" where "link"."blob_id" = "blob"."id") order by "condemned_at", "id" limit ? + 0',
+  values: [
+    new Parameter('before'),
+    'condemned',
+    new Parameter('afterSince'),
+    new Parameter('afterId'),
+    new Parameter('limit'),
+  ],
+}
+export const deleteBlob: typeof queries.deleteBlob = {
+  sql: 'delete from "blob" where "id" = ?',
+  values: [new Parameter('blob')],
+}
+export const deleteBody: typeof queries.deleteBody = {
+  sql: 'delete from "blob_body" where "blob_id" = ?',
+  values: [new Parameter('blob')],
+}
+export const deleteLease: typeof queries.deleteLease = {
+  sql: 'delete from "lease" where "name" = ? and "holder" = ?',
+  values: [new Parameter('name'), new Parameter('holder')],
+}
+export const deletePending: typeof queries.deletePending = {
+  sql: 'delete from "pending_delete" where "data_key" = ?',
+  values: [new Parameter('key')],
+}
+export const deleteRepository: typeof queries.deleteRepository = {
+  sql: 'delete from "repository" where "id" = ?',
+  values: [new Parameter('repository')],
+}
+export const leaseByName: typeof queries.leaseByName = {
+  sql: 'select "holder", "expires_at" from "lease" where "name" = ?',
+  values: [new Parameter('name')],
+}
+export const putLease: typeof queries.putLease = {
+  sql: 'insert into "lease" ("name", "holder", "expires_at") values (?, ?, ?) on conflict ("name") do update set "holder" = ?, "expires_at" = ?',
+  values: [
+    new Parameter('name'),
+    new Parameter('holder'),
+    new Parameter('expires'),
+    new Parameter('holder'),
+    new Parameter('expires'),
+  ],
+}
+export const repositoriesByUse: typeof queries.repositoriesByUse = {
+  sql: 'select "id", "name", created_at < ?\n        and not exists (select 1 from manifest where manifest.repository_id = repository.id)\n        and not exists (select 1 from repository_blob where repository_blob.repository_id = repository.id)\n        and not exists (select 1 from upload where upload.repository_id = repository.id) as "empty" from "repository" where "id" > ? order by "id" limit ? + 0',
+  values: [new Parameter('before'), new Parameter('afterId'), new Parameter('limit')],
+}
+export const staleUploads: typeof queries.staleUploads = {
+  sql: 'select "upload"."id", "upload"."data_key", "upload"."size", "upload"."touched_at", "repository"."name" from "upload" inner join "repository" on "repository"."id" = "upload"."repository_id" where "upload"."touched_at" < ? and "upload"."id" > ? order by "upload"."id" limit ? + 0',
+  values: [new Parameter('before'), new Parameter('after'), new Parameter('limit')],
+}
+export const unlinkedBlobs: typeof queries.unlinkedBlobs = {
+  sql: 'select "id", "digest", "size", "unlinked_since" from "blob" where "unlinked_since" is not null and "state" = ? and (unlinked_since, id) > (?, ?) and not exists (select "link"."repository_id" from "repository_blob" as "link" where "link"."blob_id" = "blob"."id") order by "unlinked_since", "id" limit ? + 0',
+  values: ['live', new Parameter('afterSince'), new Parameter('afterId'), new Parameter('limit')],
+}
+export const unreferencedLinks: typeof queries.unreferencedLinks = {
+  sql: 'select "link"."repository_id", "link"."blob_id", "link"."unreferenced_since", "repository"."name", "blob"."digest", "blob"."size", (select count(*) from repository_blob as other where other.blob_id = blob.id) as "links" from "repository_blob" as "link" inner join "repository" on "repository"."id" = "link"."repository_id" inner join "blob" on "blob"."id" = "link"."blob_id" where "link"."unreferenced_since" < ? and (link.unreferenced_since, link.repository_id, link.blob_id) > (?, ?, ?) and not exists (select "parent"."manifest_id" from "manifest_reference" as "parent" where "parent"."repository_id" = "link"."repository_id" and "parent"."child" = "blob"."digest") order by "link"."unreferenced_since", "link"."repository_id", "link"."blob_id" limit ? + 0',
+  values: [
+    new Parameter('before'),
+    new Parameter('afterSince'),
+    new Parameter('afterRepository'),
+    new Parameter('afterId'),
+    new Parameter('limit'),
+  ],
+}
+export const untaggedManifests: typeof queries.untaggedManifests = {
+  sql: 'select "id", "digest", "size", "untagged_since" from "manifest" where "repository_id" = ? and "untagged_since" < ? and (untagged_since, id) > (?, ?) and not exists (select "parent"."manifest_id" from "manifest_reference" as "parent" where "parent"."repository_id" = "manifest"."repository_id" and "parent"."child" = "manifest"."digest") and not exists (select "subject"."id" from "manifest" as "subject" where "subject"."repository_id" = "manifest"."repository_id" and "subject"."digest" = "manifest"."subject") order by "untagged_since", "id" limit ? + 0',
+  values: [
+    new Parameter('repository'),
+    new Parameter('before'),
+    new Parameter('afterSince'),
+    new Parameter('afterId'),
+    new Parameter('limit'),
+  ],
+}

@@ -1,0 +1,95 @@
+// Made of ../queries/reads.ts by npm run statements.
+import { Parameter } from '../bind.ts'
+import type * as queries from '../queries/reads.ts'
+
+export const blobHolders: typeof queries.blobHolders = {
+  sql: 'select "repository"."name" from "blob" inner join "repository_blob" on "repository_blob"."blob_id" = "blob"."id" inner join "repository" on "repository"."id" = "repository_blob"."repository_id" where "blob"."digest" = ? limit ? + 0',
+  values: [new Parameter('digest'), new Parameter('limit')],
+}
+export const blobLink: typeof queries.blobLink = {
+  sql: 'select "blob"."size", "repository_blob"."unreferenced_since" from "repository" inner join "repository_blob" on "repository_blob"."repository_id" = "repository"."id" inner join "blob" on "blob"."id" = "repository_blob"."blob_id" where "repository"."name" = ? and "blob"."digest" = ?',
+  values: [new Parameter('name'), new Parameter('digest')],
+}
+export const blobsAfter: typeof queries.blobsAfter = {
+  sql: 'select "blob"."id", "blob"."digest", "blob"."size", "blob"."data_key", "blob_body"."body" from "blob" left join "blob_body" on "blob_body"."blob_id" = "blob"."id" where "blob"."id" > ? order by "blob"."id" limit ? + 0',
+  values: [new Parameter('after'), new Parameter('limit')],
+}
+export const counts: typeof queries.counts = {
+  sql: 'select (select count(*) from repository) as "repositories", (select count(*) from manifest) as "manifests", (select count(*) from tag) as "tags", (select count(*) from blob) as "blobs", (select coalesce(sum(size), 0) from blob) as "bytes", (select count(*) from upload) as "uploads"',
+  values: [],
+}
+export const keyInUse: typeof queries.keyInUse = {
+  sql: 'select exists (select 1 from blob where data_key = ?) or exists (select 1 from upload where data_key = ?) or exists (select 1 from pending_delete where data_key = ?) as "used"',
+  values: [new Parameter('key'), new Parameter('key'), new Parameter('key')],
+}
+export const linkedBlob: typeof queries.linkedBlob = {
+  sql: 'select "blob"."size", "repository_blob"."unreferenced_since", "blob"."data_key", "blob_body"."body" from "repository" inner join "repository_blob" on "repository_blob"."repository_id" = "repository"."id" inner join "blob" on "blob"."id" = "repository_blob"."blob_id" left join "blob_body" on "blob_body"."blob_id" = "blob"."id" where "repository"."name" = ? and "blob"."digest" = ?',
+  values: [new Parameter('name'), new Parameter('digest')],
+}
+export const manifestByDigest: typeof queries.manifestByDigest = {
+  sql: 'select "manifest"."digest", "manifest"."media_type", "manifest_body"."body" from "repository" inner join "manifest" on "manifest"."repository_id" = "repository"."id" inner join "manifest_body" on "manifest_body"."manifest_id" = "manifest"."id" where "repository"."name" = ? and "manifest"."digest" = ?',
+  values: [new Parameter('name'), new Parameter('digest')],
+}
+export const manifestByTag: typeof queries.manifestByTag = {
+  sql: 'select "manifest"."digest", "manifest"."media_type", "manifest_body"."body" from "repository" inner join "tag" on "tag"."repository_id" = "repository"."id" inner join "manifest" on "manifest"."id" = "tag"."manifest_id" inner join "manifest_body" on "manifest_body"."manifest_id" = "manifest"."id" where "repository"."name" = ? and "tag"."name" = ?',
+  values: [new Parameter('name'), new Parameter('tag')],
+}
+export const manifestsAfter: typeof queries.manifestsAfter = {
+  sql: 'select "manifest"."id", "manifest"."repository_id", "repository"."name", "manifest"."digest", "manifest"."media_type", "manifest"."size", "manifest_body"."body" from "manifest" inner join "repository" on "repository"."id" = "manifest"."repository_id" inner join "manifest_body" on "manifest_body"."manifest_id" = "manifest"."id" where "manifest"."id" > ? order by "manifest"."id" limit ? + 0',
+  values: [new Parameter('after'), new Parameter('limit')],
+}
+export const missingChildren: typeof queries.missingChildren = {
+  sql: 'select "reference"."child" from "manifest_reference" as "reference" where "reference"."manifest_id" = ? and "reference"."required" = ? and not exists (select 1 from manifest as child where child.repository_id = reference.repository_id and child.digest = reference.child) and not exists (select 1 from blob join repository_blob as link on link.blob_id = blob.id where blob.digest = reference.child and link.repository_id = reference.repository_id)',
+  values: [new Parameter('manifest'), 1],
+}
+export const notesAfter: typeof queries.notesAfter = {
+  sql: 'select "id", "note", "facts" from "outbox" where "id" > ? order by "id" limit ? + 0',
+  values: [new Parameter('after'), new Parameter('limit')],
+}
+export const outboxSize: typeof queries.outboxSize = {
+  sql: 'select coalesce((select max(id) from outbox) - (select min(id) from outbox) + 1, 0) as "rows", coalesce((select total from outbox order by id desc limit 1) - (select total - length(coalesce(note, \'\')) - length(coalesce(facts, \'\')) from outbox order by id limit 1), 0) as "bytes"',
+  values: [],
+}
+export const pendingDeletes: typeof queries.pendingDeletes = {
+  sql: 'select "data_key" from "pending_delete" limit ? + 0',
+  values: [new Parameter('limit')],
+}
+export const referrersAfter: typeof queries.referrersAfter = {
+  sql: 'select "manifest"."digest", "manifest"."media_type", "manifest"."size", "manifest"."artifact_type", "manifest"."annotations" from "manifest" inner join "repository" on "repository"."id" = "manifest"."repository_id" where "repository"."name" = ? and "manifest"."subject" = ? and "manifest"."digest" > ? order by "manifest"."digest" limit ? + 0',
+  values: [new Parameter('name'), new Parameter('subject'), new Parameter('after'), new Parameter('limit')],
+}
+export const referrersOfTypeAfter: typeof queries.referrersOfTypeAfter = {
+  sql: 'select "manifest"."digest", "manifest"."media_type", "manifest"."size", "manifest"."artifact_type", "manifest"."annotations" from "manifest" inner join "repository" on "repository"."id" = "manifest"."repository_id" where "repository"."name" = ? and "manifest"."subject" = ? and "manifest"."digest" > ? and "manifest"."artifact_type" = ? order by "manifest"."digest" limit ? + 0',
+  values: [
+    new Parameter('name'),
+    new Parameter('subject'),
+    new Parameter('after'),
+    new Parameter('artifactType'),
+    new Parameter('limit'),
+  ],
+}
+export const repositoriesAfter: typeof queries.repositoriesAfter = {
+  sql: 'select "name" from "repository" where "name" > ? and exists (select 1 from manifest where manifest.repository_id = repository.id) order by "name" limit ? + 0',
+  values: [new Parameter('after'), new Parameter('limit')],
+}
+export const robotByName: typeof queries.robotByName = {
+  sql: 'select * from "robot" where "name" = ?',
+  values: [new Parameter('name')],
+}
+export const robots: typeof queries.robots = { sql: 'select * from "robot" order by "name"', values: [] }
+export const signingKeys: typeof queries.signingKeys = {
+  sql: 'select * from "signing_key" order by "created_at" desc, "id"',
+  values: [],
+}
+export const storedBlobs: typeof queries.storedBlobs = {
+  sql: 'select "id", "digest", "size", "data_key" from "blob" where "data_key" is not null and "id" > ? order by "id" limit ? + 0',
+  values: [new Parameter('after'), new Parameter('limit')],
+}
+export const tagsAfter: typeof queries.tagsAfter = {
+  sql: 'select "name" from "tag" where "repository_id" = ? and "name" > ? order by "name" limit ? + 0',
+  values: [new Parameter('repository'), new Parameter('after'), new Parameter('limit')],
+}
+export const uploadById: typeof queries.uploadById = {
+  sql: 'select "upload"."algorithm", "upload"."data_key", "upload"."size", "upload"."inline_bytes", "upload"."hash_state", "upload"."digest", "upload"."started_at", "upload"."touched_at" from "upload" inner join "repository" on "repository"."id" = "upload"."repository_id" where "upload"."id" = ? and "repository"."name" = ?',
+  values: [new Parameter('id'), new Parameter('name')],
+}

@@ -1,7 +1,4 @@
-import { readFileSync } from 'node:fs'
-import { parseDocument } from 'yaml'
 import { exitCode, UserError } from '../user-error.ts'
-import { nearestName } from './nearest-name.ts'
 import {
   defaultSettings,
   fileOnly,
@@ -10,6 +7,7 @@ import {
   type SettingName,
   type Settings,
 } from './settings-schema.ts'
+import { unknownSetting } from './unknown-setting.ts'
 
 export interface ResolvedSettings {
   readonly settings: Settings
@@ -31,13 +29,13 @@ const otherVariables = /^TROW_(CONFIG|REGISTRY|SERVICE_(HOST|PORT)\w*|PORT(_\w+)
  * Puts the settings together: a flag outranks its variable, that outranks the file, that the default. Throws
  * UserError CONFIG_INVALID (a value), CONFIG_UNKNOWN_KEY (with the nearest known name), CONFIG_UNREADABLE.
  */
-export function resolveSettings(sources: {
+export async function resolveSettings(sources: {
   readonly flags: Readonly<Record<string, unknown>>
   readonly env: Readonly<Record<string, string | undefined>>
   readonly file: string | undefined
   readonly cores: number
-}): ResolvedSettings {
-  const fromFile = sources.file === undefined ? {} : readSettingsFile(sources.file)
+}): Promise<ResolvedSettings> {
+  const fromFile = sources.file === undefined ? {} : await fileSettings(sources.file)
   const fromEnv = readVariables(sources.env)
   const defaults = defaultSettings(sources.cores)
   const values: Record<string, unknown> = {}
@@ -59,6 +57,13 @@ export function resolveSettings(sources: {
     `${origins[name] ?? name}: ${printIssue(issue?.path ?? [], values[name], issue?.message ?? '')}`,
     { hint: `${name}: ${settingInfo[name]?.help ?? ''}`, exitCode: exitCode.usage },
   )
+}
+
+async function fileSettings(path: string): Promise<Partial<Record<string, Given>>> {
+  // Most servers are started without one, and go without what reads it.
+  const { readSettingsFile } = await import('./settings-file.ts')
+  const given = Object.entries(readSettingsFile(path))
+  return Object.fromEntries(given.map(([name, value]) => [name, { value, origin: path }]))
 }
 
 /** The settings as a trow.yaml, each with its origin as a comment. */
@@ -87,51 +92,10 @@ function readVariables(
   for (const [variable, value] of Object.entries(env)) {
     if (!variable.startsWith('TROW_') || value === undefined || otherVariables.test(variable)) continue
     const name = variables.get(variable)
-    if (name === undefined) throw unknownName(variable, [...variables.keys()], 'the environment')
+    if (name === undefined) throw unknownSetting(variable, [...variables.keys()], 'the environment')
     given[name] = { value, origin: variable }
   }
   return given
-}
-
-/** The keys of a trow.yaml, each a known one. Throws UserError CONFIG_UNREADABLE, CONFIG_INVALID, CONFIG_UNKNOWN_KEY. */
-export function readSettingsFile(path: string): Partial<Record<string, Given>> {
-  let text: string
-  try {
-    text = readFileSync(path, 'utf8')
-  } catch (cause) {
-    throw new UserError('CONFIG_UNREADABLE', `${path} cannot be read: ${(cause as Error).message}`, {
-      hint: 'Check the path given with --config.',
-      cause,
-      exitCode: exitCode.usage,
-    })
-  }
-  const document = parseDocument(text, { prettyErrors: true })
-  const [problem] = document.errors
-  if (problem) {
-    throw new UserError('CONFIG_INVALID', `${path}: ${problem.message.split('\n')[0]}`, {
-      exitCode: exitCode.usage,
-    })
-  }
-  const content: unknown = document.toJS() ?? {}
-  if (typeof content !== 'object' || Array.isArray(content)) {
-    throw new UserError('CONFIG_INVALID', `${path}: must hold "name: value" lines`, {
-      exitCode: exitCode.usage,
-    })
-  }
-  const given: Record<string, Given> = {}
-  for (const [name, value] of Object.entries(content as object)) {
-    if (!names.includes(name as SettingName)) throw unknownName(name, names, path)
-    given[name] = { value, origin: path }
-  }
-  return given
-}
-
-function unknownName(name: string, known: readonly string[], where: string): UserError {
-  const nearest = nearestName(name, known)
-  return new UserError('CONFIG_UNKNOWN_KEY', `${where}: there is no setting "${name}"`, {
-    hint: nearest === undefined ? 'trow serve --help lists all settings.' : `Did you mean "${nearest}"?`,
-    exitCode: exitCode.usage,
-  })
 }
 
 function printIssue(path: readonly PropertyKey[], value: unknown, message: string): string {

@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { PassThrough } from 'node:stream'
 import { after, before, suite, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { encodeNote } from '../../src/audit/note-text.ts'
-import { run } from '../../src/cli/program.ts'
 import { startedServer } from '../support/server-process.ts'
 import { eventually, openFixture, type AuditFixture } from '../audit/fixture.ts'
 import { actor, noteOf } from '../audit/notes.ts'
-import { runCommand } from '../support/run-trow.ts'
+import { runCommand, startCommand } from '../support/run-trow.ts'
 
 const digest = `sha256:${'0123456789abcdef'.repeat(4)}`
 
@@ -91,6 +90,15 @@ suite('trow audit', () => {
     assert.deepEqual([none.stdout, none.stderr, none.code], ['', 'no event fits\n', 0])
   })
 
+  test('a log that is kept elsewhere is found by the configuration of its server', async () => {
+    const data = mkdtempSync(join(tmpdir(), 'trow-audit-data-'))
+    const config = join(data, 'trow.yaml')
+    writeFileSync(config, `data: ${data}\naudit-folder: ${fixture.auditFolder}\n`)
+    const { stdout, stderr } = await runCommand(['audit', 'query', '-o', 'jsonl', '--config', config])
+    assert.equal(stdout.trimEnd().split('\n').length, 6, stderr)
+    rmSync(data, { recursive: true })
+  })
+
   test('verify says what it compared, and shows the key', async () => {
     const { code, stdout } = await audit('verify')
     assert.equal(
@@ -123,32 +131,19 @@ pulls: 1 lines (1 to 1) in 1 segment, head of line 1 signed at 2026-11-24T07:00:
   test('follow prints what comes, until it is interrupted', async () => {
     const other = openFixture()
     const writer = await other.open()
-    let stop: ((signal: 'SIGINT') => void) | undefined
-    const [stdout, stderr] = [new PassThrough(), new PassThrough()]
-    let text = ''
-    stdout.on('data', (chunk: Buffer) => (text += chunk.toString()))
     await other.metadata.outbox.record([encodeNote(noteOf('before'))], 1)
     await eventually(async () => (await other.events()).length === 1, 'the first event')
-    const args = ['audit', 'follow', '--data', other.folder, '--user', 'alice']
-    const following = run(args, {
-      stdin: new PassThrough(),
-      stdout,
-      stderr,
-      env: {},
-      cwd: '/',
-      onStop(listener) {
-        stop = listener
-        return () => {}
-      },
-    })
-    await eventually(() => stop !== undefined, 'the start')
+    const following = startCommand(['audit', 'follow', '--data', other.folder, '--user', 'alice'])
+    await eventually(() => following.listens, 'the start')
     await sleep(300)
     const alice = { ...actor, name: 'alice' }
     await other.metadata.outbox.record([noteOf('bob'), noteOf('alice', { actor: alice })].map(encodeNote), 1)
-    await eventually(() => text !== '', 'a line')
-    assert.equal(text, '2026-11-24T07:00:00Z  allow   push      alice                   team-a/app:1.0\n')
-    stop?.('SIGINT')
-    assert.equal(await following, 130)
+    await eventually(() => following.stdout() !== '', 'a line')
+    assert.equal(
+      following.stdout(),
+      '2026-11-24T07:00:00Z  allow   push      alice                   team-a/app:1.0\n',
+    )
+    assert.equal(await following.interrupt(), 130)
     await writer.close()
     await other.close()
   })

@@ -2,11 +2,9 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { PassThrough } from 'node:stream'
 import { after, before, suite, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { run } from '../../src/cli/program.ts'
-import { runCommand } from '../support/run-trow.ts'
+import { runCommand, startCommand } from '../support/run-trow.ts'
 import { startedServer } from '../support/server-process.ts'
 import { passwords, startGated, type GatedServer } from './fixture.ts'
 import { seed } from './matrix.ts'
@@ -119,28 +117,12 @@ suite('the audit through the registry', () => {
     const args = ['--config', config, '--htpasswd', gated.htpasswd]
     let server = await startedServer({ data, args })
     const port = Number(new URL(server.url).port)
-    const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()]
-    stdin.end(passwords.admin)
-    let [text, said] = ['', '']
-    stdout.on('data', (chunk: Buffer) => (text += chunk.toString()))
-    stderr.on('data', (chunk: Buffer) => (said += chunk.toString()))
-    let stop: ((signal: 'SIGINT') => void) | undefined
-    const following = run(
+    const following = startCommand(
       [
         'audit', 'follow', '--user', 'pusher', '--action', 'delete', '-o', 'jsonl',
         '--registry', server.url, '--username', 'admin', '--password-stdin',
       ], // prettier-ignore
-      {
-        stdin,
-        stdout,
-        stderr,
-        env: {},
-        cwd: '/',
-        onStop(listener) {
-          stop = listener
-          return () => {}
-        },
-      },
+      { input: passwords.admin },
     )
     const deny = async (repository: string): Promise<void> => {
       const path = `/v2/team/${repository}/manifests/1`
@@ -148,7 +130,8 @@ suite('the audit through the registry', () => {
       assert.equal((await exchange(server.url, { method: 'DELETE', path, headers })).status, 403)
     }
     const subjects = (): string[] =>
-      text
+      following
+        .stdout()
         .trimEnd()
         .split('\n')
         .filter((line) => line !== '')
@@ -162,15 +145,14 @@ suite('the audit through the registry', () => {
     const begin = performance.now()
     await server.stop()
     assert.ok(performance.now() - begin < 30_000, 'a follower held up the stop for a minute')
-    await eventually(() => said.includes('asking again'), 'the notice of the loss')
+    await eventually(() => following.stderr().includes('asking again'), 'the notice of the loss')
     server = await startedServer({ data, args, port })
     await deny('second')
     await eventually(() => subjects().includes('team/second'), 'the line after the restart')
-    assert.match(said, /answers again; nothing was left out/)
+    assert.match(following.stderr(), /answers again; nothing was left out/)
     assert.equal(new Set(subjects()).size, subjects().length, 'a line came twice')
     assert.ok(subjects().includes(`team/first-${tries - 1}`))
-    stop?.('SIGINT')
-    assert.equal(await following, 130)
+    assert.equal(await following.interrupt(), 130)
     await server.stop()
   })
 })

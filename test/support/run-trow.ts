@@ -1,25 +1,64 @@
 import { PassThrough } from 'node:stream'
 import { run } from '../../src/cli/program.ts'
-import type { Terminal } from '../../src/cli/streams.ts'
+
+export interface RunningCommand {
+  /** What it has printed so far. */
+  stdout(): string
+  stderr(): string
+  /** It would be told of a signal, instead of ending at once. */
+  readonly listens: boolean
+  /** As by Ctrl-C; resolves to its exit code. */
+  interrupt(): Promise<number>
+  readonly exitCode: Promise<number>
+}
+
+interface CommandSurroundings {
+  readonly env?: Readonly<Record<string, string>>
+  readonly input?: string
+}
 
 /** Runs a command line in this process; what it prints is gathered. */
 export async function runCommand(
   args: readonly string[],
-  options: { readonly env?: Readonly<Record<string, string>>; readonly input?: string } = {},
+  surroundings: CommandSurroundings = {},
 ): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> {
+  const command = startCommand(args, surroundings)
+  const code = await command.exitCode
+  return { code, stdout: command.stdout(), stderr: command.stderr() }
+}
+
+/** Like `runCommand`, for those that go on until they are interrupted. */
+export function startCommand(
+  args: readonly string[],
+  { env = {}, input = '' }: CommandSurroundings = {},
+): RunningCommand {
   const [stdout, stderr] = [collect(), collect()]
   const stdin = new PassThrough()
-  stdin.end(options.input ?? '')
-  const terminal: Terminal = {
+  stdin.end(input)
+  let stop: ((signal: 'SIGINT') => void) | undefined
+  const exitCode = run(args, {
     stdin,
     stdout: stdout.stream,
     stderr: stderr.stream,
-    env: options.env ?? {},
+    env,
     cwd: process.cwd(),
-    onStop: () => () => {},
+    onStop(listener) {
+      stop = listener
+      return () => (stop = undefined)
+    },
+  })
+  return {
+    stdout: stdout.text,
+    stderr: stderr.text,
+    get listens() {
+      return stop !== undefined
+    },
+    interrupt() {
+      stop?.('SIGINT')
+      return exitCode
+    },
+    exitCode,
   }
-  const code = await run(args, terminal)
-  return { code, stdout: stdout.text(), stderr: stderr.text() }
 }
 
 function collect(): { readonly stream: PassThrough; text(): string } {

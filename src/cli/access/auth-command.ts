@@ -30,14 +30,14 @@ export function authCommand({ terminal, finish }: CommandContext): Command {
         .choices(['auto', 'password', 'cluster', 'oidc'])
         .default('auto'),
     )
-    .action((user: string, action: Action, repository: string, options: ExplainOptions) => {
+    .action(async (user: string, action: Action, repository: string, options: ExplainOptions) => {
       if (!isRepositoryName(repository)) {
         throw new UserError('REFERENCE_INVALID', `"${repository}" is no repository name`, {
           hint: 'Name it without a host and without a tag: team/app.',
           exitCode: exitCode.usage,
         })
       }
-      const { rules, own, oidc } = rulesOf(options, terminal)
+      const { rules, own, oidc } = await rulesOf(options, terminal)
       const caller = callerOf(user, {
         kind: options.kind,
         groups: options.group ?? [],
@@ -64,8 +64,8 @@ export function authCommand({ terminal, finish }: CommandContext): Command {
 
   const linting = configured(new Command('lint'))
     .description('find rules that do nothing, that others hide, or that are likely not meant')
-    .action((options: ConfigOptions) => {
-      const { rules, own } = rulesOf(options, terminal)
+    .action(async (options: ConfigOptions) => {
+      const { rules, own } = await rulesOf(options, terminal)
       const findings = own ? lintRules(rules) : []
       if (options.output === 'json') {
         const shown = findings.map((finding) => ({ ...finding, rule: finding.rule + 1 }))
@@ -94,11 +94,15 @@ interface ExplainOptions extends ConfigOptions {
   readonly kind: CallerKind
 }
 
-function rulesOf(
+async function rulesOf(
   options: ConfigOptions,
   terminal: Terminal,
-): { readonly rules: readonly AccessRule[]; readonly own: boolean; readonly oidc: readonly OidcIssuer[] } {
-  const { settings } = settingsOf({ config: options.config }, terminal)
+): Promise<{
+  readonly rules: readonly AccessRule[]
+  readonly own: boolean
+  readonly oidc: readonly OidcIssuer[]
+}> {
+  const { settings } = await settingsOf({ config: options.config }, terminal)
   const { access, oidc = [] } = settings as {
     readonly access?: readonly AccessRule[]
     readonly oidc?: readonly OidcIssuer[]

@@ -8,8 +8,8 @@ export interface HtpasswdOptions {
 }
 
 /** The file of the flag, or of the settings. Throws UserError HTPASSWD_MISSING, and as `settingsOf` does. */
-export function htpasswdOf(options: HtpasswdOptions, terminal: Terminal): string {
-  const path = options.htpasswd ?? settingsPath(options, terminal)
+export async function htpasswdOf(options: HtpasswdOptions, terminal: Terminal): Promise<string> {
+  const path = options.htpasswd ?? (await settingsPath(options, terminal))
   if (path !== undefined) return path
   throw new UserError('HTPASSWD_MISSING', 'no htpasswd file is named', {
     hint: 'Give --htpasswd FILE, set TROW_HTPASSWD, or name a trow.yaml with --config.',
@@ -17,7 +17,7 @@ export function htpasswdOf(options: HtpasswdOptions, terminal: Terminal): string
   })
 }
 
-function settingsPath(options: HtpasswdOptions, terminal: Terminal): string | undefined {
-  const { settings } = settingsOf({ config: options.config }, terminal)
+async function settingsPath(options: HtpasswdOptions, terminal: Terminal): Promise<string | undefined> {
+  const { settings } = await settingsOf({ config: options.config }, terminal)
   return (settings as { readonly htpasswd?: string }).htpasswd
 }

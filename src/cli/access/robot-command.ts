@@ -45,7 +45,7 @@ function createCommand({ terminal }: CommandContext): Command {
       { name, grants, description: options.description, expiresAt: endOf(options.expires, now) },
       { now, random: randomBytes(40) },
     )
-    const { settings } = settingsOf(options, terminal)
+    const { settings } = await settingsOf(options, terminal)
     if (!(await new RobotRegistry(settings).add(robot))) {
       throw new UserError('ROBOT_EXISTS', `there is a robot "${name}" already`, {
         hint: `trow robot revoke ${name} takes it away; then the name is free.`,
@@ -67,7 +67,7 @@ function listCommand({ terminal }: CommandContext): Command {
   const command = output(new Command('list')).description('list the robots, without their secrets')
   addSettingOptions(command, ['data'])
   return command.action(async (options: { readonly output: string } & Record<string, unknown>) => {
-    const robots = await new RobotRegistry(settingsOf(options, terminal).settings).list()
+    const robots = await new RobotRegistry((await settingsOf(options, terminal)).settings).list()
     if (options.output === 'json') terminal.stdout.write(`${JSON.stringify(robots.map(shown))}\n`)
     else if (robots.length === 0) terminal.stderr.write('there are no robots\n')
     else
@@ -84,7 +84,7 @@ function revokeCommand({ terminal }: CommandContext): Command {
   addSettingOptions(command, ['data'])
   return command.action(async (given: string, options: Record<string, unknown>) => {
     const name = given.startsWith(robotPrefix) ? given.slice(robotPrefix.length) : given
-    if (!(await new RobotRegistry(settingsOf(options, terminal).settings).remove(name))) {
+    if (!(await new RobotRegistry((await settingsOf(options, terminal)).settings).remove(name))) {
       throw new UserError('ROBOT_UNKNOWN', `there is no robot "${name}"`, {
         hint: 'trow robot list shows all.',
       })

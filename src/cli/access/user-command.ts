@@ -24,7 +24,7 @@ export function userCommand({ terminal }: CommandContext): Command {
     .argument('<name>')
     .option('--cost <n>', 'rounds of bcrypt, as a power of two', '10')
     .action(async (name: string, options: HtpasswdOptions & { cost: string }) => {
-      const path = htpasswdOf(options, terminal)
+      const path = await htpasswdOf(options, terminal)
       const problem = userNameProblem(name)
       if (problem !== undefined || name === 'system')
         throw new UserError('USER_NAME_INVALID', problem ?? 'names of a cluster begin with "system"', {
@@ -45,7 +45,7 @@ export function userCommand({ terminal }: CommandContext): Command {
     .argument('<name>')
     .option('--cost <n>', 'rounds of bcrypt, as a power of two', '10')
     .action(async (name: string, options: HtpasswdOptions & { cost: string }) => {
-      const path = htpasswdOf(options, terminal)
+      const path = await htpasswdOf(options, terminal)
       needUser(path, name)
       const cost = parseCost(options.cost)
       writeUser(path, name, await hashPassword(await newPassword(terminal, name), cost))
@@ -55,8 +55,8 @@ export function userCommand({ terminal }: CommandContext): Command {
   const remove = file(new Command('rm'))
     .description('remove a user')
     .argument('<name>')
-    .action((name: string, options: HtpasswdOptions) => {
-      const path = htpasswdOf(options, terminal)
+    .action(async (name: string, options: HtpasswdOptions) => {
+      const path = await htpasswdOf(options, terminal)
       needUser(path, name)
       writeUser(path, name, undefined)
       terminal.stdout.write(`removed ${name} from ${path}\n`)
@@ -65,8 +65,8 @@ export function userCommand({ terminal }: CommandContext): Command {
   const list = file(new Command('list'))
     .description('list the users')
     .addOption(new Option('-o, --output <format>', 'text or json').choices(['text', 'json']).default('text'))
-    .action((options: HtpasswdOptions & { output: string }) => {
-      const users = [...readHtpasswd(htpasswdOf(options, terminal))].map(([name, hashed]) => ({
+    .action(async (options: HtpasswdOptions & { output: string }) => {
+      const users = [...readHtpasswd(await htpasswdOf(options, terminal))].map(([name, hashed]) => ({
         name,
         cost: Number(hashed.slice(4, 6)),
       }))

@@ -64,7 +64,8 @@ async function* askDataFolder(
   request: AuditRequest,
   signal: AbortSignal,
 ): AsyncGenerator<object> {
-  const data = resolve(settingsOf(options, terminal).settings.data)
+  const { settings } = await settingsOf(options, terminal)
+  const data = resolve(settings.data)
   const reply = await askServer(data, 'GET', `/audit/${printAuditRequest(request)}`)
   if (reply?.statusCode === 200) {
     signal.addEventListener('abort', () => reply.destroy())
@@ -73,7 +74,7 @@ async function* askDataFolder(
   }
   // A server that knows nothing of it: an older one.
   reply?.resume()
-  const folder = existing(auditFolder(data))
+  const folder = existing(auditFolder(settings, data))
   const heads = existsSync(databasePath(data)) ? openKeptHeads(data) : undefined
   try {
     yield* readAudit({ folder, heads }, request, signal)

@@ -2,15 +2,12 @@ import { chmodSync, rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import type { AuditSource } from '../../audit/audit-request.ts'
-import { auditFolder } from '../audit/audit-folder.ts'
 import { answerAudit } from './audit-routes.ts'
 import { answerMaintenance, type MaintenanceControl } from './maintenance-control.ts'
-import { answerRobots } from './robots-control.ts'
 import { controlSocketPath, socketName } from './socket-path.ts'
 
 export interface ControlParts extends MaintenanceControl {
-  /** Undefined: the folder `audit` of the data folder. */
-  readonly audit?: AuditSource
+  readonly audit: AuditSource
 }
 
 /** Serves commands of this machine's user on a Unix socket (0600) in the data folder, a file for each subject. */
@@ -26,8 +23,7 @@ export class ControlServer {
   static async listen(folder: string, parts: ControlParts): Promise<ControlServer> {
     const real = join(folder, socketName)
     rmSync(real, { force: true })
-    const audit = parts.audit ?? { folder: auditFolder(folder), heads: parts.stores.metadata.outbox }
-    const server = createServer((request, response) => void answer(request, response, { ...parts, audit }))
+    const server = createServer((request, response) => void answer(request, response, parts))
     const socket = controlSocketPath(folder)
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
@@ -49,17 +45,28 @@ export class ControlServer {
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
-  parts: ControlParts & { readonly audit: AuditSource },
+  parts: ControlParts,
 ): Promise<void> {
   const asked = { method: request.method ?? '', url: new URL(request.url ?? '/', 'http://control') }
   try {
     const answered =
       (await answerMaintenance(asked, response, parts)) ||
-      (await answerRobots(asked, { request, response }, parts.stores.metadata.access)) ||
+      (await robots(asked, { request, response }, parts)) ||
       (await answerAudit(asked, response, parts.audit))
     if (!answered) response.writeHead(404).end()
   } catch {
     // The client has gone, or sees that the stream ends early.
     response.destroy()
   }
+}
+
+/** Rare, and the only one that needs a validator: it is loaded when it is asked for. */
+async function robots(
+  asked: { readonly method: string; readonly url: URL },
+  exchange: { readonly request: IncomingMessage; readonly response: ServerResponse },
+  { stores }: ControlParts,
+): Promise<boolean> {
+  if (!asked.url.pathname.startsWith('/robots')) return false
+  const { answerRobots } = await import('./robots-control.ts')
+  return answerRobots(asked, exchange, stores.metadata.access)
 }

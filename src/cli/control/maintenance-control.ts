@@ -1,6 +1,5 @@
 import type { ServerResponse } from 'node:http'
 import { pipeline } from 'node:stream/promises'
-import { backup } from '../../registry/backup.ts'
 import { checkStorage } from '../../registry/fsck.ts'
 import type { GarbageSchedule } from '../maintenance/garbage-schedule.ts'
 import type { MaintenanceStores } from '../maintenance/stores.ts'
@@ -29,9 +28,11 @@ export async function answerMaintenance(
       await sendEvents(response, checkStorage(stores, options))
       return true
     }
-    case 'GET /backup':
+    case 'GET /backup': {
+      const { backup } = await import('../../registry/backup.ts')
       await pipeline(backup(stores, abort.signal), response)
       return true
+    }
     default:
       return false
   }

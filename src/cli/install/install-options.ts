@@ -9,7 +9,7 @@ import {
 } from '../../install/install-settings.ts'
 import { exitCode, UserError } from '../../user-error.ts'
 import { hostName } from '../host-name.ts'
-import { readServeFile } from './serve-file.ts'
+import { readSettingsFile } from '../settings-file.ts'
 
 /** What `trow install` is asked for; undefined: as the last install, else the default. */
 export interface InstallOptions {
@@ -90,7 +90,7 @@ export function installSettings(
     ...optional('pullIdentity', options.pullIdentity),
     ...optional('anonymousPull', options.anonymousPull),
     ...optional('clients', options.clients === undefined ? undefined : [...options.clients]),
-    ...optional('configuration', options.config === undefined ? undefined : readServeFile(options.config)),
+    ...optional('configuration', options.config === undefined ? undefined : readSettingsFile(options.config)),
   }
   const settings = installSettingsSchema.parse({
     ...base,

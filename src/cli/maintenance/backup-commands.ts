@@ -24,7 +24,7 @@ export function backupCommand({ terminal }: CommandContext): Command {
     .argument('<file>', 'the file, or - for standard output')
   addSettingOptions(command, ['data'])
   return command.action(async (file: string, options: Record<string, unknown>) => {
-    const { settings } = settingsOf(options, terminal)
+    const { settings } = await settingsOf(options, terminal)
     if (file !== '-' && existsSync(file)) {
       throw new UserError('FILE_EXISTS', `${file} exists already`, { hint: 'Name a new file.' })
     }
@@ -52,7 +52,7 @@ export function restoreCommand({ terminal }: CommandContext): Command {
     .argument('<file>', 'the file, or - for standard input')
   addSettingOptions(command, ['data'])
   return command.action(async (file: string, options: Record<string, unknown>) => {
-    const { settings } = settingsOf(options, terminal)
+    const { settings } = await settingsOf(options, terminal)
     const folder = resolve(settings.data)
     makeFolder(folder)
     if (readdirSync(folder).length > 0) {

@@ -18,7 +18,7 @@ export function fsckCommand({ terminal, finish }: CommandContext): Command {
     .addHelpText('after', '\nExit code 0: all is well; 79: problems were found (and not all repaired).')
   addSettingOptions(command, ['data'])
   return command.action(async (options: Record<string, unknown>) => {
-    const { settings } = settingsOf(options, terminal)
+    const { settings } = await settingsOf(options, terminal)
     const json = options['output'] === 'json'
     const progress = await openSpinner(terminal)
     let left = 0

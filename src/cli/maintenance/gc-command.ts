@@ -18,7 +18,7 @@ export function gcCommand({ terminal }: CommandContext): Command {
     .addOption(new Option('-o, --output <format>', 'text or json').choices(['text', 'json']).default('text'))
   addSettingOptions(command, ['data', 'gc-grace', 'upload-expiry'])
   return command.action(async (options: Record<string, unknown>) => {
-    const { settings } = settingsOf(options, terminal)
+    const { settings } = await settingsOf(options, terminal)
     const dryRun = options['dryRun'] === true
     const json = options['output'] === 'json'
     const totals = { items: 0, bytes: 0 }

@@ -3,7 +3,7 @@ import { hostname } from 'node:os'
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
 import type { MergedAccess } from '../../audit/access-merger.ts'
 import { AuditWriter } from '../../audit/audit-writer.ts'
-import { servedAuditFolder } from '../audit/audit-folder.ts'
+import { auditFolder } from '../audit/audit-folder.ts'
 import { createLogger } from '../logger.ts'
 import { auditSinks } from './audit-sinks.ts'
 import { openWitness } from './audit-witness.ts'
@@ -18,7 +18,7 @@ const report = (message: AuditReport): void => parentPort?.postMessage(message)
 const log = createLogger({ format: start.logFormat, level: settings['log-level'] })
 const metadata = openThreadMetadata(start)
 const { outbox } = metadata
-const folder = servedAuditFolder(settings, start.folder)
+const folder = auditFolder(settings, start.folder)
 const instance = hostname()
 const stdout = (lines: string): void => report({ kind: 'lines', lines })
 let closeWitness: (() => Promise<void>) | undefined

@@ -17,7 +17,7 @@ that order. Lists are separated by commas.`,
   return command
     .option('--print-config', 'print the effective settings as YAML, with where each came from')
     .action(async (options: Record<string, unknown>) => {
-      const resolved = settingsOf(options, terminal)
+      const resolved = await settingsOf(options, terminal)
       if (options['printConfig'] === true) {
         terminal.stdout.write(printSettings(resolved))
         return
@@ -43,7 +43,10 @@ export function addSettingOptions(command: Command, names: readonly SettingName[
 }
 
 /** The settings of a command line made with `addSettingOptions`. Throws UserError as `resolveSettings` does. */
-export function settingsOf(options: Readonly<Record<string, unknown>>, terminal: Terminal): ResolvedSettings {
+export async function settingsOf(
+  options: Readonly<Record<string, unknown>>,
+  terminal: Terminal,
+): Promise<ResolvedSettings> {
   const flags: Record<string, unknown> = {}
   for (const name of Object.keys(settingInfo)) {
     const given = options[camelCase(name)]

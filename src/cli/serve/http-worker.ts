@@ -13,7 +13,7 @@ import { openSqlMetadata } from '../../metadata/sql/sql-metadata-store.ts'
 import { PortRunner } from '../../metadata/sql/writer-port.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
 import { openRegistry } from '../../registry/open-registry.ts'
-import { servedAuditFolder } from '../audit/audit-folder.ts'
+import { auditFolder } from '../audit/audit-folder.ts'
 import { createLogger } from '../logger.ts'
 import { openGate } from './worker-gate.ts'
 import { LineBatch } from './line-batch.ts'
@@ -83,7 +83,7 @@ const server = createRegistryServer({
   audit:
     start.audit === undefined
       ? undefined
-      : { folder: servedAuditFolder(settings, settings.data), heads: metadata.outbox },
+      : { folder: auditFolder(settings, settings.data), heads: metadata.outbox },
   proxies: new TrustedProxies(settings['trusted-proxies']),
   idleTimeout: settings['idle-timeout'],
   tls: start.tls,

@@ -6,7 +6,6 @@ import { isAccessControlled, isAudited } from './access-settings.ts'
 import { watchClientCa } from './client-ca-file.ts'
 import { ClientAuthorityList } from './client-authorities.ts'
 import { ServedThread, type FailedStart } from './served-thread.ts'
-import { openSigningAuthority } from './signing-authority.ts'
 import type { AccessReport, AuditReport, MaintenanceStart } from './thread-protocol.ts'
 
 /** The threads that say who may do what, and write down who did; undefined where settings want neither. */
@@ -53,7 +52,8 @@ export async function startJudges(
     if (message.kind === 'client-authority') authorities.setCluster(message.cluster)
   })
   if (settings.kubernetes) {
-    // The access thread has made it by now, where none was given.
+    // What makes certificates is loaded only where it is used. The access thread has made this one by now, if none was given.
+    const { openSigningAuthority } = await import('./signing-authority.ts')
     const own = await openSigningAuthority(settings, log)
     cleanup.defer(() => own.close())
     authorities.setOwn(own.current.bundle)

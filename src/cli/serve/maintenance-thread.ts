@@ -4,7 +4,7 @@ import { openDiskBlobStore } from '../../blobs/disk/disk-blob-store.ts'
 import { createLogger } from '../logger.ts'
 import { GarbageSchedule } from '../maintenance/garbage-schedule.ts'
 import { maintenanceStores } from '../maintenance/stores.ts'
-import { servedAuditFolder } from '../audit/audit-folder.ts'
+import { auditFolder } from '../audit/audit-folder.ts'
 import { ControlServer } from '../control/control-server.ts'
 import type { MaintenanceOrder, MaintenanceReport, MaintenanceStart } from './thread-protocol.ts'
 import { openThreadMetadata } from './thread-stores.ts'
@@ -21,7 +21,7 @@ const schedule = new GarbageSchedule(stores, settings['gc-interval'])
 const control = await ControlServer.listen(start.folder, {
   stores,
   schedule,
-  audit: { folder: servedAuditFolder(settings, start.folder), heads: metadata.outbox },
+  audit: { folder: auditFolder(settings, start.folder), heads: metadata.outbox },
 })
 schedule.start()
 

@@ -1,21 +1,16 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { stringify } from 'yaml'
-import { openCluster } from '../../src/cli/cluster/cluster-options.ts'
-import { pushCanary } from '../../src/cli/install/push-canary.ts'
 import { imageProblem } from '../support/trow-image.ts'
-import { readArchive } from './archive.ts'
-import { Cluster } from './cluster.ts'
-import { installerKubeconfig, runInCluster, type CommandResult } from './command-line.ts'
-import { busyboxImage, writeImageArchive } from './image.ts'
+import { runInCluster, type CommandResult } from './command-line.ts'
+import { busyboxImage } from './image.ts'
+import { InstallFixture } from './install-fixture.ts'
 import { eventually } from './program.ts'
 import { clusterProblem } from './requirements.ts'
-import { importTrowImage } from './trow-image.ts'
 
 interface Event {
   readonly id: string
@@ -28,106 +23,68 @@ interface Event {
   }
 }
 
+const image = 'trow.trow.svc/default/app:1'
 const program = fileURLToPath(new URL('../../bin/trow.js', import.meta.url))
 
 /** Who pulled what, from where, and why it was allowed or not, as people of the cluster see it. */
 suite('the audit through the API server', { skip: clusterProblem() || (await imageProblem()) }, () => {
-  let cluster: Cluster
-  let kubeconfig = ''
+  let trow: InstallFixture
   let ada = ''
-  let image = ''
-  const folder = mkdtempSync(join(tmpdir(), 'trow-audit-cluster-'))
-  const data = `/var/tmp/trow-audit-${process.pid}`
 
   before(async () => {
-    cluster = await Cluster.open()
-    image = await importTrowImage(cluster.nodes)
-    kubeconfig = await installerKubeconfig(cluster)
-    const server = `https://127.0.0.1:${(await cluster.relay()).port}`
-    ada = await cluster.clientKubeconfig({ user: 'ada', groups: ['people'], server })
-    await trow('uninstall', '--purge', '-y')
+    trow = await InstallFixture.open('audit')
+    ada = await personKubeconfig('ada', 'people')
   })
   after(async () => {
-    await trow('uninstall', '--purge', '-y')
-    const pods = cluster.nodes.flatMap(({ name }) => [`audit-ok-${name}`, `audit-denied-${name}`])
-    await cluster.kubectl(['delete', 'pod', ...pods, '--ignore-not-found', '--force'])
-    await cluster.kubectl(['delete', 'clusterrolebinding', 'trow-auditor-ada', '--ignore-not-found'])
-    rmSync(folder, { recursive: true })
-    for (const each of [data, `${data}.yesterday`]) rmSync(each, { recursive: true, force: true })
-    await cluster.close()
+    await trow.removePods(
+      ...trow.cluster.nodes.flatMap(({ name }) => [`audit-ok-${name}`, `audit-denied-${name}`]),
+    )
+    await trow.kubectl('delete', 'clusterrolebinding', 'trow-auditor-ada', '--ignore-not-found')
+    rmSync(`${trow.data}.yesterday`, { recursive: true, force: true })
+    await trow.close()
   })
 
-  const trow = (...args: readonly string[]): Promise<CommandResult> =>
-    runInCluster([...args, '--kubeconfig', kubeconfig], folder)
+  const personKubeconfig = async (user: string, group: string): Promise<string> => {
+    const server = `https://127.0.0.1:${(await trow.cluster.relay()).port}`
+    return trow.cluster.clientKubeconfig({ user, groups: [group], server })
+  }
   const asAda = (...args: readonly string[]): Promise<CommandResult> =>
-    runInCluster([...args, '--kubeconfig', ada], folder)
+    runInCluster([...args, '--kubeconfig', ada], trow.folder)
   const events = async (...args: readonly string[]): Promise<Event[]> => {
-    const { code, stdout, stderr } = await trow('audit', 'query', '-o', 'json', ...args)
+    const { code, stdout, stderr } = await trow.trow('audit', 'query', '-o', 'json', ...args)
     assert.equal(code, 0, stderr)
     return JSON.parse(stdout) as Event[]
   }
 
-  async function createPod(name: string, node: string): Promise<void> {
-    const spec = {
-      nodeName: node,
-      terminationGracePeriodSeconds: 0,
-      containers: [{ name: 'app', image: 'trow.trow.svc/default/app:1', imagePullPolicy: 'Always' }],
-    }
-    const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name }, spec }
-    await cluster.kubectl(['create', '-f', '-'], { stdin: JSON.stringify(pod) })
-  }
-
   async function scale(replicas: number): Promise<void> {
-    await cluster.kubectl(['-n', 'trow', 'scale', 'statefulset', 'trow', `--replicas=${replicas}`])
+    await trow.kubectl('-n', 'trow', 'scale', 'statefulset', 'trow', `--replicas=${replicas}`)
     const condition = replicas === 0 ? '--for=delete' : '--for=condition=Ready'
     await eventually(
-      () => cluster.kubectl(['-n', 'trow', 'wait', condition, 'pod/trow-0', '--timeout=10s']),
+      () => trow.kubectl('-n', 'trow', 'wait', condition, 'pod/trow-0', '--timeout=10s'),
       120_000,
     )
   }
 
   test('pods on every node pull without any pull secret', async () => {
-    const installed = await trow(
-      'install',
-      '-y',
-      '--image',
-      image,
-      '--storage',
-      `local:${data}`,
-      '--timeout',
-      '4m',
-    )
-    assert.equal(installed.code, 0, installed.stderr)
-    const archive = join(folder, 'app.tar')
-    await writeImageArchive(archive, { ...busyboxImage(), name: 'app' })
-    const terminal = { env: { HOME: folder }, cwd: folder, stdin: process.stdin }
-    const opened = await openCluster({ kubeconfig }, terminal as never)
-    const pushed = { ...(await readArchive(archive)), repository: 'default/app', tag: '1' }
-    await pushCanary(pushed, { cluster: opened, signal: AbortSignal.timeout(60_000) })
-    await opened.objects.close()
-    for (const { name } of cluster.nodes) await createPod(`audit-ok-${name}`, name)
-    for (const { name } of cluster.nodes)
-      await cluster.kubectl(['wait', '--for=condition=Ready', `pod/audit-ok-${name}`, '--timeout=90s'])
+    const { code, stderr } = await trow.install()
+    assert.equal(code, 0, stderr)
+    await trow.push({ ...busyboxImage(), name: 'app' }, 'default/app:1')
+    for (const { name } of trow.cluster.nodes) await trow.createPod(`audit-ok-${name}`, name, image)
+    for (const { name } of trow.cluster.nodes) await trow.podRuns(`audit-ok-${name}`)
   })
 
   test('nodes that may not pull any more are refused, and the pod’s event says why', async (context) => {
-    const config = join(folder, 'trow.yaml')
+    const config = join(trow.folder, 'trow.yaml')
     const rule = { who: ['nodes'], repositories: ['default/**'], actions: ['pull'], deny: true }
     writeFileSync(config, stringify({ access: [rule] }))
-    const changed = await trow('install', '-y', '--config', config)
+    const changed = await trow.trow('install', '-y', '--config', config)
     assert.equal(changed.code, 0, changed.stderr)
-    for (const { name } of cluster.nodes) {
-      await createPod(`audit-denied-${name}`, name)
-      const uid = await cluster.kubectl([
-        'get',
-        'pod',
-        `audit-denied-${name}`,
-        '-o',
-        'jsonpath={.metadata.uid}',
-      ])
+    for (const { name } of trow.cluster.nodes) {
+      await trow.createPod(`audit-denied-${name}`, name, image)
+      const uid = await trow.kubectl('get', 'pod', `audit-denied-${name}`, '-o', 'jsonpath={.metadata.uid}')
       await eventually(async () => {
         const selector = `involvedObject.uid=${uid},reason=Failed`
-        const text = await cluster.kubectl(['get', 'events', '--field-selector', selector, '-o', 'json'])
+        const text = await trow.kubectl('get', 'events', '--field-selector', selector, '-o', 'json')
         const { items } = JSON.parse(text) as { items: { message: string }[] }
         const message = items.map((item) => item.message).find((each) => each.includes('pull image'))
         assert.ok(message, text)
@@ -138,7 +95,7 @@ suite('the audit through the API server', { skip: clusterProblem() || (await ima
   })
 
   test('a query says who, from where and why, for both', async (context) => {
-    const nodes = cluster.nodes.map(({ name }) => `system:node:${name}`)
+    const nodes = trow.cluster.nodes.map(({ name }) => `system:node:${name}`)
     for (const [decision, why] of [
       ['allow', /^rule 1 allows nodes pull/],
       ['deny', /^rule \d denies nodes pull on default/],
@@ -155,14 +112,23 @@ suite('the audit through the API server', { skip: clusterProblem() || (await ima
         }
       }, 60_000)
     }
-    const wide = await trow('audit', 'query', '--repository', 'default/app', '--action', 'pull', '-o', 'wide')
+    const wide = await trow.trow(
+      'audit',
+      'query',
+      '--repository',
+      'default/app',
+      '--action',
+      'pull',
+      '-o',
+      'wide',
+    )
     for (const line of wide.stdout.trimEnd().split('\n')) context.diagnostic(line)
   })
 
   test('who may not read it gets 77 and the bindings to ask for, one after the other', async (context) => {
     const outside = await asAda('audit', 'query')
     assert.equal(outside.code, 77, outside.stderr)
-    await cluster.kubectl(['-n', 'trow', 'create', 'rolebinding', 'ada', '--role=trow-client', '--user=ada'])
+    await trow.kubectl('-n', 'trow', 'create', 'rolebinding', 'ada', '--role=trow-client', '--user=ada')
     await eventually(async () => {
       const refused = await asAda('audit', 'query')
       assert.equal(refused.code, 77, refused.stderr)
@@ -172,7 +138,7 @@ suite('the audit through the API server', { skip: clusterProblem() || (await ima
       for (const line of refused.stderr.trimEnd().split('\n')) context.diagnostic(line)
     }, 30_000)
     const asked = 'create clusterrolebinding trow-auditor-ada --clusterrole=trow-auditor --user=ada'
-    await cluster.kubectl(asked.split(' '))
+    await trow.kubectl(...asked.split(' '))
     await eventually(async () => {
       const { code, stderr } = await asAda('audit', 'query')
       assert.equal(code, 0, stderr)
@@ -183,8 +149,11 @@ suite('the audit through the API server', { skip: clusterProblem() || (await ima
       [verified.stderr, (await events('--user', 'ada', '--decision', 'deny')).length > 0],
       ['', true],
     )
-    const none = await runInCluster(['audit', 'query', '--kubeconfig', kubeconfig, '-n', 'default'], folder)
-    const list = await runInCluster(['list', '--kubeconfig', kubeconfig, '-n', 'default'], folder)
+    const none = await runInCluster(
+      ['audit', 'query', '--kubeconfig', trow.kubeconfig, '-n', 'default'],
+      trow.folder,
+    )
+    const list = await runInCluster(['list', '--kubeconfig', trow.kubeconfig, '-n', 'default'], trow.folder)
     assert.equal(none.stderr, list.stderr)
     assert.match(none.stderr, /REGISTRY_NOT_INSTALLED/)
   })
@@ -193,7 +162,7 @@ suite('the audit through the API server', { skip: clusterProblem() || (await ima
     const child = spawn(
       process.execPath,
       [program, 'audit', 'follow', '--kubeconfig', ada, '-o', 'jsonl', '--repository', 'default/poke-*'],
-      { env: { PATH: process.env['PATH'], HOME: folder }, stdio: ['ignore', 'pipe', 'pipe'] },
+      { env: { PATH: process.env['PATH'], HOME: trow.folder }, stdio: ['ignore', 'pipe', 'pipe'] },
     )
     const exited = new Promise<number | null>((resolve) => child.once('close', resolve))
     let [stdout, stderr] = ['', '']
@@ -206,15 +175,15 @@ suite('the audit through the API server', { skip: clusterProblem() || (await ima
         .map((line) => (JSON.parse(line) as Event).id)
     // Of equal accesses in a minute only the first is written at once.
     let pokes = 0
-    const poke = (): Promise<CommandResult> => trow('list', `default/poke-${pokes++}`)
+    const poke = (): Promise<CommandResult> => trow.trow('list', `default/poke-${pokes++}`)
     try {
       await eventually(async () => {
         await poke()
         assert.ok(ids().length > 0, stderr)
       }, 60_000)
       const begin = performance.now()
-      await cluster.kubectl(['-n', 'trow', 'rollout', 'restart', 'statefulset/trow'])
-      await cluster.kubectl(['-n', 'trow', 'rollout', 'status', 'statefulset/trow', '--timeout=120s'])
+      await trow.kubectl('-n', 'trow', 'rollout', 'restart', 'statefulset/trow')
+      await trow.kubectl('-n', 'trow', 'rollout', 'status', 'statefulset/trow', '--timeout=120s')
       context.diagnostic(`restarted in ${((performance.now() - begin) / 1000).toFixed(1)} s with a follower`)
       const before = ids().length
       await eventually(async () => {
@@ -233,23 +202,22 @@ suite('the audit through the API server', { skip: clusterProblem() || (await ima
   test('a volume that is put back to an earlier state, heads and all, is found out', async (context) => {
     const map = ['-n', 'trow', 'get', 'configmap', 'trow-audit', '-o', 'jsonpath={.data.changes}']
     await scale(0)
-    assert.match(await cluster.kubectl(map), /^trow\/audit\/changes\/head\n\d+\n/)
-    execFileSync('cp', ['-a', data, `${data}.yesterday`])
+    assert.match(await trow.kubectl(...map), /^trow\/audit\/changes\/head\n\d+\n/)
+    execFileSync('cp', ['-a', trow.data, `${trow.data}.yesterday`])
     await scale(1)
-    await eventually(async () => assert.equal((await trow('audit', 'query', '--limit', '1')).code, 0), 60_000)
-    const nobody = await cluster.clientKubeconfig({
-      user: 'mallory',
-      groups: ['system:masters'],
-      server: `https://127.0.0.1:${(await cluster.relay()).port}`,
-    })
-    const removed = await runInCluster(['rm', '-y', 'default/app:1', '--kubeconfig', nobody], folder)
+    await eventually(
+      async () => assert.equal((await trow.trow('audit', 'query', '--limit', '1')).code, 0),
+      60_000,
+    )
+    const nobody = await personKubeconfig('mallory', 'system:masters')
+    const removed = await runInCluster(['rm', '-y', 'default/app:1', '--kubeconfig', nobody], trow.folder)
     assert.equal(removed.code, 0, removed.stderr)
     await scale(0)
-    const kept = await cluster.kubectl(map)
-    execFileSync('sh', ['-c', `rm -rf ${data}/* && cp -a ${data}.yesterday/. ${data}/`])
+    const kept = await trow.kubectl(...map)
+    execFileSync('sh', ['-c', `rm -rf ${trow.data}/* && cp -a ${trow.data}.yesterday/. ${trow.data}/`])
     await scale(1)
     await eventually(async () => {
-      const { code, stdout, stderr } = await trow('audit', 'verify')
+      const { code, stdout, stderr } = await trow.trow('audit', 'verify')
       assert.equal(code, 79, stdout + stderr)
       assert.match(stdout, /^removed: changes lines? \d+/m)
       for (const line of [`head: ${kept.split('\n')[1]}`, ...stdout.trimEnd().split('\n')])

@@ -56,7 +56,7 @@ export class Cluster {
       await cluster.#startControlPlane()
       await cluster.#join(new ClusterNode(1))
       while (cluster.nodes.length < nodes) await cluster.addNode()
-      await eventually(() => cluster.kubectl(['get', 'serviceaccount', 'default']))
+      await cluster.#accountOf('default')
       return cluster
     } catch (error) {
       const logs = lastLines()
@@ -82,6 +82,15 @@ export class Cluster {
     const network = `--net=${new ClusterNode(1).networkNamespace}`
     const command = [network, binary('kubectl'), '--kubeconfig', kubeconfig, ...args]
     return runProgram('nsenter', command, { ...options, env })
+  }
+
+  /** A namespace with nothing in it, where pods may be made; what was there under its name goes first. */
+  async emptyNamespace(name: string, labels: Readonly<Record<string, string>> = {}): Promise<void> {
+    // Another file may not have waited for its end.
+    await this.kubectl(['delete', 'namespace', name, '--ignore-not-found', '--timeout=60s'])
+    const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } }
+    await this.kubectl(['create', '-f', '-'], { stdin: JSON.stringify(namespace) })
+    await this.#accountOf(name)
   }
 
   /** The path of the administrator's kubeconfig; it and the others hold for the nodes' network unless a `server` is named. */
@@ -182,6 +191,11 @@ export class Cluster {
 
   async #apiAnswers(): Promise<void> {
     await eventually(() => this.kubectl(['get', '--raw', '/readyz', '--request-timeout=5s']))
+  }
+
+  /** Pods of a namespace are forbidden until the controller manager has given it an account. */
+  async #accountOf(namespace: string): Promise<void> {
+    await eventually(() => this.kubectl(['-n', namespace, 'get', 'serviceaccount', 'default']))
   }
 
   #writeKubeconfig(user: Parameters<typeof writeKubeconfig>[1]['user'], server?: string): string {

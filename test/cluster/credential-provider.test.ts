@@ -59,9 +59,7 @@ suite('pulls as the service account of the pod', { skip: clusterProblem() }, () 
     assert.ok(first && second)
     ;[plain, node] = [first, second]
     await removePods()
-    for (const each of [team, other]) await cluster.kubectl(['create', 'namespace', each])
-    for (const each of [team, other])
-      await eventually(() => cluster.kubectl(['-n', each, 'get', 'serviceaccount', 'default']))
+    for (const each of [team, other]) await cluster.emptyNamespace(each)
     await cluster.kubectl(['apply', '-f', template])
     const agents = `system:serviceaccount:${agentNamespace}:trow-node`
     fixture = await AgentFixture.start(cluster, {

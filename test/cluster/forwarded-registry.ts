@@ -31,10 +31,7 @@ export class ForwardedRegistry {
     namespace: string,
     teams: readonly string[],
   ): Promise<ForwardedRegistry> {
-    for (const each of [namespace, ...teams]) {
-      await cluster.kubectl(['delete', 'namespace', each, '--ignore-not-found', '--timeout=60s'])
-      await cluster.kubectl(['create', 'namespace', each])
-    }
+    for (const each of [namespace, ...teams]) await cluster.emptyNamespace(each)
     const folder = mkdtempSync(join(tmpdir(), 'trow-forwarded-'))
     const kubeconfig = await cluster.clientKubeconfig({ user: 'registry', groups: ['system:masters'] })
     const server = await startedServer({

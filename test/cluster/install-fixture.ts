@@ -13,6 +13,11 @@ import { cgroupPattern } from './place.ts'
 import { eventually } from './program.ts'
 import { importTrowImage } from './trow-image.ts'
 
+const kinds = [
+  'namespace,serviceaccount,service,configmap,secret,statefulset,daemonset,pod,poddisruptionbudget,networkpolicy',
+  'role,rolebinding,clusterrole,clusterrolebinding,persistentvolume,persistentvolumeclaim,resourcequota',
+].join()
+
 export interface Pulls {
   readonly count: number
   /** Milliseconds that the slowest took. */
@@ -21,7 +26,7 @@ export interface Pulls {
 }
 
 /** What `pullWhile` pulls. */
-const reference = 'trow.trow.svc/default/loop:1'
+export const reference = 'trow.trow.svc/default/loop:1'
 
 /** trow on the cluster as a person uses it, from the command line. */
 export class InstallFixture {
@@ -60,10 +65,15 @@ export class InstallFixture {
   /** A cluster with trow, and with the image that `pullWhile` pulls. */
   static async start(name: string): Promise<InstallFixture> {
     const fixture = await InstallFixture.open(name)
-    const { code, stderr } = await fixture.install()
-    assert.equal(code, 0, stderr)
-    await fixture.push({ ...busyboxImage(), name: 'loop' }, 'default/loop:1')
+    await fixture.setUp()
     return fixture
+  }
+
+  /** Installs trow, and pushes the image that `pullWhile` pulls. */
+  async setUp(): Promise<void> {
+    const { code, stderr } = await this.install()
+    assert.equal(code, 0, stderr)
+    await this.push({ ...busyboxImage(), name: 'loop' }, 'default/loop:1')
   }
 
   async close(): Promise<void> {
@@ -120,6 +130,39 @@ export class InstallFixture {
   /** JSON merge patch. */
   async patch(namespace: string, kind: string, name: string, patch: object): Promise<void> {
     await this.kubectl('-n', namespace, 'patch', kind, name, '--type=merge', '-p', JSON.stringify(patch))
+  }
+
+  /** Every object of trow, with its resource version; nodes go on to report, and holders of leases to renew. */
+  async versions(): Promise<Record<string, string>> {
+    const selector = 'app.kubernetes.io/part-of=trow,!trow.io/report'
+    const { items } = JSON.parse(await this.kubectl('get', kinds, '-A', '-l', selector, '-o', 'json')) as {
+      items: { kind: string; metadata: { name: string; namespace?: string; resourceVersion: string } }[]
+    }
+    return Object.fromEntries(
+      items.map(({ kind, metadata }) => [
+        `${kind} ${metadata.namespace ?? ''}/${metadata.name}`,
+        metadata.resourceVersion,
+      ]),
+    )
+  }
+
+  /** A pod of an image that its node must ask the registry for. */
+  async createPod(name: string, node: string, image: string): Promise<void> {
+    const spec = {
+      nodeName: node,
+      terminationGracePeriodSeconds: 0,
+      containers: [{ name: 'app', image, imagePullPolicy: 'Always' }],
+    }
+    const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name }, spec }
+    await this.cluster.kubectl(['create', '-f', '-'], { stdin: JSON.stringify(pod) })
+  }
+
+  async podRuns(name: string): Promise<void> {
+    await this.kubectl('wait', '--for=condition=Ready', `pod/${name}`, '--timeout=120s')
+  }
+
+  async removePods(...names: readonly string[]): Promise<void> {
+    await this.kubectl('delete', 'pod', ...names, '--ignore-not-found', '--force')
   }
 
   /** How many CAs clients are told to trust. */

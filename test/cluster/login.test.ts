@@ -24,7 +24,7 @@ suite('trow login at a real cluster', { skip: clusterProblem() }, () => {
   before(async () => {
     cluster = await Cluster.open()
     server = `https://127.0.0.1:${(await cluster.relay()).port}`
-    await cluster.kubectl(['create', 'namespace', 'login-test'])
+    await cluster.emptyNamespace('login-test')
     await cluster.kubectl(['-n', 'login-test', 'create', 'serviceaccount', 'builder'])
     const admin = await cluster.clientKubeconfig({ user: 'admin', groups: ['system:masters'], server })
     connection = await connectAs(admin)

@@ -31,8 +31,7 @@ suite('objects of a real API server', { skip: clusterProblem() }, () => {
     const server = `https://127.0.0.1:${(await cluster.relay()).port}`
     kubeconfig = await cluster.clientKubeconfig({ user: 'installer', groups: ['system:masters'], server })
     objects = await connect()
-    await cluster.kubectl(['delete', 'namespace', namespace, '--ignore-not-found', '--timeout=60s'])
-    await objects.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } })
+    await cluster.emptyNamespace(namespace)
   })
   after(async () => {
     await cluster.kubectl(['delete', 'namespace', namespace, '--ignore-not-found', '--wait=false'])

@@ -111,8 +111,7 @@ suite(
       const pushed = await trow('push', archive, 'cred-a/app:1')
       assert.equal(pushed.code, 0, pushed.stderr)
       for (const namespace of ['cred-a', 'cred-b']) {
-        await cluster.kubectl(['create', 'namespace', namespace])
-        await eventually(() => cluster.kubectl(['-n', namespace, 'get', 'serviceaccount', 'default']))
+        await cluster.emptyNamespace(namespace)
         for (const { name } of cluster.nodes) {
           const spec = {
             nodeName: name,

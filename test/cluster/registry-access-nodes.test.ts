@@ -128,7 +128,6 @@ suite('nodes at the registry', { skip: clusterProblem() }, () => {
         containers: [{ name: 'main', image, imagePullPolicy: 'Always' }],
       },
     }
-    await eventually(() => cluster.kubectl(['-n', 'team-a', 'get', 'serviceaccount', 'default']))
     await cluster.kubectl(['create', '-f', '-'], { stdin: JSON.stringify(pod) })
     await cluster.kubectl(['-n', 'team-a', 'wait', '--for=condition=Ready', 'pod/box', '--timeout=60s'])
     context.diagnostic(`a pod on ${node.name} ran after ${Date.now() - started} ms`)

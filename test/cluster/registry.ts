@@ -50,7 +50,7 @@ export class ClusterRegistry {
     { namespaces, args = [] }: { readonly namespaces: readonly string[]; readonly args?: readonly string[] },
   ): Promise<ClusterRegistry> {
     const all = ['trow', 'trow-node', ...namespaces]
-    for (const namespace of all) await makeAnew(cluster, namespace)
+    for (const namespace of all) await cluster.emptyNamespace(namespace)
     for (const namespace of ['trow', 'trow-node'])
       await cluster.kubectl(['-n', namespace, 'create', 'serviceaccount', namespace])
     await cluster.kubectl(['apply', ...templates.flatMap((file) => ['-f', file])])
@@ -138,12 +138,6 @@ export function podOf({ namespace, name }: ServiceAccount, pod: string, node?: s
       ...(node === undefined ? {} : { nodeName: node }),
     },
   }
-}
-
-/** Another file may still be going from a namespace of the same name. */
-async function makeAnew(cluster: Cluster, namespace: string): Promise<void> {
-  await cluster.kubectl(['delete', 'namespace', namespace, '--ignore-not-found', '--timeout=60s'])
-  await cluster.kubectl(['create', 'namespace', namespace])
 }
 
 function startServer(folder: string, args: readonly string[], data = 'data'): Promise<ServerProcess> {

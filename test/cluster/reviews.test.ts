@@ -23,10 +23,7 @@ suite('what the registry asks of the API server', { skip: clusterProblem() }, ()
   before(async () => {
     cluster = await Cluster.open()
     server = `https://127.0.0.1:${(await cluster.relay()).port}`
-    const namespaces = ['trow', 'team-a', 'team-b']
-    // Those of the file before may not be gone yet: this waits.
-    await cluster.kubectl(['delete', 'namespace', '--ignore-not-found', ...namespaces])
-    for (const namespace of namespaces) await cluster.kubectl(['create', 'namespace', namespace])
+    for (const namespace of ['trow', 'team-a', 'team-b']) await cluster.emptyNamespace(namespace)
     await cluster.kubectl(['-n', 'trow', 'create', 'serviceaccount', 'trow'])
     await cluster.kubectl(['-n', 'team-a', 'create', 'serviceaccount', 'builder'])
     const token = await tokenOf(cluster, 'trow', '-n', 'trow')

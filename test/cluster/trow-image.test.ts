@@ -15,13 +15,7 @@ suite("trow's own image", { skip: clusterProblem() || (await imageProblem()) }, 
   before(async () => {
     cluster = await Cluster.open()
     image = await importTrowImage(cluster.nodes)
-    await cluster.kubectl(['delete', 'namespace', namespace, '--ignore-not-found', '--timeout=60s'])
-    await create({
-      apiVersion: 'v1',
-      kind: 'Namespace',
-      metadata: { name: namespace, labels: { 'pod-security.kubernetes.io/enforce': 'restricted' } },
-    })
-    await eventually(() => cluster.kubectl(['-n', namespace, 'get', 'serviceaccount', 'default']))
+    await cluster.emptyNamespace(namespace, { 'pod-security.kubernetes.io/enforce': 'restricted' })
   })
   after(async () => {
     await cluster.kubectl(['delete', 'namespace', namespace, '--wait=false'])

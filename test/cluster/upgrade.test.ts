@@ -11,10 +11,6 @@ import { InstallFixture } from './install-fixture.ts'
 import { newerTrow, type NewerTrow } from './newer-trow.ts'
 import { clusterProblem } from './requirements.ts'
 
-const kinds = [
-  'namespace,serviceaccount,service,configmap,secret,statefulset,daemonset,pod,poddisruptionbudget',
-  'networkpolicy,role,rolebinding,clusterrole,clusterrolebinding,persistentvolume,persistentvolumeclaim',
-].join()
 const big = 'trow.trow.svc/default/big:1'
 
 /** Another version of trow over the one that is there, and back. */
@@ -62,29 +58,15 @@ suite('an upgrade', { skip: clusterProblem() || (await imageProblem()) }, () => 
     )
   }
 
-  /** Every object of trow, with its resource version; nodes go on to report, and holders of leases to renew. */
-  async function versions(): Promise<Record<string, string>> {
-    const selector = 'app.kubernetes.io/part-of=trow,!trow.io/report'
-    const { items } = JSON.parse(await trow.kubectl('get', kinds, '-A', '-l', selector, '-o', 'json')) as {
-      items: { kind: string; metadata: { name: string; namespace?: string; resourceVersion: string } }[]
-    }
-    return Object.fromEntries(
-      items.map(({ kind, metadata }) => [
-        `${kind} ${metadata.namespace ?? ''}/${metadata.name}`,
-        metadata.resourceVersion,
-      ]),
-    )
-  }
-
   test('what it will change is said before, and nothing is touched', async (context) => {
-    const there = await versions()
+    const there = await trow.versions()
     const { code, stdout, stderr } = await byNewer('install', '--dry-run=server', '--image', newer.image)
     show(context, stdout)
     assert.equal(code, 0, stderr)
     assert.match(stdout, new RegExp(`trow \\S+ is replaced by ${newer.version} in context`))
     assert.match(stdout, /~ StatefulSet trow\/trow/)
     assert.match(stdout, /~ DaemonSet trow-node\/trow-node/)
-    assert.deepEqual(await versions(), there)
+    assert.deepEqual(await trow.versions(), there)
   })
 
   test('under pulls on every node: none fails, and no byte is lost', async (context) => {
@@ -124,7 +106,7 @@ suite('an upgrade', { skip: clusterProblem() || (await imageProblem()) }, () => 
   })
 
   test('the trow of before is refused, and nothing is touched', async (context) => {
-    const there = await versions()
+    const there = await trow.versions()
     for (const more of [[], ['--reset']]) {
       const { code, stderr } = await trow.install(...more)
       show(context, stderr)
@@ -132,7 +114,7 @@ suite('an upgrade', { skip: clusterProblem() || (await imageProblem()) }, () => 
       assert.match(stderr, /PREFLIGHT_FAILED/)
       assert.match(stderr, new RegExp(`the database has schema ${newer.schema}, .* it could not open it`))
       assert.match(stderr, new RegExp(`Use trow ${newer.version} or later`))
-      assert.deepEqual(await versions(), there)
+      assert.deepEqual(await trow.versions(), there)
     }
     await trow.pull(trow.cluster.nodes[0]!)
   })

@@ -1,4 +1,5 @@
 import type { ClusterObjects, KubeObject } from '../cluster/cluster-objects.ts'
+import { toldBy } from '../cluster/pod-log.ts'
 import { isReady as hasReadyCondition, lastWarning, nodeOf, podProblem } from '../cluster/pod-problem.ts'
 
 interface ContainerStatus {
@@ -41,8 +42,8 @@ export async function podReason(cluster: ClusterObjects, pod: KubeObject): Promi
   const { reason, message, log } = problem
   const where = nodeOf(pod) === undefined ? '' : ` on ${nodeOf(pod)}`
   const words = message === '' ? reason : `${reason}: ${message}`
-  const said = (log ?? '').trim() === '' ? [] : [saidBy(log ?? '')]
-  return [`${name}${where}: ${words}`, ...said, ...claims].join('; ')
+  const said = toldBy(log ?? '')
+  return [`${name}${where}: ${words}`, ...(said === undefined ? [] : [said]), ...claims].join('; ')
 }
 
 /** The newest event of type Warning about an object, in one line. */
@@ -72,20 +73,4 @@ async function claimReasons(cluster: ClusterObjects, pod: KubeObject): Promise<s
     return [`volume claim ${name} is ${phase ?? 'new'}${event === undefined ? '' : ` (${event})`}`]
   })
   return (await Promise.all(reasons)).flat()
-}
-
-/** The registry writes JSON lines, and people want what they say; of a stack trace its first line. */
-function saidBy(log: string): string {
-  const lines = log.trim().split('\n')
-  const error = lines.find((line) => /^\w*Error\b/.test(line))
-  return error ?? lines.slice(-3).map(messageOf).join(' | ')
-}
-
-function messageOf(line: string): string {
-  try {
-    const { msg, reason } = JSON.parse(line) as { msg?: string; reason?: string }
-    return msg === undefined ? line : `${msg}${reason === undefined ? '' : ` (${reason})`}`
-  } catch {
-    return line
-  }
 }

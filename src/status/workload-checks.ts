@@ -1,5 +1,6 @@
 import type { Check } from '../cluster/check.ts'
 import type { ClusterObjects, KubeObject } from '../cluster/cluster-objects.ts'
+import { toldBy } from '../cluster/pod-log.ts'
 import { isReady, nodeOf, podProblem } from '../cluster/pod-problem.ts'
 
 /** The StatefulSet, its pods, and whether the Service leads to one of them. */
@@ -103,18 +104,11 @@ async function podCheck(objects: ClusterObjects, pod: KubeObject): Promise<Check
   if (problem === undefined) return undefined
   const { namespace = '', name } = pod.metadata
   const where = problem.node === undefined ? '' : ` on node ${problem.node}`
-  const last = tellingLine(problem.log ?? '')
+  const last = toldBy(problem.log ?? '')
   return {
     description: `pod ${name}${where} is ready`,
     result: 'error',
     error: `${problem.reason}${problem.message === '' ? '' : `: ${problem.message}`}${last === undefined ? '' : ` (its log: ${last})`}`,
     hint: `kubectl describe pod -n ${namespace} ${name}`,
   }
-}
-
-/** The last line that says what went wrong: a stack trace ends in lines that do not. */
-function tellingLine(log: string): string | undefined {
-  const lines = log.split('\n').map((line) => line.trim())
-  const told = lines.filter((line) => line !== '' && !/^(at |Node\.js v|\^|[{}])/.test(line))
-  return told.findLast((line) => /error|trow:|fail/i.test(line)) ?? told.at(-1)
 }

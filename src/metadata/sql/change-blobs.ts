@@ -39,8 +39,9 @@ export const putBlob = durable(async (transaction: Transaction, blob: NewBlob): 
     id = (await transaction.run(insertBlob, { digest: blob.digest, size: blob.size, key })).id
     if (blob.content.kind === 'inline')
       await transaction.run(insertBody, { blob: id, body: blob.content.bytes })
-  } else if (key !== null && known?.data_key !== key) {
-    await transaction.run(addPendingDelete, { key })
+  } else {
+    await transaction.run(rescueBlob, { blob: id })
+    if (key !== null && known?.data_key !== key) await transaction.run(addPendingDelete, { key })
   }
   const added = await link(transaction, {
     repository,
@@ -81,6 +82,7 @@ export const mountBlob = durable(
     const source = await linkedIn(transaction, blob.id, mount.from)
     if (source === undefined) return false
     const repository = await ensureRepository(transaction, mount.to, mount.now)
+    await transaction.run(rescueBlob, { blob: blob.id })
     const added = await link(transaction, {
       repository,
       name: mount.to,
@@ -164,9 +166,8 @@ export async function removeLink(transaction: Transaction, link: Link): Promise<
   transaction.touched.link(link.name, link.digest)
 }
 
-/** Rescues the blob, condemned or not, and begins its grace period anew unless a manifest needs it. True: it is new there. */
+/** Begins the blob's grace period there anew, unless a manifest needs it. True: it is new there. */
 async function link(transaction: Transaction, link: Link): Promise<boolean> {
-  await transaction.run(rescueBlob, { blob: link.blob })
   // Content of a manifest that was stored without it (sparse) is in use from the start.
   const parent = await transaction.get(anyParent, { repository: link.repository, digest: link.digest })
   const added = await transaction.run(insertLink, {

@@ -34,7 +34,6 @@ export const putManifest = durable(
       transaction.touched.link(manifest.repository, digest)
     }
     for (const tag of manifest.tags) await moveTag(transaction, { repository, manifest, tag, id })
-    if (manifest.tags.length > 0) await transaction.run(setUntagged, { manifest: id, since: null })
     transaction.touched.manifest(manifest.repository, manifest.digest)
     await noteChange(transaction, manifest, () => facts)
     return { kind: 'stored' }
@@ -73,7 +72,8 @@ async function store(transaction: Transaction, repository: number, manifest: New
   if (known !== undefined) {
     await transaction.run(updateMediaType, { manifest: known.id, mediaType, now })
     if (known.media_type !== mediaType) await touchTags(transaction, manifest.repository, known.id)
-    if (known.untagged_since !== null) await transaction.run(setUntagged, { manifest: known.id, since: now })
+    if (known.untagged_since !== null)
+      await transaction.run(setUntagged, { manifest: known.id, since: manifest.tags.length > 0 ? null : now })
     return known.id
   }
   const { id } = await transaction.run(insertManifest, {

@@ -24,6 +24,7 @@ export const insertBody = compile(
     .insertInto('blob_body')
     .values({ blob_id: parameter<number>('blob'), body: parameter<Uint8Array>('body') }),
 )
+/** Condemned or not. */
 export const rescueBlob = compile(
   queries
     .updateTable('blob')

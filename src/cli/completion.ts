@@ -18,20 +18,33 @@ export function completionCommand({ terminal }: CommandContext, program: () => C
     })
 }
 
+/** A command by what is typed for it: `serve`, `list`, or `ca rotate`. */
+interface Typed {
+  /** Each spelling. */
+  readonly words: readonly string[]
+  readonly command: Command
+}
+
 const scripts: Readonly<Record<'bash' | 'zsh' | 'fish', (program: Command) => string>> = {
   bash: (program) => `_trow() {
   local current="\${COMP_WORDS[COMP_CWORD]}" previous="\${COMP_WORDS[COMP_CWORD-1]}" words=
+  local command="\${COMP_WORDS[1]}"
   COMPREPLY=()
   if [ "$COMP_CWORD" -eq 1 ]; then
-    COMPREPLY=($(compgen -W "${program.commands.map((command) => command.name()).join(' ')}" -- "$current"))
+    COMPREPLY=($(compgen -W "${namesOf(program).join(' ')}" -- "$current"))
     return
   fi
-  case "\${COMP_WORDS[1]} $previous" in
+  case "$command" in
+    ${patternOf(program)}) if [ "$COMP_CWORD" -gt 2 ]; then command="$command \${COMP_WORDS[2]}"; fi ;;
+  esac
+  case "$command $previous" in
 ${bashChoices(program)}
   esac
   if [ -z "$words" ]; then
-    case "\${COMP_WORDS[1]}" in
-${program.commands.map((command) => `      ${pattern(command)}) words="${bashWords(command)}" ;;`).join('\n')}
+    case "$command" in
+${commandsOf(program)
+  .map(({ words, command }) => `      ${patternOfWords(words)}) words="${bashWords(command)}" ;;`)
+  .join('\n')}
     esac
     if [[ "$words" == --* && "$current" != -* ]]; then words=; fi
   fi
@@ -43,44 +56,100 @@ complete -F _trow trow
   zsh: (program) => `#compdef trow
 _trow() {
   if (( CURRENT == 2 )); then
-    _values command ${program.commands.map((command) => `'${command.name()}[${plain(command.description())}]'`).join(' ')}
+    _values command ${zshValues(program)}
     return
   fi
   local command=$words[2]
   shift words
   (( CURRENT-- ))
   case "$command" in
-${program.commands.map((command) => `    ${pattern(command)}) _arguments ${zshArguments(command)} ;;`).join('\n')}
+${groupsOf(program)
+  .map(
+    (group) => `    ${group.name()})
+      if (( CURRENT == 2 )); then
+        _values command ${zshValues(group)}
+        return
+      fi
+      command="$command $words[2]"
+      shift words
+      (( CURRENT-- )) ;;`,
+  )
+  .join('\n')}
+  esac
+  case "$command" in
+${commandsOf(program)
+  .filter(({ command }) => command.commands.length === 0)
+  .map(({ words, command }) => `    ${patternOfWords(words)}) _arguments ${zshArguments(command)} ;;`)
+  .join('\n')}
   esac
 }
 compdef _trow trow
 `,
   fish: (program) =>
-    program.commands
-      .flatMap((command) => [
-        `complete -c trow -n __fish_use_subcommand -f -a ${command.name()} -d '${plain(command.description())}'`,
-        ...argumentChoices(command).map(
-          (choice) => `complete -c trow -n '__fish_seen_subcommand_from ${command.name()}' -f -a ${choice}`,
-        ),
-        ...command.options.map((option) => fishOption(command, option)),
-      ])
-      .join('\n') + '\n',
+    [
+      ...program.commands.map((command) => fishName(command, '__fish_use_subcommand')),
+      ...groupsOf(program).flatMap((group) => {
+        const open = `${fishSeen([group.name()])}; and not ${fishSeen(namesOf(group))}`
+        return group.commands.map((command) => fishName(command, open))
+      }),
+      ...commandsOf(program).flatMap(({ words, command }) => {
+        const [group, child] = words[0]?.split(' ') ?? []
+        const seen =
+          child === undefined ? fishSeen(words) : `${fishSeen([group ?? ''])}; and ${fishSeen([child])}`
+        return [
+          ...argumentChoices(command).map((choice) => `complete -c trow -n '${seen}' -f -a ${choice}`),
+          ...command.options.map((option) => fishOption(option, seen)),
+        ]
+      }),
+    ].join('\n') + '\n',
+}
+
+function commandsOf(program: Command): readonly Typed[] {
+  return program.commands.flatMap((command) => [
+    { words: [command.name(), ...command.aliases()], command },
+    ...command.commands.map((child) => ({ words: [`${command.name()} ${child.name()}`], command: child })),
+  ])
+}
+
+/** Commands that only hold others. */
+function groupsOf(program: Command): readonly Command[] {
+  return program.commands.filter(({ commands }) => commands.length > 0)
+}
+
+function namesOf({ commands }: Command): readonly string[] {
+  return commands.map((command) => command.name())
+}
+
+function patternOf(program: Command): string {
+  return groupsOf(program)
+    .map((group) => group.name())
+    .join('|')
+}
+
+function patternOfWords(words: readonly string[]): string {
+  return words.map((word) => `"${word}"`).join('|')
 }
 
 function bashChoices(program: Command): string {
-  return program.commands
-    .flatMap((command) =>
+  return commandsOf(program)
+    .flatMap(({ words, command }) =>
       command.options
         .filter((option) => option.argChoices !== undefined)
-        .map(
-          (option) => `    "${command.name()} ${option.long}") words="${option.argChoices?.join(' ')}" ;;`,
-        ),
+        .map((option) => {
+          const typed = patternOfWords(words.map((word) => `${word} ${option.long}`))
+          return `    ${typed}) words="${option.argChoices?.join(' ')}" ;;`
+        }),
     )
     .join('\n')
 }
 
 function bashWords(command: Command): string {
-  return [...argumentChoices(command), ...command.options.map((option) => option.long ?? '')].join(' ')
+  const options = command.options.map((option) => option.long ?? '')
+  return [...namesOf(command), ...argumentChoices(command), ...options].join(' ')
+}
+
+function zshValues({ commands }: Command): string {
+  return commands.map((command) => `'${command.name()}[${plain(command.description())}]'`).join(' ')
 }
 
 function zshArguments(command: Command): string {
@@ -92,15 +161,18 @@ function zshArguments(command: Command): string {
   return [...options, choices.length > 0 ? `'1:value:(${choices.join(' ')})'` : `'*:file:_files'`].join(' ')
 }
 
-function fishOption(command: Command, option: Option): string {
-  const choices = option.argChoices === undefined ? '' : ` -f -a '${option.argChoices.join(' ')}'`
-  const value = option.required ? ` -r${choices}` : ''
-  const seen = `__fish_seen_subcommand_from ${[command.name(), ...command.aliases()].join(' ')}`
-  return `complete -c trow -n '${seen}' -l ${option.long?.slice(2)}${value} -d '${plain(option.description)}'`
+function fishName(command: Command, when: string): string {
+  return `complete -c trow -n '${when}' -f -a ${command.name()} -d '${plain(command.description())}'`
 }
 
-function pattern(command: Command): string {
-  return [command.name(), ...command.aliases()].join('|')
+function fishSeen(names: readonly string[]): string {
+  return `__fish_seen_subcommand_from ${names.join(' ')}`
+}
+
+function fishOption(option: Option, seen: string): string {
+  const choices = option.argChoices === undefined ? '' : ` -f -a '${option.argChoices.join(' ')}'`
+  const value = option.required ? ` -r${choices}` : ''
+  return `complete -c trow -n '${seen}' -l ${option.long?.slice(2)}${value} -d '${plain(option.description)}'`
 }
 
 function argumentChoices(command: Command): readonly string[] {

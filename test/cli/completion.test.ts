@@ -43,6 +43,9 @@ for (const [shell, offered] of Object.entries(shells)) {
       [['trow', 'ls', '--plain'], /--plain-http/, /--listen/],
       [['trow', 'gc', '--output', ''], /json/, /^serve/m],
       [['trow', 'completion', ''], /fish/, /--listen/],
+      [['trow', 'ca', ''], /^'?rotate/m, /^'?serve/m],
+      [['trow', 'ca', 'rotate', '--fin'], /--finish/, /--listen|^'?show/m],
+      [['trow', 'audit', 'query', '--output', ''], /jsonl/, /^'?follow/m],
     ]
     for (const [words, expected, not] of cases) {
       test(words.join(' '), async () => {

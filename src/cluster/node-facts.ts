@@ -1,4 +1,4 @@
-import type { KubeObject } from '../../cluster/cluster-objects.ts'
+import type { KubeObject } from './cluster-objects.ts'
 
 /** What a Node object says, as far as an install cares. */
 export interface NodeFacts {
@@ -59,4 +59,13 @@ export function nodeFacts(node: KubeObject): NodeFacts {
 /** Nodes that can run trow: Linux, on a processor that its image is made for. */
 export function isSuitable({ system, architecture }: NodeFacts): boolean {
   return (system === 'linux' || system === '') && ['amd64', 'arm64', ''].includes(architecture)
+}
+
+/** Nodes that are meant to have an agent, as templates/node.yaml says: not those that only stand for other machines. */
+export function takesAgent(node: NodeFacts): boolean {
+  return (
+    isSuitable(node) &&
+    node.labels['eks.amazonaws.com/compute-type'] !== 'fargate' &&
+    node.labels['type'] !== 'virtual-kubelet'
+  )
 }

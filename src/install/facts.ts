@@ -1,7 +1,7 @@
 import type { ClusterObjects, KubeObject } from '../cluster/cluster-objects.ts'
 import { names } from '../cluster/layout.ts'
 import { hasNodePort, type InstallFacts, type InstallSettings } from './install-settings.ts'
-import { isSuitable, nodeFacts } from './preflight/node-facts.ts'
+import { isSuitable, nodeFacts } from '../cluster/node-facts.ts'
 import type { Remembered } from './remembered.ts'
 
 /** What the cluster has given so far: addresses of a Service that is there, else those it had before it was lost. */

@@ -2,7 +2,7 @@ import type { ClusterObjects, KubeObject } from '../cluster/cluster-objects.ts'
 import { labels, layoutOf, names } from '../cluster/layout.ts'
 import { isReady as hasReadyCondition, nodeOf } from '../cluster/pod-problem.ts'
 import { isReady, warningAbout, podReason } from './pod-state.ts'
-import { isSuitable, nodeFacts, type NodeFacts } from './preflight/node-facts.ts'
+import { nodeFacts, takesAgent, type NodeFacts } from '../cluster/node-facts.ts'
 import type { Outcome } from './waiting.ts'
 import { templateOf, type Workload } from './workload.ts'
 
@@ -56,13 +56,7 @@ export async function agentState(cluster: ClusterObjects, wanted: Workload): Pro
 /** Nodes that are Ready and meant to have an agent. */
 export async function agentNodes(cluster: ClusterObjects): Promise<NodeFacts[]> {
   const nodes = (await cluster.list({ apiVersion: 'v1', kind: 'Node' })).map(nodeFacts)
-  return nodes.filter(
-    (node) =>
-      node.ready &&
-      isSuitable(node) &&
-      node.labels['eks.amazonaws.com/compute-type'] !== 'fargate' &&
-      node.labels['type'] !== 'virtual-kubelet',
-  )
+  return nodes.filter((node) => node.ready && takesAgent(node))
 }
 
 export function podsOf(

@@ -3,6 +3,7 @@ import { ClusterFault } from '../cluster/cluster-fault.ts'
 import type { ClusterObjects, KubeObject, KubeSelection } from '../cluster/cluster-objects.ts'
 import { bundleOf, installedHost, secretText, type Bundle } from '../cluster/config-data.ts'
 import { names, type Layout } from '../cluster/layout.ts'
+import { nodeFacts, takesAgent } from '../cluster/node-facts.ts'
 import { authorityChecks, leafCheck } from './authority-checks.ts'
 import { reportsIn } from '../cluster/node-report.ts'
 import { nodeRow, type NodeRow } from './node-row.ts'
@@ -73,11 +74,13 @@ export async function lookAtInstall({ objects, layout, probe, now }: StatusParts
       look.list({ apiVersion: 'v1', kind: 'Node' }),
       look.list(reportsIn(nodeNamespace)),
     ])
+  const meant = nodes.filter((node) => takesAgent(nodeFacts(node)))
+  const others = nodes.filter((node) => !meant.includes(node))
   const published = bundleOf(bundle)
   const registry = await registryChecks(objects, { set, pods, slices })
   const answers = await answerChecks(probe, published?.certificates ?? '', now())
   const generation = published?.generation ?? 0
-  const rows = nodes.map((node) =>
+  const rows = meant.map((node) =>
     nodeRow(
       node,
       reports.find(({ metadata }) => metadata.name === names.report(node.metadata.name)),
@@ -100,8 +103,11 @@ export async function lookAtInstall({ objects, layout, probe, now }: StatusParts
           ...answers.certificates,
         ],
       },
-      { categoryName: 'agents', checks: await agentChecks(objects, { daemons, pods: agentPods, nodes }) },
-      { categoryName: 'nodes', checks: rows.map(nodeCheck) },
+      {
+        categoryName: 'agents',
+        checks: await agentChecks(objects, { daemons, pods: agentPods, nodes: meant }),
+      },
+      { categoryName: 'nodes', checks: [...rows.map(nodeCheck), ...others.map(leftAlone)] },
     ],
     nodes: rows,
     unseen: look.unseen,
@@ -204,6 +210,15 @@ async function answerChecks(
       ],
       certificates: [],
     }
+  }
+}
+
+function leftAlone(node: KubeObject): Check {
+  const { name, system, architecture } = nodeFacts(node)
+  const what = [system, architecture].filter((word) => word !== '').join('/')
+  return {
+    description: `node ${name}${what === '' ? '' : ` (${what})`} is left alone: no agent is meant for it`,
+    result: 'success',
   }
 }
 

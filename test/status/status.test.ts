@@ -224,6 +224,20 @@ suite('status', () => {
     )
   })
 
+  test('nodes that no agent is meant for are left alone, and keep nothing from being healthy', async () => {
+    const windows = nodeObject('w1') as { status: { nodeInfo: object } }
+    Object.assign(windows.status.nodeInfo, { operatingSystem: 'windows', architecture: 'amd64' })
+    const fargate = nodeObject('f1') as { metadata: object }
+    Object.assign(fargate.metadata, { labels: { 'eks.amazonaws.com/compute-type': 'fargate' } })
+    objects.put(windows, fargate)
+    const status = await look()
+    assert.deepEqual(faults(status), [])
+    assert.ok(isHealthy(status))
+    assert.deepEqual(status.nodes.map(({ node }) => node), ['n1', 'n2']) // prettier-ignore
+    const said = status.categories.flatMap(({ checks }) => checks.map(({ description }) => description))
+    assert.ok(said.includes('node w1 (windows/amd64) is left alone: no agent is meant for it'))
+  })
+
   test('what may not be read is told apart, and is no evidence of health', async () => {
     objects.fault = (_, kind) => {
       if (kind === 'Secret') throw new ClusterFault('forbidden', 'secrets is forbidden')

@@ -1,5 +1,5 @@
 import { passed, warned, type PreflightCategory } from '../check.ts'
-import { isSuitable, nodeFacts, type NodeFacts } from './node-facts.ts'
+import { isSuitable, nodeFacts, type NodeFacts } from '../../cluster/node-facts.ts'
 import type { PreflightContext } from './preflight.ts'
 
 /** What can be known without a pod; `tryImage` finds out the rest. */

@@ -1,6 +1,6 @@
 import { minorOf, oldestTokenMinor } from '../../kubernetes-version.ts'
 import { failed, passed, warned, type PreflightCheck, type PreflightCategory } from '../check.ts'
-import { isSuitable, nodeFacts, type NodeFacts } from './node-facts.ts'
+import { isSuitable, nodeFacts, type NodeFacts } from '../../cluster/node-facts.ts'
 import type { PreflightContext } from './preflight.ts'
 
 export async function nodeChecks({ cluster, settings }: PreflightContext): Promise<PreflightCategory> {

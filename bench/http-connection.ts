@@ -127,8 +127,26 @@ export function authorizationOf({ caller }: Target): string {
   return caller?.authorization === undefined ? '' : `Authorization: ${caller.authorization}\r\n`
 }
 
-/** Certificates are not checked: the bench makes them, and only talks to this machine. */
-export function openSocket({ host, port, tls: secure, caller }: Target): Promise<net.Socket> {
+/** Takes what a socket reads, which is valid only until it returns. */
+export type Receive = (chunk: Buffer) => void
+
+const readBuffer = Buffer.allocUnsafeSlow(64 * 1024)
+
+/**
+ * Certificates are not checked: the bench makes them, and only talks to this machine. With `receive` all sockets read into one
+ * buffer: Node would make one of 64 KiB for each reply.
+ */
+export function openSocket(
+  { host, port, tls: secure, caller }: Target,
+  receive?: Receive,
+): Promise<net.Socket> {
+  const onread: net.OnReadOpts | undefined = receive && {
+    buffer: readBuffer,
+    callback(size, buffer) {
+      receive((buffer as Buffer).subarray(0, size))
+      return true
+    },
+  }
   return new Promise((resolve, reject) => {
     const socket = secure
       ? tls.connect({
@@ -138,7 +156,8 @@ export function openSocket({ host, port, tls: secure, caller }: Target): Promise
           ALPNProtocols: ['http/1.1'],
           ...caller?.certificate,
         })
-      : net.connect({ host, port, noDelay: true })
+      : net.connect({ host, port, noDelay: true, ...(onread === undefined ? {} : { onread }) })
+    if (secure && receive !== undefined) socket.on('data', receive)
     socket.once('error', reject)
     socket.once(secure ? 'secureConnect' : 'connect', () => {
       socket.off('error', reject)

@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { randomUUID } from 'node:crypto'
-import type net from 'node:net'
 import { text } from 'node:stream/consumers'
 import { ContentMaker, makeManifest } from './content.ts'
-import { HttpConnection, openSocket } from './http-connection.ts'
+import { HttpConnection } from './http-connection.ts'
 import type { LoadJob, LoadResult, PathChoice } from './load-job.ts'
 import { pushBlob, pushImage, pushManifest } from './push.ts'
 import { RequestSocket } from './request-socket.ts'
@@ -128,13 +127,12 @@ async function workers(task: LoadJob, step: (connection: HttpConnection) => Prom
 
 async function closedLoop(task: LoadJob & { kind: 'requests' }): Promise<void> {
   const next = pathChooser(task.paths)
-  const sockets = await Promise.all(Array.from({ length: task.connections }, () => openSocket(task.target)))
+  const all = await openRequests(task, task.method)
   begin()
   await Promise.all(
-    sockets.map(
-      (socket) =>
+    all.map(
+      (requests) =>
         new Promise<void>((resolve) => {
-          const requests = new RequestSocket(socket, task.target, task.method)
           const ask = (): void => {
             if (stopped) return resolve()
             const begun = performance.now()
@@ -146,7 +144,7 @@ async function closedLoop(task: LoadJob & { kind: 'requests' }): Promise<void> {
               ask()
             })
           }
-          socket.on('close', () => {
+          requests.onClose(() => {
             if (!stopped) failed(new Error('the server closed the connection'))
             resolve()
           })
@@ -159,8 +157,7 @@ async function closedLoop(task: LoadJob & { kind: 'requests' }): Promise<void> {
 /** Requests that are due go out at once, on any free connection; those that find none wait, and that counts. */
 async function openLoop(task: LoadJob & { kind: 'rate' }): Promise<void> {
   const next = pathChooser(task.paths)
-  const sockets = await Promise.all(Array.from({ length: task.connections }, () => openSocket(task.target)))
-  const free = sockets.map((socket) => new RequestSocket(socket, task.target, task.method))
+  const free = await openRequests(task, task.method)
   const begun = performance.now()
   begin()
   const backlog: { due: number; woke: number }[] = []
@@ -201,12 +198,9 @@ async function openLoop(task: LoadJob & { kind: 'rate' }): Promise<void> {
 
 /** Reads bodies as fast as they come and throws them away. */
 async function streamsOut(task: LoadJob & { kind: 'streams-out' }): Promise<void> {
-  const sockets: net.Socket[] = await Promise.all(
-    Array.from({ length: task.connections }, () => openSocket(task.target)),
-  )
+  const all = await openRequests(task, 'GET')
   begin()
-  for (const socket of sockets) {
-    const requests = new RequestSocket(socket, task.target, 'GET')
+  for (const requests of all) {
     const ask = (): void =>
       requests.send(task.path, (status, size) => {
         if (status !== 200) failed(new Error(`status ${status}`))
@@ -217,6 +211,13 @@ async function streamsOut(task: LoadJob & { kind: 'streams-out' }): Promise<void
     ask()
   }
   await timeUp(task.seconds)
+}
+
+function openRequests(
+  { connections, target }: Pick<LoadJob, 'connections' | 'target'>,
+  method: 'GET' | 'HEAD',
+): Promise<RequestSocket[]> {
+  return Promise.all(Array.from({ length: connections }, () => RequestSocket.open(target, method)))
 }
 
 function timeUp(seconds: number): Promise<void> {

@@ -1,6 +1,6 @@
 import type net from 'node:net'
 import { manifestType } from './content.ts'
-import { authorizationOf, headerOf, type Target } from './http-connection.ts'
+import { authorizationOf, headerOf, openSocket, type Target } from './http-connection.ts'
 
 const end = Buffer.from('\r\n\r\n')
 
@@ -19,13 +19,22 @@ export class RequestSocket {
   #size = 0
   #left = -1
 
-  constructor(socket: net.Socket, target: Target, method: 'GET' | 'HEAD') {
+  private constructor(socket: net.Socket, target: Target, method: 'GET' | 'HEAD') {
     this.#socket = socket
     this.#start = `${method} `
     this.#rest = ` HTTP/1.1\r\nHost: ${target.host}:${target.port}\r\n${authorizationOf(target)}Accept: ${manifestType}, */*\r\n\r\n`
     this.#bodiless = method === 'HEAD'
-    socket.on('data', (chunk: Buffer) => this.#receive(chunk))
     socket.on('error', () => socket.destroy())
+  }
+
+  static async open(target: Target, method: 'GET' | 'HEAD'): Promise<RequestSocket> {
+    const socket = await openSocket(target, (chunk) => requests.#receive(chunk))
+    const requests = new RequestSocket(socket, target, method)
+    return requests
+  }
+
+  onClose(listener: () => void): void {
+    this.#socket.on('close', listener)
   }
 
   /** `done` gets the status and the size of the reply in bytes. */
@@ -40,7 +49,7 @@ export class RequestSocket {
       const all: Buffer = this.#head === undefined ? chunk : Buffer.concat([this.#head, chunk])
       const headEnd = all.indexOf(end)
       if (headEnd === -1) {
-        this.#head = all
+        this.#head = Buffer.from(all)
         return
       }
       this.#head = undefined

@@ -5,6 +5,8 @@ import type { ByteSource } from '../blobs/blob-store.ts'
 const highWater = { few: 256 * 1024, many: 64 * 1024 }
 const few = 16
 let open = 0
+/** Bytes after which a body lets the loop go round: a fast client would else be read for milliseconds, and others wait. */
+const turnBytes = 128 * 1024
 
 /**
  * The body of a request as a source with back-pressure: the socket is paused while much of it waits.
@@ -20,9 +22,13 @@ export class RequestBody implements ByteSource, AsyncIterator<Uint8Array> {
   readonly #chunks: Uint8Array[] = []
   readonly #highWater: number
   #bytes = 0
+  /** Bytes since the loop last went round for others. */
+  #turn = 0
+  #resting = false
   #given: Uint8Array | undefined
   #ended = false
   #abandoned = false
+  #returned = false
   #error: Error | undefined
   #wake: (() => void) | undefined
 
@@ -41,7 +47,9 @@ export class RequestBody implements ByteSource, AsyncIterator<Uint8Array> {
       if (this.#abandoned) return
       this.#chunks.push(chunk)
       this.#bytes += chunk.byteLength
-      if (this.#bytes >= this.#highWater) message.pause()
+      this.#turn += chunk.byteLength
+      if (this.#turn >= turnBytes) this.#rest()
+      if (this.#resting || this.#bytes >= this.#highWater) message.pause()
       wake()
     })
     message.on('end', () => {
@@ -75,7 +83,7 @@ export class RequestBody implements ByteSource, AsyncIterator<Uint8Array> {
       if (chunk !== undefined) {
         this.#given = chunk
         this.#bytes -= chunk.byteLength
-        if (this.#bytes < this.#highWater && this.#message.isPaused()) this.#message.resume()
+        this.#goOn()
         return { done: false, value: chunk }
       }
       if (this.#error !== undefined) throw this.#error
@@ -92,8 +100,24 @@ export class RequestBody implements ByteSource, AsyncIterator<Uint8Array> {
 
   return(): Promise<IteratorResult<Uint8Array>> {
     this.abandon()
+    this.#returned = true
     this.#message.pause()
     return Promise.resolve({ done: true, value: undefined })
+  }
+
+  #rest(): void {
+    if (this.#resting) return
+    this.#resting = true
+    setImmediate(() => {
+      this.#resting = false
+      this.#turn = 0
+      this.#goOn()
+    })
+  }
+
+  #goOn(): void {
+    if (this.#resting || this.#returned || this.#bytes >= this.#highWater) return
+    if (this.#message.isPaused()) this.#message.resume()
   }
 }
 

@@ -35,6 +35,10 @@ export async function startServer(
     env: { ...process.env, ...command.env },
   })
   const exited = once(child, 'close')
+  // A bench that is cut off leaves no server behind.
+  const kill = (): void => void child.kill('SIGKILL')
+  process.on('exit', kill)
+  child.once('close', () => process.off('exit', kill))
   let output = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => (output = (output + text).slice(-4000)))
   const target: Target = { host: '127.0.0.1', port, tls }

@@ -14,10 +14,12 @@ export function layoutOf(namespace: string): Layout {
 
 /** Names of single objects; each lives in the registry's namespace unless it says otherwise. */
 export const names = {
-  /** Service on port 443, and its StatefulSet, ServiceAccount and PVC `data-trow-0`. */
+  /** Service on port 443, and its StatefulSet and ServiceAccount. */
   service: 'trow',
   statefulSet: 'trow',
   serviceAccount: 'trow',
+  /** PersistentVolumeClaim of the StatefulSet. */
+  claim: 'data-trow-0',
   /** Headless Service of the StatefulSet. */
   headless: 'trow-pods',
   /** ConfigMap with `trow.yaml`. */

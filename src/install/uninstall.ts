@@ -1,8 +1,10 @@
 import type { ClusterObjects, KubeObject, KubeReference } from '../cluster/cluster-objects.ts'
 import { ClusterFault } from '../cluster/cluster-fault.ts'
 import { names, type Layout } from '../cluster/layout.ts'
+import { nodeFacts, takesAgent } from '../cluster/node-facts.ts'
 import { pullIdentityProblem, readNodeReport, reportLife, reportsIn } from '../cluster/node-report.ts'
 import { isReady } from '../cluster/pod-problem.ts'
+import { noteDataVersion } from './kept-data.ts'
 
 export interface UninstallParts {
   readonly objects: ClusterObjects
@@ -19,6 +21,8 @@ export interface UninstallPlan {
   readonly objects: readonly KubeReference[]
   /** What stays, and why. */
   readonly kept: readonly string[]
+  /** Claims that stay with the data. */
+  readonly claims: readonly KubeReference[]
 }
 
 /** In the order of their removal; namespaces go last of all. */
@@ -86,7 +90,8 @@ export async function planUninstall(
       kept.push(`Namespace ${space.name}: ${holdsData ? 'the data is in it' : '--keep-namespace'}`)
     else found.push(space)
   }
-  return { users: await usersOf(objects, host, layout), objects: found, kept }
+  const users = await usersOf(objects, host, layout)
+  return { users, objects: found, kept, claims: purge ? [] : data }
 }
 
 /** Folders of nodes (--storage local): no object's deletion takes away what is in them. */
@@ -119,7 +124,8 @@ export async function uninstall(
   parts: UninstallParts,
   { plan, deadline }: { readonly plan: UninstallPlan; readonly deadline: number },
 ): Promise<readonly string[]> {
-  const { objects, say } = parts
+  const { objects, say, layout } = parts
+  await noteDataVersion(objects, layout.namespace, plan.claims)
   const [first, rest] = split(plan.objects, ({ kind }) => kind.endsWith('WebhookConfiguration'))
   for (const reference of first) await objects.delete(reference)
   const silent = await undoNodes(parts, deadline)
@@ -175,7 +181,7 @@ async function undoNodes(
       if (fault !== undefined) faults.set(node, fault)
     }
     done = new Set([...known].filter(([, { phase }]) => phase === 'undone').map(([node]) => node))
-    const waiting = nodes.filter(({ metadata }) => !done.has(metadata.name))
+    const waiting = nodes.filter((node) => takesAgent(nodeFacts(node)) && !done.has(node.metadata.name))
     // A node that is away cannot answer, and one without an agent has nothing to take back.
     const able = waiting.filter((node) => isReady(node) && known.has(node.metadata.name))
     if (able.length === 0 || now() >= deadline) return waiting.map(({ metadata }) => metadata.name)

@@ -202,6 +202,26 @@ const rows: readonly (readonly [string, Look, string, PreflightCheck['result'], 
     'trow 0.2.0',
   ],
   [
+    'data that an uninstall has left, of a newer schema',
+    {
+      put: [
+        {
+          apiVersion: 'v1',
+          kind: 'PersistentVolumeClaim',
+          metadata: {
+            ...meta('data-trow-0', 'trow'),
+            annotations: { 'trow.io/version': '0.2.0', 'trow.io/schema': '8' },
+          },
+          spec: { resources: { requests: { storage: '20Gi' } } },
+        },
+      ],
+    },
+    'downgrade',
+    'error',
+    'schema 8',
+    'trow 0.2.0',
+  ],
+  [
     'a downgrade of the same schema',
     { remembered: { version: '0.10.0' } },
     'downgrade',

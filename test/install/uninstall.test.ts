@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { beforeEach, suite, test } from 'node:test'
 import { layoutOf } from '../../src/cluster/layout.ts'
+import { notedDataVersion } from '../../src/install/kept-data.ts'
 import { planUninstall, uninstall, type UninstallPlan } from '../../src/install/uninstall.ts'
 import { FakeObjects } from '../support/fake-objects.ts'
 import { nodeObject, reportObject } from '../support/node-objects.ts'
@@ -81,7 +82,10 @@ suite('uninstall', () => {
       'PersistentVolumeClaim trow/data-trow-0: --purge deletes the data',
       'Namespace trow: the data is in it',
     ])
+    const data = { version: '0.2.0', schema: '8' }
+    objects.put(own('v1', 'ConfigMap', 'trow-install', 'trow', { data }))
     await uninstall(parts(), { plan, deadline: clock + 60_000 })
+    assert.deepEqual(await notedDataVersion(objects, 'trow'), { version: '0.2.0', schema: 8 })
     assert.ok(objects.all.includes('PersistentVolumeClaim trow/data-trow-0'))
     assert.ok(!objects.all.includes('Namespace trow-node'))
   })
@@ -99,7 +103,9 @@ suite('uninstall', () => {
 
   test('a node that does not answer is named, and the rest goes on at the deadline', async () => {
     following = false
-    objects.put(nodeObject('n2', false), reportObject('n2', clock - 600_000))
+    const windows = nodeObject('w1') as { status: { nodeInfo: object } }
+    Object.assign(windows.status.nodeInfo, { operatingSystem: 'windows', architecture: 'amd64' })
+    objects.put(nodeObject('n2', false), reportObject('n2', clock - 600_000), windows)
     const plan = await planUninstall(parts(), options)
     const before = clock
     assert.deepEqual(await uninstall(parts(), { plan, deadline: clock + 30_000 }), ['n1', 'n2'])
@@ -125,6 +131,6 @@ suite('uninstall', () => {
 
   test('where there is nothing, nothing is planned', async () => {
     objects = new FakeObjects()
-    assert.deepEqual(await planUninstall(parts(), options), { users: [], objects: [], kept: [] })
+    assert.deepEqual(await planUninstall(parts(), options), { users: [], objects: [], kept: [], claims: [] })
   })
 })

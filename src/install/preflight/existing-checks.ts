@@ -1,6 +1,7 @@
 import type { ClusterObjects, KubeObject } from '../../cluster/cluster-objects.ts'
 import { layoutOf, names } from '../../cluster/layout.ts'
 import { failed, passed, warned, type PreflightCheck, type PreflightCategory } from '../check.ts'
+import { notedDataVersion } from '../kept-data.ts'
 import { leftoverCheck } from './leftovers.ts'
 import type { PreflightContext } from './preflight.ts'
 
@@ -20,7 +21,7 @@ export async function existingChecks(context: PreflightContext): Promise<Preflig
     managerCheck([own, nodes, ...workloads], context.force),
     await namespaceCheck(context, namespace, own),
     ...(settings.trustNodes ? [await namespaceCheck(context, nodeNamespace, nodes)] : []),
-    versionCheck(context),
+    await versionCheck(context),
     ...nodesStayTrusted(context),
     await leftoverCheck(cluster),
   ]
@@ -112,16 +113,22 @@ async function namespaceCheck(
   return force ? warned(id, description, words) : failed(id, description, words, hint)
 }
 
-function versionCheck({ remembered, version, schema }: PreflightContext): PreflightCheck {
+async function versionCheck(context: PreflightContext): Promise<PreflightCheck> {
+  const { cluster, settings, version, schema } = context
   const id = 'downgrade'
-  const there = remembered?.version
+  // What is installed, else what an uninstall has left the data of.
+  const before =
+    context.remembered?.version === undefined
+      ? await notedDataVersion(cluster, settings.namespace)
+      : context.remembered
+  const there = before?.version
   if (there === undefined) return passed(id, `trow ${version} is the first here`)
   const description = `trow ${version} may follow trow ${there}`
-  if (remembered?.schema !== undefined && schema < remembered.schema) {
+  if (before?.schema !== undefined && schema < before.schema) {
     return failed(
       id,
       description,
-      `the database has schema ${remembered.schema}, and trow ${version} knows ${schema}: it could not open it`,
+      `the database has schema ${before.schema}, and trow ${version} knows ${schema}: it could not open it`,
       `Use trow ${there} or later.`,
     )
   }

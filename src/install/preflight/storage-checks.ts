@@ -1,3 +1,4 @@
+import { names } from '../../cluster/layout.ts'
 import type { ClusterObjects, KubeObject } from '../../cluster/cluster-objects.ts'
 import { failed, passed, warned, type PreflightCheck, type PreflightCategory } from '../check.ts'
 import type { InstallSettings } from '../install-settings.ts'
@@ -40,7 +41,7 @@ async function claimCheck(
   namespace: string,
   className: string | undefined,
 ): Promise<PreflightCheck> {
-  const name = 'data-trow-0'
+  const name = names.claim
   const claim = await cluster.get({ apiVersion: 'v1', kind: 'PersistentVolumeClaim', name, namespace })
   const phase = (claim?.['status'] as { phase?: string } | undefined)?.phase
   if (phase === 'Bound') return passed(id, `volume claim ${name} is there and bound`)
@@ -92,7 +93,7 @@ function sameAsBefore(settings: InstallSettings, before: InstallSettings | undef
       'same-storage',
       description,
       `it was ${words(before)}, and you ask for ${words(settings)}`,
-      `To grow a volume: kubectl -n ${settings.namespace} edit pvc data-trow-0. To move it: trow backup, trow uninstall, install, trow restore.`,
+      `To grow a volume: kubectl -n ${settings.namespace} edit pvc ${names.claim}. To move it: trow backup, trow uninstall, install, trow restore.`,
     ),
   ]
 }

@@ -3,6 +3,7 @@ import { exitCode, UserError } from '../user-error.ts'
 import { loadCommands } from './command-table.ts'
 import { colorsOf } from './display.ts'
 import type { Terminal } from './streams.ts'
+import { trowVersion } from './version.ts'
 
 /** What a command is made with; its action sets the exit code of the run. */
 export interface CommandContext {
@@ -18,6 +19,7 @@ export type CommandMaker = (context: CommandContext, program: () => Command) => 
 function createProgram(context: CommandContext, make: CommandMaker): Command {
   const program = new Command('trow')
     .description('An OCI registry for Kubernetes clusters, and the command line that puts it there')
+    .version(trowVersion(), '-V, --version', 'print the version')
     .showHelpAfterError('(trow --help lists the commands)')
     .showSuggestionAfterError(true)
     .exitOverride()

@@ -106,6 +106,7 @@ suite('trow list, inspect and rm', () => {
 
 suite('small commands', () => {
   test('version', async () => {
+    assert.match((await runCommand(['--version'])).stdout, /^\d+\.\d+\.\d+\n$/)
     assert.match((await runCommand(['version'])).stdout, /^trow \d+\.\d+\.\d+ \(Node 2\d/)
     const { stdout } = await runCommand(['version', '-o', 'json'])
     assert.equal(typeof (JSON.parse(stdout) as { trow: string }).trow, 'string')

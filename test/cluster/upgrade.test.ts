@@ -118,4 +118,15 @@ suite('an upgrade', { skip: clusterProblem() || (await imageProblem()) }, () => 
     }
     await trow.pull(trow.cluster.nodes[0]!)
   })
+
+  test('and so it is when the newer one is gone, and has left its data', async (context) => {
+    const gone = await byNewer('uninstall', '-y', '--timeout', '2m')
+    assert.equal(gone.code, 0, gone.stderr)
+    const { code, stderr } = await trow.install()
+    show(context, stderr)
+    assert.equal(code, 79, stderr)
+    assert.match(stderr, new RegExp(`the database has schema ${newer.schema}, .* it could not open it`))
+    assert.match(stderr, new RegExp(`Use trow ${newer.version} or later`))
+    assert.ok(Object.keys(blobs()).length >= 2)
+  })
 })

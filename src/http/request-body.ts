@@ -22,9 +22,8 @@ export class RequestBody implements ByteSource, AsyncIterator<Uint8Array> {
   readonly #chunks: Uint8Array[] = []
   readonly #highWater: number
   #bytes = 0
-  /** Bytes since the loop last went round for others. */
+  /** Bytes since the loop last went round for others; from `turnBytes` on it has to. */
   #turn = 0
-  #resting = false
   #given: Uint8Array | undefined
   #ended = false
   #abandoned = false
@@ -47,9 +46,10 @@ export class RequestBody implements ByteSource, AsyncIterator<Uint8Array> {
       if (this.#abandoned) return
       this.#chunks.push(chunk)
       this.#bytes += chunk.byteLength
+      if (this.#turn < turnBytes && this.#turn + chunk.byteLength >= turnBytes)
+        setImmediate(() => this.#nextTurn())
       this.#turn += chunk.byteLength
-      if (this.#turn >= turnBytes) this.#rest()
-      if (this.#resting || this.#bytes >= this.#highWater) message.pause()
+      if (this.#mustWait) message.pause()
       wake()
     })
     message.on('end', () => {
@@ -105,19 +105,17 @@ export class RequestBody implements ByteSource, AsyncIterator<Uint8Array> {
     return Promise.resolve({ done: true, value: undefined })
   }
 
-  #rest(): void {
-    if (this.#resting) return
-    this.#resting = true
-    setImmediate(() => {
-      this.#resting = false
-      this.#turn = 0
-      this.#goOn()
-    })
+  get #mustWait(): boolean {
+    return this.#turn >= turnBytes || this.#bytes >= this.#highWater
+  }
+
+  #nextTurn(): void {
+    this.#turn = 0
+    this.#goOn()
   }
 
   #goOn(): void {
-    if (this.#resting || this.#returned || this.#bytes >= this.#highWater) return
-    if (this.#message.isPaused()) this.#message.resume()
+    if (!this.#mustWait && !this.#returned && this.#message.isPaused()) this.#message.resume()
   }
 }
 

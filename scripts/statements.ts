@@ -48,7 +48,8 @@ function literalOf(value: unknown): string {
 }
 
 if (import.meta.main) {
+  const modules = await statementModules()
   rmSync(statementsFolder, { recursive: true, force: true })
   mkdirSync(statementsFolder)
-  for (const [file, text] of await statementModules()) writeFileSync(join(statementsFolder, file), text)
+  for (const [file, text] of modules) writeFileSync(join(statementsFolder, file), text)
 }

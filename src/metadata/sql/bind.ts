@@ -3,7 +3,7 @@ export type SqlValue = string | number | Uint8Array | null | undefined
 /** A query that is written and compiled once; values are given by name when it runs. */
 export interface Statement<Row> {
   readonly sql: string
-  /** In the order of the placeholders: a value's name, or a constant of the query. */
+  /** For each `?` in turn: a value's name, or a constant of the query. */
   readonly values: readonly (Parameter | SqlValue)[]
   /** Never there at run time: carries the row's type. */
   readonly row?: Row
@@ -17,7 +17,7 @@ export class Parameter {
   }
 }
 
-/** The values of one run, in the order of the placeholders. */
+/** The values of one run, for each `?` in turn. */
 export function bind(statement: Statement<unknown>, values: Readonly<Record<string, SqlValue>>): SqlValue[] {
   return statement.values.map((value) => {
     const given = value instanceof Parameter ? values[value.name] : value

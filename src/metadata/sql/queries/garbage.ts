@@ -1,11 +1,24 @@
-import { sql, type ExpressionBuilder } from 'kysely'
-import type { Schema } from './schema.ts'
+import { sql } from 'kysely'
 import { compile, parameter, sqliteQueries } from './query.ts'
 
 const queries = sqliteQueries()
 const before = parameter<number>('before')
 const limit = parameter<number>('limit')
 const after = { since: parameter<number>('afterSince'), id: parameter<number>('afterId') }
+
+/** Of the outer query's blob. */
+const linksOfBlob = queries
+  .selectFrom('repository_blob as link')
+  .select('link.repository_id')
+  .where('link.blob_id', '=', sql.ref<number>('blob.id'))
+
+/** The manifests that need content, by columns of the outer query. */
+const parentsOf = (repository: string, child: string) =>
+  queries
+    .selectFrom('manifest_reference as parent')
+    .select('parent.manifest_id')
+    .where('parent.repository_id', '=', sql.ref<number>(repository))
+    .where('parent.child', '=', sql.ref<string>(child))
 
 // What may be garbage lies in partial indexes, oldest first, and is paged along them: a step costs what it finds,
 // never what the registry holds. Plain columns would let the planner walk a primary key instead: hence row values.
@@ -27,17 +40,7 @@ export const untaggedManifests = compile(
     .where('repository_id', '=', parameter<number>('repository'))
     .where('untagged_since', '<', before)
     .where(sql<boolean>`(untagged_since, id) > (${after.since}, ${after.id})`)
-    .where((where) =>
-      where.not(
-        where.exists(
-          where
-            .selectFrom('manifest_reference as parent')
-            .select('parent.manifest_id')
-            .whereRef('parent.repository_id', '=', 'manifest.repository_id')
-            .whereRef('parent.child', '=', 'manifest.digest'),
-        ),
-      ),
-    )
+    .where(({ not, exists }) => not(exists(parentsOf('manifest.repository_id', 'manifest.digest'))))
     .where((where) =>
       where.not(
         where.exists(
@@ -74,17 +77,7 @@ export const unreferencedLinks = compile(
       sql<boolean>`(link.unreferenced_since, link.repository_id, link.blob_id) > (${after.since}, ${parameter<number>('afterRepository')}, ${after.id})`,
     )
     // The state is kept by every change; asking again costs little and can only keep more.
-    .where((where) =>
-      where.not(
-        where.exists(
-          where
-            .selectFrom('manifest_reference as parent')
-            .select('parent.manifest_id')
-            .whereRef('parent.repository_id', '=', 'link.repository_id')
-            .whereRef('parent.child', '=', 'blob.digest'),
-        ),
-      ),
-    )
+    .where(({ not, exists }) => not(exists(parentsOf('link.repository_id', 'blob.digest'))))
     .orderBy('link.unreferenced_since')
     .orderBy('link.repository_id')
     .orderBy('link.blob_id')
@@ -97,7 +90,7 @@ export const unlinkedBlobs = compile(
     .where('unlinked_since', 'is not', null)
     .where('state', '=', 'live')
     .where(sql<boolean>`(unlinked_since, id) > (${after.since}, ${after.id})`)
-    .where((where) => where.not(where.exists(linksOf(where))))
+    .where(({ not, exists }) => not(exists(linksOfBlob)))
     .orderBy('unlinked_since')
     .orderBy('id')
     .limit(limit),
@@ -115,7 +108,7 @@ export const condemnedBlobs = compile(
     .where('condemned_at', '<', before)
     .where('state', '=', 'condemned')
     .where(sql<boolean>`(condemned_at, id) > (${after.since}, ${after.id})`)
-    .where((where) => where.not(where.exists(linksOf(where))))
+    .where(({ not, exists }) => not(exists(linksOfBlob)))
     .orderBy('condemned_at')
     .orderBy('id')
     .limit(limit),
@@ -168,10 +161,3 @@ export const deleteLease = compile(
     .where('name', '=', parameter<string>('name'))
     .where('holder', '=', parameter<string>('holder')),
 )
-
-function linksOf(where: ExpressionBuilder<Schema, 'blob'>) {
-  return where
-    .selectFrom('repository_blob as link')
-    .select('link.repository_id')
-    .whereRef('link.blob_id', '=', 'blob.id')
-}

@@ -1,6 +1,7 @@
 import { ClusterFault } from '../cluster/cluster-fault.ts'
 import type { ClusterObjects, KubeReference } from '../cluster/cluster-objects.ts'
 import { names } from '../cluster/layout.ts'
+import { readForReset } from './remembered.ts'
 
 /** Which trow wrote the data last. */
 export interface DataVersion {
@@ -17,10 +18,9 @@ export async function noteDataVersion(
   namespace: string,
   claims: readonly KubeReference[],
 ): Promise<void> {
-  const map = await objects.get({ apiVersion: 'v1', kind: 'ConfigMap', name: names.settings, namespace })
-  const { version, schema } = (map?.['data'] ?? {}) as Readonly<Record<string, string>>
+  const { version, schema } = (await readForReset(objects, namespace)) ?? {}
   if (version === undefined || schema === undefined) return
-  const annotations = { [annotation.version]: version, [annotation.schema]: schema }
+  const annotations = { [annotation.version]: version, [annotation.schema]: String(schema) }
   for (const claim of claims)
     await objects.patch(claim, { metadata: { annotations } }).catch((error: unknown) => {
       // Who may not write it may still uninstall; the registry itself refuses what is too new for it.

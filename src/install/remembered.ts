@@ -33,7 +33,10 @@ export async function readRemembered(
   return { ...remembered, settings }
 }
 
-/** For an install that starts from the defaults: what is there still bounds it, settings that nobody can read do not. */
+/**
+ * For an install that starts from the defaults, and for an uninstall: what is there still bounds them, settings that nobody can
+ * read do not.
+ */
 export async function readForReset(
   cluster: ClusterObjects,
   namespace: string,

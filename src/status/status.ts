@@ -74,8 +74,8 @@ export async function lookAtInstall({ objects, layout, probe, now }: StatusParts
       look.list({ apiVersion: 'v1', kind: 'Node' }),
       look.list(reportsIn(nodeNamespace)),
     ])
-  const meant = nodes.filter((node) => takesAgent(nodeFacts(node)))
-  const others = nodes.filter((node) => !meant.includes(node))
+  const isMeant = (node: KubeObject): boolean => takesAgent(nodeFacts(node))
+  const meant = nodes.filter(isMeant)
   const published = bundleOf(bundle)
   const registry = await registryChecks(objects, { set, pods, slices })
   const answers = await answerChecks(probe, published?.certificates ?? '', now())
@@ -107,7 +107,10 @@ export async function lookAtInstall({ objects, layout, probe, now }: StatusParts
         categoryName: 'agents',
         checks: await agentChecks(objects, { daemons, pods: agentPods, nodes: meant }),
       },
-      { categoryName: 'nodes', checks: [...rows.map(nodeCheck), ...others.map(leftAlone)] },
+      {
+        categoryName: 'nodes',
+        checks: [...rows.map(nodeCheck), ...nodes.filter((node) => !isMeant(node)).map(leftAlone)],
+      },
     ],
     nodes: rows,
     unseen: look.unseen,

@@ -4,7 +4,7 @@ import { layoutOf } from '../../src/cluster/layout.ts'
 import { notedDataVersion } from '../../src/install/kept-data.ts'
 import { planUninstall, uninstall, type UninstallPlan } from '../../src/install/uninstall.ts'
 import { FakeObjects } from '../support/fake-objects.ts'
-import { nodeObject, reportObject } from '../support/node-objects.ts'
+import { nodeObject, reportObject, windowsNode } from '../support/node-objects.ts'
 
 const layout = layoutOf('trow')
 const options = { purge: false, keepNamespace: false, host: 'trow.trow.svc' }
@@ -103,9 +103,7 @@ suite('uninstall', () => {
 
   test('a node that does not answer is named, and the rest goes on at the deadline', async () => {
     following = false
-    const windows = nodeObject('w1') as { status: { nodeInfo: object } }
-    Object.assign(windows.status.nodeInfo, { operatingSystem: 'windows', architecture: 'amd64' })
-    objects.put(nodeObject('n2', false), reportObject('n2', clock - 600_000), windows)
+    objects.put(nodeObject('n2', false), reportObject('n2', clock - 600_000), windowsNode('w1'))
     const plan = await planUninstall(parts(), options)
     const before = clock
     assert.deepEqual(await uninstall(parts(), { plan, deadline: clock + 30_000 }), ['n1', 'n2'])

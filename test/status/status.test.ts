@@ -10,7 +10,7 @@ import { lookAtInstall, type Status } from '../../src/status/status.ts'
 import { isHealthy, printStatus } from '../../src/cli/status/print-status.ts'
 import { Chalk } from 'chalk'
 import { FakeObjects } from '../support/fake-objects.ts'
-import { nodeObject, reportObject } from '../support/node-objects.ts'
+import { nodeObject, reportObject, windowsNode } from '../support/node-objects.ts'
 
 const crypto = webcrypto as Crypto
 const base64 = (text: string): string => Buffer.from(text).toString('base64')
@@ -225,11 +225,9 @@ suite('status', () => {
   })
 
   test('nodes that no agent is meant for are left alone, and keep nothing from being healthy', async () => {
-    const windows = nodeObject('w1') as { status: { nodeInfo: object } }
-    Object.assign(windows.status.nodeInfo, { operatingSystem: 'windows', architecture: 'amd64' })
     const fargate = nodeObject('f1') as { metadata: object }
     Object.assign(fargate.metadata, { labels: { 'eks.amazonaws.com/compute-type': 'fargate' } })
-    objects.put(windows, fargate)
+    objects.put(windowsNode('w1'), fargate)
     const status = await look()
     assert.deepEqual(faults(status), [])
     assert.ok(isHealthy(status))

@@ -13,6 +13,13 @@ export function nodeObject(name: string, ready = true): object {
   }
 }
 
+/** A Node that no agent is meant for. */
+export function windowsNode(name: string): object {
+  const { status, ...node } = nodeObject(name) as { status: { nodeInfo: object } }
+  const nodeInfo = { ...status.nodeInfo, operatingSystem: 'windows', architecture: 'amd64' }
+  return { ...node, status: { ...status, nodeInfo } }
+}
+
 /** The ConfigMap in which the agent of a healthy node reports, with what a test changes of it. */
 export function reportObject(node: string, time: number, changes: Partial<NodeReport> = {}): object {
   const at = new Date(time).toISOString()

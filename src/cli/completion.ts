@@ -18,11 +18,10 @@ export function completionCommand({ terminal }: CommandContext, program: () => C
     })
 }
 
-/** A command by what is typed for it: `serve`, `list`, or `ca rotate`. */
+/** A command, with the one that holds it: `serve`, or `rotate` of `ca`. */
 interface Typed {
-  /** Each spelling. */
-  readonly words: readonly string[]
   readonly command: Command
+  readonly group: Command | undefined
 }
 
 const scripts: Readonly<Record<'bash' | 'zsh' | 'fish', (program: Command) => string>> = {
@@ -43,7 +42,7 @@ ${bashChoices(program)}
   if [ -z "$words" ]; then
     case "$command" in
 ${commandsOf(program)
-  .map(({ words, command }) => `      ${patternOfWords(words)}) words="${bashWords(command)}" ;;`)
+  .map((typed) => `      ${patternOfWords(wordsOf(typed))}) words="${bashWords(typed.command)}" ;;`)
   .join('\n')}
     esac
     if [[ "$words" == --* && "$current" != -* ]]; then words=; fi
@@ -79,7 +78,7 @@ ${groupsOf(program)
   case "$command" in
 ${commandsOf(program)
   .filter(({ command }) => command.commands.length === 0)
-  .map(({ words, command }) => `    ${patternOfWords(words)}) _arguments ${zshArguments(command)} ;;`)
+  .map((typed) => `    ${patternOfWords(wordsOf(typed))}) _arguments ${zshArguments(typed.command)} ;;`)
   .join('\n')}
   esac
 }
@@ -92,10 +91,12 @@ compdef _trow trow
         const open = `${fishSeen([group.name()])}; and not ${fishSeen(namesOf(group))}`
         return group.commands.map((command) => fishName(command, open))
       }),
-      ...commandsOf(program).flatMap(({ words, command }) => {
-        const [group, child] = words[0]?.split(' ') ?? []
+      ...commandsOf(program).flatMap((typed) => {
+        const { command, group } = typed
         const seen =
-          child === undefined ? fishSeen(words) : `${fishSeen([group ?? ''])}; and ${fishSeen([child])}`
+          group === undefined
+            ? fishSeen(wordsOf(typed))
+            : `${fishSeen([group.name()])}; and ${fishSeen([command.name()])}`
         return [
           ...argumentChoices(command).map((choice) => `complete -c trow -n '${seen}' -f -a ${choice}`),
           ...command.options.map((option) => fishOption(option, seen)),
@@ -106,9 +107,14 @@ compdef _trow trow
 
 function commandsOf(program: Command): readonly Typed[] {
   return program.commands.flatMap((command) => [
-    { words: [command.name(), ...command.aliases()], command },
-    ...command.commands.map((child) => ({ words: [`${command.name()} ${child.name()}`], command: child })),
+    { command, group: undefined },
+    ...command.commands.map((child) => ({ command: child, group: command })),
   ])
+}
+
+/** Each way to type it. */
+function wordsOf({ command, group }: Typed): readonly string[] {
+  return group === undefined ? [command.name(), ...command.aliases()] : [`${group.name()} ${command.name()}`]
 }
 
 /** Commands that only hold others. */
@@ -132,12 +138,12 @@ function patternOfWords(words: readonly string[]): string {
 
 function bashChoices(program: Command): string {
   return commandsOf(program)
-    .flatMap(({ words, command }) =>
-      command.options
+    .flatMap((typed) =>
+      typed.command.options
         .filter((option) => option.argChoices !== undefined)
         .map((option) => {
-          const typed = patternOfWords(words.map((word) => `${word} ${option.long}`))
-          return `    ${typed}) words="${option.argChoices?.join(' ')}" ;;`
+          const pattern = patternOfWords(wordsOf(typed).map((word) => `${word} ${option.long}`))
+          return `    ${pattern}) words="${option.argChoices?.join(' ')}" ;;`
         }),
     )
     .join('\n')

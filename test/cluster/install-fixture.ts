@@ -146,19 +146,24 @@ export class InstallFixture {
     )
   }
 
-  /** A pod of an image that its node must ask the registry for. */
-  async createPod(name: string, node: string, image: string): Promise<void> {
+  /** A pod of an image that its node must ask the registry for, unless the policy says otherwise. */
+  async createPod(
+    name: string,
+    node: string,
+    image: string,
+    { namespace = 'default', imagePullPolicy = 'Always' } = {},
+  ): Promise<void> {
     const spec = {
       nodeName: node,
       terminationGracePeriodSeconds: 0,
-      containers: [{ name: 'app', image, imagePullPolicy: 'Always' }],
+      containers: [{ name: 'app', image, imagePullPolicy }],
     }
     const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name }, spec }
-    await this.cluster.kubectl(['create', '-f', '-'], { stdin: JSON.stringify(pod) })
+    await this.cluster.kubectl(['-n', namespace, 'create', '-f', '-'], { stdin: JSON.stringify(pod) })
   }
 
-  async podRuns(name: string): Promise<void> {
-    await this.kubectl('wait', '--for=condition=Ready', `pod/${name}`, '--timeout=120s')
+  async podRuns(name: string, namespace = 'default'): Promise<void> {
+    await this.kubectl('-n', namespace, 'wait', '--for=condition=Ready', `pod/${name}`, '--timeout=120s')
   }
 
   async removePods(...names: readonly string[]): Promise<void> {

@@ -1,17 +1,14 @@
 import assert from 'node:assert/strict'
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { imageProblem } from '../support/trow-image.ts'
 import { treeOf } from './agent-fixture.ts'
-import { Cluster } from './cluster.ts'
-import { installerKubeconfig, runInCluster, type CommandResult } from './command-line.ts'
-import { busyboxImage, writeImageArchive } from './image.ts'
+import { busyboxImage } from './image.ts'
+import { InstallFixture } from './install-fixture.ts'
 import { restartKubelet } from './node-servers.ts'
 import { eventually } from './program.ts'
 import { clusterProblem } from './requirements.ts'
-import { importTrowImage } from './trow-image.ts'
 
 const binaries = '/var/lib/kubelet/providers'
 const file = '/var/lib/kubelet/providers.yaml'
@@ -28,19 +25,12 @@ suite(
   'an install that pulls as service accounts',
   { skip: clusterProblem() || (await imageProblem()) },
   () => {
-    let cluster: Cluster
-    let image = ''
-    let kubeconfig = ''
+    let trow: InstallFixture
     let trees: Readonly<Record<string, string>>[]
-    const folder = mkdtempSync(join(tmpdir(), 'trow-pull-identity-'))
-    const data = `/var/tmp/trow-pull-identity-${process.pid}`
 
     before(async () => {
-      cluster = await Cluster.open()
-      image = await importTrowImage(cluster.nodes)
-      kubeconfig = await installerKubeconfig(cluster)
-      await trow('uninstall', '--purge', '-y')
-      for (const node of cluster.nodes) {
+      trow = await InstallFixture.open('pull-identity')
+      for (const node of trow.cluster.nodes) {
         mkdirSync(node.outside(binaries))
         const cloud = join(node.outside(binaries), 'cloud')
         writeFileSync(cloud, '#!/bin/sh\nexit 1\n')
@@ -49,11 +39,11 @@ suite(
         await restartKubelet(node, flags)
       }
       await ready()
-      trees = cluster.nodes.map(treeOf)
+      trees = trow.cluster.nodes.map(treeOf)
     })
     after(async () => {
-      await trow('uninstall', '--purge', '-y')
-      await cluster.kubectl([
+      await trow.trow('uninstall', '--purge', '-y')
+      await trow.cluster.kubectl([
         'delete',
         'namespace',
         'cred-a',
@@ -61,37 +51,32 @@ suite(
         '--ignore-not-found',
         '--timeout=60s',
       ])
-      for (const node of cluster.nodes) {
+      for (const node of trow.cluster.nodes) {
         await restartKubelet(node)
         for (const path of [binaries, file]) rmSync(node.outside(path), { recursive: true, force: true })
       }
       await ready()
-      rmSync(folder, { recursive: true })
-      rmSync(data, { recursive: true, force: true })
-      await cluster.close()
+      await trow.close()
     })
 
-    const trow = (...args: readonly string[]): Promise<CommandResult> =>
-      runInCluster([...args, '--kubeconfig', kubeconfig], folder)
     const ready = async (): Promise<void> => {
-      for (const { name } of cluster.nodes)
-        await cluster.kubectl(['wait', '--for=condition=Ready', `node/${name}`, '--timeout=60s'])
+      for (const { name } of trow.cluster.nodes)
+        await trow.cluster.kubectl(['wait', '--for=condition=Ready', `node/${name}`, '--timeout=60s'])
     }
     const identities = async (): Promise<string[]> => {
-      const { stdout } = await trow('status', '-o', 'json')
+      const { stdout } = await trow.trow('status', '-o', 'json')
       return (JSON.parse(stdout) as { nodes: { identity: string }[] }).nodes.map(({ identity }) => identity)
     }
 
     test('is put there, and says on which nodes a kubelet is to be restarted', async (context) => {
-      const asked = ['--image', image, '--storage', `local:${data}`, '--timeout', '4m']
-      const { code, stderr } = await trow('install', '-y', ...asked, '--pull-identity', 'service-account')
+      const { code, stderr } = await trow.install('--pull-identity', 'service-account')
       assert.equal(code, 0, stderr)
       assert.match(stderr, /pulls +service accounts from their namespace; a node where/)
-      for (const { name } of cluster.nodes) {
+      for (const { name } of trow.cluster.nodes) {
         const line = new RegExp(`node ${name}: the kubelet was started before .*systemctl restart `)
         assert.match(stderr, line)
       }
-      const status = await trow('status')
+      const status = await trow.trow('status')
       context.diagnostic(status.stdout)
       assert.equal(status.code, 0, status.stdout)
       assert.match(status.stdout, /‼ node n1 pulls as the service accounts of its pods/)
@@ -99,44 +84,27 @@ suite(
     })
 
     test('after that pods pull as their accounts, and only from where these may', async (context) => {
-      for (const node of cluster.nodes) await restartKubelet(node, flags)
+      for (const node of trow.cluster.nodes) await restartKubelet(node, flags)
       const begin = performance.now()
       await eventually(async () => {
         assert.deepEqual([...new Set(await identities())], ['service-account'])
-        assert.equal((await trow('status')).code, 0)
+        assert.equal((await trow.trow('status')).code, 0)
       }, 120_000)
       context.diagnostic(`effective ${((performance.now() - begin) / 1000).toFixed(1)} s after the restarts`)
-      const archive = join(folder, 'app.tar')
-      await writeImageArchive(archive, { ...busyboxImage(), name: 'app' })
-      const pushed = await trow('push', archive, 'cred-a/app:1')
-      assert.equal(pushed.code, 0, pushed.stderr)
+      await trow.push({ ...busyboxImage(), name: 'app' }, 'cred-a/app:1')
       for (const namespace of ['cred-a', 'cred-b']) {
-        await cluster.emptyNamespace(namespace)
-        for (const { name } of cluster.nodes) {
-          const spec = {
-            nodeName: name,
-            terminationGracePeriodSeconds: 0,
-            containers: [{ name: 'app', image: 'trow.trow.svc/cred-a/app:1' }],
-          }
-          const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: `app-${name}` }, spec }
-          await cluster.kubectl(['-n', namespace, 'create', '-f', '-'], { stdin: JSON.stringify(pod) })
-        }
+        await trow.cluster.emptyNamespace(namespace)
+        const options = { namespace, imagePullPolicy: 'IfNotPresent' }
+        for (const { name } of trow.cluster.nodes)
+          await trow.createPod(`app-${name}`, name, 'trow.trow.svc/cred-a/app:1', options)
         if (namespace === 'cred-b') continue
-        for (const { name } of cluster.nodes)
-          await cluster.kubectl([
-            '-n',
-            namespace,
-            'wait',
-            '--for=condition=Ready',
-            `pod/app-${name}`,
-            '--timeout=60s',
-          ])
+        for (const { name } of trow.cluster.nodes) await trow.podRuns(`app-${name}`, namespace)
       }
-      for (const { name } of cluster.nodes) {
+      for (const { name } of trow.cluster.nodes) {
         const selector = `--field-selector=involvedObject.name=app-${name}`
         await eventually(async () =>
           assert.match(
-            await cluster.kubectl(['-n', 'cred-b', 'get', 'events', selector, '-o', 'json']),
+            await trow.cluster.kubectl(['-n', 'cred-b', 'get', 'events', selector, '-o', 'json']),
             /system:serviceaccount:cred-b:default has no right to pull cred-a\/app/,
           ),
         )
@@ -144,23 +112,23 @@ suite(
     })
 
     test('remembered by the next install; taken back, nodes pull as before', async () => {
-      const again = await trow('install', '-y')
+      const again = await trow.trow('install', '-y')
       assert.equal(again.code, 0, again.stderr)
       assert.match(again.stderr, /nothing to change/)
-      const back = await trow('install', '-y', '--pull-identity', 'node')
+      const back = await trow.trow('install', '-y', '--pull-identity', 'node')
       assert.equal(back.code, 0, back.stderr)
       await eventually(async () => assert.deepEqual([...new Set(await identities())], ['kubelet']))
-      for (const node of cluster.nodes)
+      for (const node of trow.cluster.nodes)
         await eventually(async () => assert.equal(readFileSync(node.outside(file), 'utf8'), config))
     })
 
     test('out again: every node is as it was', async () => {
-      const on = await trow('install', '-y', '--pull-identity', 'service-account')
+      const on = await trow.trow('install', '-y', '--pull-identity', 'service-account')
       assert.equal(on.code, 0, on.stderr)
-      const { code, stderr } = await trow('uninstall', '--purge', '-y')
+      const { code, stderr } = await trow.trow('uninstall', '--purge', '-y')
       assert.equal(code, 0, stderr)
-      assert.deepEqual(cluster.nodes.map(treeOf), trees)
-      for (const node of cluster.nodes) assert.equal(readFileSync(node.outside(file), 'utf8'), config)
+      assert.deepEqual(trow.cluster.nodes.map(treeOf), trees)
+      for (const node of trow.cluster.nodes) assert.equal(readFileSync(node.outside(file), 'utf8'), config)
     })
   },
 )

@@ -13,6 +13,8 @@ export class LoginFolder {
     // Its certificates belong into the home folder then.
     DOCKER_HOST: 'unix:///run/user/1000/docker.sock',
     KUBECONFIG: join(this.path, 'kubeconfig'),
+    // Most tests are not about the consent; test/attack/api-server-token.test.ts is.
+    TROW_SHARE_API_TOKEN: 'true',
   }
 
   write(name: string, content: string, mode = 0o644): string {

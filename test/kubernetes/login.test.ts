@@ -69,7 +69,7 @@ suite('trow login with a kubeconfig that holds', () => {
     home.kubeconfig(server.url, { token: jwt({ aud: ['https://kubernetes.default.svc'], exp: inAnHour }) })
     const { code, stderr } = await home.trow('login')
     assert.equal(code, 0)
-    assert.match(stderr, /audience is https:\/\/kubernetes.default.svc: the registry must allow/)
+    assert.match(stderr, /token for the API server: the registry takes it only with --api-server-tokens/)
     assert.match(stderr, /--service-account/)
   })
 
@@ -77,7 +77,7 @@ suite('trow login with a kubeconfig that holds', () => {
     home.kubeconfig(server.url, { token: 'static' })
     const { stdout, stderr } = await home.trow('login')
     assert.match(stdout, /for as long as the cluster takes it/)
-    assert.match(stderr, /names no audience: the registry must allow/)
+    assert.match(stderr, /token for the API server/)
   })
 
   test('a token that has expired', async () => {

@@ -1,5 +1,6 @@
 import type { HttpRegistryOptions } from '../../upstream/registry-http.ts'
 import { UserError } from '../../user-error.ts'
+import type { IdentityOptions } from '../login/identity-options.ts'
 import type { Terminal } from '../streams.ts'
 import { openCluster, type ClusterOptions, type OpenCluster } from './cluster-options.ts'
 import { explainFault } from './cluster-problem.ts'
@@ -16,7 +17,7 @@ export interface FoundRegistry {
  * flag has named either. Throws UserError of the cluster where that cannot be told.
  */
 export async function findRegistry(
-  options: ClusterOptions,
+  options: ClusterOptions & IdentityOptions,
   terminal: Terminal,
 ): Promise<FoundRegistry | undefined> {
   const { kubeconfig, context, namespace } = options
@@ -24,7 +25,7 @@ export async function findRegistry(
   let cluster: OpenCluster | undefined
   try {
     cluster = await openCluster({ requestTimeout: '10s', ...options }, terminal)
-    const registry = await registryRoad(cluster, await publishedRegistry(cluster), terminal)
+    const registry = await registryRoad(cluster, await publishedRegistry(cluster), options, terminal)
     const { objects } = cluster
     return { registry, cluster, close: () => objects.close() }
   } catch (thrown) {

@@ -7,6 +7,7 @@ import { names, ports } from '../../cluster/layout.ts'
 import { NoReadyPod, ServiceDialer } from '../../cluster/service-dialer.ts'
 import type { HttpRegistryOptions } from '../../upstream/registry-http.ts'
 import { exitCode, UserError } from '../../user-error.ts'
+import type { IdentityOptions } from '../login/identity-options.ts'
 import { registryCredential } from '../login/registry-credential.ts'
 import type { Terminal } from '../streams.ts'
 import type { OpenCluster } from './cluster-options.ts'
@@ -35,19 +36,26 @@ export async function publishedRegistry({ objects, layout }: OpenCluster): Promi
   return { ca, imageHost: installedHost(settings) ?? layout.imageHost }
 }
 
-/** How a client of the registry speaks to the one in a cluster: through the API server, as whom the kube context names. */
+/**
+ * How a client of the registry speaks to the one in a cluster: through the API server, as whom the kube context or
+ * `--service-account` names. Throws UserError of `registryCredential`.
+ */
 export async function registryRoad(
   cluster: OpenCluster,
   { ca, imageHost }: PublishedRegistry,
+  options: IdentityOptions,
   terminal: Terminal,
 ): Promise<HttpRegistryOptions> {
   const credential = await registryCredential({
     context: cluster.context,
-    serviceAccount: undefined,
+    // Whoever may make a namespace could name one of theirs like the image host: the namespace is what the person knows.
+    registry: `${imageHost} (namespace ${cluster.layout.namespace})`,
+    serviceAccount: options.serviceAccount,
     seconds: 3600,
-    env: terminal.env,
-    interactive: terminal.stdin.isTTY === true,
-    now: () => Date.now(),
+    takesCertificate: true,
+    isApiTokenShared: options.shareApiToken === true,
+    isInteractive: terminal.stdin.isTTY === true,
+    terminal,
   })
   const dialer = dialerOf(cluster)
   return {

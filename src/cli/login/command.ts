@@ -3,11 +3,11 @@ import { exitCode, UserError } from '../../user-error.ts'
 import type { CommandContext } from '../program.ts'
 import { parseDuration } from '../quantities.ts'
 import { login, logout } from './login.ts'
+import { addIdentityOptions, type IdentityOptions } from './identity-options.ts'
 import { registryHost } from './registry-host.ts'
 
-interface LoginOptions {
+interface LoginOptions extends IdentityOptions {
   readonly registry?: string
-  readonly serviceAccount?: string
   readonly duration: string
   readonly docker?: boolean
   readonly podman?: boolean
@@ -18,11 +18,10 @@ interface LoginOptions {
 }
 
 export function loginCommand({ terminal }: CommandContext): Command {
-  return new Command('login')
+  const command = new Command('login')
     .description('let docker or podman use a registry with what the kube context holds')
     .argument('[host]', 'HOST or HOST:PORT of the registry (default TROW_REGISTRY, else trow.trow.svc)')
     .option('--registry <host>', 'the same')
-    .option('--service-account <name>', 'a token of this service account, NAMESPACE/NAME')
     .option('--duration <time>', 'how long a token of a service account is to hold', '1h')
     .option('--docker', "into docker's config")
     .option('--podman', 'into the auth.json of podman, skopeo and buildah')
@@ -30,12 +29,12 @@ export function loginCommand({ terminal }: CommandContext): Command {
     .option('--context <name>', 'a kube context (default: the current one)')
     .option('--kubeconfig <file>', 'a kubeconfig (default: as kubectl finds it)')
     .option('--undo', 'take it back, as trow logout does')
-    .action(async (given: string | undefined, options: LoginOptions) => {
-      const host = registryHost(given, options.registry, terminal.env)
-      if (options.undo === true) return logout(host, terminal)
-      const { duration, docker = false, podman = false, helper = false, ...rest } = options
-      await login({ host, seconds: secondsOf(duration), docker, podman, helper, ...rest }, terminal)
-    })
+  return addIdentityOptions(command).action(async (given: string | undefined, options: LoginOptions) => {
+    const host = registryHost(given, options.registry, terminal.env)
+    if (options.undo === true) return logout(host, terminal)
+    const { duration, docker = false, podman = false, helper = false, ...rest } = options
+    await login({ host, seconds: secondsOf(duration), docker, podman, helper, ...rest }, terminal)
+  })
 }
 
 export function logoutCommand({ terminal }: CommandContext): Command {

@@ -105,20 +105,23 @@ async function loginOf(
   return { host, login }
 }
 
-async function tokenFor(host: string, login: Login, { env, cwd }: Terminal): Promise<string> {
-  const { context, kubeconfig, serviceAccount, seconds } = login
+async function tokenFor(host: string, login: Login, terminal: Terminal): Promise<string> {
+  const { env, cwd } = terminal
+  const { context, kubeconfig, serviceAccount, seconds, isApiTokenShared = false } = login
   const way = JSON.stringify([context, kubeconfig, serviceAccount, seconds])
   const cached = await cachedToken(env, host, way, Date.now())
   if (cached !== undefined) return cached
   const surroundings = kubeconfig === undefined ? env : { ...env, KUBECONFIG: kubeconfig }
   const credential = await registryCredential({
     context: loadKubeContext({ env: surroundings, cwd, context }),
+    registry: host,
     serviceAccount,
     seconds,
-    env,
+    takesCertificate: false,
+    isApiTokenShared,
     // Standard input is the request.
-    interactive: false,
-    now: () => Date.now(),
+    isInteractive: false,
+    terminal,
   })
   if (credential.kind === 'certificate') {
     throw new UserError('CERTIFICATE_ONLY', `context "${context}" holds only a client certificate`, {

@@ -34,6 +34,7 @@ export interface LoginWish {
   readonly podman: boolean
   readonly helper: boolean
   readonly serviceAccount?: string
+  readonly shareApiToken?: boolean
   readonly context?: string
   readonly kubeconfig?: string
 }
@@ -43,11 +44,13 @@ export async function login(wish: LoginWish, terminal: Terminal): Promise<void> 
   const context = loadKubeContext({ env, cwd, context: wish.context, kubeconfig: wish.kubeconfig })
   const credential = await registryCredential({
     context,
+    registry: wish.host,
     serviceAccount: wish.serviceAccount,
     seconds: wish.seconds,
-    env,
-    interactive: terminal.stdin.isTTY === true,
-    now: () => Date.now(),
+    takesCertificate: false,
+    isApiTokenShared: wish.shareApiToken === true,
+    isInteractive: terminal.stdin.isTTY === true,
+    terminal,
   })
   const chosen = chosenEngines(wish, env)
   const earlier = (await readLogins(env))[wish.host]
@@ -56,6 +59,8 @@ export async function login(wish: LoginWish, terminal: Terminal): Promise<void> 
     serviceAccount: wish.serviceAccount,
     seconds: wish.seconds,
     helper: wish.helper || earlier?.helper === true,
+    // The helper has nobody to ask.
+    isApiTokenShared: credential.kind === 'token' && credential.isForApiServer,
     files: earlier?.files ?? [],
   }
   if (credential.kind === 'certificate') return useCertificate(wish, context, credential, way, terminal)
@@ -75,7 +80,7 @@ export async function login(wish: LoginWish, terminal: Terminal): Promise<void> 
     stdout.write(`${wish.host}: logged in with ${credential.origin}, ${untilWords(credential.until)}\n`)
   }
   for (const { readers, config } of chosen) stdout.write(`  ${readers}: ${config}\n`)
-  if (credential.otherAudiences !== undefined) stderr.write(audienceNote(credential.otherAudiences))
+  if (credential.isForApiServer) stderr.write(apiTokenNote)
   if (wish.helper && findOnPath(`docker-credential-${helperName}`, env) === undefined) {
     stderr.write(
       `  docker-credential-${helperName} is not in PATH: npm install --global trow puts it there, beside trow.\n`,
@@ -198,10 +203,7 @@ function untilWords(until: number | undefined): string {
   return `until ${new Date(until).toISOString().replace(/\.\d+Z$/, 'Z')}`
 }
 
-function audienceNote(audiences: readonly string[]): string {
-  const whose = audiences.length === 0 ? 'It names no audience' : `Its audience is ${audiences.join(', ')}`
-  return `  ${whose}: the registry must allow tokens that are meant for the API server. ${needsServiceAccount}\n`
-}
+const apiTokenNote = `  It is a token for the API server: the registry takes it only with --api-server-tokens. ${needsServiceAccount}\n`
 
 async function edit(engine: Engine, change: (config: EngineConfig) => void): Promise<void> {
   await write(engine, editConfig(engine.config, await read(engine.config), change))

@@ -16,6 +16,8 @@ export interface Login {
   readonly seconds: number
   /** The credential helper answers for this host. */
   readonly helper: boolean
+  /** The person has agreed that the registry receives a token for the API server. */
+  readonly isApiTokenShared?: boolean | undefined
   /** Client certificates and what lies beside them. */
   readonly files: readonly string[]
 }
@@ -26,6 +28,7 @@ const loginSchema = z.object({
   serviceAccount: z.string().optional(),
   seconds: z.number(),
   helper: z.boolean(),
+  isApiTokenShared: z.boolean().optional(),
   files: z.array(z.string()),
 })
 const loginsSchema = z.object({ hosts: z.record(z.string(), loginSchema) })

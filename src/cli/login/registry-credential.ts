@@ -1,23 +1,31 @@
+import { Readable } from 'node:stream'
 import { ClusterFault } from '../../cluster/cluster-fault.ts'
 import { CredentialSource } from '../../cluster/credential-source.ts'
 import { credentialKind, type KubeContext } from '../../cluster/kube-context.ts'
 import { readClaims } from '../../cluster/unverified-jwt.ts'
 import { exitCode, UserError } from '../../user-error.ts'
 import { explainFault } from '../cluster/cluster-problem.ts'
-import type { Env } from './engine.ts'
+import type { Terminal } from '../streams.ts'
+import { needApiTokenConsent } from './api-token-consent.ts'
 
 /** The audience of tokens that are meant for the registry. */
 const audience = 'trow'
 
-export interface CredentialWish {
+export interface CredentialOptions {
   readonly context: KubeContext
+  /** The registry that receives the credential, as references name it. */
+  readonly registry: string
   /** `NAMESPACE/NAME`; undefined: what the context itself holds. */
   readonly serviceAccount: string | undefined
   /** How long a service account's token is to hold. */
   readonly seconds: number
-  readonly env: Env
-  readonly interactive: boolean
-  readonly now: () => number
+  /** The receiver speaks TLS to the registry and can present a certificate; an engine's configuration cannot. */
+  readonly takesCertificate: boolean
+  /** The person has agreed for this run that the registry receives a token for the API server. */
+  readonly isApiTokenShared: boolean
+  /** Standard input is free for questions and plug-ins. */
+  readonly isInteractive: boolean
+  readonly terminal: Terminal
 }
 
 export type RegistryCredential =
@@ -28,31 +36,43 @@ export type RegistryCredential =
       readonly until: number | undefined
       /** Where it is from, in words. */
       readonly origin: string
-      /** It is one for the API server: its audiences, none where it names none. Undefined: it is one for the registry. */
-      readonly otherAudiences: readonly string[] | undefined
+      /** The API server takes it too; the person has agreed to present it. */
+      readonly isForApiServer: boolean
     }
   | { readonly kind: 'certificate'; readonly cert: string; readonly key: string }
 
 /**
- * What a registry can be shown on behalf of a kube context. Throws UserError CLUSTER_UNREACHABLE, CLUSTER_NOT_PERMITTED,
- * CLUSTER_REFUSED, SERVICE_ACCOUNT_INVALID, SERVICE_ACCOUNT_MISSING, TOKEN_EXPIRED, NO_CREDENTIAL, and those of
- * `CredentialSource`.
+ * What is presented to a registry on behalf of a kube context: a credential that only the registry takes, where there is
+ * one. These are, in this order: a token with audience `trow`, a client certificate (its key stays here), and a token of the
+ * context's own service account by TokenRequest. A token for the API server is presented only with the person's consent.
+ * Throws UserError API_TOKEN_NOT_SHARED, CLUSTER_UNREACHABLE, CLUSTER_NOT_PERMITTED, CLUSTER_REFUSED,
+ * SERVICE_ACCOUNT_INVALID, SERVICE_ACCOUNT_MISSING, TOKEN_EXPIRED, NO_CREDENTIAL, and those of `CredentialSource`.
  */
-export async function registryCredential(wish: CredentialWish): Promise<RegistryCredential> {
-  const { context, env, interactive, now } = wish
-  const source = new CredentialSource(context, { env, interactive, now })
-  if (wish.serviceAccount !== undefined) return serviceAccountToken(wish, wish.serviceAccount, source)
+export async function registryCredential(options: CredentialOptions): Promise<RegistryCredential> {
+  const { context, terminal, isInteractive: interactive } = options
+  const source = new CredentialSource(context, { env: terminal.env, interactive, now: Date.now })
+  if (options.serviceAccount !== undefined) {
+    return requestedToken(options, parseServiceAccount(options.serviceAccount, context), source)
+  }
   const { token, certificate, until } = await source.current()
-  if (token !== undefined) {
-    if (until !== undefined && until <= now()) throw expired(context, until)
-    const audiences = readClaims(token)?.audiences ?? []
-    return {
+  if (token !== undefined && !(options.takesCertificate && certificate !== undefined)) {
+    if (until !== undefined && until <= Date.now()) throw expired(context, until)
+    const { audiences = [], subject } = readClaims(token) ?? {}
+    const own = {
       kind: 'token',
       token,
       until,
       origin: `${originWords(context)} of context "${context.name}"`,
-      otherAudiences: audiences.includes(audience) ? undefined : audiences,
-    }
+    } as const
+    if (audiences.includes(audience)) return { ...own, isForApiServer: false }
+    const requested = await ownToken(options, subject, source)
+    if (requested !== undefined) return requested
+    const { registry, isApiTokenShared: isShared } = options
+    await needApiTokenConsent(
+      { context, registry, isShared },
+      interactive ? terminal : withoutInput(terminal),
+    )
+    return { ...own, isForApiServer: true }
   }
   if (certificate !== undefined) return { kind: 'certificate', ...certificate }
   throw new UserError(
@@ -67,20 +87,43 @@ export async function registryCredential(wish: CredentialWish): Promise<Registry
 export const needsServiceAccount =
   '--service-account NAMESPACE/NAME asks the cluster for a short-lived token of that account.'
 
-async function serviceAccountToken(
-  wish: CredentialWish,
-  serviceAccount: string,
+interface ServiceAccount {
+  readonly namespace: string
+  readonly name: string
+}
+
+function parseServiceAccount(text: string, context: KubeContext): ServiceAccount {
+  const [, namespace = context.namespace ?? 'default', name] =
+    /^(?:([a-z0-9-]{1,63})\/)?([a-z0-9.-]{1,253})$/.exec(text) ?? []
+  if (name !== undefined) return { namespace, name }
+  throw new UserError('SERVICE_ACCOUNT_INVALID', `"${text}" is no service account`, {
+    hint: 'Write NAMESPACE/NAME.',
+    exitCode: exitCode.usage,
+  })
+}
+
+/** The context is a service account's, which may ask for a token of its own that only the registry takes. */
+async function ownToken(
+  options: CredentialOptions,
+  subject: string | undefined,
+  source: CredentialSource,
+): Promise<RegistryCredential | undefined> {
+  const [, namespace, name] = /^system:serviceaccount:([a-z0-9-]+):([a-z0-9.-]+)$/.exec(subject ?? '') ?? []
+  if (namespace === undefined || name === undefined || options.context.user.impersonate !== undefined)
+    return undefined
+  try {
+    return await requestedToken(options, { namespace, name }, source)
+  } catch (error) {
+    if (error instanceof UserError) return undefined
+    throw error
+  }
+}
+
+async function requestedToken(
+  { context, seconds }: CredentialOptions,
+  { namespace, name }: ServiceAccount,
   credentials: CredentialSource,
 ): Promise<RegistryCredential> {
-  const { context, seconds } = wish
-  const [, namespace = context.namespace ?? 'default', name] =
-    /^(?:([a-z0-9-]{1,63})\/)?([a-z0-9.-]{1,253})$/.exec(serviceAccount) ?? []
-  if (name === undefined) {
-    throw new UserError('SERVICE_ACCOUNT_INVALID', `"${serviceAccount}" is no service account`, {
-      hint: 'Write NAMESPACE/NAME.',
-      exitCode: exitCode.usage,
-    })
-  }
   // Loaded here: the client library takes half a second, and most logins do not ask the cluster.
   const { connectCluster } = await import('../../cluster/cluster-connection.ts')
   const { requestToken } = await import('../../cluster/token-request.ts')
@@ -93,12 +136,17 @@ async function serviceAccountToken(
       seconds,
     })
     const origin = `a token of service account ${namespace}/${name}`
-    return { kind: 'token', token, until, origin, otherAudiences: undefined }
+    return { kind: 'token', token, until, origin, isForApiServer: false }
   } catch (error) {
     throw explained(error, context, namespace, name)
   } finally {
     await connection.close()
   }
+}
+
+/** Standard input is somebody's request, not a person. */
+function withoutInput(terminal: Terminal): Terminal {
+  return { ...terminal, stdin: Readable.from([]) }
 }
 
 function originWords({ user: { token } }: KubeContext): string {

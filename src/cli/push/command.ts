@@ -72,15 +72,19 @@ export function pushCommand({ terminal, finish }: CommandContext): Command {
       return run(image, name, options, { registry, host, namespace: undefined, refused })
     }
     await withCluster(options, terminal, async (cluster) => {
-      await run(image, name, options, await inCluster(cluster, terminal))
+      await run(image, name, options, await inCluster(cluster, options, terminal))
     })
   })
 }
 
-async function inCluster(cluster: OpenCluster, terminal: Terminal): Promise<Destination> {
+async function inCluster(
+  cluster: OpenCluster,
+  options: PushOptions,
+  terminal: Terminal,
+): Promise<Destination> {
   const published = await publishedRegistry(cluster)
   return {
-    registry: await registryRoad(cluster, published, terminal),
+    registry: await registryRoad(cluster, published, options, terminal),
     host: published.imageHost,
     namespace: cluster.context.namespace ?? 'default',
     async refused(error, { repository }) {

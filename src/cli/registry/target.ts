@@ -10,11 +10,12 @@ import type { RegistryClient } from '../../upstream/registry-client.ts'
 import { exitCode, UserError } from '../../user-error.ts'
 import { isLoopback } from '../serve/exposure.ts'
 import { addClusterOptions, type ClusterOptions } from '../cluster/cluster-options.ts'
+import { addIdentityOptions, type IdentityOptions } from '../login/identity-options.ts'
 import type { Terminal } from '../streams.ts'
 
 const defaultRegistry = 'http://127.0.0.1:8000'
 
-export interface ConnectOptions extends ClusterOptions {
+export interface ConnectOptions extends ClusterOptions, IdentityOptions {
   readonly registry?: string
   readonly ca?: string
   readonly plainHttp?: boolean
@@ -31,7 +32,7 @@ export interface Named {
 }
 
 export function addConnectOptions(command: Command): Command {
-  return addClusterOptions(command)
+  return addIdentityOptions(addClusterOptions(command))
     .option('--registry <url>', 'a registry, instead of the one in the cluster: [http[s]://]HOST[:PORT]')
     .option('--ca <file>', 'CA of that registry, PEM')
     .option('--plain-http', 'HTTP without TLS (loopback is HTTP anyway)')

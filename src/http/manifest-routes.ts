@@ -4,9 +4,8 @@ import type { RepositoryName } from '../oci/repository-name.ts'
 import { parseTag, type Reference, type Tag } from '../oci/tag.ts'
 import type { ManifestContent, Registry } from '../registry/registry.ts'
 import { entityTag, matchesEntity } from './conditions.ts'
-import type { MemoryBudget } from './memory-budget.ts'
 import { noteOf } from './caller.ts'
-import { readWhole } from './read-whole.ts'
+import { readWhole, type BodyPlace } from './read-whole.ts'
 import type { RegistryRequest } from './registry-request.ts'
 import type { FlatHeaders, Reply } from './reply.ts'
 import { route, type Route } from './route.ts'
@@ -14,7 +13,7 @@ import { route, type Route } from './route.ts'
 const path = '/v2/<name>/manifests/<reference>'
 const tagLimit = 100
 
-export function manifestRoutes({ manifests }: Registry, budget: MemoryBudget): Route[] {
+export function manifestRoutes({ manifests }: Registry, place: BodyPlace): Route[] {
   return [
     route(['GET', 'HEAD'], path, 'pull', async (request, { name, reference }) => {
       const manifest = await manifests.get(name, reference)
@@ -23,7 +22,7 @@ export function manifestRoutes({ manifests }: Registry, budget: MemoryBudget): R
     }),
     route(['PUT'], path, 'push', async (request, { name, reference }) => {
       const tags = tagsOf(request, reference)
-      const { body, release } = await readWhole(request, manifests.sizeLimit, budget)
+      const { body, release } = await readWhole(request, manifests.sizeLimit, place)
       try {
         const contentType = request.header('content-type')?.split(';')[0]?.trim()
         const note = noteOf(request, { action: 'push', repository: name, reference, status: 201 })

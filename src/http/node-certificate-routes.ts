@@ -2,14 +2,13 @@ import { nodeOf } from '../access/node-certificates.ts'
 import { OciError } from '../oci/oci-error.ts'
 import type { GateOptions } from './gate.ts'
 import { HttpRefusal } from './http-refusal.ts'
-import type { MemoryBudget } from './memory-budget.ts'
-import { readWhole } from './read-whole.ts'
+import { readWhole, type BodyPlace } from './read-whole.ts'
 import { route, type Route } from './route.ts'
 
 const requestLimit = 16 * 1024
 
 /** `POST /trow/v1/node-certificate`: a PKCS #10 request in, a certificate for the node that the token is bound to out. */
-export function nodeCertificateRoutes({ access, trail }: GateOptions, budget: MemoryBudget): Route[] {
+export function nodeCertificateRoutes({ access, trail }: GateOptions, place: BodyPlace): Route[] {
   if (access?.nodeCertificates === undefined) return []
   const { nodeCertificates, nodeAgents } = access
   return [
@@ -33,7 +32,7 @@ export function nodeCertificateRoutes({ access, trail }: GateOptions, budget: Me
         await trail?.denied({ ...recorded, reason, status: 403 })
         throw new OciError('DENIED', 'no certificate for this caller', { detail: reason })
       }
-      const { body, release } = await readWhole(request, requestLimit, budget)
+      const { body, release } = await readWhole(request, requestLimit, place)
       release()
       const issued = await nodeCertificates.issue(node, body.toString('latin1'))
       if (!issued.ok)

@@ -1,65 +1,92 @@
 import { OciError } from '../oci/oci-error.ts'
+import type { BodyBudget, OpenBody } from './body-budget.ts'
 import { HttpRefusal } from './http-refusal.ts'
-import type { MemoryBudget } from './memory-budget.ts'
 import type { RegistryRequest } from './registry-request.ts'
 
-/** A small body that trickles would keep its part of the budget from others. */
-const timeLimit = 60_000
+/** Where a small body is read, and in what time. */
+export interface BodyPlace {
+  readonly budget: BodyBudget
+  /** Milliseconds: a body that trickles would keep its part of the budget from others. */
+  readonly timeLimit: number
+}
+
+/** Who is known, and who is not: neither can take from the other. */
+export interface BodyPlaces {
+  readonly callers: BodyPlace
+  readonly strangers: BodyPlace
+}
 
 /**
- * A small body in memory, within the budget that all requests share. `release` gives its bytes back. Throws
- * OciError MANIFEST_TOO_LARGE above `limit` bytes, REQUEST_INVALID (408) after 60 s.
+ * A small body in memory, within a budget that all threads share. `release` gives its bytes back. Throws OciError
+ * MANIFEST_TOO_LARGE above `limit` bytes; REQUEST_INVALID (408) after the place's time limit, and where it is the
+ * slowest while others wait; TOOMANYREQUESTS and UNAVAILABLE as the budget does.
  */
 export async function readWhole(
   request: RegistryRequest,
   limit: number,
-  budget: MemoryBudget,
+  { budget, timeLimit }: BodyPlace,
 ): Promise<{ readonly body: Buffer; readonly release: () => void }> {
   const announced = request.bodyLength
   if (announced !== undefined && announced > limit) throw tooLarge(limit)
-  const reserved = announced ?? limit
-  await budget.acquire(reserved)
-  const release = (): void => budget.release(reserved)
+  const owner = budget.ownerOf(request.caller?.principal, request.shown.address)
+  const begun = budget.begin(owner, announced ?? limit)
+  const open = begun instanceof Promise ? await begun : begun
   try {
-    return { body: await inTime(collect(request, limit)), release }
+    return {
+      body: await inTime(open, timeLimit, collect(request, limit, open)),
+      release: () => open.release(),
+    }
   } catch (error) {
-    release()
+    open.release()
     throw error
   }
 }
 
-async function inTime<Value>(work: Promise<Value>): Promise<Value> {
+async function inTime<Value>(open: OpenBody, timeLimit: number, work: Promise<Value>): Promise<Value> {
   const late = Promise.withResolvers<never>()
   const timer = setTimeout(() => {
-    late.reject(
-      new HttpRefusal(408, 'REQUEST_INVALID', 'the body came too slowly', {
-        detail: `a manifest must be sent within ${timeLimit / 1000} s`,
-      }),
-    )
+    late.reject(tooSlow(`it must be sent within ${timeLimit / 1000} s`))
   }, timeLimit)
+  open.onEnd = () => late.reject(tooSlow('others wait, and of all that are being read it was the slowest'))
   try {
     return await Promise.race([work, late.promise])
   } finally {
     clearTimeout(timer)
+    open.onEnd = undefined
     work.catch(() => undefined)
   }
 }
 
-async function collect(request: RegistryRequest, limit: number): Promise<Buffer> {
+async function collect(request: RegistryRequest, limit: number, open: OpenBody): Promise<Buffer> {
   if (!request.hasBody) return Buffer.alloc(0)
   const chunks: Uint8Array[] = []
   let size = 0
-  for await (const chunk of request.body().source) {
-    size += chunk.byteLength
-    if (size > limit) throw tooLarge(limit)
-    // Copied: a chunk is valid only until the next one.
-    chunks.push(Uint8Array.from(chunk))
+  const chunksOfBody = request.body().source[Symbol.asyncIterator]()
+  try {
+    for (;;) {
+      open.awaitClient()
+      const { done, value } = await chunksOfBody.next()
+      open.heard(value?.byteLength ?? 0)
+      if (done === true) return Buffer.concat(chunks, size)
+      size += value.byteLength
+      if (size > limit) throw tooLarge(limit)
+      const room = open.take(value.byteLength)
+      if (room !== undefined) await room
+      // Copied: a chunk is valid only until the next one.
+      chunks.push(Uint8Array.from(value))
+    }
+  } catch (error) {
+    void chunksOfBody.return?.()
+    throw error
   }
-  return Buffer.concat(chunks, size)
 }
 
 function tooLarge(limit: number): OciError {
   return new OciError('MANIFEST_TOO_LARGE', 'the manifest is too large', {
     detail: `this registry takes manifests of up to ${limit} bytes`,
   })
+}
+
+function tooSlow(detail: string): OciError {
+  return new HttpRefusal(408, 'REQUEST_INVALID', 'the body came too slowly', { detail })
 }

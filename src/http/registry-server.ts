@@ -16,7 +16,7 @@ import { healthRoutes, type HealthChecks } from './health-routes.ts'
 import { baseRoutes, listingRoutes } from './listing-routes.ts'
 import { nodeCertificateRoutes } from './node-certificate-routes.ts'
 import { manifestRoutes } from './manifest-routes.ts'
-import type { MemoryBudget } from './memory-budget.ts'
+import type { BodyPlaces } from './read-whole.ts'
 import { goingAway, hostMissing, noSuchPath, notAllowed, refusalReply } from './refusals.ts'
 import { RegistryRequest } from './registry-request.ts'
 import { errorReply, writeReply } from './reply-writer.ts'
@@ -32,7 +32,7 @@ import { uploadRoutes } from './upload-routes.ts'
 export interface RegistryServerOptions {
   readonly registry: Registry
   readonly log: Log
-  readonly budget: MemoryBudget
+  readonly bodies: BodyPlaces
   readonly health: HealthChecks
   readonly gate: GateOptions
   /** Undefined: nothing is audited. */
@@ -91,16 +91,16 @@ class HttpRegistry implements RegistryServer {
     this.#options = options
     this.#tls = options.tls
     this.#named = new NamedContext(options.tls)
-    const { registry, budget, health } = options
+    const { registry, bodies, health } = options
     this.#router = new Router([
       ...baseRoutes(),
-      ...manifestRoutes(registry, budget),
+      ...manifestRoutes(registry, bodies.callers),
       ...blobRoutes(registry),
       ...uploadRoutes(registry),
       ...listingRoutes(registry),
       ...healthRoutes(health),
-      ...tokenRoutes(options.gate, budget),
-      ...nodeCertificateRoutes(options.gate, budget),
+      ...tokenRoutes(options.gate, bodies.strangers),
+      ...nodeCertificateRoutes(options.gate, bodies.callers),
       ...auditRoutes(options.audit, this.#stopping.signal),
     ])
     this.#gate = new Gate(options.gate)

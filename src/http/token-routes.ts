@@ -4,8 +4,7 @@ import { OciError } from '../oci/oci-error.ts'
 import { parseScopes, type ScopeRequest } from './token-scope.ts'
 import type { AccessParts, GateOptions } from './gate.ts'
 import { HttpRefusal } from './http-refusal.ts'
-import type { MemoryBudget } from './memory-budget.ts'
-import { readWhole } from './read-whole.ts'
+import { readWhole, type BodyPlace } from './read-whole.ts'
 import type { RegistryRequest } from './registry-request.ts'
 import { jsonReply, type Reply } from './reply.ts'
 import { route, type Route } from './route.ts'
@@ -16,13 +15,13 @@ const formLimit = 64 * 1024
  * The token service ("Docker registry v2 authentication": token and OAuth2 forms). Missing rights are no error here:
  * a token says who somebody is, and every request is decided anew.
  */
-export function tokenRoutes({ access, trail }: GateOptions, budget: MemoryBudget): Route[] {
+export function tokenRoutes({ access, trail }: GateOptions, place: BodyPlace): Route[] {
   if (access === undefined) return []
   const issuer = new TokenIssuer(access, trail)
   return [
     route(['GET'], '/token', 'none', (request) => issuer.get(request)),
     route(['POST'], '/token', 'none', async (request) => {
-      const { body, release } = await readWhole(request, formLimit, budget)
+      const { body, release } = await readWhole(request, formLimit, place)
       try {
         return await issuer.post(request, new URLSearchParams(body.toString('utf8')))
       } finally {

@@ -14,7 +14,8 @@ export function settleBody(message: IncomingMessage, response: ServerResponse, r
   const length = Number(message.headers['content-length'] ?? 0)
   const unknown = message.headers['transfer-encoding'] !== undefined
   if (!unknown && length === 0) return
-  if (unknown || length > drainBytes || message.headers.expect !== undefined) {
+  // RFC 9110, 15.5.9: of a body that came too slowly nobody waits for the rest.
+  if (unknown || length > drainBytes || message.headers.expect !== undefined || reply.status === 408) {
     reply.headers.push('Connection', 'close')
     response.once('finish', () => endAfterDrain(message))
   }

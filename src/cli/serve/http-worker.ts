@@ -4,7 +4,6 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { openDiskBlobStore } from '../../blobs/disk/disk-blob-store.ts'
 import { TrustedProxies } from '../../http/client-address.ts'
 import type { HealthChecks } from '../../http/health-routes.ts'
-import { MemoryBudget } from '../../http/memory-budget.ts'
 import { createRegistryServer } from '../../http/registry-server.ts'
 import type { MetadataStore } from '../../metadata/metadata-store.ts'
 import { Generations } from '../../metadata/sql/generations.ts'
@@ -15,6 +14,7 @@ import type { RepositoryName } from '../../oci/repository-name.ts'
 import { openRegistry } from '../../registry/open-registry.ts'
 import { auditFolder } from '../audit/audit-folder.ts'
 import { createLogger } from '../logger.ts'
+import { attachBodies } from './body-places.ts'
 import { openGate } from './worker-gate.ts'
 import { LineBatch } from './line-batch.ts'
 import { OperationCounters } from './operation-counters.ts'
@@ -77,7 +77,7 @@ const lines = new LineBatch((text) => report({ kind: 'access', lines: text }))
 const server = createRegistryServer({
   registry,
   log,
-  budget: MemoryBudget.attach(start.budget, start.number),
+  bodies: attachBodies(start.bodies, start.number),
   health: healthChecks(metadata),
   gate,
   audit:

@@ -1,5 +1,4 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
-import { MemoryBudget } from '../../http/memory-budget.ts'
 import { Generations } from '../../metadata/sql/generations.ts'
 import { SharedCache } from '../../metadata/sql/shared-cache.ts'
 import type { WriterOrder, WriterStart } from '../../metadata/sql/writer-thread.ts'
@@ -8,6 +7,7 @@ import type { ResolvedSettings } from '../settings.ts'
 import type { Settings } from '../settings-schema.ts'
 import type { Terminal } from '../streams.ts'
 import { bannerText } from './banner.ts'
+import { createBodies } from './body-places.ts'
 import { claimPort } from './claim-port.ts'
 import { checkClock } from './clock-check.ts'
 import { openDataFolder } from './data-folder.ts'
@@ -19,7 +19,6 @@ import { ended, startThread } from './threads.ts'
 import { openTls } from './tls.ts'
 import { WorkerGroup } from './worker-group.ts'
 
-const bodyBudget = 64 * 1024 * 1024
 /** About 100,000 manifests of a usual size; taken as it is filled. */
 const sharedCacheBytes = 96 * 1024 * 1024
 const drainLimit = 60_000
@@ -68,11 +67,11 @@ export async function serve({ settings: given }: ResolvedSettings, terminal: Ter
   const { access, audit, authorities } = await startJudges(beside, { attachWriter, log, terminal, cleanup })
 
   const count = shared ? settings.workers : 1
-  const budget = MemoryBudget.create(bodyBudget, count)
+  const bodies = createBodies(settings, count)
   const cache = SharedCache.create(sharedCacheBytes)
   const workers = new WorkerGroup({
     count,
-    held: [budget, cache],
+    held: [bodies, cache],
     log,
     writer,
     access,
@@ -86,7 +85,7 @@ export async function serve({ settings: given }: ResolvedSettings, terminal: Ter
       reusePort: shared,
       generations,
       cache: cache.buffer,
-      budget: budget.buffer,
+      bodies: bodies.buffers,
       logFormat,
     },
   })

@@ -2,6 +2,7 @@ import type { MessagePort } from 'node:worker_threads'
 import type { RequestCount } from '../../http/request-counters.ts'
 import type { TlsPair } from '../../http/tls-context.ts'
 import type { ServedReport } from './served-thread.ts'
+import type { BodyBuffers } from './body-places.ts'
 import type { Settings } from '../settings-schema.ts'
 import type { AuditHealth } from '../../audit/audit-health.ts'
 import type { OperationCount } from './operation-counters.ts'
@@ -16,7 +17,7 @@ export interface WorkerStart {
   readonly tls: TlsPair | undefined
   readonly generations: SharedArrayBuffer
   readonly cache: SharedArrayBuffer
-  readonly budget: SharedArrayBuffer
+  readonly bodies: BodyBuffers
   /** To the writer thread. */
   readonly writer: MessagePort
   /** To the access thread; undefined where access is open. */

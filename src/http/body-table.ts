@@ -1,0 +1,302 @@
+/** Bytes. */
+export interface BudgetSize {
+  /** Of all bodies together, `reserve` included. */
+  readonly bytes: number
+  /** The largest body: kept for the oldest one that waits. At most half of `bytes` is kept. */
+  readonly reserve: number
+  /** Of one owner; a single body is let in whatever its size. */
+  readonly share: number
+  readonly threads: number
+  /** Bodies at once, of each thread. */
+  readonly slots: number
+  /** Random: nobody can choose with whom they share a counter. */
+  readonly seed: number
+}
+
+const header = {
+  free: 0,
+  changes: 1,
+  sequence: 2,
+  reserved: 3,
+  slots: 4,
+  share: 5,
+  threads: 6,
+  total: 7,
+  seed: 8,
+}
+const headerSize = 9
+/** Of each thread: told when one of its bodies is to end; how many of its slots have to be looked at. */
+const perThread = { orders: 0, top: 1 }
+const perThreadSize = 2
+const ownerCount = 1 << 13
+const field = {
+  state: 0,
+  sequence: 1,
+  owner: 2,
+  counted: 3,
+  held: 4,
+  expected: 5,
+  received: 6,
+  waited: 7,
+  /** When it began to wait for its client; 0: it does not. */
+  since: 8,
+  wants: 9,
+}
+const fieldCount = 10
+const state = { free: 0, open: 1, ended: 2 }
+
+/** What all threads know of the bodies that are being read: counters in shared memory, no messages. */
+export class BodyTable {
+  readonly buffer: SharedArrayBuffer
+  readonly #words: Int32Array
+  readonly #thread: number
+  readonly #slots: number
+  readonly #threads: number
+  readonly #owners: number
+  readonly #bodies: number
+  /** Slots of this thread; the lowest are taken first. */
+  readonly #free: number[]
+  #openCount = 0
+
+  private constructor(buffer: SharedArrayBuffer, thread: number) {
+    this.buffer = buffer
+    this.#words = new Int32Array(buffer)
+    this.#thread = thread
+    this.#slots = this.#words[header.slots] ?? 0
+    this.#threads = this.#words[header.threads] ?? 0
+    this.#owners = headerSize + this.#threads * perThreadSize
+    this.#bodies = this.#owners + ownerCount
+    const first = thread * this.#slots
+    this.#free = Array.from({ length: this.#slots }, (_, index) => first + this.#slots - 1 - index)
+  }
+
+  static create({ bytes, reserve, share, threads, slots, seed }: BudgetSize): BodyTable {
+    const length = headerSize + threads * perThreadSize + ownerCount + threads * slots * fieldCount
+    const words = new Int32Array(new SharedArrayBuffer(length * Int32Array.BYTES_PER_ELEMENT))
+    const open = Math.max(bytes - reserve, Math.floor(bytes / 2))
+    words[header.free] = open
+    words[header.total] = open
+    words[header.slots] = slots
+    words[header.share] = share
+    words[header.threads] = threads
+    words[header.seed] = seed
+    return new BodyTable(words.buffer, 0)
+  }
+
+  static attach(buffer: SharedArrayBuffer, thread: number): BodyTable {
+    return new BodyTable(buffer, thread)
+  }
+
+  get held(): number {
+    return this.#load(header.total) - this.#load(header.free)
+  }
+
+  get seed(): number {
+    return this.#load(header.seed)
+  }
+
+  get changes(): number {
+    return this.#load(header.changes)
+  }
+
+  /** Resolves when a body has ended since `changes` was `seen`, or after `limit` ms. */
+  changed(seen: number, limit: number): Promise<void> {
+    return this.#moved(header.changes, seen, limit)
+  }
+
+  get orders(): number {
+    return this.#load(this.#threadWord(this.#thread, perThread.orders))
+  }
+
+  /** Resolves when a body of this thread is to end since `orders` was `seen`, or after `limit` ms. */
+  ordered(seen: number, limit: number): Promise<void> {
+    return this.#moved(this.#threadWord(this.#thread, perThread.orders), seen, limit)
+  }
+
+  /** Whether so much more of this owner has room. */
+  fits(owner: number, bytes: number): boolean {
+    const counted = this.#load(this.#ownerWord(owner))
+    return counted === 0 || counted + bytes <= this.#load(header.share)
+  }
+
+  /** A slot for a body; undefined where its owner or this thread has no room. */
+  claim(
+    owner: number,
+    { expected, counted }: { readonly expected: number; readonly counted: number },
+  ): number | undefined {
+    const slot = this.#free.at(-1)
+    if (slot === undefined || !this.#count(owner, counted)) return undefined
+    this.#free.pop()
+    this.#openCount++
+    const first = this.#slotWord(slot)
+    const words = this.#words
+    words.fill(0, first, first + fieldCount)
+    words[first + field.sequence] = Atomics.add(words, header.sequence, 1)
+    words[first + field.owner] = owner
+    words[first + field.counted] = counted
+    words[first + field.expected] = expected
+    Atomics.store(words, first + field.state, state.open)
+    const top = this.#threadWord(this.#thread, perThread.top)
+    const index = slot - this.#thread * this.#slots
+    if (index >= this.#load(top)) Atomics.store(words, top, index + 1)
+    return slot
+  }
+
+  /** Counts bytes that have come, `ofOwner`: also as their owner's. False where there is no room for them. */
+  take(slot: number, bytes: number, ofOwner: boolean): boolean {
+    const first = this.#slotWord(slot)
+    if (ofOwner && !this.#count(this.ownerOf(slot), bytes)) return false
+    for (;;) {
+      const free = this.#load(header.free)
+      if (free < bytes && this.#load(header.reserved) !== slot + 1) {
+        if (ofOwner) Atomics.sub(this.#words, this.#ownerWord(this.ownerOf(slot)), bytes)
+        return false
+      }
+      if (Atomics.compareExchange(this.#words, header.free, free, free - bytes) === free) break
+    }
+    Atomics.add(this.#words, first + field.held, bytes)
+    if (ofOwner) Atomics.add(this.#words, first + field.counted, bytes)
+    return true
+  }
+
+  awaitClient(slot: number): void {
+    Atomics.store(this.#words, this.#slotWord(slot) + field.since, now() || 1)
+  }
+
+  heard(slot: number, bytes: number): void {
+    const first = this.#slotWord(slot)
+    const since = Atomics.exchange(this.#words, first + field.since, 0)
+    Atomics.add(this.#words, first + field.waited, Math.max((now() - since) | 0, 0))
+    Atomics.add(this.#words, first + field.received, bytes)
+  }
+
+  wants(slot: number, room: boolean): void {
+    Atomics.store(this.#words, this.#slotWord(slot) + field.wants, room ? 1 : 0)
+  }
+
+  ownerOf(slot: number): number {
+    return this.#load(this.#slotWord(slot) + field.owner)
+  }
+
+  isEnded(slot: number): boolean {
+    return this.#load(this.#slotWord(slot) + field.state) === state.ended
+  }
+
+  /** True where the slot has the reserve from now on: of those that want room it is the oldest. */
+  takeReserve(slot: number): boolean {
+    const taken = this.#load(header.reserved)
+    if (taken !== 0) return taken === slot + 1
+    const own = this.#load(this.#slotWord(slot) + field.sequence)
+    for (const first of this.#each()) {
+      const age = (this.#load(first + field.sequence) - own) | 0
+      if (age < 0 && this.#load(first + field.wants) === 1) return false
+    }
+    return Atomics.compareExchange(this.#words, header.reserved, 0, slot + 1) === 0
+  }
+
+  /**
+   * Tells the body to end that would take longest to come at the pace of its client so far, of `owner` or of all, and of
+   * those whose clients have been waited for longer than `patience` ms; one at a time. False where there is none.
+   */
+  endSlowest(owner: number | undefined, patience: number): boolean {
+    let slowest: number | undefined
+    let longest = -1
+    for (const first of this.#each()) {
+      if (owner !== undefined && this.#load(first + field.owner) !== owner) continue
+      if (this.#load(first + field.state) === state.ended) return true
+      const since = this.#load(first + field.since)
+      if (since === 0) continue
+      const waited = this.#load(first + field.waited) + Math.max((now() - since) | 0, 0)
+      if (waited < patience) continue
+      const received = this.#load(first + field.received)
+      const left = Math.max(this.#load(first + field.expected) - received, 1)
+      const time = (left * waited) / Math.max(received, 1)
+      if (time <= longest) continue
+      longest = time
+      slowest = first
+    }
+    if (slowest === undefined) return false
+    const word = slowest + field.state
+    if (Atomics.compareExchange(this.#words, word, state.open, state.ended) !== state.open) return true
+    const thread = Math.floor((slowest - this.#bodies) / fieldCount / this.#slots)
+    const orders = this.#threadWord(thread, perThread.orders)
+    Atomics.add(this.#words, orders, 1)
+    Atomics.notify(this.#words, orders)
+    return true
+  }
+
+  release(slot: number): void {
+    this.#giveBack(slot)
+    this.#free.push(slot)
+    if (--this.#openCount === 0) Atomics.store(this.#words, this.#threadWord(this.#thread, perThread.top), 0)
+    this.#tellOfChange()
+  }
+
+  reclaim(thread: number): void {
+    for (let slot = thread * this.#slots; slot < (thread + 1) * this.#slots; slot++)
+      if (this.#load(this.#slotWord(slot) + field.state) !== state.free) this.#giveBack(slot)
+    Atomics.store(this.#words, this.#threadWord(thread, perThread.top), 0)
+    this.#tellOfChange()
+  }
+
+  #giveBack(slot: number): void {
+    const first = this.#slotWord(slot)
+    Atomics.store(this.#words, first + field.state, state.free)
+    Atomics.sub(this.#words, this.#ownerWord(this.ownerOf(slot)), this.#load(first + field.counted))
+    Atomics.add(this.#words, header.free, this.#load(first + field.held))
+    Atomics.compareExchange(this.#words, header.reserved, slot + 1, 0)
+  }
+
+  #tellOfChange(): void {
+    Atomics.add(this.#words, header.changes, 1)
+    Atomics.notify(this.#words, header.changes)
+  }
+
+  #count(owner: number, bytes: number): boolean {
+    if (bytes === 0) return true
+    const word = this.#ownerWord(owner)
+    const share = this.#load(header.share)
+    for (;;) {
+      const counted = this.#load(word)
+      if (counted !== 0 && counted + bytes > share) return false
+      if (Atomics.compareExchange(this.#words, word, counted, counted + bytes) === counted) return true
+    }
+  }
+
+  /** Where the open bodies of all threads stand. */
+  *#each(): Generator<number> {
+    for (let thread = 0; thread < this.#threads; thread++) {
+      const top = this.#load(this.#threadWord(thread, perThread.top))
+      for (let index = 0; index < top; index++) {
+        const first = this.#slotWord(thread * this.#slots + index)
+        if (this.#load(first + field.state) !== state.free) yield first
+      }
+    }
+  }
+
+  #load(word: number): number {
+    return Atomics.load(this.#words, word)
+  }
+
+  async #moved(word: number, seen: number, limit: number): Promise<void> {
+    const waiting = Atomics.waitAsync(this.#words, word, seen, limit)
+    if (waiting.async) await waiting.value
+  }
+
+  #threadWord(thread: number, which: number): number {
+    return headerSize + thread * perThreadSize + which
+  }
+
+  #ownerWord(owner: number): number {
+    return this.#owners + (owner & (ownerCount - 1))
+  }
+
+  #slotWord(slot: number): number {
+    return this.#bodies + slot * fieldCount
+  }
+}
+
+/** Milliseconds; wraps around, and is the same in all threads. */
+function now(): number {
+  return (performance.timeOrigin + performance.now()) | 0
+}

@@ -14,7 +14,7 @@ export function completionCommand({ terminal }: CommandContext, program: () => C
   fish   trow completion fish | source`,
     )
     .action((shell: 'bash' | 'zsh' | 'fish') => {
-      terminal.stdout.write(scripts[shell](program()))
+      terminal.exact.stdout.write(scripts[shell](program()))
     })
 }
 

@@ -1,6 +1,7 @@
 import { createInterface } from 'node:readline/promises'
 import { exitCode, UserError } from '../user-error.ts'
 import type { Terminal } from './streams.ts'
+import { printedText } from './visible-text.ts'
 
 /** Fails at once where nobody is there to answer: UserError CONFIRMATION_NEEDED. */
 export function needTerminal(terminal: Terminal, flag: string): void {
@@ -14,12 +15,12 @@ export function needTerminal(terminal: Terminal, flag: string): void {
 /** Asks on stderr; only "y" and "yes" are one. Throws UserError CONFIRMATION_NEEDED. */
 export async function confirmed(question: string, terminal: Terminal, flag = '--yes'): Promise<boolean> {
   needTerminal(terminal, flag)
-  const prompt = createInterface({ input: terminal.stdin, output: terminal.stderr })
+  const prompt = createInterface({ input: terminal.stdin, output: terminal.exact.stderr })
   // Ctrl-C and the end of the input are an answer too; without these the question stays open for ever.
   const end = new AbortController()
   prompt.once('SIGINT', () => end.abort()).once('close', () => end.abort())
   try {
-    const answer = await prompt.question(`${question} [y/N] `, { signal: end.signal })
+    const answer = await prompt.question(`${printedText(question)} [y/N] `, { signal: end.signal })
     return /^y(es)?$/i.test(answer.trim())
   } catch (error) {
     if (end.signal.aborted) return false

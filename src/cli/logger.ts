@@ -1,5 +1,6 @@
 import pino from 'pino'
 import type { Log } from '../log.ts'
+import { visibleLine, visibleText } from './visible-text.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 type Level = 'debug' | 'info' | 'warn' | 'error'
@@ -36,7 +37,7 @@ function textLine(level: Level, message: string, fields: Fields): string {
     ([name]) => name !== 'url' || !message.includes(String(fields['url'])),
   )
   const shown = rest.map(
-    ([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
+    ([name, value]) => `${name}=${visibleLine(typeof value === 'string' ? value : JSON.stringify(value))}`,
   )
-  return [`${label}${message}`, ...shown].join(' ')
+  return [`${label}${visibleText(message)}`, ...shown].join(' ')
 }

@@ -2,8 +2,9 @@ import { Command, CommanderError } from 'commander'
 import { exitCode, UserError } from '../user-error.ts'
 import { loadCommands } from './command-table.ts'
 import { colorsOf } from './display.ts'
-import type { Terminal } from './streams.ts'
+import { terminalOf, type ProcessTerminal, type Terminal } from './streams.ts'
 import { trowVersion } from './version.ts'
+import { visibleLine } from './visible-text.ts'
 
 /** What a command is made with; its action sets the exit code of the run. */
 export interface CommandContext {
@@ -32,7 +33,8 @@ function createProgram(context: CommandContext, make: CommandMaker): Command {
 }
 
 /** Runs one command line and returns its exit code. Errors are printed, never thrown. */
-export async function run(args: readonly string[], terminal: Terminal): Promise<number> {
+export async function run(args: readonly string[], given: ProcessTerminal): Promise<number> {
+  const terminal = terminalOf(given)
   let code = 0
   const make = await loadCommands(args[0])
   const program = createProgram({ terminal, finish: (result) => (code = result) }, make)
@@ -58,12 +60,12 @@ function report(error: unknown, terminal: Terminal): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCode.usage
   if (error instanceof UserError) {
     const { red, dim } = colorsOf(terminal.stderr, terminal.env)
-    terminal.stderr.write(`${red('trow:')} ${error.message} ${dim(`(${error.code})`)}\n`)
+    terminal.stderr.write(`${red('trow:')} ${visibleLine(error.message)} ${dim(`(${error.code})`)}\n`)
     if (error.hint !== undefined) terminal.stderr.write(`  ${error.hint}\n`)
     return error.exitCode
   }
   const { message, stack } = error instanceof Error ? error : new Error(String(error))
-  terminal.stderr.write(`trow: ${message}\n`)
+  terminal.stderr.write(`trow: ${visibleLine(message)}\n`)
   if (terminal.env['TROW_LOG_LEVEL'] === 'debug') terminal.stderr.write(`${stack}\n`)
   else terminal.stderr.write('  This is a bug; TROW_LOG_LEVEL=debug shows where.\n')
   return exitCode.failed

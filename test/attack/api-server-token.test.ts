@@ -7,6 +7,7 @@ import type { IdentityOptions } from '../../src/cli/login/identity-options.ts'
 import { CredentialSource } from '../../src/cluster/credential-source.ts'
 import { layoutOf } from '../../src/cluster/layout.ts'
 import { loadKubeContext } from '../../src/cluster/kubeconfig.ts'
+import { terminalOf } from '../../src/cli/streams.ts'
 import type { HttpRegistryOptions } from '../../src/upstream/registry-http.ts'
 import { UserError } from '../../src/user-error.ts'
 import { issue } from '../kubernetes/certificates.ts'
@@ -50,7 +51,14 @@ suite('a token for the API server is not presented to the registry', () => {
     const stderr = new PassThrough().setEncoding('utf8')
     if (answer !== undefined) stdin.end(`${answer}\n`)
     const { env, path: cwd } = home
-    const terminal = { stdin, stdout: new PassThrough(), stderr, env, cwd, onStop: () => () => {} }
+    const terminal = terminalOf({
+      stdin,
+      stdout: new PassThrough(),
+      stderr,
+      env,
+      cwd,
+      onStop: () => () => {},
+    })
     const context = loadKubeContext({ env, cwd })
     const cluster: OpenCluster = {
       context,

@@ -54,7 +54,7 @@ suite('trow audit', () => {
 2026-11-24T07:00:00Z  allow   push     system:serv…-a:builder  team-a/app:1.0
 2026-11-24T07:01:00Z  deny    push     alice                   team-a/app:1.0: no rule allows it
 2026-11-24T07:02:00Z  allow   delete   system:serv…-a:builder  team-b/sub/app@sha256:0123456789ab
-2026-11-24T07:03:00Z  allow   push     mallory?[2J             xxxxxxxxxxxxxxxxxx…xxxxxxxxxxxxx:1.0
+2026-11-24T07:03:00Z  allow   push     mallory\\u001b[2J        xxxxxxxxxxxxxxxxxx…xxxxxxxxxxxxx:1.0
 2026-11-24T07:04:00Z  allow   pull     alice                   team-a/app:1.0 ×12
 `,
     )

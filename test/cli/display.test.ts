@@ -5,7 +5,7 @@ import { stripVTControlCharacters } from 'node:util'
 import { colorsOf, fitted } from '../../src/cli/display.ts'
 import { installProgress } from '../../src/cli/install/install-progress.ts'
 import { PushProgress } from '../../src/cli/push/push-progress.ts'
-import type { Terminal } from '../../src/cli/streams.ts'
+import { terminalOf, type Terminal } from '../../src/cli/streams.ts'
 import type { Digest } from '../../src/oci/digest.ts'
 
 /** What a command writes to stderr, with what a terminal understands as marks. */
@@ -21,7 +21,8 @@ function screen(env: Terminal['env'], isTTY = true): { terminal: Terminal; text(
     cursorTo: moved(stream, '\u001b[G'),
     moveCursor: moved(stream, '\u001b[A'),
   })
-  const terminal = { stdin: new PassThrough(), stdout: stderr, stderr, env, cwd: '/', onStop: () => () => {} }
+  const stdin = new PassThrough()
+  const terminal = terminalOf({ stdin, stdout: stderr, stderr, env, cwd: '/', onStop: () => () => {} })
   return { terminal, text: () => text }
 }
 
@@ -52,7 +53,7 @@ test('NO_COLOR: redrawn, and nothing is coloured', async () => {
   await showInstall(shown)
   assert.ok(shown.text().includes('\u001b['))
   assert.doesNotMatch(shown.text(), /\[[\d;]*m/)
-  assert.equal(colorsOf(shown.terminal.stderr, { NO_COLOR: '' }).level, 1)
+  assert.equal(colorsOf(shown.terminal.stderr, { NO_COLOR: '' }).areOn, true)
 })
 
 for (const [name, env, isTTY] of [

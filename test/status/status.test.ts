@@ -6,9 +6,10 @@ import { ClusterFault } from '../../src/cluster/cluster-fault.ts'
 import { layoutOf } from '../../src/cluster/layout.ts'
 import type { Check } from '../../src/cluster/check.ts'
 import type { RegistryAnswer } from '../../src/status/registry-probe.ts'
+import { colorsOf } from '../../src/cli/display.ts'
 import { lookAtInstall, type Status } from '../../src/status/status.ts'
 import { isHealthy, printStatus } from '../../src/cli/status/print-status.ts'
-import { Chalk } from 'chalk'
+import { PassThrough } from 'node:stream'
 import { FakeObjects } from '../support/fake-objects.ts'
 import { nodeObject, reportObject, windowsNode } from '../support/node-objects.ts'
 
@@ -99,7 +100,11 @@ suite('status', () => {
     const status = await look()
     assert.deepEqual(faults(status), [])
     assert.ok(isHealthy(status))
-    const printed = printStatus(status, { chalk: new Chalk({ level: 0 }), short: false, context: 'here' })
+    const printed = printStatus(status, {
+      colors: colorsOf(new PassThrough(), {}),
+      short: false,
+      context: 'here',
+    })
     assert.match(printed, /^n1 +healthy +containerd 2\.3\.7 +direct +1 +kubelet +5 s ago$/m)
     assert.match(printed, /trow push/)
   })

@@ -45,7 +45,7 @@ export function authCommand({ terminal, finish }: CommandContext): Command {
       })
       const explanation = explain(rules, caller, action, repository)
       if (options.output === 'json') {
-        terminal.stdout.write(`${JSON.stringify({ caller, action, repository, ...explanation })}\n`)
+        terminal.exact.stdout.write(`${JSON.stringify({ caller, action, repository, ...explanation })}\n`)
         return
       }
       const decision = {
@@ -69,7 +69,7 @@ export function authCommand({ terminal, finish }: CommandContext): Command {
       const findings = own ? lintRules(rules) : []
       if (options.output === 'json') {
         const shown = findings.map((finding) => ({ ...finding, rule: finding.rule + 1 }))
-        terminal.stdout.write(`${JSON.stringify(shown)}\n`)
+        terminal.exact.stdout.write(`${JSON.stringify(shown)}\n`)
       } else {
         for (const { rule, level, message } of findings)
           terminal.stdout.write(`rule ${rule + 1}: ${level}: ${message}\n`)

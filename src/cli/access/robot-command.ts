@@ -55,7 +55,7 @@ function createCommand({ terminal }: CommandContext): Command {
     if (granted.includes('push') && !granted.includes('pull'))
       terminal.stderr.write('note: clients look before they push; without --action pull they will fail\n')
     if (options.output === 'json') {
-      terminal.stdout.write(`${JSON.stringify({ ...shown(robot), password: secret })}\n`)
+      terminal.exact.stdout.write(`${JSON.stringify({ ...shown(robot), password: secret })}\n`)
       return
     }
     terminal.stdout.write(`user name  ${robotPrefix}${name}\npassword   ${secret}\n`)
@@ -68,7 +68,7 @@ function listCommand({ terminal }: CommandContext): Command {
   addSettingOptions(command, ['data'])
   return command.action(async (options: { readonly output: string } & Record<string, unknown>) => {
     const robots = await new RobotRegistry((await settingsOf(options, terminal)).settings).list()
-    if (options.output === 'json') terminal.stdout.write(`${JSON.stringify(robots.map(shown))}\n`)
+    if (options.output === 'json') terminal.exact.stdout.write(`${JSON.stringify(robots.map(shown))}\n`)
     else if (robots.length === 0) terminal.stderr.write('there are no robots\n')
     else
       terminal.stdout.write(

@@ -70,7 +70,7 @@ export function userCommand({ terminal }: CommandContext): Command {
         name,
         cost: Number(hashed.slice(4, 6)),
       }))
-      if (options.output === 'json') terminal.stdout.write(`${JSON.stringify(users)}\n`)
+      if (options.output === 'json') terminal.exact.stdout.write(`${JSON.stringify(users)}\n`)
       else if (users.length === 0) terminal.stderr.write('there are no users\n')
       else
         terminal.stdout.write(

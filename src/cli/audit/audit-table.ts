@@ -1,6 +1,7 @@
 import type { AuditEvent } from '../../audit/query.ts'
 import type { VerifyEvent } from '../../audit/verify-event.ts'
 import { printTable } from '../registry/table.ts'
+import { visibleLine } from '../visible-text.ts'
 
 /** Together with two spaces between them: 100 columns. */
 const widths = { time: 20, result: 6, action: 8, user: 22, subject: 36 } as const
@@ -68,7 +69,7 @@ function wideCells(event: AuditEvent): string[] {
   const { data, subject = '-' } = event
   const { time, result, action } = plainCells(event)
   const [user = '-', from = '-', why = '-'] = [data.actor?.user, data.client?.ip, data.reason]
-  return [time, result, action, user, from, `${subject}${timesOf(event)}`, why].map(printable)
+  return [time, result, action, user, from, `${subject}${timesOf(event)}`, why].map(visibleLine)
 }
 
 function plainCells({
@@ -90,14 +91,10 @@ function timesOf({ data: { count, decision } }: AuditEvent): string {
 
 /** The end of a name says more than its middle. */
 function fit(text: string, width: number): string {
-  const plain = printable(text)
+  const plain = visibleLine(text)
   if (plain.length <= width) return plain
   const head = Math.ceil((width - 1) / 2)
   return `${plain.slice(0, head)}…${plain.slice(plain.length - (width - 1 - head))}`
-}
-
-function printable(text: string): string {
-  return text.replaceAll(/\p{C}/gu, '?')
 }
 
 function shortDigest(subject: string): string {

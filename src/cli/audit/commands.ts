@@ -7,6 +7,7 @@ import { exitCode, UserError } from '../../user-error.ts'
 import type { CommandContext } from '../program.ts'
 import { addSettingOptions } from '../serve/command.ts'
 import { addConnectOptions } from '../registry/target.ts'
+import { visibleLine } from '../visible-text.ts'
 import { write, type Terminal } from '../streams.ts'
 import { askAudit, type AuditOptions } from './ask-audit.ts'
 import { eventRow, eventTable, verifyLine, type TableForm } from './audit-table.ts'
@@ -49,13 +50,13 @@ function queryCommand({ terminal }: CommandContext): Command {
     const output = options['output'] as 'json' | 'jsonl' | TableForm
     if (output === 'json') await printJson(events, terminal)
     else if (output === 'jsonl')
-      for await (const event of events) await write(terminal.stdout, `${JSON.stringify(event)}\n`)
+      for await (const event of events) await write(terminal.exact.stdout, `${JSON.stringify(event)}\n`)
     else await printRows(events, output, terminal)
   })
 }
 
 /** An array, as JSON.stringify would print it. */
-async function printJson(events: AsyncIterable<AuditEvent>, { stdout }: Terminal): Promise<void> {
+async function printJson(events: AsyncIterable<AuditEvent>, { exact: { stdout } }: Terminal): Promise<void> {
   let count = 0
   for await (const event of events) {
     const text = JSON.stringify(event, undefined, 2).replaceAll('\n', '\n  ')
@@ -99,8 +100,8 @@ function followCommand({ terminal, finish }: CommandContext): Command {
         // Of a folder it is told as well where it is.
         if ('kind' in event) continue
         const output = options['output'] as 'jsonl' | TableForm
-        const line = output === 'jsonl' ? JSON.stringify(event) : eventRow(event as AuditEvent, output)
-        await write(terminal.stdout, `${line}\n`)
+        if (output === 'jsonl') await write(terminal.exact.stdout, `${JSON.stringify(event)}\n`)
+        else await write(terminal.stdout, `${eventRow(event as AuditEvent, output)}\n`)
       }
     } catch (error) {
       if (!abort.signal.aborted) throw error
@@ -139,7 +140,8 @@ function verifyCommand({ terminal, finish }: CommandContext): Command {
     for await (const each of askAudit(options, terminal, request)) {
       const event = each as VerifyEvent
       if (event.kind === 'problem') problems++
-      terminal.stdout.write(`${options['output'] === 'json' ? JSON.stringify(event) : verifyLine(event)}\n`)
+      if (options['output'] === 'json') terminal.exact.stdout.write(`${JSON.stringify(event)}\n`)
+      else terminal.stdout.write(`${visibleLine(verifyLine(event))}\n`)
     }
     finish(problems > 0 ? exitCode.problemsFound : 0)
   })

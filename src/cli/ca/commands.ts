@@ -42,7 +42,7 @@ function showCommand({ terminal }: CommandContext): Command {
         terminal.stderr.write(`${subject}, valid until ${validTo}\n  SHA-256 ${fingerprint256}\n`)
       }
       terminal.stderr.write(`generation ${bundle.generation}\n`)
-      terminal.stdout.write(bundle.certificates.map((pem) => `${pem}\n`).join(''))
+      terminal.exact.stdout.write(bundle.certificates.map((pem) => `${pem}\n`).join(''))
     })
   })
 }

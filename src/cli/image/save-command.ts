@@ -34,7 +34,7 @@ export async function saveArchive(
   { file, name, terminal }: { readonly file: string; readonly name: string; readonly terminal: Terminal },
 ): Promise<void> {
   const docker = image.platforms.find(({ platform }) => platform === machinePlatform()) ?? image.platforms[0]!
-  if (file === '-') return writeImageArchive(image, { name, docker, target: terminal.stdout })
+  if (file === '-') return writeImageArchive(image, { name, docker, target: terminal.exact.stdout })
   const path = resolve(terminal.cwd, file)
   const staged = `${path}.part-${process.pid}`
   try {

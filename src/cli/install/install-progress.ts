@@ -2,6 +2,7 @@ import type { Progress } from '../../install/install-context.ts'
 import { marks } from '../check-lines.ts'
 import { colorsOf, fitted, isRedrawn } from '../display.ts'
 import { openSpinner } from '../spinner.ts'
+import { visibleLine } from '../visible-text.ts'
 import type { Terminal } from '../streams.ts'
 
 /**
@@ -52,21 +53,25 @@ async function drawn(terminal: Terminal): Promise<Progress & { close(): void }> 
       const more = reasons.length - most
       const shown = [...reasons.slice(0, most), ...(more > 0 ? [`and ${more} more`] : [])]
       // A line that wraps would be drawn over with the rest of it left.
-      spinner.text = [
-        current,
-        ...shown.flatMap((line) => line.split('\n')).map((line) => fitted(`  ${line}`, stderr)),
-      ].join('\n')
+      spinner.show(
+        [
+          current,
+          ...shown
+            .flatMap((line) => line.split('\n'))
+            .map((line) => fitted(`  ${visibleLine(line)}`, stderr)),
+        ].join('\n'),
+      )
     },
     end(title, milliseconds) {
-      spinner.stopAndPersist({ symbol: green(marks.success), text: `${title} (${seconds(milliseconds)})` })
+      spinner.stopWith({ symbol: green(marks.success), text: `${title} (${seconds(milliseconds)})` })
       current = ''
     },
     warn(message) {
-      spinner.stopAndPersist({ symbol: yellow(marks.warning), text: message })
+      spinner.stopWith({ symbol: yellow(marks.warning), text: message })
       if (current !== '') spinner.start(current)
     },
     close() {
-      if (spinner.isSpinning) spinner.stopAndPersist({ symbol: red(marks.error), text: current })
+      if (spinner.isSpinning) spinner.stopWith({ symbol: red(marks.error), text: current })
     },
   }
 }

@@ -8,9 +8,9 @@ export type ManifestFormat = 'yaml' | 'json' | 'short'
 export function printManifests(
   objects: readonly KubeObject[],
   format: ManifestFormat,
-  { stdout }: Terminal,
+  { exact }: Terminal,
 ): void {
-  stdout.write(
+  exact.stdout.write(
     format === 'json'
       ? `${JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }, null, 2)}\n`
       : objects.map((object) => stringify(object, { aliasDuplicateObjects: false })).join('---\n'),

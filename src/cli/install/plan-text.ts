@@ -1,4 +1,4 @@
-import type { ChalkInstance } from 'chalk'
+import type { Colors } from '../display.ts'
 import { imageHosts, type InstallSettings } from '../../install/install-settings.ts'
 import { changes, type Plan } from '../../install/plan.ts'
 import type { Remembered } from '../../install/remembered.ts'
@@ -15,7 +15,7 @@ export function planText(
     readonly server: string
     readonly prune: boolean
   },
-  chalk: ChalkInstance,
+  colors: Colors,
 ): string {
   const { settings, remembered, version, image, prune } = facts
   const before = remembered?.version
@@ -25,22 +25,22 @@ export function planText(
       : before === version
         ? `trow ${version} is brought to these settings in`
         : `trow ${before} is replaced by ${version} in`
-  const mark = { create: chalk.green('+'), change: chalk.yellow('~'), keep: ' ' }
+  const mark = { create: colors.green('+'), change: colors.yellow('~'), keep: ' ' }
   const objects = changes(plan).map(({ object, action, fields }) => {
     const { namespace, name } = object.metadata
     const shown = fields.length > 3 ? [...fields.slice(0, 3), `${fields.length - 3} more`] : fields
-    const what = shown.length === 0 ? '' : chalk.dim(` (${shown.join(', ')})`)
+    const what = shown.length === 0 ? '' : colors.dim(` (${shown.join(', ')})`)
     return `  ${mark[action]} ${object.kind} ${namespace === undefined ? '' : `${namespace}/`}${name}${what}`
   })
   const extraneous = plan.extraneous.map(
     ({ kind, namespace, name }) =>
-      `  ${prune ? chalk.red('-') : ' '} ${kind} ${namespace === undefined ? '' : `${namespace}/`}${name}` +
-      (prune ? '' : chalk.dim(' (not wanted any more; --prune removes it)')),
+      `  ${prune ? colors.red('-') : ' '} ${kind} ${namespace === undefined ? '' : `${namespace}/`}${name}` +
+      (prune ? '' : colors.dim(' (not wanted any more; --prune removes it)')),
   )
   // What is decided stands last, where the question is: the list of a first install is longer than a screen.
   return [
     ...(objects.length + extraneous.length === 0 ? [] : [...objects, ...extraneous, '']),
-    chalk.bold(`${title} context ${facts.context} (${facts.server})`),
+    colors.bold(`${title} context ${facts.context} (${facts.server})`),
     `  image    ${image}`,
     `  images   ${imageHosts(settings)
       .map((host) => `${host}/…`)

@@ -1,6 +1,5 @@
 import { webcrypto } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { ChalkInstance } from 'chalk'
 import { checkAuthorityNames } from '../../install/authority.ts'
 import type { CheckReport } from '../../install/check.ts'
 import { ownsDiscovery } from '../../install/discovery.ts'
@@ -18,7 +17,7 @@ import { exitCode, UserError } from '../../user-error.ts'
 import { checkLines } from '../check-lines.ts'
 import { layoutFrom, withCluster, type OpenCluster } from '../cluster/cluster-options.ts'
 import { confirmed } from '../confirm.ts'
-import { colorsOf } from '../display.ts'
+import { colorsOf, type Colors } from '../display.ts'
 import { parseDuration } from '../quantities.ts'
 import type { Terminal } from '../streams.ts'
 import { trowVersion } from '../version.ts'
@@ -84,7 +83,7 @@ interface Prepared {
 async function run(options: Options, cluster: OpenCluster, terminal: Terminal): Promise<number> {
   const { objects } = cluster
   const timeout = timeoutOf(options.timeout)
-  const chalk = colorsOf(terminal.stderr, terminal.env)
+  const colors = colorsOf(terminal.stderr, terminal.env)
   const prepared = await prepare(options, cluster)
   const { settings, remembered, image, facts } = prepared
   const version = trowVersion()
@@ -100,7 +99,7 @@ async function run(options: Options, cluster: OpenCluster, terminal: Terminal): 
     ignored: options.ignorePreflight ?? [],
   })
   if (options.preflight === true) return printReport(report, options, terminal)
-  const faults = checkLines(report.categories, { chalk, short: true })
+  const faults = checkLines(report.categories, { colors, short: true })
   if (faults !== '') terminal.stderr.write(`${faults}\n`)
   if (!report.success) throw preflightFailed(report)
 
@@ -111,10 +110,10 @@ async function run(options: Options, cluster: OpenCluster, terminal: Terminal): 
   const plan = await makePlan(objects, settings, wanted, { force: options.forceConflicts === true })
   if (options.dryRun === 'server') {
     if (options.output !== undefined) printManifests(wanted, options.output, terminal)
-    else terminal.stdout.write(shownPlan(options, plan, prepared, cluster, chalk))
+    else terminal.stdout.write(shownPlan(options, plan, prepared, cluster, colors))
     return 0
   }
-  terminal.stderr.write(`${shownPlan(options, plan, prepared, cluster, chalk)}\n`)
+  terminal.stderr.write(`${shownPlan(options, plan, prepared, cluster, colors)}\n`)
   if (!(await agreed(options, plan, terminal))) {
     terminal.stderr.write('nothing was changed\n')
     return exitCode.failed
@@ -137,9 +136,9 @@ async function prepare(options: Options, { objects, layout }: OpenCluster): Prom
 }
 
 function printReport(report: CheckReport, { output }: Options, terminal: Terminal): number {
-  const chalk = colorsOf(terminal.stdout, terminal.env)
-  if (output === 'json') terminal.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
-  else terminal.stdout.write(checkLines(report.categories, { chalk, short: output === 'short' }))
+  const colors = colorsOf(terminal.stdout, terminal.env)
+  if (output === 'json') terminal.exact.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
+  else terminal.stdout.write(checkLines(report.categories, { colors, short: output === 'short' }))
   return report.success ? 0 : exitCode.problemsFound
 }
 
@@ -158,7 +157,7 @@ function shownPlan(
   plan: Plan,
   { settings, remembered, image }: Prepared,
   { context, objects }: OpenCluster,
-  chalk: ChalkInstance,
+  colors: Colors,
 ): string {
   const facts = {
     settings,
@@ -169,7 +168,7 @@ function shownPlan(
     server: objects.server,
     prune: options.prune === true,
   }
-  return planText(plan, facts, chalk)
+  return planText(plan, facts, colors)
 }
 
 async function agreed(options: Options, plan: Plan, terminal: Terminal): Promise<boolean> {

@@ -1,7 +1,7 @@
 import { text } from 'node:stream/consumers'
 import { loadKubeContext } from '../../cluster/kubeconfig.ts'
 import { exitCode, UserError } from '../../user-error.ts'
-import type { Terminal } from '../streams.ts'
+import { terminalOf, type ProcessTerminal, type Terminal } from '../streams.ts'
 import { trowVersion } from '../version.ts'
 import { username } from './login.ts'
 import { readLogins, writeLogin, type Login } from './logins.ts'
@@ -17,8 +17,9 @@ const notFound = 'credentials not found in native keychain'
  * input, answers and errors on standard output. It keeps no passwords; it gets tokens the way `trow login --helper` has
  * noted for a host.
  */
-export async function runHelper(args: readonly string[], terminal: Terminal): Promise<number> {
-  const { stdout } = terminal
+export async function runHelper(args: readonly string[], given: ProcessTerminal): Promise<number> {
+  const terminal = terminalOf(given)
+  const { stdout, exact } = terminal
   const [verb] = args
   const answer = verb === undefined ? undefined : verbs[verb]
   if (answer === undefined) {
@@ -26,7 +27,7 @@ export async function runHelper(args: readonly string[], terminal: Terminal): Pr
     return exitCode.usage
   }
   try {
-    stdout.write(await answer(terminal))
+    exact.stdout.write(await answer(terminal))
     return 0
   } catch (error) {
     if (!(error instanceof UserError)) {

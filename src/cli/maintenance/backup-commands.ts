@@ -31,7 +31,7 @@ export function backupCommand({ terminal }: CommandContext): Command {
     const reply = await askServer(settings.data, 'GET', '/backup')
     if (reply !== undefined) {
       if (reply.statusCode !== 200) throw notWritten(undefined)
-      return writeWhole(reply, file, terminal.stdout).catch((error: unknown) => {
+      return writeWhole(reply, file, terminal.exact.stdout).catch((error: unknown) => {
         throw notWritten(error)
       })
     }
@@ -39,7 +39,7 @@ export function backupCommand({ terminal }: CommandContext): Command {
     const { backup } = await import('../../registry/backup.ts')
     const { stores, close } = await openLocalStores(settings, log)
     try {
-      await writeWhole(backup(stores), file, terminal.stdout)
+      await writeWhole(backup(stores), file, terminal.exact.stdout)
     } finally {
       await close()
     }

@@ -27,12 +27,13 @@ export function fsckCommand({ terminal, finish }: CommandContext): Command {
         progress.start(
           `${event.blobs} of ${event.totalBlobs} blobs, ${humanSize(event.bytes)} of ${humanSize(event.totalBytes)}`,
         )
-        if (json) terminal.stdout.write(`${JSON.stringify(event)}\n`)
+        if (json) terminal.exact.stdout.write(`${JSON.stringify(event)}\n`)
         continue
       }
       progress.stop()
       if (event.kind === 'summary') left = event.problems - event.repaired
-      terminal.stdout.write(json ? `${JSON.stringify(event)}\n` : eventLine(event))
+      if (json) terminal.exact.stdout.write(`${JSON.stringify(event)}\n`)
+      else terminal.stdout.write(eventLine(event))
     }
     progress.stop()
     finish(left > 0 ? exitCode.problemsFound : 0)

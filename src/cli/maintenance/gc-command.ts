@@ -28,7 +28,8 @@ export function gcCommand({ terminal }: CommandContext): Command {
         if (event.item.kind !== 'blob-link') totals.bytes += event.item.bytes
       }
       if (event.kind === 'busy') throw busy()
-      terminal.stdout.write(json ? `${JSON.stringify(event)}\n` : eventLine(event, dryRun))
+      if (json) terminal.exact.stdout.write(`${JSON.stringify(event)}\n`)
+      else terminal.stdout.write(eventLine(event, dryRun))
     }
     const reply = await askServer(settings.data, 'POST', `/gc${dryRun ? '?dry-run' : ''}`)
     if (reply !== undefined) for await (const event of readEvents<GarbageEvent>(reply)) show(event)

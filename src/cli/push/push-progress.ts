@@ -2,6 +2,7 @@ import type { BlobProgress, BlobSource } from '../../upstream/registry-pusher.ts
 import { humanSize } from '../quantities.ts'
 import { fitted, isRedrawn } from '../display.ts'
 import type { Terminal } from '../streams.ts'
+import { ownSequence, visibleLine } from '../visible-text.ts'
 
 /** What is told about one blob. */
 export interface BlobLine extends BlobProgress {
@@ -33,7 +34,7 @@ export class PushProgress {
       sent: (bytes) =>
         show(`${humanSize(bytes)} of ${humanSize(size)} (${Math.floor((bytes / (size || 1)) * 100)} %)`),
       interrupted: (reason) => {
-        this.#print(`  ${name}  cut (${reason.message}); going on`)
+        this.#print(`  ${name}  cut (${visibleLine(reason.message)}); going on`)
       },
       done: (outcome) => {
         this.#open.delete(name)
@@ -65,7 +66,7 @@ export class PushProgress {
 
   #erase(): void {
     // Up so many lines, and everything below away.
-    if (this.#drawn > 0) this.#stderr.write(`\u001b[${this.#drawn}A\u001b[J`)
+    if (this.#drawn > 0) this.#stderr.write(ownSequence(`\u001b[${this.#drawn}A\u001b[J`))
     this.#drawn = 0
   }
 }

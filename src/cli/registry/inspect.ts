@@ -4,6 +4,7 @@ import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { RegistryClient, RemoteReferrer } from '../../upstream/registry-client.ts'
 import type { CommandContext } from '../program.ts'
 import { humanSize } from '../quantities.ts'
+import { visibleLine } from '../visible-text.ts'
 import { loadImage, platformName, type Image } from './image.ts'
 import { needReference } from './need-reference.ts'
 import { addConnectOptions, connect, parseNamed, printReference, type ConnectOptions } from './target.ts'
@@ -27,11 +28,9 @@ export function inspectCommand({ terminal }: CommandContext): Command {
       try {
         const image = await loadImage(client, repository, reference)
         const referrers = await referrerTree(client, repository, image.digest, deepest)
-        const text =
-          options.output === 'json'
-            ? `${JSON.stringify({ ...image, referrers }, undefined, 2)}\n`
-            : printImage(printReference(repository, reference), image, referrers)
-        terminal.stdout.write(text)
+        if (options.output === 'json')
+          terminal.exact.stdout.write(`${JSON.stringify({ ...image, referrers }, undefined, 2)}\n`)
+        else terminal.stdout.write(printImage(printReference(repository, reference), image, referrers))
       } finally {
         await client.close()
       }
@@ -67,7 +66,7 @@ function printImage(name: string, image: Image, referrers: readonly ReferrerTree
     ...(created === undefined ? [] : [`  created     ${created}`]),
     ...(manifest.subject === undefined ? [] : [`  subject     ${manifest.subject.digest}`]),
     ...Object.entries(manifest.annotations ?? {}).map(
-      ([key, value]) => `  annotation  ${key}=${printable(value)}`,
+      ([key, value]) => `  annotation  ${key}=${value.length > 200 ? `${value.slice(0, 200)}…` : value}`,
     ),
   ]
   if (manifest.config !== undefined) {
@@ -79,7 +78,7 @@ function printImage(name: string, image: Image, referrers: readonly ReferrerTree
     lines.push(`  manifest    ${child.digest}  ${platform}`)
   }
   if (referrers.length > 0) lines.push('  referrers', ...printTree(referrers, '    '))
-  return `${lines.join('\n')}\n`
+  return lines.map((line) => `${visibleLine(line)}\n`).join('')
 }
 
 function printTree(referrers: readonly ReferrerTree[], indent: string): string[] {
@@ -87,9 +86,4 @@ function printTree(referrers: readonly ReferrerTree[], indent: string): string[]
     `${indent}${digest}  ${artifactType ?? mediaType}`,
     ...printTree(below, `${indent}  `),
   ])
-}
-
-/** Annotations come from outside: no control characters on somebody's terminal. */
-function printable(text: string): string {
-  return JSON.stringify(text).slice(1, -1).slice(0, 200)
 }

@@ -25,7 +25,7 @@ export function listCommand({ terminal }: CommandContext): Command {
       try {
         const rows =
           named.repository === undefined ? await repositories(client) : await tags(client, named.repository)
-        if (options.output === 'json') terminal.stdout.write(`${JSON.stringify(rows)}\n`)
+        if (options.output === 'json') terminal.exact.stdout.write(`${JSON.stringify(rows)}\n`)
         else if (rows.length === 0)
           terminal.stderr.write(`nothing is in ${named.repository ?? named.origin ?? 'the registry'}\n`)
         else terminal.stdout.write(printTable(toCells(rows)))

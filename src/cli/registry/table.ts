@@ -1,5 +1,8 @@
-/** Columns as wide as their longest cell, two spaces between; numbers are not right-aligned. */
-export function printTable(rows: readonly (readonly string[])[]): string {
+import { visibleLine } from '../visible-text.ts'
+
+/** Columns as wide as their longest cell, two spaces between; numbers are not right-aligned. Cells may hold text of others. */
+export function printTable(given: readonly (readonly string[])[]): string {
+  const rows = given.map((row) => row.map(visibleLine))
   const widths: number[] = []
   for (const row of rows) {
     for (const [column, cell] of row.entries()) widths[column] = Math.max(widths[column] ?? 0, cell.length)

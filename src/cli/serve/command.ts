@@ -19,7 +19,7 @@ that order. Lists are separated by commas.`,
     .action(async (options: Record<string, unknown>) => {
       const resolved = await settingsOf(options, terminal)
       if (options['printConfig'] === true) {
-        terminal.stdout.write(printSettings(resolved))
+        terminal.exact.stdout.write(printSettings(resolved))
         return
       }
       finish(await serve(resolved, terminal))

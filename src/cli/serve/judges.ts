@@ -44,7 +44,7 @@ export async function startJudges(
   }
   const audit = isAudited(settings)
     ? await launch('audit-thread', (message: AuditReport) => {
-        if (message.kind === 'lines') terminal.stdout.write(message.lines)
+        if (message.kind === 'lines') terminal.exact.stdout.write(message.lines)
       })
     : undefined
   if (!isAccessControlled(settings)) return { access: undefined, audit, authorities }

@@ -77,7 +77,7 @@ export async function serve({ settings: given }: ResolvedSettings, terminal: Ter
     access,
     audit,
     tls: tls && authorities.with(tls.pair),
-    accessLog: (lines) => void terminal.stdout.write(lines),
+    accessLog: (lines) => void terminal.exact.stdout.write(lines),
     start: {
       settings,
       host,

@@ -33,13 +33,10 @@ export function statusCommand({ terminal, finish }: CommandContext): Command {
         await sleep(2000)
         status = await look()
       }
-      const chalk = colorsOf(terminal.stdout, terminal.env)
+      const colors = colorsOf(terminal.stdout, terminal.env)
       const short = options.output === 'short'
-      terminal.stdout.write(
-        options.output === 'json'
-          ? statusJson(status)
-          : printStatus(status, { chalk, short, context: context.name }),
-      )
+      if (options.output === 'json') terminal.exact.stdout.write(statusJson(status))
+      else terminal.stdout.write(printStatus(status, { colors, short, context: context.name }))
       finish(isHealthy(status) ? 0 : options.wait === true ? exitCode.timedOut : exitCode.problemsFound)
     })
   })

@@ -1,24 +1,20 @@
-import type { ChalkInstance } from 'chalk'
 import { hasProblems } from '../../cluster/check.ts'
 import type { Status } from '../../status/status.ts'
 import { checkLines } from '../check-lines.ts'
+import type { Colors } from '../display.ts'
 import { printTable } from '../registry/table.ts'
 
 /** For people: the checks, the table of nodes, and what to do next. */
 export function printStatus(
   { installed, categories, nodes, unseen }: Status,
-  {
-    chalk,
-    short,
-    context,
-  }: { readonly chalk: ChalkInstance; readonly short: boolean; readonly context: string },
+  { colors, short, context }: { readonly colors: Colors; readonly short: boolean; readonly context: string },
 ): string {
   const parts: string[] = []
   if (installed !== undefined && !short)
     parts.push(
       `trow ${installed.version} in namespace ${installed.namespace}, context ${context}\nimages: ${installed.imageHost}/NAMESPACE/NAME:TAG\n`,
     )
-  parts.push(checkLines(categories, { chalk, short }))
+  parts.push(checkLines(categories, { colors, short }))
   if (nodes.length > 0 && !short)
     parts.push(
       printTable([

@@ -12,10 +12,10 @@ export interface TrustResult {
 }
 
 /** What was done to a machine on stdout, what keeps it from working on stderr. */
-export function printTrust(result: TrustResult, output: string, { stdout, stderr }: Terminal): void {
+export function printTrust(result: TrustResult, output: string, { stdout, stderr, exact }: Terminal): void {
   const { facts, changes, problems, dryRun, commands } = result
   if (output === 'json') {
-    stdout.write(`${JSON.stringify(result, undefined, 2)}\n`)
+    exact.stdout.write(`${JSON.stringify(result, undefined, 2)}\n`)
     return
   }
   const { name, version } = facts.runtime
@@ -26,7 +26,8 @@ export function printTrust(result: TrustResult, output: string, { stdout, stderr
   if (commands !== undefined) stdout.write(`${commands}\n`)
   else if (changes.length === 0) stderr.write('nothing to change\n')
   for (const change of changes)
-    stdout.write(dryRun ? patchOf(change) : `${done[change.action]} ${change.path}\n`)
+    if (dryRun) exact.stdout.write(patchOf(change))
+    else stdout.write(`${done[change.action]} ${change.path}\n`)
   for (const { code, message, hint, fatal } of problems) {
     stderr.write(`${fatal ? 'problem' : 'note'}: ${message} (${code})\n`)
     if (hint !== undefined) stderr.write(`  ${hint}\n`)

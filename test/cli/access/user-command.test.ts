@@ -17,7 +17,7 @@ import { after, suite, test } from 'node:test'
 import { bcrypt, hashPassword } from '../../../src/access/bcrypt.ts'
 import { newPassword } from '../../../src/cli/access/password-input.ts'
 import { readHtpasswd } from '../../../src/cli/access/watched-htpasswd.ts'
-import type { Terminal } from '../../../src/cli/streams.ts'
+import { terminalOf } from '../../../src/cli/streams.ts'
 import { runCommand } from '../../support/run-trow.ts'
 
 suite('trow user', () => {
@@ -114,7 +114,14 @@ suite('trow user', () => {
         if (shown.endsWith('alice: ')) setImmediate(() => stdin.write(`${first}\r`))
         if (shown.endsWith('again: ')) setImmediate(() => stdin.write(`${second}\r`))
       })
-      const terminal: Terminal = { stdin, stdout: stderr, stderr, env: {}, cwd: '/', onStop: () => () => {} }
+      const terminal = terminalOf({
+        stdin,
+        stdout: stderr,
+        stderr,
+        env: {},
+        cwd: '/',
+        onStop: () => () => {},
+      })
       return { password: await newPassword(terminal, 'alice'), shown }
     }
     const { password, shown } = await type('s3cret', 's3cret')

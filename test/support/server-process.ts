@@ -83,8 +83,12 @@ export async function startedServer(options: ServerOptions): Promise<ServerProce
 }
 
 /** Runs a trow command to its end. */
-export async function runTrow(args: readonly string[]): Promise<{ code: number | null; output: string }> {
-  const child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+export async function runTrow(
+  args: readonly string[],
+  { within = [] }: { readonly within?: readonly string[] } = {},
+): Promise<{ code: number | null; output: string }> {
+  const [command, ...before] = [...within, process.execPath] as [string, ...string[]]
+  const child = spawn(command, [...before, program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => (output += text))

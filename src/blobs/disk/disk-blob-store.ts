@@ -43,7 +43,7 @@ export async function openDiskBlobStore(options: DiskBlobStoreOptions): Promise<
     stateFolder(folder, 'staged', ''),
     ...blobFolders.map((name) => stateFolder(folder, 'published', name)),
   ]
-  for (const path of folders) fs.mkdirSync(path, { recursive: true })
+  for (const path of folders) fs.mkdirSync(path, { recursive: true, mode: 0o700 })
   // Once and for all, so that no publish has to flush more than its own sub-folder.
   await flushFolder(join(folder, 'blobs'))
   await flushFolder(folder)
@@ -122,7 +122,9 @@ class DiskBlobStore implements BlobStore {
       if (!(await exists(target))) {
         if (!(await exists(this.#path('staged', key)))) throw unknownUpload(key, error)
         // Somebody removed the sub-folder.
-        await systemCall((done) => fs.mkdir(stateFolder(folder, 'published', key.slice(0, 2)), done))
+        await systemCall((done) =>
+          fs.mkdir(stateFolder(folder, 'published', key.slice(0, 2)), 0o700, done),
+        )
         await flushFolder(join(folder, 'blobs'))
         await rename()
       }

@@ -1,4 +1,4 @@
-import { chmodSync, rmSync } from 'node:fs'
+import { chmodSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import type { AuditSource } from '../../audit/audit-request.ts'
@@ -22,15 +22,20 @@ export class ControlServer {
 
   static async listen(folder: string, parts: ControlParts): Promise<ControlServer> {
     const real = join(folder, socketName)
-    rmSync(real, { force: true })
+    // Nobody else can connect before the mode is set: it is bound where only this user gets to.
+    const closed = join(folder, '.new')
+    rmSync(closed, { recursive: true, force: true })
+    mkdirSync(closed, { mode: 0o700 })
     const server = createServer((request, response) => void answer(request, response, parts))
-    const socket = controlSocketPath(folder)
+    const socket = controlSocketPath(closed)
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
       server.listen(socket.path, resolve)
     })
     socket.close()
-    chmodSync(real, 0o600)
+    chmodSync(join(closed, socketName), 0o600)
+    renameSync(join(closed, socketName), real)
+    rmSync(closed, { recursive: true, force: true })
     return new ControlServer(server, real)
   }
 

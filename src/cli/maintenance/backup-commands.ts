@@ -83,7 +83,8 @@ async function writeWhole(source: AsyncIterable<Uint8Array>, file: string, stdou
   if (file === '-') return pipeline(source, stdout, { end: false })
   const part = `${file}.part`
   try {
-    await pipeline(source, createWriteStream(part, { flush: true, mode: 0o600 }))
+    await rm(part, { force: true })
+    await pipeline(source, createWriteStream(part, { flush: true, flags: 'wx', mode: 0o600 }))
     renameSync(part, file)
     await flush(dirname(resolve(file)))
   } catch (error) {
@@ -95,7 +96,7 @@ async function writeWhole(source: AsyncIterable<Uint8Array>, file: string, stdou
 async function placeDatabase(folder: string, source: ByteSource): Promise<() => Promise<void>> {
   const path = databasePath(folder)
   const part = `${path}.restoring`
-  await pipeline(source as AsyncIterable<Uint8Array>, createWriteStream(part, { flush: true, mode: 0o600 }))
+  await pipeline(source as AsyncIterable<Uint8Array>, createWriteStream(part, { flush: true, flags: 'wx', mode: 0o600 }))
   return async () => {
     forgetUploads(part)
     await flush(part)

@@ -2,6 +2,7 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { Generations } from '../../metadata/sql/generations.ts'
 import { SharedCache } from '../../metadata/sql/shared-cache.ts'
 import type { WriterOrder, WriterStart } from '../../metadata/sql/writer-thread.ts'
+import { auditFolder } from '../audit/audit-folder.ts'
 import { createLogger } from '../logger.ts'
 import type { ResolvedSettings } from '../settings.ts'
 import type { Settings } from '../settings-schema.ts'
@@ -12,6 +13,7 @@ import { claimPort } from './claim-port.ts'
 import { checkClock } from './clock-check.ts'
 import { openDataFolder } from './data-folder.ts'
 import { checkExposure } from './exposure.ts'
+import { warnOfWideFolders } from './folder-rights.ts'
 import { startJudges } from './judges.ts'
 import { Maintenance } from './maintenance.ts'
 import { serveMetrics } from './metrics-server.ts'
@@ -36,6 +38,7 @@ export async function serve({ settings: given }: ResolvedSettings, terminal: Ter
   const { host } = settings.listen
   await using cleanup = new AsyncDisposableStack()
   cleanup.defer(() => folder.lock.release())
+  warnOfWideFolders([folder.path, auditFolder(settings, folder.path)], terminal.env, log)
 
   const tls = await openTls(settings, log)
   if (tls !== undefined) cleanup.defer(() => tls.close())

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { UserError } from '../../user-error.ts'
+import { makeOwnerOnly } from './owner-only.ts'
 
 /** Held as long as the process lives: the kernel releases it whatever ends the process. */
 export interface FolderLock {
@@ -10,8 +11,10 @@ export interface FolderLock {
 /** Throws UserError FOLDER_LOCKED when another process serves the folder, FOLDER_NOT_WRITABLE when it cannot be written. */
 export function lockFolder(folder: string): FolderLock {
   let database: DatabaseSync | undefined
+  const path = join(folder, 'lock.db')
   try {
-    database = new DatabaseSync(join(folder, 'lock.db'), { timeout: 0 })
+    makeOwnerOnly(path)
+    database = new DatabaseSync(path, { timeout: 0 })
     database.exec('pragma journal_mode=DELETE; begin exclusive')
   } catch (cause) {
     database?.close()

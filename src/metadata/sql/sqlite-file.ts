@@ -1,6 +1,7 @@
 import { dirname, join } from 'node:path'
 import { UserError } from '../../user-error.ts'
 import { migrate } from './migrations.ts'
+import { makeOwnerOnly } from './owner-only.ts'
 import { SqliteDatabase } from './sqlite-database.ts'
 import { removeStaleSnapshots } from './snapshot-file.ts'
 
@@ -42,6 +43,8 @@ export function openForReading(path: string): SqliteDatabase {
 
 function openFile(path: string): SqliteDatabase {
   try {
+    // It holds the keys that tokens and heads are signed with.
+    makeOwnerOnly(path)
     return new SqliteDatabase(path)
   } catch (error) {
     throw notUsable(path, error)

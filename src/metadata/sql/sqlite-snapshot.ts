@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type { ByteSource, DataKey } from '../../blobs/blob-store.ts'
 import type { Digest } from '../../oci/digest.ts'
 import type { MetadataSnapshot } from '../metadata-store.ts'
+import { makeOwnerOnly } from './owner-only.ts'
 import { storedBlobs } from './statements/reads.ts'
 import { snapshotFormat, snapshotPrefix } from './snapshot-file.ts'
 import { SqliteDatabase } from './sqlite-database.ts'
@@ -13,6 +14,7 @@ import { SqliteDatabase } from './sqlite-database.ts'
 export function takeSnapshot(database: SqliteDatabase, folder: string): MetadataSnapshot {
   const path = join(folder, `${snapshotPrefix}${randomUUID()}.db`)
   try {
+    makeOwnerOnly(path)
     database.execute(`vacuum into '${path.replaceAll("'", "''")}'`)
   } catch (error) {
     rmSync(path, { force: true })

@@ -13,7 +13,7 @@ export function nearestName(name: string, known: readonly string[]): string | un
 }
 
 /** Levenshtein. */
-function editDistance(a: string, b: string): number {
+export function editDistance(a: string, b: string): number {
   let previous = Array.from({ length: b.length + 1 }, (_, index) => index)
   for (let i = 1; i <= a.length; i++) {
     const current = [i]

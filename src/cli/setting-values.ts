@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
-import { parseDuration, parseSize } from './quantities.ts'
+import { parseDuration, parseSize, printDuration } from './quantities.ts'
 
 export const size = z.union([z.number().int().nonnegative(), z.string()]).transform((value, context) => {
   const bytes = typeof value === 'number' ? value : parseSize(value)
@@ -69,6 +69,13 @@ export const retention = z.array(
       'needs either "keep: true" or "after: 7d"',
     ),
 )
+
+/** As `retention` reads it. */
+export function printRetention(rules: z.infer<typeof retention>): readonly object[] {
+  return rules.map(({ after, ...rule }) =>
+    after === undefined ? rule : { ...rule, after: printDuration(after) },
+  )
+}
 
 export const number = z.union([z.number(), z.string()]).transform((value, context) => {
   if (typeof value === 'number') return value

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { oidcSchema } from './access/oidc-schema.ts'
+import { oidcSchema, printOidc } from './access/oidc-schema.ts'
 import { rulesSchema } from './access/rules-schema.ts'
 import { printDuration, printSize } from './quantities.ts'
 import {
@@ -10,6 +10,7 @@ import {
   flag,
   list,
   number,
+  printRetention,
   retention,
   size,
   text,
@@ -21,7 +22,10 @@ export interface SettingInfo {
   /** Shown after the flag: `--data <folder>`. Undefined: a switch without a value. */
   readonly value: string | undefined
   readonly list?: boolean
-  readonly print?: (value: never) => string
+  /** As the file has it. */
+  readonly print?: (value: never) => unknown
+  /** Why its value is never shown. */
+  readonly secret?: string
 }
 
 /** Every setting of `trow serve`, by its one name: flag, TROW_… variable and key of trow.yaml. */
@@ -135,7 +139,11 @@ export const settingInfo: { readonly [Name in SettingName]: SettingInfo } = {
   audit: { value: 'auto|on|off', help: 'keep an audit log; auto: when auth is on' },
   'audit-folder': { value: 'folder', help: 'where the audit log is kept, if not in <data>/audit' },
   'audit-stdout': { value: undefined, help: 'write audit events to stdout too' },
-  'audit-webhook': { value: 'url', help: 'send audit events there too' },
+  'audit-webhook': {
+    value: 'url',
+    help: 'send audit events there too; file:///PATH is a file that holds the URL',
+    secret: 'such a URL may hold a token; file:///PATH keeps it in a file',
+  },
   'audit-webhook-secret': { value: 'file', help: 'the key that signs what is sent to the webhook' },
   'audit-on-failure': {
     value: 'refuse|allow',
@@ -181,9 +189,13 @@ export const settingInfo: { readonly [Name in SettingName]: SettingInfo } = {
     print: printSize,
   },
   'allow-missing': { value: undefined, help: 'take manifests whose blobs or children are not here' },
-  untagged: { value: undefined, help: 'only in trow.yaml: how long untagged manifests stay' },
+  untagged: {
+    value: undefined,
+    help: 'only in trow.yaml: how long untagged manifests stay',
+    print: printRetention,
+  },
   access: { value: undefined, help: 'only in trow.yaml: who may do what' },
-  oidc: { value: undefined, help: 'only in trow.yaml: whose tokens are accepted' },
+  oidc: { value: undefined, help: 'only in trow.yaml: whose tokens are accepted', print: printOidc },
 }
 
 /** What a person would write, so that one parser reads defaults too. `workers` depends on the machine. */

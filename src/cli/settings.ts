@@ -1,18 +1,19 @@
 import { exitCode, UserError } from '../user-error.ts'
 import {
   defaultSettings,
-  fileOnly,
   settingInfo,
   settingsSchema,
   type SettingName,
   type Settings,
 } from './settings-schema.ts'
-import { unknownSetting } from './unknown-setting.ts'
+import { readVariables } from './settings-variables.ts'
 
 export interface ResolvedSettings {
   readonly settings: Settings
   /** Where each value came from, for people: `default`, `--listen`, `TROW_LISTEN`, `trow.yaml`. */
   readonly origins: Readonly<Record<SettingName, string>>
+  /** Variables that begin like ours and are no settings. */
+  readonly ignored: readonly string[]
 }
 
 interface Given {
@@ -21,9 +22,6 @@ interface Given {
 }
 
 const names = Object.keys(settingInfo) as SettingName[]
-
-/** Names of other variables that begin with TROW_: of other commands, and those Kubernetes sets for a Service `trow`. */
-const otherVariables = /^TROW_(CONFIG|REGISTRY|SERVICE_(HOST|PORT)\w*|PORT(_\w+)?)$/
 
 /**
  * Puts the settings together: a flag outranks its variable, that outranks the file, that the default. Throws
@@ -36,7 +34,7 @@ export async function resolveSettings(sources: {
   readonly cores: number
 }): Promise<ResolvedSettings> {
   const fromFile = sources.file === undefined ? {} : await fileSettings(sources.file)
-  const fromEnv = readVariables(sources.env)
+  const { given: fromEnv, ignored } = readVariables(sources.env)
   const defaults = defaultSettings(sources.cores)
   const values: Record<string, unknown> = {}
   const origins: Partial<Record<SettingName, string>> = {}
@@ -49,12 +47,15 @@ export async function resolveSettings(sources: {
     origins[name] = given.origin
   }
   const parsed = settingsSchema.safeParse(values)
-  if (parsed.success) return { settings: parsed.data, origins: origins as Record<SettingName, string> }
+  if (parsed.success) {
+    return { settings: parsed.data, origins: origins as Record<SettingName, string>, ignored }
+  }
   const issue = parsed.error.issues[0]
   const name = String(issue?.path[0]) as SettingName
+  const shown = settingInfo[name]?.secret === undefined ? values[name] : '(not shown)'
   throw new UserError(
     'CONFIG_INVALID',
-    `${origins[name] ?? name}: ${printIssue(issue?.path ?? [], values[name], issue?.message ?? '')}`,
+    `${origins[name] ?? name}: ${printIssue(issue?.path ?? [], shown, issue?.message ?? '')}`,
     { hint: `${name}: ${settingInfo[name]?.help ?? ''}`, exitCode: exitCode.usage },
   )
 }
@@ -66,43 +67,7 @@ async function fileSettings(path: string): Promise<Partial<Record<string, Given>
   return Object.fromEntries(given.map(([name, value]) => [name, { value, origin: path }]))
 }
 
-/** The settings as a trow.yaml, each with its origin as a comment. */
-export function printSettings({ settings, origins }: ResolvedSettings): string {
-  const lines = names.map((name) => {
-    const value = settings[name]
-    const print = settingInfo[name].print as ((value: unknown) => string) | undefined
-    const shown = value === undefined ? undefined : (print?.(value) ?? value)
-    const comment = ` # ${origins[name]}`
-    return shown === undefined ? `# ${name}:${comment}` : `${name}: ${inline(shown)}${comment}`
-  })
-  return `${lines.join('\n')}\n`
-}
-
-export function variableOf(name: string): string {
-  return `TROW_${name.toUpperCase().replaceAll('-', '_')}`
-}
-
-function readVariables(
-  env: Readonly<Record<string, string | undefined>>,
-): Partial<Record<SettingName, Given>> {
-  const given: Partial<Record<SettingName, Given>> = {}
-  const variables = new Map(
-    names.filter((name) => !fileOnly.has(name)).map((name) => [variableOf(name), name]),
-  )
-  for (const [variable, value] of Object.entries(env)) {
-    if (!variable.startsWith('TROW_') || value === undefined || otherVariables.test(variable)) continue
-    const name = variables.get(variable)
-    if (name === undefined) throw unknownSetting(variable, [...variables.keys()], 'the environment')
-    given[name] = { value, origin: variable }
-  }
-  return given
-}
-
 function printIssue(path: readonly PropertyKey[], value: unknown, message: string): string {
   const at = path.slice(1).map(String).join('.')
   return `${at === '' ? '' : `${at}: `}${JSON.stringify(value)} ${message}`
-}
-
-function inline(value: unknown): string {
-  return typeof value === 'string' && /^[\w./:-]+$/.test(value) ? value : JSON.stringify(value)
 }

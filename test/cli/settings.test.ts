@@ -1,12 +1,19 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import fc from 'fast-check'
+import { printSettings } from '../../src/cli/print-settings.ts'
+import { resolveSettings } from '../../src/cli/settings.ts'
+import { settingInfo } from '../../src/cli/settings-schema.ts'
+import { commandVariables, variableOf } from '../../src/cli/settings-variables.ts'
 import { runCommand } from '../support/run-trow.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'trow-settings-'))
 after(() => rmSync(folder, { recursive: true }))
+const sourceFolder = fileURLToPath(new URL('../../src', import.meta.url))
 
 function config(text: string): string {
   const path = join(folder, 'trow.yaml')
@@ -46,6 +53,83 @@ test('the printed settings are a trow.yaml that means the same', async () => {
   assert.equal(values(again), values(printed))
 })
 
+test('rules and issuers of a trow.yaml are printed as it takes them', async () => {
+  const path = config(`
+untagged: [{ repositories: "ci/**", after: 36h }, { repositories: "**", keep: true }]
+access: [{ who: alice, repositories: ["a/**"], actions: pull }, { who: bob, repositories: b, actions: [pull], deny: true }]
+oidc:
+  - { issuer: "https://issuer.example", username-claim: email, groups-claim: groups, prefix: "x:", claims: { team: a } }
+`)
+  const printed = await effective(['--config', path])
+  const again = await effective(['--config', config(printed)])
+  const values = (text: string): string => text.replaceAll(/ # .*/g, '')
+  assert.equal(values(again), values(printed))
+  assert.match(printed, /"after":"36h"/)
+})
+
+test('any text is printed so that it is read back as it is', async () => {
+  const texts = fc.oneof(
+    fc.string({ minLength: 1 }),
+    fc.constantFrom('1e3', 'true', 'a:', '~', '-', '0x1f', 'null'),
+  )
+  await fc.assert(
+    fc.asyncProperty(texts, async (value) => {
+      const flags = { htpasswd: value }
+      const given = await resolveSettings({ flags, env: {}, file: undefined, cores: 1 })
+      const read = await resolveSettings({ flags: {}, env: {}, file: config(printSettings(given)), cores: 1 })
+      assert.equal(read.settings.htpasswd, value)
+    }),
+    { numRuns: 200 },
+  )
+})
+
+test('secrets are printed as references to files only, and what is missing is said first', async () => {
+  const token = 'https://hooks.example/T0/secret-path?token=hidden'
+  const printed = await effective([], {
+    TROW_AUDIT_WEBHOOK: token,
+    TROW_AUDIT_WEBHOOK_SECRET: '/etc/trow/key',
+  })
+  assert.doesNotMatch(printed, /hooks|hidden/)
+  assert.match(printed, /^# Missing here, because they may hold a secret: audit-webhook\n/)
+  assert.match(printed, /^# audit-webhook: \(not shown: .*\) # TROW_AUDIT_WEBHOOK$/m)
+  assert.match(printed, /^audit-webhook-secret: \/etc\/trow\/key # /m)
+  assert.equal((await runCommand(['serve', '--print-config', '--config', config(printed)])).code, 0)
+  const file = await effective([], { TROW_AUDIT_WEBHOOK: 'file:///etc/trow/webhook' })
+  assert.match(file, /^audit-webhook: file:\/\/\/etc\/trow\/webhook # /m)
+})
+
+test('variables of other programs are named and ignored; those of Kubernetes and of other commands not even named', async () => {
+  const env = {
+    TROW_CI_PASSWORD: 'x',
+    TROW_NAMESPACE: 'team',
+    TROW_REGISTRY: 'localhost:5000',
+    TROW_REGISTRY_SERVICE_HOST: '10.0.0.1',
+    TROW_REGISTRY_SERVICE_PORT: '5000',
+    TROW_REGISTRY_SERVICE_PORT_HTTPS: '5000',
+    TROW_REGISTRY_PORT: 'tcp://10.0.0.1:5000',
+    TROW_REGISTRY_PORT_5000_TCP: 'tcp://10.0.0.1:5000',
+    TROW_REGISTRY_PORT_5000_TCP_ADDR: '10.0.0.1',
+  }
+  const { code, stderr } = await runCommand(['serve', '--print-config'], { env })
+  assert.equal(stderr, 'trow: TROW_CI_PASSWORD is no setting of trow, and is ignored\n')
+  assert.equal(code, 0)
+})
+
+test('every variable that a command reads is a setting or known as the command’s', () => {
+  const known = new Set([...Object.keys(settingInfo).map((name) => variableOf(name)), ...commandVariables])
+  const sources = globSync('**/*.ts', { cwd: sourceFolder }).map((file) =>
+    readFileSync(join(sourceFolder, file), 'utf8'),
+  )
+  const read = sources.flatMap((text) =>
+    [...text.matchAll(/env(?:\.|\[')(TROW_\w+)/g)].map(([, name]) => name ?? ''),
+  )
+  assert.ok(read.length > 5)
+  assert.deepEqual(
+    read.filter((name) => !known.has(name)),
+    [],
+  )
+})
+
 test('variables that Kubernetes sets for a Service named trow are not ours', async () => {
   await effective([], {
     TROW_SERVICE_HOST: '10.0.0.1',
@@ -62,6 +146,19 @@ const refused: readonly (readonly [
 ])[] = [
   ['an unknown key', ['--config', 'FILE:gc-grase: 1h'], {}, /CONFIG_UNKNOWN_KEY[^]*"gc-grace"/],
   ['an unknown variable', [], { TROW_LISTN: 'x' }, /CONFIG_UNKNOWN_KEY[^]*"TROW_LISTEN"/],
+  [
+    'a variable two letters from a setting',
+    [],
+    { TROW_HTPASWD: 'x' },
+    /CONFIG_UNKNOWN_KEY[^]*"TROW_HTPASSWD"/,
+  ],
+  [
+    'a variable for what only a file holds',
+    [],
+    { TROW_ACCESS: '[]' },
+    /TROW_ACCESS: "access" cannot be given/,
+  ],
+  ['a port that looks like a setting', [], { TROW_LISTEN_: 'x' }, /CONFIG_UNKNOWN_KEY/],
   ['an unknown flag', ['--lisen', 'x'], {}, /unknown option '--lisen'[^]*--listen/],
   ['no address', ['--listen', 'nowhere'], {}, /--listen: "nowhere" is no address/],
   ['no size', ['--reserve', 'much'], {}, /--reserve: "much" is no size/],

@@ -87,8 +87,9 @@ export async function runTrow(
   args: readonly string[],
   { within = [] }: { readonly within?: readonly string[] } = {},
 ): Promise<{ code: number | null; output: string }> {
-  const [command, ...before] = [...within, process.execPath] as [string, ...string[]]
-  const child = spawn(command, [...before, program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const [command, ...before] = [...within, process.execPath, program, ...args]
+  if (command === undefined) throw new Error('there is nothing to run')
+  const child = spawn(command, before, { stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => (output += text))

@@ -122,9 +122,7 @@ class DiskBlobStore implements BlobStore {
       if (!(await exists(target))) {
         if (!(await exists(this.#path('staged', key)))) throw unknownUpload(key, error)
         // Somebody removed the sub-folder.
-        await systemCall((done) =>
-          fs.mkdir(stateFolder(folder, 'published', key.slice(0, 2)), 0o700, done),
-        )
+        await systemCall((done) => fs.mkdir(stateFolder(folder, 'published', key.slice(0, 2)), 0o700, done))
         await flushFolder(join(folder, 'blobs'))
         await rename()
       }

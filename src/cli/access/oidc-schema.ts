@@ -32,3 +32,15 @@ export const oidcSchema = z
     const problem = issuersProblem(issuers)
     if (problem !== undefined) context.addIssue({ code: 'custom', message: problem })
   })
+
+/** As `oidcSchema` reads it. */
+export function printOidc(issuers: readonly OidcIssuer[]): readonly object[] {
+  return issuers.map(({ issuer, audiences, usernameClaim, groupsClaim, prefix, claims }) => ({
+    issuer,
+    audience: audiences,
+    'username-claim': usernameClaim,
+    'groups-claim': groupsClaim,
+    prefix,
+    claims,
+  }))
+}

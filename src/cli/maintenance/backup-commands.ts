@@ -96,7 +96,10 @@ async function writeWhole(source: AsyncIterable<Uint8Array>, file: string, stdou
 async function placeDatabase(folder: string, source: ByteSource): Promise<() => Promise<void>> {
   const path = databasePath(folder)
   const part = `${path}.restoring`
-  await pipeline(source as AsyncIterable<Uint8Array>, createWriteStream(part, { flush: true, flags: 'wx', mode: 0o600 }))
+  await pipeline(
+    source as AsyncIterable<Uint8Array>,
+    createWriteStream(part, { flush: true, flags: 'wx', mode: 0o600 }),
+  )
   return async () => {
     forgetUploads(part)
     await flush(part)

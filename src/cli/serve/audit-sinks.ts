@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import type { HeadStore } from '../../audit/log-head.ts'
 import { LineSink, type AuditSink } from '../../audit/sink.ts'
 import type { Log } from '../../log.ts'
@@ -48,23 +49,28 @@ export async function auditSinks(
 
 /** Throws UserError AUDIT_WEBHOOK_INVALID: no URL, no secret, or one of them without the other. */
 function webhookOf(settings: Settings): { readonly url: string; readonly secret: string } | undefined {
-  const { 'audit-webhook': url, 'audit-webhook-secret': file } = settings
-  if (url === undefined && file === undefined) return undefined
+  const { 'audit-webhook': given, 'audit-webhook-secret': file } = settings
+  if (given === undefined && file === undefined) return undefined
   const invalid = (problem: string, cause?: unknown): UserError =>
     new UserError('AUDIT_WEBHOOK_INVALID', `the webhook of the audit cannot be used: ${problem}`, {
-      hint: 'Give --audit-webhook an https URL, and --audit-webhook-secret a file with the key that signs what is sent.',
+      hint: 'Give --audit-webhook an https URL, or file:///PATH of a file that holds one, and --audit-webhook-secret a file with the key that signs what is sent.',
       cause,
     })
-  if (url === undefined || file === undefined)
+  if (given === undefined || file === undefined)
     throw invalid('--audit-webhook and --audit-webhook-secret go together')
+  const contentOf = (path: string): string => {
+    try {
+      const content = readFileSync(path, 'utf8').trim()
+      if (content !== '') return content
+    } catch (cause) {
+      throw invalid(`${path}: ${(cause as Error).message}`, cause)
+    }
+    throw invalid(`${path} is empty`)
+  }
+  const named = URL.parse(given)
+  const url = named?.protocol === 'file:' ? contentOf(fileURLToPath(named)) : given
   const target = URL.parse(url)
   const near = target?.protocol === 'http:' && /^(localhost|127\.|\[::1\])/.test(target.hostname)
   if (target === null || (target.protocol !== 'https:' && !near)) throw invalid('its URL is not https')
-  try {
-    const secret = readFileSync(file, 'utf8').trim()
-    if (secret === '') throw new Error('it is empty')
-    return { url, secret }
-  } catch (cause) {
-    throw invalid(`${file}: ${(cause as Error).message}`, cause)
-  }
+  return { url, secret: contentOf(file) }
 }

@@ -2,7 +2,9 @@ import { availableParallelism } from 'node:os'
 import { Command, Option } from 'commander'
 import type { CommandContext } from '../program.ts'
 import { defaultSettings, fileOnly, settingInfo, type SettingName } from '../settings-schema.ts'
-import { printSettings, resolveSettings, variableOf, type ResolvedSettings } from '../settings.ts'
+import { printSettings } from '../print-settings.ts'
+import { resolveSettings, type ResolvedSettings } from '../settings.ts'
+import { noSetting, variableOf } from '../settings-variables.ts'
 import type { Terminal } from '../streams.ts'
 import { serve } from './serve.ts'
 
@@ -17,8 +19,9 @@ that order. Lists are separated by commas.`,
   return command
     .option('--print-config', 'print the effective settings as YAML, with where each came from')
     .action(async (options: Record<string, unknown>) => {
-      const resolved = await settingsOf(options, terminal)
+      const resolved = await resolve(options, terminal)
       if (options['printConfig'] === true) {
+        warnOfVariables(resolved, terminal)
         terminal.exact.stdout.write(printSettings(resolved))
         return
       }
@@ -42,11 +45,24 @@ export function addSettingOptions(command: Command, names: readonly SettingName[
   command.option('--config <file>', 'a trow.yaml with settings')
 }
 
-/** The settings of a command line made with `addSettingOptions`. Throws UserError as `resolveSettings` does. */
+/**
+ * The settings of a command line made with `addSettingOptions`; names on stderr the variables that look like settings and
+ * are none. Throws UserError as `resolveSettings` does.
+ */
 export async function settingsOf(
   options: Readonly<Record<string, unknown>>,
   terminal: Terminal,
 ): Promise<ResolvedSettings> {
+  const resolved = await resolve(options, terminal)
+  warnOfVariables(resolved, terminal)
+  return resolved
+}
+
+function warnOfVariables({ ignored }: ResolvedSettings, { stderr }: Terminal): void {
+  for (const variable of ignored) stderr.write(`trow: ${noSetting(variable)}\n`)
+}
+
+function resolve(options: Readonly<Record<string, unknown>>, terminal: Terminal): Promise<ResolvedSettings> {
   const flags: Record<string, unknown> = {}
   for (const name of Object.keys(settingInfo)) {
     const given = options[camelCase(name)]

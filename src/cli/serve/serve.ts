@@ -6,6 +6,7 @@ import { auditFolder } from '../audit/audit-folder.ts'
 import { createLogger } from '../logger.ts'
 import type { ResolvedSettings } from '../settings.ts'
 import type { Settings } from '../settings-schema.ts'
+import { noSetting } from '../settings-variables.ts'
 import type { Terminal } from '../streams.ts'
 import { bannerText } from './banner.ts'
 import { createBodies } from './body-places.ts'
@@ -28,9 +29,13 @@ const drainLimit = 60_000
 const sameSignal = 500
 
 /** `trow serve`: resolves with the exit code when it was told to stop or could not go on. */
-export async function serve({ settings: given }: ResolvedSettings, terminal: Terminal): Promise<number> {
+export async function serve(
+  { settings: given, ignored }: ResolvedSettings,
+  terminal: Terminal,
+): Promise<number> {
   const logFormat = formatOf(given, terminal)
   const log = createLogger({ format: logFormat, level: given['log-level'] })
+  for (const variable of ignored) log.warn(noSetting(variable))
   checkExposure(given, log)
   checkClock(Date.now(), undefined)
   const folder = openDataFolder(given.data)

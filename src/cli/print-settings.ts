@@ -1,0 +1,47 @@
+import { settingInfo, type SettingName } from './settings-schema.ts'
+import type { ResolvedSettings } from './settings.ts'
+
+const names = Object.keys(settingInfo) as SettingName[]
+
+/**
+ * The settings as a trow.yaml that means the same, each with its origin as a comment. A value that may hold a secret is
+ * left out, and the first line says which are.
+ */
+export function printSettings({ settings, origins }: ResolvedSettings): string {
+  const hidden = names.filter((name) => isSecret(name, settings[name]))
+  const lines = names.map((name) => {
+    const value = settings[name]
+    const print = settingInfo[name].print as ((value: unknown) => unknown) | undefined
+    const comment = ` # ${oneLine(origins[name])}`
+    if (value === undefined) return `# ${name}:${comment}`
+    if (hidden.includes(name)) return `# ${name}: (not shown: ${settingInfo[name].secret})${comment}`
+    return `${name}: ${inline(print?.(value) ?? value)}${comment}`
+  })
+  const notice =
+    hidden.length === 0 ? [] : [`# Missing here, because they may hold a secret: ${hidden.join(', ')}`]
+  return `${[...notice, ...lines].join('\n')}\n`
+}
+
+/** A reference to a file is none. */
+function isSecret(name: SettingName, value: unknown): boolean {
+  if (settingInfo[name].secret === undefined || value === undefined) return false
+  return typeof value !== 'string' || !value.startsWith('file:')
+}
+
+/** A plain scalar where YAML 1.2 reads it as this very text, else JSON, which is YAML. */
+function inline(value: unknown): string {
+  return typeof value === 'string' && isPlain(value) ? value : JSON.stringify(value)
+}
+
+function isPlain(text: string): boolean {
+  return (
+    /^[A-Za-z0-9./][\w./:-]*$/.test(text) &&
+    !text.endsWith(':') &&
+    !/^(true|false|null|\.(inf|nan))$/i.test(text) &&
+    Number.isNaN(Number(text))
+  )
+}
+
+function oneLine(text: string): string {
+  return JSON.stringify(text).slice(1, -1)
+}

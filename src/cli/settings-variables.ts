@@ -4,7 +4,12 @@ import { fileOnly, settingInfo, type SettingName } from './settings-schema.ts'
 import { unknownSetting } from './unknown-setting.ts'
 
 /** Read by commands, and no settings of the server. */
-export const commandVariables: readonly string[] = ['TROW_CONFIG', 'TROW_NAMESPACE', 'TROW_REGISTRY']
+export const commandVariables: readonly string[] = [
+  'TROW_CONFIG',
+  'TROW_NAMESPACE',
+  'TROW_REGISTRY',
+  'TROW_SHARE_API_TOKEN',
+]
 
 export interface Variables {
   readonly given: Partial<Record<SettingName, { readonly value: string; readonly origin: string }>>

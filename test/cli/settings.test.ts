@@ -116,16 +116,16 @@ test('variables of other programs are named and ignored; those of Kubernetes and
 })
 
 test('every variable that a command reads is a setting or known as the command’s', () => {
-  const known = new Set([...Object.keys(settingInfo).map((name) => variableOf(name)), ...commandVariables])
-  const sources = globSync('**/*.ts', { cwd: sourceFolder }).map((file) =>
-    readFileSync(join(sourceFolder, file), 'utf8'),
-  )
-  const read = sources.flatMap((text) =>
-    [...text.matchAll(/env(?:\.|\[')(TROW_\w+)/g)].map(([, name]) => name ?? ''),
+  const known = [...Object.keys(settingInfo).map((name) => variableOf(name)), ...commandVariables]
+  const sources = globSync('**/*.ts', { cwd: sourceFolder, exclude: ['**/settings-variables.ts'] })
+  const read = sources.flatMap((file) =>
+    [...readFileSync(join(sourceFolder, file), 'utf8').matchAll(/'(TROW_\w+)'/g)].map(
+      ([, name]) => name ?? '',
+    ),
   )
   assert.ok(read.length > 5)
   assert.deepEqual(
-    read.filter((name) => !known.has(name)),
+    read.filter((name) => !known.includes(name)),
     [],
   )
 })

@@ -42,6 +42,32 @@ export function nodeOf(pod: KubeObject): string | undefined {
   return (pod['spec'] as { nodeName?: string } | undefined)?.nodeName
 }
 
+const placedSchema = z.object({
+  nodeName: z.string().optional(),
+  affinity: z
+    .object({
+      nodeAffinity: z.object({
+        requiredDuringSchedulingIgnoredDuringExecution: z.object({
+          nodeSelectorTerms: z.array(
+            z.object({
+              matchFields: z.array(z.object({ key: z.string(), values: z.array(z.string()) })).default([]),
+            }),
+          ),
+        }),
+      }),
+    })
+    .optional()
+    .catch(undefined),
+})
+
+/** Where a DaemonSet's pod runs or, while the scheduler has found no room for it there, is to run. */
+export function meantNodeOf(pod: KubeObject): string | undefined {
+  const { nodeName, affinity } = placedSchema.safeParse(pod['spec'] ?? {}).data ?? {}
+  const terms = affinity?.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms ?? []
+  const fields = terms.flatMap(({ matchFields }) => matchFields)
+  return nodeName ?? fields.find(({ key }) => key === 'metadata.name')?.values[0]
+}
+
 /** Undefined: it is ready. Asks for events and a log only where the status itself does not say enough. */
 export async function podProblem(objects: ClusterObjects, pod: KubeObject): Promise<PodProblem | undefined> {
   if (isReady(pod)) return undefined
@@ -102,6 +128,11 @@ function statusProblem(
 }
 
 const eventSchema = z.object({ reason: z.string().default(''), message: z.string().default('') })
+
+export interface Warning extends z.infer<typeof eventSchema> {
+  /** RFC 3339: when it was last seen; empty where the event does not say. */
+  readonly time: string
+}
 const eventTimeSchema = z.object({ lastTimestamp: z.string().nullish(), eventTime: z.string().nullish() })
 
 /** RFC 3339, so that texts compare as times do. */
@@ -111,18 +142,24 @@ function timeOfEvent(event: KubeObject): string {
 }
 
 /** The newest event of type Warning about an object: a volume that is not bound, an image that cannot be had. */
-export async function lastWarning(
+export async function lastWarning(objects: ClusterObjects, object: KubeObject): Promise<Warning | undefined> {
+  return (await warningsAbout(objects, object)).at(-1)
+}
+
+/** Events of type Warning, the newest last. */
+export async function warningsAbout(
   objects: ClusterObjects,
   { metadata: { name, namespace } }: KubeObject,
-): Promise<{ readonly reason: string; readonly message: string } | undefined> {
+): Promise<Warning[]> {
   const events = await objects.list({
     apiVersion: 'v1',
     kind: 'Event',
     namespace,
     fieldSelector: `involvedObject.name=${name},type=Warning`,
   })
-  const last = [...events].sort((one, other) => timeOfEvent(one).localeCompare(timeOfEvent(other))).at(-1)
-  return last && eventSchema.parse(last)
+  return events
+    .map((event) => ({ ...eventSchema.parse(event), time: timeOfEvent(event) }))
+    .sort((one, other) => one.time.localeCompare(other.time))
 }
 
 async function logOf(

@@ -1,4 +1,5 @@
 import type { ClusterObjects } from '../cluster/cluster-objects.ts'
+import type { Fault } from '../cluster/grouped-faults.ts'
 import type { CanaryImage } from './canary-image.ts'
 import type { InstallSettings } from './install-settings.ts'
 import type { Remembered } from './remembered.ts'
@@ -7,8 +8,8 @@ import type { Remembered } from './remembered.ts'
 export interface Progress {
   /** A step begins; the one before it has ended. */
   start(title: string): void
-  /** Why the step is not done yet, one line each. */
-  state(reasons: readonly string[]): void
+  /** Why the step is not done yet: all of it, each time that it is looked at. */
+  state(reasons: readonly Fault[]): void
   /** The step has ended well. */
   end(title: string, milliseconds: number): void
   warn(message: string): void

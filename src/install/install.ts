@@ -1,5 +1,7 @@
+import { faultLines } from '../cluster/grouped-faults.ts'
 import { layoutOf, names } from '../cluster/layout.ts'
 import { UserError } from '../user-error.ts'
+import { agentFaults, AgentWatch, nodesWithAgents } from './agent-watch.ts'
 import { apply, applyAll, asked, referenceOf } from './apply.ts'
 import type { Bundle } from '../cluster/config-data.ts'
 import { checkAuthorityNames, ensureAuthority } from './authority.ts'
@@ -13,13 +15,14 @@ import { canaryOf, nodeSettings, nodeSettingsMap } from './node-objects.ts'
 import { waitForPulls, type NodePull } from './node-reports.ts'
 import type { Plan } from './plan.ts'
 import { withPods } from './passing-pods.ts'
-import { hasImage, podReason, pullFailure } from './pod-state.ts'
+import { hasImage, isHeldBack, podReason, pullFailure } from './pod-state.ts'
 import { localVolume } from './registry-objects.ts'
 import { rememberedMap } from './remembered.ts'
 import { tryImage } from './try-image.ts'
 import { waitUntil } from './waiting.ts'
 import { wantedObjects, type WantedObjects } from './wanted-objects.ts'
-import { agentState, settleRegistry } from './workload-state.ts'
+import { RegistryWatch } from './registry-watch.ts'
+import { waysToBring } from './ways-to-bring.ts'
 
 export interface Installed {
   readonly facts: InstallFacts
@@ -56,9 +59,9 @@ export async function install(context: InstallContext, plan: Plan): Promise<Inst
     await applyAll(context, wanted.configuration)
   })
 
-  const canary = await tellNodes(context, facts, bundle)
-  await startAll(context, wanted, facts, isUpgrade)
-  const pulls = await proved(context, facts, bundle, canary)
+  const told = await tellNodes(context, facts, bundle)
+  const agents = await startAll(context, wanted, facts, isUpgrade)
+  const pulls = await proved(context, facts, bundle, { told, agents })
   await removeExtraneous(context, plan)
   return { facts, bundle, pulls }
 }
@@ -124,10 +127,9 @@ async function makeFolder(context: InstallContext): Promise<void> {
   await withPods(context, [local.folder], 'the folder of the images is made', async () => {
     const pod = await cluster.get(reference)
     if (pod !== undefined && hasImage(pod) && pullFailure(pod) === undefined) return { done: true }
-    return {
-      done: false,
-      reasons: [pod === undefined ? 'its pod is about to be made' : await podReason(cluster, pod)],
-    }
+    const text = pod === undefined ? 'its pod is about to be made' : await podReason(cluster, pod)
+    const stuck = pod !== undefined && isHeldBack(pod)
+    return { done: false, reasons: [{ text }], stuck, ...(stuck ? { hint: waysToBring } : {}) }
   })
 }
 
@@ -157,52 +159,78 @@ async function applyNodeSettings(
   await apply(context, nodeSettingsMap(context.settings.namespace, content, bundle.certificates))
 }
 
-/** Agents before the registry: theirs are the proxies that hold pulls while its pod is replaced. */
+/**
+ * Agents before the registry: theirs are the proxies that hold pulls while its pod is replaced. A first install does not wait
+ * for them: a node without one keeps no other from being proved.
+ */
 async function startAll(
   context: InstallContext,
   wanted: WantedObjects,
   facts: InstallFacts,
   isUpgrade: boolean,
-): Promise<void> {
-  const { cluster, settings, version, schema } = context
+): Promise<AgentWatch | undefined> {
+  const { cluster, settings, version, schema, now } = context
   const { agents, registry } = wanted
-  const agentsReady = (): Promise<void> =>
-    agents === undefined
-      ? Promise.resolve()
-      : waitUntil(context, 'an agent runs on every node', () => agentState(cluster, agents))
-  if (agents !== undefined) {
+  const watch = agents && new AgentWatch(cluster, agents, now)
+  if (agents !== undefined && watch !== undefined) {
     await step(context, 'agents of the nodes', async () => {
+      const { namespace } = agents.metadata
+      const before = isUpgrade ? await nodesWithAgents(cluster, namespace) : undefined
       await apply(context, agents)
-      if (isUpgrade) await agentsReady()
+      if (before !== undefined) await replaced(context, watch, before)
     })
   }
   await step(context, 'registry', async () => {
     const { clusterIps, nodePort } = facts
     await apply(context, rememberedMap({ settings, version, schema, clusterIps, nodePort }))
     await apply(context, registry)
-    await waitUntil(context, 'the registry is ready', () => settleRegistry(cluster, registry))
+    const pod = new RegistryWatch(cluster, registry, now)
+    await waitUntil(context, 'the registry is ready', () => pod.look())
   })
-  if (agents !== undefined && !isUpgrade) await step(context, 'an agent on every node', agentsReady)
+  return watch
+}
+
+const replacedHint =
+  'The registry stays as it is. trow status shows the agents; trow install again goes on from here.'
+
+/** Every node that had an agent has the new one. What does not start on the first of them would not on the others. */
+async function replaced(
+  context: InstallContext,
+  watch: AgentWatch,
+  before: ReadonlySet<string>,
+): Promise<void> {
+  await waitUntil(context, 'the agents are replaced before the registry is', async () => {
+    const states = await watch.look(before)
+    const open = states.filter(({ state }) => state !== 'ready')
+    if (open.length === 0) return { done: true }
+    const failed = open.filter(({ state }) => state === 'stuck')
+    // As many at a time as the DaemonSet replaces: it goes no further.
+    const stuck = failed.length === open.length || failed.length >= Math.max(1, Math.ceil(states.length / 10))
+    return stuck
+      ? { done: false, reasons: agentFaults(failed), stuck, hint: failed[0]?.hint ?? replacedHint }
+      : { done: false, reasons: agentFaults(open) }
+  })
 }
 
 async function proved(
   context: InstallContext,
   facts: InstallFacts,
   bundle: Bundle,
-  told: string | undefined,
+  { told, agents }: { readonly told: string | undefined; readonly agents: AgentWatch | undefined },
 ): Promise<readonly NodePull[]> {
   const image = canaryImage()
   const canary = canaryReference(image)
   await step(context, 'push of a tiny image', () => context.pushCanary(image))
-  if (!context.settings.trustNodes) {
+  if (agents === undefined) {
     context.progress.warn('--no-trust-nodes: whether the nodes can pull was not tried')
     return []
   }
   const pulls = await step(context, 'pull of it on every node', async () => {
     if (told !== canary) await applyNodeSettings(context, facts, bundle, canary)
-    return waitForPulls(context, { canary, generation: bundle.generation })
+    return waitForPulls(context, { canary, generation: bundle.generation }, agents)
   })
-  for (const { node, note } of pulls) if (note !== undefined) context.progress.warn(`node ${node}: ${note}`)
+  const notes = pulls.flatMap(({ node, note }) => (note === undefined ? [] : [{ node, text: note }]))
+  for (const line of faultLines(notes)) context.progress.warn(`node ${line}`)
   return pulls
 }
 

@@ -8,8 +8,10 @@ import {
 } from '../cluster/node-report.ts'
 import { exitCode, UserError } from '../user-error.ts'
 import type { InstallContext } from './install-context.ts'
+import { faultLines } from '../cluster/grouped-faults.ts'
+import { layoutOf } from '../cluster/layout.ts'
+import { agentNodes, type AgentState, type AgentWatch } from './agent-watch.ts'
 import { waitUntil, type Outcome } from './waiting.ts'
-import { agentNodes, nodeNamespaceOf } from './workload-state.ts'
 
 export interface PullWish {
   /** As NodeSettings has it. */
@@ -28,24 +30,42 @@ export interface NodePull {
 }
 
 /**
- * Until every Ready node has pulled the canary with the bundle as it is now. Throws UserError NODES_NOT_PULLING: those that
- * cannot, by their own word, or did not in time, are named.
+ * Until every Ready node has pulled the canary with the bundle as it is now, or will not do so by waiting. Throws UserError
+ * NODES_NOT_PULLING: those that have not are named, each with its own word, its agent's or the kubelet's; exit code 79 where
+ * others have, or waiting does not help.
  */
-export async function waitForPulls(context: InstallContext, wish: PullWish): Promise<readonly NodePull[]> {
+export async function waitForPulls(
+  context: InstallContext,
+  wish: PullWish,
+  agents: AgentWatch,
+): Promise<readonly NodePull[]> {
   let last: readonly NodePull[] = []
   try {
     await waitUntil(context, 'every node pulls the canary', async (): Promise<Outcome> => {
-      last = await nodePulls(context.cluster, context.settings.namespace, wish, context.now())
-      const open = last.filter(({ result }) => result === 'waiting')
-      if (open.length === 0) return { done: true }
-      return { done: false, reasons: open.map(({ node, reason }) => `${node}: ${reason}`) }
+      const pulls = await nodePulls(context.cluster, context.settings.namespace, wish, context.now())
+      last = pulls.every(({ result }) => result === 'pulled') ? pulls : withAgents(pulls, await agents.look())
+      const open = last.filter(({ result }) => result !== 'pulled')
+      if (open.every(({ result }) => result === 'cannot')) return { done: true }
+      return { done: false, reasons: open.map(({ node, reason }) => ({ node, text: reason })) }
     })
   } catch (error) {
     if (!(error instanceof UserError) || error.code !== 'INSTALL_TIMED_OUT' || last.length === 0) throw error
-    throw notPulling(last, exitCode.timedOut, error)
+    const some = last.some(({ result }) => result === 'pulled')
+    throw notPulling(last, some ? exitCode.problemsFound : exitCode.timedOut, error)
   }
   if (last.some(({ result }) => result === 'cannot')) throw notPulling(last, exitCode.problemsFound)
   return last
+}
+
+/** A node that has not pulled says nothing of itself while its agent does not run: then that is the reason. */
+function withAgents(pulls: readonly NodePull[], agents: readonly AgentState[]): NodePull[] {
+  const byNode = new Map(agents.map((agent) => [agent.node, agent]))
+  return pulls.map((pull) => {
+    const agent = byNode.get(pull.node)
+    if (pull.result !== 'waiting' || agent === undefined || agent.state === 'ready') return pull
+    const { reason, hint } = agent
+    return { ...pull, result: agent.state === 'stuck' ? 'cannot' : 'waiting', reason, hint }
+  })
 }
 
 export async function nodePulls(
@@ -56,7 +76,7 @@ export async function nodePulls(
 ): Promise<NodePull[]> {
   const [nodes, maps] = await Promise.all([
     agentNodes(cluster),
-    cluster.list(reportsIn(nodeNamespaceOf(namespace))),
+    cluster.list(reportsIn(layoutOf(namespace).nodeNamespace)),
   ])
   const reports = new Map<string, NodeReport>()
   for (const map of maps) {
@@ -89,13 +109,18 @@ function judged(node: string, report: NodeReport | undefined, wish: PullWish, no
 
 function notPulling(pulls: readonly NodePull[], code: number, cause?: unknown): UserError {
   const missing = pulls.filter(({ result }) => result !== 'pulled')
-  const words = missing.map(({ node, reason }) => `${node}: ${reason}`).join('; ')
-  const hints = [...new Set(missing.flatMap(({ hint }) => hint ?? []))]
+  const faults = faultLines(missing.map(({ node, reason }) => ({ node, text: reason })))
+  const hints = faultLines(
+    missing.flatMap(({ node, hint }) => (hint === undefined ? [] : [{ node, text: hint }])),
+  )
   return new UserError(
     'NODES_NOT_PULLING',
-    `the registry runs, and ${missing.length} of ${pulls.length} nodes cannot pull from it: ${words}`,
+    `the registry runs, and ${missing.length} of ${pulls.length} nodes cannot pull from it: ${faults.join('; ')}`,
     {
-      hint: [...hints, 'trow status shows every node; trow install again goes on from here.'].join(' '),
+      hint: [
+        ...hints.map((hint) => `${hint.replace(/\.$/, '')}.`),
+        'trow status shows every node; trow install again goes on from here.',
+      ].join(' '),
       exitCode: code,
       cause,
     },

@@ -19,7 +19,7 @@ export async function withPods<P extends KubeObject>(
   const account = { apiVersion: 'v1', kind: 'ServiceAccount', name: 'default', namespace }
   await waitUntil(context, what, async () =>
     (await cluster.get(account)) === undefined
-      ? { done: false, reasons: [`namespace ${namespace} has no ServiceAccount default yet`] }
+      ? { done: false, reasons: [{ text: `namespace ${namespace} has no ServiceAccount default yet` }] }
       : { done: true },
   )
   try {

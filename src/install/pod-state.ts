@@ -1,9 +1,11 @@
 import type { ClusterObjects, KubeObject } from '../cluster/cluster-objects.ts'
 import { toldBy } from '../cluster/pod-log.ts'
 import { isReady as hasReadyCondition, lastWarning, nodeOf, podProblem } from '../cluster/pod-problem.ts'
+import { pullWords } from '../cluster/pull-words.ts'
 
 interface ContainerStatus {
   readonly imageID?: string
+  readonly restartCount?: number
   readonly state?: {
     readonly waiting?: { readonly reason?: string; readonly message?: string }
     readonly running?: object
@@ -26,6 +28,32 @@ export function pullFailure(
   return pullFailures.includes(reason) ? { reason, message } : undefined
 }
 
+/** Crashes after which nobody believes that the next start will be another one: the third is within a minute. */
+const crashes = 3
+
+/** Waiting does not help: the kubelet holds it back after pulls that failed, or after starts that did. */
+export function isHeldBack(pod: KubeObject): boolean {
+  const { state, restartCount = 0 } = containerOf(pod) ?? {}
+  const { reason = '' } = state?.waiting ?? {}
+  if (reason === 'CrashLoopBackOff') return restartCount >= crashes
+  return reason !== 'ErrImagePull' && pullFailures.includes(reason)
+}
+
+/** Nobody works on it: the scheduler finds no room, or the kubelet cannot make its container. */
+export function isUnplaced(pod: KubeObject): boolean {
+  const { conditions = [] } = (pod['status'] ?? {}) as { conditions?: readonly Condition[] }
+  const { reason = '' } = containerOf(pod)?.state?.waiting ?? {}
+  return (
+    conditions.some(({ type, status }) => type === 'PodScheduled' && status === 'False') ||
+    reason.endsWith('Error')
+  )
+}
+
+interface Condition {
+  readonly type: string
+  readonly status: string
+}
+
 /** The image is on the node, whatever became of the container. */
 export function hasImage(pod: KubeObject): boolean {
   const status = containerOf(pod)
@@ -35,15 +63,33 @@ export function hasImage(pod: KubeObject): boolean {
 
 /** Why a pod is not ready, in the words of whoever keeps it from being so, in one line. */
 export async function podReason(cluster: ClusterObjects, pod: KubeObject): Promise<string> {
-  const name = `pod ${pod.metadata.name}`
-  if (pod.metadata.deletionTimestamp !== undefined) return `${name} is stopping; pulls that run go on`
+  const node = nodeOf(pod)
+  return `pod ${pod.metadata.name}${node === undefined ? '' : ` on ${node}`}: ${await podWords(cluster, pod)}`
+}
+
+/** The same without the pod's name. */
+export async function podWords(cluster: ClusterObjects, pod: KubeObject): Promise<string> {
+  if (pod.metadata.deletionTimestamp !== undefined) return 'it is stopping; pulls that run go on'
   const [problem, claims] = await Promise.all([podProblem(cluster, pod), claimReasons(cluster, pod)])
-  if (problem === undefined) return `${name} is of an older install`
-  const { reason, message, log } = problem
-  const where = nodeOf(pod) === undefined ? '' : ` on ${nodeOf(pod)}`
-  const words = message === '' ? reason : `${reason}: ${message}`
+  if (problem === undefined) return 'it is of an older install'
+  const { reason, log } = problem
+  const message =
+    pullFailure(pod) === undefined ? problem.message : await pullWords(cluster, pod, problem.message)
   const said = toldBy(log ?? '')
-  return [`${name}${where}: ${words}`, ...(said === undefined ? [] : [said]), ...claims].join('; ')
+  const words = message === '' ? reason : `${reason}: ${message}`
+  return [words, ...(said === undefined ? [] : [said]), ...claims].join('; ')
+}
+
+/** Equal for pods that wait for the same, on whatever node. */
+export function stateKey(pod: KubeObject): string {
+  const { phase, conditions = [] } = (pod['status'] ?? {}) as {
+    phase?: string
+    conditions?: readonly Condition[]
+  }
+  const { waiting, terminated } = containerOf(pod)?.state ?? {}
+  const scheduled = conditions.find(({ type }) => type === 'PodScheduled')?.status
+  const isEnding = pod.metadata.deletionTimestamp !== undefined
+  return JSON.stringify([phase, scheduled, waiting?.reason, terminated !== undefined, isEnding])
 }
 
 /** The newest event of type Warning about an object, in one line. */

@@ -1,14 +1,17 @@
 import type { KubeObject } from '../cluster/cluster-objects.ts'
+import type { Fault } from '../cluster/grouped-faults.ts'
 import { layoutOf } from '../cluster/layout.ts'
+import { nodeFacts } from '../cluster/node-facts.ts'
+import { pullWords } from '../cluster/pull-words.ts'
 import { UserError } from '../user-error.ts'
 import { asked, referenceOf } from './apply.ts'
 import type { InstallContext } from './install-context.ts'
 import { withPods } from './passing-pods.ts'
-import { hasImage, pullFailure } from './pod-state.ts'
-import { nodeFacts } from '../cluster/node-facts.ts'
+import { hasImage, isHeldBack, podWords, pullFailure } from './pod-state.ts'
 import { nodesWithout } from './preflight/image-checks.ts'
 import { withImage } from './registry-objects.ts'
 import { pick, place, readTemplate, withMetadata } from './template.ts'
+import { waysToBring } from './ways-to-bring.ts'
 import type { PodSpec } from './workload.ts'
 
 /** Enough to know, and few enough to wait for. */
@@ -24,12 +27,18 @@ export async function tryImage(context: InstallContext): Promise<void> {
   const nodes = nodesWithout(image.reference, list.map(nodeFacts)).slice(0, most)
   if (nodes.length === 0) return
   const pods = nodes.map(({ name }, index) => trialPod(context, name, index))
-  const open = new Set(pods)
+  let open: readonly TrialPod[] = pods
   await withPods(context, pods, `nodes pull ${image.reference}`, async () => {
-    for (const pod of open) if (await pulled(context, pod)) open.delete(pod)
-    return open.size === 0
-      ? { done: true }
-      : { done: false, reasons: [...open].map((pod) => `${nodeOf(pod)} pulls ${image.reference}`) }
+    const reasons: Fault[] = []
+    const left: TrialPod[] = []
+    for (const pod of open) {
+      const reason = await missing(context, pod)
+      if (reason === undefined) continue
+      left.push(pod)
+      reasons.push({ node: nodeOf(pod), text: reason })
+    }
+    open = left
+    return reasons.length === 0 ? { done: true } : { done: false, reasons }
   })
 }
 
@@ -49,21 +58,20 @@ function nodeOf(pod: TrialPod): string {
   return String(pod.spec['nodeName'])
 }
 
-async function pulled({ cluster, image }: InstallContext, wanted: TrialPod): Promise<boolean> {
+/** Why the node does not have the image yet; undefined: it has it. */
+async function missing({ cluster, image }: InstallContext, wanted: TrialPod): Promise<string | undefined> {
   const pod = await cluster.get(referenceOf(wanted))
-  if (pod === undefined) return false
-  if (hasImage(pod)) return true
+  if (pod === undefined) return 'its pod is about to be made'
+  if (hasImage(pod)) return undefined
   const failure = pullFailure(pod)
-  if (failure === undefined || failure.reason === 'ErrImagePull') return false
-  throw unpullable(image.reference, nodeOf(wanted), failure.message)
+  if (failure !== undefined && isHeldBack(pod))
+    throw unpullable(image.reference, nodeOf(wanted), await pullWords(cluster, pod, failure.message))
+  const pulls = `pulls ${image.reference}`
+  return failure === undefined ? pulls : `${pulls}: ${await podWords(cluster, pod)}`
 }
 
 function unpullable(reference: string, node: string, message: string): UserError {
   return new UserError('IMAGE_UNPULLABLE', `node ${node} cannot pull ${reference}: ${message}`, {
-    hint: [
-      "Bring trow's image to the nodes: trow image load (kind, minikube, k3d, k3s, Docker Desktop),",
-      'trow image save FILE and ctr -n k8s.io images import FILE on each node,',
-      'or trow image push REFERENCE to a registry they reach and trow install --image REFERENCE.',
-    ].join(' '),
+    hint: waysToBring,
   })
 }

@@ -1,17 +1,24 @@
+import { faultLines, type Fault } from '../cluster/grouped-faults.ts'
 import { exitCode, UserError } from '../user-error.ts'
 import { isPassing } from './cluster-error.ts'
 import type { InstallContext } from './install-context.ts'
 
-/** What a look has found: done, or why not. */
+/** What a look has found: done, or why not; `stuck`: waiting any longer would not help. */
 export type Outcome =
   | { readonly done: true }
-  | { readonly done: false; readonly reasons: readonly string[]; readonly hint?: string | undefined }
+  | {
+      readonly done: false
+      readonly reasons: readonly Fault[]
+      readonly hint?: string | undefined
+      readonly stuck?: boolean
+    }
 
 const pause = 500
 
 /**
  * Looks until it is done. An API server that is away for a while is one more reason to wait. Throws UserError
- * INSTALL_TIMED_OUT with the reasons that were seen last, and what the look itself throws.
+ * INSTALL_TIMED_OUT with the reasons that were seen last, INSTALL_STUCK where waiting does not help, and what the look itself
+ * throws.
  */
 export async function waitUntil(
   context: InstallContext,
@@ -23,16 +30,22 @@ export async function waitUntil(
     signal.throwIfAborted()
     const outcome = await look().catch((error: unknown): Outcome => {
       if (!isPassing(error)) throw error
-      return { done: false, reasons: [(error as Error).message] }
+      return { done: false, reasons: [{ text: (error as Error).message }] }
     })
     if (outcome.done) return
-    progress.state(outcome.reasons)
-    if (now() >= deadline) {
-      throw new UserError('INSTALL_TIMED_OUT', `${what}: ${outcome.reasons.join('; ')}`, {
-        hint: outcome.hint ?? 'trow install again goes on waiting; --timeout 10m waits longer.',
+    const { reasons, hint, stuck = false } = outcome
+    progress.state(reasons)
+    const message = `${what}: ${faultLines(reasons).join('; ')}`
+    if (stuck)
+      throw new UserError('INSTALL_STUCK', message, {
+        hint: hint ?? 'What was done stays; trow install again goes on from there.',
+        exitCode: exitCode.problemsFound,
+      })
+    if (now() >= deadline)
+      throw new UserError('INSTALL_TIMED_OUT', message, {
+        hint: hint ?? 'trow install again goes on waiting; --timeout 10m waits longer.',
         exitCode: exitCode.timedOut,
       })
-    }
     await sleep(pause)
   }
 }

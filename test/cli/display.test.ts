@@ -27,9 +27,9 @@ function screen(env: Terminal['env'], isTTY = true): { terminal: Terminal; text(
 }
 
 async function showInstall({ terminal }: { terminal: Terminal }): Promise<void> {
-  const progress = await installProgress(terminal)
+  const progress = await installProgress(terminal, () => 0)
   progress.start('registry')
-  progress.state([`pod trow-0 on n1: ${'waits for its volume '.repeat(10)}\nand a second line`])
+  progress.state([{ text: `pod trow-0 on n1: ${'waits for its volume '.repeat(10)}\nand a second line` }])
   // Drawn by time.
   await new Promise((resolve) => setTimeout(resolve, 300))
   progress.end('registry', 1234)

@@ -17,6 +17,8 @@ export class FakeCluster extends FakeObjects {
   readonly #nodes: readonly string[]
   /** What a new pod's status is; undefined: it runs and is ready. */
   podStatus: (name: string, kind: string) => object | undefined = () => undefined
+  /** Whether a controller may make a pod of that name. */
+  makes: (name: string) => boolean = () => true
   /** What a node's agent reports beyond a healthy report; false: nothing at all. */
   report: (node: string) => Parameters<typeof reportObject>[2] | false = () => ({})
   /** How long after a namespace its ServiceAccount `default` is there, in milliseconds. */
@@ -103,7 +105,28 @@ export class FakeCluster extends FakeObjects {
     if (kind === 'ConfigMap' && metadata.name === 'trow-node') this.#reportAll(object)
   }
 
+  /** The kubelet tries again. */
+  async start(name: string, namespace = 'trow-node'): Promise<void> {
+    const pod = await super.get({ apiVersion: 'v1', kind: 'Pod', name, namespace })
+    if (pod !== undefined) this.#start(pod, name)
+  }
+
+  async reportAgain(): Promise<void> {
+    const map = { apiVersion: 'v1', kind: 'ConfigMap', name: 'trow-node', namespace: 'trow-node' }
+    const told = await super.get(map)
+    if (told !== undefined) this.#reportAll(told)
+  }
+
+  /** Every node has this image too. */
+  lists(image: string): void {
+    for (const name of this.#nodes) {
+      const node = this.node(name) as { status: object }
+      this.put({ ...node, status: { ...node.status, images: [{ names: [image] }] } })
+    }
+  }
+
   #run(owner: KubeObject, template: PodTemplate, name: string, node = ''): void {
+    if (!this.makes(name)) return
     const pod = {
       apiVersion: 'v1',
       kind: 'Pod',

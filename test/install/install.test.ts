@@ -1,88 +1,10 @@
 import assert from 'node:assert/strict'
-import { webcrypto } from 'node:crypto'
 import { test } from 'node:test'
 import { ApplyConflict } from '../../src/cluster/cluster-objects.ts'
 import { ClusterFault } from '../../src/cluster/cluster-fault.ts'
 import { canaryImage, canaryReference } from '../../src/install/canary-image.ts'
-import { gatherFacts } from '../../src/install/facts.ts'
-import { install } from '../../src/install/install.ts'
-import type { InstallContext } from '../../src/install/install-context.ts'
-import { defaultInstallSettings, type InstallSettings } from '../../src/install/install-settings.ts'
-import { makePlan } from '../../src/install/plan.ts'
 import { readForReset, readRemembered } from '../../src/install/remembered.ts'
-import { allObjects, wantedObjects } from '../../src/install/wanted-objects.ts'
-import { UserError } from '../../src/user-error.ts'
-import { FakeCluster } from './fake-cluster.ts'
-
-interface Run {
-  readonly cluster: FakeCluster
-  readonly steps: string[]
-  readonly states: string[]
-  readonly pushes: number[]
-  readonly stop: AbortController
-  go(changes?: Partial<InstallSettings>, options?: Partial<InstallContext>): Promise<void>
-}
-
-/** A clock that only sleeping moves: a minute of waiting takes no time. */
-function prepare(nodes: readonly string[] = ['n1', 'n2']): Run {
-  let time = Date.parse('2026-11-24T12:00:00Z')
-  const now = (): number => time
-  const cluster = new FakeCluster(nodes, now)
-  const [steps, states, pushes]: [string[], string[], number[]] = [[], [], []]
-  const stop = new AbortController()
-  return {
-    cluster,
-    steps,
-    states,
-    pushes,
-    stop,
-    async go(changes = {}, options = {}) {
-      const remembered = await readRemembered(cluster, 'trow').catch(() => undefined)
-      const settings = { ...(remembered?.settings ?? defaultInstallSettings), ...changes }
-      const context: InstallContext = {
-        cluster,
-        settings,
-        remembered,
-        version: '0.1.0',
-        schema: 7,
-        image: { reference: 'trow.test/trow:1', isDefault: false },
-        forceConflicts: false,
-        prune: false,
-        deadline: time + 100_000,
-        progress: {
-          start: (title) => void steps.push(title),
-          state: (reasons) => void states.push(...reasons),
-          end: () => {},
-          warn: (message) => void states.push(message),
-        },
-        sleep: async (milliseconds) => {
-          stop.signal.throwIfAborted()
-          time += milliseconds
-        },
-        now,
-        crypto: webcrypto as Crypto,
-        signal: stop.signal,
-        pushCanary: async () => void pushes.push(time),
-        ...options,
-      }
-      const known = { remembered, version: '0.1.0', image: context.image.reference }
-      const facts = await gatherFacts(cluster, context.settings, known)
-      const wanted = allObjects(wantedObjects(context.settings, facts, { discovery: true }))
-      await install(context, await makePlan(cluster, context.settings, wanted, { force: false }))
-    },
-  }
-}
-
-function codeIs(code: string, exit: number, ...words: readonly string[]): (error: unknown) => boolean {
-  return (error) => {
-    assert.ok(error instanceof UserError, String(error))
-    assert.equal(error.code, code)
-    assert.equal(error.exitCode, exit)
-    for (const word of words)
-      assert.ok(`${error.message}\n${error.hint}`.includes(word), `${word}: ${error.message}`)
-    return true
-  }
-}
+import { codeIs, prepare } from './fake-install.ts'
 
 test('a first install: in the safe order, and every node has pulled', async () => {
   const run = prepare()
@@ -261,6 +183,46 @@ test('an image that a node cannot pull: named with the ways to bring it, and no 
   )
 })
 
+test('an image that a node cannot pull: the cause is what the kubelet said, while it tries and in the end', async () => {
+  const run = prepare()
+  const cause = 'Failed to pull image "ghcr.io/nobody/trow:9": dial tcp: lookup ghcr.io: no such host'
+  const waiting = (reason: string, message: string): object => ({
+    phase: 'Pending',
+    containerStatuses: [
+      { name: 'trow', ready: false, restartCount: 0, state: { waiting: { reason, message } } },
+    ],
+  })
+  const event = {
+    apiVersion: 'v1',
+    kind: 'Event',
+    metadata: { name: 'e', namespace: 'trow' },
+    reason: 'Failed',
+  }
+  run.cluster.podStatus = (name) =>
+    name.startsWith('trow-trial') ? waiting('ErrImagePull', 'lookup ghcr.io: no such host') : undefined
+  const { sleep } = run
+  run.sleep = async (milliseconds) => {
+    await sleep(milliseconds)
+    run.cluster.put({ ...event, message: cause })
+    run.cluster.podStatus = () =>
+      waiting('ImagePullBackOff', 'Back-off pulling image "ghcr.io/nobody/trow:9"')
+    for (const index of [0, 1]) await run.cluster.start(`trow-trial-${index}`, 'trow')
+  }
+  await assert.rejects(
+    run.go({}, { image: { reference: 'ghcr.io/nobody/trow:9', isDefault: true } }),
+    codeIs(
+      'IMAGE_UNPULLABLE',
+      1,
+      'Back-off pulling image "ghcr.io/nobody/trow:9": Failed to pull',
+      'no such host',
+    ),
+  )
+  assert.match(
+    run.states.join('\n'),
+    /^n1, n2: pulls ghcr.io.*: ErrImagePull: lookup ghcr\.io: no such host$/m,
+  )
+})
+
 test('a controller manager that is slow to give new namespaces their account is waited for', async () => {
   const run = prepare()
   run.cluster.accountDelay = 20_000
@@ -284,13 +246,17 @@ test('a node that is not Ready is not waited for', async () => {
   await run.go()
 })
 
-test('a node that does not report is named: 75', async () => {
+test('a node that does not report is named, and the others are proved: 79; none does: 75', async () => {
   const run = prepare()
   run.cluster.report = (node) => (node === 'n2' ? false : {})
   await assert.rejects(
     run.go(),
-    codeIs('NODES_NOT_PULLING', 75, '1 of 2 nodes', 'n2: its agent has not reported'),
+    codeIs('NODES_NOT_PULLING', 79, '1 of 2 nodes', 'n2: its agent has not reported'),
   )
+  run.cluster.report = () => false
+  for (const name of ['node-n1', 'node-n2'])
+    await run.cluster.delete({ apiVersion: 'v1', kind: 'ConfigMap', name, namespace: 'trow-node' })
+  await assert.rejects(run.go(), codeIs('NODES_NOT_PULLING', 75, '2 of 2 nodes', 'n1, n2: its agent has'))
 })
 
 test('a node whose runtime reads no folder is named with its hint, without waiting: 79', async () => {
@@ -316,14 +282,14 @@ test('a pull that failed and a report that is old do not count', async () => {
   ] as const) {
     const run = prepare()
     run.cluster.report = (node) => (node === 'n2' ? change : {})
-    await assert.rejects(run.go(), codeIs('NODES_NOT_PULLING', 75, 'n2', word))
+    await assert.rejects(run.go(), codeIs('NODES_NOT_PULLING', 79, 'n2', word))
   }
 })
 
 test('a bundle of an older generation does not count', async () => {
   const run = prepare()
   run.cluster.report = (node) => (node === 'n2' ? { generation: { written: 0, effective: 0 } } : {})
-  await assert.rejects(run.go(), codeIs('NODES_NOT_PULLING', 75, 'n2'))
+  await assert.rejects(run.go(), codeIs('NODES_NOT_PULLING', 79, 'n2'))
 })
 
 test('cut off after any write, the next install ends as one that was never cut off', async () => {

@@ -190,7 +190,7 @@ async function carryOut(parts: {
   const { settings, remembered, image } = prepared
   const stop = new AbortController()
   const forget = terminal.onStop(() => stop.abort())
-  const progress = await installProgress(terminal)
+  const progress = await installProgress(terminal, () => Date.now())
   const context: InstallContext = {
     cluster: cluster.objects,
     settings,

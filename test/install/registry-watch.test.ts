@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { settleRegistry } from '../../src/install/workload-state.ts'
+import { RegistryWatch } from '../../src/install/registry-watch.ts'
 import { templateAnnotation, type Workload } from '../../src/install/workload.ts'
 import { FakeObjects } from '../support/fake-objects.ts'
 
@@ -36,9 +36,12 @@ suite("the registry's pod is replaced", () => {
   const isThere = async (objects: FakeObjects): Promise<boolean> =>
     (await objects.get({ apiVersion: 'v1', kind: 'Pod', name: 'trow-0', namespace: 'trow' })) !== undefined
 
+  const look = (objects: FakeObjects): ReturnType<RegistryWatch['look']> =>
+    new RegistryWatch(objects, wanted, () => 0).look()
+
   test('an old one that is not ready is taken away, for a StatefulSet waits for it', async () => {
     const objects = prepare({ revision: 'trow-1', ready: false, template: 'old' })
-    const outcome = await settleRegistry(objects, wanted)
+    const outcome = await look(objects)
     assert.match(JSON.stringify(outcome), /trow-0 of before is not ready/)
     assert.equal(await isThere(objects), false)
   })
@@ -49,10 +52,10 @@ suite("the registry's pod is replaced", () => {
       prepare({ revision: 'trow-2', ready: false, template: 'new' }),
       prepare({ revision: 'trow-1', ready: false, template: 'old' }, 1),
     ]) {
-      assert.equal((await settleRegistry(objects, wanted)).done, false)
+      assert.equal((await look(objects)).done, false)
       assert.equal(await isThere(objects), true)
     }
     const done = prepare({ revision: 'trow-2', ready: true, template: 'new' })
-    assert.deepEqual(await settleRegistry(done, wanted), { done: true })
+    assert.deepEqual(await look(done), { done: true })
   })
 })

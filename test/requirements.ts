@@ -23,6 +23,7 @@ export const debianPackages: Readonly<Record<string, string>> = {
 export const goTools: Readonly<Record<string, { readonly path: string; readonly version: string }>> = {
   crane: { path: 'github.com/google/go-containerregistry/cmd/crane', version: 'v0.22.1' },
   oras: { path: 'oras.land/oras/cmd/oras', version: 'v1.3.6' },
+  regctl: { path: 'github.com/regclient/regclient/cmd/regctl', version: 'v0.11.7' },
   helm: { path: 'helm.sh/helm/v3/cmd/helm', version: 'v3.22.0' },
   cosign: { path: 'github.com/sigstore/cosign/v3/cmd/cosign', version: 'v3.1.3' },
 }

@@ -30,10 +30,10 @@ export interface ContentHasher {
 export interface ReceiveOptions {
   readonly held: Held
   /** Fed with every byte received, in order, before `receive` resolves. */
-  readonly hasher: ContentHasher
+  readonly hasher: Pick<ContentHasher, 'update'>
   /** Content up to this many bytes in all stays in memory (`inline`). */
   readonly inlineLimit: number
-  /** More bytes than this from the source are an OciError SIZE_INVALID (the announced length). */
+  /** Another number of bytes from the source is an OciError SIZE_INVALID (the announced length). */
   readonly expectedBytes?: number
 }
 

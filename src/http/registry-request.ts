@@ -92,11 +92,22 @@ export class RegistryRequest {
     return headers['transfer-encoding'] === undefined ? Number(headers['content-length'] ?? 0) : undefined
   }
 
-  /** To be called once. A client that waits for 100 Continue gets it now: the request has been accepted. */
+  /** To be called once. A client that waits for 100 Continue gets it when the body is first read: nothing stands against it then. */
   body(): Body {
-    if (this.#message.headers.expect !== undefined) this.#response.writeContinue()
+    const { bodyLength: length } = this
+    if (this.#message.headers.expect === undefined) return { source: this.#read(), length, onDemand: false }
+    const source: Body['source'] = {
+      [Symbol.asyncIterator]: () => {
+        this.#response.writeContinue()
+        return this.#read()[Symbol.asyncIterator]()
+      },
+    }
+    return { source, length, onDemand: true }
+  }
+
+  #read(): Body['source'] {
     this.#body = bodySource(this.#message)
-    return { source: counted(this.#body, this), length: this.bodyLength }
+    return counted(this.#body, this)
   }
 
   /** The reply is decided: what still comes of the body is nobody's. */

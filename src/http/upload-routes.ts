@@ -37,7 +37,7 @@ export function uploadRoutes(registry: Registry): Route[] {
     route(['PUT'], session, 'push', async (request, { name, upload: id }) => {
       const digest = digestOf(request)
       const range = rangeOf(request)
-      const body = request.hasBody ? { range, ...request.body() } : undefined
+      const body = request.hasBody || range !== undefined ? { range, ...request.body() } : undefined
       const blob = { repository: name, digest, note: pushNote(request, name, digest) }
       await uploads.finish(id, blob, body, request.signal)
       return created(name, digest)
@@ -75,7 +75,7 @@ async function openUpload(
   if (mount === null && digest !== null) {
     const parsed = parseDigest(digest)
     const blob = { repository: name, digest: parsed, note: pushNote(request, name, parsed) }
-    await registry.uploads.single(blob, request.body(), request.signal)
+    await registry.uploads.single(blob, { range: rangeOf(request), ...request.body() }, request.signal)
     return created(name, parsed)
   }
   const algorithm = query.get('digest-algorithm')

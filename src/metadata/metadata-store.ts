@@ -107,7 +107,7 @@ export interface MetadataChanges {
     readonly note?: ChangeNote | undefined
   }): Promise<boolean>
   /** Begins the grace period of an unreferenced blob anew; rescues. False when it is not linked any more. */
-  touchBlob(repository: RepositoryName, digest: Digest, now: Instant): Promise<boolean>
+  touchBlob(repository: RepositoryName, digest: Digest, now: Instant, note?: ChangeNote): Promise<boolean>
   unlinkBlob(
     repository: RepositoryName,
     digest: Digest,

@@ -59,6 +59,11 @@ export interface UploadRecord {
   readonly hashState: Uint8Array | undefined
   /** The digest of all held bytes in `algorithm`, as the last writer left it. */
   readonly digest: Digest | undefined
+  /**
+   * The offset at which a closing request began that was cut: its client may send it again as a whole. Undefined: none
+   * was, or the client has gone on from the offset since.
+   */
+  readonly cutFrom: number | undefined
   readonly startedAt: Instant
   readonly touchedAt: Instant
 }
@@ -71,6 +76,7 @@ export interface UploadClaim {
     readonly held: Held
     readonly hashState: Uint8Array | undefined
     readonly digest: Digest | undefined
+    readonly cutFrom: number | undefined
     readonly now: Instant
   }): Promise<void>
   release(): Promise<void>

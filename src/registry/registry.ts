@@ -63,6 +63,8 @@ export interface Body {
   readonly length: number | undefined
   /** Content-Range: where the upload gets it. */
   readonly range?: ByteRange | undefined
+  /** The client sends it when it is first read, and not if it never is. */
+  readonly onDemand: boolean
 }
 
 /** The blob that a push makes, and what is kept about it. */
@@ -80,7 +82,11 @@ export interface Uploads {
    * SIZE_INVALID, nothing changed. Unknown: BLOB_UPLOAD_UNKNOWN.
    */
   append(repository: RepositoryName, id: string, body: Body, signal?: AbortSignal): Promise<UploadStatus>
-  /** The closing PUT. OciError DIGEST_INVALID: the upload is discarded. */
+  /**
+   * The closing PUT. OciError DIGEST_INVALID: the upload is discarded, unless a closing PUT of it was cut: then this one
+   * may have been the same once more, or the rest, and the client may try again. One that ended the upload already is
+   * answered alike, and the blob's grace period begins anew.
+   */
   finish(id: string, blob: PushedBlob, body: Body | undefined, signal?: AbortSignal): Promise<void>
   /** POST with `?digest=`: the whole blob in one request. */
   single(blob: PushedBlob, body: Body, signal?: AbortSignal): Promise<void>

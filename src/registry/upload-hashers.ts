@@ -54,6 +54,7 @@ export class UploadHashers {
   }
 
   async rehash(held: Held, hasher: ContentHasher): Promise<ContentHasher> {
+    if (heldSize(held) === 0) return hasher
     if (held.kind === 'inline') {
       hasher.update(held.bytes)
       return hasher

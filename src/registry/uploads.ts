@@ -1,17 +1,25 @@
 import { startHasher } from '../blobs/hasher.ts'
-import type { ContentHasher, Held, Received } from '../blobs/blob-store.ts'
+import type { ContentHasher, DataKey, Held, Received } from '../blobs/blob-store.ts'
 import type { ChangeNote } from '../metadata/outbox.ts'
 import type { UploadClaim, UploadRecord } from '../metadata/records.ts'
 import { digestAlgorithm, type Digest, type DigestAlgorithm } from '../oci/digest.ts'
-import { OciError } from '../oci/oci-error.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
 import type { Body, PushedBlob, Uploads, UploadStatus } from './registry.ts'
 import type { RegistryParts } from './settings.ts'
 import { requireRoom } from './storage-room.ts'
-import { checkRange, noBody, replay, statusOf } from './upload-body.ts'
+import { receiveAfterCut } from './cut-upload.ts'
+import {
+  announcedBytes,
+  checkRange,
+  checkWhole,
+  discard,
+  emptyHeld,
+  noBody,
+  replay,
+  statusOf,
+} from './upload-body.ts'
 import { heldSize, UploadHashers } from './upload-hashers.ts'
-
-const nothing: Held = { kind: 'inline', bytes: new Uint8Array() }
+import { fitsNeither, longerThanBlob, takenOver, unknownUpload, wrongDigest } from './upload-refusals.ts'
 
 export class UploadRules implements Uploads {
   readonly #parts: RegistryParts
@@ -42,17 +50,20 @@ export class UploadRules implements Uploads {
     signal?: AbortSignal,
   ): Promise<UploadStatus> {
     await requireRoom(this.#parts.blobs)
-    return this.#claimed(repository, id, signal, async (claim, stop) => {
+    const status = await this.#claimed(repository, id, signal, async (claim, stop) => {
       checkRange(claim.upload, body)
       const hasher = await this.#hashers.continue(claim.upload, body.range !== undefined)
       const held = await this.#receive(claim, body, hasher, stop)
       return { id, repository, offset: heldSize(held) }
     })
+    if (status === undefined) throw unknownUpload()
+    return status
   }
 
   async finish(id: string, blob: PushedBlob, body: Body | undefined, signal?: AbortSignal): Promise<void> {
     if (body !== undefined) await requireRoom(this.#parts.blobs)
-    if (body !== undefined && isSmallAndWhole(body, this.#parts.limits.inlineLimit)) {
+    // A client that waits to be asked for its body is told first what stands against it.
+    if (body?.onDemand === false && isSmallAndWhole(body, this.#parts.limits.inlineLimit)) {
       const rest = await this.#finishWhole(id, blob, body, signal)
       if (rest !== undefined) await this.#finishClaimed(id, blob, rest, signal)
     } else await this.#finishClaimed(id, blob, body, signal)
@@ -70,7 +81,7 @@ export class UploadRules implements Uploads {
     const hasher = startHasher(digestAlgorithm(digest))
     const received = await blobs.receive(
       body.source,
-      { held: nothing, hasher, inlineLimit, ...expected(body) },
+      { held: emptyHeld, hasher, inlineLimit, ...announcedBytes(body) },
       signal,
     )
     const { held, interrupted } = received
@@ -89,27 +100,73 @@ export class UploadRules implements Uploads {
     signal: AbortSignal | undefined,
   ): Promise<void> {
     const { repository, digest } = blob
-    await this.#claimed(repository, id, signal, async (claim, stop) => {
-      if (body !== undefined) checkRange(claim.upload, body)
-      const { held, found } = await this.#complete(claim, digestAlgorithm(digest), body, stop)
-      if (found !== digest) {
-        await this.#parts.metadata.cancelUpload(repository, id)
-        // What this very request brought was never recorded, so nobody else would take it away.
-        if (held.kind === 'staged') await this.#parts.blobs.remove(held.key)
-        throw wrongDigest(found, heldSize(held))
+    const { blobs, limits, now } = this.#parts
+    const done = await this.#claimed(repository, id, signal, async (claim, stop) => {
+      const { upload } = claim
+      if (body !== undefined) checkRange(upload, body)
+      const last = body?.length === 0 ? undefined : body
+      const cut = last?.range === undefined ? upload.cutFrom : undefined
+      if (last === undefined || cut === undefined) {
+        const { held, found } = await this.#complete(claim, digestAlgorithm(digest), last, stop)
+        if (found !== digest) await this.#refuse(upload, held, found)
+        await this.#store(blob, held, id)
+      } else {
+        const parts = { blobs, hashers: this.#hashers, inlineLimit: limits.inlineLimit, now }
+        const { held, found } = await receiveAfterCut(
+          parts,
+          { ...claim, cutFrom: cut },
+          { digest, body: last, stop },
+        )
+        if (held === undefined) throw fitsNeither(found, heldSize(upload.held))
+        await this.#store(blob, held, id)
+        // The row that named these bytes went with the upload.
+        if (upload.held.kind === 'staged' && keyOf(held) !== upload.held.key)
+          await blobs.remove(upload.held.key)
       }
-      await this.#store(blob, held, id)
       this.#hashers.forget(id)
+      return true
     })
+    if (done === undefined) await this.#finishAgain(blob, body, signal)
+  }
+
+  /** What was received has another digest. After a cut request the client may send it again, else the upload goes. */
+  async #refuse(upload: UploadRecord, held: Held, found: Digest): Promise<never> {
+    const { blobs, metadata } = this.#parts
+    const isKept = upload.cutFrom !== undefined
+    if (!isKept) await metadata.cancelUpload(upload.repository, upload.id)
+    // What this very request brought was never recorded, so nobody else would take it away.
+    const key = keyOf(held)
+    if (key !== undefined && !(isKept && key === keyOf(upload.held))) await blobs.remove(key)
+    throw isKept ? fitsNeither(found, heldSize(upload.held)) : wrongDigest(found, heldSize(held))
+  }
+
+  /**
+   * The upload is not there: where its blob is, the client has missed the reply to the request that ended it. The body is
+   * not needed, and the blob's grace period begins anew. Throws OciError BLOB_UPLOAD_UNKNOWN.
+   */
+  async #finishAgain(
+    { repository, digest, note }: PushedBlob,
+    body: Body | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { metadata, now } = this.#parts
+    const blob = await metadata.findLink(repository, digest)
+    if (blob === undefined) throw unknownUpload()
+    if (body !== undefined) {
+      if (body.length !== undefined && body.length > blob.size) throw longerThanBlob(blob.size)
+      await discard(body, blob.size, signal)
+    }
+    if (!(await metadata.touchBlob(repository, digest, now(), note))) throw unknownUpload()
   }
 
   async single(blob: PushedBlob, body: Body, signal?: AbortSignal): Promise<void> {
     const { blobs, limits } = this.#parts
+    checkWhole(body)
     await requireRoom(blobs)
     const hasher = startHasher(digestAlgorithm(blob.digest))
     const received = await blobs.receive(
       body.source,
-      { held: nothing, hasher, inlineLimit: limits.inlineLimit, ...expected(body) },
+      { held: emptyHeld, hasher, inlineLimit: limits.inlineLimit, ...announcedBytes(body) },
       signal,
     )
     const found = hasher.digest()
@@ -127,16 +184,19 @@ export class UploadRules implements Uploads {
     return metadata.cancelUpload(repository, id, { note, now: now() })
   }
 
-  /** Runs `work` with the right to write; `stop` fires when another request asks for it, or `signal` does. */
+  /**
+   * Runs `work` with the right to write; `stop` fires when another request asks for it, or `signal` does. Undefined: there
+   * is no such upload.
+   */
   async #claimed<Result>(
     repository: RepositoryName,
     id: string,
     signal: AbortSignal | undefined,
     work: (claim: UploadClaim, stop: AbortSignal) => Promise<Result>,
-  ): Promise<Result> {
+  ): Promise<Result | undefined> {
     const contested = new AbortController()
     const claim = await this.#parts.metadata.claimUpload(repository, id, () => contested.abort(takenOver()))
-    if (claim === undefined) throw unknownUpload()
+    if (claim === undefined) return undefined
     try {
       const stop = signal === undefined ? contested.signal : AbortSignal.any([signal, contested.signal])
       return await work(claim, stop)
@@ -148,7 +208,7 @@ export class UploadRules implements Uploads {
   /** Takes the body and records what is held then, all of it or what came before an interruption, which it throws. */
   async #receive(claim: UploadClaim, body: Body, hasher: ContentHasher, stop: AbortSignal): Promise<Held> {
     const received = await this.#take(claim.upload, body, hasher, stop)
-    await this.#save(claim, received.held, hasher)
+    await this.#save(claim, received.held, { hasher, cutFrom: undefined })
     this.#hashers.keep(claim.upload, hasher, heldSize(received.held))
     if (received.interrupted !== undefined) throw received.interrupted as Error
     return received.held
@@ -173,7 +233,10 @@ export class UploadRules implements Uploads {
     const received = await this.#take(upload, body, hasher, stop)
     if (received.interrupted !== undefined) {
       // The client may resume: what came is kept, in the algorithm that the upload was begun with.
-      await this.#save(claim, received.held, hasher.algorithm === upload.algorithm ? hasher : undefined)
+      await this.#save(claim, received.held, {
+        hasher: hasher.algorithm === upload.algorithm ? hasher : undefined,
+        cutFrom: upload.cutFrom ?? heldSize(upload.held),
+      })
       throw received.interrupted as Error
     }
     const last =
@@ -185,16 +248,21 @@ export class UploadRules implements Uploads {
     const { blobs, limits } = this.#parts
     return blobs.receive(
       body.source,
-      { held: upload.held, hasher, inlineLimit: limits.inlineLimit, ...expected(body) },
+      { held: upload.held, hasher, inlineLimit: limits.inlineLimit, ...announcedBytes(body) },
       stop,
     )
   }
 
-  #save(claim: UploadClaim, held: Held, hasher: ContentHasher | undefined): Promise<void> {
+  #save(
+    claim: UploadClaim,
+    held: Held,
+    { hasher, cutFrom }: { readonly hasher: ContentHasher | undefined; readonly cutFrom: number | undefined },
+  ): Promise<void> {
     return claim.save({
       held,
       hashState: hasher?.save(),
       digest: hasher?.digest(),
+      cutFrom,
       now: this.#parts.now(),
     })
   }
@@ -223,24 +291,6 @@ function isSmallAndWhole({ length, range }: Body, limit: number): boolean {
   return range === undefined || (range.start === 0 && range.end === length - 1)
 }
 
-function expected(body: Body): { expectedBytes?: number } {
-  return body.length === undefined ? {} : { expectedBytes: body.length }
-}
-
-function unknownUpload(): OciError {
-  return new OciError('BLOB_UPLOAD_UNKNOWN', 'the upload is not known', {
-    detail: 'it was finished, cancelled or has expired: begin a new upload',
-  })
-}
-
-function takenOver(): OciError {
-  return new OciError('BLOB_UPLOAD_INVALID', 'another request has taken over this upload', {
-    detail: 'ask for the state of the upload and go on from there',
-  })
-}
-
-function wrongDigest(found: Digest, size: number): OciError {
-  return new OciError('DIGEST_INVALID', 'the digest does not match the content', {
-    detail: `the ${size} bytes received have the digest ${found}; the upload was discarded`,
-  })
+function keyOf(held: Held): DataKey | undefined {
+  return held.kind === 'staged' ? held.key : undefined
 }

@@ -25,6 +25,12 @@ export class RawSocket {
     this.#socket.write(text)
   }
 
+  /** Resolves when the kernel has taken all that was sent, or the connection is gone. */
+  async flushed(): Promise<void> {
+    while (this.#socket.writableLength > 0 && !this.#closed)
+      await Promise.race([new Promise((resolve) => this.#socket.once('drain', resolve)), this.#gone()])
+  }
+
   /** Resolves when the kernel has taken it or the connection is gone. */
   async flood(bytes: number): Promise<number> {
     const chunk = Buffer.alloc(64 * 1024)

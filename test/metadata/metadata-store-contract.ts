@@ -262,7 +262,13 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
       await new Promise((resolve) => setTimeout(resolve, 50))
       assert.equal(asked, 1)
       const held = { kind: 'inline' as const, bytes: Buffer.from('abc') }
-      await first?.save({ held, hashState: Buffer.from('state'), digest: digestOf('abc'), now: 2 })
+      await first?.save({
+        held,
+        hashState: Buffer.from('state'),
+        digest: digestOf('abc'),
+        cutFrom: 2,
+        now: 2,
+      })
       await first?.release()
       const claim = await second
       assert.equal(
@@ -270,6 +276,7 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
         'abc',
       )
       assert.equal(claim?.upload.digest, digestOf('abc'))
+      assert.equal(claim?.upload.cutFrom, 2)
       await claim?.release()
       assert.equal(await store.claimUpload(repository, 'none', () => {}), undefined)
       assert.equal(await store.cancelUpload(repository, upload.id), true)
@@ -325,7 +332,13 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
       assert.equal(await put(id, newRepository()), false, 'of another repository')
       const claim = await other.claimUpload(repository, id, () => {})
       assert.equal(await put(id), false, 'claimed')
-      await claim?.save({ held: { kind: 'inline', bytes }, hashState: undefined, digest: undefined, now: 2 })
+      await claim?.save({
+        held: { kind: 'inline', bytes },
+        hashState: undefined,
+        digest: undefined,
+        cutFrom: undefined,
+        now: 2,
+      })
       await claim?.release()
       assert.equal(await put(id), false, 'not empty')
       assert.equal(await store.findBlob(repository, digestOf('whole')), undefined)
@@ -342,7 +355,7 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
       await store.createUpload({ id, repository, algorithm: 'sha256', now: 1 })
       const claim = await store.claimUpload(repository, id, () => {})
       const held = { kind: 'staged' as const, key, size: 9 }
-      await claim?.save({ held, hashState: undefined, digest: undefined, now: 2 })
+      await claim?.save({ held, hashState: undefined, digest: undefined, cutFrom: undefined, now: 2 })
       assert.equal(await other.cancelUpload(repository, id), true)
       const blob = { repository, digest: digestOf('cancelled'), size: 9, uploadId: id, now: 3 }
       const put = store.putBlob({ ...blob, content: { kind: 'stored', key } })
@@ -363,7 +376,7 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
       const blob = { repository, digest: digestOf('kept'), size: 4, uploadId: id, now: 3 }
       await store.putBlob({ ...blob, content: { kind: 'stored', key } })
       // As a request does whose worker was slow to learn that the upload has ended.
-      await claim?.save({ held, hashState: undefined, digest: undefined, now: 4 })
+      await claim?.save({ held, hashState: undefined, digest: undefined, cutFrom: undefined, now: 4 })
       assert.deepEqual(await store.garbage.pendingDeletes(100), [])
     })
 

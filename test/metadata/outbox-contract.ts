@@ -165,6 +165,15 @@ export function outboxContract(name: string, open: () => Promise<OpenedStore>): 
       assert.deepEqual(await written(note, unlink), [])
     })
 
+    test('a push that finds its blob there is noted as one that changed nothing', async () => {
+      const repository = newRepository()
+      const note = newNote()
+      const touch = () => store.touchBlob(repository, digestOf('touched'), 2, note)
+      assert.deepEqual(await written(note, touch), [])
+      await store.putBlob({ ...blobOf(repository, 'touched'), uploadId: undefined })
+      assert.deepEqual(await written(note, touch), [{ digest: digestOf('touched'), size: 7, known: true }])
+    })
+
     test('a cancelled upload is noted once, wherever it was opened', async () => {
       const repository = newRepository()
       const note = newNote()

@@ -63,6 +63,7 @@ export function bodyOf(
   return {
     length: fail ? content.length + 1 : content.length,
     range: options.range,
+    onDemand: false,
     source: {
       async *[Symbol.asyncIterator]() {
         for (let start = 0; start < content.length; start += chunk)

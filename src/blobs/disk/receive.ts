@@ -40,6 +40,8 @@ export async function drain(
       }
       if (step.done === true) {
         ended = true
+        if (received < expectedBytes && options.expectedBytes !== undefined)
+          throw shorter(expectedBytes, received)
         return { received }
       }
       received += step.value.length
@@ -57,4 +59,10 @@ export async function drain(
     // Not awaited: a source that hangs would hang us too.
     if (!ended) iterator.return?.()?.then(undefined, () => {})
   }
+}
+
+function shorter(expected: number, received: number): OciError {
+  return new OciError('SIZE_INVALID', 'the content is shorter than announced', {
+    detail: `${expected} bytes were announced and ${received} arrived`,
+  })
 }

@@ -103,7 +103,12 @@ export const mountBlob = durable(
 export const touchBlob = durable(
   async (
     transaction: Transaction,
-    touch: { readonly repository: RepositoryName; readonly digest: Digest; readonly now: Instant },
+    touch: {
+      readonly repository: RepositoryName
+      readonly digest: Digest
+      readonly now: Instant
+      readonly note?: ChangeNote | undefined
+    },
   ): Promise<boolean> => {
     const repository = await findRepository(transaction, touch.repository)
     const blob =
@@ -115,6 +120,7 @@ export const touchBlob = durable(
       await transaction.run(renewLink, { repository, blob: blob.id, now: touch.now })
       transaction.touched.link(touch.repository, touch.digest)
     }
+    await noteChange(transaction, touch, () => ({ digest: touch.digest, size: blob.size, known: true }))
     return true
   },
 )

@@ -41,6 +41,7 @@ export const saveUpload = relaxed(
       readonly held: Held
       readonly hashState: Uint8Array | undefined
       readonly digest: Digest | undefined
+      readonly cutFrom: number | undefined
       readonly now: Instant
     },
   ): Promise<void> => {
@@ -52,6 +53,7 @@ export const saveUpload = relaxed(
       bytes: held.kind === 'inline' ? held.bytes : null,
       hashState: state.hashState,
       digest: state.digest,
+      cutFrom: state.cutFrom,
       now: state.now,
     })
     if (saved.changes === 0 && held.kind === 'staged')

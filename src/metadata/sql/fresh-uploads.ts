@@ -112,6 +112,7 @@ function recordOf({ id, repository, algorithm, now }: NewUpload): UploadRecord {
     held: { kind: 'inline', bytes: new Uint8Array() },
     hashState: undefined,
     digest: undefined,
+    cutFrom: undefined,
     startedAt: now,
     touchedAt: now,
   }

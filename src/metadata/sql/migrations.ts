@@ -112,6 +112,9 @@ const migrations: readonly string[] = [
     created_at integer not null
   ) without rowid;
   `,
+  `
+  alter table upload add column cut_from integer;
+  `,
 ]
 
 /** The schema of this program: how many migrations it knows. */

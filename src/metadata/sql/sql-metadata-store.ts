@@ -154,6 +154,7 @@ class SqlMetadataStore implements MetadataStore {
       readonly held: Held
       readonly hashState: Uint8Array | undefined
       readonly digest: Digest | undefined
+      readonly cutFrom: number | undefined
       readonly now: Instant
     }): Promise<void> => this.#changes.run('saveUpload', { id, ...state })
     return { upload, save, release }
@@ -216,8 +217,8 @@ class SqlMetadataStore implements MetadataStore {
     return this.#changes.run('mountBlob', mount)
   }
 
-  touchBlob(repository: RepositoryName, digest: Digest, now: Instant): Promise<boolean> {
-    return this.#changes.run('touchBlob', { repository, digest, now })
+  touchBlob(repository: RepositoryName, digest: Digest, now: Instant, note?: ChangeNote): Promise<boolean> {
+    return this.#changes.run('touchBlob', { repository, digest, now, note })
   }
 
   unlinkBlob(

@@ -120,6 +120,7 @@ export class SqlReads implements Omit<MetadataReads, 'writeHealth'> {
           : { kind: 'staged', key: row.data_key as DataKey, size: row.size },
       hashState: row.hash_state ?? undefined,
       digest: (row.digest ?? undefined) as Digest | undefined,
+      cutFrom: row.cut_from ?? undefined,
       startedAt: row.started_at,
       touchedAt: row.touched_at,
     })

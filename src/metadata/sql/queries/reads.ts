@@ -105,6 +105,7 @@ export const uploadById = compile(
       'upload.inline_bytes',
       'upload.hash_state',
       'upload.digest',
+      'upload.cut_from',
       'upload.started_at',
       'upload.touched_at',
     ])

@@ -69,6 +69,7 @@ export interface Schema {
     inline_bytes: Uint8Array | null
     hash_state: Uint8Array | null
     digest: string | null
+    cut_from: number | null
     started_at: number
     touched_at: number
   }

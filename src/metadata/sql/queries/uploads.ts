@@ -12,6 +12,7 @@ export const insertUpload = compile(
     inline_bytes: null,
     hash_state: null,
     digest: null,
+    cut_from: null,
     started_at: parameter<number>('now'),
     touched_at: parameter<number>('now'),
   }),
@@ -25,6 +26,7 @@ export const updateUpload = compile(
       inline_bytes: parameter<Uint8Array | null>('bytes'),
       hash_state: parameter<Uint8Array | null>('hashState'),
       digest: parameter<string | null>('digest'),
+      cut_from: parameter<number | null>('cutFrom'),
       touched_at: parameter<number>('now'),
     })
     .where('id', '=', parameter<string>('id')),

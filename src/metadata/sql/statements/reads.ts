@@ -90,6 +90,6 @@ export const tagsAfter: typeof queries.tagsAfter = {
   values: [new Parameter('repository'), new Parameter('after'), new Parameter('limit')],
 }
 export const uploadById: typeof queries.uploadById = {
-  sql: 'select "upload"."algorithm", "upload"."data_key", "upload"."size", "upload"."inline_bytes", "upload"."hash_state", "upload"."digest", "upload"."started_at", "upload"."touched_at" from "upload" inner join "repository" on "repository"."id" = "upload"."repository_id" where "upload"."id" = ? and "repository"."name" = ?',
+  sql: 'select "upload"."algorithm", "upload"."data_key", "upload"."size", "upload"."inline_bytes", "upload"."hash_state", "upload"."digest", "upload"."cut_from", "upload"."started_at", "upload"."touched_at" from "upload" inner join "repository" on "repository"."id" = "upload"."repository_id" where "upload"."id" = ? and "repository"."name" = ?',
   values: [new Parameter('id'), new Parameter('name')],
 }

@@ -11,7 +11,7 @@ export const emptyUpload: typeof queries.emptyUpload = {
   values: [new Parameter('id'), new Parameter('name'), 0],
 }
 export const insertUpload: typeof queries.insertUpload = {
-  sql: 'insert into "upload" ("id", "repository_id", "algorithm", "data_key", "size", "inline_bytes", "hash_state", "digest", "started_at", "touched_at") values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+  sql: 'insert into "upload" ("id", "repository_id", "algorithm", "data_key", "size", "inline_bytes", "hash_state", "digest", "cut_from", "started_at", "touched_at") values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
   values: [
     new Parameter('id'),
     new Parameter('repository'),
@@ -21,18 +21,20 @@ export const insertUpload: typeof queries.insertUpload = {
     null,
     null,
     null,
+    null,
     new Parameter('now'),
     new Parameter('now'),
   ],
 }
 export const updateUpload: typeof queries.updateUpload = {
-  sql: 'update "upload" set "data_key" = ?, "size" = ?, "inline_bytes" = ?, "hash_state" = ?, "digest" = ?, "touched_at" = ? where "id" = ?',
+  sql: 'update "upload" set "data_key" = ?, "size" = ?, "inline_bytes" = ?, "hash_state" = ?, "digest" = ?, "cut_from" = ?, "touched_at" = ? where "id" = ?',
   values: [
     new Parameter('key'),
     new Parameter('size'),
     new Parameter('bytes'),
     new Parameter('hashState'),
     new Parameter('digest'),
+    new Parameter('cutFrom'),
     new Parameter('now'),
     new Parameter('id'),
   ],

@@ -6,7 +6,7 @@ export interface Target {
   readonly port: number
 }
 
-/** How long an endpoint that could not be reached is tried last. */
+/** How long an endpoint that could not be reached, or has not answered, is tried last. */
 const distrust = 10_000
 
 /** Where connections may go at the moment, and in which order. */
@@ -46,17 +46,20 @@ export class EndpointPool {
   /**
    * Pods that are ready before those that go, this node's before the others', equals by chance; those that just failed
    * after all of them; then the fallbacks. Last those that do not serve: a pod that starts takes connections up to a probe
-   * before the cluster says so, and the registry listens only when it can answer.
+   * before the cluster says so, and the registry listens only when it can answer. Those of `last` come after all others.
    */
-  candidates(): readonly Target[] {
+  candidates(last: readonly Target[] = []): readonly Target[] {
     const ranked = this.#endpoints.map((endpoint) => ({ endpoint, rank: this.#rank(endpoint) }))
     ranked.sort((one, other) => one.rank - other.rank)
     const sorted = ranked.map(({ endpoint }) => endpoint)
-    return [
+    const all: readonly Target[] = [
       ...sorted.filter(({ serving }) => serving),
       ...this.#fallbacks,
       ...sorted.filter(({ serving }) => !serving),
     ]
+    if (last.length === 0) return all
+    const keys = new Set(last.map(keyOf))
+    return [...all.filter((each) => !keys.has(keyOf(each))), ...all.filter((each) => keys.has(keyOf(each)))]
   }
 
   failed(target: Target): void {

@@ -1,18 +1,20 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { ClientHello } from './client-hello.ts'
 import { dial } from './dial.ts'
 import type { EndpointPool, Target } from './endpoint-pool.ts'
-import { firstAnswer } from './first-answer.ts'
 
 export interface ProxyTimes {
   /** For a connection while no endpoint takes it: containerd gives a TLS handshake 10 s. */
   readonly hold: number
-  /** For one endpoint to answer. */
+  /** For one endpoint to take a connection. */
   readonly dial: number
+  /** For its first byte after the client's last one, before the next is asked as well. */
+  readonly answer: number
   /** Between two rounds of all endpoints, unless they change first. */
   readonly pause: number
 }
 
-const usualTimes: ProxyTimes = { hold: 8000, dial: 1500, pause: 400 }
+const usualTimes: ProxyTimes = { hold: 8000, dial: 1500, answer: 3000, pause: 400 }
 /** Of the operating system: finds out about a peer that is gone without a word. */
 const keepAlive = 30_000
 const mostConnections = 8192
@@ -20,7 +22,8 @@ const mostConnections = 8192
 /**
  * A port of the node's loopback that is the registry, byte for byte: TLS ends in the registry. Connections that find no
  * endpoint, or one that breaks off before its first byte, are held for a while, so that a registry that is being replaced
- * costs no pull.
+ * costs no pull; where an endpoint is silent, the next one is asked the same as well, and the first to answer is taken. From
+ * its first byte on an endpoint has all the time it takes.
  */
 export class LoopbackProxy {
   readonly #server: Server
@@ -94,31 +97,43 @@ export class LoopbackProxy {
   /** One that has said something, or whose client waits for nothing; undefined where there was none in time. */
   async #answering(client: Socket, signal: AbortSignal): Promise<Socket | undefined> {
     const until = performance.now() + this.#times.hold
-    const said: Buffer[] = []
-    for (;;) {
-      const reached = await this.#connect(until, signal)
-      if (reached === undefined) return undefined
-      const { upstream, target } = reached
-      if (await firstAnswer(client, upstream, said, signal)) return upstream
-      upstream.destroy()
-      this.#pool.failed(target)
-      await this.#pool.changed(Math.max(0, Math.min(until - performance.now(), this.#times.pause)), signal)
+    const hello = new ClientHello(client, signal)
+    const asked = new Map<Socket, Target>()
+    try {
+      for (;;) {
+        const reached = await this.#connect(until, [...asked.values()], hello.over)
+        if (reached === undefined) {
+          await hello.rest()
+          break
+        }
+        const { upstream, target } = reached
+        asked.set(upstream, target)
+        const attempt = await hello.ask(upstream, this.#times.answer)
+        if (attempt === 'over') break
+        this.#pool.failed(target)
+        const left = Math.max(0, Math.min(until - performance.now(), this.#times.pause))
+        if (attempt === 'broken-off') await this.#pool.changed(left, hello.over)
+      }
+    } finally {
+      hello.release()
     }
+    const target = hello.upstream && asked.get(hello.upstream)
+    if (target !== undefined) this.#pool.reached(target)
+    return hello.upstream
   }
 
+  /** `asked`: those that are tried after all others, for they have this client's hello. */
   async #connect(
     until: number,
+    asked: readonly Target[],
     signal: AbortSignal,
   ): Promise<{ readonly upstream: Socket; readonly target: Target } | undefined> {
     for (;;) {
-      for (const target of this.#pool.candidates()) {
+      for (const target of this.#pool.candidates(asked)) {
         const left = until - performance.now()
         if (signal.aborted || left <= 0) return undefined
         const upstream = await dial(target, Math.min(left, this.#times.dial), signal)
-        if (upstream !== undefined) {
-          this.#pool.reached(target)
-          return { upstream, target }
-        }
+        if (upstream !== undefined) return { upstream, target }
         if (!signal.aborted) this.#pool.failed(target)
       }
       const left = until - performance.now()

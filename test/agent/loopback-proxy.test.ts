@@ -166,6 +166,80 @@ suite('loopback proxy', () => {
     }
   })
 
+  test('one that is silent is not waited for: the next hears the same, and so do those that come after it', async () => {
+    const heard: string[] = []
+    const frozen = await serve(async (socket) => {
+      heard.push('frozen')
+      socket.resume()
+    })
+    const second = await serve(
+      async (socket) => void socket.end(`answer to ${String(await once(socket, 'data'))}`),
+    )
+    const { port, pool } = await proxyTo([], { hold: 60_000, answer: 100 })
+    pool.setEndpoints([
+      { ...frozen.target, node: 'n1', ready: true, serving: true },
+      { ...second.target, node: 'n2', ready: true, serving: true },
+    ])
+    assert.equal(await ask(port, 'a hello'), 'answer to a hello')
+    assert.equal(await ask(port, 'a hello'), 'answer to a hello')
+    assert.deepEqual(heard, ['frozen'], 'a connection that is taken and not answered is no reason for trust')
+    while ([...frozen.sockets].some(({ destroyed }) => !destroyed)) await sleep(5)
+  })
+
+  test('a hello in pieces is said whole to each, whenever they come', async () => {
+    const frozen = await serve(async (socket) => void socket.resume())
+    const second = await serve(async (socket) => {
+      let question = ''
+      socket.on('data', (piece: Buffer) => {
+        question += piece.toString()
+        if (question === 'a hello') socket.end('heard it')
+      })
+    })
+    const { port } = await proxyTo([frozen, second], { hold: 60_000, answer: 100 })
+    const client = connect({ port, host: '127.0.0.1', noDelay: true })
+    const answer = text(client)
+    for (const [at, piece] of 'a hello'.split('').entries()) {
+      client.write(piece)
+      if (at < 6) await sleep(40)
+    }
+    assert.equal(await answer, 'heard it')
+  })
+
+  test('one that is slow is not given up: neither before its first byte, where no other answers, nor after it', async () => {
+    const waits: (() => void)[] = []
+    const slow = await serve(async (socket) => {
+      await once(socket, 'data')
+      await new Promise<void>((resolve) => waits.push(resolve))
+      socket.write('slow ')
+      await sleep(400)
+      socket.end('and whole')
+    })
+    const frozen = await serve(async (socket) => void socket.resume())
+    const { port, pool } = await proxyTo([], { hold: 300, answer: 100 })
+    const endpoint = { ready: true, serving: true }
+    pool.setEndpoints([
+      { ...slow.target, node: 'n1', ...endpoint },
+      { ...frozen.target, node: 'n2', ...endpoint },
+    ])
+    const answer = ask(port, 'a hello')
+    await sleep(500)
+    waits[0]?.()
+    assert.equal(await answer, 'slow and whole')
+  })
+
+  test('a client that says nothing is no reason to doubt an endpoint', async () => {
+    const registry = await serve(async (socket) => void socket.pipe(socket))
+    const { port, pool } = await proxyTo([registry], { answer: 50 })
+    const client = connect({ port, host: '127.0.0.1' })
+    await once(client, 'connect')
+    await sleep(300)
+    assert.equal(registry.sockets.size, 1)
+    client.write('late')
+    assert.equal(String((await once(client, 'data'))[0]), 'late')
+    pool.setEndpoints([])
+    client.destroy()
+  })
+
   test('told to stop it refuses new connections and keeps open ones until they are done', async () => {
     const registry = await serve(async (socket) => void socket.pipe(socket))
     const { port, proxy } = await proxyTo([registry])

@@ -2,9 +2,6 @@ import type { KubeObject, KubeReference } from '../cluster/cluster-objects.ts'
 import { explained, isPassing, nameOf } from './cluster-error.ts'
 import type { InstallContext } from './install-context.ts'
 
-/** How long an API server that does not answer is asked again. */
-const patience = 30_000
-
 export function referenceOf({ apiVersion, kind, metadata }: KubeObject): KubeReference {
   return { apiVersion, kind, name: metadata.name, namespace: metadata.namespace }
 }
@@ -25,16 +22,16 @@ export async function apply(context: InstallContext, object: KubeObject): Promis
   return asked(context, nameOf(referenceOf(object)), () => cluster.apply(object, { force: forceConflicts }))
 }
 
-/** Asks again while the API server is away, for a while; every call here may be made twice. */
+/** Asks again while the API server is away, until the install's deadline; every call here may be made twice. */
 export async function asked<T>(context: InstallContext, what: string, call: () => Promise<T>): Promise<T> {
-  const { now, sleep, signal } = context
-  const end = now() + patience
+  const { now, sleep, signal, deadline, progress } = context
   for (;;) {
     signal.throwIfAborted()
     try {
       return await call()
     } catch (error) {
-      if (!isPassing(error) || now() > end) throw explained(error, what)
+      if (!isPassing(error) || now() > deadline) throw explained(error, what)
+      progress.state([{ text: (error as Error).message }])
       await sleep(1000)
     }
   }

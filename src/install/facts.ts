@@ -1,10 +1,11 @@
-import type { ClusterObjects, KubeObject } from '../cluster/cluster-objects.ts'
+import type { ClusterObjects } from '../cluster/cluster-objects.ts'
 import { names } from '../cluster/layout.ts'
+import { addressesAgain, addressesOf } from './given-addresses.ts'
 import { hasNodePort, type InstallFacts, type InstallSettings } from './install-settings.ts'
 import { isSuitable, nodeFacts } from '../cluster/node-facts.ts'
 import type { Remembered } from './remembered.ts'
 
-/** What the cluster has given so far: addresses of a Service that is there, else those it had before it was lost. */
+/** What the cluster has given so far: addresses of a Service that is there, else those it had before it was lost where they are free. */
 export async function gatherFacts(
   cluster: ClusterObjects,
   settings: InstallSettings,
@@ -21,22 +22,15 @@ export async function gatherFacts(
   ])
   const { remembered, version, image } = known
   const given = addressesOf(service)
+  const had = { clusterIps: remembered?.clusterIps ?? [], nodePort: remembered?.nodePort }
+  const again = service === undefined ? await addressesAgain(cluster, settings, had) : had
   return {
     version,
     image,
-    clusterIps: given.clusterIps.length > 0 ? given.clusterIps : (remembered?.clusterIps ?? []),
-    nodePort: given.nodePort ?? remembered?.nodePort,
+    clusterIps: given.clusterIps.length > 0 ? given.clusterIps : again.clusterIps,
+    nodePort: given.nodePort ?? again.nodePort,
     nodeAddresses: nodes.flatMap((node) => nodeFacts(node).internalIps).sort(),
   }
-}
-
-/** Of a Service as the API server has it. */
-export function addressesOf(service: KubeObject | undefined): Pick<InstallFacts, 'clusterIps' | 'nodePort'> {
-  const { clusterIPs = [], ports = [] } = (service?.['spec'] ?? {}) as {
-    clusterIPs?: readonly string[]
-    ports?: readonly { readonly nodePort?: number }[]
-  }
-  return { clusterIps: clusterIPs.filter((each) => each !== 'None'), nodePort: ports[0]?.nodePort }
 }
 
 /** --storage local without a node: the first by name that is free for pods; undefined node where there is none. */

@@ -8,7 +8,8 @@ import { checkAuthorityNames, ensureAuthority } from './authority.ts'
 import { canaryImage, canaryReference } from './canary-image.ts'
 import { explained, nameOf } from './cluster-error.ts'
 import { ownsDiscovery } from './discovery.ts'
-import { addressesOf, gatherFacts } from './facts.ts'
+import { gatherFacts } from './facts.ts'
+import { addressesOf } from './given-addresses.ts'
 import { step, type InstallContext } from './install-context.ts'
 import type { InstallFacts } from './install-settings.ts'
 import { canaryOf, nodeSettings, nodeSettingsMap } from './node-objects.ts'
@@ -40,7 +41,7 @@ export async function install(context: InstallContext, plan: Plan): Promise<Inst
   const before = await asked(context, 'what is there', () => gatherFacts(cluster, settings, known(context)))
   await asked(context, 'the CA', () => checkAuthorityNames(cluster, settings, before))
   const discovery = await asked(context, 'kube-public', () => ownsDiscovery(cluster))
-  const isUpgrade = context.remembered?.version !== undefined
+  const isUpgrade = await isThere(context)
 
   const early = wantedObjects(settings, before, { discovery })
   await step(context, 'namespaces', () => applyAll(context, early.namespaces))
@@ -64,6 +65,14 @@ export async function install(context: InstallContext, plan: Plan): Promise<Inst
   const pulls = await proved(context, facts, bundle, { told, agents })
   await removeExtraneous(context, plan)
   return { facts, bundle, pulls }
+}
+
+/** A registry runs, whether the last install is remembered or not. */
+async function isThere(context: InstallContext): Promise<boolean> {
+  if (context.remembered?.version !== undefined) return true
+  const { namespace } = context.settings
+  const set = { apiVersion: 'apps/v1', kind: 'StatefulSet', name: names.statefulSet, namespace }
+  return (await asked(context, nameOf(set), () => context.cluster.get(set))) !== undefined
 }
 
 function known({ remembered, version, image }: InstallContext): Parameters<typeof gatherFacts>[2] {

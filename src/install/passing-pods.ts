@@ -1,7 +1,10 @@
+import { ClusterFault } from '../cluster/cluster-fault.ts'
 import type { KubeObject } from '../cluster/cluster-objects.ts'
 import { apply, referenceOf } from './apply.ts'
 import type { InstallContext } from './install-context.ts'
+import { exitCode, UserError } from '../user-error.ts'
 import { waitUntil, type Outcome } from './waiting.ts'
+import { whoRefuses } from './ways-to-bring.ts'
 
 /**
  * Makes pods of one namespace, looks until it is done, and takes them away again whatever came of it. They run as the
@@ -23,9 +26,27 @@ export async function withPods<P extends KubeObject>(
       : { done: true },
   )
   try {
-    await Promise.all(pods.map((pod) => apply(context, pod)))
+    await Promise.all(pods.map((pod) => applyPod(context, pod)))
     await waitUntil(context, what, look)
   } finally {
     await Promise.allSettled(pods.map((pod) => cluster.delete(referenceOf(pod))))
+  }
+}
+
+/** Who may create pods and yet gets 403 has met a quota, a LimitRange or a policy: with other rights it would be the same. */
+async function applyPod(context: InstallContext, pod: KubeObject): Promise<void> {
+  try {
+    await apply(context, pod)
+  } catch (error) {
+    const { cause, message } = error as UserError
+    const { namespace } = pod.metadata
+    const isForbidden = cause instanceof ClusterFault && cause.kind === 'forbidden'
+    const right = { verb: 'create', group: '', resource: 'pods', namespace }
+    if (!isForbidden || !(await context.cluster.may(right))) throw error
+    throw new UserError('PODS_REFUSED', message, {
+      hint: whoRefuses(namespace),
+      exitCode: exitCode.problemsFound,
+      cause: error,
+    })
   }
 }

@@ -5,6 +5,7 @@ import { nodeFacts, takesAgent } from '../cluster/node-facts.ts'
 import { pullIdentityProblem, readNodeReport, reportLife, reportsIn } from '../cluster/node-report.ts'
 import { isReady } from '../cluster/pod-problem.ts'
 import { noteDataVersion } from './kept-data.ts'
+import { patientObjects } from './patient-objects.ts'
 
 export interface UninstallParts {
   readonly objects: ClusterObjects
@@ -52,6 +53,8 @@ const namespaces = { apiVersion: 'v1', kind: 'Namespace', scoped: false }
 
 const labelSelector = 'app.kubernetes.io/part-of=trow'
 const poll = 1000
+/** Milliseconds after the nodes' deadline in which an API server that is away is still asked again: half an uninstall helps nobody. */
+const patience = 60_000
 
 /** What an uninstall would take away; nothing is touched. Empty `objects`: there is nothing. */
 export async function planUninstall(
@@ -121,10 +124,12 @@ interface LocalVolume {
  * are done before the deadline (milliseconds since the epoch).
  */
 export async function uninstall(
-  parts: UninstallParts,
+  given: UninstallParts,
   { plan, deadline }: { readonly plan: UninstallPlan; readonly deadline: number },
 ): Promise<readonly string[]> {
-  const { objects, say, layout } = parts
+  const { say, layout, now, pause } = given
+  const objects = patientObjects(given.objects, { deadline: deadline + patience, now, pause, tell: say })
+  const parts = { ...given, objects }
   await noteDataVersion(objects, layout.namespace, plan.claims)
   const [first, rest] = split(plan.objects, ({ kind }) => kind.endsWith('WebhookConfiguration'))
   for (const reference of first) await objects.delete(reference)

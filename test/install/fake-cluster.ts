@@ -21,6 +21,8 @@ export class FakeCluster extends FakeObjects {
   makes: (name: string) => boolean = () => true
   /** What a node's agent reports beyond a healthy report; false: nothing at all. */
   report: (node: string) => Parameters<typeof reportObject>[2] | false = () => ({})
+  /** What a Service gets that asks for none. */
+  freeAddress = '10.96.12.7'
   /** How long after a namespace its ServiceAccount `default` is there, in milliseconds. */
   accountDelay = 0
   readonly #accounts = new Map<string, number>()
@@ -89,7 +91,25 @@ export class FakeCluster extends FakeObjects {
   #withAddress(object: KubeObject): KubeObject {
     if (object.kind !== 'Service' || object.metadata.name !== 'trow') return object
     const spec = object['spec'] as { clusterIP?: string }
-    return { ...object, spec: { ...spec, clusterIP: '10.96.12.7', clusterIPs: ['10.96.12.7'] } }
+    const { clusterIP = this.freeAddress } = spec
+    this.#refuseTaken(clusterIP)
+    return { ...object, spec: { ...spec, clusterIP, clusterIPs: [clusterIP] } }
+  }
+
+  /** As the API server does, in a dry run too. */
+  #refuseTaken(address: string): void {
+    const isTaken = this.objects.some(
+      ({ kind, metadata, spec }) =>
+        kind === 'Service' &&
+        metadata.name !== 'trow' &&
+        (spec as { clusterIP?: string } | undefined)?.clusterIP === address,
+    )
+    if (!isTaken) return
+    const message = `Service "trow" is invalid: spec.clusterIPs: failed to allocate IP ${address}: provided IP is already allocated`
+    throw new ClusterFault('refused', message, {
+      status: 422,
+      causes: [{ reason: 'FieldValueInvalid', field: 'spec.clusterIPs', message }],
+    })
   }
 
   async #control(object: KubeObject): Promise<void> {

@@ -82,15 +82,15 @@ test('an upgrade whose agents do not start leaves the registry as it is', async 
   assert.equal((await readRemembered(run.cluster, 'trow'))?.version, '0.1.0')
 })
 
-test('an API server that is away for some seconds is waited for', async () => {
+test('an API server that is away for most of a minute is waited for', async () => {
   const run = prepare()
   let refused = 0
   run.cluster.fault = (verb, kind) => {
-    if (verb === 'apply' && kind === 'StatefulSet' && refused++ < 5)
+    if (verb === 'apply' && kind === 'StatefulSet' && refused++ < 45)
       throw new ClusterFault('unreachable', 'no answer')
   }
   await run.go()
-  assert.ok(refused > 5)
+  assert.ok(refused > 45)
 })
 
 test('an API server that stays away: 69, and the next install goes on', async () => {
@@ -308,6 +308,54 @@ test('cut off after any write, the next install ends as one that was never cut o
     await again.go()
     assert.deepEqual(again.cluster.all.filter((each) => !each.includes('Pod ')).sort(), all, `after ${cut}`)
   }
+})
+
+test('an address that another Service has taken meanwhile: the registry gets another, and everybody is told', async () => {
+  const run = prepare()
+  await run.go()
+  const service = { apiVersion: 'v1', kind: 'Service', name: 'trow', namespace: 'trow' }
+  await run.cluster.delete(service)
+  run.cluster.put({
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name: 'web', namespace: 'shop' },
+    spec: { clusterIP: '10.96.12.7' },
+  })
+  run.cluster.freeAddress = '10.96.44.4'
+  await run.go()
+  assert.deepEqual((await readRemembered(run.cluster, 'trow'))?.clusterIps, ['10.96.44.4'])
+  const told = await run.cluster.get({
+    ...service,
+    kind: 'ConfigMap',
+    name: 'trow-node',
+    namespace: 'trow-node',
+  })
+  assert.match(JSON.stringify(told?.['data']), /10\.96\.44\.4/)
+  assert.doesNotMatch(JSON.stringify(told?.['data']), /10\.96\.12\.7/)
+})
+
+test('a Service that was lost gets its address again', async () => {
+  const run = prepare()
+  await run.go()
+  await run.cluster.delete({ apiVersion: 'v1', kind: 'Service', name: 'trow', namespace: 'trow' })
+  run.cluster.freeAddress = '10.96.44.4'
+  await run.go()
+  assert.deepEqual((await readRemembered(run.cluster, 'trow'))?.clusterIps, ['10.96.12.7'])
+})
+
+test('a pod that admission refuses to somebody who may create pods: no right is missing', async () => {
+  const run = prepare()
+  run.cluster.fault = (verb, kind) => {
+    if (verb === 'apply' && kind === 'Pod')
+      throw new ClusterFault('forbidden', 'maximum cpu usage per Container is 100m', { status: 403 })
+  }
+  const options = { image: { reference: 'ghcr.io/nobody/trow:9', isDefault: true } }
+  await assert.rejects(
+    run.go({}, options),
+    codeIs('PODS_REFUSED', 79, 'maximum cpu usage', 'kubectl -n trow get limitrange,resourcequota'),
+  )
+  run.cluster.rights = () => false
+  await assert.rejects(run.go({}, options), codeIs('CLUSTER_NOT_PERMITTED', 77, 'maximum cpu usage'))
 })
 
 test('--prune removes what an earlier install had, and nothing else', async () => {

@@ -58,6 +58,68 @@ const helm = {
   annotations: { 'meta.helm.sh/release-name': 'old' },
 }
 
+const statefulSet = {
+  apiVersion: 'apps/v1',
+  kind: 'StatefulSet',
+  metadata: meta('trow', 'trow', { labels: { 'app.kubernetes.io/name': 'trow' } }),
+  spec: {
+    volumeClaimTemplates: [
+      { spec: { storageClassName: 'trow-local', resources: { requests: { storage: '5Gi' } } } },
+    ],
+  },
+}
+const localDisk = {
+  apiVersion: 'v1',
+  kind: 'PersistentVolume',
+  metadata: meta('trow-data'),
+  spec: {
+    local: { path: '/srv' },
+    nodeAffinity: { required: { nodeSelectorTerms: [{ matchExpressions: [{ values: ['n1'] }] }] } },
+  },
+}
+const otherService = { apiVersion: 'v1', kind: 'Service', metadata: meta('web', 'shop') }
+
+const limitRange = (namespace: string, type: string, limit: object): object => ({
+  apiVersion: 'v1',
+  kind: 'LimitRange',
+  metadata: meta('small', namespace),
+  spec: { limits: [{ type, ...limit }] },
+})
+
+/** LimitRange or quota, in which namespace, and what becomes of the pods there. */
+const limitRows: readonly (readonly [string, Look, string, PreflightCheck['result'], ...string[]])[] = (
+  [
+    ['trow', 'Container', { max: { memory: '128Mi' } }, 'error', '256Mi of memory asked for, 128Mi at most'],
+    [
+      'trow-node',
+      'Container',
+      { max: { memory: '64Mi' } },
+      'error',
+      '96Mi of memory asked for, 64Mi at most',
+    ],
+    ['trow-node', 'Container', { default: { memory: '64Mi' } }, 'error', 'a limit of 64Mi given'],
+    ['trow-node', 'Container', { min: { cpu: '50m' } }, 'error', '10m of cpu asked for, 50m at least'],
+    ['trow', 'Pod', { max: { cpu: '2' } }, 'error', 'pods must have a limit of cpu'],
+    ['trow', 'PersistentVolumeClaim', { max: { storage: '10Gi' } }, 'error', '20Gi of storage asked for'],
+    [
+      'trow-node',
+      'Container',
+      { default: { cpu: '1' }, maxLimitRequestRatio: { cpu: 4 } },
+      'error',
+      'more than 4 times',
+    ],
+    ['trow-node', 'Container', { default: { memory: '512Mi' } }, 'warning', 'limits their memory to 512Mi'],
+    ['trow', 'Container', { max: { memory: '8Gi' } }, 'warning', 'limits their memory to 8Gi'],
+  ] as const
+).map(([namespace, type, limit, result, words]) => [
+  `a LimitRange for each ${type} in ${namespace}: ${words}`,
+  { put: [limitRange(namespace, type, limit)] },
+  'limit-range',
+  result,
+  words,
+  `kubectl -n ${namespace} delete limitrange small`,
+])
+
 /** What is there or asked for, the check that sees it, how, and words of what it says. */
 const rows: readonly (readonly [string, Look, string, PreflightCheck['result'], ...string[]])[] = [
   [
@@ -351,6 +413,51 @@ const rows: readonly (readonly [string, Look, string, PreflightCheck['result'], 
     'small',
     'requests.storage',
   ],
+  ...limitRows,
+  [
+    'a registry of which no install is remembered',
+    {
+      put: [statefulSet, localDisk],
+      settings: { storage: { kind: 'claim', size: '20Gi' } },
+    },
+    'same-storage',
+    'error',
+    'it was 5Gi in /srv of node n1',
+    'trow install --storage local:n1:/srv --storage-size 5Gi goes on',
+  ],
+  [
+    'a registry of which no install is remembered, asked for as it is',
+    {
+      put: [statefulSet, localDisk],
+      settings: { storage: { kind: 'local', size: '5Gi', path: '/srv', node: 'n1' } },
+    },
+    'last-install',
+    'warning',
+    'ConfigMap trow-install in trow is not',
+    '--host',
+  ],
+  [
+    'a registry whose last install cannot be read',
+    {
+      put: [statefulSet, localDisk],
+      remembered: { settings: undefined },
+      settings: { storage: { kind: 'ephemeral' } },
+    },
+    'same-storage',
+    'error',
+    'local:n1:/srv',
+  ],
+  [
+    'an address that another Service has by now',
+    {
+      remembered: { clusterIps: ['10.96.12.7'] },
+      put: [{ ...otherService, spec: { clusterIP: '10.96.12.7', clusterIPs: ['10.96.12.7'] } }],
+    },
+    'address',
+    'warning',
+    'Service web in shop has 10.96.12.7',
+    'another',
+  ],
   [
     'an image that nodes do not have',
     { options: { image: { reference: 'ghcr.io/x/trow:1', isDefault: true } } },
@@ -431,13 +538,41 @@ for (const [name, given, id, result, ...words] of rows) {
   })
 }
 
+test('a LimitRange that asks for nothing of ours, or gives the limit that another asks for, is in nobody’s way', async () => {
+  const { find } = await look({
+    put: [
+      limitRange('trow', 'Container', { defaultRequest: { cpu: '1' }, min: { memory: '1Mi' } }),
+      limitRange('elsewhere', 'Container', { max: { memory: '1Mi' } }),
+    ],
+  })
+  assert.deepEqual(find('limit-range').map(({ result }) => result), ['success', 'success']) // prettier-ignore
+})
+
+test('a quota that wants limits refuses pods without, unless a LimitRange gives them some', async () => {
+  const quota = {
+    apiVersion: 'v1',
+    kind: 'ResourceQuota',
+    metadata: meta('limits', 'trow-node'),
+    spec: { hard: { 'limits.memory': '10Gi' } },
+  }
+  const alone = await look({ put: [quota] })
+  assert.match(
+    alone.find('limit-range')[1]?.error ?? '',
+    /ResourceQuota limits refuses them: .* limit of memory/,
+  )
+  const scoped = { ...quota, spec: { ...quota.spec, scopes: ['BestEffort'] } }
+  assert.ok((await look({ put: [scoped] })).report.success)
+  const range = limitRange('trow-node', 'Container', { default: { memory: '1Gi' } })
+  assert.ok((await look({ put: [quota, range] })).report.success)
+})
+
 test('a healthy cluster: nothing but what cannot be known', async () => {
   const { report, find } = await look({})
   assert.equal(report.success, true)
   const doubts = report.categories
     .flatMap(({ checks }) => checks.filter(({ result }) => result !== 'success'))
     .map(({ id }) => id)
-  assert.deepEqual(doubts, ['clock', 'network-policy'])
+  assert.deepEqual(doubts, ['clock'])
   assert.equal(find('image')[0]?.result, 'success')
 })
 

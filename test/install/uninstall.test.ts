@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { beforeEach, suite, test } from 'node:test'
+import { ClusterFault } from '../../src/cluster/cluster-fault.ts'
 import { layoutOf } from '../../src/cluster/layout.ts'
 import { notedDataVersion } from '../../src/install/kept-data.ts'
 import { planUninstall, uninstall, type UninstallPlan } from '../../src/install/uninstall.ts'
@@ -74,6 +75,39 @@ suite('uninstall', () => {
     assert.equal(second, 'patch ConfigMap trow-node/trow-node')
     assert.equal(third, 'delete DaemonSet trow-node/trow-node')
     assert.deepEqual(objects.all, ['Service somebody/other', 'Node n1'])
+  })
+
+  test('an API server that is away for most of a minute is waited for, wherever the uninstall is', async () => {
+    for (const at of [
+      'patch ConfigMap',
+      'list ConfigMap',
+      'delete StatefulSet',
+      'delete Namespace',
+      'get Namespace',
+    ]) {
+      objects.put(
+        own('v1', 'Namespace', 'trow'),
+        own('v1', 'Namespace', 'trow-node'),
+        own('apps/v1', 'StatefulSet', 'trow', 'trow'),
+        own('apps/v1', 'DaemonSet', 'trow-node', 'trow-node'),
+        own('v1', 'ConfigMap', 'trow-node', 'trow-node', { data: { 'settings.json': '{"mode":"trust"}' } }),
+        nodeObject('n1'),
+        reportObject('n1', clock),
+      )
+      const plan = await planUninstall(parts(), { ...options, purge: true })
+      let back = Infinity
+      const said: string[] = []
+      objects.fault = (verb, kind) => {
+        if (`${verb} ${kind}` === at && back === Infinity) back = clock + 45_000
+        if (back !== Infinity && clock < back)
+          throw new ClusterFault('unreachable', 'no answer from https://fake')
+      }
+      const given = { ...parts(), say: (text: string) => void said.push(text) }
+      assert.deepEqual(await uninstall(given, { plan, deadline: clock + 180_000 }), [], at)
+      objects.fault = () => {}
+      assert.ok(!objects.all.includes('StatefulSet trow/trow'), at)
+      assert.equal(said.filter((line) => line.includes('asked again until it answers')).length, 1, at)
+    }
   })
 
   test('the data stays, and the namespace with it, unless it is purged', async () => {

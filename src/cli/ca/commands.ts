@@ -67,14 +67,19 @@ function rotateCommand({ terminal }: CommandContext): Command {
         exitCode: exitCode.usage,
       })
     // Loaded here, not with `trow ca show`: certificates are made by a large library.
-    const [{ AuthorityRotation }, { makeAuthority, namesOfAuthority }] = await Promise.all([
-      import('../../install/authority-rotation.ts'),
-      import('../../certificates/certificate-authority.ts'),
-    ])
+    const [{ AuthorityRotation }, { patientObjects }, { makeAuthority, namesOfAuthority }] =
+      await Promise.all([
+        import('../../install/authority-rotation.ts'),
+        import('../../install/patient-objects.ts'),
+        import('../../certificates/certificate-authority.ts'),
+      ])
     await withCluster(options, terminal, async (cluster) => {
       const probe = probeOf(cluster)
+      const deadline = Date.now() + (options.wait === true || options.finish === true ? patience : 0)
+      const say = (text: string): void => void terminal.stderr.write(`${text}\n`)
+      const pause = (time: number): Promise<void> => sleep(time)
       const rotation = new AuthorityRotation({
-        objects: cluster.objects,
+        objects: patientObjects(cluster.objects, { deadline, now: Date.now, pause, tell: say }),
         layout: cluster.layout,
         makeAuthority: async (current, added) => {
           const { names, addresses } = namesOfAuthority(current)
@@ -86,11 +91,10 @@ function rotateCommand({ terminal }: CommandContext): Command {
         },
         shownLeaf: () => probe.leaf(),
         now: Date.now,
-        pause: (time) => sleep(time),
-        say: (text) => void terminal.stderr.write(`${text}\n`),
+        pause,
+        say,
       })
       const { force = false } = options
-      const deadline = Date.now() + (options.wait === true || options.finish === true ? patience : 0)
       if (options.finish === true) await rotation.finish({ deadline, force })
       else {
         await rotation.rotate({ deadline, force, hosts: options.host ?? [] })

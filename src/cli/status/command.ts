@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { ClusterFault } from '../../cluster/cluster-fault.ts'
 import { exitCode } from '../../user-error.ts'
 import { lookAtInstall, type Status } from '../../status/status.ts'
 import { addClusterOptions, withCluster, type ClusterOptions } from '../cluster/cluster-options.ts'
@@ -28,10 +29,16 @@ export function statusCommand({ terminal, finish }: CommandContext): Command {
       const probe = probeOf(cluster)
       const look = (): Promise<Status> => lookAtInstall({ objects, layout, probe, now: Date.now })
       const deadline = Date.now() + patience
-      let status = await look()
-      while (options.wait === true && !isHealthy(status) && Date.now() < deadline) {
-        await sleep(2000)
-        status = await look()
+      const isLast = (): boolean => options.wait !== true || Date.now() >= deadline
+      let status: Status | undefined
+      while (status === undefined || !(isHealthy(status) || isLast())) {
+        if (status !== undefined) await sleep(2000)
+        status = await look().catch(async (error: unknown) => {
+          // Away for a while is no more than not yet healthy.
+          if (isLast() || !(error instanceof ClusterFault) || error.kind !== 'unreachable') throw error
+          await sleep(2000)
+          return undefined
+        })
       }
       const colors = colorsOf(terminal.stdout, terminal.env)
       const short = options.output === 'short'

@@ -7,6 +7,7 @@ import type { PreflightContext } from './preflight.ts'
 export async function networkChecks(context: PreflightContext): Promise<PreflightCategory> {
   const { cluster, settings } = context
   const checks = [
+    ...(await addressCheck(context)),
     ...(settings.nodePort === undefined ? [] : [await nodePortCheck(context, settings.nodePort)]),
     ...(settings.trustNodes ? [await loopbackCheck(context)] : []),
     ...(settings.ingressClass === undefined ? [] : [await ingressCheck(cluster, settings.ingressClass)]),
@@ -18,7 +19,35 @@ export async function networkChecks(context: PreflightContext): Promise<Prefligh
 }
 
 interface ServiceShape {
-  readonly spec?: { readonly ports?: readonly { readonly nodePort?: number }[] }
+  readonly spec?: {
+    readonly clusterIPs?: readonly string[]
+    readonly ports?: readonly { readonly nodePort?: number }[]
+  }
+}
+
+/** The Service was lost, and its address is somebody else's by now: the install goes on without it. */
+async function addressCheck({ cluster, settings, remembered }: PreflightContext): Promise<PreflightCheck[]> {
+  const had = remembered?.clusterIps ?? []
+  if (had.length === 0) return []
+  const description = 'the registry keeps its address'
+  const services = await cluster.list({ apiVersion: 'v1', kind: 'Service' })
+  const isOurs = ({ metadata: { name, namespace } }: KubeObject): boolean =>
+    name === names.service && namespace === settings.namespace
+  const holder = services.find(
+    (service) =>
+      !isOurs(service) &&
+      (service as unknown as ServiceShape).spec?.clusterIPs?.some((address) => had.includes(address)),
+  )
+  if (holder === undefined) return [passed('address', description)]
+  const { name, namespace } = holder.metadata
+  return [
+    warned(
+      'address',
+      description,
+      `Service ${name} in ${namespace} has ${had.join(', ')} by now`,
+      'It gets another, and every node is told.',
+    ),
+  ]
 }
 
 async function nodePortCheck({ cluster, settings }: PreflightContext, port: number): Promise<PreflightCheck> {
@@ -100,16 +129,14 @@ async function secretCheck({ cluster, settings }: PreflightContext, name: string
 const engines = /calico|cilium|antrea|weave|kube-router|canal|ovn|kindnet|aws-node|azure-npm|netd|romana/
 
 async function policyCheck(cluster: ClusterObjects): Promise<PreflightCheck> {
-  const description = 'network policies are enforced'
   const sets = await cluster.list({ apiVersion: 'apps/v1', kind: 'DaemonSet', namespace: 'kube-system' })
   const engine = sets.find(({ metadata }) => engines.test(metadata.name))
-  return engine === undefined
-    ? warned(
-        'network-policy',
-        description,
-        'nothing that enforces them was recognised; trow does not need it',
-      )
-    : passed('network-policy', `${description} by ${engine.metadata.name}`)
+  return passed(
+    'network-policy',
+    engine === undefined
+      ? 'nothing that enforces network policies was recognised; trow needs none'
+      : `network policies are enforced by ${engine.metadata.name}`,
+  )
 }
 
 interface WebhookShape {

@@ -1,18 +1,23 @@
+import { isDeepStrictEqual } from 'node:util'
 import { names } from '../../cluster/layout.ts'
 import type { ClusterObjects, KubeObject } from '../../cluster/cluster-objects.ts'
 import { failed, passed, warned, type PreflightCheck, type PreflightCategory } from '../check.ts'
-import type { InstallSettings } from '../install-settings.ts'
+import type { InstallSettings, Storage } from '../install-settings.ts'
+import type { Remembered } from '../remembered.ts'
+import { runningStorage, storageOptions } from '../running-storage.ts'
 import type { PreflightContext } from './preflight.ts'
+import { limitChecks } from './limit-checks.ts'
 import { quotaCheck } from './quota-check.ts'
 
 const id = 'storage'
 
 export async function storageChecks(context: PreflightContext): Promise<PreflightCategory> {
-  const { cluster, settings, remembered } = context
+  const { cluster, settings } = context
   const checks = [
     await check(cluster, settings),
-    ...sameAsBefore(settings, remembered?.settings),
+    ...(await sameAsBefore(context)),
     await quotaCheck(cluster, settings),
+    ...(await limitChecks(cluster, settings)),
   ]
   return { categoryName: 'storage', checks }
 }
@@ -82,23 +87,42 @@ async function localCheck(
     : passed(id, description)
 }
 
-/** A StatefulSet keeps the claim that it was made with. */
-function sameAsBefore(settings: InstallSettings, before: InstallSettings | undefined): PreflightCheck[] {
+/** A StatefulSet keeps the claim that it was made with: what it has counts, whether the last install is remembered or not. */
+async function sameAsBefore({ cluster, settings, remembered }: PreflightContext): Promise<PreflightCheck[]> {
+  const before = remembered?.settings?.storage ?? (await runningStorage(cluster, settings.namespace))
   if (before === undefined) return []
-  const [now, then] = [JSON.stringify(settings.storage), JSON.stringify(before.storage)]
+  const lost = remembered?.settings === undefined ? [lostCheck(settings.namespace, remembered)] : []
   const description = 'the storage is the one of the last install'
-  if (now === then) return [passed('same-storage', description)]
+  if (isSame(settings.storage, before)) return [...lost, passed('same-storage', description)]
+  const move = `To grow a volume: kubectl -n ${settings.namespace} edit pvc ${names.claim}. To move it: trow backup, trow uninstall, install, trow restore.`
+  const again = `trow install ${storageOptions(before)} goes on with it.`
   return [
+    ...lost,
     failed(
       'same-storage',
       description,
-      `it was ${words(before)}, and you ask for ${words(settings)}`,
-      `To grow a volume: kubectl -n ${settings.namespace} edit pvc ${names.claim}. To move it: trow backup, trow uninstall, install, trow restore.`,
+      `it was ${words(before)}, and you ask for ${words(settings.storage)}`,
+      `${again} ${move}`,
     ),
   ]
 }
 
-function words({ storage }: InstallSettings): string {
+function lostCheck(namespace: string, remembered: Remembered | undefined): PreflightCheck {
+  const map = `ConfigMap ${names.settings} in ${namespace}`
+  return warned(
+    'last-install',
+    'the options of the last install are known',
+    `StatefulSet ${names.statefulSet} is there, and ${map} ${remembered === undefined ? 'is not' : 'cannot be read'}`,
+    'What is not given starts from the defaults: give --host, --clients and the like again.',
+  )
+}
+
+function isSame(one: Storage, other: Storage): boolean {
+  const plain = (storage: Storage): unknown => JSON.parse(JSON.stringify(storage))
+  return isDeepStrictEqual(plain(one), plain(other))
+}
+
+function words(storage: Storage): string {
   if (storage.kind === 'ephemeral') return 'ephemeral'
   if (storage.kind === 'local') return `${storage.size} in ${storage.path} of node ${storage.node}`
   return `a volume of ${storage.size} of ${storage.className ?? 'the default class'}`

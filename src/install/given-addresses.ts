@@ -1,0 +1,55 @@
+import { ClusterFault } from '../cluster/cluster-fault.ts'
+import type { ClusterObjects, KubeObject } from '../cluster/cluster-objects.ts'
+import { names } from '../cluster/layout.ts'
+import { hasNodePort, type InstallFacts, type InstallSettings } from './install-settings.ts'
+
+type Addresses = Pick<InstallFacts, 'clusterIps' | 'nodePort'>
+
+/** Of a Service as the API server has it. */
+export function addressesOf(service: KubeObject | undefined): Addresses {
+  const { clusterIPs = [], ports = [] } = (service?.['spec'] ?? {}) as {
+    clusterIPs?: readonly string[]
+    ports?: readonly { readonly nodePort?: number }[]
+  }
+  return { clusterIps: clusterIPs.filter((each) => each !== 'None'), nodePort: ports[0]?.nodePort }
+}
+
+/**
+ * What the Service had before it was lost, as far as the API server would give it again (a dry run): another Service may have
+ * taken it meanwhile, or the cluster may have another range now. What it would not give is left out: the Service gets other
+ * addresses then, and every node is told.
+ */
+export async function addressesAgain(
+  cluster: ClusterObjects,
+  settings: InstallSettings,
+  had: Addresses,
+): Promise<Addresses> {
+  const [clusterIP] = had.clusterIps
+  const nodePort = hasNodePort(settings) ? had.nodePort : undefined
+  if (clusterIP === undefined && nodePort === undefined) return had
+  const service = {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name: names.service, namespace: settings.namespace },
+    spec: {
+      type: settings.serviceType,
+      ipFamilyPolicy: 'PreferDualStack',
+      ...(clusterIP === undefined ? {} : { clusterIP, clusterIPs: [...had.clusterIps] }),
+      ports: [{ name: 'https', protocol: 'TCP', port: 443, ...(nodePort === undefined ? {} : { nodePort }) }],
+    },
+  }
+  try {
+    await cluster.apply(service, { dryRun: true })
+    return had
+  } catch (error) {
+    // Whatever else is in the way is found, and said, where the Service is made.
+    if (!(error instanceof ClusterFault) || error.status !== 422) return had
+    const fields = error.causes.map(({ field = '' }) => field)
+    const isKept = (prefix: string): boolean =>
+      fields.length > 0 && !fields.some((field) => field.startsWith(prefix))
+    return {
+      clusterIps: isKept('spec.clusterIP') ? had.clusterIps : [],
+      nodePort: isKept('spec.ports') ? had.nodePort : undefined,
+    }
+  }
+}

@@ -16,7 +16,7 @@ import type {
   Page,
   PutManifestResult,
   ReferrerRecord,
-  UnlinkBlobResult,
+  RemovalResult,
   UploadClaim,
   UploadRecord,
 } from './records.ts'
@@ -113,17 +113,17 @@ export interface MetadataChanges {
     digest: Digest,
     now: Instant,
     note?: ChangeNote,
-  ): Promise<UnlinkBlobResult>
+  ): Promise<RemovalResult>
   putManifest(manifest: NewManifest): Promise<PutManifestResult>
   /** Only the tag goes. False when there was none. */
   deleteTag(repository: RepositoryName, tag: Tag, now: Instant, note?: ChangeNote): Promise<boolean>
-  /** The manifest with every tag on it. False when there was none. */
+  /** The manifest with every tag on it. */
   deleteManifest(
     repository: RepositoryName,
     digest: Digest,
     now: Instant,
     note?: ChangeNote,
-  ): Promise<boolean>
+  ): Promise<RemovalResult>
 }
 
 /** For backup: the image in the implementation's own form, and the stored bytes that belong to it. */

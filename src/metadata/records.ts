@@ -123,8 +123,12 @@ export interface NewBlob {
   readonly note?: ChangeNote | undefined
 }
 
-export type UnlinkBlobResult =
-  | { readonly kind: 'unlinked' }
+/**
+ * Content is in use in a repository while a manifest there refers to its digest, as a config, layer or child of an
+ * index, whether it is a blob or a manifest itself. A subject is not in use by its referrers.
+ */
+export type RemovalResult =
+  | { readonly kind: 'removed' }
   | { readonly kind: 'unknown' }
-  /** A manifest of the repository needs it: nothing was changed. */
+  /** That manifest needs it: nothing was changed. */
   | { readonly kind: 'in-use'; readonly manifest: Digest }

@@ -35,7 +35,7 @@ export interface Manifest {
   readonly manifests: readonly Descriptor[]
   readonly subject: Descriptor | undefined
   readonly annotations: Readonly<Record<string, string>> | undefined
-  /** What must be in the repository for the manifest to be whole, each digest and kind once. */
+  /** What must be in the repository for the manifest to be whole, each digest once. */
   readonly references: readonly ManifestLink[]
 }
 
@@ -105,7 +105,13 @@ function unique(links: readonly ManifestLink[]): ManifestLink[] {
   const byDigest = new Map<string, ManifestLink>()
   for (const each of links) {
     const known = byDigest.get(each.digest)
-    if (known === undefined || (!known.required && each.required)) byDigest.set(each.digest, each)
+    if (known === undefined) byDigest.set(each.digest, each)
+    else {
+      const required = known.required || each.required
+      // A manifest can be fetched as a blob too, a blob not as a manifest.
+      const kind = each.kind === 'manifest' ? each.kind : known.kind
+      byDigest.set(each.digest, { ...known, kind, required })
+    }
   }
   return [...byDigest.values()]
 }

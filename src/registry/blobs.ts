@@ -2,8 +2,8 @@ import type { BlobReader } from '../blobs/blob-store.ts'
 import type { ChangeNote } from '../metadata/outbox.ts'
 import type { BlobLink, BlobRecord, ManifestRecord } from '../metadata/records.ts'
 import type { Digest } from '../oci/digest.ts'
-import { OciError } from '../oci/oci-error.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
+import { isRemoved } from './removal.ts'
 import type { Blobs, BlobStat, OpenBlob } from './registry.ts'
 import type { RegistryParts } from './settings.ts'
 
@@ -48,10 +48,7 @@ export class BlobRules implements Blobs {
   async remove(repository: RepositoryName, digest: Digest, note?: ChangeNote): Promise<boolean> {
     const { metadata, now } = this.#parts
     const result = await metadata.unlinkBlob(repository, digest, now(), note)
-    if (result.kind !== 'in-use') return result.kind === 'unlinked'
-    throw new OciError('UNSUPPORTED', 'the blob is in use', {
-      detail: `manifest ${result.manifest} of this repository needs it: delete the manifest first`,
-    })
+    return isRemoved(result)
   }
 
   holders(digest: Digest, limit: number): Promise<readonly RepositoryName[]> {

@@ -5,6 +5,7 @@ import { parseManifest } from '../oci/manifest.ts'
 import { OciError } from '../oci/oci-error.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
 import type { Reference } from '../oci/tag.ts'
+import { isRemoved } from './removal.ts'
 import type { ManifestContent, Manifests, PutManifestOptions, PutManifestReply } from './registry.ts'
 import type { RegistryParts } from './settings.ts'
 import { requireRoom } from './storage-room.ts'
@@ -53,10 +54,10 @@ export class ManifestRules implements Manifests {
     return { digest, subject: manifest.subject?.digest, tags: allTags }
   }
 
-  remove(repository: RepositoryName, reference: Reference, note?: ChangeNote): Promise<boolean> {
+  async remove(repository: RepositoryName, reference: Reference, note?: ChangeNote): Promise<boolean> {
     const { metadata, now } = this.#parts
     return isDigest(reference)
-      ? metadata.deleteManifest(repository, reference, now(), note)
+      ? isRemoved(await metadata.deleteManifest(repository, reference, now(), note))
       : metadata.deleteTag(repository, reference, now(), note)
   }
 }

@@ -122,7 +122,10 @@ export interface Manifests {
   readonly sizeLimit: number
   get(repository: RepositoryName, reference: Reference): Promise<ManifestContent | undefined>
   put(options: PutManifestOptions): Promise<PutManifestReply>
-  /** By tag only the tag goes; by digest the manifest with all its tags. False when it is not there. */
+  /**
+   * By tag only the tag goes; by digest the manifest with all its tags. False when it is not there. OciError UNSUPPORTED
+   * while another manifest of the repository needs it.
+   */
   remove(repository: RepositoryName, reference: Reference, note?: ChangeNote): Promise<boolean>
 }
 

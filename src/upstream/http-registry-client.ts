@@ -85,6 +85,7 @@ class HttpRegistryClient implements RegistryClient {
   async deleteManifest(repository: RepositoryName, reference: Reference): Promise<boolean> {
     const answer = await this.#http.ask('DELETE', `/v2/${repository}/manifests/${reference}`, {}, largest)
     if (answer.status === 404) return false
+    if (answer.status === 405) throw this.#http.kept(answer)
     this.#http.expect(answer, 202)
     return true
   }

@@ -130,6 +130,13 @@ export class RegistryHttp {
     if (!expected.includes(status)) throw this.failed(`it answered ${status}: ${explain(body)}`, status)
   }
 
+  /** A deletion that the registry does not make: it is in use, or the registry deletes nothing. */
+  kept({ body }: Answer): UserError {
+    return new UserError('MANIFEST_KEPT', `${this.origin} keeps it: ${explain(body)}`, {
+      hint: 'What another manifest needs goes after that one: an index first, then its children.',
+    })
+  }
+
   failed(reason: string, status?: number): UserError {
     const cause = status === undefined ? undefined : new UnexpectedStatus(status)
     return new UserError('REGISTRY_FAILED', `${this.origin}: ${reason}`, { cause })

@@ -85,6 +85,26 @@ suite('trow list, inspect and rm', () => {
     assert.doesNotMatch((await runCommand(['list', `${host}/team/app`])).stdout, /v2/)
   })
 
+  test('rm of what another manifest needs says which one', async () => {
+    const needed = await pushImage('team/multi', 'amd64')
+    const got = await client.request('GET', `/v2/team/multi/manifests/${needed}`)
+    const manifests = [{ mediaType: imageType, digest: needed, size: got.body.length }]
+    const type = 'application/vnd.oci.image.index.v1+json'
+    const body = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: type, manifests }))
+    const index = `sha256:${createHash('sha256').update(body).digest('hex')}`
+    const headers = { 'content-type': type }
+    const put = await client.request('PUT', `/v2/team/multi/manifests/all`, { body, headers })
+    assert.equal(put.status, 201, put.body.toString())
+    const rm = (digest: string) => runCommand(['rm', '--yes', `${host}/team/multi@${digest}`])
+    const refused = await rm(needed)
+    assert.equal(refused.code, 1)
+    assert.match(refused.stderr, /MANIFEST_KEPT/)
+    assert.match(refused.stderr, new RegExp(`manifest ${index} of this repository needs it`))
+    assert.match(refused.stderr, /index first, then its children/)
+    assert.equal((await rm(index)).code, 0)
+    assert.equal((await rm(needed)).code, 0)
+  })
+
   const refusals: readonly (readonly [args: (host: string) => string[], code: number, message: RegExp])[] = [
     [(at) => ['inspect', `${at}/team/app:none`], 1, /NOT_FOUND/],
     [(at) => ['list', `${at}/team/none`], 1, /NOT_FOUND/],

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { after, before, suite, test } from 'node:test'
 import type { DataKey } from '../../src/blobs/blob-store.ts'
 import type { GarbageStep } from '../../src/metadata/garbage-store.ts'
+import type { InventoryManifest } from '../../src/metadata/inventory-store.ts'
 import type { MetadataStore } from '../../src/metadata/metadata-store.ts'
 import type { ManifestReference, NewManifest } from '../../src/metadata/records.ts'
 import { parseDigest, type Digest } from '../../src/oci/digest.ts'
@@ -214,9 +215,62 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
       assert.equal(await store.deleteTag(repository, tag('a'), 2), false)
       assert.equal(await other.findManifest(repository, tag('a')), undefined)
       assert.ok(await other.findManifest(repository, digestOf('m')))
-      assert.equal(await store.deleteManifest(repository, digestOf('m'), 3), true)
+      assert.deepEqual(await store.deleteManifest(repository, digestOf('m'), 3), { kind: 'removed' })
       assert.equal(await other.findManifest(repository, tag('b')), undefined)
-      assert.equal(await store.deleteManifest(repository, digestOf('m'), 3), false)
+      assert.deepEqual(await store.deleteManifest(repository, digestOf('m'), 3), { kind: 'unknown' })
+      assert.deepEqual(await store.deleteManifest(newRepository(), digestOf('m'), 3), { kind: 'unknown' })
+    })
+
+    for (const kind of ['config', 'layer', 'blob', 'manifest'] as const) {
+      test(`a manifest that another one needs as a ${kind} cannot be deleted, a tag of it can`, async () => {
+        const [repository, elsewhere] = [newRepository(), newRepository()]
+        const references = [{ digest: digestOf('needed'), kind, required: true }]
+        for (const name of [repository, elsewhere])
+          await store.putManifest(manifestOf(name, 'needed', { tags: [tag('t')], now: 1 }))
+        await store.putManifest(manifestOf(repository, 'parent', { references, now: 1 }))
+        const remove = (name: RepositoryName, text: string) => store.deleteManifest(name, digestOf(text), 2)
+        assert.deepEqual(await remove(repository, 'needed'), {
+          kind: 'in-use',
+          manifest: digestOf('parent'),
+        })
+        assert.ok(await other.findManifest(repository, tag('t')))
+        assert.equal(await store.deleteTag(repository, tag('t'), 2), true)
+        // Untagged for long, and needed all the same.
+        const gone = await store.garbage.expireUntagged({ ...step(1_000_000, 10), repository })
+        assert.deepEqual(
+          gone.items.map(({ subject }) => subject),
+          [digestOf('parent')],
+        )
+        assert.deepEqual(await remove(repository, 'needed'), { kind: 'removed' })
+        assert.deepEqual(await remove(elsewhere, 'needed'), { kind: 'removed' })
+      })
+    }
+
+    test('a subject is not in use by its referrers', async () => {
+      const repository = newRepository()
+      await store.putManifest(manifestOf(repository, 'subject', { now: 1 }))
+      await store.putManifest(manifestOf(repository, 'referrer', { subject: digestOf('subject'), now: 1 }))
+      assert.deepEqual(await store.deleteManifest(repository, digestOf('subject'), 2), { kind: 'removed' })
+    })
+
+    test('a damaged manifest can be taken out of use', async () => {
+      const repository = newRepository()
+      await store.putManifest(manifestOf(repository, 'damaged', { now: 1 }))
+      await store.putManifest(
+        manifestOf(repository, 'index', { references: [child('damaged')], tags: [tag('t')], now: 1 }),
+      )
+      assert.equal(await store.inventory.dropManifest(repository, digestOf('damaged'), 2), true)
+      assert.equal(await store.inventory.dropManifest(repository, digestOf('damaged'), 2), false)
+      const missing = (await Array.fromAsync(pagesOf(store))).find(
+        (manifest) => manifest.repository === repository,
+      )?.missing
+      assert.deepEqual(missing, [digestOf('damaged')])
+      // The same bytes as a blob are no manifest.
+      await putBlob(repository, 'damaged')
+      const still = (await Array.fromAsync(pagesOf(store))).find(
+        (manifest) => manifest.repository === repository,
+      )?.missing
+      assert.deepEqual(still, [digestOf('damaged')])
     })
 
     test('a blob that a manifest needs cannot be unlinked', async () => {
@@ -226,7 +280,7 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
       const kept = await store.unlinkBlob(repository, digestOf('needed'), 2)
       assert.deepEqual(kept, { kind: 'in-use', manifest: digestOf('m') })
       await store.deleteManifest(repository, digestOf('m'), 3)
-      assert.deepEqual(await store.unlinkBlob(repository, digestOf('needed'), 4), { kind: 'unlinked' })
+      assert.deepEqual(await store.unlinkBlob(repository, digestOf('needed'), 4), { kind: 'removed' })
       assert.deepEqual(await store.unlinkBlob(repository, digestOf('needed'), 4), { kind: 'unknown' })
       assert.equal(await other.findBlob(repository, digestOf('needed')), undefined)
     })
@@ -517,4 +571,13 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
       await snapshot.close()
     })
   })
+}
+
+async function* pagesOf({ inventory }: MetadataStore): AsyncGenerator<InventoryManifest> {
+  for (let after: string | undefined; ;) {
+    const { items, next } = await inventory.manifests({ limit: 100, ...(after !== undefined && { after }) })
+    yield* items
+    if (next === undefined) return
+    after = next
+  }
 }

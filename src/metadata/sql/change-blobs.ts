@@ -1,7 +1,7 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { ChangeNote } from '../outbox.ts'
-import type { Instant, NewBlob, UnlinkBlobResult } from '../records.ts'
+import type { Instant, NewBlob, RemovalResult } from '../records.ts'
 import { durable, type Transaction } from './change.ts'
 import { noteChange } from './change-outbox.ts'
 import { ensureRepository, findRepository } from './change-repositories.ts'
@@ -134,7 +134,7 @@ export const unlinkBlob = durable(
       readonly now: Instant
       readonly note?: ChangeNote | undefined
     },
-  ): Promise<UnlinkBlobResult> => {
+  ): Promise<RemovalResult> => {
     const repository = await findRepository(transaction, unlink.repository)
     const blob =
       repository === undefined ? undefined : await transaction.get(blobByDigest, { digest: unlink.digest })
@@ -151,7 +151,7 @@ export const unlinkBlob = durable(
       now: unlink.now,
     })
     await noteChange(transaction, unlink, () => ({ digest: unlink.digest, size: blob.size }))
-    return { kind: 'unlinked' }
+    return { kind: 'removed' }
   },
 )
 

@@ -2,14 +2,14 @@ import type { Digest } from '../../oci/digest.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { Tag } from '../../oci/tag.ts'
 import type { ChangeNote } from '../outbox.ts'
-import type { Instant } from '../records.ts'
+import type { Instant, RemovalResult } from '../records.ts'
 import { durable, type Transaction } from './change.ts'
 import { noteChange } from './change-outbox.ts'
 import { findRepository } from './change-repositories.ts'
 import { factsBefore, factsOfId } from './manifest-facts.ts'
 import { noteUntagged, touchTags } from './manifest-tags.ts'
+import { anyParent } from './statements/blobs.ts'
 import {
-  anyParent,
   childrenOf,
   linkedBlob,
   manifestByDigest,
@@ -68,13 +68,29 @@ export const deleteManifest = durable(
       readonly now: Instant
       readonly note?: ChangeNote | undefined
     },
-  ): Promise<boolean> => {
+  ): Promise<RemovalResult> => {
     const repository = await findRepository(transaction, name)
-    if (repository === undefined) return false
+    if (repository === undefined) return { kind: 'unknown' }
+    if ((await transaction.get(manifestByDigest, { repository, digest })) === undefined)
+      return { kind: 'unknown' }
+    const parent = await transaction.get(anyParent, { repository, digest })
+    if (parent !== undefined) return { kind: 'in-use', manifest: parent.digest as Digest }
     const facts = note === undefined ? {} : await factsBefore(transaction, repository, digest)
-    if (!(await dropManifest(transaction, { repository, name, digest, now }))) return false
+    await dropManifest(transaction, { repository, name, digest, now })
     await noteChange(transaction, { note, now }, () => facts)
-    return true
+    return { kind: 'removed' }
+  },
+)
+
+/** For one whose bytes are not its digest's: it goes although others need it. False when there was none. */
+export const discardManifest = durable(
+  async (
+    transaction: Transaction,
+    values: { readonly repository: RepositoryName; readonly digest: Digest; readonly now: Instant },
+  ): Promise<boolean> => {
+    const { repository: name, digest, now } = values
+    const repository = await findRepository(transaction, name)
+    return repository !== undefined && dropManifest(transaction, { repository, name, digest, now })
   },
 )
 
@@ -97,7 +113,7 @@ export async function dropManifest(
   const children = await transaction.all(childrenOf, { manifest })
   await transaction.run(removeReferencesOf, { manifest })
   for (const { child } of children) {
-    if ((await transaction.get(anyParent, { repository, child })) === undefined) {
+    if ((await transaction.get(anyParent, { repository, digest: child })) === undefined) {
       await noteUnreferenced(transaction, { repository, name, child: child as Digest, now })
     }
   }

@@ -14,7 +14,7 @@ import {
   releaseLease,
   unlinkUnreferenced,
 } from './change-garbage.ts'
-import { deleteManifest, deleteTag } from './change-manifest-removal.ts'
+import { deleteManifest, deleteTag, discardManifest } from './change-manifest-removal.ts'
 import { putManifest } from './change-manifests.ts'
 import { forgetNoted, recordNotes, recordUnrecorded, saveAuditKey, saveHead } from './change-outbox.ts'
 import { reclaim } from './change-room.ts'
@@ -30,6 +30,7 @@ export const changes = {
   putManifest,
   deleteTag,
   deleteManifest,
+  discardManifest,
   createUpload,
   saveUpload,
   settle,

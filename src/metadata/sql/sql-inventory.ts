@@ -70,7 +70,7 @@ export class SqlInventory implements InventoryStore {
   }
 
   dropManifest(repository: RepositoryName, digest: Digest, now: Instant): Promise<boolean> {
-    return this.#changes.run('deleteManifest', { repository, digest, now })
+    return this.#changes.run('discardManifest', { repository, digest, now })
   }
 }
 

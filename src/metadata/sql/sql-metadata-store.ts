@@ -10,7 +10,7 @@ import type {
   NewBlob,
   NewManifest,
   PutManifestResult,
-  UnlinkBlobResult,
+  RemovalResult,
   UploadClaim,
 } from '../records.ts'
 import { defaultOutboxBound, type OutboxBound } from './change-outbox.ts'
@@ -226,7 +226,7 @@ class SqlMetadataStore implements MetadataStore {
     digest: Digest,
     now: Instant,
     note?: ChangeNote,
-  ): Promise<UnlinkBlobResult> {
+  ): Promise<RemovalResult> {
     return this.#changes.run('unlinkBlob', { repository, digest, now, note })
   }
 
@@ -243,7 +243,7 @@ class SqlMetadataStore implements MetadataStore {
     digest: Digest,
     now: Instant,
     note?: ChangeNote,
-  ): Promise<boolean> {
+  ): Promise<RemovalResult> {
     return this.#changes.run('deleteManifest', { repository, digest, now, note })
   }
 

@@ -84,7 +84,8 @@ const deleteImage =
   (repository: RepositoryName, text: string) =>
   async (world: World): Promise<boolean> => {
     const values = { repository, digest: digestOf(text), now: world.now }
-    if (await change(world, 'deleteManifest', values)) world.promised.delete(repository)
+    const { kind } = await change<{ kind: string }>(world, 'deleteManifest', values)
+    if (kind === 'removed') world.promised.delete(repository)
     return true
   }
 

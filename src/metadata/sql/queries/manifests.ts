@@ -112,14 +112,6 @@ export const childrenOf = compile(
 export const removeReferencesOf = compile(
   queries.deleteFrom('manifest_reference').where('manifest_id', '=', parameter<number>('manifest')),
 )
-export const anyParent = compile(
-  queries
-    .selectFrom('manifest_reference')
-    .select('manifest_id')
-    .where('repository_id', '=', parameter<number>('repository'))
-    .where('child', '=', parameter<string>('child'))
-    .limit(1),
-)
 export const removeManifest = compile(
   queries.deleteFrom('manifest').where('id', '=', parameter<number>('manifest')),
 )

@@ -165,7 +165,8 @@ export const missingChildren = compile(
       sql<boolean>`not exists (select 1 from manifest as child where child.repository_id = reference.repository_id and child.digest = reference.child)`,
     )
     .where(
-      sql<boolean>`not exists (select 1 from blob join repository_blob as link on link.blob_id = blob.id where blob.digest = reference.child and link.repository_id = reference.repository_id)`,
+      // What is pulled as a manifest is not served from a blob.
+      sql<boolean>`(reference.kind = 'manifest' or not exists (select 1 from blob join repository_blob as link on link.blob_id = blob.id where blob.digest = reference.child and link.repository_id = reference.repository_id))`,
     ),
 )
 

@@ -2,10 +2,6 @@
 import { Parameter } from '../bind.ts'
 import type * as queries from '../queries/manifests.ts'
 
-export const anyParent: typeof queries.anyParent = {
-  sql: 'select "manifest_id" from "manifest_reference" where "repository_id" = ? and "child" = ? limit ? + 0',
-  values: [new Parameter('repository'), new Parameter('child'), 1],
-}
 export const anyTagOf: typeof queries.anyTagOf = {
   sql: 'select "name" from "tag" where "manifest_id" = ? limit ? + 0',
   values: [new Parameter('manifest'), 1],

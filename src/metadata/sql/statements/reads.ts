@@ -39,7 +39,7 @@ export const manifestsAfter: typeof queries.manifestsAfter = {
   values: [new Parameter('after'), new Parameter('limit')],
 }
 export const missingChildren: typeof queries.missingChildren = {
-  sql: 'select "reference"."child" from "manifest_reference" as "reference" where "reference"."manifest_id" = ? and "reference"."required" = ? and not exists (select 1 from manifest as child where child.repository_id = reference.repository_id and child.digest = reference.child) and not exists (select 1 from blob join repository_blob as link on link.blob_id = blob.id where blob.digest = reference.child and link.repository_id = reference.repository_id)',
+  sql: 'select "reference"."child" from "manifest_reference" as "reference" where "reference"."manifest_id" = ? and "reference"."required" = ? and not exists (select 1 from manifest as child where child.repository_id = reference.repository_id and child.digest = reference.child) and (reference.kind = \'manifest\' or not exists (select 1 from blob join repository_blob as link on link.blob_id = blob.id where blob.digest = reference.child and link.repository_id = reference.repository_id))',
   values: [new Parameter('manifest'), 1],
 }
 export const notesAfter: typeof queries.notesAfter = {

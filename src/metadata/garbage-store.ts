@@ -19,8 +19,10 @@ export interface GarbageItem {
  * as nothing goes, it pages with `after` (an opaque word from `next`).
  */
 export interface GarbageStore {
-  /** Undefined when somebody else holds it. Renew at less than half of `ttl` (ms). */
+  /** False while somebody else holds it. Renew at less than half of `ttl` (ms). */
   acquireLease(name: string, holder: string, ttl: number, now: Instant): Promise<boolean>
+  /** False when it is not the holder's any more: somebody else has taken it, or it went with a restart of the store. */
+  renewLease(name: string, holder: string, ttl: number, now: Instant): Promise<boolean>
   releaseLease(name: string, holder: string): Promise<void>
   /** Uploads not touched since `before` and not claimed. */
   expireUploads(step: GarbageStep): Promise<GarbagePage>

@@ -1,12 +1,20 @@
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import tar from 'tar-stream'
-import { startHasher } from '../blobs/hasher.ts'
 import type { BlobStore, ByteSource, DataKey } from '../blobs/blob-store.ts'
 import type { MetadataSnapshot, MetadataStore } from '../metadata/metadata-store.ts'
-import { digestAlgorithm, parseDigest } from '../oci/digest.ts'
+import type { Digest } from '../oci/digest.ts'
 import { UserError } from '../user-error.ts'
-import { garbageLease } from './garbage.ts'
+import {
+  headName,
+  metadataName,
+  mostListed,
+  tailName,
+  version,
+  type BackupHead,
+  type BackupTail,
+} from './backup-form.ts'
+import { GarbageLease, LeaseLost } from './garbage-lease.ts'
 
 export interface BackupParts {
   readonly metadata: MetadataStore
@@ -15,74 +23,66 @@ export interface BackupParts {
   readonly holder: string
 }
 
-/** The first entry. */
-interface BackupHead {
-  readonly version: number
-  readonly metadataFormat: string
-  readonly createdAt: string
-}
-
-/** The last entry: a file that ends before it is not whole. */
-interface BackupTail {
-  readonly blobs: number
-  readonly bytes: number
-}
-
-const version = 1
-const leaseTime = 60_000
-const headName = 'trow-backup.json'
-const metadataName = 'metadata'
-const tailName = 'trow-backup-end.json'
-
 /**
  * A tar of everything the registry knows at one instant, made while it works: `trow-backup.json`, each stored blob
  * as `blobs/<digest>/<data key>`, `metadata`, `trow-backup-end.json`. Meanwhile no garbage is collected, so the bytes
- * of the instant stay. Throws UserError GARBAGE_BUSY.
+ * of the instant stay. What was lost before is left out and listed at the end. Throws UserError GARBAGE_BUSY while a
+ * collection or another backup runs, BACKUP_INCOMPLETE when the lease or a blob is lost on the way.
  */
 export async function* backup(parts: BackupParts, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
-  const { metadata, clocks, holder } = parts
-  const name = `backup-${holder}`
-  const renew = (): Promise<boolean> =>
-    metadata.garbage.acquireLease(garbageLease, name, leaseTime, clocks.wall())
-  if (!(await renew())) {
-    throw new UserError('GARBAGE_BUSY', 'a collection of garbage or another backup is running', {
-      hint: 'Try again when it is done.',
-    })
-  }
-  const renewal = setInterval(() => void renew().catch(() => undefined), leaseTime / 3)
+  const lease = await GarbageLease.take({ ...parts, holder: `backup-${parts.holder}` })
+  if (lease === undefined) throw busy()
   try {
-    const snapshot = await metadata.snapshot()
+    const snapshot = await parts.metadata.snapshot()
     try {
       const pack = tar.pack()
-      const filled = fill(pack, parts, snapshot, signal)
+      const filled = fill({ pack, parts, snapshot, lease, signal })
       filled.catch((error: unknown) => pack.destroy(error as Error))
+      lease.lost.addEventListener('abort', () => pack.destroy(lease.lost.reason as Error))
       for await (const chunk of pack) yield chunk as Uint8Array
       await filled
     } finally {
       await snapshot.close()
     }
+  } catch (error) {
+    throw error instanceof LeaseLost ? incomplete(error.message, error) : error
   } finally {
-    clearInterval(renewal)
-    await metadata.garbage.releaseLease(garbageLease, name)
+    await lease.release()
   }
 }
 
-async function fill(
-  pack: tar.Pack,
-  { blobs, clocks }: BackupParts,
-  snapshot: MetadataSnapshot,
-  signal: AbortSignal | undefined,
-): Promise<void> {
+async function fill({
+  pack,
+  parts: { blobs, clocks },
+  snapshot,
+  lease,
+  signal,
+}: {
+  readonly pack: tar.Pack
+  readonly parts: BackupParts
+  readonly snapshot: MetadataSnapshot
+  readonly lease: GarbageLease
+  readonly signal: AbortSignal | undefined
+}): Promise<void> {
   const createdAt = new Date(clocks.wall()).toISOString()
   const head: BackupHead = { version, metadataFormat: snapshot.format, createdAt }
   pack.entry({ name: headName }, JSON.stringify(head))
+  const proceed = async (): Promise<void> => {
+    signal?.throwIfAborted()
+    await lease.check()
+  }
+  // Found before anything is copied: what is not there later was removed by somebody, and that must not pass.
+  const lost = await lostBlobs(blobs, snapshot, proceed)
   let count = 0
   let bytes = 0
   for await (const { digest, key, size } of snapshot.storedBlobs()) {
-    signal?.throwIfAborted()
+    await proceed()
+    if (lost.has(key)) continue
     const reader = await blobs.open(key)
-    // Lost before the backup began: fsck says so, and the rest is worth keeping.
-    if (reader === undefined) continue
+    if (reader?.size !== size) {
+      reader?.close()
+      throw incomplete(`the blob ${digest} was removed meanwhile`)
+    }
     try {
       await addEntry(pack, `blobs/${digest}/${key}`, size, reader.stream())
     } finally {
@@ -92,8 +92,27 @@ async function fill(
     bytes += size
   }
   await addEntry(pack, metadataName, snapshot.size, snapshot.stream())
-  pack.entry({ name: tailName }, JSON.stringify({ blobs: count, bytes } satisfies BackupTail))
+  await lease.confirm()
+  const missingDigests = [...lost.values()].slice(0, mostListed)
+  const tail: BackupTail = { blobs: count, bytes, missing: lost.size, missingDigests }
+  pack.entry({ name: tailName }, JSON.stringify(tail))
   pack.finalize()
+}
+
+/** Those of the snapshot whose bytes are not in the store, or not all of them. */
+async function lostBlobs(
+  blobs: BlobStore,
+  snapshot: MetadataSnapshot,
+  proceed: () => Promise<void>,
+): Promise<ReadonlyMap<DataKey, Digest>> {
+  const lost = new Map<DataKey, Digest>()
+  for await (const { digest, key, size } of snapshot.storedBlobs()) {
+    await proceed()
+    const reader = await blobs.open(key)
+    if (reader?.size !== size) lost.set(key, digest)
+    reader?.close()
+  }
+  return lost
 }
 
 async function addEntry(pack: tar.Pack, name: string, size: number, source: ByteSource): Promise<void> {
@@ -105,112 +124,15 @@ async function addEntry(pack: tar.Pack, name: string, size: number, source: Byte
   await pipeline(Readable.from(copies(), { objectMode: false }), entry)
 }
 
-export interface RestoreTarget {
-  /** Of an empty registry. */
-  readonly blobs: BlobStore
-  /** Metadata format that `placeMetadata` takes. */
-  readonly metadataFormat: string
-  /** Keeps the image aside; makes it the registry's metadata when the returned function is called. */
-  placeMetadata(source: ByteSource): Promise<() => Promise<void>>
-}
-
-/**
- * Takes a backup back, verifying every blob against its digest. The metadata becomes visible last, so what is not
- * whole is never served. Throws UserError BACKUP_INVALID, BACKUP_TRUNCATED, BACKUP_NEWER, BACKUP_FORMAT.
- */
-export async function restore(
-  source: ByteSource,
-  target: RestoreTarget,
-  signal?: AbortSignal,
-): Promise<{ readonly blobs: number; readonly bytes: number }> {
-  const extract = tar.extract()
-  const fed = pipeline(Readable.from(source), extract, ...(signal ? [{ signal }] : []))
-  fed.catch(() => undefined)
-  const done = { blobs: 0, bytes: 0 }
-  let head: BackupHead | undefined
-  let tail: BackupTail | undefined
-  let activate: (() => Promise<void>) | undefined
-  try {
-    for await (const entry of extract) {
-      const { name } = entry.header
-      if (head === undefined) head = parseHead(name, name === headName ? await text(entry) : '', target)
-      else if (name === metadataName) activate = await target.placeMetadata(entry as ByteSource)
-      else if (name === tailName) tail = JSON.parse(await text(entry)) as BackupTail
-      else {
-        done.bytes += await restoreBlob(name, entry as ByteSource, target.blobs)
-        done.blobs++
-      }
-    }
-    await fed
-  } catch (error) {
-    throw error instanceof UserError ? error : head === undefined ? noBackup(error) : truncated(error)
-  }
-  if (head === undefined) throw noBackup(undefined)
-  if (tail === undefined || activate === undefined) throw truncated(undefined)
-  if (tail.blobs !== done.blobs || tail.bytes !== done.bytes) throw truncated(undefined)
-  await activate()
-  return done
-}
-
-function parseHead(name: string, content: string, target: RestoreTarget): BackupHead {
-  if (name !== headName) throw noBackup(undefined)
-  const head = JSON.parse(content) as BackupHead
-  if (head.version > version) {
-    throw new UserError(
-      'BACKUP_NEWER',
-      `the backup has version ${head.version}, this program reads ${version}`,
-      {
-        hint: 'Restore it with the trow that made it, or a newer one.',
-      },
-    )
-  }
-  if (head.metadataFormat !== target.metadataFormat) {
-    throw new UserError(
-      'BACKUP_FORMAT',
-      `the backup holds metadata of the form "${head.metadataFormat}", this registry keeps "${target.metadataFormat}"`,
-    )
-  }
-  return head
-}
-
-async function restoreBlob(name: string, source: ByteSource, blobs: BlobStore): Promise<number> {
-  const match = /^blobs\/([^/]+)\/([0-9a-f]{32})$/.exec(name)
-  if (match === null) throw noBackup(new Error(`unexpected entry ${name}`))
-  const digest = parseDigest(match[1] as string)
-  const hasher = startHasher(digestAlgorithm(digest))
-  async function* hashed(): AsyncGenerator<Uint8Array> {
-    for await (const chunk of source) {
-      hasher.update(chunk)
-      yield chunk
-    }
-  }
-  const size = await blobs.adopt(match[2] as DataKey, hashed())
-  if (hasher.digest() === digest) return size
-  throw new UserError(
-    'BACKUP_DAMAGED',
-    `the backup is damaged: ${digest} has other bytes than its digest says`,
-    {
-      hint: 'Use another backup.',
-    },
-  )
-}
-
-async function text(source: AsyncIterable<unknown>): Promise<string> {
-  const chunks: Buffer[] = []
-  for await (const chunk of source) chunks.push(chunk as Buffer)
-  return Buffer.concat(chunks).toString()
-}
-
-function noBackup(cause: unknown): UserError {
-  return new UserError('BACKUP_INVALID', 'this is no backup of trow', {
-    hint: 'Give a file that trow backup has written.',
-    cause,
+function busy(): UserError {
+  return new UserError('GARBAGE_BUSY', 'a collection of garbage or another backup is running', {
+    hint: 'Try again when it is done.',
   })
 }
 
-function truncated(cause: unknown): UserError {
-  return new UserError('BACKUP_TRUNCATED', 'the backup is not whole: it ends too early', {
-    hint: 'Copy it again, or use another backup. Nothing of it is served.',
+function incomplete(reason: string, cause?: unknown): UserError {
+  return new UserError('BACKUP_INCOMPLETE', `the backup was given up: ${reason}`, {
+    hint: 'Make it again; nothing of it is kept.',
     cause,
   })
 }

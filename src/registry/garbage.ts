@@ -3,6 +3,7 @@ import type { GarbageItem, GarbagePage, GarbageStep } from '../metadata/garbage-
 import type { MetadataStore } from '../metadata/metadata-store.ts'
 import type { Log } from '../log.ts'
 import { ClockGuard, type Clocks } from './clock-guard.ts'
+import { GarbageLease } from './garbage-lease.ts'
 import { removeOrphans } from './orphans.ts'
 import { untaggedLimits, type UntaggedRule } from './untagged-policy.ts'
 
@@ -43,8 +44,6 @@ export interface CollectOptions {
   readonly signal?: AbortSignal
 }
 
-export const garbageLease = 'garbage'
-const leaseTime = 60_000
 const batch = 200
 
 /**
@@ -55,31 +54,32 @@ export async function* collectGarbage(
   parts: CollectorParts,
   options: CollectOptions,
 ): AsyncGenerator<GarbageEvent> {
-  const { metadata, clocks, holder } = parts
-  const renew = (): Promise<boolean> =>
-    metadata.garbage.acquireLease(garbageLease, holder, leaseTime, clocks.wall())
-  if (!(await renew())) {
+  const lease = await GarbageLease.take(parts)
+  if (lease === undefined) {
     yield { kind: 'busy' }
     return
   }
   try {
-    const suspendedUntil = await new ClockGuard(metadata.garbage, clocks, parts.policy.grace).check(
-      !options.dryRun,
-    )
+    const guard = new ClockGuard(parts.metadata.garbage, parts.clocks, parts.policy.grace)
+    const suspendedUntil = await guard.check(!options.dryRun)
     if (suspendedUntil !== undefined) {
       yield { kind: 'suspended', until: suspendedUntil }
       return
     }
-    yield* sweep(parts, options, renew)
+    const proceed = async (): Promise<void> => {
+      options.signal?.throwIfAborted()
+      await lease.check()
+    }
+    yield* sweep(parts, options, proceed)
   } finally {
-    await metadata.garbage.releaseLease(garbageLease, holder)
+    await lease.release()
   }
 }
 
 async function* sweep(
   parts: CollectorParts,
-  { dryRun, orphans, signal }: CollectOptions,
-  renew: () => Promise<boolean>,
+  { dryRun, orphans }: CollectOptions,
+  proceed: () => Promise<void>,
 ): AsyncGenerator<GarbageEvent> {
   const { clocks, policy } = parts
   const { garbage } = parts.metadata
@@ -92,8 +92,7 @@ async function* sweep(
     run: (step: GarbageStep) => Promise<GarbagePage>,
   ): AsyncGenerator<GarbageEvent> {
     for (let after: string | undefined; ;) {
-      signal?.throwIfAborted()
-      if (!(await renew())) throw new Error('the lease of the collector was lost')
+      await proceed()
       const step = { before: now - age, now: clocks.wall(), limit: batch, dryRun }
       const page = await run(after === undefined ? step : { ...step, after })
       for (const item of page.items) yield { kind: 'item', action, item }
@@ -113,19 +112,22 @@ async function* sweep(
   yield* pages('condemned', 0, (step) => garbage.condemnBlobs(step))
   yield* pages('deleted', policy.grace, (step) => garbage.dropEmptyRepositories(step))
   if (dryRun) return
-  const pending = await removePending(parts, signal)
-  await reclaimRoom(parts, signal)
-  yield { kind: 'freed', files: pending + (orphans ? await removeOrphans(parts, signal) : 0) }
+  const pending = await removePending(parts, proceed)
+  await reclaimRoom(parts, proceed)
+  yield { kind: 'freed', files: pending + (orphans ? await removeOrphans(parts, proceed) : 0) }
 }
 
 /** The bytes of rows that are gone for good. */
-async function removePending({ metadata, blobs }: CollectorParts, signal?: AbortSignal): Promise<number> {
+async function removePending(
+  { metadata, blobs }: CollectorParts,
+  proceed: () => Promise<void>,
+): Promise<number> {
   let files = 0
   for (;;) {
     const keys = await metadata.garbage.pendingDeletes(batch)
     if (keys.length === 0) return files
     for (const key of keys) {
-      signal?.throwIfAborted()
+      await proceed()
       await blobs.remove(key)
     }
     await metadata.garbage.forgetPendingDeletes(keys)
@@ -134,9 +136,9 @@ async function removePending({ metadata, blobs }: CollectorParts, signal?: Abort
   }
 }
 
-async function reclaimRoom({ metadata }: CollectorParts, signal?: AbortSignal): Promise<void> {
+async function reclaimRoom({ metadata }: CollectorParts, proceed: () => Promise<void>): Promise<void> {
   while ((await metadata.garbage.reclaim()) > 0) {
-    signal?.throwIfAborted()
+    await proceed()
     await breathe()
   }
 }

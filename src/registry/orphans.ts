@@ -28,11 +28,11 @@ export async function* findOrphans({ metadata, blobs, clocks }: OrphanParts): As
   yield* unknown(metadata, candidates)
 }
 
-/** Removes them; returns how many there were. */
-export async function removeOrphans(parts: OrphanParts, signal?: AbortSignal): Promise<number> {
+/** Removes them; returns how many there were. `proceed` is asked before each, and throws where it is to end. */
+export async function removeOrphans(parts: OrphanParts, proceed: () => Promise<void>): Promise<number> {
   let removed = 0
   for await (const { key } of findOrphans(parts)) {
-    signal?.throwIfAborted()
+    await proceed()
     await parts.blobs.remove(key)
     removed++
   }

@@ -548,6 +548,17 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
       assert.equal(await garbage.acquireLease('l', 'a', 100, 1192), true)
     })
 
+    test('a lease is renewed by its holder alone, and never taken by that', async () => {
+      const { garbage } = store
+      await garbage.acquireLease('r', 'a', 100, 1000)
+      assert.equal(await other.garbage.renewLease('r', 'b', 100, 1300), false)
+      assert.equal(await garbage.renewLease('r', 'a', 100, 1300), true)
+      assert.equal(await other.garbage.acquireLease('r', 'b', 100, 1350), false)
+      await garbage.releaseLease('r', 'a')
+      assert.equal(await garbage.renewLease('r', 'a', 100, 1360), false)
+      assert.equal(await other.garbage.acquireLease('r', 'b', 100, 1361), true)
+    })
+
     test('a change that fails leaves its neighbours in the batch alone', async () => {
       const repository = newRepository()
       const bad = { ...manifestOf(repository, 'bad', { now: 1 }), mediaType: null as unknown as string }

@@ -4,6 +4,7 @@ import {
   globSync,
   mkdtempSync,
   rmSync,
+  statSync,
   truncateSync,
   unlinkSync,
   writeFileSync,
@@ -11,16 +12,18 @@ import {
   utimesSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, suite, test } from 'node:test'
 import { openDiskBlobStore } from '../../src/blobs/disk/disk-blob-store.ts'
-import type { ByteSource } from '../../src/blobs/blob-store.ts'
+import type { BlobStore, ByteSource, DataKey } from '../../src/blobs/blob-store.ts'
 import { openLocalMetadata } from '../../src/metadata/sql/sql-metadata-store.ts'
 import { databasePath } from '../../src/metadata/sql/sqlite-file.ts'
 import { parseTag } from '../../src/oci/tag.ts'
 import type { Digest } from '../../src/oci/digest.ts'
-import { backup, restore } from '../../src/registry/backup.ts'
+import { backup } from '../../src/registry/backup.ts'
+import { readBackupTail, tailRoom, type BackupTail } from '../../src/registry/backup-form.ts'
+import { restore } from '../../src/registry/restore.ts'
 import { ClockWatch } from '../../src/registry/clock-guard.ts'
 import { checkStorage, type FsckEvent } from '../../src/registry/fsck.ts'
 import { collectGarbage, type GarbageEvent } from '../../src/registry/garbage.ts'
@@ -105,6 +108,43 @@ suite('garbage', () => {
     assert.deepEqual(subjects(await collect(), 'deleted'), [loose.digest])
     assert.equal(dataFiles().length, 1)
     for (const digest of image.blobs) assert.ok(await stores.registry.blobs.stat(repository, digest))
+  })
+
+  test('nobody else collects while bytes are removed, however long that takes', async () => {
+    for (let n = 0; n < 5; n++) await push(5000 + n)
+    await pass(grace * 1.2)
+    await collect()
+    await pass(1000)
+    const { metadata, clock } = stores
+    const taken: boolean[] = []
+    const blobs: BlobStore = Object.create(stores.blobs, {
+      remove: {
+        // A slow disk: each removal takes most of the lease.
+        async value(key: DataKey) {
+          clock.now += 50_000
+          taken.push(await metadata.garbage.acquireLease('garbage', 'other', 1, clock.now))
+          await stores.blobs.remove(key)
+        },
+      },
+    }) as BlobStore
+    const policy = { grace, uploadExpiry: grace, untagged: [] }
+    const parts = { metadata, blobs, log: quiet, clocks: clock, policy, holder: 'test' }
+    await Array.fromAsync(collectGarbage(parts, { dryRun: false, orphans: false }))
+    assert.deepEqual(taken, [false, false, false, false, false])
+  })
+
+  test('two collections of one process are two', async () => {
+    const { metadata, blobs, clock } = stores
+    for (let n = 0; n < 3; n++) await push(5000 + n)
+    await pass(grace * 1.2)
+    const policy = { grace, uploadExpiry: grace, untagged: [] }
+    const parts = { metadata, blobs, log: quiet, clocks: clock, policy, holder: 'test' }
+    const first = collectGarbage(parts, { dryRun: false, orphans: false })
+    assert.equal((await first.next()).value?.kind, 'item')
+    assert.deepEqual(await Array.fromAsync(collectGarbage(parts, { dryRun: false, orphans: false })), [
+      { kind: 'busy' },
+    ])
+    await Array.fromAsync(first)
   })
 
   test('a HEAD begins the grace anew', async () => {
@@ -284,7 +324,7 @@ suite('fsck', () => {
 })
 
 suite('backup', () => {
-  async function restoreInto(folder: string, file: Uint8Array): Promise<{ blobs: number; bytes: number }> {
+  async function restoreInto(folder: string, file: Uint8Array): Promise<BackupTail> {
     const blobs = await openDiskBlobStore({ folder, reserve: 0 })
     try {
       return await restore(bodyOf(file, { chunk: 10_000 }).source, {
@@ -335,6 +375,61 @@ suite('backup', () => {
     await metadata.close()
     rmSync(folder, { recursive: true })
     stores = await openStores()
+  })
+
+  test('a second one is refused while one runs, and no garbage is collected before its end', async () => {
+    await pushImage('v1', [500, 500_000, 500_000])
+    await push(7000)
+    await pass(grace * 1.2)
+    const { metadata, blobs, clock } = stores
+    const parts = { metadata, blobs, clocks: clock, holder: 'test' }
+    const running = backup(parts)
+    const chunks = [(await running.next()).value as Uint8Array].map((chunk) => Uint8Array.from(chunk))
+    await assert.rejects(backup(parts).next(), { code: 'GARBAGE_BUSY' })
+    assert.deepEqual(await collect(), [{ kind: 'busy' }])
+    for await (const chunk of running) chunks.push(Uint8Array.from(chunk))
+    assert.equal(readBackupTail(Buffer.concat(chunks).subarray(-tailRoom))?.blobs, 3)
+    assert.ok(subjects(await collect(), 'unlinked').length > 0, 'its lease is still held')
+  })
+
+  test('one whose lease was lost ends, also where it is free again', async () => {
+    await pushImage('v1', [500, 500_000, 500_000])
+    const { metadata, blobs, clock } = stores
+    const running = backup({ metadata, blobs, clocks: clock, holder: 'test' })
+    await running.next()
+    clock.now += 100_000
+    assert.equal(await metadata.garbage.acquireLease('garbage', 'other', 60_000, clock.now), true)
+    await metadata.garbage.releaseLease('garbage', 'other')
+    await assert.rejects(Array.fromAsync(running), { code: 'BACKUP_INCOMPLETE' })
+  })
+
+  test('what was lost before is left out and listed; the rest is kept', async () => {
+    const image = await pushImage('v1', [500, 5000, 6000])
+    const lost = dataFiles().find((file) => statSync(join(stores.folder, file)).size === 5000) as string
+    unlinkSync(join(stores.folder, lost))
+    const file = await makeBackup()
+    const tail = readBackupTail(file.subarray(-tailRoom))
+    assert.deepEqual(tail, { blobs: 1, bytes: 6000, missing: 1, missingDigests: [image.blobs[1]] })
+    const folder = mkdtempSync(join(tmpdir(), 'trow-restored-'))
+    assert.equal((await restoreInto(folder, file)).missing, 1)
+    rmSync(folder, { recursive: true })
+  })
+
+  test('a blob that goes while it runs fails it', async () => {
+    await pushImage('v1', [2_000_000, 3_000_000])
+    const { metadata, blobs, clock } = stores
+    const running = backup({ metadata, blobs, clocks: clock, holder: 'test' })
+    let seen = 0
+    await assert.rejects(
+      async () => {
+        for await (const chunk of running) {
+          seen += chunk.length
+          if (seen > 100_000) for (const file of dataFiles()) await blobs.remove(basename(file) as DataKey)
+        }
+      },
+      { code: 'BACKUP_INCOMPLETE' },
+    )
+    assert.ok(seen > 100_000)
   })
 
   test('what is not whole, damaged, newer or no backup at all is refused, and serves nothing', async () => {

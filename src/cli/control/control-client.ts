@@ -1,5 +1,6 @@
 import { request, type IncomingMessage } from 'node:http'
 import { createInterface } from 'node:readline'
+import { z } from 'zod'
 import { UserError } from '../../user-error.ts'
 import { controlSocketPath } from './socket-path.ts'
 
@@ -46,6 +47,32 @@ export async function* readEvents<Event>(reply: IncomingMessage): AsyncGenerator
     throw error instanceof UserError ? error : cut(error)
   }
   if (!reply.complete) throw cut(undefined)
+}
+
+const longestRefusal = 64 * 1024
+const refusal = z.object({
+  code: z.string().regex(/^[A-Z_]+$/),
+  message: z.string(),
+  hint: z.string().optional(),
+  exitCode: z.number().int(),
+})
+
+/** What the server said instead of doing it, as the error that it is. */
+export async function refusalOf(reply: IncomingMessage): Promise<UserError> {
+  let text = ''
+  try {
+    for await (const chunk of reply.setEncoding('utf8')) {
+      text += String(chunk)
+      if (text.length > longestRefusal) break
+    }
+    const { code, message, hint, exitCode } = refusal.parse(JSON.parse(text))
+    return new UserError(code, message, { exitCode, ...(hint === undefined ? {} : { hint }) })
+  } catch (cause) {
+    return new UserError('SERVER_FAILED', `the server refused with status ${reply.statusCode}`, {
+      hint: 'Its log may say more. Is it of the same version as this command?',
+      cause,
+    })
+  }
 }
 
 function cut(cause: unknown): UserError {

@@ -3,6 +3,7 @@ import { pipeline } from 'node:stream/promises'
 import { checkStorage } from '../../registry/fsck.ts'
 import type { GarbageSchedule } from '../maintenance/garbage-schedule.ts'
 import type { MaintenanceStores } from '../maintenance/stores.ts'
+import { UserError } from '../../user-error.ts'
 import { sendEvents } from './events.ts'
 
 export interface MaintenanceControl {
@@ -29,11 +30,38 @@ export async function answerMaintenance(
       return true
     }
     case 'GET /backup': {
-      const { backup } = await import('../../registry/backup.ts')
-      await pipeline(backup(stores, abort.signal), response)
+      await sendBackup(response, stores, abort.signal)
       return true
     }
     default:
       return false
   }
+}
+
+/** A refusal is told as such; a backup that fails later ends without its tail, and the log says why. */
+async function sendBackup(
+  response: ServerResponse,
+  stores: MaintenanceStores,
+  signal: AbortSignal,
+): Promise<void> {
+  const { backup } = await import('../../registry/backup.ts')
+  const chunks = backup(stores, signal)
+  try {
+    const first = await chunks.next()
+    await pipeline(joined(first, chunks), response)
+  } catch (error) {
+    if (!signal.aborted) stores.log.error('a backup failed', { reason: (error as Error).message })
+    if (!(error instanceof UserError) || response.headersSent) throw error
+    const { code, message, hint, exitCode } = error
+    response.writeHead(409, { 'content-type': 'application/json' })
+    response.end(JSON.stringify({ code, message, hint, exitCode }))
+  }
+}
+
+async function* joined<Chunk>(
+  first: IteratorResult<Chunk, void>,
+  rest: AsyncGenerator<Chunk>,
+): AsyncGenerator<Chunk> {
+  if (first.done !== true) yield first.value
+  yield* rest
 }

@@ -1,8 +1,9 @@
 import type { Command } from 'commander'
 import type { CommandContext } from '../program.ts'
-import { backupCommand, restoreCommand } from './backup-commands.ts'
+import { backupCommand } from './backup-command.ts'
 import { fsckCommand } from './fsck-command.ts'
 import { gcCommand } from './gc-command.ts'
+import { restoreCommand } from './restore-command.ts'
 
 /** Commands on a data folder: through its server where one runs, else on the folder itself. */
 export function maintenanceCommands(context: CommandContext): Command[] {

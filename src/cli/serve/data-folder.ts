@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { lockFolder, type FolderLock } from '../../metadata/sql/folder-lock.ts'
 import { databasePath, openForWriting } from '../../metadata/sql/sqlite-file.ts'
 import { UserError } from '../../user-error.ts'
+import { isUnfinished } from '../maintenance/restore-folder.ts'
 import { makeFolder } from '../new-folder.ts'
 
 export interface DataFolder {
@@ -26,6 +27,15 @@ export function openDataFolder(given: string): DataFolder {
       hint: 'Choose another folder with --data, or give this user the right to write there.',
       cause,
     })
+  }
+  if (isUnfinished(path)) {
+    throw new UserError(
+      'RESTORE_UNFINISHED',
+      `a restore into ${path} was cut off: it holds a part of a registry`,
+      {
+        hint: 'Run trow restore again into the same folder, or remove the folder.',
+      },
+    )
   }
   const fresh = statSync(databasePath(path), { throwIfNoEntry: false }) === undefined
   const lock = lockFolder(path)

@@ -174,18 +174,28 @@ export const forgetPendingDeletes = relaxed(
   },
 )
 
-export const acquireLease = relaxed(
-  async (
-    transaction: Transaction,
-    lease: { readonly name: string; readonly holder: string; readonly ttl: number; readonly now: Instant },
-  ): Promise<boolean> => {
-    const { name, holder, ttl, now } = lease
-    const current = await transaction.get(statements.leaseByName, { name })
-    if (current !== undefined && current.holder !== holder && current.expires_at > now) return false
-    await transaction.run(statements.putLease, { name, holder, expires: now + ttl })
-    return true
-  },
-)
+interface LeaseTerm {
+  readonly name: string
+  readonly holder: string
+  readonly ttl: number
+  readonly now: Instant
+}
+
+export const acquireLease = relaxed(async (transaction: Transaction, lease: LeaseTerm): Promise<boolean> => {
+  const { name, holder, ttl, now } = lease
+  const current = await transaction.get(statements.leaseByName, { name })
+  if (current !== undefined && current.holder !== holder && current.expires_at > now) return false
+  await transaction.run(statements.putLease, { name, holder, expires: now + ttl })
+  return true
+})
+
+/** Other than `acquireLease` it never takes a lease that somebody has had in between. */
+export const renewLease = relaxed(async (transaction: Transaction, lease: LeaseTerm): Promise<boolean> => {
+  const { name, holder, ttl, now } = lease
+  if ((await transaction.get(statements.leaseByName, { name }))?.holder !== holder) return false
+  await transaction.run(statements.putLease, { name, holder, expires: now + ttl })
+  return true
+})
 
 export const releaseLease = relaxed(
   async (

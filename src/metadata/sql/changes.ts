@@ -12,6 +12,7 @@ import {
   probe,
   recordClock,
   releaseLease,
+  renewLease,
   unlinkUnreferenced,
 } from './change-garbage.ts'
 import { deleteManifest, deleteTag, discardManifest } from './change-manifest-removal.ts'
@@ -43,6 +44,7 @@ export const changes = {
   dropEmptyRepositories,
   forgetPendingDeletes,
   acquireLease,
+  renewLease,
   releaseLease,
   recordClock,
   dropBlob,

@@ -21,6 +21,10 @@ export class SqlGarbage implements GarbageStore {
     return this.#changes.run('acquireLease', { name, holder, ttl, now })
   }
 
+  renewLease(name: string, holder: string, ttl: number, now: Instant): Promise<boolean> {
+    return this.#changes.run('renewLease', { name, holder, ttl, now })
+  }
+
   releaseLease(name: string, holder: string): Promise<void> {
     return this.#changes.run('releaseLease', { name, holder })
   }

@@ -1,0 +1,95 @@
+import { createReadStream, createWriteStream, existsSync, renameSync } from 'node:fs'
+import { resolve } from 'node:path'
+import type { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { Command } from 'commander'
+import { openDiskBlobStore } from '../../blobs/disk/disk-blob-store.ts'
+import type { ByteSource } from '../../blobs/blob-store.ts'
+import { databasePath } from '../../metadata/sql/sqlite-file.ts'
+import { forgetUploads, snapshotFormat } from '../../metadata/sql/snapshot-file.ts'
+import type { BackupTail } from '../../registry/backup-form.ts'
+import { exitCode, UserError } from '../../user-error.ts'
+import type { CommandContext } from '../program.ts'
+import { humanSize } from '../quantities.ts'
+import { addSettingOptions, settingsOf } from '../serve/command.ts'
+import { stopSignal } from '../stop-signal.ts'
+import { flush } from './flush.ts'
+import { missingLines } from './missing-lines.ts'
+import { openRestoreFolder } from './restore-folder.ts'
+
+export function restoreCommand({ terminal, finish }: CommandContext): Command {
+  const command = new Command('restore')
+    .description('take a backup back into an empty folder')
+    .argument('<file>', 'the file, or - for standard input')
+    .addHelpText('after', '\nExit code 0: all is back; 79: all but what the backup lacks, which is listed.')
+  addSettingOptions(command, ['data'])
+  return command.action(async (file: string, options: Record<string, unknown>) => {
+    const { settings } = await settingsOf(options, terminal)
+    const source = file === '-' ? terminal.stdin : await openFile(resolve(terminal.cwd, file))
+    const folder = resolve(settings.data)
+    const { signal, stop } = stopSignal(terminal)
+    try {
+      const tail = await restoreInto(folder, source as ByteSource, signal)
+      terminal.stdout.write(`restored ${tail.blobs} blobs (${humanSize(tail.bytes)}) into ${folder}\n`)
+      for (const line of missingLines(tail)) terminal.stderr.write(`${line}\n`)
+      finish(tail.missing > 0 ? exitCode.problemsFound : 0)
+    } catch (error) {
+      if (!signal.aborted) throw error
+      finish(exitCode.interrupted)
+    } finally {
+      stop()
+    }
+  })
+}
+
+/** All of it, or nothing that stays. */
+async function restoreInto(folder: string, source: ByteSource, signal: AbortSignal): Promise<BackupTail> {
+  const { restore } = await import('../../registry/restore.ts')
+  const target = openRestoreFolder(folder)
+  let isDone = false
+  try {
+    const blobs = await openDiskBlobStore({ folder, reserve: 0 })
+    try {
+      const parts = {
+        blobs,
+        metadataFormat: snapshotFormat,
+        placeMetadata: (metadata: ByteSource) => placeDatabase(folder, metadata),
+      }
+      const tail = await restore(source, parts, signal)
+      isDone = true
+      return tail
+    } finally {
+      await blobs.close()
+    }
+  } finally {
+    if (isDone) target.keep()
+    else target.undo()
+  }
+}
+
+async function placeDatabase(folder: string, source: ByteSource): Promise<() => Promise<void>> {
+  const path = databasePath(folder)
+  const part = `${path}.restoring`
+  await pipeline(
+    source as AsyncIterable<Uint8Array>,
+    createWriteStream(part, { flush: true, flags: 'wx', mode: 0o600 }),
+  )
+  return async () => {
+    forgetUploads(part)
+    await flush(part)
+    renameSync(part, path)
+    await flush(folder)
+  }
+}
+
+/** Open before anything is made for it. Throws UserError FILE_MISSING. */
+async function openFile(path: string): Promise<Readable> {
+  if (!existsSync(path)) throw new UserError('FILE_MISSING', `${path} does not exist`)
+  const stream = createReadStream(path)
+  await new Promise<void>((done, reject) => stream.once('open', () => done()).once('error', reject)).catch(
+    (cause: unknown) => {
+      throw new UserError('FILE_MISSING', `${path} cannot be read: ${(cause as Error).message}`, { cause })
+    },
+  )
+  return stream
+}

@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict'
+import { createHash, randomBytes } from 'node:crypto'
+import {
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { after, before, suite, test } from 'node:test'
+import { runCommand, startCommand } from '../../support/run-trow.ts'
+import { startedServer, type ServerProcess } from '../../support/server-process.ts'
+
+const root = mkdtempSync(join(tmpdir(), 'trow-backup-'))
+after(() => rmSync(root, { recursive: true, force: true }))
+const data = join(root, 'data')
+const whole = join(root, 'whole.tar')
+
+async function push(server: ServerProcess, size: number): Promise<string> {
+  const body = randomBytes(size)
+  const digest = `sha256:${createHash('sha256').update(body).digest('hex')}`
+  const query = `?digest=${digest}`
+  assert.equal(
+    (await fetch(`${server.url}/v2/a/blobs/uploads/${query}`, { method: 'POST', body })).status,
+    201,
+  )
+  return digest
+}
+
+before(async () => {
+  const server = await startedServer({ data })
+  for (const size of [300_000, 400_000, 500_000]) await push(server, size)
+  await server.stop()
+  assert.equal((await runCommand(['backup', '--data', data, whole])).code, 0)
+})
+
+suite('trow backup', () => {
+  test('a folder that is not there is named before anything is copied', async () => {
+    const { code, stderr } = await runCommand(['backup', '--data', data, join(root, 'no', 'such', 'b.tar')])
+    assert.equal(code, 1)
+    assert.match(stderr, /there is no folder .*no\/such \(FILE_UNWRITABLE\)\n {2}Make it first: mkdir -p/)
+  })
+
+  test('of a server that makes one already is refused with the reason, and nothing of it stays', async () => {
+    const server = await startedServer({ data })
+    const socket = connect(join(data, 'trow.sock'))
+    try {
+      socket.pause()
+      socket.write('GET /backup HTTP/1.1\r\nHost: x\r\n\r\n')
+      for (let tries = 0; tries < 200; tries++) {
+        if (readdirSync(data).some((name) => name.startsWith('snapshot-'))) break
+        await sleep(25)
+      }
+      const file = join(root, 'second.tar')
+      const { code, stderr } = await runCommand(['backup', '--data', data, file])
+      assert.equal(code, 1)
+      assert.match(stderr, /a collection of garbage or another backup is running \(GARBAGE_BUSY\)/)
+      assert.deepEqual(globSync('second.tar*', { cwd: root }), [])
+    } finally {
+      socket.destroy()
+      await server.stop()
+    }
+  })
+
+  test('lists what the registry had lost before, with 79, and keeps the rest', async () => {
+    const [folder, file] = [join(root, 'lossy'), join(root, 'lossy.tar')]
+    assert.equal((await runCommand(['restore', '--data', folder, whole])).code, 0)
+    const [lost = ''] = globSync('blobs/*/*', { cwd: folder })
+    const digest = createHash('sha256')
+      .update(readFileSync(join(folder, lost)))
+      .digest('hex')
+    rmSync(join(folder, lost))
+    for (const served of [true, false]) {
+      const server = served ? await startedServer({ data: folder }) : undefined
+      const { code, stderr } = await runCommand(['backup', '--data', folder, file])
+      await server?.stop()
+      assert.equal(code, 79, stderr)
+      assert.match(stderr, new RegExp(`1 blob is not in the backup: .*\n {2}sha256:${digest}\n`))
+      const restored = await runCommand(['restore', '--data', join(root, `lossy-${served}`), file])
+      assert.equal(restored.code, 79, restored.stderr)
+      assert.match(restored.stdout, /restored 2 blobs/)
+      rmSync(file)
+    }
+  })
+
+  test('that is interrupted leaves nothing', async () => {
+    const file = join(root, 'interrupted.tar')
+    const command = startCommand(['backup', '--data', data, file])
+    for (let tries = 0; tries < 1000 && !command.listens; tries++) await sleep(1)
+    assert.equal(await command.interrupt(), 130)
+    assert.deepEqual(globSync('interrupted.tar*', { cwd: root }), [])
+  })
+})
+
+suite('trow restore', () => {
+  test('that fails leaves its folder as it was: not there, or empty and usable', async () => {
+    const damaged = join(root, 'damaged.tar')
+    writeFileSync(damaged, readFileSync(whole).subarray(0, 600_000))
+    const [fresh, empty] = [join(root, 'fresh'), join(root, 'empty')]
+    mkdirSync(empty)
+    for (const [args, code] of [
+      [[join(root, 'none.tar')], 'FILE_MISSING'],
+      [[damaged], 'BACKUP_TRUNCATED'],
+    ] as const) {
+      for (const folder of [fresh, empty]) {
+        const failed = await runCommand(['restore', '--data', folder, ...args])
+        assert.equal(failed.code, 1)
+        assert.match(failed.stderr, new RegExp(code))
+      }
+      assert.equal(existsSync(fresh), false)
+      assert.deepEqual(readdirSync(empty), [])
+    }
+    assert.equal((await runCommand(['restore', '--data', empty, whole])).code, 0)
+    assert.equal((await runCommand(['fsck', '--data', empty])).code, 0)
+  })
+
+  test('that was killed is done again in the same folder, which is not served before', async () => {
+    const folder = join(root, 'killed')
+    const { openRestoreFolder } = await import('../../../src/cli/maintenance/restore-folder.ts')
+    openRestoreFolder(folder)
+    writeFileSync(join(folder, 'trow.db.restoring'), 'half')
+    // Held by this very process: as if it had gone.
+    rmSync(join(folder, 'lock.db'))
+    const served = await runCommand(['serve', '--listen', '127.0.0.1:0', '--data', folder])
+    assert.match(served.stderr, /RESTORE_UNFINISHED/)
+    assert.equal((await runCommand(['restore', '--data', folder, whole])).code, 0)
+    assert.equal((await runCommand(['fsck', '--data', folder])).code, 0)
+    assert.match((await runCommand(['restore', '--data', folder, whole])).stderr, /FOLDER_NOT_EMPTY/)
+  })
+})

@@ -1,14 +1,17 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { OciError } from '../oci/oci-error.ts'
 import { ociImageIndex } from '../oci/media-types.ts'
-import type { ReferrerRecord } from '../metadata/records.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
+import type { Tag } from '../oci/tag.ts'
 import type { Listing, PageRequest, Registry } from '../registry/registry.ts'
+import { pageReply, wholeReply } from './listing-reply.ts'
+import { referrersIndex } from './referrers-reply.ts'
 import type { RegistryRequest } from './registry-request.ts'
 import { jsonReply, type FlatHeaders, type Reply } from './reply.ts'
 import { route, type Route } from './route.ts'
 
-/** Read at once, when only some of them may be shown. */
-const scanned = 1000
+/** Names of one page at most: a client that wants more follows the Link. */
+const mostNames = 5000
 
 export function listingRoutes({ listings }: Registry): Route[] {
   return [
@@ -18,12 +21,16 @@ export function listingRoutes({ listings }: Registry): Route[] {
       if (tags === undefined) {
         throw new OciError('NAME_UNKNOWN', 'the repository is not known', { detail: { name } })
       }
-      return jsonReply(200, { name, tags: tags.items }, nextLink(`/v2/${name}/tags/list`, page, tags))
+      const list = { path: `/v2/${name}/tags/list`, before: { name }, key: 'tags' }
+      if (page.limit !== undefined) return pageReply(list, page, tags)
+      return wholeReply(list, tagPages(listings, name, tags))
     }),
     route(['GET', 'HEAD'], '/v2/_catalog', 'list', async (request) => {
       const page = pageOf(request)
-      const found = await visibleRepositories(listings, request, page)
-      return jsonReply(200, { repositories: found.items }, nextLink('/v2/_catalog', page, found))
+      const visible = visibleRepositories(listings, request, page.after)
+      const list = { path: '/v2/_catalog', before: {}, key: 'repositories' }
+      if (page.limit !== undefined) return pageReply(list, page, await firstOf(visible, page.limit))
+      return wholeReply(list, visible)
     }),
     route(['GET', 'HEAD'], '/v2/<name>/referrers/<digest>', 'pull', async (request, { name, digest }) => {
       // Clients send the + of `+json` as it is, which a query otherwise means as a space.
@@ -37,47 +44,58 @@ export function listingRoutes({ listings }: Registry): Route[] {
         query.set('last', found.next)
         headers.push('Link', `</v2/${name}/referrers/${digest}?${query.toString()}>; rel="next"`)
       }
-      return { status: 200, headers, body: Buffer.from(JSON.stringify(referrersIndex(found.items))) }
+      return { status: 200, headers, body: Buffer.from(referrersIndex(found.items)) }
     }),
   ]
 }
 
-/** The repositories that the caller may list. `next` is one of them: a hidden name is no place to go on from. */
-async function visibleRepositories(
+async function* tagPages(
+  listings: Registry['listings'],
+  name: RepositoryName,
+  first: Listing<Tag>,
+): AsyncGenerator<readonly Tag[]> {
+  let page: Listing<Tag> | undefined = first
+  while (page !== undefined) {
+    yield page.items
+    if (page.next === undefined) return
+    await nextTurn()
+    page = await listings.tags(name, { limit: undefined, after: page.next })
+  }
+}
+
+/** The repositories that the caller may list, page by page. */
+async function* visibleRepositories(
   listings: Registry['listings'],
   { caller }: RegistryRequest,
-  page: PageRequest,
-): Promise<Listing<RepositoryName>> {
-  if (caller === undefined || page.limit === 0) return listings.repositories(page)
-  const items: RepositoryName[] = []
-  for (let after = page.after; ;) {
-    const part = await listings.repositories({ limit: scanned, after })
-    for (const [index, name] of part.items.entries()) {
-      const allowed = caller.can('list', name)
-      if (!(typeof allowed === 'boolean' ? allowed : await allowed)) continue
-      items.push(name)
-      if (items.length !== page.limit) continue
-      const last = part.next === undefined && index === part.items.length - 1
-      return { items, next: last ? undefined : name }
+  from: string | undefined,
+): AsyncGenerator<readonly RepositoryName[]> {
+  for (let after = from; ;) {
+    const part = await listings.repositories({ limit: undefined, after })
+    const items: RepositoryName[] = []
+    for (const name of part.items) {
+      const allowed = caller === undefined || caller.can('list', name)
+      if (typeof allowed === 'boolean' ? allowed : await allowed) items.push(name)
     }
-    if (part.next === undefined) return { items, next: undefined }
+    if (items.length > 0) yield items
+    if (part.next === undefined) return
+    await nextTurn()
     after = part.next
   }
 }
 
-function referrersIndex(records: readonly ReferrerRecord[]): unknown {
-  return {
-    schemaVersion: 2,
-    mediaType: ociImageIndex,
-    // JSON.stringify leaves out what is undefined.
-    manifests: records.map(({ mediaType, size, digest, artifactType, annotations }) => ({
-      mediaType,
-      digest,
-      size,
-      artifactType,
-      annotations,
-    })),
+/** `next` is one of them, and there only where another one follows: a hidden name is no place to go on from. */
+async function firstOf(
+  pages: AsyncGenerator<readonly RepositoryName[]>,
+  limit: number,
+): Promise<Listing<RepositoryName>> {
+  const most = Math.min(limit, mostNames)
+  const items: RepositoryName[] = []
+  if (most === 0) return { items, next: undefined }
+  for await (const page of pages) {
+    items.push(...page)
+    if (items.length > most) return { items: items.slice(0, most), next: items[most - 1] }
   }
+  return { items, next: undefined }
 }
 
 function pageOf(request: RegistryRequest): PageRequest {
@@ -89,12 +107,6 @@ function pageOf(request: RegistryRequest): PageRequest {
   throw new OciError('PAGINATION_NUMBER_INVALID', 'the number of results is not valid', {
     detail: `n=${n.slice(0, 100)}: n is a whole number from 0`,
   })
-}
-
-/** Relative: clients refuse a Link to another scheme or host. */
-function nextLink(path: string, { limit }: PageRequest, { next }: Listing<string>): FlatHeaders {
-  if (next === undefined || limit === undefined) return []
-  return ['Link', `<${path}?n=${limit}&last=${encodeURIComponent(next)}>; rel="next"`]
 }
 
 export function baseRoutes(): Route[] {

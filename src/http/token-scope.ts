@@ -21,10 +21,16 @@ export function parseScopes(values: readonly string[]): ScopeRequest[] {
       if (first <= 0 || last <= first + 1) return []
       return [
         {
-          type: text.slice(0, first).replace(/\(.*\)$/, ''),
+          type: withoutClass(text.slice(0, first)),
           name: text.slice(first + 1, last),
           actions: [...new Set(text.slice(last + 1).split(','))].filter((action) => action !== ''),
         },
       ]
     })
+}
+
+/** Not by a regular expression: a text of brackets would cost its square. */
+function withoutClass(type: string): string {
+  const bracket = type.indexOf('(')
+  return bracket >= 0 && type.endsWith(')') ? type.slice(0, bracket) : type
 }

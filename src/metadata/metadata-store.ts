@@ -15,6 +15,7 @@ import type {
   NewManifest,
   Page,
   PutManifestResult,
+  ReferrerPage,
   ReferrerRecord,
   RemovalResult,
   UploadClaim,
@@ -51,14 +52,22 @@ export interface MetadataReads {
     repository: RepositoryName,
     page: { readonly after?: string; readonly limit: number },
   ): Promise<Page<Tag> | undefined>
-  /** Repositories that hold at least one manifest, in ASCII order. */
+  /**
+   * Repositories that hold at least one manifest, in ASCII order. May give fewer than `limit`, even none, and a `next`:
+   * it looks at no more than `limit` repositories, and `next` is the last one that it has looked at.
+   */
   listRepositories(page: { readonly after?: string; readonly limit: number }): Promise<Page<RepositoryName>>
   /** By digest, ascending. An unknown repository or subject has no referrers. */
   listReferrers(
     repository: RepositoryName,
     subject: Digest,
-    page: { readonly artifactType?: string; readonly after?: string; readonly limit: number },
+    page: ReferrerPage,
   ): Promise<Page<ReferrerRecord>>
+  /**
+   * The manifests of the repository that the index under `tag` lists, by digest, ascending: none where there is no such
+   * tag or it is no index. Looks at no more than `limit` entries, so it may give fewer, even none, and a `next`.
+   */
+  listIndexed(repository: RepositoryName, tag: Tag, page: ReferrerPage): Promise<Page<ReferrerRecord>>
   findUpload(repository: RepositoryName, id: string): Promise<UploadRecord | undefined>
   /** Whether changes can be made now; the reason where not. Asks the disk or the engine, not a cache. */
   writeHealth(): Promise<{ readonly ok: true } | { readonly ok: false; readonly reason: string }>

@@ -46,7 +46,17 @@ export interface ReferrerRecord {
   readonly size: number
   /** An image manifest's artifactType, else its config's media type; an index's artifactType or undefined. */
   readonly artifactType: string | undefined
-  readonly annotations: Readonly<Record<string, string>> | undefined
+  /** JSON: an object of texts. A referrers list repeats it as it is. */
+  readonly annotations: string | undefined
+}
+
+/** What is wanted of a list of referrers: it ends with the one that would bring it above `bytes`, but has at least one. */
+export interface ReferrerPage {
+  readonly artifactType?: string | undefined
+  readonly after?: string | undefined
+  readonly limit: number
+  /** Of annotations and artifact types; about as many characters. */
+  readonly bytes: number
 }
 
 export interface UploadRecord {
@@ -97,7 +107,8 @@ export interface NewManifest {
   readonly mediaType: string
   readonly artifactType: string | undefined
   readonly body: Uint8Array
-  readonly annotations: Readonly<Record<string, string>> | undefined
+  /** JSON: an object of texts. */
+  readonly annotations: string | undefined
   readonly subject: Digest | undefined
   readonly references: readonly ManifestReference[]
   /** Set to this manifest in the same step; may be empty (push by digest). */

@@ -6,7 +6,7 @@ import {
   ociImageIndex,
   ociImageManifest,
 } from './media-types.ts'
-import { invalid, parseStrictJson } from './strict-json.ts'
+import { invalid, strictJsonSteps, tooMany } from './strict-json.ts'
 
 /** Content that a manifest names. */
 export interface Descriptor {
@@ -41,13 +41,46 @@ export interface Manifest {
 
 type Fields = Readonly<Record<string, unknown>>
 
+/** Layers of an image, or children of an index. Real ones have some hundreds at most. */
+const descriptorLimit = 10_000
+/** RFC 6838, 4.2: two names of 127 characters. Lists of referrers are looked up by it. */
+const mediaTypeLimit = 255
+
 /**
  * Parses and checks a manifest body. `contentType` is the request's Content-Type without parameters. Throws
  * OciError MANIFEST_INVALID: not JSON, an unknown type, a Content-Type that contradicts the document
- * (CVE-2021-41190), fields of both an image and an index, descriptors without digest or size.
+ * (CVE-2021-41190), fields of both an image and an index, descriptors without digest or size; MANIFEST_TOO_LARGE:
+ * more than 10,000 descriptors, or more JSON than `strictJsonSteps` takes.
  */
 export function parseManifest(body: Uint8Array, contentType: string | undefined): Manifest {
-  const fields = asFields(parseStrictJson(body), 'the manifest')
+  const steps = manifestSteps(body, contentType)
+  for (;;) {
+    const { done, value } = steps.next()
+    if (done === true) return value
+  }
+}
+
+/** Below so many bytes all of it takes a fraction of a millisecond. */
+const largeBody = 64 * 1024
+
+/** The same for a thread that others wait for: `turn` is awaited between the parts of a large body. */
+export async function parseManifestInTurns(
+  body: Uint8Array,
+  contentType: string | undefined,
+  turn: () => Promise<unknown>,
+): Promise<Manifest> {
+  if (body.byteLength < largeBody) return parseManifest(body, contentType)
+  const steps = manifestSteps(body, contentType)
+  for (;;) {
+    const { done, value } = steps.next()
+    if (done === true) return value
+    await turn()
+  }
+}
+
+function* manifestSteps(body: Uint8Array, contentType: string | undefined): Generator<void, Manifest> {
+  const fields = asFields(yield* strictJsonSteps(body), 'the manifest')
+  yield
   if (fields['schemaVersion'] !== 2) {
     throw invalid(
       fields['schemaVersion'] === 1
@@ -64,7 +97,7 @@ export function parseManifest(body: Uint8Array, contentType: string | undefined)
   const config = isIndex ? undefined : descriptor(fields['config'], 'config')
   const layers = isIndex ? [] : descriptors(fields['layers'], 'layers')
   const manifests = isIndex ? descriptors(fields['manifests'], 'manifests') : []
-  const artifactType = optionalText(fields['artifactType'], 'artifactType')
+  const artifactType = optionalType(fields['artifactType'], 'artifactType')
   return {
     mediaType,
     artifactType: artifactType ?? config?.mediaType,
@@ -119,6 +152,7 @@ function unique(links: readonly ManifestLink[]): ManifestLink[] {
 function descriptors(value: unknown, where: string): Descriptor[] {
   if (value === undefined || value === null) return []
   if (!Array.isArray(value)) throw invalid(`"${where}" must be a list`)
+  if (value.length > descriptorLimit) throw tooMany(`descriptors in "${where}"`, descriptorLimit)
   return value.map((each, index) => descriptor(each, `${where}[${index}]`))
 }
 
@@ -131,14 +165,14 @@ function descriptor(value: unknown, where: string): Descriptor {
   if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) {
     throw invalid(`"${where}.size" must be a whole number of bytes`)
   }
-  if (typeof mediaType !== 'string' || mediaType === '')
-    throw invalid(`"${where}.mediaType" must be a media type`)
+  if (typeof mediaType !== 'string' || mediaType === '' || mediaType.length > mediaTypeLimit)
+    throw invalid(`"${where}.mediaType" must be a media type of at most ${mediaTypeLimit} characters`)
   const platform = fields['platform']
   return {
     mediaType,
     digest,
     size,
-    artifactType: optionalText(fields['artifactType'], `${where}.artifactType`),
+    artifactType: optionalType(fields['artifactType'], `${where}.artifactType`),
     annotations: annotations(fields['annotations'], `${where}.annotations`),
     platform:
       platform === undefined || platform === null ? undefined : asFields(platform, `"${where}.platform"`),
@@ -159,6 +193,12 @@ function optionalText(value: unknown, where: string): string | undefined {
   if (value === undefined || value === null || value === '') return undefined
   if (typeof value !== 'string') throw invalid(`"${where}" must be a string`)
   return value
+}
+
+function optionalType(value: unknown, where: string): string | undefined {
+  const type = optionalText(value, where)
+  if (type === undefined || type.length <= mediaTypeLimit) return type
+  throw invalid(`"${where}" must be a media type of at most ${mediaTypeLimit} characters`)
 }
 
 function asFields(value: unknown, where: string): Fields {

@@ -1,31 +1,46 @@
 import { OciError } from './oci-error.ts'
 
 const depthLimit = 64
+/** Names of members, in all objects together. JSON.parse takes half a microsecond for each that it has not met yet. */
+export const memberLimit = 65_536
+/** Members, elements of lists, objects and lists, all together. */
+export const valueLimit = 262_144
 
 /**
  * Parses UTF-8 JSON. Refuses what two parsers could read in two ways or what costs too much: bytes that are not
- * UTF-8, a name twice in one object, nesting deeper than 64. Throws OciError MANIFEST_INVALID.
+ * UTF-8, a name twice in one object, nesting deeper than 64 (OciError MANIFEST_INVALID); more members than
+ * `memberLimit` or values than `valueLimit` (MANIFEST_TOO_LARGE). Yields where other work of the thread may come
+ * first: each part of a body of 4 MiB takes some 20 ms.
  */
-export function parseStrictJson(bytes: Uint8Array): unknown {
+export function* strictJsonSteps(bytes: Uint8Array): Generator<void, unknown> {
+  const members = countMembers(bytes)
   let text: string
   try {
     text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
   } catch (cause) {
     throw invalid('it is not UTF-8', cause)
   }
-  checkNesting(text)
+  yield
   let value: unknown
   try {
     value = JSON.parse(text)
   } catch (cause) {
     throw invalid(`it is not JSON: ${(cause as Error).message.slice(0, 200)}`, cause)
   }
-  checkNames(text)
+  yield
+  // An object keeps the last of two equal names.
+  if (namesIn(value) !== members) throw nameTwice(text)
   return value
 }
 
 export function invalid(detail: string, cause?: unknown): OciError {
   return new OciError('MANIFEST_INVALID', 'the manifest is not valid', { detail, cause })
+}
+
+export function tooMany(what: string, limit: number): OciError {
+  return new OciError('MANIFEST_TOO_LARGE', 'the manifest is too large', {
+    detail: `it has more than ${limit.toLocaleString('en')} ${what}: split it into several manifests under an index`,
+  })
 }
 
 const quote = 0x22
@@ -35,46 +50,76 @@ const closeBrace = 0x7d
 const openBracket = 0x5b
 const closeBracket = 0x5d
 const colon = 0x3a
+const comma = 0x2c
 
-function checkNesting(text: string): void {
-  let depth = 0
-  for (let index = 0; index < text.length; index++) {
-    const code = text.charCodeAt(index)
-    if (code === quote) index = endOfString(text, index)
-    else if (code === openBrace || code === openBracket) {
+/** How many names the objects of a JSON text have. Checks depth and limits in the one walk, before anything is built. */
+function countMembers(bytes: Uint8Array): number {
+  let [depth, members, values] = [0, 0, 0]
+  for (let index = 0; index < bytes.length; index++) {
+    const byte = bytes[index]
+    if (byte === quote) index = endOfString(bytes, index)
+    else if (byte === comma) values++
+    else if (byte === colon) members++
+    else if (byte === openBrace || byte === openBracket) {
+      values++
       if (++depth > depthLimit) throw invalid(`it is nested deeper than ${depthLimit} levels`)
-    } else if (code === closeBrace || code === closeBracket) depth--
+    } else if (byte === closeBrace || byte === closeBracket) depth--
   }
+  if (members > memberLimit) throw tooMany('members in its objects', memberLimit)
+  if (values > valueLimit) throw tooMany('values', valueLimit)
+  return members
 }
 
-/** `text` is JSON already: a string before a colon is a name. */
-function checkNames(text: string): void {
+/** The index of the closing quote, or the end. */
+function endOfString(bytes: Uint8Array, start: number): number {
+  for (let index = start + 1; index < bytes.length; index++) {
+    const byte = bytes[index]
+    if (byte === backslash) index++
+    else if (byte === quote) return index
+  }
+  return bytes.length
+}
+
+function namesIn(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0
+  let names = 0
+  if (Array.isArray(value)) {
+    for (const each of value as unknown[]) if (typeof each === 'object') names += namesIn(each)
+    return names
+  }
+  // Own names only: JSON.parse makes plain objects, and `__proto__` a name like any other.
+  for (const each of Object.values(value) as unknown[]) {
+    names++
+    if (typeof each === 'object') names += namesIn(each)
+  }
+  return names
+}
+
+/** Finds the name for the person who has to take one of the two away. `text` is JSON. */
+function nameTwice(text: string): OciError {
   const open: (Set<string> | undefined)[] = []
   let before = ''
   for (let index = 0; index < text.length; index++) {
     const code = text.charCodeAt(index)
     if (code === quote) {
-      const end = endOfString(text, index)
+      const end = closingQuote(text, index)
       before = text.slice(index, end + 1)
       index = end
     } else if (code === openBrace) open.push(new Set())
     else if (code === openBracket) open.push(undefined)
     else if (code === closeBrace || code === closeBracket) open.pop()
     else if (code === colon) {
-      const name = before.includes('\\') ? (JSON.parse(before) as string) : before.slice(1, -1)
-      const names = open.at(-1)
-      if (names?.has(name)) throw invalid(`the name ${before.slice(0, 200)} stands twice in one object`)
-      names?.add(name)
+      const name = JSON.parse(before) as string
+      if (open.at(-1)?.has(name))
+        return invalid(`the name ${before.slice(0, 200)} stands twice in one object`)
+      open.at(-1)?.add(name)
     }
   }
+  return invalid('a name stands twice in one object')
 }
 
-/** The index of the closing quote, or the end of the text. */
-function endOfString(text: string, start: number): number {
-  for (let index = start + 1; index < text.length; index++) {
-    const code = text.charCodeAt(index)
-    if (code === backslash) index++
-    else if (code === quote) return index
-  }
-  return text.length
+function closingQuote(text: string, start: number): number {
+  let index = start + 1
+  while (text.charCodeAt(index) !== quote) index += text.charCodeAt(index) === backslash ? 2 : 1
+  return index
 }

@@ -1,17 +1,20 @@
-import type { Page, ReferrerRecord } from '../metadata/records.ts'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { Page, ReferrerPage, ReferrerRecord } from '../metadata/records.ts'
 import type { Digest } from '../oci/digest.ts'
-import { parseManifest } from '../oci/manifest.ts'
-import { isIndexType } from '../oci/media-types.ts'
 import { referrersTag } from '../oci/referrers-tag.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
 import type { Tag } from '../oci/tag.ts'
 import type { Listing, Listings, PageRequest } from './registry.ts'
 import type { RegistryParts } from './settings.ts'
 
-const batch = 5000
-const referrersBatch = 1000
+/** Names of one page, and repositories that are looked at for one: a few milliseconds. */
+const namesAtOnce = 5000
+const repositoriesAtOnce = 1000
+const referrersAtOnce = 1000
 /** Distribution-spec: a referrers reply should not exceed 4 MiB. */
 const referrersBytes = 3.5 * 1024 * 1024
+/** Of one entry beside its annotations and its type. */
+const entryBytes = 300
 
 export class ListingRules implements Listings {
   readonly #parts: RegistryParts
@@ -20,20 +23,21 @@ export class ListingRules implements Listings {
     this.#parts = parts
   }
 
-  async tags(repository: RepositoryName, page: PageRequest): Promise<Listing<Tag> | undefined> {
+  async tags(repository: RepositoryName, { limit, after }: PageRequest): Promise<Listing<Tag> | undefined> {
     const { metadata } = this.#parts
-    if (page.limit === 0 && !(await metadata.hasRepository(repository))) return undefined
-    let known = true
-    const listing = await collect(page, async (part) => {
-      const tags = await metadata.listTags(repository, part)
-      known &&= tags !== undefined
-      return tags ?? { items: [], next: undefined }
+    if (limit === 0) return (await metadata.hasRepository(repository)) ? nothing : undefined
+    return metadata.listTags(repository, {
+      limit: Math.min(limit ?? namesAtOnce, namesAtOnce),
+      ...(after === undefined ? {} : { after }),
     })
-    return known ? listing : undefined
   }
 
-  repositories(page: PageRequest): Promise<Listing<RepositoryName>> {
-    return collect(page, (part) => this.#parts.metadata.listRepositories(part))
+  repositories({ limit, after }: PageRequest): Promise<Listing<RepositoryName>> {
+    if (limit === 0) return Promise.resolve(nothing)
+    return this.#parts.metadata.listRepositories({
+      limit: Math.min(limit ?? repositoriesAtOnce, repositoriesAtOnce),
+      ...(after === undefined ? {} : { after }),
+    })
   }
 
   async referrers(
@@ -44,66 +48,53 @@ export class ListingRules implements Listings {
       after,
     }: { readonly artifactType: string | undefined; readonly after: string | undefined },
   ): Promise<Listing<ReferrerRecord>> {
-    const known = await this.#parts.metadata.listReferrers(repository, subject, {
-      limit: referrersBatch,
-      ...(artifactType === undefined ? {} : { artifactType }),
-      ...(after === undefined ? {} : { after }),
-    })
-    const tagged = await this.#taggedReferrers(repository, subject)
+    const page = { artifactType, after, limit: referrersAtOnce, bytes: referrersBytes }
+    const known = await this.#parts.metadata.listReferrers(repository, subject, page)
+    const tagged = await this.#taggedReferrers(repository, subject, page)
+    if (tagged.items.length === 0 && tagged.next === undefined) return cutToSize(known.items, known.next)
+    const next = first(known.next, tagged.next)
     const merged = new Map<string, ReferrerRecord>()
-    for (const record of tagged) {
-      if (artifactType !== undefined && record.artifactType !== artifactType) continue
-      if (after !== undefined && record.digest <= after) continue
-      if (known.next === undefined || record.digest <= known.next) merged.set(record.digest, record)
+    for (const record of [...tagged.items, ...known.items]) {
+      if (next === undefined || record.digest <= next) merged.set(record.digest, record)
     }
-    for (const record of known.items) merged.set(record.digest, record)
-    return cutToSize(
-      [...merged.values()].sort((a, b) => (a.digest < b.digest ? -1 : 1)),
-      known.next,
-    )
+    const sorted = [...merged.values()].sort((a, b) => (a.digest < b.digest ? -1 : 1))
+    return cutToSize(sorted, next)
   }
 
-  /** What a client that knew no referrers API has listed under the fallback tag, as far as it still exists. */
-  async #taggedReferrers(repository: RepositoryName, subject: Digest): Promise<ReferrerRecord[]> {
-    const { metadata } = this.#parts
-    const index = await metadata.findManifest(repository, referrersTag(subject))
-    if (index === undefined || !isIndexType(index.mediaType)) return []
-    const records: ReferrerRecord[] = []
-    for (const { digest } of parseManifest(index.body, index.mediaType).manifests) {
-      const found = await metadata.findManifest(repository, digest)
-      if (found === undefined) continue
-      const { artifactType, annotations } = parseManifest(found.body, found.mediaType)
-      records.push({ digest, mediaType: found.mediaType, size: found.size, artifactType, annotations })
+  /**
+   * What a client that knew no referrers API has listed under the fallback tag, as far as it still exists. Takes what
+   * was noted when the index and its entries were pushed: neither is read again.
+   */
+  async #taggedReferrers(
+    repository: RepositoryName,
+    subject: Digest,
+    page: ReferrerPage,
+  ): Promise<Page<ReferrerRecord>> {
+    const tag = referrersTag(subject)
+    let found = await this.#parts.metadata.listIndexed(repository, tag, page)
+    // Entries that are gone, or of another type, may fill whole pages.
+    while (found.items.length === 0 && found.next !== undefined) {
+      await nextTurn()
+      found = await this.#parts.metadata.listIndexed(repository, tag, { ...page, after: found.next })
     }
-    return records
+    return found
   }
+}
+
+const nothing = { items: [], next: undefined }
+
+function first(one: string | undefined, other: string | undefined): string | undefined {
+  if (one === undefined || other === undefined) return one ?? other
+  return one < other ? one : other
 }
 
 function cutToSize(records: readonly ReferrerRecord[], next: string | undefined): Listing<ReferrerRecord> {
   let bytes = 0
-  for (const [index, record] of records.entries()) {
-    bytes += 300 + JSON.stringify(record.annotations ?? {}).length
+  for (const [index, { annotations, artifactType }] of records.entries()) {
+    bytes += entryBytes + (annotations?.length ?? 0) + (artifactType?.length ?? 0)
     if (bytes > referrersBytes && index > 0) {
       return { items: records.slice(0, index), next: records[index - 1]?.digest }
     }
   }
   return { items: records, next }
-}
-
-/** `limit` entries, or all of them, in several reads that are short each. */
-async function collect<Item extends string>(
-  { limit, after }: PageRequest,
-  read: (page: { after?: string; limit: number }) => Promise<Page<Item>>,
-): Promise<Listing<Item>> {
-  if (limit === 0) return { items: [], next: undefined }
-  const items: Item[] = []
-  for (let start = after; ;) {
-    const wanted = Math.min(batch, (limit ?? Infinity) - items.length)
-    const page = await read({ limit: wanted, ...(start === undefined ? {} : { after: start }) })
-    // Nearly always the whole answer: not copied.
-    if (items.length === 0 && (page.next === undefined || page.items.length === limit)) return page
-    items.push(...page.items)
-    if (page.next === undefined || items.length === limit) return { items, next: page.next }
-    start = page.next
-  }
 }

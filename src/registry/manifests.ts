@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { ChangeNote } from '../metadata/outbox.ts'
 import { digestAlgorithm, isDigest, makeDigest, type Digest } from '../oci/digest.ts'
-import { parseManifest } from '../oci/manifest.ts'
+import { parseManifestInTurns } from '../oci/manifest.ts'
 import { OciError } from '../oci/oci-error.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
 import type { Reference } from '../oci/tag.ts'
@@ -33,7 +34,7 @@ export class ManifestRules implements Manifests {
   }: PutManifestOptions): Promise<PutManifestReply> {
     const { metadata, blobs, now, limits } = this.#parts
     await requireRoom(blobs)
-    const manifest = parseManifest(body, contentType)
+    const manifest = await parseManifestInTurns(body, contentType, nextTurn)
     const digest = digestOf(body, reference)
     const allTags = isDigest(reference) ? tags : [reference]
     const result = await metadata.putManifest({
@@ -42,7 +43,7 @@ export class ManifestRules implements Manifests {
       mediaType: manifest.mediaType,
       artifactType: manifest.artifactType,
       body,
-      annotations: manifest.annotations,
+      annotations: manifest.annotations && JSON.stringify(manifest.annotations),
       subject: manifest.subject?.digest,
       references: manifest.references,
       tags: allTags,

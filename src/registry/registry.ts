@@ -130,7 +130,7 @@ export interface Manifests {
 }
 
 export interface PageRequest {
-  /** `n`; undefined: everything. */
+  /** At most so many; undefined: as many as are read at once. */
   readonly limit: number | undefined
   /** `last`: exclusive, need not exist. */
   readonly after: string | undefined
@@ -138,13 +138,14 @@ export interface PageRequest {
 
 export interface Listing<T> {
   readonly items: readonly T[]
-  /** `last` of the next page; undefined at the end. */
+  /** `after` of the next page; undefined at the end. */
   readonly next: string | undefined
 }
 
 export interface Listings {
-  /** Undefined when the repository is unknown. */
+  /** At most 5,000. Undefined when the repository is unknown. */
   tags(repository: RepositoryName, page: PageRequest): Promise<Listing<Tag> | undefined>
+  /** Those of at most 1,000 that hold a manifest: fewer than `limit`, even none, does not mean that it is the end. */
   repositories(page: PageRequest): Promise<Listing<RepositoryName>>
   /** Includes what an older client listed under the referrers tag (`sha256-<hex>`). Pages hold at most about 4 MiB of JSON. */
   referrers(

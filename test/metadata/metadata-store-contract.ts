@@ -7,6 +7,7 @@ import type { InventoryManifest } from '../../src/metadata/inventory-store.ts'
 import type { MetadataStore } from '../../src/metadata/metadata-store.ts'
 import type { ManifestReference, NewManifest } from '../../src/metadata/records.ts'
 import { parseDigest, type Digest } from '../../src/oci/digest.ts'
+import { ociImageIndex } from '../../src/oci/media-types.ts'
 import { parseRepositoryName, type RepositoryName } from '../../src/oci/repository-name.ts'
 import { parseTag, type Tag } from '../../src/oci/tag.ts'
 
@@ -288,22 +289,83 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
     test('referrers by subject, by type, paged', async () => {
       const repository = newRepository()
       const subject = digestOf('subject')
+      const bytes = 1e6
       for (const [text, artifactType] of [
         ['r1', 'x/a'],
         ['r2', 'x/b'],
         ['r3', 'x/a'],
       ] as const) {
         // prettier-ignore
-        await store.putManifest(manifestOf(repository, text, { subject, artifactType, annotations: { text }, now: 1 }))
+        await store.putManifest(manifestOf(repository, text, { subject, artifactType, annotations: JSON.stringify({ text }), now: 1 }))
       }
-      const all = await other.listReferrers(repository, subject, { limit: 10 })
+      const all = await other.listReferrers(repository, subject, { bytes, limit: 10 })
       assert.deepEqual(all.items.map(({ digest }) => digest), ['r1', 'r2', 'r3'].map(digestOf).sort()) // prettier-ignore
-      const typed = await other.listReferrers(repository, subject, { limit: 10, artifactType: 'x/b' })
-      assert.deepEqual(typed.items.map(({ annotations }) => annotations), [{ text: 'r2' }]) // prettier-ignore
-      const first = await other.listReferrers(repository, subject, { limit: 2 })
-      const rest = await other.listReferrers(repository, subject, { limit: 2, after: first.next ?? '' })
+      const typed = await other.listReferrers(repository, subject, { bytes, limit: 10, artifactType: 'x/b' })
+      assert.deepEqual(typed.items.map(({ annotations }) => annotations), ['{"text":"r2"}']) // prettier-ignore
+      const first = await other.listReferrers(repository, subject, { bytes, limit: 2 })
+      const rest = await other.listReferrers(repository, subject, {
+        bytes,
+        limit: 2,
+        after: first.next ?? '',
+      })
       assert.deepEqual([...first.items, ...rest.items], all.items)
-      assert.deepEqual((await other.listReferrers(newRepository(), subject, { limit: 1 })).items, [])
+      // One is given whatever it takes.
+      const small = await other.listReferrers(repository, subject, { bytes: 1, limit: 10 })
+      assert.deepEqual(small, { items: all.items.slice(0, 1), next: all.items[0]?.digest })
+      assert.deepEqual((await other.listReferrers(newRepository(), subject, { bytes, limit: 1 })).items, [])
+    })
+
+    test('what an index under a tag lists, as far as it is there, by digest, by type, paged', async () => {
+      const repository = newRepository()
+      const [bytes, listing] = [1e6, tag('listing')]
+      for (const [text, artifactType] of Object.entries({ i1: 'x/a', i2: 'x/b', i3: 'x/a' })) {
+        await store.putManifest(
+          manifestOf(repository, text, { artifactType, annotations: '{"a":"b"}', now: 1 }),
+        )
+      }
+      const entries = ['i1', 'gone', 'i2', 'i3']
+      const references = entries.map(child)
+      const index = manifestOf(repository, 'index', {
+        references,
+        tags: [listing],
+        allowMissing: true,
+        now: 1,
+      })
+      await store.putManifest({ ...index, mediaType: ociImageIndex })
+      const all = await other.listIndexed(repository, listing, { bytes, limit: 10 })
+      assert.deepEqual(all.items.map(({ digest }) => digest), ['i1', 'i2', 'i3'].map(digestOf).sort()) // prettier-ignore
+      assert.equal(all.items[0]?.annotations, '{"a":"b"}')
+      const typed = await other.listIndexed(repository, listing, { bytes, limit: 10, artifactType: 'x/b' })
+      assert.deepEqual(
+        typed.items.map(({ digest }) => digest),
+        [digestOf('i2')],
+      )
+      // A page is so many entries, there or not.
+      const pages = []
+      for (let after: string | undefined; pages.length < 9;) {
+        const page = await other.listIndexed(repository, listing, { bytes, limit: 1, after })
+        pages.push(page.items)
+        if (page.next === undefined) break
+        after = page.next
+      }
+      assert.equal(pages.length, 4)
+      assert.deepEqual(pages.flat(), all.items)
+      await store.putManifest({ ...index, now: 2 })
+      assert.deepEqual((await other.listIndexed(repository, listing, { bytes, limit: 1 })).items, [])
+    })
+
+    test('repositories without a manifest are looked at, and left out', async () => {
+      const names = ['list/a', 'list/b', 'list/c'].map((name) =>
+        parseRepositoryName(`${newRepository()}/${name}`),
+      )
+      const [first, middle, last] = names as [RepositoryName, RepositoryName, RepositoryName]
+      for (const name of [first, last]) await store.putManifest(manifestOf(name, 'm', { now: 1 }))
+      await putBlob(middle, 'unused')
+      const before = first.slice(0, -1)
+      const one = await other.listRepositories({ after: first, limit: 1 })
+      assert.deepEqual(one, { items: [], next: middle })
+      const all = await other.listRepositories({ after: before, limit: 1000 })
+      assert.deepEqual(all.items.filter((name) => names.includes(name)), [first, last]) // prettier-ignore
     })
 
     test('an upload is written by one at a time, who is asked to let go', async () => {

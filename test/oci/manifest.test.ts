@@ -3,10 +3,15 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { parseManifest } from '../../src/oci/manifest.ts'
 import { OciError } from '../../src/oci/oci-error.ts'
-import { parseStrictJson } from '../../src/oci/strict-json.ts'
+import { strictJsonSteps } from '../../src/oci/strict-json.ts'
 
 const bytes = (value: unknown): Buffer =>
   Buffer.from(typeof value === 'string' ? value : JSON.stringify(value))
+
+function parseStrictJson(text: Buffer): unknown {
+  const steps = strictJsonSteps(text)
+  for (let step = steps.next(); ; step = steps.next()) if (step.done === true) return step.value
+}
 
 test('strict JSON means what JSON.parse means', () => {
   fc.assert(

@@ -3,24 +3,24 @@ import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { Tag } from '../../oci/tag.ts'
 import type { ChangeNote } from '../outbox.ts'
 import type { Instant, RemovalResult } from '../records.ts'
-import { durable, type Transaction } from './change.ts'
+import { durable, rowsAtOnce, type Transaction } from './change.ts'
 import { noteChange } from './change-outbox.ts'
 import { findRepository } from './change-repositories.ts'
 import { factsBefore, factsOfId } from './manifest-facts.ts'
-import { noteUntagged, touchTags } from './manifest-tags.ts'
+import { dropTags, noteUntagged } from './manifest-tags.ts'
 import { anyParent } from './statements/blobs.ts'
 import {
-  childrenOf,
-  linkedBlob,
+  firstChildrenOf,
+  linkedAmong,
   manifestByDigest,
+  orphansAmong,
+  referrersOfAfter,
   removeBody,
   removeManifest,
-  removeReferencesOf,
+  removeReferences,
   removeTag,
-  removeTagsOf,
-  renewUntaggedReferrers,
-  setReferenced,
-  setUntagged,
+  renewUntaggedAmong,
+  setReferencedAmong,
   tagByName,
 } from './statements/manifests.ts'
 
@@ -107,39 +107,68 @@ export async function dropManifest(
   const { repository, name, digest, now } = at
   const manifest = (await transaction.get(manifestByDigest, { repository, digest }))?.id
   if (manifest === undefined) return false
-  await touchTags(transaction, name, manifest)
   transaction.touched.manifest(name, digest)
-  await transaction.run(removeTagsOf, { manifest })
-  const children = await transaction.all(childrenOf, { manifest })
-  await transaction.run(removeReferencesOf, { manifest })
-  for (const { child } of children) {
-    if ((await transaction.get(anyParent, { repository, digest: child })) === undefined) {
-      await noteUnreferenced(transaction, { repository, name, child: child as Digest, now })
-    }
-  }
-  await transaction.run(renewUntaggedReferrers, { repository, subject: digest, now })
+  await dropTags(transaction, { repository, name, manifest })
+  await dropReferences(transaction, { repository, name, manifest, now })
+  await renewReferrers(transaction, { repository, subject: digest, now })
   await transaction.run(removeBody, { manifest })
   await transaction.run(removeManifest, { manifest })
   return true
 }
 
+interface At {
+  readonly repository: number
+  readonly name: RepositoryName
+  readonly now: Instant
+}
+
+async function dropReferences(
+  transaction: Transaction,
+  { manifest, ...at }: At & { readonly manifest: number },
+): Promise<void> {
+  const { repository } = at
+  for (;;) {
+    const children = await transaction.all(firstChildrenOf, { manifest, limit: rowsAtOnce })
+    if (children.length === 0) return
+    const list = JSON.stringify(children.map(({ child }) => child))
+    await transaction.run(removeReferences, { repository, manifest, list })
+    const orphans = await transaction.all(orphansAmong, { repository, list })
+    if (orphans.length > 0)
+      await noteUnreferenced(transaction, { ...at, orphans: orphans.map(({ value }) => value) })
+    await transaction.turn(4 * children.length)
+  }
+}
+
 async function noteUnreferenced(
   transaction: Transaction,
-  at: {
-    readonly repository: number
-    readonly name: RepositoryName
-    readonly child: Digest
-    readonly now: Instant
-  },
+  { repository, name, now, orphans }: At & { readonly orphans: readonly string[] },
 ): Promise<void> {
-  const { repository, name, child, now } = at
-  const blob = await transaction.get(linkedBlob, { repository, digest: child })
-  if (blob !== undefined) {
-    await transaction.run(setReferenced, { repository, blob: blob.id, since: now })
-    transaction.touched.link(name, child)
+  const list = JSON.stringify(orphans)
+  const blobs = await transaction.all(linkedAmong, { repository, list })
+  if (blobs.length > 0) {
+    const ids = JSON.stringify(blobs.map(({ id }) => id))
+    await transaction.run(setReferencedAmong, { repository, list: ids, since: now })
+    for (const { digest } of blobs) transaction.touched.link(name, digest as Digest)
   }
-  const manifest = await transaction.get(manifestByDigest, { repository, digest: child })
-  if (manifest !== undefined && manifest.untagged_since !== null) {
-    await transaction.run(setUntagged, { manifest: manifest.id, since: now })
+  await transaction.run(renewUntaggedAmong, { repository, list, now })
+}
+
+/** Referrers without a tag begin their time anew. */
+async function renewReferrers(
+  transaction: Transaction,
+  {
+    repository,
+    subject,
+    now,
+  }: { readonly repository: number; readonly subject: Digest; readonly now: Instant },
+): Promise<void> {
+  for (let after = ''; ;) {
+    const rows = await transaction.all(referrersOfAfter, { repository, subject, after, limit: rowsAtOnce })
+    if (rows.length === 0) return
+    const list = JSON.stringify(rows.map(({ digest }) => digest))
+    await transaction.run(renewUntaggedAmong, { repository, list, now })
+    if (rows.length < rowsAtOnce) return
+    after = rows.at(-1)?.digest ?? ''
+    await transaction.turn(2 * rows.length)
   }
 }

@@ -1,7 +1,8 @@
 import type { Digest } from '../../oci/digest.ts'
+import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { Tag } from '../../oci/tag.ts'
 import type { ManifestReference, NewManifest, PutManifestResult } from '../records.ts'
-import { durable, type Transaction } from './change.ts'
+import { durable, inParts, type Transaction } from './change.ts'
 import { noteChange } from './change-outbox.ts'
 import { ensureRepository, findRepository } from './change-repositories.ts'
 import { factsOf } from './manifest-facts.ts'
@@ -9,10 +10,11 @@ import { noteUntagged, touchTags } from './manifest-tags.ts'
 import {
   insertBody,
   insertManifest,
-  insertReference,
-  linkedBlob,
+  insertReferences,
+  linkedAmong,
   manifestByDigest,
-  setReferenced,
+  manifestsAmong,
+  setReferencedAmong,
   setTag,
   setUntagged,
   tagByName,
@@ -28,11 +30,7 @@ export const putManifest = durable(
     const repository = known ?? (await ensureRepository(transaction, manifest.repository, now))
     const facts = manifest.note === undefined ? {} : await factsOf(transaction, repository, manifest)
     const id = await store(transaction, repository, manifest)
-    for (const { blob, unreferencedSince, digest } of links) {
-      if (unreferencedSince === null) continue
-      await transaction.run(setReferenced, { repository, blob, since: null })
-      transaction.touched.link(manifest.repository, digest)
-    }
+    await setAllReferenced(transaction, { repository, name: manifest.repository, links })
     for (const tag of manifest.tags) await moveTag(transaction, { repository, manifest, tag, id })
     transaction.touched.manifest(manifest.repository, manifest.digest)
     await noteChange(transaction, manifest, () => facts)
@@ -40,30 +38,66 @@ export const putManifest = durable(
   },
 )
 
-interface ResolvedLink {
+/** A client that pushed none of its content is told of so much of it. */
+const mostMissing = 100
+
+interface UnreferencedLink {
   readonly digest: Digest
   readonly blob: number
-  readonly unreferencedSince: number | null
 }
 
+/** The links that nothing needed so far, and the first of what is missing. */
 async function resolve(
   transaction: Transaction,
   repository: number | undefined,
   references: readonly ManifestReference[],
-): Promise<{ links: ResolvedLink[]; missing: ManifestReference[] }> {
-  if (repository === undefined) return { links: [], missing: references.filter(({ required }) => required) }
-  const links: ResolvedLink[] = []
-  const missing: ManifestReference[] = []
-  for (const reference of references) {
-    const { digest } = reference
-    const link =
-      reference.kind === 'manifest' ? undefined : await transaction.get(linkedBlob, { repository, digest })
-    if (link !== undefined) links.push({ digest, blob: link.id, unreferencedSince: link.unreferenced_since })
-    else if (reference.required && !(await transaction.get(manifestByDigest, { repository, digest }))) {
-      missing.push(reference)
-    }
+): Promise<{ links: UnreferencedLink[]; missing: ManifestReference[] }> {
+  if (repository === undefined) {
+    return { links: [], missing: references.filter(({ required }) => required).slice(0, mostMissing) }
   }
-  return { links, missing }
+  const links: UnreferencedLink[] = []
+  const missing: ManifestReference[] = []
+  for (const part of inParts(references)) {
+    const known = new Set<string>()
+    const blobs = part.filter(({ kind }) => kind !== 'manifest')
+    for (const row of blobs.length === 0
+      ? []
+      : await transaction.all(linkedAmong, { repository, list: listOf(blobs) })) {
+      known.add(row.digest)
+      if (row.unreferenced_since !== null) links.push({ digest: row.digest as Digest, blob: row.id })
+    }
+    const rest = part.filter(({ digest, required }) => required && !known.has(digest))
+    for (const { digest } of rest.length === 0
+      ? []
+      : await transaction.all(manifestsAmong, { repository, list: listOf(rest) })) {
+      known.add(digest)
+    }
+    missing.push(...rest.filter(({ digest }) => !known.has(digest)))
+    if (missing.length >= mostMissing) break
+    await transaction.turn(part.length)
+  }
+  return { links, missing: missing.slice(0, mostMissing) }
+}
+
+function listOf(references: readonly ManifestReference[]): string {
+  return JSON.stringify(references.map(({ digest }) => digest))
+}
+
+async function setAllReferenced(
+  transaction: Transaction,
+  at: {
+    readonly repository: number
+    readonly name: RepositoryName
+    readonly links: readonly UnreferencedLink[]
+  },
+): Promise<void> {
+  const { repository, name, links } = at
+  for (const part of inParts(links)) {
+    const list = JSON.stringify(part.map(({ blob }) => blob))
+    await transaction.run(setReferencedAmong, { repository, list, since: null })
+    for (const { digest } of part) transaction.touched.link(name, digest)
+    await transaction.turn(part.length)
+  }
 }
 
 async function store(transaction: Transaction, repository: number, manifest: NewManifest): Promise<number> {
@@ -71,7 +105,9 @@ async function store(transaction: Transaction, repository: number, manifest: New
   const known = await transaction.get(manifestByDigest, { repository, digest })
   if (known !== undefined) {
     await transaction.run(updateMediaType, { manifest: known.id, mediaType, now })
-    if (known.media_type !== mediaType) await touchTags(transaction, manifest.repository, known.id)
+    if (known.media_type !== mediaType) {
+      await touchTags(transaction, { repository, name: manifest.repository, manifest: known.id })
+    }
     if (known.untagged_since !== null)
       await transaction.run(setUntagged, { manifest: known.id, since: manifest.tags.length > 0 ? null : now })
     return known.id
@@ -83,19 +119,15 @@ async function store(transaction: Transaction, repository: number, manifest: New
     artifactType: manifest.artifactType,
     subject: manifest.subject,
     size: manifest.body.byteLength,
-    annotations: manifest.annotations === undefined ? null : JSON.stringify(manifest.annotations),
+    annotations: manifest.annotations,
     now,
     untaggedSince: manifest.tags.length > 0 ? null : now,
   })
   await transaction.run(insertBody, { manifest: id, body: manifest.body })
-  for (const reference of manifest.references) {
-    await transaction.run(insertReference, {
-      repository,
-      child: reference.digest,
-      manifest: id,
-      kind: reference.kind,
-      required: reference.required ? 1 : 0,
-    })
+  for (const part of inParts(manifest.references)) {
+    const list = part.map(({ digest: child, kind, required }) => [child, kind, required ? 1 : 0])
+    await transaction.run(insertReferences, { repository, manifest: id, list: JSON.stringify(list) })
+    await transaction.turn(part.length)
   }
   return id
 }

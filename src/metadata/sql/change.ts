@@ -1,7 +1,7 @@
 import type { Reference, Tag } from '../../oci/tag.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { Digest } from '../../oci/digest.ts'
-import { linkKey, manifestKey, tagListKey } from './generations.ts'
+import { hashOf, linkKey, manifestKey, slotOf, tagListKey } from './generations.ts'
 import type { SqlValue, Statement } from './bind.ts'
 import type { OutboxBound } from './change-outbox.ts'
 
@@ -18,6 +18,19 @@ export interface Transaction {
   readonly claimed: { has(upload: string): boolean }
   /** How much may wait in the outbox. */
   readonly bound: OutboxBound
+  /**
+   * To be awaited in every loop over rows that a client chose the number of, with how many were worked on beyond one a
+   * statement. Lets the thread go round where that has become much; the transaction goes on, and nothing comes between.
+   */
+  turn(rows?: number): void | Promise<void>
+}
+
+/** How many rows a loop over many gives to one statement. */
+export const rowsAtOnce = 500
+
+/** The parts of a list, each for one statement. */
+export function* inParts<Item>(items: readonly Item[]): Generator<readonly Item[]> {
+  for (let start = 0; start < items.length; start += rowsAtOnce) yield items.slice(start, start + rowsAtOnce)
 }
 
 export interface Changed {
@@ -25,25 +38,31 @@ export interface Changed {
   readonly id: number
 }
 
+/** Their slots, of which there are no more than the table of generations has. */
 export class TouchedKeys {
-  readonly keys: string[] = []
+  readonly slots = new Set<number>()
 
   manifest(repository: RepositoryName, reference: Reference): void {
-    this.keys.push(manifestKey(repository, reference))
+    this.#add(manifestKey(repository, reference))
   }
 
   /** Which tags there are, or that the repository is known at all. */
   tags(repository: RepositoryName): void {
-    this.keys.push(tagListKey(repository))
+    this.#add(tagListKey(repository))
   }
 
   /** What the tag means, and with that which tags there are. */
   tag(repository: RepositoryName, tag: Tag): void {
-    this.keys.push(manifestKey(repository, tag), tagListKey(repository))
+    this.#add(manifestKey(repository, tag))
+    this.#add(tagListKey(repository))
   }
 
   link(repository: RepositoryName, digest: Digest): void {
-    this.keys.push(linkKey(repository, digest))
+    this.#add(linkKey(repository, digest))
+  }
+
+  #add(key: string): void {
+    this.slots.add(slotOf(hashOf(key)))
   }
 }
 

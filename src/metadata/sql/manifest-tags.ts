@@ -1,18 +1,43 @@
 import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { Tag } from '../../oci/tag.ts'
 import type { Instant } from '../records.ts'
-import type { Transaction } from './change.ts'
-import { anyTagOf, setUntagged, tagsOf } from './statements/manifests.ts'
+import { rowsAtOnce, type Transaction } from './change.ts'
+import { anyTagOf, removeTags, setUntagged, tagsOfAfter } from './statements/manifests.ts'
 
 // What putting and removing manifests share.
 
+export interface TaggedManifest {
+  readonly repository: number
+  readonly name: RepositoryName
+  readonly manifest: number
+}
+
+/** There may be any number of them. */
 export async function touchTags(
   transaction: Transaction,
-  name: RepositoryName,
-  manifest: number,
+  { repository, name, manifest }: TaggedManifest,
 ): Promise<void> {
-  for (const { name: tag } of await transaction.all(tagsOf, { manifest })) {
-    transaction.touched.tag(name, tag as Tag)
+  for (let after = ''; ;) {
+    const tags = await transaction.all(tagsOfAfter, { repository, manifest, after, limit: rowsAtOnce })
+    for (const { name: tag } of tags) transaction.touched.tag(name, tag as Tag)
+    if (tags.length < rowsAtOnce) return
+    after = tags.at(-1)?.name ?? ''
+    await transaction.turn(tags.length)
+  }
+}
+
+/** All of them. */
+export async function dropTags(
+  transaction: Transaction,
+  { repository, name, manifest }: TaggedManifest,
+): Promise<void> {
+  for (;;) {
+    const tags = await transaction.all(tagsOfAfter, { repository, manifest, after: '', limit: rowsAtOnce })
+    if (tags.length === 0) return
+    const names = tags.map(({ name: tag }) => tag)
+    await transaction.run(removeTags, { repository, list: JSON.stringify(names) })
+    for (const tag of names) transaction.touched.tag(name, tag as Tag)
+    await transaction.turn(tags.length)
   }
 }
 

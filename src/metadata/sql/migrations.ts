@@ -115,6 +115,10 @@ const migrations: readonly string[] = [
   `
   alter table upload add column cut_from integer;
   `,
+  `
+  create index manifest_subject_type on manifest (repository_id, subject, artifact_type, digest)
+    where subject is not null;
+  `,
 ]
 
 /** The schema of this program: how many migrations it knows. */

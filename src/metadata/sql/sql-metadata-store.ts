@@ -80,6 +80,7 @@ class SqlMetadataStore implements MetadataStore {
   readonly listTags: MetadataReads['listTags']
   readonly listRepositories: MetadataReads['listRepositories']
   readonly listReferrers: MetadataReads['listReferrers']
+  readonly listIndexed: MetadataReads['listIndexed']
   readonly findUpload: MetadataReads['findUpload']
   readonly access: SqlAccess
   readonly garbage: SqlGarbage
@@ -101,6 +102,7 @@ class SqlMetadataStore implements MetadataStore {
     this.listTags = reads.listTags.bind(reads)
     this.listRepositories = reads.listRepositories.bind(reads)
     this.listReferrers = reads.listReferrers.bind(reads)
+    this.listIndexed = reads.listIndexed.bind(reads)
     this.findUpload = async (repository, id) =>
       (await reads.findUpload(repository, id)) ??
       // Opened in some thread that has not told the writer yet.

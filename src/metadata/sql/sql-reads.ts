@@ -3,7 +3,15 @@ import { isDigest, type Digest, type DigestAlgorithm } from '../../oci/digest.ts
 import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { Reference, Tag } from '../../oci/tag.ts'
 import type { MetadataReads } from '../metadata-store.ts'
-import type { BlobLink, BlobRecord, ManifestRecord, Page, ReferrerRecord, UploadRecord } from '../records.ts'
+import type {
+  BlobLink,
+  BlobRecord,
+  ManifestRecord,
+  Page,
+  ReferrerPage,
+  ReferrerRecord,
+  UploadRecord,
+} from '../records.ts'
 import { CoherentCache } from './coherent-cache.ts'
 import { linkKey, manifestKey, tagListKey, type Generations } from './generations.ts'
 import * as statements from './statements/reads.ts'
@@ -79,32 +87,31 @@ export class SqlReads implements Omit<MetadataReads, 'writeHealth'> {
     readonly limit: number
   }): Promise<Page<RepositoryName>> {
     const rows = this.#database.all(statements.repositoriesAfter, { after, limit: limit + 1 })
-    return Promise.resolve(toPage(rows, limit, (row) => row.name as RepositoryName))
+    const seen = toPage(rows, limit, (row) => row)
+    return Promise.resolve({
+      items: seen.items.filter(({ used }) => used === 1).map((row) => row.name as RepositoryName),
+      next: seen.next,
+    })
   }
 
   listReferrers(
     repository: RepositoryName,
     subject: Digest,
-    page: { readonly artifactType?: string; readonly after?: string; readonly limit: number },
+    page: ReferrerPage,
   ): Promise<Page<ReferrerRecord>> {
     const { artifactType, after = '', limit } = page
-    const values = { name: repository, subject, after, limit: limit + 1 }
-    const rows =
-      artifactType === undefined
-        ? this.#database.all(statements.referrersAfter, values)
-        : this.#database.all(statements.referrersOfTypeAfter, { ...values, artifactType })
-    const items = rows.map((row) => ({
-      digest: row.digest as Digest,
-      mediaType: row.media_type,
-      size: row.size,
-      artifactType: row.artifact_type ?? undefined,
-      annotations:
-        row.annotations === null ? undefined : (JSON.parse(row.annotations) as Record<string, string>),
-    }))
-    return Promise.resolve({
-      items: items.slice(0, limit),
-      next: items.length > limit ? items[limit - 1]?.digest : undefined,
-    })
+    const values = { name: repository, subject, after, artifactType, limit: limit + 1 }
+    const statement = artifactType === undefined ? statements.referrersAfter : statements.referrersOfTypeAfter
+    return Promise.resolve(
+      toReferrers(this.#database.iterate(statement, values), page, ({ digest }) => digest),
+    )
+  }
+
+  listIndexed(repository: RepositoryName, tag: Tag, page: ReferrerPage): Promise<Page<ReferrerRecord>> {
+    const { artifactType, after = '', limit } = page
+    const values = { name: repository, tag, after, artifactType, limit: limit + 1 }
+    const rows = this.#database.iterate(statements.indexedAfter, values)
+    return Promise.resolve(toReferrers(rows, page, ({ child }) => child))
   }
 
   findUpload(repository: RepositoryName, id: string): Promise<UploadRecord | undefined> {
@@ -170,9 +177,49 @@ export class SqlReads implements Omit<MetadataReads, 'writeHealth'> {
   }
 }
 
-function toPage<Row, Item extends string>(rows: Row[], limit: number, item: (row: Row) => Item): Page<Item> {
-  const items = rows.slice(0, limit).map(item)
-  return { items, next: rows.length > limit ? items.at(-1) : undefined }
+function toPage<Row extends { readonly name: string }, Item>(
+  rows: readonly Row[],
+  limit: number,
+  item: (row: Row) => Item,
+): Page<Item> {
+  return {
+    items: rows.slice(0, limit).map(item),
+    next: rows.length > limit ? rows[limit - 1]?.name : undefined,
+  }
+}
+
+interface ReferrerRow {
+  readonly digest: string | null
+  readonly media_type: string | null
+  readonly size: number | null
+  readonly artifact_type: string | null
+  readonly annotations: string | null
+}
+
+/** `place` is what the rows are in order of. Rows beyond the page are not read: one may have megabytes. */
+function toReferrers<Row extends ReferrerRow>(
+  rows: Iterable<Row>,
+  { limit, bytes }: ReferrerPage,
+  place: (row: Row) => string,
+): Page<ReferrerRecord> {
+  const items: ReferrerRecord[] = []
+  let [seen, held, last] = [0, 0, '']
+  for (const row of rows) {
+    held += (row.annotations?.length ?? 0) + (row.artifact_type?.length ?? 0)
+    if (seen === limit || (held > bytes && items.length > 0)) return { items, next: last }
+    seen++
+    last = place(row)
+    // An entry of an index that is not in the repository.
+    if (row.digest === null) continue
+    items.push({
+      digest: row.digest as Digest,
+      mediaType: row.media_type ?? '',
+      size: row.size ?? 0,
+      artifactType: row.artifact_type ?? undefined,
+      annotations: row.annotations ?? undefined,
+    })
+  }
+  return { items, next: undefined }
 }
 
 function tagBytes({ items }: Page<Tag>): number {

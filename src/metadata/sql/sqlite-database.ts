@@ -20,6 +20,11 @@ export class SqliteDatabase {
     return this.#prepare(statement.sql).all(...this.#bind(statement, values)) as Row[]
   }
 
+  /** Row by row: what is not asked for is not read. Whoever leaves early must leave by `return` or `break`. */
+  iterate<Row>(statement: Statement<Row>, values: Values): IterableIterator<Row> {
+    return this.#prepare(statement.sql).iterate(...this.#bind(statement, values)) as IterableIterator<Row>
+  }
+
   /** The number of rows changed and the id of the row inserted last. */
   run(statement: Statement<unknown>, values: Values): { readonly changes: number; readonly id: number } {
     const { changes, lastInsertRowid } = this.#prepare(statement.sql).run(...this.#bind(statement, values))

@@ -4,9 +4,10 @@ import type { ChangeNote, Noted } from '../outbox.ts'
 import type { Instant } from '../records.ts'
 import { defaultOutboxBound, type OutboxBound, type Unrecorded } from './change-outbox.ts'
 import { changes, type ChangeName } from './changes.ts'
-import { hashOf, slotOf, type Generations } from './generations.ts'
+import type { Generations } from './generations.ts'
 import type { SqliteDatabase } from './sqlite-database.ts'
 import type { UploadClaims } from './upload-claims.ts'
+import { WriterWork } from './writer-work.ts'
 
 interface Waiting {
   readonly name: ChangeName
@@ -72,7 +73,10 @@ export class SqliteWriter {
   async #batch(changes: readonly Waiting[]): Promise<void> {
     const batch = [...this.#unrecorded.waiting(), ...changes]
     const outcomes = await this.#commit(batch)
-    for (const [index, one] of batch.entries()) {
+    // What would have made the transaction long comes first in the next one.
+    const ran = outcomes?.length ?? batch.length
+    this.#waiting.unshift(...batch.slice(ran))
+    for (const [index, one] of batch.slice(0, ran).entries()) {
       // No savepoints: they copy every page that a change touches, and hardly any change fails. Alone, those that
       // did not fail succeed, and on a full disk those that need no room may.
       const outcome = outcomes?.[index] ?? (await this.#alone(one))
@@ -94,10 +98,13 @@ export class SqliteWriter {
     return outcome
   }
 
-  /** Undefined when one of several changes failed, or room was short: then nothing was done. */
+  /**
+   * Of the first changes, as many as one transaction takes. Undefined when one of several changes failed, or room was
+   * short: then nothing was done.
+   */
   async #commit(batch: readonly Waiting[]): Promise<Outcome[] | undefined> {
     const touched = new TouchedKeys()
-    const slots = new Set<number>()
+    let slots: Iterable<number> = []
     let changing = false
     try {
       this.#setFlush(batch.some(({ name }) => changes[name].durable))
@@ -105,7 +112,7 @@ export class SqliteWriter {
       changing = true
       const outcomes = await this.#runAll(batch, touched)
       changing = false
-      for (const key of touched.keys) slots.add(slotOf(hashOf(key)))
+      slots = touched.slots
       this.#generations.invalidate(slots)
       this.#database.execute('commit')
       return outcomes
@@ -119,21 +126,41 @@ export class SqliteWriter {
   }
 
   async #runAll(batch: readonly Waiting[], touched: TouchedKeys): Promise<Outcome[]> {
-    const database = this.#database
-    const transaction: Transaction = {
-      get: (statement, values) => database.get(statement, values),
-      all: (statement, values) => database.all(statement, values),
-      run: (statement, values) => database.run(statement, values),
-      touched,
-      claimed: this.#claims,
-      bound: this.#bound,
-    }
+    const work = new WriterWork()
+    const transaction = this.#transaction(touched, work)
     const outcomes: Outcome[] = []
     for (const { name, values } of batch) {
       const change = changes[name] as unknown as Change<unknown, unknown>
       outcomes.push({ ok: true, result: await change.run(transaction, values) })
+      if (work.isMuch) break
+      await work.turn()
     }
     return outcomes
+  }
+
+  #transaction(touched: TouchedKeys, work: WriterWork): Transaction {
+    const database = this.#database
+    return {
+      get: (statement, values) => {
+        work.add(1)
+        return database.get(statement, values)
+      },
+      all: (statement, values) => {
+        work.add(1)
+        return database.all(statement, values)
+      },
+      run: (statement, values) => {
+        work.add(1)
+        return database.run(statement, values)
+      },
+      touched,
+      claimed: this.#claims,
+      bound: this.#bound,
+      turn: (rows = 0) => {
+        work.add(rows)
+        return work.turn()
+      },
+    }
   }
 
   /** What need not survive a power cut is committed without a flush; the next durable commit flushes it too. */

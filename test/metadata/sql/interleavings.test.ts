@@ -41,6 +41,7 @@ async function change<Result>(world: World, name: keyof Changes, values: object)
     touched: new TouchedKeys(),
     claimed: { has: () => false },
     bound: defaultOutboxBound,
+    turn: () => {},
   }
   database.execute('begin')
   const result = await world.changes[name].run(transaction, values as never)

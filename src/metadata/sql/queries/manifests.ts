@@ -1,6 +1,13 @@
+import { sql } from 'kysely'
 import { compile, parameter, sqliteQueries } from './query.ts'
 
 const queries = sqliteQueries()
+/** A JSON list as rows of one column, `value`: many rows for the price of one statement. */
+const listed = sql<{ value: string }>`json_each(${parameter<string>('list')})`.as('listed')
+const values = queries.selectFrom(listed).select('listed.value')
+const repository = parameter<number>('repository')
+const limit = parameter<number>('limit')
+const after = parameter<string>('after')
 
 export const manifestByDigest = compile(
   queries
@@ -9,30 +16,12 @@ export const manifestByDigest = compile(
     .where('repository_id', '=', parameter<number>('repository'))
     .where('digest', '=', parameter<string>('digest')),
 )
-export const linkedBlob = compile(
-  queries
-    .selectFrom('blob')
-    .innerJoin('repository_blob', 'repository_blob.blob_id', 'blob.id')
-    .select(['blob.id', 'repository_blob.unreferenced_since'])
-    .where('blob.digest', '=', parameter<string>('digest'))
-    .where('repository_blob.repository_id', '=', parameter<number>('repository')),
-)
-export const setReferenced = compile(
-  queries
-    .updateTable('repository_blob')
-    .set({ unreferenced_since: parameter<number | null>('since') })
-    .where('repository_id', '=', parameter<number>('repository'))
-    .where('blob_id', '=', parameter<number>('blob')),
-)
 export const tagByName = compile(
   queries
     .selectFrom('tag')
     .select('manifest_id')
     .where('repository_id', '=', parameter<number>('repository'))
     .where('name', '=', parameter<string>('tag')),
-)
-export const tagsOf = compile(
-  queries.selectFrom('tag').select('name').where('manifest_id', '=', parameter<number>('manifest')),
 )
 export const anyTagOf = compile(
   queries.selectFrom('tag').select('name').where('manifest_id', '=', parameter<number>('manifest')).limit(1),
@@ -67,18 +56,6 @@ export const insertBody = compile(
     .insertInto('manifest_body')
     .values({ manifest_id: parameter<number>('manifest'), body: parameter<Uint8Array>('body') }),
 )
-export const insertReference = compile(
-  queries
-    .insertInto('manifest_reference')
-    .values({
-      repository_id: parameter<number>('repository'),
-      child: parameter<string>('child'),
-      manifest_id: parameter<number>('manifest'),
-      kind: parameter<string>('kind'),
-      required: parameter<number>('required'),
-    })
-    .onConflict((conflict) => conflict.doNothing()),
-)
 export const setTag = compile(
   queries
     .insertInto('tag')
@@ -100,31 +77,11 @@ export const removeTag = compile(
     .where('repository_id', '=', parameter<number>('repository'))
     .where('name', '=', parameter<string>('tag')),
 )
-export const removeTagsOf = compile(
-  queries.deleteFrom('tag').where('manifest_id', '=', parameter<number>('manifest')),
-)
-export const childrenOf = compile(
-  queries
-    .selectFrom('manifest_reference')
-    .select(['child', 'kind'])
-    .where('manifest_id', '=', parameter<number>('manifest')),
-)
-export const removeReferencesOf = compile(
-  queries.deleteFrom('manifest_reference').where('manifest_id', '=', parameter<number>('manifest')),
-)
 export const removeManifest = compile(
   queries.deleteFrom('manifest').where('id', '=', parameter<number>('manifest')),
 )
 export const removeBody = compile(
   queries.deleteFrom('manifest_body').where('manifest_id', '=', parameter<number>('manifest')),
-)
-export const renewUntaggedReferrers = compile(
-  queries
-    .updateTable('manifest')
-    .set({ untagged_since: parameter<number>('now') })
-    .where('repository_id', '=', parameter<number>('repository'))
-    .where('subject', '=', parameter<string>('subject'))
-    .where('untagged_since', 'is not', null),
 )
 export const manifestById = compile(
   queries
@@ -153,4 +110,103 @@ export const digestOfTag = compile(
     .select('manifest.digest')
     .where('tag.repository_id', '=', parameter<number>('repository'))
     .where('tag.name', '=', parameter<string>('tag')),
+)
+
+export const linkedAmong = compile(
+  queries
+    .selectFrom(listed)
+    // Cross joins are made in the order of the text: never from all that the repository has to the list.
+    .crossJoin('blob')
+    .crossJoin('repository_blob')
+    .select(['blob.id', 'blob.digest', 'repository_blob.unreferenced_since'])
+    .whereRef('blob.digest', '=', 'listed.value')
+    .whereRef('repository_blob.blob_id', '=', 'blob.id')
+    .where('repository_blob.repository_id', '=', repository),
+)
+export const manifestsAmong = compile(
+  queries
+    .selectFrom(listed)
+    .crossJoin('manifest')
+    .select('manifest.digest')
+    .whereRef('manifest.digest', '=', 'listed.value')
+    .where('manifest.repository_id', '=', repository),
+)
+export const setReferencedAmong = compile(
+  queries
+    .updateTable('repository_blob')
+    .set({ unreferenced_since: parameter<number | null>('since') })
+    .where('repository_id', '=', repository)
+    .where('blob_id', 'in', queries.selectFrom(listed).select(sql<number>`listed.value`.as('id'))),
+)
+/** `list`: child, kind and whether it is required, of each. */
+export const insertReferences = compile(
+  queries
+    .insertInto('manifest_reference')
+    .columns(['repository_id', 'child', 'manifest_id', 'kind', 'required'])
+    .expression(
+      queries
+        .selectFrom(listed)
+        .select([
+          sql<number>`${repository}`.as('repository_id'),
+          sql<string>`listed.value ->> 0`.as('child'),
+          sql<number>`${parameter<number>('manifest')}`.as('manifest_id'),
+          sql<string>`listed.value ->> 1`.as('kind'),
+          sql<number>`listed.value ->> 2`.as('required'),
+        ])
+        // SQLite would read ON CONFLICT as the ON of a join.
+        .where(sql<boolean>`true`),
+    )
+    .onConflict((conflict) => conflict.doNothing()),
+)
+export const firstChildrenOf = compile(
+  queries
+    .selectFrom('manifest_reference')
+    .select('child')
+    .where('manifest_id', '=', parameter<number>('manifest'))
+    .limit(limit),
+)
+export const removeReferences = compile(
+  queries
+    .deleteFrom('manifest_reference')
+    .where('repository_id', '=', repository)
+    .where('manifest_id', '=', parameter<number>('manifest'))
+    .where('child', 'in', values),
+)
+/** Those that no manifest refers to. */
+export const orphansAmong = compile(
+  values.where(
+    sql<boolean>`not exists (select 1 from manifest_reference where repository_id = ${repository} and child = listed.value)`,
+  ),
+)
+export const renewUntaggedAmong = compile(
+  queries
+    .updateTable('manifest')
+    .set({ untagged_since: parameter<number>('now') })
+    .where('repository_id', '=', repository)
+    .where('digest', 'in', values)
+    // The plus keeps SQLite from walking over all that is untagged instead.
+    .where(sql<boolean>`+untagged_since is not null`),
+)
+export const tagsOfAfter = compile(
+  queries
+    .selectFrom('tag')
+    .select('name')
+    .where('manifest_id', '=', parameter<number>('manifest'))
+    .where('repository_id', '=', repository)
+    .where('name', '>', after)
+    .orderBy('name')
+    .limit(limit),
+)
+export const removeTags = compile(
+  queries.deleteFrom('tag').where('repository_id', '=', repository).where('name', 'in', values),
+)
+export const referrersOfAfter = compile(
+  queries
+    .selectFrom('manifest')
+    .select('digest')
+    .where('repository_id', '=', repository)
+    .where('subject', '=', parameter<string>('subject'))
+    .where('digest', '>', after)
+    .orderBy('digest')
+    .limit(limit),
 )

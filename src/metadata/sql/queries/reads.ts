@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import { dockerManifestList, ociImageIndex } from '../../../oci/media-types.ts'
 import { compile, parameter, sqliteQueries } from './query.ts'
 
 const queries = sqliteQueries()
@@ -65,9 +66,11 @@ export const tagsAfter = compile(
 export const repositoriesAfter = compile(
   queries
     .selectFrom('repository')
-    .select('name')
+    .select([
+      'name',
+      sql<number>`exists (select 1 from manifest where manifest.repository_id = repository.id)`.as('used'),
+    ])
     .where('name', '>', after)
-    .where(sql<boolean>`exists (select 1 from manifest where manifest.repository_id = repository.id)`)
     .orderBy('name')
     .limit(limit),
 )
@@ -92,6 +95,39 @@ export const referrersAfter = compile(referrers)
 
 export const referrersOfTypeAfter = compile(
   referrers.where('manifest.artifact_type', '=', parameter<string>('artifactType')),
+)
+
+/** Every entry of the index, beside the manifest where there is one (of the type that is asked for). */
+export const indexedAfter = compile(
+  queries
+    .selectFrom('repository')
+    .innerJoin('tag', 'tag.repository_id', 'repository.id')
+    .innerJoin('manifest as listing', 'listing.id', 'tag.manifest_id')
+    .innerJoin('manifest_reference as entry', (join) =>
+      join.onRef('entry.manifest_id', '=', 'listing.id').onRef('entry.repository_id', '=', 'repository.id'),
+    )
+    .leftJoin('manifest', (join) =>
+      join
+        .onRef('manifest.repository_id', '=', 'repository.id')
+        .onRef('manifest.digest', '=', 'entry.child')
+        .on(
+          sql<boolean>`(${parameter<string | null>('artifactType')} is null or manifest.artifact_type = ${parameter<string | null>('artifactType')})`,
+        ),
+    )
+    .select([
+      'entry.child',
+      'manifest.digest',
+      'manifest.media_type',
+      'manifest.size',
+      'manifest.artifact_type',
+      'manifest.annotations',
+    ])
+    .where('repository.name', '=', name)
+    .where('tag.name', '=', parameter<string>('tag'))
+    .where('listing.media_type', 'in', [ociImageIndex, dockerManifestList])
+    .where('entry.child', '>', after)
+    .orderBy('entry.child')
+    .limit(limit),
 )
 
 export const uploadById = compile(

@@ -18,6 +18,19 @@ export const counts: typeof queries.counts = {
   sql: 'select (select count(*) from repository) as "repositories", (select count(*) from manifest) as "manifests", (select count(*) from tag) as "tags", (select count(*) from blob) as "blobs", (select coalesce(sum(size), 0) from blob) as "bytes", (select count(*) from upload) as "uploads"',
   values: [],
 }
+export const indexedAfter: typeof queries.indexedAfter = {
+  sql: 'select "entry"."child", "manifest"."digest", "manifest"."media_type", "manifest"."size", "manifest"."artifact_type", "manifest"."annotations" from "repository" inner join "tag" on "tag"."repository_id" = "repository"."id" inner join "manifest" as "listing" on "listing"."id" = "tag"."manifest_id" inner join "manifest_reference" as "entry" on "entry"."manifest_id" = "listing"."id" and "entry"."repository_id" = "repository"."id" left join "manifest" on "manifest"."repository_id" = "repository"."id" and "manifest"."digest" = "entry"."child" and (? is null or manifest.artifact_type = ?) where "repository"."name" = ? and "tag"."name" = ? and "listing"."media_type" in (?, ?) and "entry"."child" > ? order by "entry"."child" limit ? + 0',
+  values: [
+    new Parameter('artifactType'),
+    new Parameter('artifactType'),
+    new Parameter('name'),
+    new Parameter('tag'),
+    'application/vnd.oci.image.index.v1+json',
+    'application/vnd.docker.distribution.manifest.list.v2+json',
+    new Parameter('after'),
+    new Parameter('limit'),
+  ],
+}
 export const keyInUse: typeof queries.keyInUse = {
   sql: 'select exists (select 1 from blob where data_key = ?) or exists (select 1 from upload where data_key = ?) or exists (select 1 from pending_delete where data_key = ?) as "used"',
   values: [new Parameter('key'), new Parameter('key'), new Parameter('key')],
@@ -69,7 +82,7 @@ export const referrersOfTypeAfter: typeof queries.referrersOfTypeAfter = {
   ],
 }
 export const repositoriesAfter: typeof queries.repositoriesAfter = {
-  sql: 'select "name" from "repository" where "name" > ? and exists (select 1 from manifest where manifest.repository_id = repository.id) order by "name" limit ? + 0',
+  sql: 'select "name", exists (select 1 from manifest where manifest.repository_id = repository.id) as "used" from "repository" where "name" > ? order by "name" limit ? + 0',
   values: [new Parameter('after'), new Parameter('limit')],
 }
 export const robotByName: typeof queries.robotByName = {

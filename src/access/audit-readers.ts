@@ -10,7 +10,7 @@ export class AuditReaders {
   readonly #who: readonly { readonly text: string; readonly matches: (principal: Principal) => boolean }[]
 
   constructor(who: readonly string[]) {
-    this.#who = who.map((text) => ({ text, matches: compileSubject(text) }))
+    this.#who = who.map((text) => ({ text, matches: compileSubject({ text, deny: false }) }))
   }
 
   decide(principal: Principal): Decision {

@@ -22,33 +22,43 @@ const byWord: Readonly<Record<Word, (principal: Principal) => boolean>> = {
   anonymous: ({ kind }) => kind === 'anonymous',
 }
 
+/** One word of a rule's `who`; `deny` is the rule's. */
+export interface Subject {
+  readonly text: string
+  readonly deny: boolean
+}
+
 /**
- * Whom one word of `who` names: a kind of caller, `group:NAME`, or a name. `*` in names stands for any text, but never
- * for the anonymous caller, so that a rule for everybody who is known does not open the door to all.
+ * Whom one word of `who` names: a kind of caller, `group:NAME`, or a name. `*` in names and groups stands for any text. In a
+ * rule that allows it never stands for the anonymous caller, so that a rule for everybody who is known does not open the
+ * door to all; in one that denies it does, so that who shows nothing is not let through where everybody is kept out.
  */
-export function compileSubject(text: string): (principal: Principal) => boolean {
+export function compileSubject({ text, deny }: Subject): (principal: Principal) => boolean {
   if (isWord(text)) return byWord[text]
   const group = groupOf(text)
-  if (group !== undefined) {
-    const matches = compilePattern(deep(group))
-    return ({ groups }) => groups.some(matches)
+  const pattern = group ?? text
+  if (!pattern.includes('*')) {
+    return group === undefined ? ({ name }) => name === text : ({ groups }) => groups.includes(group)
   }
-  if (!text.includes('*')) return ({ name }) => name === text
-  const matches = compilePattern(deep(text))
-  return ({ kind, name }) => kind !== 'anonymous' && matches(name)
+  const matches = compilePattern(deep(pattern))
+  const named: (principal: Principal) => boolean =
+    group === undefined ? ({ name }) => matches(name) : ({ groups }) => groups.some(matches)
+  return deny ? named : (principal) => principal.kind !== 'anonymous' && named(principal)
 }
 
 /** Whether every caller that `narrow` names is named by `wide`. True is certain. */
-export function subjectCovers(wide: string, narrow: string): boolean {
-  if (wide === narrow) return true
-  if (wide === 'authenticated') return !mayNameAnonymous(narrow)
-  if (isWord(wide) || isWord(narrow)) return false
-  const [group, inner] = [groupOf(wide), groupOf(narrow)]
+export function subjectCovers(wide: Subject, narrow: Subject): boolean {
+  // The anonymous caller is one caller: whether both name it is known.
+  if (mayNameAnonymous(narrow) && !mayNameAnonymous(wide)) return false
+  if (wide.text === narrow.text || wide.text === 'authenticated') return true
+  const [group, inner] = [groupOf(wide.text), groupOf(narrow.text)]
+  // Everybody has a name: `*` is whoever a word stands for.
+  if (group === undefined && /^\*+$/.test(wide.text)) return true
+  if (isWord(wide.text) || isWord(narrow.text)) return false
   if (group !== undefined || inner !== undefined) {
     return group !== undefined && inner !== undefined && patternCovers(deep(group), deep(inner))
   }
-  if (wide.includes('*') && mayNameAnonymous(narrow)) return false
-  return patternCovers(deep(wide), deep(narrow))
+  return patternCovers(deep(wide.text), deep(narrow.text))
 }
 
 /** The namespace of a Kubernetes service account; undefined for everybody else. */
@@ -65,8 +75,8 @@ export function groupOf(text: string): string | undefined {
   return text.startsWith('group:') ? text.slice('group:'.length) : undefined
 }
 
-function mayNameAnonymous(text: string): boolean {
-  return compileSubject(text)(anonymous)
+function mayNameAnonymous(subject: Subject): boolean {
+  return compileSubject(subject)(anonymous)
 }
 
 /** In names an asterisk goes over slashes. */

@@ -1,6 +1,6 @@
 import { patternCovers, patternProblem } from '../oci/repository-pattern.ts'
 import { actions, type Action } from './principal.ts'
-import { groupOf, isWord, subjectCovers } from './rule-subject.ts'
+import { groupOf, isWord, subjectCovers, type Subject } from './rule-subject.ts'
 import { ownNamespace, type AccessRule } from './rules.ts'
 
 export interface LintFinding {
@@ -76,17 +76,17 @@ function subjectProblem(word: string, sources: LintSources | undefined): string 
 }
 
 function isAnonymous(word: string): boolean {
-  return word === 'system:anonymous' || word === 'group:system:unauthenticated'
+  return ['anonymous', 'system:anonymous', 'group:system:unauthenticated'].includes(word)
 }
 
 function* looksWrong(rule: AccessRule): Generator<string> {
   const { deny = false } = rule
   if (!deny && rule.actions.includes('push') && !rule.actions.includes('pull'))
     yield 'it allows push without pull: clients look before they push, and fail'
-  if (deny && rule.who.includes('*') && !rule.who.includes('anonymous'))
-    yield 'it denies "*", which does not name the anonymous caller; add "anonymous" if all are meant'
+  if (deny && rule.who.includes('authenticated') && !rule.who.some((word) => isAnonymous(word)))
+    yield 'it denies "authenticated", which leaves out the anonymous caller; "*" denies all'
   const open = rule.actions.filter((action) => action === 'push' || action === 'delete')
-  if (!deny && open.length > 0 && rule.who.some((word) => word === 'anonymous' || isAnonymous(word)))
+  if (!deny && open.length > 0 && rule.who.some((word) => isAnonymous(word)))
     yield `it allows ${open.join(' and ')} to everybody, without any credential`
 }
 
@@ -107,7 +107,9 @@ function coveredBy(rules: readonly AccessRule[], place: number): string | undefi
   for (const who of rule.who)
     for (const repositories of rule.repositories)
       for (const action of rule.actions) {
-        const cover = others.find(({ other }) => saysAll(other, { who, repositories, action }))
+        const cover = others.find(({ other }) =>
+          saysAll(other, { who: { text: who, deny }, repositories, action }),
+        )
         if (cover === undefined) return undefined
         used.add(cover.index)
       }
@@ -121,11 +123,11 @@ function coveredBy(rules: readonly AccessRule[], place: number): string | undefi
 
 function saysAll(
   rule: AccessRule,
-  one: { readonly who: string; readonly repositories: string; readonly action: Action },
+  one: { readonly who: Subject; readonly repositories: string; readonly action: Action },
 ): boolean {
   return (
     rule.actions.includes(one.action) &&
-    rule.who.some((who) => subjectCovers(who, one.who)) &&
+    rule.who.some((text) => subjectCovers({ text, deny: rule.deny ?? false }, one.who)) &&
     rule.repositories.some((pattern) => patternCovers(pattern, one.repositories))
   )
 }

@@ -6,7 +6,7 @@ import { compileSubject, namespaceOf } from './rule-subject.ts'
 /** One rule of trow.yaml: who may (or, with `deny`, may not) do what where. All words of a list count as "or". */
 export interface AccessRule {
   /**
-   * Names, `group:NAME`, both with `*`; `users`, `robots`, `nodes`, `service-accounts`, `authenticated`, `anonymous`.
+   * Names, `group:NAME`, both with `*`, which stands for the anonymous caller too where the rule denies; `users`, `robots`, `nodes`, `service-accounts`, `authenticated`, `anonymous`.
    */
   readonly who: readonly string[]
   /** Patterns as `compilePattern` has them; `{namespace}` is the service account's own. */
@@ -110,7 +110,7 @@ function byAction(rules: readonly AccessRule[], deny: boolean): ReadonlyMap<Acti
   const compiled = rules.map((rule, place) => ({
     rule,
     place,
-    who: rule.who.map((text) => ({ text, matches: compileSubject(text) })),
+    who: rule.who.map((text) => ({ text, matches: compileSubject({ text, deny: rule.deny ?? false }) })),
     repositories: rule.repositories.map((text) => ({ text, matches: compileRepositories(text) })),
   }))
   return new Map(

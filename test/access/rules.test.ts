@@ -197,7 +197,11 @@ suite('the lint of rules', () => {
     assert.match(one({ who: ['group:'] }), /names nobody/)
     assert.match(one({ actions: ['push'] }), /push without pull/)
     assert.match(one({ who: ['anonymous'], actions: ['pull', 'push'] }), /without any credential/)
-    assert.match(one({ who: ['*'], deny: true }), /anonymous/)
+    assert.equal(one({ who: ['*'], deny: true }), '')
+    assert.match(
+      one({ who: ['authenticated'], deny: true }),
+      /leaves out the anonymous caller; "\*" denies all/,
+    )
     const lone = lintRules(
       [{ who: ['system:node:n1', 'group:dev'], repositories: ['**'], actions: ['pull'] }],
       {

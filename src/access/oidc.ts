@@ -200,5 +200,7 @@ function wording(error: unknown): string {
   if (error instanceof errors.JWTClaimValidationFailed)
     return error.claim === 'nbf' ? 'it is not valid yet' : `its claim "${error.claim}" is missing or wrong`
   if (error instanceof errors.JOSEError) return 'it is not a token that can be verified'
+  // Jose's word for RSA below 2,048 bits, and for a key of another kind than the token's algorithm.
+  if (error instanceof TypeError) return 'the key that its issuer signs with is too weak, or of another kind'
   throw error
 }

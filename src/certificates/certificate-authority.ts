@@ -1,6 +1,8 @@
 import 'reflect-metadata'
 import * as x509 from '@peculiar/x509'
+import { createPublicKey } from 'node:crypto'
 import { isIP } from 'node:net'
+import { weaknessOf } from '../key-strength.ts'
 import { decodeNameConstraints, encodeNameConstraints, nameConstraintsOid } from './name-constraints.ts'
 
 export interface Authority {
@@ -93,14 +95,28 @@ export function isCovered(host: string, cert: string): boolean {
 
 /**
  * A client certificate for a node, for the key of a PKCS #10 request: `system:node:NAME` in `system:nodes`, as the
- * cluster's own CA names kubelets. Throws where the request is not one, or is not signed by its own key.
+ * cluster's own CA names kubelets, and `uris` as its subjectAltName. Throws where the request is not one, is not signed by
+ * its own key, or where that key is too weak.
  */
 export async function issueNodeCertificate(
   authority: Authority,
-  { node, request, life }: { readonly node: string; readonly request: string; readonly life: number },
+  {
+    node,
+    uris = [],
+    request,
+    life,
+  }: {
+    readonly node: string
+    readonly uris?: readonly string[]
+    readonly request: string
+    readonly life: number
+  },
   crypto: Crypto,
 ): Promise<string> {
   const asked = new x509.Pkcs10CertificateRequest(request)
+  const spki = Buffer.from(asked.publicKey.rawData)
+  const weakness = weaknessOf(createPublicKey({ key: spki, format: 'der', type: 'spki' }))
+  if (weakness !== undefined) throw new Error(weakness)
   if (!(await asked.verify(crypto))) throw new Error('its signature is not by its own key')
   const issuer = new x509.X509Certificate(authority.cert)
   const notBefore = new Date(Date.now() - 300_000)
@@ -118,6 +134,14 @@ export async function issueNodeCertificate(
         new x509.BasicConstraintsExtension(false, undefined, true),
         new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
         new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth], false),
+        ...(uris.length === 0
+          ? []
+          : [
+              new x509.SubjectAlternativeNameExtension(
+                uris.map((value) => ({ type: 'url' as const, value })),
+                false,
+              ),
+            ]),
         await x509.AuthorityKeyIdentifierExtension.create(issuer, false, crypto),
       ],
     },

@@ -1,6 +1,6 @@
 import { constants, X509Certificate } from 'node:crypto'
 import type https from 'node:https'
-import { createSecureContext, type SecureContext } from 'node:tls'
+import { createSecureContext, DEFAULT_CIPHERS, type SecureContext } from 'node:tls'
 import type { ClientAuthorities } from './peer-certificate.ts'
 
 export interface TlsPair {
@@ -13,8 +13,17 @@ export interface TlsPair {
   readonly named?: { readonly cert: string; readonly key: string } | undefined
 }
 
+/** OpenSSL's level of 112 bits, for clients' chains too: RSA of 2,048 bits, no SHA-1; whatever a machine's default is. */
+const ciphers = `${DEFAULT_CIPHERS}:@SECLEVEL=2`
+
 export function secureContext({ cert, key, clientAuthorities }: TlsPair): https.ServerOptions {
-  const options: https.ServerOptions = { minVersion: 'TLSv1.2', ALPNProtocols: ['http/1.1'], cert, key }
+  const options: https.ServerOptions = {
+    minVersion: 'TLSv1.2',
+    ALPNProtocols: ['http/1.1'],
+    ciphers,
+    cert,
+    key,
+  }
   if (clientAuthorities === undefined) return options
   return {
     ...options,

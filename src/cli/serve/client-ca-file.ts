@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { Log } from '../../log.ts'
+import { weaknessOf } from '../../key-strength.ts'
 import { certificatesInPem } from '../../pem-bundle.ts'
 import { UserError } from '../../user-error.ts'
 import { watchValue } from './watched-value.ts'
@@ -26,6 +27,10 @@ function readClientCa(path: string): string {
     if (certificates.length === 0) throw new Error('it holds no certificate')
     const leaf = certificates.find(({ ca }) => !ca)
     if (leaf !== undefined) throw new Error(`${leaf.subject.replaceAll('\n', ', ')} is no CA`)
+    for (const { subject, publicKey } of certificates) {
+      const weakness = weaknessOf(publicKey)
+      if (weakness !== undefined) throw new Error(`${subject.replaceAll('\n', ', ')}: ${weakness}`)
+    }
     return pem
   } catch (cause) {
     throw new UserError('CLIENT_CA_INVALID', `${path} cannot be used: ${(cause as Error).message}`, {

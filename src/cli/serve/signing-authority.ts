@@ -4,6 +4,7 @@ import { isIP } from 'node:net'
 import { join } from 'node:path'
 import { makeAuthority, type Authority } from '../../certificates/certificate-authority.ts'
 import type { Log } from '../../log.ts'
+import { weaknessOf } from '../../key-strength.ts'
 import { UserError } from '../../user-error.ts'
 import type { Settings } from '../settings-schema.ts'
 import { putFile } from './put-file.ts'
@@ -65,6 +66,8 @@ function readAuthority(folder: string): SigningAuthority {
     if (!certificate.ca) throw new Error('it is no CA')
     if (!certificate.checkPrivateKey(createPrivateKey(authority.key)))
       throw new Error('ca.key does not belong to it')
+    const weakness = weaknessOf(certificate.publicKey)
+    if (weakness !== undefined) throw new Error(weakness)
     if (Date.parse(certificate.validTo) < Date.now()) throw new Error(`it expired on ${certificate.validTo}`)
     const bundle = existsSync(bundlePath) ? read(bundlePath) : authority.cert
     return { authority, bundle, path }

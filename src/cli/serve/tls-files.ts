@@ -2,6 +2,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { TlsPair } from '../../http/tls-context.ts'
 import type { Log } from '../../log.ts'
+import { weaknessOf } from '../../key-strength.ts'
 import { UserError } from '../../user-error.ts'
 import type { TlsSource } from './tls.ts'
 import { watchValue } from './watched-value.ts'
@@ -35,6 +36,12 @@ function readPair(files: { readonly cert: string; readonly key: string }): TlsPa
         hint: 'Give the key that the certificate was made for; in a chain the own certificate comes first.',
       },
     )
+  }
+  const weakness = weaknessOf(key)
+  if (weakness !== undefined) {
+    throw new UserError('TLS_INVALID', `the certificate ${files.cert} cannot be used: ${weakness}`, {
+      hint: 'Make a new key and certificate; trow serve --tls-auto makes and renews its own.',
+    })
   }
   if (Date.parse(certificate.validTo) < Date.now()) {
     throw new UserError('TLS_EXPIRED', `the certificate ${files.cert} expired on ${certificate.validTo}`, {

@@ -10,6 +10,13 @@ export interface Shown {
   readonly address: string
 }
 
+/** Who a request is from, and by what. */
+export interface Identity {
+  readonly principal: Principal
+  /** An access token of ours was shown; else the credential itself, or nothing. */
+  readonly byOwnToken: boolean
+}
+
 export interface Decision {
   readonly allowed: boolean
   /** Which rule, binding or scope decided, in words: for the audit, `explain` and logs; not for the client. */
@@ -22,7 +29,7 @@ export interface Access {
    * An `authorization` header outranks the certificate, and a refused one never falls back to it. Without either:
    * anonymous. Throws OciError UNAUTHORIZED (wrong credentials), TOOMANYREQUESTS, UNAVAILABLE.
    */
-  identify(shown: Shown): Principal | Promise<Principal>
+  identify(shown: Shown): Identity | Promise<Identity>
   /** Who a refresh token of ours was given to, if their credential still stands. Throws as `identify` does. */
   refresh(token: string, address: string): Promise<Principal>
   /** Throws OciError UNAVAILABLE where nobody can tell now. */

@@ -6,12 +6,20 @@ import type { Action, Principal } from './principal.ts'
 export type Instant = number
 
 /**
+ * How long an answer about a credential may be used without asking again, in milliseconds: with the 2 s after which a
+ * changed file is read, whatever is revoked is refused within 10 s.
+ */
+export const answerFor = 7000
+
+/**
  * What must be one in a process, whatever the number of workers: verified passwords, counts of failures, the reviews
  * of a cluster, signing keys. Workers ask it and keep the answers as long as they say.
  */
 export interface Authority {
   /** `source`: the client's address, for delays of repeated failures. Never rejects for what a client did. */
   verify(credential: Credential, source: string): Promise<Verified>
+  /** Whether the node of a `node-certificate` is still one of the cluster's, and the account that it was issued to. */
+  verifyNode(principal: Principal): Promise<Verified>
   /** SubjectAccessReview. One at a time per principal, action and repository; others wait for its answer. */
   review(principal: Principal, action: Action, repository: RepositoryName): Promise<Reviewed>
   /** The same for `list` on all repositories of a namespace (undefined: those of one segment), as a catalogue needs it. */

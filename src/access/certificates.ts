@@ -1,3 +1,4 @@
+import { originIn } from '../cluster/node-origin.ts'
 import type { ClientCertificate } from './credential.ts'
 import type { Principal } from './principal.ts'
 import { sourceProblem } from './source-names.ts'
@@ -5,7 +6,7 @@ import { sourceProblem } from './source-names.ts'
 export type CertificateVerdict =
   { readonly ok: true; readonly principal: Principal } | { readonly ok: false; readonly reason: string }
 
-const nodePrefix = 'system:node:'
+export const nodePrefix = 'system:node:'
 const nodes = 'system:nodes'
 
 /**
@@ -13,7 +14,7 @@ const nodes = 'system:nodes'
  * the API server reads them. Ours: the one node of the CN, and nobody else, whatever else it may say.
  */
 export function certificatePrincipal(certificate: ClientCertificate): CertificateVerdict {
-  const { commonName, organizations, serial, issuer, validTo } = certificate
+  const { commonName, organizations, serial, issuer, validTo, uris = [] } = certificate
   const isNode = commonName.startsWith(nodePrefix) && commonName.length > nodePrefix.length
   if (issuer === 'trow' && !(isNode && organizations.length === 1 && organizations[0] === nodes))
     return { ok: false, reason: "the certificate is of this registry's own CA, which vouches for nodes only" }
@@ -25,6 +26,7 @@ export function certificatePrincipal(certificate: ClientCertificate): Certificat
     reviewable: true,
     credentialId: serial,
     ...(validTo === undefined ? {} : { expiresAt: validTo }),
+    ...(issuer === 'trow' ? { node: originIn(uris) } : {}),
   }
   const problem = sourceProblem(principal)
   return problem === undefined ? { ok: true, principal } : { ok: false, reason: problem }

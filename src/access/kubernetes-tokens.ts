@@ -5,7 +5,7 @@ import {
   type ClusterUser,
   type TokenReviewResult,
 } from '../cluster/reviews.ts'
-import type { Instant, Verified } from './authority.ts'
+import { answerFor, type Instant, type Verified } from './authority.ts'
 import { ExpiringCache } from './expiring-cache.ts'
 import type { Principal } from './principal.ts'
 import { SingleFlight } from './single-flight.ts'
@@ -20,20 +20,22 @@ export interface KubernetesTokenParts {
   readonly audience?: string
 }
 
-const rightFor = 2 * 60_000
+/** While the cluster does not answer, nobody is told of a revocation, and what it said last holds so long. */
+const staleFor = 2 * 60_000
+const askAgainAfter = 5000
 const wrongFor = 15_000
 const credentialKey = 'authentication.kubernetes.io/credential-id'
 
 /**
- * Tokens that the cluster judges by TokenReview: one at a time for each token, and its answer is kept for two minutes
- * (a refusal for 15 s), never beyond the token's own end.
+ * Tokens that the cluster judges by TokenReview: one at a time for each token, and its answer is used for seconds
+ * (`answerFor`; a refusal for 15 s), never beyond the token's own end.
  */
 export class KubernetesTokens {
   readonly #cluster: ClusterReviews
   readonly #now: () => Instant
   readonly #apiServerTokens: boolean
   readonly #audience: string
-  readonly #answers: ExpiringCache<Verified>
+  readonly #answers: ExpiringCache<{ readonly answer: Verified; readonly confirmedAt: Instant }>
   readonly #flights = new SingleFlight<Verified>()
 
   constructor(parts: KubernetesTokenParts) {
@@ -46,7 +48,12 @@ export class KubernetesTokens {
 
   /** What is known of the token without asking. */
   recall(token: string): Verified | undefined {
-    return this.#answers.get(keyOf(token))
+    return this.#recall(keyOf(token))
+  }
+
+  /** Whether the cluster has vouched for it lately, so that asking again costs nobody a guess. */
+  isKnown(token: string): boolean {
+    return this.#answers.get(keyOf(token))?.answer.ok === true
   }
 
   async verify(token: string): Promise<Verified> {
@@ -55,23 +62,45 @@ export class KubernetesTokens {
       return this.#refused('it is not a token of the cluster')
     if (token === '' || token.length > longestToken) return this.#refused('it is not a token')
     const key = keyOf(token)
-    return this.#answers.get(key) ?? this.#flights.run(key, () => this.#review(token, key, claims))
+    return this.#recall(key) ?? this.#flights.run(key, () => this.#review(token, key, claims))
+  }
+
+  #recall(key: string): Verified | undefined {
+    const answer = this.#answers.get(key)?.answer
+    return answer !== undefined && answer.until > this.#now() ? answer : undefined
   }
 
   async #review(token: string, key: string, claims: UnverifiedClaims | undefined): Promise<Verified> {
     // An audience that is asked for must be in the token; without one the API server's own is meant.
     const forApiServer = this.#apiServerTokens && claims?.aud.includes(this.#audience) !== true
+    // The API server keeps what it has said of a token and its audiences for 10 s: with one that nobody has, it looks.
+    const audiences = forApiServer ? undefined : [this.#audience, `${this.#audience}-asked-at-${this.#now()}`]
+    // What is revoked while the answer is on its way counts from here.
+    const askedAt = this.#now()
     let result: TokenReviewResult
     try {
-      result = await this.#cluster.reviewToken(token, forApiServer ? undefined : [this.#audience])
+      result = await this.#cluster.reviewToken(token, audiences)
     } catch (error) {
       if (!(error instanceof ClusterUnavailable)) throw error
+      const last = this.#withoutAnswer(key)
+      if (last !== undefined) return last
       const reason = 'the cluster, which knows this token, does not answer'
       return { ok: false, kind: 'unavailable', reason, retryAfter: 5, until: this.#now() + 1000 }
     }
-    const answer = this.#judge(result, { claims, forApiServer })
-    this.#answers.set(key, answer, answer.until)
+    const answer = this.#judge(result, { claims, forApiServer, askedAt })
+    const end = answer.ok ? Math.min(askedAt + staleFor, claims?.exp ?? Infinity) : answer.until
+    this.#answers.set(key, { answer, confirmedAt: askedAt }, end)
     return answer
+  }
+
+  #withoutAnswer(key: string): Verified | undefined {
+    const last = this.#answers.get(key)
+    if (last?.answer.ok !== true) return undefined
+    const { answer, confirmedAt } = last
+    const end = Math.min(confirmedAt + staleFor, answer.principal.expiresAt ?? Infinity)
+    const again = { ...answer, until: Math.min(this.#now() + askAgainAfter, end) }
+    this.#answers.set(key, { answer: again, confirmedAt }, end)
+    return again
   }
 
   #judge(
@@ -79,7 +108,12 @@ export class KubernetesTokens {
     {
       claims,
       forApiServer,
-    }: { readonly claims: UnverifiedClaims | undefined; readonly forApiServer: boolean },
+      askedAt,
+    }: {
+      readonly claims: UnverifiedClaims | undefined
+      readonly forApiServer: boolean
+      readonly askedAt: Instant
+    },
   ): Verified {
     const now = this.#now()
     if (!result.authenticated) return this.#refused(this.#explain(result.reason, claims))
@@ -96,7 +130,7 @@ export class KubernetesTokens {
     return {
       ok: true,
       principal: principalOf(result.user, claims?.exp),
-      until: Math.min(now + rightFor, end),
+      until: Math.min(askedAt + answerFor, end),
     }
   }
 

@@ -1,9 +1,17 @@
 import type { RepositoryName } from '../oci/repository-name.ts'
 import { OciError } from '../oci/oci-error.ts'
-import type { Authority, Instant, Reviewed, SigningKeys, Verified } from './authority.ts'
+import {
+  answerFor,
+  type Authority,
+  type Instant,
+  type Reviewed,
+  type SigningKeys,
+  type Verified,
+} from './authority.ts'
 import type { Credential } from './credential.ts'
 import type { FailureDelays } from './failures.ts'
 import type { KubernetesTokens } from './kubernetes-tokens.ts'
+import type { NodeStandings } from './node-standings.ts'
 import type { OidcTokens } from './oidc.ts'
 import type { OwnTokens } from './own-tokens.ts'
 import type { Passwords } from './passwords.ts'
@@ -12,7 +20,7 @@ import type { Reviews } from './reviews.ts'
 import type { Robots } from './robots.ts'
 import type { SigningKeyRing } from './signing-keys.ts'
 import { sourceProblem } from './source-names.ts'
-import type { TokenUse, TokenVerdict } from './token-format.ts'
+import type { TokenVerdict } from './token-format.ts'
 import { readUnverified } from './unverified-token.ts'
 
 /** What is configured; a kind of caller whose part is missing is refused in words. */
@@ -26,11 +34,11 @@ export interface AuthorityParts {
   readonly kubernetes: KubernetesTokens | undefined
   readonly oidc: OidcTokens | undefined
   readonly reviews: Reviews | undefined
+  readonly nodes: NodeStandings | undefined
 }
 
 type Judged = Extract<TokenVerdict, { ok: true }> | Extract<Verified, { ok: false }>
 
-const answerFor = 10_000
 /** Tokens of clouds that are no JWT: EKS, OpenShift, GKE. */
 const opaqueToken = /^(?:k8s-aws-v1\.|sha256~|ya29\.)/
 
@@ -47,6 +55,11 @@ export class LocalAuthority implements Authority {
     if (!verified.ok) return verified
     const problem = sourceProblem(verified.principal)
     return problem === undefined ? verified : this.#refused(problem)
+  }
+
+  verifyNode(principal: Principal): Promise<Verified> {
+    const nobodyToAsk: Verified = { ok: true, principal, until: this.#parts.now() + answerFor }
+    return this.#parts.nodes?.verify(principal) ?? Promise.resolve(nobodyToAsk)
   }
 
   review(principal: Principal, action: Action, repository: RepositoryName): Promise<Reviewed> {
@@ -88,10 +101,13 @@ export class LocalAuthority implements Authority {
 
   #token(token: string, source: string): Verified | Promise<Verified> {
     const { ownTokens, kubernetes, oidc } = this.#parts
-    if (ownTokens.claims(token)) return this.#own(token)
+    // Shown as Bearer, which workers judge themselves; as a password it would be a credential that renews itself.
+    if (ownTokens.claims(token)) return this.#refused('it is a token of this registry, and no password')
     if (oidc?.claims(token) === true) return oidc.verify(token)
     if (kubernetes === undefined) return this.#refused('nobody here knows who issued the token')
-    return kubernetes.recall(token) ?? this.#askCluster(kubernetes, token, source)
+    const known = kubernetes.recall(token)
+    if (known !== undefined) return known
+    return kubernetes.isKnown(token) ? kubernetes.verify(token) : this.#askCluster(kubernetes, token, source)
   }
 
   /** Each token that is new costs the API server a question, so one source may put only so many that are wrong. */
@@ -107,19 +123,12 @@ export class LocalAuthority implements Authority {
     return verified
   }
 
-  async #own(token: string): Promise<Verified> {
-    const verdict = await this.#judge('access', token)
-    if (!verdict.ok) return verdict
-    return { ok: true, principal: verdict.principal, until: verdict.expiresAt }
-  }
-
   /** It falls with what it was given for: another password, or the robot's end, ends it. */
   async #refresh(token: string): Promise<Verified> {
-    const verdict = await this.#judge('refresh', token)
+    const verdict = await this.#judge(token)
     if (!verdict.ok) return verdict
     const { principal, expiresAt } = verdict
     const until = Math.min(this.#parts.now() + answerFor, expiresAt)
-    if (principal.kind === 'certificate') return { ok: true, principal, until }
     let current: Principal | undefined
     if (principal.kind === 'password') current = this.#parts.passwords?.find(principal.name)
     if (principal.kind === 'robot') current = await this.#parts.robots.find(principal.name)
@@ -128,10 +137,10 @@ export class LocalAuthority implements Authority {
     return { ok: true, principal: current, until }
   }
 
-  async #judge(use: TokenUse, token: string): Promise<Judged> {
+  async #judge(token: string): Promise<Judged> {
     let verdict: TokenVerdict
     try {
-      verdict = await this.#parts.ownTokens.verify(use, token)
+      verdict = await this.#parts.ownTokens.verify('refresh', token)
     } catch (error) {
       if (!(error instanceof OciError)) throw error
       const until = this.#parts.now()

@@ -27,10 +27,10 @@ interface Ready {
   readonly readAt: Instant
 }
 
-const accessFor = 5 * 60_000
+/** With the 10 s in which a revoked credential may still get one, tokens are out for 5 min at most. */
+const accessFor = 5 * 60_000 - 10_000
 /** An equal caller gets the same token so long. */
 const reuseFor = 60_000
-const certificateRefreshFor = 12 * 3_600_000
 const askAgainAfter = 5000
 
 /**
@@ -134,9 +134,8 @@ export class OwnTokens implements TokenService {
 
 /**
  * When a refresh token for this caller ends; undefined where there is none. A password's and a robot's hold for 30 days
- * and fall with the password or the robot. A certificate cannot go into a tool's configuration, so its bearer gets half
- * a day. A token of a cluster or of an OIDC issuer has none: clients keep the token itself, which is judged each time,
- * so a deleted pod is noticed.
+ * and fall with the password or the robot. Others have none: clients keep the certificate, or the token of a cluster or an
+ * OIDC issuer, itself, which is judged each time, so that a CA or a pod that is gone is noticed.
  */
 function refreshEnd(principal: Principal, now: Instant): Instant | undefined {
   const end = principal.expiresAt ?? Infinity
@@ -144,9 +143,8 @@ function refreshEnd(principal: Principal, now: Instant): Instant | undefined {
     case 'password':
     case 'robot':
       return principal.credentialId === undefined ? undefined : Math.min(now + longestRefresh, end)
-    case 'certificate':
-      return Math.min(now + certificateRefreshFor, end)
     case 'anonymous':
+    case 'certificate':
     case 'kubernetes':
     case 'node-certificate':
     case 'oidc':

@@ -1,5 +1,5 @@
 import { createHash, createHmac } from 'node:crypto'
-import type { Instant, Verified } from './authority.ts'
+import { answerFor, type Instant, type Verified } from './authority.ts'
 import type { Bcrypt } from './bcrypt.ts'
 import { BoundedQueue } from './bounded-queue.ts'
 import { ExpiringCache } from './expiring-cache.ts'
@@ -26,7 +26,6 @@ interface Known {
 }
 
 const knownFor = 60 * 60_000
-const answerFor = 10_000
 const mostSources = 64
 const wrong = 'the user name or the password is wrong'
 

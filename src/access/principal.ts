@@ -1,3 +1,5 @@
+import type { NodeOrigin } from '../cluster/node-origin.ts'
+
 /** How somebody has shown who they are. */
 export type PrincipalKind = (typeof principalKinds)[number]
 
@@ -36,6 +38,8 @@ export interface Principal {
   readonly scope?: readonly RobotGrant[]
   /** When the credential itself ends, in milliseconds since the epoch, where that is known. */
   readonly expiresAt?: number
+  /** Of a node whose certificate trow's own CA has issued. */
+  readonly node?: NodeOrigin
 }
 
 export type Action = 'pull' | 'push' | 'delete' | 'list'

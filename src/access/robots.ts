@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { patternProblem } from '../oci/repository-pattern.ts'
-import type { Instant, Verified } from './authority.ts'
+import { answerFor, type Instant, type Verified } from './authority.ts'
 import type { FailureDelays } from './failures.ts'
 import { actions, robotPrefix, type Action, type Principal, type RobotGrant } from './principal.ts'
 
@@ -24,8 +24,6 @@ export interface RobotStore {
 const namePattern = /^[a-z0-9]+(?:[._-][a-z0-9]+)*$/
 /** Found by scanners for secrets. */
 const secretPattern = /^trow_[A-Za-z0-9_-]{43}$/
-/** How long an answer may be kept: a revoked robot is refused everywhere after that. */
-const answerFor = 10_000
 const wrong = 'the robot is not known or its secret is wrong'
 
 /** What keeps a text from being a robot's name (without `robot+`), in words; undefined where nothing does. */

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto'
 import { OciError } from '../oci/oci-error.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
-import type { Access, Decision, Shown } from './access.ts'
+import type { Access, Decision, Identity, Shown } from './access.ts'
 import { parseAuthorization } from './authorization.ts'
 import type { Authority, Reviewed, Verified } from './authority.ts'
 import { certificatePrincipal } from './certificates.ts'
@@ -26,21 +26,25 @@ export interface WorkerAccessParts {
 
 const credentialLimit = 10_000
 const decisionLimit = 50_000
+const nodeLimit = 10_000
 const refusedFor = 10_000
 
+/** An identity, or why there is none. */
 interface Known {
   readonly until: number
-  readonly principal: Principal | undefined
-  readonly error: OciError | undefined
+  readonly found: Identity | OciError
 }
+
+const nobody: Identity = { principal: anonymous, byOwnToken: false }
 
 /** One worker's view of who may do what: what the authority has answered is used until it ends. */
 export class WorkerAccess implements Access {
   readonly #parts: WorkerAccessParts
   readonly #credentials = new RecentCache<string, Known>(credentialLimit)
-  readonly #asked = new Map<string, Promise<Principal>>()
+  readonly #asked = new Map<string, Promise<Identity>>()
   readonly #identities = new WeakMap<Principal, string>()
-  readonly #certificates = new WeakMap<ClientCertificate, Principal>()
+  readonly #certificates = new WeakMap<ClientCertificate, Identity>()
+  readonly #nodes = new RecentCache<string, Known>(nodeLimit)
   readonly #decisions = new RecentCache<string, { readonly until: number; readonly decision: Decision }>(
     decisionLimit,
   )
@@ -49,16 +53,13 @@ export class WorkerAccess implements Access {
     this.#parts = parts
   }
 
-  identify({ authorization, certificate, address }: Shown): Principal | Promise<Principal> {
+  identify({ authorization, certificate, address }: Shown): Identity | Promise<Identity> {
     if (authorization === undefined) {
-      return certificate === undefined ? anonymous : this.#fromCertificate(certificate)
+      return certificate === undefined ? nobody : this.#fromCertificate(certificate)
     }
     const key = this.#keyOf(authorization, address)
     const known = this.#credentials.get(key)
-    if (known !== undefined && known.until > this.#parts.now()) {
-      if (known.error !== undefined) throw known.error
-      return known.principal as Principal
-    }
+    if (known !== undefined && known.until > this.#parts.now()) return orThrow(known.found)
     let asked = this.#asked.get(key)
     if (asked === undefined) {
       asked = this.#verify(key, parseAuthorization(authorization), address).finally(() =>
@@ -118,41 +119,63 @@ export class WorkerAccess implements Access {
     return decision
   }
 
-  async #verify(key: string, credential: Credential | undefined, address: string): Promise<Principal> {
+  async #verify(key: string, credential: Credential | undefined, address: string): Promise<Identity> {
     if (credential === undefined) throw badHeader()
-    const verified = await this.#judge(credential, address)
+    const byOwnToken = credential.kind === 'bearer' && this.#parts.tokens.claims(credential.token)
+    const verified = byOwnToken
+      ? await this.#judgeOwn(credential.token)
+      : await this.#parts.authority.verify(credential, address)
     if (verified.ok) {
       const { principal, until } = verified
-      this.#credentials.set(key, { principal, until, error: undefined })
-      return principal
+      const identity = { principal, byOwnToken }
+      this.#credentials.set(key, { found: identity, until })
+      return identity
     }
     const error = refusal(verified)
     // What a password is refused for is counted each time; a token that does not hold is only looked at again later.
     if (credential.kind === 'bearer' && verified.kind === 'refused')
-      this.#credentials.set(key, { principal: undefined, until: verified.until, error })
+      this.#credentials.set(key, { found: error, until: verified.until })
     throw error
   }
 
-  /** Our own tokens are judged here; everything else by the authority. */
-  async #judge(credential: Credential, address: string): Promise<Verified> {
-    const { tokens, authority, now } = this.#parts
-    if (credential.kind !== 'bearer' || !tokens.claims(credential.token))
-      return authority.verify(credential, address)
-    const verdict = await tokens.verify('access', credential.token)
-    if (verdict.ok) return { ok: true, principal: verdict.principal, until: verdict.expiresAt }
-    return { ok: false, kind: 'refused', reason: verdict.reason, until: now() + refusedFor }
+  /** Our own tokens are judged here. One of a node falls with the node, not only when it ends. */
+  async #judgeOwn(token: string): Promise<Verified> {
+    const verdict = await this.#parts.tokens.verify('access', token)
+    if (!verdict.ok) {
+      const until = this.#parts.now() + refusedFor
+      return { ok: false, kind: 'refused', reason: verdict.reason, until }
+    }
+    const { principal, expiresAt } = verdict
+    if (principal.kind !== 'node-certificate') return { ok: true, principal, until: expiresAt }
+    const standing = await this.#parts.authority.verifyNode(principal)
+    return standing.ok ? { ...standing, until: Math.min(standing.until, expiresAt) } : standing
   }
 
-  #fromCertificate(certificate: ClientCertificate): Principal {
-    let principal = this.#certificates.get(certificate)
-    if (principal === undefined) {
+  #fromCertificate(certificate: ClientCertificate): Identity | Promise<Identity> {
+    let identity = this.#certificates.get(certificate)
+    if (identity === undefined) {
       const verdict = certificatePrincipal(certificate)
-      if (!verdict.ok)
-        throw new OciError('UNAUTHORIZED', 'the client certificate names nobody', { detail: verdict.reason })
-      principal = verdict.principal
-      this.#certificates.set(certificate, principal)
+      if (!verdict.ok) throw notAccepted('the client certificate names nobody', verdict.reason)
+      identity = { principal: verdict.principal, byOwnToken: false }
+      this.#certificates.set(certificate, identity)
     }
-    return principal
+    const { kind, expiresAt = Infinity } = identity.principal
+    // TLS has looked when the connection began, which may be an hour ago.
+    if (expiresAt <= this.#parts.now())
+      throw notAccepted(notAcceptedMessage, 'the client certificate has expired')
+    if (kind !== 'node-certificate' || !this.#parts.reviews) return identity
+    const key = nodeKeyOf(identity.principal)
+    const known = this.#nodes.get(key)
+    if (known === undefined || known.until <= this.#parts.now()) return this.#askForNode(key, identity)
+    // The serial is this certificate's.
+    return known.found instanceof OciError ? orThrow(known.found) : identity
+  }
+
+  async #askForNode(key: string, identity: Identity): Promise<Identity> {
+    const verified = await this.#parts.authority.verifyNode(identity.principal)
+    const found = verified.ok ? identity : refusal(verified)
+    this.#nodes.set(key, { found, until: verified.until })
+    return orThrow(found)
   }
 
   /** Everything that a decision can depend on. */
@@ -173,6 +196,22 @@ export class WorkerAccess implements Access {
   }
 }
 
+function orThrow(found: Identity | OciError): Identity {
+  if (found instanceof OciError) throw found
+  return found
+}
+
+/** Every certificate of one node that was issued to one account stands or falls alike. */
+function nodeKeyOf({ name, node }: Principal): string {
+  return node === undefined ? name : `${name}\n${node.uid ?? ''}\n${JSON.stringify(node.account)}`
+}
+
+const notAcceptedMessage = 'the credentials are not accepted'
+
+function notAccepted(message: string, detail: string): OciError {
+  return new OciError('UNAUTHORIZED', message, { detail })
+}
+
 function refusal(verified: Extract<Verified, { ok: false }>): OciError {
   const { kind, reason, retryAfter = 1 } = verified
   if (kind === 'unavailable') return unavailable(reason, retryAfter)
@@ -182,7 +221,7 @@ function refusal(verified: Extract<Verified, { ok: false }>): OciError {
       headers: { 'Retry-After': String(retryAfter) },
     })
   }
-  return new OciError('UNAUTHORIZED', 'the credentials are not accepted', { detail: reason })
+  return notAccepted(notAcceptedMessage, reason)
 }
 
 /** Never 401, on which clients drop their credentials. */

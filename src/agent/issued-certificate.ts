@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { chmod, mkdir, rename, rm, rmdir, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { originOfToken, urisOf } from '../cluster/node-origin.ts'
 import { MachineFiles } from '../trust/machine-files.ts'
 import { readCertificates } from '../pem-bundle.ts'
 import { readKeyPair, type KeyPairFile } from './key-pair-file.ts'
@@ -15,6 +16,8 @@ export interface IssuedCertificateOptions {
   readonly node: string
   readonly now: () => number
   readonly crypto: Crypto
+  /** The agent's own, to which certificates are issued. */
+  readonly token: () => Promise<string>
   /** Hands a PKCS #10 request to the registry; resolves to the chain, PEM, leaf first. */
   readonly ask: (request: string) => Promise<string>
 }
@@ -35,8 +38,14 @@ export class IssuedCertificate {
     return state.usable ? { pair, certificate: state.certificate } : undefined
   }
 
-  /** Half of its life is over, or no CA of the bundle stands behind it any more. */
-  isDue(certificate: X509Certificate, bundle: string): boolean {
+  /**
+   * Half of its life is over, no CA of the bundle stands behind it any more, or it was issued for a Node or to an account
+   * that has been made anew since: the registry refuses it then.
+   */
+  async isDue(certificate: X509Certificate, bundle: string): Promise<boolean> {
+    const said = (certificate.subjectAltName ?? '').split(', ')
+    const token = await this.#options.token().catch(() => '')
+    if (!urisOf(originOfToken(token)).every((uri) => said.includes(`URI:${uri}`))) return true
     const [from, to] = [certificate.validFromDate.getTime(), certificate.validToDate.getTime()]
     if (this.#options.now() >= from + (to - from) / 2) return true
     return !readCertificates(bundle).some((ca) => certificate.verify(ca.publicKey))

@@ -35,7 +35,7 @@ export interface NodeAgentOptions {
   readonly machine: Machine
   /** Has a registry at `HOST:PORT` certify a key for this node. */
   readonly certify: (parts: { endpoint: string; ca: string; request: string }) => Promise<string>
-  /** A token of the agent's own account with audience `trow`, for pulls where nodes have no certificate. */
+  /** A token of the agent's own account with audience `trow`: for certificates, and pulls where nodes have none. */
   readonly token: () => Promise<string>
   readonly crypto: Crypto
   readonly now: () => number
@@ -67,13 +67,13 @@ export class NodeAgent {
   constructor(options: NodeAgentOptions) {
     this.#options = options
     this.#pace = { ...usualPace, ...options.pace }
-    const { node, hostRoot, namespace, objects, machine, now, random, log, crypto } = options
+    const { node, hostRoot, namespace, objects, machine, now, random, log, crypto, token } = options
     this.#pool = new EndpointPool({ node, now, random })
     this.#proxy = new ProxyKeeper({ pool: this.#pool, node, grace: this.#pace.grace })
     this.#canary = new CanaryKeeper({ now, random, pace: this.#pace })
     this.#turn = new RestartTurn(new RuntimeLease({ objects, namespace, node, now }), node)
     const ask = async (request: string): Promise<string> => this.#certify(request)
-    const issued = new IssuedCertificate({ hostRoot, node, now, crypto, ask })
+    const issued = new IssuedCertificate({ hostRoot, node, now, crypto, token, ask })
     this.#trust = new TrustKeeper({ node, hostRoot, machine, issued, turn: this.#turn, now, log })
     this.#reporter = new NodeReporter({
       objects,

@@ -39,7 +39,7 @@ export async function standingIdentity(parts: IdentityParts): Promise<string | u
   }
   if (!settings.issueCertificates) return undefined
   const current = await issued.current()
-  if (current === undefined || issued.isDue(current.certificate, bundle)) return undefined
+  if (current === undefined || (await issued.isDue(current.certificate, bundle))) return undefined
   return current.certificate.validToDate.toISOString()
 }
 
@@ -63,7 +63,7 @@ export async function pullIdentity(parts: IdentityParts & { readonly node: strin
   }
   if (!settings.issueCertificates) return identityOf('none', undefined, undefined, problems)
   let current = await issued.current()
-  if (current === undefined || issued.isDue(current.certificate, bundle)) {
+  if (current === undefined || (await issued.isDue(current.certificate, bundle))) {
     try {
       await issued.renew()
       current = await issued.current()

@@ -6,7 +6,7 @@ import { certificatesInPem } from '../pem-bundle.ts'
 export interface ClientCaOptions {
   readonly connection: ClusterConnection
   readonly log: Log
-  /** Milliseconds between two looks; 30 s when not given. */
+  /** Milliseconds between two looks; 5 s when not given. */
   readonly interval?: number
 }
 
@@ -60,7 +60,7 @@ class Follower implements ClientCa {
   }
 
   async look(): Promise<void> {
-    const { log, interval = 30_000 } = this.#options
+    const { log, interval = 5000 } = this.#options
     try {
       this.#take(await this.#read())
       if (this.#failures > 0) log.info("the cluster's client CA can be read again")

@@ -1,4 +1,5 @@
 import type { Log } from '../log.ts'
+import type { ClusterPresence } from './presence.ts'
 import {
   ClusterUnavailable,
   type AccessReview,
@@ -9,6 +10,7 @@ import {
 
 export interface ReportedReviewsParts {
   readonly reviews: ClusterReviews
+  readonly presence: ClusterPresence
   readonly log: Log
   /** Milliseconds since the epoch. */
   readonly now: () => number
@@ -29,7 +31,7 @@ const steadyAfter = 10_000
  * Tells whoever runs the registry that reviews get no answer, and why: clients are only told to come again. Said when
  * it begins, when the reason is another one, every five minutes, and when there have been answers for a while.
  */
-export class ReportedReviews implements ClusterReviews {
+export class ReportedReviews implements ClusterReviews, ClusterPresence {
   readonly #parts: ReportedReviewsParts
   readonly #silences = new Map<string, Silence>()
 
@@ -43,6 +45,14 @@ export class ReportedReviews implements ClusterReviews {
 
   reviewAccess(review: AccessReview): Promise<AccessReviewResult> {
     return this.#follow('SubjectAccessReview', this.#parts.reviews.reviewAccess(review))
+  }
+
+  nodeUid(name: string): Promise<string | undefined> {
+    return this.#follow('Node', this.#parts.presence.nodeUid(name))
+  }
+
+  accountUid(namespace: string, name: string): Promise<string | undefined> {
+    return this.#follow('ServiceAccount', this.#parts.presence.accountUid(namespace, name))
   }
 
   async #follow<T>(kind: string, asked: Promise<T>): Promise<T> {

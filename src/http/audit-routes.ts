@@ -18,16 +18,27 @@ import { route, type Route } from './route.ts'
 /** At once, of one worker: they read all of a log; who follows mostly waits. */
 const mostReadings = 2
 const mostFollowers = 32
+/** Milliseconds: then it is asked again who follows, and whether they still may. */
+const longestFollow = 5 * 60_000
 /** Lines are sent together up to so many bytes. */
 const chunkSize = 16 * 1024
 
 /**
  * `GET /trow/v1/audit/query|follow|verify|key`: a JSON line for each event, no faster than the client takes them; a last
- * line `{"error":…}` says that it failed. `follow` ends when `stopping` does, so that nobody waits for who only waits.
+ * line `{"error":…}` says that it failed. `follow` ends when `stopping` does, so that nobody waits for who only waits, with
+ * the credential that it was asked with, and after five minutes; whoever follows asks again.
  */
-export function auditRoutes(source: AuditSource | undefined, stopping: AbortSignal): Route[] {
+export function auditRoutes(
+  source: AuditSource | undefined,
+  stopping: AbortSignal,
+  now: () => number,
+): Route[] {
   if (source === undefined) return []
   const running = { readings: 0, followers: 0 }
+  const endOf = ({ caller }: RegistryRequest): AbortSignal => {
+    const left = (caller?.principal.expiresAt ?? Infinity) - now()
+    return AbortSignal.timeout(Math.max(0, Math.min(longestFollow, left)))
+  }
   const answer = (kind: AuditRequest['kind'], request: RegistryRequest): Reply => {
     const parsed = parseAuditRequest(kind, request.query)
     if (typeof parsed === 'string')
@@ -41,7 +52,8 @@ export function auditRoutes(source: AuditSource | undefined, stopping: AbortSign
       })
     }
     running[counter]++
-    const signal = kind === 'follow' ? AbortSignal.any([request.signal, stopping]) : request.signal
+    const signal =
+      kind === 'follow' ? AbortSignal.any([request.signal, stopping, endOf(request)]) : request.signal
     return {
       status: 200,
       headers: ['Content-Type', 'application/jsonl', 'Cache-Control', 'no-store'],

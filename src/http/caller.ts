@@ -5,6 +5,8 @@ import type { RepositoryName } from '../oci/repository-name.ts'
 /** Who a request is from, and what else they may do: for handlers that concern more than the path's repository. */
 export interface Caller {
   readonly principal: Principal
+  /** An access token of ours was shown, not the credential that it was issued for. */
+  readonly byOwnToken: boolean
   /** Why the request was let in. */
   readonly reason: string
   /** Asked for other repositories than the path's: the source of a mount, the entries of the catalogue. */

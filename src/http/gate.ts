@@ -1,4 +1,4 @@
-import type { Access, Decision, TokenService } from '../access/access.ts'
+import type { Access, Decision, Identity, TokenService } from '../access/access.ts'
 import type { NodeCertificates } from '../access/node-certificates.ts'
 import { anonymous, type Action, type Principal } from '../access/principal.ts'
 import type { AuditedAccess } from '../audit/event.ts'
@@ -32,6 +32,7 @@ export interface AccessParts {
 }
 
 const openDecision: Decision = { allowed: true, reason: 'access is open' }
+const anybody: Identity = { principal: anonymous, byOwnToken: false }
 
 /** Says who a request is from and whether it may go on: asked once, before anything is looked up. */
 export class Gate {
@@ -48,16 +49,16 @@ export class Gate {
     if (route.right === 'none') return
     if (this.#access === undefined) {
       if (route.right === 'audit') throw nobodyIsKnown()
-      return this.#enter(request, route, anonymous, openDecision)
+      return this.#enter(request, route, anybody, openDecision)
     }
-    let principal: Principal | Promise<Principal>
+    let identity: Identity | Promise<Identity>
     try {
-      principal = this.#access.access.identify(request.shown)
+      identity = this.#access.access.identify(request.shown)
     } catch (error) {
       return this.#unknown(error, request, route, values)
     }
-    if (!(principal instanceof Promise)) return this.#authorise(principal, request, route, values)
-    return principal.then(
+    if (!(identity instanceof Promise)) return this.#authorise(identity, request, route, values)
+    return identity.then(
       (known) => this.#authorise(known, request, route, values),
       (error: unknown) => this.#unknown(error, request, route, values),
     )
@@ -81,34 +82,36 @@ export class Gate {
   }
 
   #authorise(
-    principal: Principal,
+    identity: Identity,
     request: RegistryRequest,
     route: Route,
     values: PathValues,
   ): void | Promise<void> {
     const { access } = this.#access as AccessParts
+    const { principal } = identity
     if (route.right === 'login' || route.right === 'list') {
       // Nobody in particular: a client that could say more is asked to.
       if (principal.kind === 'anonymous' && request.shown.authorization === undefined)
         throw this.#challenge(loginNeeded(), request, route, values)
-      return this.#enter(request, route, principal, { allowed: true, reason: 'authenticated' })
+      return this.#enter(request, route, identity, { allowed: true, reason: 'authenticated' })
     }
     const decision =
       route.right === 'audit'
         ? access.decideAudit(principal)
         : access.decide(principal, route.right as Action, values.name)
-    if (!(decision instanceof Promise)) return this.#settle(decision, principal, request, route, values)
-    return decision.then((made) => this.#settle(made, principal, request, route, values))
+    if (!(decision instanceof Promise)) return this.#settle(decision, identity, request, route, values)
+    return decision.then((made) => this.#settle(made, identity, request, route, values))
   }
 
   #settle(
     decision: Decision,
-    principal: Principal,
+    identity: Identity,
     request: RegistryRequest,
     route: Route,
     values: PathValues,
   ): void | Promise<void> {
-    if (decision.allowed) return this.#enter(request, route, principal, decision)
+    if (decision.allowed) return this.#enter(request, route, identity, decision)
+    const { principal } = identity
     const { kind } = principal
     const error =
       kind === 'anonymous'
@@ -172,9 +175,9 @@ export class Gate {
     })
   }
 
-  #enter(request: RegistryRequest, route: Route, principal: Principal, { reason }: Decision): void {
+  #enter(request: RegistryRequest, route: Route, identity: Identity, { reason }: Decision): void {
     request.caller = new AdmittedCaller(request, route, {
-      principal,
+      identity,
       reason,
       access: this.#access?.access,
       trail: this.#trail,
@@ -184,6 +187,7 @@ export class Gate {
 
 class AdmittedCaller implements Caller {
   readonly principal: Principal
+  readonly byOwnToken: boolean
   /** Why the request was let in. */
   readonly reason: string
   readonly #request: RegistryRequest
@@ -195,13 +199,14 @@ class AdmittedCaller implements Caller {
     request: RegistryRequest,
     route: Route,
     parts: {
-      readonly principal: Principal
+      readonly identity: Identity
       readonly reason: string
       readonly access: Access | undefined
       readonly trail: AuditTrail | undefined
     },
   ) {
-    this.principal = parts.principal
+    this.principal = parts.identity.principal
+    this.byOwnToken = parts.identity.byOwnToken
     this.reason = parts.reason
     this.#request = request
     this.#route = route

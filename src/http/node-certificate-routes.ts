@@ -14,12 +14,13 @@ export function nodeCertificateRoutes({ access, trail }: GateOptions, place: Bod
   return [
     route(['POST'], '/trow/v1/node-certificate', 'login', async (request) => {
       const { caller } = request
-      const node = caller && nodeOf(caller.principal, nodeAgents)
+      // A token of ours says who somebody was: the agent shows its own, which the cluster has judged now.
+      const node = caller?.byOwnToken === false ? nodeOf(caller.principal, nodeAgents) : undefined
       const recorded = {
         action: 'node-certificate',
         actor: caller?.principal ?? { kind: 'unknown', name: 'unknown', groups: [] },
         repository: undefined,
-        reference: node,
+        reference: node?.name,
         digest: undefined,
         address: request.shown.address,
         userAgent: request.header('user-agent') ?? '',
@@ -39,7 +40,7 @@ export function nodeCertificateRoutes({ access, trail }: GateOptions, place: Bod
         throw new HttpRefusal(400, 'REQUEST_INVALID', 'the certificate request is not valid', {
           detail: issued.reason,
         })
-      trail?.allowed({ ...recorded, reason: `bound to node ${node}`, status: 200 })
+      trail?.allowed({ ...recorded, reason: `bound to node ${node.name}`, status: 200 })
       return {
         status: 200,
         headers: ['Content-Type', 'application/pem-certificate-chain', 'Cache-Control', 'no-store'],

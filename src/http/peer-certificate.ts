@@ -41,6 +41,7 @@ export class KnownAuthorities {
       serial: peer.serialNumber,
       issuer,
       validTo: Date.parse(peer.valid_to),
+      uris: urisIn(peer.subjectaltname),
     }
   }
 
@@ -57,4 +58,10 @@ export class KnownAuthorities {
     }
     return undefined
   }
+}
+
+/** Of Node's text of a subjectAltName, `URI:…, DNS:…`; it quotes what could be taken for two. */
+function urisIn(names: string | undefined): string[] {
+  if (names === undefined) return []
+  return names.split(', ').flatMap((name) => (name.startsWith('URI:') ? [name.slice('URI:'.length)] : []))
 }

@@ -101,7 +101,7 @@ class HttpRegistry implements RegistryServer {
       ...healthRoutes(health),
       ...tokenRoutes(options.gate, bodies.strangers),
       ...nodeCertificateRoutes(options.gate, bodies.callers),
-      ...auditRoutes(options.audit, this.#stopping.signal),
+      ...auditRoutes(options.audit, this.#stopping.signal, options.now),
     ])
     this.#gate = new Gate(options.gate)
     this.#server = createHttpServer({

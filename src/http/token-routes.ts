@@ -1,3 +1,4 @@
+import type { Identity } from '../access/access.ts'
 import type { Principal } from '../access/principal.ts'
 import { parseRepositoryName } from '../oci/repository-name.ts'
 import { OciError } from '../oci/oci-error.ts'
@@ -42,7 +43,7 @@ class TokenIssuer {
 
   async get(request: RegistryRequest): Promise<Reply> {
     const { access } = this.#parts
-    const principal = await this.#known(request, async () => access.identify(request.shown))
+    const principal = await this.#known(request, async () => beginner(await access.identify(request.shown)))
     const refresh = request.query.get('offline_token') === 'true' && principal.kind !== 'anonymous'
     const reply = await this.#issue(principal, refresh)
     return jsonReply(200, reply, noStore())
@@ -55,9 +56,10 @@ class TokenIssuer {
     const principal = await this.#known(request, async () =>
       credential.kind === 'refresh'
         ? access.refresh(credential.token, address)
-        : access.identify({ ...request.shown, authorization: credential.authorization }),
+        : beginner(await access.identify({ ...request.shown, authorization: credential.authorization })),
     )
-    const refresh = form.get('access_type') === 'offline'
+    // One that came of another would begin its time anew: the session ends when it was said to.
+    const refresh = form.get('access_type') === 'offline' && credential.kind !== 'refresh'
     const reply = await this.#issue(principal, refresh)
     const granted = await this.#granted(principal, parseScopes(form.getAll('scope')))
     return jsonReply(200, { ...reply, scope: granted.join(' ') }, noStore())
@@ -120,6 +122,17 @@ class TokenIssuer {
     })
     return (await Promise.all(granted)).filter((scope) => scope !== undefined)
   }
+}
+
+/**
+ * Who a session may begin with. A token of ours that got another one would renew itself for ever, whatever became of the
+ * credential. Throws OciError UNAUTHORIZED.
+ */
+function beginner({ principal, byOwnToken }: Identity): Principal {
+  if (!byOwnToken) return principal
+  throw new OciError('UNAUTHORIZED', 'a token of this registry gets no other one', {
+    detail: 'show the token service the password, token or certificate that the first one was given for',
+  })
 }
 
 /** RFC 6749, 4.3 and 6. Throws HttpRefusal where the form is not understood. */

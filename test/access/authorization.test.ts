@@ -19,10 +19,15 @@ test('only a token of an agent that is bound to one node vouches for it', () => 
     name: 'system:serviceaccount:trow-node:trow-node',
     groups: [],
     reviewable: true,
-    extra: { [node]: ['n1'] },
+    uid: 'a1',
+    extra: { [node]: ['n1'], 'authentication.kubernetes.io/node-uid': ['u1'] },
   }
   const agents = ['trow-node:trow-node']
-  assert.equal(nodeOf(agent, agents), 'n1')
+  assert.deepEqual(nodeOf(agent, agents), {
+    name: 'n1',
+    uid: 'u1',
+    account: { namespace: 'trow-node', name: 'trow-node', uid: 'a1' },
+  })
   assert.equal(nodeOf({ ...agent, name: 'system:serviceaccount:trow-node:other' }, agents), undefined)
   assert.equal(nodeOf({ ...agent, kind: 'oidc' }, agents), undefined)
   assert.equal(nodeOf({ ...agent, extra: {} }, agents), undefined)

@@ -75,6 +75,7 @@ suite('the authority', () => {
         : undefined,
       oidc: undefined,
       reviews: undefined,
+      nodes: undefined,
     })
     const issue = async (principal: Verified, refresh = false) => {
       assert.ok(principal.ok)
@@ -114,8 +115,11 @@ suite('the authority', () => {
     assert.deepEqual(state.reviewed, [token])
     assert.match(nameOf(await basic('AWS', 'k8s-aws-v1.abc')), /^kubernetes/)
     const own = await issue(alice)
-    assert.equal(nameOf(await authority.verify({ kind: 'bearer', token: own.token }, here)), 'password alice')
-    assert.equal(nameOf(await basic('<token>', own.token)), 'password alice')
+    for (const refused of [
+      await authority.verify({ kind: 'bearer', token: own.token }, here),
+      await basic('<token>', own.token),
+    ])
+      assert.ok(!refused.ok, 'workers judge it as Bearer, and it is no password')
     assert.equal(state.reviewed.length, 2)
   })
 
@@ -180,6 +184,10 @@ suite('the authority', () => {
     assert.ok(last !== undefined && !last.ok && last.kind === 'throttled')
     assert.equal(state.reviewed.length, 101)
     assert.ok((await authority.verify({ kind: 'bearer', token: good }, here)).ok)
+    state.now += 8000
+    state.user = 'system:serviceaccount:a:b'
+    assert.ok((await authority.verify({ kind: 'bearer', token: good }, here)).ok, 'asked about again, freely')
+    assert.equal(state.reviewed.length, 102)
   })
 
   test('what is not configured is refused in words, and no refusal shows a credential', async () => {

@@ -57,7 +57,7 @@ suite('robots', () => {
       credentialId: robot.credentialId,
       scope: [{ repositories: ['team/**'], actions: ['pull'] }],
     })
-    assert.equal(answer.until, state.now + 10_000)
+    assert.equal(answer.until, state.now + 7000)
   })
 
   test('a wrong secret, an unknown robot and a name without its prefix are one answer', async () => {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, rmSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
@@ -10,6 +11,7 @@ import {
   issueNodeCertificate,
   makeAuthority,
 } from '../../src/certificates/certificate-authority.ts'
+import { originOfToken, urisOf } from '../../src/cluster/node-origin.ts'
 import { inspectMachine } from '../../src/trust/inspect-machine.ts'
 import { trustMachine } from '../../src/trust/trust-machine.ts'
 import { untrustMachine } from '../../src/trust/untrust-machine.ts'
@@ -287,6 +289,17 @@ suite('agent', () => {
     const asked: string[] = []
     let now = Date.now()
     let certifies = false
+    const tokenOf = (uid: string): string => {
+      const claims = {
+        'kubernetes.io': {
+          namespace: 'trow-node',
+          serviceaccount: { name: 'trow-node', uid: 'a1' },
+          node: { name: 'n1', uid },
+        },
+      }
+      return `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.c2ln`
+    }
+    let token = tokenOf('u1')
     const node = await make(objects, { '/var/lib/': '' })
     const untouched = node.tree.all()
     tell(objects, authority.cert, { loopbackPort: port, issueCertificates: true })
@@ -297,8 +310,10 @@ suite('agent', () => {
         asked.push(endpoint)
         if (!certifies) throw new Error(`${endpoint} answered 503`)
         const life = 7 * 86_400_000
-        return issueNodeCertificate(authority, { node: 'n1', request, life }, crypto as Crypto)
+        const uris = urisOf(originOfToken(token))
+        return issueNodeCertificate(authority, { node: 'n1', uris, request, life }, crypto as Crypto)
       },
+      token: async () => token,
     })
     const { problems } = await node.reported(({ identity }) => identity.kind === 'none')
     assert.equal(problems[0]?.code, 'CERTIFICATE_NOT_ISSUED')
@@ -309,6 +324,18 @@ suite('agent', () => {
     assert.match(node.tree.read(hostsFile), /client = .*node-client\.pem/)
     now += 3.6 * 86_400_000
     await eventually(async () => assert.notEqual(node.tree.read('/var/lib/trow/node-client.pem'), first))
+    const second = node.tree.read('/var/lib/trow/node-client.pem')
+    // Its Node was deleted and made anew: the registry takes the old certificate no more.
+    token = tokenOf('u2')
+    tell(objects, authority.cert, { loopbackPort: port, issueCertificates: true })
+    await eventually(async () => {
+      const third = new X509Certificate(node.tree.read('/var/lib/trow/node-client.pem'))
+      assert.notEqual(third.serialNumber, new X509Certificate(second).serialNumber)
+      assert.match(
+        third.subjectAltName ?? '',
+        /^URI:urn:trow:node:u2, URI:urn:trow:account:trow-node:trow-node:a1$/,
+      )
+    })
     tell(objects, authority.cert, { loopbackPort: port, issueCertificates: true, mode: 'undo' })
     await node.reported(({ phase }) => phase === 'undone')
     assert.deepEqual(node.tree.all(), untouched)

@@ -17,6 +17,7 @@ suite('what is said of reviews without an answer', () => {
         reviewToken: () => answer({ authenticated: false, reason: 'x' } as const),
         reviewAccess: () => answer({ allowed: true, reason: '' }),
       },
+      presence: { nodeUid: () => answer(undefined), accountUid: () => answer(undefined) },
       log: { debug: say('debug'), info: say('info'), warn: say('warn'), error: say('error') },
       now: () => state.now,
     })

@@ -63,13 +63,21 @@ test('reading the audit is a right of its own that no other role includes, and n
   assert.deepEqual(more, [])
 })
 
-test('the registry may review, and read the client CA, and nothing else', () => {
-  const rows = objectsOf('registry-rbac.yaml').map(({ kind, metadata, roleRef, subjects }) => {
+test('the registry may review, read the client CA, and see nodes and the agents account, and nothing else', () => {
+  const objects = objectsOf('registry-rbac.yaml')
+  const role = objects.find(({ kind }) => kind === 'ClusterRole')
+  assert.deepEqual(role?.rules, [
+    { apiGroups: [''], resources: ['nodes'], verbs: ['get'] },
+    { apiGroups: [''], resources: ['serviceaccounts'], resourceNames: ['trow-node'], verbs: ['get'] },
+  ])
+  const bindings = objects.filter((object) => object !== role)
+  const rows = bindings.map(({ kind, metadata, roleRef, subjects }) => {
     assert.deepEqual(subjects, [{ kind: 'ServiceAccount', name: 'trow', namespace: 'trow' }])
     return [kind, metadata.namespace, `${roleRef?.kind} ${roleRef?.name}`]
   })
   assert.deepEqual(rows, [
     ['ClusterRoleBinding', undefined, 'ClusterRole system:auth-delegator'],
     ['RoleBinding', 'kube-system', 'Role extension-apiserver-authentication-reader'],
+    ['ClusterRoleBinding', undefined, 'ClusterRole trow-registry'],
   ])
 })

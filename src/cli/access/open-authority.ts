@@ -3,6 +3,7 @@ import { bcrypt } from '../../access/bcrypt.ts'
 import { FailureDelays } from '../../access/failures.ts'
 import { KubernetesTokens } from '../../access/kubernetes-tokens.ts'
 import { LocalAuthority } from '../../access/local-authority.ts'
+import { NodeStandings } from '../../access/node-standings.ts'
 import type { NodeCertificates } from '../../access/node-certificates.ts'
 import { OidcTokens } from '../../access/oidc.ts'
 import { OwnTokens } from '../../access/own-tokens.ts'
@@ -10,6 +11,8 @@ import { Passwords } from '../../access/passwords.ts'
 import { Reviews } from '../../access/reviews.ts'
 import { Robots } from '../../access/robots.ts'
 import { SigningKeyRing } from '../../access/signing-keys.ts'
+import { urisOf } from '../../cluster/node-origin.ts'
+import type { ClusterPresence } from '../../cluster/presence.ts'
 import type { ClusterReviews } from '../../cluster/reviews.ts'
 import type { Log } from '../../log.ts'
 import type { AccessStore } from '../../metadata/access-store.ts'
@@ -29,8 +32,8 @@ export interface AuthoritySurroundings {
   readonly log: Log
   readonly env: Readonly<Record<string, string | undefined>>
   readonly cwd: string
-  /** Called with the cluster's client CA, at first and whenever it changes. */
-  readonly onClientAuthority: (pem: string) => void
+  /** Called with the cluster's client CA, at first and whenever it changes. Undefined: it has none any more. */
+  readonly onClientAuthority: (pem: string | undefined) => void
 }
 
 const day = 24 * 3_600_000
@@ -56,9 +59,11 @@ export async function openAuthority(
     robots: new Robots({ store, delays, now }),
     passwords: openPasswords(settings, { delays, log, closing }),
     kubernetes:
-      cluster && new KubernetesTokens({ cluster, now, apiServerTokens: settings['api-server-tokens'] }),
+      cluster &&
+      new KubernetesTokens({ cluster: cluster.reviews, now, apiServerTokens: settings['api-server-tokens'] }),
     oidc: issuers.length === 0 ? undefined : new OidcTokens({ issuers, fetchJson, now }),
-    reviews: cluster && new Reviews({ cluster, now }),
+    reviews: cluster && new Reviews({ cluster: cluster.reviews, now }),
+    nodes: cluster && new NodeStandings({ presence: cluster.presence, agents: settings['node-agents'], now }),
   })
   return {
     authority,
@@ -88,12 +93,13 @@ async function openCluster(
   settings: Settings,
   { env, cwd, log, onClientAuthority }: AuthoritySurroundings,
   closing: (() => void)[],
-): Promise<ClusterReviews> {
+): Promise<{ readonly reviews: ClusterReviews; readonly presence: ClusterPresence }> {
   const [
     { loadKubeContext },
     { CredentialSource },
     { connectCluster },
     { KubernetesReviews },
+    { KubernetesPresence },
     { ReportedReviews },
     { followClientCa },
   ] = await Promise.all([
@@ -101,6 +107,7 @@ async function openCluster(
     import('../../cluster/credential-source.ts'),
     import('../../cluster/cluster-connection.ts'),
     import('../../cluster/kubernetes-reviews.ts'),
+    import('../../cluster/kubernetes-presence.ts'),
     import('../../cluster/reported-reviews.ts'),
     import('../../cluster/client-ca.ts'),
   ])
@@ -110,12 +117,15 @@ async function openCluster(
   closing.push(() => void connection.close())
   const authority = await followClientCa({ connection, log })
   closing.push(() => authority.close())
-  const tell = (pem: string | undefined): void => {
-    if (pem !== undefined) onClientAuthority(pem)
-  }
-  tell(authority.pem)
-  authority.onChange(tell)
-  return new ReportedReviews({ reviews: new KubernetesReviews(connection), log, now: Date.now })
+  if (authority.pem !== undefined) onClientAuthority(authority.pem)
+  authority.onChange(onClientAuthority)
+  const reviews = new ReportedReviews({
+    reviews: new KubernetesReviews(connection),
+    presence: new KubernetesPresence(connection),
+    log,
+    now: Date.now,
+  })
+  return { reviews, presence: reviews }
 }
 
 /** With trow's own CA, made here where none was given. */
@@ -137,11 +147,14 @@ async function openNodeCertificates(
   return {
     async issue(node, request) {
       try {
-        const options = { node, request, life: nodeCertificateLife }
+        const options = { node: node.name, uris: urisOf(node), request, life: nodeCertificateLife }
         const chain = await issueNodeCertificate(source.current.authority, options, webcrypto as Crypto)
         return { ok: true, chain }
       } catch (error) {
-        return { ok: false, reason: `it is no PKCS #10 request in PEM: ${(error as Error).message}` }
+        return {
+          ok: false,
+          reason: `it is no PKCS #10 request in PEM that is signed: ${(error as Error).message}`,
+        }
       }
     },
   }

@@ -98,7 +98,10 @@ async function* ask(
   }
 }
 
-/** Goes on from where it was when the registry restarts or the connection is cut; says so on stderr. */
+/**
+ * Goes on from where it was when the registry restarts or the connection is cut; says so on stderr. The registry ends each
+ * stream after some minutes, to ask anew who follows: that is nothing to be told of.
+ */
 async function* follow(
   client: AuditClient,
   request: Extract<AuditRequest, { kind: 'follow' }>,
@@ -109,7 +112,7 @@ async function* follow(
   /** Since `after`. */
   const given = new Set<string>()
   for (;;) {
-    let reason = 'the registry has ended the stream'
+    let reason: string | undefined
     try {
       for await (const event of client.read(printAuditRequest({ ...request, after }), signal)) {
         if (isLost) stderr.write('trow: the registry answers again; nothing was left out\n')
@@ -130,8 +133,10 @@ async function* follow(
       reason = (error as Error).message
     }
     if (signal.aborted) return
-    if (!isLost) stderr.write(`trow: ${reason}; asking again until it answers\n`)
-    isLost = true
+    if (reason !== undefined) {
+      if (!isLost) stderr.write(`trow: ${reason}; asking again until it answers\n`)
+      isLost = true
+    }
     await sleep(pause, undefined, { signal }).catch(() => undefined)
   }
 }

@@ -34,6 +34,7 @@ function serve({ authority, nodeCertificates, close }: OpenAuthority): void {
     if (order.kind === 'attach') {
       const target = {
         verify: authority.verify.bind(authority),
+        verifyNode: authority.verifyNode.bind(authority),
         review: authority.review.bind(authority),
         reviewNamespace: authority.reviewNamespace.bind(authority),
         reviewAudit: authority.reviewAudit.bind(authority),
@@ -42,6 +43,7 @@ function serve({ authority, nodeCertificates, close }: OpenAuthority): void {
       }
       serveCalls(order.port, target, [
         'verify',
+        'verifyNode',
         'review',
         'reviewNamespace',
         'reviewAudit',

@@ -6,7 +6,7 @@ export class ClientAuthorityList {
   #cluster: string | undefined
   #own: string | undefined
 
-  setCluster(pem: string): void {
+  setCluster(pem: string | undefined): void {
     this.#cluster = pem
     this.#changed()
   }

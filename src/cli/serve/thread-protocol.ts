@@ -64,8 +64,8 @@ export type AuditStart = MaintenanceStart
 
 export type AccessReport =
   | ServedReport
-  /** PEM: the CA of the cluster's client certificates, at first and whenever it changes. */
-  | { readonly kind: 'client-authority'; readonly cluster: string }
+  /** PEM: the CA of the cluster's client certificates, at first and whenever it changes. Undefined: there is none now. */
+  | { readonly kind: 'client-authority'; readonly cluster: string | undefined }
 
 export type AuditReport =
   | ServedReport

@@ -9,23 +9,18 @@ const curves = ['prime256v1', 'secp384r1', 'secp521r1']
  * public exponent of 65,537 or more (NIST SP 800-57 part 1, SP 800-56B), ECDSA on P-256, P-384 or P-521, Ed25519, Ed448.
  */
 export function weaknessOf(key: KeyObject): string | undefined {
-  const { modulusLength = 0, publicExponent = 0n, namedCurve } = key.asymmetricKeyDetails ?? {}
-  switch (key.asymmetricKeyType) {
-    case 'rsa':
-    case 'rsa-pss':
-      if (modulusLength < leastBits)
-        return `its RSA key has ${modulusLength} bits, and ${leastBits} are the least`
-      if (publicExponent < leastExponent)
-        return `its RSA key has the exponent ${publicExponent}, and ${leastExponent} is the least`
-      return undefined
-    case 'ec':
-      if (namedCurve !== undefined && curves.includes(namedCurve)) return undefined
-      return `its key is on the curve ${namedCurve ?? '(unnamed)'}, and only P-256, P-384 and P-521 are taken`
-    case 'ed25519':
-    case 'ed448':
-      return undefined
-    case undefined:
-    default:
-      return `its key is of the kind ${key.asymmetricKeyType ?? 'unknown'}, and only RSA, ECDSA and EdDSA are taken`
+  const { asymmetricKeyType: kind = 'unknown' } = key
+  const { modulusLength = 0, publicExponent = 0n, namedCurve = '' } = key.asymmetricKeyDetails ?? {}
+  if (kind === 'ed25519' || kind === 'ed448') return undefined
+  if (kind === 'ec') {
+    if (curves.includes(namedCurve)) return undefined
+    return `its key is on the curve ${namedCurve}, and only P-256, P-384 and P-521 are taken`
   }
+  if (kind !== 'rsa' && kind !== 'rsa-pss')
+    return `its key is of the kind ${kind}, and only RSA, ECDSA and EdDSA are taken`
+  if (modulusLength < leastBits)
+    return `its RSA key has ${modulusLength} bits, and ${leastBits} are the least`
+  if (publicExponent < leastExponent)
+    return `its RSA key has the exponent ${publicExponent}, and ${leastExponent} is the least`
+  return undefined
 }

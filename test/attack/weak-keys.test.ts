@@ -18,22 +18,19 @@ suite('keys that are too weak', { skip: missing('openssl') }, () => {
   const at = (name: string): string => join(folder, name)
   const openssl = (...args: string[]): void =>
     void execFileSync('openssl', args, { stdio: 'ignore', timeout: 30_000 })
-  const authority = (name: string, bits: number): void =>
-    openssl(
-      ...['req', '-x509', '-newkey', `rsa:${bits}`, '-nodes', '-days', '1', '-subj', `/CN=${name}`],
-      ...['-keyout', at(`${name}.key`), '-out', at(`${name}.crt`)],
-      ...['-addext', 'basicConstraints=critical,CA:TRUE'],
-    )
+  const words = (text: string): string[] => text.split(' ')
+  const authority = (name: string, bits: number): void => {
+    const files = ['-keyout', at(`${name}.key`), '-out', at(`${name}.crt`)]
+    const kind = words(`req -x509 -newkey rsa:${bits} -nodes -days 1 -subj /CN=${name}`)
+    openssl(...kind, ...files, '-addext', 'basicConstraints=critical,CA:TRUE')
+  }
   const client = (name: string, ca: string, bits: number): void => {
     writeFileSync(at('ext'), 'extendedKeyUsage=clientAuth\n')
-    openssl(
-      ...['req', '-newkey', `rsa:${bits}`, '-nodes', '-subj', `/CN=${name}`],
-      ...['-keyout', at(`${name}.key`), '-out', at(`${name}.csr`)],
-    )
-    openssl(
-      ...['x509', '-req', '-in', at(`${name}.csr`), '-CA', at(`${ca}.crt`), '-CAkey', at(`${ca}.key`)],
-      ...['-CAcreateserial', '-days', '1', '-extfile', at('ext'), '-out', at(`${name}.crt`)],
-    )
+    const request = ['-keyout', at(`${name}.key`), '-out', at(`${name}.csr`)]
+    openssl(...words(`req -newkey rsa:${bits} -nodes -subj /CN=${name}`), ...request)
+    const signer = ['-CA', at(`${ca}.crt`), '-CAkey', at(`${ca}.key`), '-CAcreateserial']
+    const files = ['-in', at(`${name}.csr`), '-extfile', at('ext'), '-out', at(`${name}.crt`)]
+    openssl(...words('x509 -req -days 1'), ...signer, ...files)
   }
   before(() => {
     authority('strong', 2048)
@@ -51,10 +48,8 @@ suite('keys that are too weak', { skip: missing('openssl') }, () => {
       const request = readFileSync(at(`${name}.csr`), 'utf8')
       return issueNodeCertificate(ours, { node: 'n1', request, life: 3_600_000 }, crypto as Crypto)
     }
-    const rsa = (bits: number, exponent = 65_537): string[] => [
-      ...['-algorithm', 'RSA', '-pkeyopt', `rsa_keygen_bits:${bits}`],
-      ...['-pkeyopt', `rsa_keygen_pubexp:${exponent}`],
-    ]
+    const rsa = (bits: number, exponent = 65_537): string[] =>
+      words(`-algorithm RSA -pkeyopt rsa_keygen_bits:${bits} -pkeyopt rsa_keygen_pubexp:${exponent}`)
     const ec = (curve: string): string[] => ['-algorithm', 'EC', '-pkeyopt', `ec_paramgen_curve:${curve}`]
     await assert.rejects(asked('n1', ...rsa(1024)), /1024 bits, and 2048 are the least/)
     await assert.rejects(asked('n2', ...rsa(2047)), /2047 bits/)

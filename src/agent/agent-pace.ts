@@ -19,4 +19,5 @@ export const usualPace: AgentPace = {
   grace: 50_000,
   interval: 600_000,
   retry: 5000,
+  spread: 5000,
 }

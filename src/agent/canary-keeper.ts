@@ -8,9 +8,11 @@ export interface CanaryPace {
   readonly interval: number
   /** After the first failure; doubled with each. */
   readonly retry: number
+  /** In which all nodes ask a pod of the registry that is new. */
+  readonly spread: number
 }
 
-const usualPace: CanaryPace = { interval: 600_000, retry: 5000 }
+const usualPace: CanaryPace = { interval: 600_000, retry: 5000, spread: 5000 }
 
 /** Pulls the canary when it is time, and knows what its last pull proved. */
 export class CanaryKeeper {
@@ -21,6 +23,7 @@ export class CanaryKeeper {
   #failures = 0
   #due = 0
   #image: string | undefined
+  #registry: readonly string[] = []
   result: CanaryResult | undefined
   problem: NodeProblem | undefined
   /** Generation with which the last pull succeeded. */
@@ -49,6 +52,17 @@ export class CanaryKeeper {
     this.#failures = 0
   }
 
+  /**
+   * The pods of the registry that serve, by their uids. What failed for want of one is tried again at once; another pod may
+   * have other data, so every node asks it soon, and not all of them in the same moment.
+   */
+  see(registry: readonly string[]): void {
+    const isNew = registry.some((pod) => !this.#registry.includes(pod))
+    this.#registry = registry
+    if (this.problem !== undefined) this.hurry()
+    else if (isNew) this.#due = Math.min(this.#due, this.#now() + this.#random() * this.#pace.spread)
+  }
+
   /** Pulls if it is due. `written`: generation that stands on the node, if it is known. True: it was pulled now. */
   async keep(parts: {
     readonly socket: string
@@ -67,7 +81,8 @@ export class CanaryKeeper {
     if (this.wait > 0) return false
     this.#image = image
     const cri = await this.#open(socket)
-    this.result = await pullCanary({ cri, image, now: this.#now, credential })
+    const registry = [...this.#registry]
+    this.result = { ...(await pullCanary({ cri, image, now: this.#now, credential })), registry }
     this.runtime = await cri.version().catch(() => this.runtime)
     const { interval, retry } = this.#pace
     if (this.result.ok) {

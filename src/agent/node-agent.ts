@@ -1,6 +1,7 @@
 import { ClusterFault } from '../cluster/cluster-fault.ts'
-import type { ClusterObjects } from '../cluster/cluster-objects.ts'
+import type { ClusterObjects, KubeObject } from '../cluster/cluster-objects.ts'
 import { names } from '../cluster/layout.ts'
+import { servingPods } from '../cluster/serving-pods.ts'
 import type { NodeProblem } from '../cluster/node-report.ts'
 import type { Log } from '../log.ts'
 import { MachineFiles } from '../trust/machine-files.ts'
@@ -15,7 +16,7 @@ import type { Machine } from './machine.ts'
 import { nodeEndpoints } from './node-endpoints.ts'
 import { NodeReporter } from './node-reporter.ts'
 import { ProxyKeeper } from './proxy-keeper.ts'
-import { endpointsOf, type RegistryEndpoint } from './registry-endpoints.ts'
+import { endpointsOf } from './registry-endpoints.ts'
 import { reportOf } from './report-text.ts'
 import { RestartTurn } from './restart-turn.ts'
 import { RuntimeLease } from './runtime-lease.ts'
@@ -94,7 +95,7 @@ export class NodeAgent {
         this.#changed = true
         this.#alarm.ring()
       },
-      onSlices: (slices) => this.#takeEndpoints(endpointsOf(slices)),
+      onSlices: (slices) => this.#takeSlices(slices),
     })
   }
 
@@ -256,10 +257,9 @@ export class NodeAgent {
     return this.#trust.hasMoved(this.#state, orders, this.#view.node?.machine)
   }
 
-  #takeEndpoints(endpoints: readonly RegistryEndpoint[]): void {
-    this.#pool.setEndpoints(endpoints)
-    // What failed for want of a registry is tried again now that there may be one.
-    if (this.#canary.problem !== undefined) this.#canary.hurry()
+  #takeSlices(slices: readonly KubeObject[]): void {
+    this.#pool.setEndpoints(endpointsOf(slices))
+    this.#canary.see(servingPods(slices))
     this.#alarm.ring()
     this.#report()
   }

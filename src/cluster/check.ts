@@ -7,6 +7,8 @@ export interface Check {
   readonly error?: string
   /** What to do about it: names the node, the file, the command. */
   readonly hint?: string
+  /** Of one node: equal checks of several are told together to people. */
+  readonly node?: string
 }
 
 export interface CheckCategory {

@@ -27,6 +27,16 @@ export function installedHost(map: KubeObject | undefined): string | undefined {
   }
 }
 
+/** The last install was one with `--no-trust-nodes`; false also where that cannot be read. */
+export function leavesNodesAlone(map: KubeObject | undefined): boolean {
+  const data = (map?.['data'] ?? {}) as Readonly<Record<string, string>>
+  try {
+    return (JSON.parse(data['settings.json'] ?? '{}') as { trustNodes?: unknown }).trustNodes === false
+  } catch {
+    return false
+  }
+}
+
 /** What a Secret holds under a key. */
 export function secretText(secret: KubeObject | undefined, key: string): string | undefined {
   const text = ((secret?.['data'] ?? {}) as Readonly<Record<string, string>>)[key]

@@ -27,23 +27,25 @@ export function faultKey({ node, text }: Fault): string {
     .replaceAll(/\bpod [a-z0-9.-]+/g, 'POD')
 }
 
-/** Equal ones together, in the order of their first; those of no node stay single. */
-export function groupFaults<T extends Fault>(faults: readonly T[]): T[][] {
+/** Those of one key together, in the order of their first. */
+export function groupBy<T>(all: readonly T[], keyOf: (one: T, index: number) => string): T[][] {
   const groups = new Map<string, T[]>()
-  for (const [index, fault] of faults.entries()) {
-    const key = fault.node === undefined ? `${index}` : `node ${faultKey(fault)}`
+  for (const [index, one] of all.entries()) {
+    const key = keyOf(one, index)
     const group = groups.get(key)
-    if (group === undefined) groups.set(key, [fault])
-    else group.push(fault)
+    if (group === undefined) groups.set(key, [one])
+    else group.push(one)
   }
   return [...groups.values()]
 }
 
-/** A line a group: `n1, n2, n3 and 297 more: its agent has not reported yet`. */
+/** A line for all that are equal: `n1, n2, n3 and 297 more: its agent has not reported yet`. Those of no node stay single. */
 export function faultLines(faults: readonly Fault[]): string[] {
-  return groupFaults(faults).map(([first, ...others]) => {
-    const { node, text = '' } = first ?? {}
-    if (node === undefined) return text
-    return `${named([node, ...others.map((each) => each.node ?? '')])}: ${text}`
+  const groups = groupBy(faults, (fault, index) =>
+    fault.node === undefined ? `${index}` : `node ${faultKey(fault)}`,
+  )
+  return groups.map((group) => {
+    const { node, text = '' } = group[0] ?? {}
+    return node === undefined ? text : `${named(group.map((each) => each.node ?? ''))}: ${text}`
   })
 }

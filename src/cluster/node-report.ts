@@ -53,6 +53,8 @@ export const nodeReportSchema = z.object({
       ok: z.boolean(),
       milliseconds: z.number().int(),
       error: z.string().optional(),
+      /** uids of the pods that served when it began. */
+      registry: z.array(z.string()).optional(),
     })
     .optional(),
   problems: z.array(problem),
@@ -70,6 +72,9 @@ export function pullIdentityProblem({ problems }: Pick<NodeReport, 'problems'>):
 export function reportsIn(nodeNamespace: string): KubeSelection {
   return { apiVersion: 'v1', kind: 'ConfigMap', namespace: nodeNamespace, labelSelector: labels.report }
 }
+
+/** Milliseconds after which a pull proves nothing any more: agents pull every ten minutes. */
+export const pullLife = 900_000
 
 /** Milliseconds after which a report says nothing any more. */
 export const reportLife = 120_000

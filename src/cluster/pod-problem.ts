@@ -69,7 +69,10 @@ export function meantNodeOf(pod: KubeObject): string | undefined {
 }
 
 /** Undefined: it is ready. Asks for events and a log only where the status itself does not say enough. */
-export async function podProblem(objects: ClusterObjects, pod: KubeObject): Promise<PodProblem | undefined> {
+export async function podProblem(
+  objects: Pick<ClusterObjects, 'list' | 'log'>,
+  pod: KubeObject,
+): Promise<PodProblem | undefined> {
   if (isReady(pod)) return undefined
   const found = statusProblem(
     (pod['status'] ?? {}) as PodStatus,
@@ -142,13 +145,16 @@ function timeOfEvent(event: KubeObject): string {
 }
 
 /** The newest event of type Warning about an object: a volume that is not bound, an image that cannot be had. */
-export async function lastWarning(objects: ClusterObjects, object: KubeObject): Promise<Warning | undefined> {
+export async function lastWarning(
+  objects: Pick<ClusterObjects, 'list'>,
+  object: KubeObject,
+): Promise<Warning | undefined> {
   return (await warningsAbout(objects, object)).at(-1)
 }
 
 /** Events of type Warning, the newest last. */
 export async function warningsAbout(
-  objects: ClusterObjects,
+  objects: Pick<ClusterObjects, 'list'>,
   { metadata: { name, namespace } }: KubeObject,
 ): Promise<Warning[]> {
   const events = await objects.list({
@@ -163,7 +169,7 @@ export async function warningsAbout(
 }
 
 async function logOf(
-  objects: ClusterObjects,
+  objects: Pick<ClusterObjects, 'log'>,
   pod: { namespace: string; name: string; container?: string; previous?: boolean },
 ): Promise<string | undefined> {
   const { previous = false, ...rest } = pod

@@ -1,22 +1,25 @@
 import type { X509Certificate } from 'node:crypto'
 import type { Check } from '../cluster/check.ts'
 import type { Bundle } from '../cluster/config-data.ts'
+import { hidden, type Seen } from './look.ts'
 import { readCertificates } from '../pem-bundle.ts'
 
 const day = 24 * 3_600_000
 
 export interface AuthorityFacts {
-  /** PEM of the CA that signs now; undefined where the Secret may not be read. */
+  /** PEM of the CA that signs now; undefined where the Secret may not be read, or is not there. */
   readonly signing: string | undefined
   /** What clients are to trust, and its generation. */
   readonly bundle: Bundle | undefined
   /** What agents were told. */
-  readonly told: Bundle | undefined
+  readonly told: Seen<Bundle | undefined>
+  /** There are to be agents. */
+  readonly hasAgents: boolean
   readonly now: number
 }
 
 /** The CA and its bundle (not the leaf: the registry's own answer shows that). */
-export function authorityChecks({ signing, bundle, told, now }: AuthorityFacts): Check[] {
+export function authorityChecks({ signing, bundle, told, hasAgents, now }: AuthorityFacts): Check[] {
   if (bundle === undefined) {
     return [
       {
@@ -50,6 +53,7 @@ export function authorityChecks({ signing, bundle, told, now }: AuthorityFacts):
       error: `${certificates.length} CAs are trusted: one is being replaced`,
       hint: 'trow ca rotate --wait goes on; trow ca rotate --finish drops the old one.',
     })
+  if (told === hidden || !hasAgents) return checks
   const same =
     told?.generation === bundle.generation && told.certificates.trim() === bundle.certificates.trim()
   checks.push({
@@ -88,7 +92,7 @@ export function leafCheck(chain: string, untrusted: string | undefined, now: num
   return { description, result: 'success' }
 }
 
-function toldWhat(told: AuthorityFacts['told'], generation: number): string {
+function toldWhat(told: Bundle | undefined, generation: number): string {
   if (told === undefined) return 'nothing'
   return told.generation === generation ? 'other CAs under that number' : `generation ${told.generation}`
 }

@@ -1,5 +1,6 @@
 import {
   pullIdentityProblem,
+  pullLife,
   readNodeReport,
   reportLife,
   type NodeProblem,
@@ -19,8 +20,23 @@ export interface NodeRow {
   /** `12 s ago`, `failed`, `never`. */
   readonly lastPull: string
   readonly problems: readonly { readonly message: string; readonly hint?: string }[]
-  /** It pulls, but not yet as the service accounts of its pods, as it is to. */
-  readonly note?: { readonly message: string; readonly hint?: string }
+  /** It pulls, and yet not all is as it is meant to be; `description`: what is not, after the node's name. */
+  readonly notes: readonly NodeNote[]
+}
+
+export interface NodeNote {
+  readonly message: string
+  readonly hint?: string
+  readonly description: string
+}
+
+/** What a node's pull must have been made with to be evidence of now. */
+export interface Evidence {
+  /** Of the bundle that it should have; undefined: not to be seen. */
+  readonly generation: number | undefined
+  /** uids of the pods that serve; undefined: not to be seen. */
+  readonly registry: readonly string[] | undefined
+  readonly now: number
 }
 
 interface NodeStatus {
@@ -32,12 +48,8 @@ interface NodeStatus {
   readonly nodeInfo?: { readonly containerRuntimeVersion?: string }
 }
 
-/** `report`: the node's ConfigMap; `generation`: of the bundle that it should have. */
-export function nodeRow(
-  node: KubeObject,
-  report: KubeObject | undefined,
-  { generation, now }: { readonly generation: number; readonly now: number },
-): NodeRow {
+/** `report`: the node's ConfigMap. */
+export function nodeRow(node: KubeObject, report: KubeObject | undefined, evidence: Evidence): NodeRow {
   const name = node.metadata.name
   const { conditions = [], nodeInfo } = (node['status'] ?? {}) as NodeStatus
   const runtime = nodeInfo?.containerRuntimeVersion?.replace('://', ' ') ?? 'unknown'
@@ -51,6 +63,7 @@ export function nodeRow(
     identity: '-',
     lastPull: '-',
     problems: [{ message, hint }],
+    notes: [],
   })
   if (report === undefined) {
     return ready?.status === 'True'
@@ -63,7 +76,7 @@ export function nodeRow(
       'its report cannot be read',
       `It is of another version of trow, or damaged: ${podsOn(name)}`,
     )
-  const age = now - Date.parse(parsed.time)
+  const age = evidence.now - Date.parse(parsed.time)
   if (age > reportLife) {
     return unknown(
       `its agent has been silent for ${seconds(age)}`,
@@ -72,14 +85,10 @@ export function nodeRow(
         : `The node is not Ready either: kubectl describe node ${name}`,
     )
   }
-  return rowOf(name, parsed, { generation, now })
+  return rowOf(name, parsed, evidence)
 }
 
-function rowOf(
-  name: string,
-  report: NodeReport,
-  { generation, now }: { readonly generation: number; readonly now: number },
-): NodeRow {
+function rowOf(name: string, report: NodeReport, { generation, registry, now }: Evidence): NodeRow {
   const { effective } = report.generation
   const { canary } = report
   const problems = report.problems
@@ -88,31 +97,64 @@ function rowOf(
       message: file === undefined || message.includes(file) ? message : `${file}: ${message}`,
       ...(hint === undefined ? {} : { hint: `node ${name}: ${hint}` }),
     }))
+  const isBehind = generation !== undefined && effective !== generation
   if (report.phase === 'undone') problems.push({ message: 'trust was taken back here' })
   else if (canary === undefined) problems.push({ message: 'nothing has been pulled yet' })
   else if (!canary.ok && problems.length === 0)
     problems.push({ message: `the pull of ${canary.image} failed: ${canary.error ?? 'no reason was given'}` })
-  else if (canary.ok && effective !== generation)
+  else if (canary.ok && isBehind)
     problems.push({
       message: `it has pulled with generation ${effective ?? 'none'} of the CA, not yet with ${generation}`,
     })
-  const open = pullIdentityProblem(report)
+  const old = problems.length === 0 ? outdated(report, registry) : undefined
+  const known = `${effective ?? 'none'}`
   return {
     node: name,
-    ...(open === undefined ? {} : { note: noteOf(name, open) }),
-    state: report.phase === 'ready' && problems.length === 0 ? 'healthy' : 'problem',
+    state:
+      old !== undefined
+        ? 'unknown'
+        : report.phase === 'ready' && problems.length === 0
+          ? 'healthy'
+          : 'problem',
     runtime: `${report.runtime.name} ${report.runtime.version}`,
     class: report.class,
-    trust: effective === generation ? `${effective}` : `${effective ?? 'none'} of ${generation}`,
+    trust: isBehind ? `${known} of ${generation}` : known,
     identity: report.identity.kind,
     lastPull:
       canary === undefined ? 'never' : canary.ok ? `${seconds(now - Date.parse(canary.time))} ago` : 'failed',
-    problems,
+    problems: old === undefined ? problems : [old],
+    notes: report.phase === 'ready' ? notesOf(name, report.problems) : [],
   }
 }
 
-function noteOf(node: string, { message, hint }: NodeProblem): NonNullable<NodeRow['note']> {
-  return { message, ...(hint === undefined ? {} : { hint: `node ${node}: ${hint}` }) }
+/** Why the last pull is no evidence of now; both times are by the node's own clock. */
+function outdated(
+  { node, time, canary }: NodeReport,
+  registry: readonly string[] | undefined,
+): NodeRow['problems'][number] | undefined {
+  if (canary?.ok !== true) return undefined
+  const hint = `Its agent pulls again by itself; if this stays: ${podsOn(node)}`
+  const age = Date.parse(time) - Date.parse(canary.time)
+  if (age > pullLife) return { message: `its last pull was ${seconds(age)} before its last report`, hint }
+  const { registry: asked } = canary
+  // An agent of an older trow does not say.
+  if (asked === undefined || registry === undefined || registry.every((pod) => asked.includes(pod)))
+    return undefined
+  return { message: "it has not pulled since the registry's pod was replaced", hint }
+}
+
+function notesOf(node: string, problems: readonly NodeProblem[]): NodeNote[] {
+  const identity = pullIdentityProblem({ problems: [...problems] })
+  return problems
+    .filter(({ fatal }) => !fatal)
+    .map((problem) => ({
+      message: problem.message,
+      ...(problem.hint === undefined
+        ? {}
+        : { hint: problem.hint.includes(node) ? problem.hint : `node ${node}: ${problem.hint}` }),
+      description:
+        problem === identity ? 'pulls as the service accounts of its pods' : 'pulls as it is meant to',
+    }))
 }
 
 function podsOn(node: string): string {

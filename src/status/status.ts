@@ -1,13 +1,17 @@
 import type { Check, CheckCategory } from '../cluster/check.ts'
-import { ClusterFault } from '../cluster/cluster-fault.ts'
-import type { ClusterObjects, KubeObject, KubeSelection } from '../cluster/cluster-objects.ts'
-import { bundleOf, installedHost, secretText, type Bundle } from '../cluster/config-data.ts'
+import type { ClusterObjects, KubeObject } from '../cluster/cluster-objects.ts'
+import { bundleOf, installedHost, leavesNodesAlone, secretText, type Bundle } from '../cluster/config-data.ts'
 import { names, type Layout } from '../cluster/layout.ts'
 import { nodeFacts, takesAgent } from '../cluster/node-facts.ts'
-import { authorityChecks, leafCheck } from './authority-checks.ts'
-import { reportsIn } from '../cluster/node-report.ts'
+import { readNodeReport } from '../cluster/node-report.ts'
+import { servingPods } from '../cluster/serving-pods.ts'
+import { answerChecks } from './answer-checks.ts'
+import { authorityChecks } from './authority-checks.ts'
+import { findAll } from './found.ts'
+import { hidden, Look, orElse } from './look.ts'
 import { nodeRow, type NodeRow } from './node-row.ts'
 import type { RegistryProbe } from './registry-probe.ts'
+import { startChecks } from './start-checks.ts'
 import { agentChecks, registryChecks, volumeChecks } from './workload-checks.ts'
 
 /** What `trow status` knows. */
@@ -41,107 +45,70 @@ export interface StatusParts {
  */
 export async function lookAtInstall({ objects, layout, probe, now }: StatusParts): Promise<Status> {
   const look = new Look(objects)
-  const { namespace, nodeNamespace } = layout
-  const inRegistry = (kind: string, name: string, apiVersion = 'v1'): Promise<KubeObject | undefined> =>
-    look.get({ apiVersion, kind, name, namespace })
-  const settings = await inRegistry('ConfigMap', names.settings)
-  const installed = settings && readInstalled(settings, layout)
-  if (installed === undefined && look.unseen.length === 0)
-    return { installed, categories: [notInstalled(namespace)], nodes: [], unseen: [] }
-  const component = (name: string): string =>
-    `app.kubernetes.io/part-of=trow,app.kubernetes.io/component=${name}`
-  const [set, pods, slices, claims, secret, bundle, told, daemons, agentPods, nodes, reports] =
-    await Promise.all([
-      inRegistry('StatefulSet', names.statefulSet, 'apps/v1'),
-      look.list({ apiVersion: 'v1', kind: 'Pod', namespace, labelSelector: component('registry') }),
-      look.list({
-        apiVersion: 'discovery.k8s.io/v1',
-        kind: 'EndpointSlice',
-        namespace,
-        labelSelector: `kubernetes.io/service-name=${names.service}`,
-      }),
-      look.list({ apiVersion: 'v1', kind: 'PersistentVolumeClaim', namespace }),
-      inRegistry('Secret', names.authority),
-      inRegistry('ConfigMap', names.bundle),
-      look.get({ apiVersion: 'v1', kind: 'ConfigMap', name: names.agent, namespace: nodeNamespace }),
-      look.get({ apiVersion: 'apps/v1', kind: 'DaemonSet', name: names.agent, namespace: nodeNamespace }),
-      look.list({
-        apiVersion: 'v1',
-        kind: 'Pod',
-        namespace: nodeNamespace,
-        labelSelector: component('node'),
-      }),
-      look.list({ apiVersion: 'v1', kind: 'Node' }),
-      look.list(reportsIn(nodeNamespace)),
-    ])
+  const { namespace } = layout
+  const found = await findAll(look, layout)
+  const { settings, set, pods, slices, bundle, daemons, agentPods } = found
+  if (settings === undefined && set === undefined && daemons === undefined)
+    return { installed: undefined, categories: [notInstalled(namespace)], nodes: [], unseen: look.unseen }
+  const nodes = orElse(found.nodes, [])
+  const wantsAgents = !leavesNodesAlone(orElse(settings, undefined))
   const isMeant = (node: KubeObject): boolean => takesAgent(nodeFacts(node))
   const meant = nodes.filter(isMeant)
-  const published = bundleOf(bundle)
-  const registry = await registryChecks(objects, { set, pods, slices })
+  const published = bundleOf(orElse(bundle, undefined))
+  const registry = await registryChecks(objects, { set, pods, slices, nodes })
   const answers = await answerChecks(probe, published?.certificates ?? '', now())
-  const generation = published?.generation ?? 0
-  const rows = meant.map((node) =>
-    nodeRow(
-      node,
-      reports.find(({ metadata }) => metadata.name === names.report(node.metadata.name)),
-      { generation, now: now() },
-    ),
-  )
+  const reports = new Map(orElse(found.reports, []).map((each) => [each.metadata.name, each]))
+  const evidence = {
+    generation: published?.generation,
+    registry: slices === hidden ? undefined : servingPods(slices),
+    now: now(),
+  }
+  const rows =
+    found.reports === hidden || !wantsAgents
+      ? []
+      : meant.map((node) => nodeRow(node, reports.get(names.report(node.metadata.name)), evidence))
+  const volumes = volumeChecks(orElse(found.claims, []))
   return {
-    installed,
+    installed: installedOf(orElse(settings, undefined), layout, [...reports.values()]),
     categories: [
-      { categoryName: 'registry', checks: [...registry, ...volumeChecks(claims), ...answers.registry] },
+      {
+        categoryName: 'registry',
+        checks: [
+          ...(settings === undefined ? [settingsLost(namespace)] : []),
+          ...registry,
+          ...volumes,
+          ...answers.registry,
+          ...startChecks(wantsAgents ? found : { ...found, agentAccount: hidden }),
+        ],
+      },
       {
         categoryName: 'certificates',
         checks: [
-          ...authorityChecks({
-            signing: secretText(secret, 'ca.crt'),
-            bundle: published,
-            told: toldOf(told),
-            now: now(),
-          }),
+          ...(bundle === hidden
+            ? []
+            : authorityChecks({
+                signing: secretText(orElse(found.authority, undefined), 'ca.crt'),
+                bundle: published,
+                told: found.told === hidden ? hidden : toldOf(found.told),
+                hasAgents: wantsAgents,
+                now: now(),
+              })),
           ...answers.certificates,
         ],
       },
       {
         categoryName: 'agents',
-        checks: await agentChecks(objects, { daemons, pods: agentPods, nodes: meant }),
+        checks: wantsAgents
+          ? await agentChecks(objects, { daemons, pods: agentPods, nodes: meant })
+          : [{ description: 'nodes are left alone (--no-trust-nodes)', result: 'success' }],
       },
       {
         categoryName: 'nodes',
-        checks: [...rows.map(nodeCheck), ...nodes.filter((node) => !isMeant(node)).map(leftAlone)],
+        checks: [...rows.flatMap(nodeChecks), ...nodes.filter((node) => !isMeant(node)).map(leftAlone)],
       },
     ],
     nodes: rows,
     unseen: look.unseen,
-  }
-}
-
-/** Reads on where one kind may not be read, and remembers that. */
-class Look {
-  readonly unseen: string[] = []
-  readonly #objects: ClusterObjects
-
-  constructor(objects: ClusterObjects) {
-    this.#objects = objects
-  }
-
-  get(reference: Parameters<ClusterObjects['get']>[0]): Promise<KubeObject | undefined> {
-    return this.#try(`${reference.kind} ${reference.name}`, undefined, () => this.#objects.get(reference))
-  }
-
-  list(selection: KubeSelection): Promise<readonly KubeObject[]> {
-    return this.#try(`${selection.kind}s`, [], () => this.#objects.list(selection))
-  }
-
-  async #try<Value>(what: string, otherwise: Value, read: () => Promise<Value>): Promise<Value> {
-    try {
-      return await read()
-    } catch (error) {
-      if (!(error instanceof ClusterFault) || error.kind !== 'forbidden') throw error
-      this.unseen.push(`${what}: ${error.message}`)
-      return otherwise
-    }
   }
 }
 
@@ -159,13 +126,26 @@ function notInstalled(namespace: string): CheckCategory {
   }
 }
 
-function readInstalled(map: KubeObject, layout: Layout): Installed {
-  const { version = 'unknown' } = (map['data'] ?? {}) as Record<string, string>
+/** Where what the last install has remembered is lost, reports of agents still say which trow it was. */
+function installedOf(map: KubeObject | undefined, layout: Layout, reports: readonly KubeObject[]): Installed {
+  const { version = readNodeReport(reports[0])?.agent ?? 'unknown' } = (map?.['data'] ?? {}) as Record<
+    string,
+    string
+  >
   return {
     namespace: layout.namespace,
     version,
     imageHost: installedHost(map) ?? layout.imageHost,
-    time: map.metadata.creationTimestamp,
+    time: map?.metadata.creationTimestamp,
+  }
+}
+
+function settingsLost(namespace: string): Check {
+  return {
+    description: 'what the last install was asked for is known',
+    result: 'error',
+    error: `ConfigMap ${names.settings} is missing in ${namespace}; what runs goes on`,
+    hint: 'Run trow install again with the options of the last one: preflight reads the storage from what runs, and prints how to ask for it.',
   }
 }
 
@@ -186,36 +166,6 @@ function toldOf(object: KubeObject | undefined): Bundle | undefined {
   }
 }
 
-async function answerChecks(
-  probe: RegistryProbe,
-  bundle: string,
-  now: number,
-): Promise<{ registry: Check[]; certificates: Check[] }> {
-  try {
-    const { chain, untrusted, reads, writes } = await probe.ask(bundle)
-    const health = (description: string, answer: typeof reads): Check =>
-      answer.ok
-        ? { description, result: 'success' }
-        : { description, result: 'error', error: answer.reason, hint: 'kubectl logs says more.' }
-    return {
-      registry: [health('it answers reads', reads), health('it takes pushes', writes)],
-      certificates: [leafCheck(chain, untrusted, now)],
-    }
-  } catch (error) {
-    return {
-      registry: [
-        {
-          description: 'it answers',
-          result: 'unknown',
-          error: (error as Error).message,
-          hint: 'It was asked through the API server (pods/portforward).',
-        },
-      ],
-      certificates: [],
-    }
-  }
-}
-
 function leftAlone(node: KubeObject): Check {
   const { name, system, architecture } = nodeFacts(node)
   const what = [system, architecture].filter((word) => word !== '').join('/')
@@ -225,21 +175,21 @@ function leftAlone(node: KubeObject): Check {
   }
 }
 
-function nodeCheck({ node, state, problems, note }: NodeRow): Check {
+function nodeChecks({ node, state, problems, notes }: NodeRow): Check[] {
   const [first] = problems
-  if (state === 'healthy' && note !== undefined) {
-    const { message: error, ...hint } = note
-    return {
-      description: `node ${node} pulls as the service accounts of its pods`,
-      result: 'warning',
-      error,
-      ...hint,
-    }
-  }
-  return {
+  const check: Check = {
     description: `node ${node} pulls`,
     result: state === 'healthy' ? 'success' : state === 'unknown' ? 'unknown' : 'error',
     ...(first === undefined ? {} : { error: problems.map(({ message }) => message).join('; ') }),
     ...(first?.hint === undefined ? {} : { hint: first.hint }),
+    node,
   }
+  const doubts = notes.map(({ message, hint, description }): Check => ({
+    description: `node ${node} ${description}`,
+    result: 'warning',
+    error: message,
+    ...(hint === undefined ? {} : { hint }),
+    node,
+  }))
+  return state === 'healthy' && doubts.length > 0 ? doubts : [check, ...doubts]
 }

@@ -70,6 +70,33 @@ suite('agent', () => {
     assert.deepEqual(node.runtime.removals, ['trow.trow.svc/trow/canary:1'])
   })
 
+  test('a pod of the registry that takes the place of another is pulled from, though no pull is due for long', async () => {
+    say()
+    const slice = (uid: string, serving: boolean): void =>
+      objects.put({
+        apiVersion: 'discovery.k8s.io/v1',
+        kind: 'EndpointSlice',
+        metadata: { name: 'trow-1', namespace: 'trow', labels: { 'kubernetes.io/service-name': 'trow' } },
+        ports: [{ name: 'https', port: 8443 }],
+        endpoints: [
+          { addresses: ['192.0.2.9'], conditions: { serving, ready: serving }, targetRef: { uid } },
+        ],
+      })
+    slice('one', true)
+    const node = await make(objects)
+    node.start({ pace: { interval: 3_600_000, spread: 100 } })
+    await node.reported(({ phase, canary }) => phase === 'ready' && canary?.registry?.[0] === 'one')
+    node.runtime.fault = 'not found'
+    // At the same address: only its uid tells that it is another.
+    slice('one', false)
+    slice('two', true)
+    const lost = await node.reported(({ phase }) => phase === 'problem')
+    assert.deepEqual([lost.canary?.ok, lost.canary?.registry], [false, ['two']])
+    node.runtime.fault = undefined
+    slice('two', true)
+    await node.reported(({ phase }) => phase === 'ready')
+  })
+
   test('an agent that was killed between ca.crt and hosts.toml is finished by the next', async () => {
     say()
     const node = await make(objects)

@@ -5,10 +5,11 @@ import { issueLeaf, makeAuthority, type Authority } from '../../src/certificates
 import { ClusterFault } from '../../src/cluster/cluster-fault.ts'
 import { layoutOf } from '../../src/cluster/layout.ts'
 import type { Check } from '../../src/cluster/check.ts'
+import type { NodeReport } from '../../src/cluster/node-report.ts'
 import type { RegistryAnswer } from '../../src/status/registry-probe.ts'
 import { colorsOf } from '../../src/cli/display.ts'
 import { lookAtInstall, type Status } from '../../src/status/status.ts'
-import { isHealthy, printStatus } from '../../src/cli/status/print-status.ts'
+import { isHealthy, printStatus, statusJson } from '../../src/cli/status/print-status.ts'
 import { PassThrough } from 'node:stream'
 import { FakeObjects } from '../support/fake-objects.ts'
 import { nodeObject, reportObject, windowsNode } from '../support/node-objects.ts'
@@ -77,14 +78,17 @@ suite('status', () => {
         apiVersion: 'discovery.k8s.io/v1',
         kind: 'EndpointSlice',
         metadata: { name: 'trow-1', namespace: 'trow', labels: { 'kubernetes.io/service-name': 'trow' } },
-        endpoints: [{ conditions: { serving: true } }],
+        endpoints: [{ addresses: ['10.88.1.2'], conditions: { serving: true }, targetRef: { uid: 'pod-1' } }],
       },
       {
         apiVersion: 'v1',
         kind: 'Secret',
         metadata: { name: 'trow-ca', namespace: 'trow' },
-        data: { 'ca.crt': base64(authority.cert) },
+        data: { 'ca.crt': base64(authority.cert), 'ca.key': base64(authority.key) },
       },
+      { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'trow', namespace: 'trow' } },
+      { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'trow-node', namespace: 'trow-node' } },
+      configMap('trow-config', 'trow', { 'trow.yaml': '' }),
       configMap('trow-ca', 'trow', { 'ca.crt': authority.cert, generation: '1' }),
       configMap('trow-node', 'trow-node', { 'ca.crt': authority.cert, 'settings.json': '{"generation":1}' }),
       { apiVersion: 'apps/v1', kind: 'DaemonSet', metadata: { name: 'trow-node', namespace: 'trow-node' } },
@@ -175,6 +179,7 @@ suite('status', () => {
       result: 'warning',
       error: 'not yet',
       hint: 'node n1: Restart it.',
+      node: 'n1',
     })
   })
 
@@ -239,6 +244,184 @@ suite('status', () => {
     assert.deepEqual(status.nodes.map(({ node }) => node), ['n1', 'n2']) // prettier-ignore
     const said = status.categories.flatMap(({ checks }) => checks.map(({ description }) => description))
     assert.ok(said.includes('node w1 (windows/amd64) is left alone: no agent is meant for it'))
+  })
+
+  const slice = (uid: string, serving = true): object => ({
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: { name: 'trow-1', namespace: 'trow', labels: { 'kubernetes.io/service-name': 'trow' } },
+    endpoints: [{ addresses: ['10.88.1.2'], conditions: { serving }, targetRef: { uid } }],
+  })
+  const pulled = (changes: object = {}): { canary: NonNullable<NodeReport['canary']> } => ({
+    canary: { time: new Date(now - 5000).toISOString(), image: 'x', ok: true, milliseconds: 3, ...changes },
+  })
+
+  test('a pull of before the pod of now is no evidence: it may have other data, at the same address too', async () => {
+    for (const node of ['n1', 'n2']) objects.put(reportObject(node, now, pulled({ registry: ['pod-1'] })))
+    assert.ok(isHealthy(await look()))
+    objects.put(slice('pod-2'))
+    const status = await look()
+    assert.ok(!isHealthy(status))
+    assert.deepEqual(
+      faults(status).map(({ result, error }) => `${result}: ${error}`),
+      Array.from({ length: 2 }, () => "unknown: it has not pulled since the registry's pod was replaced"),
+    )
+    for (const node of ['n1', 'n2']) objects.put(reportObject(node, now, pulled({ registry: ['pod-2'] })))
+    assert.ok(isHealthy(await look()))
+  })
+
+  test('a pull that is older than the agents’ pace is no evidence, however fresh the report', async () => {
+    objects.put(reportObject('n1', now, pulled({ time: new Date(now - 14 * 60_000).toISOString() })))
+    assert.ok(isHealthy(await look()))
+    objects.put(reportObject('n1', now, pulled({ time: new Date(now - 16 * 60_000).toISOString() })))
+    const [fault, ...others] = faults(await look())
+    assert.deepEqual([fault?.result, others.length], ['unknown', 0])
+    assert.match(fault?.error ?? '', /its last pull was 16 min before its last report/)
+  })
+
+  for (const [kind, name, namespace, words] of [
+    ['Secret', 'trow-ca', 'trow', 'Secret trow-ca is missing'],
+    ['ConfigMap', 'trow-config', 'trow', 'ConfigMap trow-config is missing'],
+    ['ServiceAccount', 'trow', 'trow', 'ServiceAccount trow is missing'],
+    ['ServiceAccount', 'trow-node', 'trow-node', 'ServiceAccount trow-node of the agents is missing'],
+  ] as const)
+    test(`${words}: what runs goes on, and the next start does not`, async () => {
+      await objects.delete({ apiVersion: 'v1', kind, name, namespace })
+      const status = await look()
+      assert.ok(!isHealthy(status))
+      const [fault, ...others] = faults(status)
+      assert.deepEqual(others, [])
+      assert.equal(fault?.error?.split(':')[0], words)
+      assert.match(fault?.hint ?? '', /trow install again/)
+      // Who may not see it is told that, and no more.
+      objects.fault = (_, asked, of) => {
+        if (asked === kind && of === name) throw new ClusterFault('forbidden', 'forbidden')
+      }
+      const blind = await look()
+      assert.deepEqual([faults(blind), blind.unseen], [[], [`${kind} ${name}: forbidden`]])
+    })
+
+  test('nothing that may not be read is called missing', async () => {
+    for (const kind of [
+      'StatefulSet',
+      'DaemonSet',
+      'ConfigMap',
+      'Pod',
+      'EndpointSlice',
+      'Node',
+      'PersistentVolumeClaim',
+    ]) {
+      objects.fault = (_, asked) => {
+        if (asked === kind) throw new ClusterFault('forbidden', 'forbidden')
+      }
+      const status = await look()
+      assert.deepEqual(faults(status), [], kind)
+      assert.ok(status.unseen.length > 0 && !isHealthy(status), kind)
+    }
+  })
+
+  test('a loopback port that is taken: the node pulls, and not as it is meant to', async () => {
+    const message = '127.0.0.1:29443 of node n1 cannot be listened on: EADDRINUSE'
+    const problem = { code: 'LOOPBACK_PORT_TAKEN', message, hint: 'On node n1: ss -ltnp', fatal: false }
+    objects.put(reportObject('n1', now, { problems: [problem], proxy: { listening: false, endpoints: [] } }))
+    const status = await look()
+    assert.deepEqual(faults(status), [
+      {
+        description: 'node n1 pulls as it is meant to',
+        result: 'warning',
+        error: message,
+        hint: 'On node n1: ss -ltnp',
+        node: 'n1',
+      },
+    ])
+    assert.ok(isHealthy(status))
+  })
+
+  test('a registry that is Terminating on a dead node: that no other is made, and what to do', async () => {
+    const dying = pod('trow-0', 'trow', 'n1') as { metadata: object }
+    objects.put({ ...dying, metadata: { ...dying.metadata, deletionTimestamp: '2026-11-24T12:00:00Z' } })
+    objects.put(nodeObject('n1', false))
+    const [fault] = faults(await look())
+    assert.match(
+      fault?.error ?? '',
+      /node n1 is not Ready: the pod is to go since .*stays Terminating; no other is made/,
+    )
+    assert.match(fault?.hint ?? '', /kubectl delete pod -n trow trow-0 --force/)
+    await objects.delete({ apiVersion: 'v1', kind: 'Node', name: 'n1' })
+    assert.match(faults(await look())[0]?.error ?? '', /node n1 is not there any more/)
+  })
+
+  test('a lost ConfigMap trow-install: what is lost, and not that nothing is installed', async () => {
+    await objects.delete({ apiVersion: 'v1', kind: 'ConfigMap', name: 'trow-install', namespace: 'trow' })
+    const status = await look()
+    assert.equal(status.installed?.version, '0.1.0')
+    const [fault, ...others] = faults(status)
+    assert.deepEqual(others, [])
+    assert.match(fault?.error ?? '', /ConfigMap trow-install is missing in trow; what runs goes on/)
+    assert.match(fault?.hint ?? '', /trow install again with the options of the last one/)
+  })
+
+  test('nodes that are left alone on purpose are no fault', async () => {
+    objects.put(
+      configMap('trow-install', 'trow', { version: '0.1.0', 'settings.json': '{"trustNodes":false}' }),
+    )
+    for (const [kind, name] of [
+      ['DaemonSet', 'trow-node'],
+      ['ConfigMap', 'trow-node'],
+      ['ServiceAccount', 'trow-node'],
+    ] as const)
+      await objects.delete({ apiVersion: 'v1', kind, name, namespace: 'trow-node' })
+    const status = await look()
+    assert.deepEqual(faults(status), [])
+    assert.ok(isHealthy(status))
+  })
+
+  test('an agent that is Pending is one: in the words of the scheduler', async () => {
+    const waiting = {
+      phase: 'Pending',
+      conditions: [
+        { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: 'Insufficient cpu' },
+      ],
+    }
+    const matchFields = [{ key: 'metadata.name', operator: 'In', values: ['n2'] }]
+    const nodeAffinity = {
+      requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [{ matchFields }] },
+    }
+    objects.put({ ...pod('trow-node-n2', 'trow-node', 'n2', waiting), spec: { affinity: { nodeAffinity } } })
+    const [fault, ...others] = faults(await look())
+    assert.deepEqual(others, [])
+    assert.equal(fault?.description, 'pod trow-node-n2 on node n2 is ready')
+    assert.equal(fault.error, 'Unschedulable: Insufficient cpu')
+  })
+
+  test('300 nodes with one fault: a person reads it once, a machine 300 times', async () => {
+    const back = { phase: 'Pending', containerStatuses: [{ name: 'trow', ready: false, restartCount: 0, state: { waiting: { reason: 'ImagePullBackOff', message: 'Back-off' } } }] } // prettier-ignore
+    const problem = { code: 'X', message: 'config_path is not set', hint: 'Set it.', fatal: true }
+    for (let index = 0; index < 300; index++) {
+      const name = `node-${index}`
+      objects.put(nodeObject(name), pod(`trow-node-${index}abc`, 'trow-node', name, back))
+      objects.put(reportObject(name, now - index, { phase: 'problem', problems: [problem] }))
+    }
+    let asked = 0
+    objects.fault = (verb, kind) => {
+      if ((verb === 'list' && kind === 'Event') || verb === 'log') asked++
+    }
+    const status = await look()
+    for (const short of [false, true]) {
+      const printed = printStatus(status, { colors: colorsOf(new PassThrough(), {}), short, context: 'here' })
+      const lines = printed.trim().split('\n')
+      assert.ok(lines.length < 70, `${lines.length} lines`)
+      assert.match(
+        printed,
+        /× node node-0 pulls\n +config_path is not set\n.*\n +so too: node-1, node-2, node-3 and 296 more/,
+      )
+      assert.match(printed, /ImagePullBackOff: Back-off\n.*\n +so too: node-1, node-2, node-3 and 296 more/)
+      if (!short) assert.match(printed, /^and 282 more, 2 of them healthy; -o json shows every node$/m)
+    }
+    assert.ok(asked <= 10, `${asked} events and logs`)
+    const json = JSON.parse(statusJson(status)) as { nodes: unknown[]; categories: { checks: unknown[] }[] }
+    assert.equal(json.nodes.length, 302)
+    assert.equal(json.categories.at(-1)?.checks.length, 302)
   })
 
   test('what may not be read is told apart, and is no evidence of health', async () => {

@@ -1,0 +1,34 @@
+import type { Check } from '../cluster/check.ts'
+import { leafCheck } from './authority-checks.ts'
+import type { Health, RegistryProbe } from './registry-probe.ts'
+
+/** What the registry itself says, and the certificate that it shows. `bundle`: PEM of what clients trust. */
+export async function answerChecks(
+  probe: RegistryProbe,
+  bundle: string,
+  now: number,
+): Promise<{ readonly registry: readonly Check[]; readonly certificates: readonly Check[] }> {
+  try {
+    const { chain, untrusted, reads, writes } = await probe.ask(bundle)
+    const health = (description: string, answer: Health): Check =>
+      answer.ok
+        ? { description, result: 'success' }
+        : { description, result: 'error', error: answer.reason, hint: 'kubectl logs says more.' }
+    return {
+      registry: [health('it answers reads', reads), health('it takes pushes', writes)],
+      certificates: [leafCheck(chain, untrusted, now)],
+    }
+  } catch (error) {
+    return {
+      registry: [
+        {
+          description: 'it answers',
+          result: 'unknown',
+          error: (error as Error).message,
+          hint: 'It was asked through the API server (pods/portforward).',
+        },
+      ],
+      certificates: [],
+    }
+  }
+}

@@ -1,17 +1,16 @@
 import type { ByteSource } from '../blobs/blob-store.ts'
-import type { ByteRange } from '../oci/byte-range.ts'
 import type { Digest } from '../oci/digest.ts'
 import { OciError } from '../oci/oci-error.ts'
 import type { BlobStat, OpenBlob, Registry } from '../registry/registry.ts'
 import { entityTag, matchesEntity, rangeApplies } from './conditions.ts'
-import { parseRange } from './range.ts'
 import { noteOf } from './caller.ts'
+import { contentRange, lengthOf, multipart } from './multipart.ts'
+import { parseRange } from './range.ts'
 import type { RegistryRequest } from './registry-request.ts'
 import type { FlatHeaders, Reply } from './reply.ts'
 import { route, type Route } from './route.ts'
 
 const year = 'max-age=31536000, immutable'
-const boundary = 'trow-byte-range'
 
 export function blobRoutes({ blobs }: Registry): Route[] {
   return [
@@ -55,7 +54,7 @@ function getReply(request: RegistryRequest, blob: OpenBlob): Reply {
   const ranges =
     range === undefined || !rangeApplies(request.header('if-range'), etag)
       ? undefined
-      : parseRange(range, blob.size)
+      : rangesOf(blob, range)
   if (ranges === undefined) {
     headers.push('Content-Type', blob.mediaType)
     return { status: 200, headers, body: blob.bytes ?? streamed(blob, blob.size, () => blob.stream()) }
@@ -68,7 +67,11 @@ function getReply(request: RegistryRequest, blob: OpenBlob): Reply {
       headers: { 'Content-Range': `bytes */${blob.size}` },
     })
   }
-  if (ranges.length > 1) return multipart(blob, ranges, headers)
+  if (ranges.length > 1) {
+    const { contentType, length, stream } = multipart(blob, ranges)
+    headers.push('Content-Type', contentType)
+    return { status: 206, headers, body: streamed(blob, length, stream) }
+  }
   headers.push('Content-Type', blob.mediaType, 'Content-Range', contentRange(first, blob.size))
   if (blob.bytes !== undefined) {
     return { status: 206, headers, body: blob.bytes.subarray(first.start, first.end + 1) }
@@ -76,42 +79,19 @@ function getReply(request: RegistryRequest, blob: OpenBlob): Reply {
   return { status: 206, headers, body: streamed(blob, lengthOf(first), () => blob.stream(first)) }
 }
 
+function rangesOf(blob: OpenBlob, header: string): ReturnType<typeof parseRange> {
+  try {
+    return parseRange(header, blob.size)
+  } catch (error) {
+    blob.close()
+    throw error
+  }
+}
+
 function blobHeaders(blob: BlobStat, etag: string): FlatHeaders {
   return ['Docker-Content-Digest', blob.digest, 'Accept-Ranges', 'bytes', 'ETag', etag, 'Cache-Control', year]
 }
 
-/** RFC 9110, 14.6: each part with its own Content-Range. */
-function multipart(blob: OpenBlob, ranges: readonly ByteRange[], headers: FlatHeaders): Reply {
-  const parts = ranges.map((range) => ({
-    range,
-    head: Buffer.from(
-      `\r\n--${boundary}\r\nContent-Type: ${blob.mediaType}\r\nContent-Range: ${contentRange(range, blob.size)}\r\n\r\n`,
-    ),
-  }))
-  const tail = Buffer.from(`\r\n--${boundary}--\r\n`)
-  const length = parts.reduce(
-    (sum, { range, head }) => sum + head.byteLength + lengthOf(range),
-    tail.byteLength,
-  )
-  headers.push('Content-Type', `multipart/byteranges; boundary=${boundary}`)
-  async function* content(): AsyncGenerator<Uint8Array> {
-    for (const { range, head } of parts) {
-      yield head
-      yield* blob.stream(range)
-    }
-    yield tail
-  }
-  return { status: 206, headers, body: streamed(blob, length, content) }
-}
-
 function streamed(blob: OpenBlob, length: number, stream: () => ByteSource): Reply['body'] {
   return { length, stream, close: () => blob.close() }
-}
-
-function contentRange({ start, end }: ByteRange, size: number): string {
-  return `bytes ${start}-${end}/${size}`
-}
-
-function lengthOf({ start, end }: ByteRange): number {
-  return end - start + 1
 }

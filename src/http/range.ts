@@ -1,15 +1,18 @@
 import type { ByteRange } from '../oci/byte-range.ts'
+import { HttpRefusal } from './http-refusal.ts'
 
-const rangeLimit = 200
+/** Clients of zstd:chunked ask for up to 1,024 parts at once. */
+const rangeLimit = 1024
 
 /**
  * The ranges of a Range header over content of `size` bytes (RFC 9110, 14.2), cut to it. Undefined: the header is
- * to be ignored (another unit, malformed, too many or too much). Empty: none can be satisfied (416).
+ * to be ignored (another unit, malformed, or more bytes than the content). Empty: none can be satisfied (416). Throws
+ * REQUEST_INVALID (400) for more than 1,024: clients then ask for fewer, where the whole would cost them what they save.
  */
 export function parseRange(header: string, size: number): readonly ByteRange[] | undefined {
   if (size === 0 || !/^bytes=/i.test(header)) return undefined
   const parts = header.slice('bytes='.length).split(',')
-  if (parts.length > rangeLimit) return undefined
+  if (parts.length > rangeLimit) throw tooMany(parts.length)
   const ranges: ByteRange[] = []
   let total = 0
   for (const part of parts) {
@@ -24,16 +27,31 @@ export function parseRange(header: string, size: number): readonly ByteRange[] |
   return total > size && ranges.length > 1 ? undefined : ranges
 }
 
-/** `<start>-<end>` of a Content-Range request header, in the form of the distribution-spec or of RFC 9110. */
+/**
+ * `<start>-<end>` of a Content-Range request header, in the form of the distribution-spec or of RFC 9110. Undefined: it is
+ * none (RFC 9110, 14.4). A number that no blob reaches is taken for the largest that is exact.
+ */
 export function parseContentRange(header: string): ByteRange | undefined {
-  const match = /^(?:bytes[ =])?\s*(\d{1,15})-(\d{1,15})(?:\/(?:\d+|\*))?$/.exec(header.trim())
+  const match = /^(?:bytes[ =])?\s*(\d+)-(\d+)(?:\/(\d+|\*))?$/i.exec(header.trim())
   if (match === null) return undefined
-  const range = { start: Number(match[1]), end: Number(match[2]) }
-  return range.end < range.start ? undefined : range
+  const [, start, end, complete = '*'] = match
+  const range = { start: exact(start), end: exact(end) }
+  if (range.end < range.start || (complete !== '*' && Number(complete) <= range.end)) return undefined
+  return range
+}
+
+function exact(digits: string | undefined): number {
+  return Math.min(Number(digits), Number.MAX_SAFE_INTEGER)
+}
+
+function tooMany(count: number): HttpRefusal {
+  return new HttpRefusal(400, 'REQUEST_INVALID', 'the request has too many ranges', {
+    detail: `${count} ranges: ask for at most ${rangeLimit} at once`,
+  })
 }
 
 function parseOne(text: string, size: number): ByteRange | 'unsatisfiable' | undefined {
-  const match = /^(\d{0,15})-(\d{0,15})$/.exec(text)
+  const match = /^(\d*)-(\d*)$/.exec(text)
   if (match === null) return undefined
   const [, first = '', last = ''] = match
   if (first === '') {

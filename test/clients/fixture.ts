@@ -50,7 +50,15 @@ export function makeHome(home: string): Readonly<Record<string, string>> {
 }
 
 /** An image with one layer as an OCI layout (image-spec "image-layout.md"); returns its manifest's digest. */
-export async function writeImageLayout(folder: string, layerBytes = 300_000): Promise<string> {
+export function writeImageLayout(folder: string, layerBytes = 300_000): Promise<string> {
+  return writeLayoutOf(folder, { 'hello.txt': randomBytes(layerBytes) })
+}
+
+/** The same, with these files in its layer. */
+export async function writeLayoutOf(
+  folder: string,
+  content: Readonly<Record<string, Buffer>>,
+): Promise<string> {
   const blobs = join(folder, 'blobs', 'sha256')
   mkdirSync(blobs, { recursive: true })
   const put = (bytes: Buffer): { digest: string; size: number } => {
@@ -58,7 +66,7 @@ export async function writeImageLayout(folder: string, layerBytes = 300_000): Pr
     writeFileSync(join(blobs, hex), bytes)
     return { digest: `sha256:${hex}`, size: bytes.length }
   }
-  const files = await tarOf({ 'hello.txt': randomBytes(layerBytes) })
+  const files = await tarOf(content)
   const layer = put(gzipSync(files))
   const diff = `sha256:${createHash('sha256').update(files).digest('hex')}`
   const config = put(

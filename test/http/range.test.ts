@@ -39,7 +39,14 @@ const rows: readonly (readonly [
   ['bytes=9-5', 100, []],
   ['bytes=-0', 100, []],
   ['bytes=0-99,0-99', 100, undefined],
-  [`bytes=${'0-0,'.repeat(201)}`, 10_000, undefined],
+  [
+    `bytes=${'0-0,'.repeat(1023)}5-5`,
+    10_000,
+    [...Array.from({ length: 1023 }, () => [0, 0] as const), [5, 5]],
+  ],
+  ['bytes=0-99999999999999999999', 100, [[0, 99]]],
+  ['bytes=-99999999999999999999', 100, [[0, 99]]],
+  ['bytes=99999999999999999999-', 100, []],
   ['bytes=0-1', 0, undefined],
   ['items=0-1', 100, undefined],
   ['bytes=x-1', 100, undefined],
@@ -57,5 +64,13 @@ for (const [header, size, expected] of rows) {
 test('Content-Range of a chunk', () => {
   assert.deepEqual(parseContentRange('0-9'), { start: 0, end: 9 })
   assert.deepEqual(parseContentRange('bytes 5-9/10'), { start: 5, end: 9 })
-  for (const text of ['', '9-5', '-5', 'a-b', '1', '0-9-10']) assert.equal(parseContentRange(text), undefined)
+  assert.deepEqual(parseContentRange('Bytes 5-9/*'), { start: 5, end: 9 })
+  assert.deepEqual(parseContentRange('0-1234567890123456'), { start: 0, end: 1234567890123456 })
+  assert.deepEqual(parseContentRange('0-99999999999999999999'), { start: 0, end: Number.MAX_SAFE_INTEGER })
+  for (const text of ['', '9-5', '-5', 'a-b', '1', '0-9-10', 'bytes 0-9/9', '0-9/5'])
+    assert.equal(parseContentRange(text), undefined)
+})
+
+test('more than 1,024 ranges are refused, so that the client asks for fewer', () => {
+  assert.throws(() => parseRange(`bytes=${'0-0,'.repeat(1024)}5-5`, 10_000), { status: 400 })
 })

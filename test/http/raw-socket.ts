@@ -7,13 +7,16 @@ export class RawSocket {
   #closed = false
   #wake: (() => void) | undefined
 
-  constructor(port: number) {
+  /** `reads` false: it takes nothing of what comes. */
+  constructor(port: number, { reads = true }: { readonly reads?: boolean } = {}) {
     this.#socket = connect(port, '127.0.0.1')
     this.#socket.setNoDelay(true)
-    this.#socket.on('data', (chunk: Buffer) => {
-      this.#received = Buffer.concat([this.#received, chunk])
-      this.#wake?.()
-    })
+    if (!reads) this.#socket.pause()
+    else
+      this.#socket.on('data', (chunk: Buffer) => {
+        this.#received = Buffer.concat([this.#received, chunk])
+        this.#wake?.()
+      })
     this.#socket.on('error', () => {})
     this.#socket.on('close', () => {
       this.#closed = true

@@ -52,9 +52,7 @@ function getReply(request: RegistryRequest, blob: OpenBlob): Reply {
   }
   const range = request.header('range')
   const ranges =
-    range === undefined || !rangeApplies(request.header('if-range'), etag)
-      ? undefined
-      : rangesOf(blob, range)
+    range === undefined || !rangeApplies(request.header('if-range'), etag) ? undefined : rangesOf(blob, range)
   if (ranges === undefined) {
     headers.push('Content-Type', blob.mediaType)
     return { status: 200, headers, body: blob.bytes ?? streamed(blob, blob.size, () => blob.stream()) }

@@ -33,16 +33,16 @@ export function listingRoutes({ listings }: Registry): Route[] {
       return wholeReply(list, visible)
     }),
     route(['GET', 'HEAD'], '/v2/<name>/referrers/<digest>', 'pull', async (request, { name, digest }) => {
-      // Clients send the + of `+json` as it is, which a query otherwise means as a space.
-      const artifactType = request.query.get('artifactType')?.replaceAll(' ', '+')
+      // Clients send the + of `+json` as it is, which a form would mean as a blank. An empty one filters nothing.
+      const artifactType = request.queryText('artifactType') || undefined
       const after = request.query.get('last') ?? undefined
       const found = await listings.referrers(name, digest, { artifactType, after })
       const headers: FlatHeaders = ['Content-Type', ociImageIndex]
       if (artifactType !== undefined) headers.push('OCI-Filters-Applied', 'artifactType')
       if (found.next !== undefined) {
-        const query = new URLSearchParams(artifactType === undefined ? {} : { artifactType })
-        query.set('last', found.next)
-        headers.push('Link', `</v2/${name}/referrers/${digest}?${query.toString()}>; rel="next"`)
+        const filter = artifactType === undefined ? '' : `artifactType=${encodeURIComponent(artifactType)}&`
+        const last = encodeURIComponent(found.next)
+        headers.push('Link', `</v2/${name}/referrers/${digest}?${filter}last=${last}>; rel="next"`)
       }
       return { status: 200, headers, body: Buffer.from(referrersIndex(found.items)) }
     }),
@@ -103,7 +103,8 @@ function pageOf(request: RegistryRequest): PageRequest {
   const n = request.query.get('n')
   const after = request.query.get('last') ?? undefined
   if (n === null || n === '') return { limit: undefined, after }
-  if (/^\d{1,9}$/.test(n)) return { limit: Number(n), after }
+  // More than there can be is as good as all of them.
+  if (/^\d+$/.test(n)) return { limit: Math.min(Number(n), Number.MAX_SAFE_INTEGER), after }
   throw new OciError('PAGINATION_NUMBER_INVALID', 'the number of results is not valid', {
     detail: `n=${n.slice(0, 100)}: n is a whole number from 0`,
   })

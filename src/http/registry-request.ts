@@ -56,6 +56,11 @@ export class RegistryRequest {
     return (this.#query ??= new URLSearchParams(this.#search))
   }
 
+  /** A value of the query in which + is a plus (RFC 3986), not the blank that it is in forms. */
+  queryText(name: string): string | undefined {
+    return new URLSearchParams(this.#search.replaceAll('+', '%2B')).get(name) ?? undefined
+  }
+
   get hasQuery(): boolean {
     return this.#search !== ''
   }

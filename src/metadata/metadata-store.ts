@@ -57,7 +57,7 @@ export interface MetadataReads {
    * it looks at no more than `limit` repositories, and `next` is the last one that it has looked at.
    */
   listRepositories(page: { readonly after?: string; readonly limit: number }): Promise<Page<RepositoryName>>
-  /** By digest, ascending. An unknown repository or subject has no referrers. */
+  /** By digest, ascending. An unknown repository or subject has no referrers. Types are compared without case. */
   listReferrers(
     repository: RepositoryName,
     subject: Digest,

@@ -96,6 +96,8 @@ export type ReferenceKind = 'config' | 'layer' | 'manifest' | 'blob'
 
 export interface ManifestReference {
   readonly digest: Digest
+  /** Of the content in bytes, as the manifest says. */
+  readonly size: number
   readonly kind: ReferenceKind
   /** False for non-distributable layers, which nobody pushes. */
   readonly required: boolean
@@ -113,14 +115,22 @@ export interface NewManifest {
   readonly references: readonly ManifestReference[]
   /** Set to this manifest in the same step; may be empty (push by digest). */
   readonly tags: readonly Tag[]
-  /** True: store it although required references are missing (sparse content). */
+  /** True: store it although its config or layers are missing. */
   readonly allowMissing: boolean
+  /** True: store it although children of it, an index, are missing. */
+  readonly allowSparseIndex: boolean
   readonly now: Instant
   readonly note?: ChangeNote | undefined
 }
 
 export type PutManifestResult =
-  { readonly kind: 'stored' } | { readonly kind: 'missing'; readonly missing: readonly ManifestReference[] }
+  | { readonly kind: 'stored' }
+  | { readonly kind: 'missing'; readonly missing: readonly ManifestReference[] }
+  /** Content that is there has another size (`size`) than the manifest says. */
+  | {
+      readonly kind: 'other-size'
+      readonly others: readonly { readonly reference: ManifestReference; readonly size: number }[]
+    }
 
 export interface NewBlob {
   readonly repository: RepositoryName

@@ -3,6 +3,7 @@ import {
   isIndexType,
   isManifestType,
   isNonDistributable,
+  isSameType,
   ociImageIndex,
   ociImageManifest,
 } from './media-types.ts'
@@ -20,6 +21,8 @@ export interface Descriptor {
 
 export interface ManifestLink {
   readonly digest: Digest
+  /** In bytes, as the descriptor says. */
+  readonly size: number
   readonly kind: 'config' | 'layer' | 'manifest' | 'blob'
   /** False for non-distributable layers, which nobody pushes. */
   readonly required: boolean
@@ -120,18 +123,20 @@ function* manifestSteps(body: Uint8Array, contentType: string | undefined): Gene
 function mediaTypeOf(fields: Fields, contentType: string | undefined): string {
   const inside = optionalText(fields['mediaType'], 'mediaType')
   const given = contentType === undefined || contentType === '' ? undefined : contentType
-  if (inside !== undefined && given !== undefined && inside !== given) {
+  if (inside !== undefined && given !== undefined && !isSameType(inside, given)) {
     throw invalid(`Content-Type says ${given}, the document says ${inside}`)
   }
   const mediaType = given ?? inside ?? ('manifests' in fields ? ociImageIndex : ociImageManifest)
-  if (isManifestType(mediaType)) return mediaType
+  // As the specification writes it: clients compare what a pull says letter by letter.
+  if (isManifestType(mediaType)) return mediaType.toLowerCase()
   throw invalid(
     `the media type ${mediaType.slice(0, 200)} is not taken: this registry takes OCI image manifests and indexes, docker manifests of schema 2 and manifest lists`,
   )
 }
 
 function link(of: Descriptor, kind: ManifestLink['kind']): ManifestLink {
-  return { digest: of.digest, kind, required: !isNonDistributable(of.mediaType) }
+  const { digest, size, mediaType } = of
+  return { digest, size, kind, required: !isNonDistributable(mediaType) }
 }
 
 function unique(links: readonly ManifestLink[]): ManifestLink[] {
@@ -140,6 +145,8 @@ function unique(links: readonly ManifestLink[]): ManifestLink[] {
     const known = byDigest.get(each.digest)
     if (known === undefined) byDigest.set(each.digest, each)
     else {
+      if (known.size !== each.size)
+        throw invalid(`${each.digest} is named with two sizes: ${known.size} and ${each.size} bytes`)
       const required = known.required || each.required
       // A manifest can be fetched as a blob too, a blob not as a manifest.
       const kind = each.kind === 'manifest' ? each.kind : known.kind

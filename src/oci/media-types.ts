@@ -7,18 +7,26 @@ export const dockerManifestList = 'application/vnd.docker.distribution.manifest.
 const images: ReadonlySet<string> = new Set([ociImageManifest, dockerImageManifest])
 const indexes: ReadonlySet<string> = new Set([ociImageIndex, dockerManifestList])
 
+// Names of media types are compared without regard to case (RFC 6838, 4.2).
+
+export function isSameType(one: string, other: string): boolean {
+  return one === other || one.toLowerCase() === other.toLowerCase()
+}
+
 export function isIndexType(mediaType: string): boolean {
-  return indexes.has(mediaType)
+  return indexes.has(mediaType.toLowerCase())
 }
 
 export function isManifestType(mediaType: string): boolean {
-  return images.has(mediaType) || indexes.has(mediaType)
+  const name = mediaType.toLowerCase()
+  return images.has(name) || indexes.has(name)
 }
 
 /** Layers that are fetched from elsewhere and need not be pushed; image-spec "Non-Distributable Layers". */
 export function isNonDistributable(mediaType: string): boolean {
+  const name = mediaType.toLowerCase()
   return (
-    mediaType.startsWith('application/vnd.oci.image.layer.nondistributable.') ||
-    mediaType.startsWith('application/vnd.docker.image.rootfs.foreign.')
+    name.startsWith('application/vnd.oci.image.layer.nondistributable.') ||
+    name.startsWith('application/vnd.docker.image.rootfs.foreign.')
   )
 }

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { ChangeNote } from '../metadata/outbox.ts'
+import type { ManifestReference } from '../metadata/records.ts'
 import { digestAlgorithm, isDigest, makeDigest, type Digest } from '../oci/digest.ts'
 import { parseManifestInTurns } from '../oci/manifest.ts'
-import { OciError } from '../oci/oci-error.ts'
+import { OciError, type OciErrorCode } from '../oci/oci-error.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
 import type { Reference } from '../oci/tag.ts'
 import { isRemoved } from './removal.ts'
@@ -48,10 +49,12 @@ export class ManifestRules implements Manifests {
       references: manifest.references,
       tags: allTags,
       allowMissing: limits.allowMissing,
+      allowSparseIndex: limits.allowSparseIndex,
       now: now(),
       note,
     })
-    if (result.kind === 'missing') throw missingContent(result.missing.map((each) => each.digest))
+    if (result.kind === 'missing') throw missingContent(result.missing)
+    if (result.kind === 'other-size') throw otherSizes(result.others)
     return { digest, subject: manifest.subject?.digest, tags: allTags }
   }
 
@@ -73,18 +76,34 @@ function digestOf(body: Uint8Array, reference: Reference): Digest {
   })
 }
 
-function missingContent(digests: readonly Digest[]): OciError {
-  const entries = digests.map((digest) => ({
-    code: 'MANIFEST_BLOB_UNKNOWN' as const,
-    message: 'the manifest refers to content that is not in the repository',
-    detail: { digest, hint: 'push or mount it before the manifest' },
-  }))
-  return new OciError(
+function missingContent(missing: readonly ManifestReference[]): OciError {
+  return severalErrors(
     'MANIFEST_BLOB_UNKNOWN',
     'the manifest refers to content that is not in the repository',
-    {
-      detail: entries[0]?.detail,
-      entries,
-    },
+    missing.map(({ digest, kind }) => ({
+      digest,
+      hint:
+        kind === 'manifest'
+          ? 'push it before the index, or have the registry take sparse indexes (allow-sparse-index)'
+          : 'push or mount it before the manifest',
+    })),
   )
+}
+
+function otherSizes(
+  others: readonly { readonly reference: ManifestReference; readonly size: number }[],
+): OciError {
+  return severalErrors(
+    'SIZE_INVALID',
+    'the manifest names content with another size than it has',
+    others.map(({ reference: { digest, size: named }, size }) => ({
+      digest,
+      hint: `it has ${size} bytes, its descriptor says ${named}`,
+    })),
+  )
+}
+
+function severalErrors(code: OciErrorCode, message: string, details: readonly object[]): OciError {
+  const entries = details.map((detail) => ({ code, message, detail }))
+  return new OciError(code, message, { detail: details[0], entries })
 }

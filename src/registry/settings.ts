@@ -19,8 +19,10 @@ export interface RegistryLimits {
   readonly inlineLimit: number
   /** Largest manifest, in bytes. */
   readonly manifestLimit: number
-  /** Manifests may refer to content that is not there (sparse images and indexes). */
+  /** Images may name a config or layers that are not there. */
   readonly allowMissing: boolean
+  /** Indexes may name children that are not there, as those of platforms that nobody needs. */
+  readonly allowSparseIndex: boolean
   /** How long unreferenced content is safe, in milliseconds. */
   readonly grace: number
 }

@@ -9,6 +9,7 @@ import { expectError, expectStatus, header, type Suite } from './suite.ts'
 export async function wireCases(suite: Suite): Promise<void> {
   await suite.group('sent again', () => new WireCases(suite).sentAgain())
   await suite.group('in use', () => new WireCases(suite).inUse())
+  await suite.group('written otherwise', () => new WireCases(suite).writtenOtherwise())
 }
 
 class WireCases {
@@ -117,6 +118,105 @@ class WireCases {
       expectStatus(await remove(there.digest, this.#other), 202)
       expectStatus(await remove(digestOf(index)), 202)
     })
+  }
+
+  async writtenOtherwise(): Promise<void> {
+    const layer = await this.#push(this.#repository, randomBytes(30))
+    const described = { mediaType: types.layer, size: 30, digest: layer }
+    const put = (reference: string, body: string, type: string): Promise<Answer> =>
+      this.#ask('PUT', `/v2/${this.#repository}/manifests/${reference}`, {
+        body,
+        headers: { 'content-type': type },
+      })
+    await this.#leaf('a layer with another size than the blob has is refused', async () => {
+      const wrong = await this.#image(this.#repository, { layers: [{ ...described, size: 31 }] })
+      const answer = await put('sizes', wrong.body, types.image)
+      expectError(answer, 400, 'SIZE_INVALID')
+      assert.ok(answer.body.includes(layer), 'the layer is not named')
+      const right = await this.#image(this.#repository, { layers: [described] })
+      expectStatus(await put('sizes', right.body, types.image), 201)
+    })
+    await this.#leaf('a child with another size than the manifest has is refused', async () => {
+      const { body, digest } = await this.#image(this.#repository)
+      await this.#put(digest, body)
+      const index = (size: number): string =>
+        JSON.stringify({
+          schemaVersion: 2,
+          mediaType: types.index,
+          manifests: [{ mediaType: types.image, size, digest }],
+        })
+      expectError(await put('sizes', index(body.length + 1), types.index), 400, 'SIZE_INVALID')
+      expectStatus(await put('sizes', index(body.length), types.index), 201)
+    })
+    await this.#leaf('media types are compared without case', async () => {
+      const { body, digest } = await this.#image(this.#repository)
+      expectStatus(await put('case', body, types.image.toUpperCase()), 201)
+      const answer = await this.#ask('GET', `/v2/${this.#repository}/manifests/${digest}`)
+      assert.equal(header(answer, 'content-type'), types.image)
+      assert.equal(answer.body.toString(), body)
+    })
+    await this.#leaf('an n of many digits is all of them', async () => {
+      for (const n of ['1234567890', '9'.repeat(400), '0000000000001']) {
+        const answer = await this.#ask('GET', `/v2/${this.#repository}/tags/list?n=${n}`)
+        expectStatus(answer, 200)
+        const { tags } = JSON.parse(answer.body.toString()) as { tags: string[] }
+        assert.ok(n.endsWith('1') ? tags.length === 1 : tags.includes('case'))
+      }
+      for (const n of ['-1', '1.5', '1e3', '0x10', ' 1', '+1'])
+        expectError(
+          await this.#ask('GET', `/v2/${this.#repository}/tags/list?n=${encodeURIComponent(n)}`),
+          400,
+          'PAGINATION_NUMBER_INVALID',
+        )
+    })
+    await this.#leaf('a range whose end has many digits ends with the blob', async () => {
+      const headers = { range: 'bytes=10-99999999999999999999' }
+      const answer = await this.#ask('GET', `/v2/${this.#repository}/blobs/${layer}`, { headers })
+      expectStatus(answer, 206)
+      assert.equal(header(answer, 'content-range'), 'bytes 10-29/30')
+    })
+    await this.#leaf('a chunk beyond every blob is out of order', async () => {
+      const location = await this.#steps.open()
+      expectError(
+        await this.#steps.patch(location, Buffer.alloc(10), '9999999999999990-9999999999999999'),
+        416,
+      )
+    })
+    await this.#leaf(
+      'artifactType is taken letter by letter, but for case, and an empty one filters nothing',
+      () => this.#artifactTypes(),
+    )
+  }
+
+  async #artifactTypes(): Promise<void> {
+    const subject = await this.#image(this.#repository)
+    const named = ['application/vnd.x+json', 'application/vnd.x json', 'application/vnd.y']
+    for (const artifactType of named) {
+      const of = { mediaType: types.image, size: subject.body.length, digest: subject.digest }
+      const { body, digest } = await this.#image(this.#repository, { artifactType, subject: of })
+      await this.#put(digest, body)
+    }
+    const list = async (query: string): Promise<{ found: string[]; filtered: boolean }> => {
+      const answer = await this.#ask('GET', `/v2/${this.#repository}/referrers/${subject.digest}${query}`)
+      expectStatus(answer, 200)
+      const { manifests } = JSON.parse(answer.body.toString()) as { manifests: { artifactType?: string }[] }
+      return {
+        found: manifests.map(({ artifactType }) => artifactType ?? 'none').toSorted(),
+        filtered: answer.headers['oci-filters-applied'] === 'artifactType',
+      }
+    }
+    const [plus, blank] = named
+    for (const [query, expected] of [
+      ['application/vnd.x+json', plus],
+      ['application%2Fvnd.x%2Bjson', plus],
+      ['Application/Vnd.X+JSON', plus],
+      ['application/vnd.x%20json', blank],
+    ]) {
+      assert.deepEqual(await list(`?artifactType=${query}`), { found: [expected], filtered: true })
+    }
+    for (const query of ['', '?artifactType=', '?artifactType']) {
+      assert.deepEqual(await list(query), { found: named.toSorted(), filtered: false })
+    }
   }
 
   async #image(

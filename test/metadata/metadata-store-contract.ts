@@ -38,13 +38,20 @@ export function manifestOf(
     references: [],
     tags: [],
     allowMissing: false,
+    allowSparseIndex: false,
     ...extra,
   }
 }
 
-const layer = (text: string): ManifestReference => ({ digest: digestOf(text), kind: 'layer', required: true })
+const layer = (text: string): ManifestReference => ({
+  digest: digestOf(text),
+  size: text.length,
+  kind: 'layer',
+  required: true,
+})
 const child = (text: string): ManifestReference => ({
   digest: digestOf(text),
+  size: text.length,
   kind: 'manifest',
   required: true,
 })
@@ -155,13 +162,39 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
       const refused = await store.putManifest(manifestOf(repository, 'm', { references, now: 1 }))
       assert.deepEqual(refused, { kind: 'missing', missing: references.slice(0, 2) })
       assert.equal(await store.findManifest(repository, digestOf('m')), undefined)
-      const kept = await store.putManifest(
-        manifestOf(repository, 'm', { references, allowMissing: true, now: 1 }),
-      )
-      assert.deepEqual(kept, { kind: 'stored' })
+      // Layers that are missing and children that are missing are two permissions.
+      const put = (allowMissing: boolean, allowSparseIndex: boolean) =>
+        store.putManifest(manifestOf(repository, 'm', { references, allowMissing, allowSparseIndex, now: 1 }))
+      assert.deepEqual(await put(true, false), { kind: 'missing', missing: references.slice(1, 2) })
+      assert.deepEqual(await put(false, true), { kind: 'missing', missing: references.slice(0, 1) })
+      assert.deepEqual(await put(true, true), { kind: 'stored' })
       const unknown = newRepository()
       await store.putManifest(manifestOf(unknown, 'm', { references, now: 1 }))
       assert.equal(await other.hasRepository(unknown), false, 'a refused manifest makes no repository')
+    })
+
+    test('a manifest that names content with another size is not stored', async () => {
+      const repository = newRepository()
+      await putBlob(repository, 'layer')
+      await store.putManifest(manifestOf(repository, 'child', { now: 1 }))
+      const wrong = [
+        { ...layer('layer'), size: 6 },
+        { ...layer('layer'), size: 4, required: false },
+        { ...child('child'), size: 0 },
+        { ...layer('child'), size: 9 },
+      ]
+      for (const reference of wrong) {
+        const refused = await store.putManifest(
+          manifestOf(repository, 'm', { references: [reference], allowMissing: true, now: 1 }),
+        )
+        assert.deepEqual(refused, { kind: 'other-size', others: [{ reference, size: 5 }] })
+      }
+      assert.equal(await store.findManifest(repository, digestOf('m')), undefined)
+      const references = [layer('layer'), child('child')]
+      assert.equal(
+        (await store.putManifest(manifestOf(repository, 'm', { references, now: 1 }))).kind,
+        'stored',
+      )
     })
 
     test('the same bytes pushed as another media type are that for every tag, on every worker', async () => {
@@ -225,7 +258,7 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
     for (const kind of ['config', 'layer', 'blob', 'manifest'] as const) {
       test(`a manifest that another one needs as a ${kind} cannot be deleted, a tag of it can`, async () => {
         const [repository, elsewhere] = [newRepository(), newRepository()]
-        const references = [{ digest: digestOf('needed'), kind, required: true }]
+        const references = [{ digest: digestOf('needed'), size: 'needed'.length, kind, required: true }]
         for (const name of [repository, elsewhere])
           await store.putManifest(manifestOf(name, 'needed', { tags: [tag('t')], now: 1 }))
         await store.putManifest(manifestOf(repository, 'parent', { references, now: 1 }))
@@ -300,7 +333,7 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
       }
       const all = await other.listReferrers(repository, subject, { bytes, limit: 10 })
       assert.deepEqual(all.items.map(({ digest }) => digest), ['r1', 'r2', 'r3'].map(digestOf).sort()) // prettier-ignore
-      const typed = await other.listReferrers(repository, subject, { bytes, limit: 10, artifactType: 'x/b' })
+      const typed = await other.listReferrers(repository, subject, { bytes, limit: 10, artifactType: 'X/b' })
       assert.deepEqual(typed.items.map(({ annotations }) => annotations), ['{"text":"r2"}']) // prettier-ignore
       const first = await other.listReferrers(repository, subject, { bytes, limit: 2 })
       const rest = await other.listReferrers(repository, subject, {
@@ -328,14 +361,14 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
       const index = manifestOf(repository, 'index', {
         references,
         tags: [listing],
-        allowMissing: true,
+        allowSparseIndex: true,
         now: 1,
       })
       await store.putManifest({ ...index, mediaType: ociImageIndex })
       const all = await other.listIndexed(repository, listing, { bytes, limit: 10 })
       assert.deepEqual(all.items.map(({ digest }) => digest), ['i1', 'i2', 'i3'].map(digestOf).sort()) // prettier-ignore
       assert.equal(all.items[0]?.annotations, '{"a":"b"}')
-      const typed = await other.listIndexed(repository, listing, { bytes, limit: 10, artifactType: 'x/b' })
+      const typed = await other.listIndexed(repository, listing, { bytes, limit: 10, artifactType: 'X/B' })
       assert.deepEqual(
         typed.items.map(({ digest }) => digest),
         [digestOf('i2')],

@@ -156,7 +156,7 @@ export function outboxContract(name: string, open: () => Promise<OpenedStore>): 
       const repository = newRepository()
       const note = newNote()
       await store.putBlob({ ...blobOf(repository, 'needed'), uploadId: undefined })
-      const references = [{ digest: digestOf('needed'), kind: 'layer' as const, required: true }]
+      const references = [{ digest: digestOf('needed'), size: 6, kind: 'layer' as const, required: true }]
       await store.putManifest(manifestOf(repository, 'm', { references, now: 1 }))
       const unlink = () => store.unlinkBlob(repository, digestOf('needed'), 2, note)
       assert.deepEqual(await written(note, unlink), [])

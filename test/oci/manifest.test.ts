@@ -120,3 +120,45 @@ test('references: once each, foreign layers not required, index children by thei
   )
   assert.equal(index.artifactType, undefined)
 })
+
+test('media types are compared without case, and told as the specification writes them', () => {
+  const index = 'application/vnd.oci.image.index.v1+json'
+  const child = {
+    mediaType: 'Application/Vnd.OCI.image.manifest.v1+JSON',
+    digest: `sha256:${'a'.repeat(64)}`,
+    size: 1,
+  }
+  const foreign = 'application/vnd.oci.image.layer.NONdistributable.v1.tar'
+  const parsed = parseManifest(
+    bytes({ schemaVersion: 2, mediaType: index, manifests: [child] }),
+    'application/VND.oci.image.index.v1+json',
+  )
+  assert.equal(parsed.mediaType, index)
+  assert.equal(parsed.references[0]?.kind, 'manifest')
+  const layers = [{ ...child, mediaType: foreign }]
+  const image = parseManifest(
+    bytes({ schemaVersion: 2, config: { ...child, digest: `sha256:${'b'.repeat(64)}` }, layers }),
+    'APPLICATION/VND.OCI.IMAGE.MANIFEST.V1+JSON',
+  )
+  assert.equal(image.mediaType, 'application/vnd.oci.image.manifest.v1+json')
+  assert.deepEqual(
+    image.references.map(({ required }) => required),
+    [true, false],
+  )
+})
+
+test('content that is named twice is one, and has one size', () => {
+  const digest = `sha256:${'a'.repeat(64)}`
+  const mediaType = 'application/vnd.oci.image.index.v1+json'
+  const manifest = { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest, size: 7 }
+  const blob = { mediaType: 'application/octet-stream', digest, size: 7 }
+  const parse = (...manifests: object[]) =>
+    parseManifest(bytes({ schemaVersion: 2, mediaType, manifests }), mediaType)
+  assert.deepEqual(parse(blob, manifest, blob).references, [
+    { digest, size: 7, kind: 'manifest', required: true },
+  ])
+  assert.throws(() => parse(manifest, { ...blob, size: 8 }), {
+    code: 'MANIFEST_INVALID',
+    detail: /two sizes: 7 and 8/,
+  })
+})

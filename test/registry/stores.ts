@@ -32,7 +32,13 @@ export async function openStores(): Promise<TestStores> {
   const metadata = openLocalMetadata({ folder })
   const blobs = await openDiskBlobStore({ folder, reserve: 0 })
   const clock = { now: Date.now(), wall: () => clock.now, monotonic: () => clock.now }
-  const limits = { inlineLimit: 1000, manifestLimit: 4 * 1024 * 1024, allowMissing: false, grace }
+  const limits = {
+    inlineLimit: 1000,
+    manifestLimit: 4 * 1024 * 1024,
+    allowMissing: false,
+    allowSparseIndex: false,
+    grace,
+  }
   const registry = openRegistry({ metadata, blobs, log: quiet, now: clock.wall, newId: randomUUID, limits })
   return {
     folder,

@@ -94,7 +94,13 @@ suite('uploads', () => {
   async function otherWorker(): Promise<TestStores['registry']> {
     const { openRegistry } = await import('../../src/registry/open-registry.ts')
     const { metadata, blobs, clock } = stores
-    const limits = { inlineLimit: 1000, manifestLimit: 1, allowMissing: false, grace: 1 }
+    const limits = {
+      inlineLimit: 1000,
+      manifestLimit: 1,
+      allowMissing: false,
+      allowSparseIndex: false,
+      grace: 1,
+    }
     const log = { debug() {}, info() {}, warn() {}, error() {} }
     return openRegistry({ metadata, blobs, log, now: clock.wall, newId: () => 'x', limits })
   }

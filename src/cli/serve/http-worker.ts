@@ -69,6 +69,7 @@ const registry = openRegistry({
     inlineLimit: settings['inline-limit'],
     manifestLimit: settings['manifest-limit'],
     allowMissing: settings['allow-missing'],
+    allowSparseIndex: settings['allow-sparse-index'],
     grace: settings['gc-grace'],
   },
 })

@@ -25,8 +25,9 @@ export const putManifest = durable(
   async (transaction: Transaction, manifest: NewManifest): Promise<PutManifestResult> => {
     const { now } = manifest
     const known = await findRepository(transaction, manifest.repository)
-    const { links, missing } = await resolve(transaction, known, manifest.references)
-    if (missing.length > 0 && !manifest.allowMissing) return { kind: 'missing', missing }
+    const { links, missing, others } = await resolve(transaction, known, manifest)
+    if (missing.length > 0) return { kind: 'missing', missing }
+    if (others.length > 0) return { kind: 'other-size', others }
     const repository = known ?? (await ensureRepository(transaction, manifest.repository, now))
     const facts = manifest.note === undefined ? {} : await factsOf(transaction, repository, manifest)
     const id = await store(transaction, repository, manifest)
@@ -46,37 +47,61 @@ interface UnreferencedLink {
   readonly blob: number
 }
 
-/** The links that nothing needed so far, and the first of what is missing. */
+interface Resolved {
+  /** Those that nothing needed so far. */
+  readonly links: UnreferencedLink[]
+  /** The first of what must be there, and is not. */
+  readonly missing: ManifestReference[]
+  /** The first of what has another size than the manifest says. */
+  readonly others: { readonly reference: ManifestReference; readonly size: number }[]
+}
+
 async function resolve(
   transaction: Transaction,
   repository: number | undefined,
-  references: readonly ManifestReference[],
-): Promise<{ links: UnreferencedLink[]; missing: ManifestReference[] }> {
+  manifest: NewManifest,
+): Promise<Resolved> {
+  const { references } = manifest
+  const found: Resolved = { links: [], missing: [], others: [] }
+  const isMissing = (reference: ManifestReference): boolean =>
+    reference.required && !mayBeAbsent(manifest, reference)
   if (repository === undefined) {
-    return { links: [], missing: references.filter(({ required }) => required).slice(0, mostMissing) }
+    return { ...found, missing: references.filter(isMissing).slice(0, mostMissing) }
   }
-  const links: UnreferencedLink[] = []
-  const missing: ManifestReference[] = []
   for (const part of inParts(references)) {
-    const known = new Set<string>()
+    const sizes = new Map<string, number>()
     const blobs = part.filter(({ kind }) => kind !== 'manifest')
     for (const row of blobs.length === 0
       ? []
       : await transaction.all(linkedAmong, { repository, list: listOf(blobs) })) {
-      known.add(row.digest)
-      if (row.unreferenced_since !== null) links.push({ digest: row.digest as Digest, blob: row.id })
+      sizes.set(row.digest, row.size)
+      if (row.unreferenced_since !== null) found.links.push({ digest: row.digest as Digest, blob: row.id })
     }
-    const rest = part.filter(({ digest, required }) => required && !known.has(digest))
-    for (const { digest } of rest.length === 0
+    const rest = part.filter(({ digest, required }) => required && !sizes.has(digest))
+    for (const { digest, size } of rest.length === 0
       ? []
       : await transaction.all(manifestsAmong, { repository, list: listOf(rest) })) {
-      known.add(digest)
+      sizes.set(digest, size)
     }
-    missing.push(...rest.filter(({ digest }) => !known.has(digest)))
-    if (missing.length >= mostMissing) break
+    for (const reference of part) {
+      const size = sizes.get(reference.digest)
+      if (size === undefined) {
+        if (isMissing(reference)) found.missing.push(reference)
+      } else if (size !== reference.size) found.others.push({ reference, size })
+    }
+    if (found.missing.length >= mostMissing || found.others.length >= mostMissing) break
     await transaction.turn(part.length)
   }
-  return { links, missing: missing.slice(0, mostMissing) }
+  return {
+    ...found,
+    missing: found.missing.slice(0, mostMissing),
+    others: found.others.slice(0, mostMissing),
+  }
+}
+
+/** Only an index has children: manifests, and blobs that are none of its own. */
+function mayBeAbsent(manifest: NewManifest, { kind }: ManifestReference): boolean {
+  return kind === 'manifest' || kind === 'blob' ? manifest.allowSparseIndex : manifest.allowMissing
 }
 
 function listOf(references: readonly ManifestReference[]): string {

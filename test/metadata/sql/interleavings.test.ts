@@ -74,7 +74,7 @@ const mount = (world: World): Promise<boolean> =>
 const tagImage =
   (repository: RepositoryName, text: string) =>
   async (world: World): Promise<boolean> => {
-    const references = [{ digest: blob, kind: 'layer', required: true } as const]
+    const references = [{ digest: blob, size: 1, kind: 'layer', required: true } as const]
     const manifest = manifestOf(repository, text, { references, now: world.now })
     const { kind } = await change<{ kind: string }>(world, 'putManifest', manifest)
     if (kind === 'stored') world.promised.add(repository)

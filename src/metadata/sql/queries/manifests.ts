@@ -118,7 +118,7 @@ export const linkedAmong = compile(
     // Cross joins are made in the order of the text: never from all that the repository has to the list.
     .crossJoin('blob')
     .crossJoin('repository_blob')
-    .select(['blob.id', 'blob.digest', 'repository_blob.unreferenced_since'])
+    .select(['blob.id', 'blob.digest', 'blob.size', 'repository_blob.unreferenced_since'])
     .whereRef('blob.digest', '=', 'listed.value')
     .whereRef('repository_blob.blob_id', '=', 'blob.id')
     .where('repository_blob.repository_id', '=', repository),
@@ -127,7 +127,7 @@ export const manifestsAmong = compile(
   queries
     .selectFrom(listed)
     .crossJoin('manifest')
-    .select('manifest.digest')
+    .select(['manifest.digest', 'manifest.size'])
     .whereRef('manifest.digest', '=', 'listed.value')
     .where('manifest.repository_id', '=', repository),
 )

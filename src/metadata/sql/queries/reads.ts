@@ -94,7 +94,9 @@ const referrers = queries
 export const referrersAfter = compile(referrers)
 
 export const referrersOfTypeAfter = compile(
-  referrers.where('manifest.artifact_type', '=', parameter<string>('artifactType')),
+  referrers.where(
+    sql<boolean>`"manifest"."artifact_type" = ${parameter<string>('artifactType')} collate nocase`,
+  ),
 )
 
 /** Every entry of the index, beside the manifest where there is one (of the type that is asked for). */
@@ -111,7 +113,7 @@ export const indexedAfter = compile(
         .onRef('manifest.repository_id', '=', 'repository.id')
         .onRef('manifest.digest', '=', 'entry.child')
         .on(
-          sql<boolean>`(${parameter<string | null>('artifactType')} is null or manifest.artifact_type = ${parameter<string | null>('artifactType')})`,
+          sql<boolean>`(${parameter<string | null>('artifactType')} is null or manifest.artifact_type = ${parameter<string | null>('artifactType')} collate nocase)`,
         ),
     )
     .select([

@@ -41,7 +41,7 @@ export const insertReferences: typeof queries.insertReferences = {
   values: [new Parameter('repository'), new Parameter('manifest'), new Parameter('list')],
 }
 export const linkedAmong: typeof queries.linkedAmong = {
-  sql: 'select "blob"."id", "blob"."digest", "repository_blob"."unreferenced_since" from json_each(?) as "listed" cross join "blob" cross join "repository_blob" where "blob"."digest" = "listed"."value" and "repository_blob"."blob_id" = "blob"."id" and "repository_blob"."repository_id" = ?',
+  sql: 'select "blob"."id", "blob"."digest", "blob"."size", "repository_blob"."unreferenced_since" from json_each(?) as "listed" cross join "blob" cross join "repository_blob" where "blob"."digest" = "listed"."value" and "repository_blob"."blob_id" = "blob"."id" and "repository_blob"."repository_id" = ?',
   values: [new Parameter('list'), new Parameter('repository')],
 }
 export const manifestByDigest: typeof queries.manifestByDigest = {
@@ -53,7 +53,7 @@ export const manifestById: typeof queries.manifestById = {
   values: [new Parameter('manifest')],
 }
 export const manifestsAmong: typeof queries.manifestsAmong = {
-  sql: 'select "manifest"."digest" from json_each(?) as "listed" cross join "manifest" where "manifest"."digest" = "listed"."value" and "manifest"."repository_id" = ?',
+  sql: 'select "manifest"."digest", "manifest"."size" from json_each(?) as "listed" cross join "manifest" where "manifest"."digest" = "listed"."value" and "manifest"."repository_id" = ?',
   values: [new Parameter('list'), new Parameter('repository')],
 }
 export const orphansAmong: typeof queries.orphansAmong = {

@@ -19,7 +19,7 @@ export const counts: typeof queries.counts = {
   values: [],
 }
 export const indexedAfter: typeof queries.indexedAfter = {
-  sql: 'select "entry"."child", "manifest"."digest", "manifest"."media_type", "manifest"."size", "manifest"."artifact_type", "manifest"."annotations" from "repository" inner join "tag" on "tag"."repository_id" = "repository"."id" inner join "manifest" as "listing" on "listing"."id" = "tag"."manifest_id" inner join "manifest_reference" as "entry" on "entry"."manifest_id" = "listing"."id" and "entry"."repository_id" = "repository"."id" left join "manifest" on "manifest"."repository_id" = "repository"."id" and "manifest"."digest" = "entry"."child" and (? is null or manifest.artifact_type = ?) where "repository"."name" = ? and "tag"."name" = ? and "listing"."media_type" in (?, ?) and "entry"."child" > ? order by "entry"."child" limit ? + 0',
+  sql: 'select "entry"."child", "manifest"."digest", "manifest"."media_type", "manifest"."size", "manifest"."artifact_type", "manifest"."annotations" from "repository" inner join "tag" on "tag"."repository_id" = "repository"."id" inner join "manifest" as "listing" on "listing"."id" = "tag"."manifest_id" inner join "manifest_reference" as "entry" on "entry"."manifest_id" = "listing"."id" and "entry"."repository_id" = "repository"."id" left join "manifest" on "manifest"."repository_id" = "repository"."id" and "manifest"."digest" = "entry"."child" and (? is null or manifest.artifact_type = ? collate nocase) where "repository"."name" = ? and "tag"."name" = ? and "listing"."media_type" in (?, ?) and "entry"."child" > ? order by "entry"."child" limit ? + 0',
   values: [
     new Parameter('artifactType'),
     new Parameter('artifactType'),
@@ -72,7 +72,7 @@ export const referrersAfter: typeof queries.referrersAfter = {
   values: [new Parameter('name'), new Parameter('subject'), new Parameter('after'), new Parameter('limit')],
 }
 export const referrersOfTypeAfter: typeof queries.referrersOfTypeAfter = {
-  sql: 'select "manifest"."digest", "manifest"."media_type", "manifest"."size", "manifest"."artifact_type", "manifest"."annotations" from "manifest" inner join "repository" on "repository"."id" = "manifest"."repository_id" where "repository"."name" = ? and "manifest"."subject" = ? and "manifest"."digest" > ? and "manifest"."artifact_type" = ? order by "manifest"."digest" limit ? + 0',
+  sql: 'select "manifest"."digest", "manifest"."media_type", "manifest"."size", "manifest"."artifact_type", "manifest"."annotations" from "manifest" inner join "repository" on "repository"."id" = "manifest"."repository_id" where "repository"."name" = ? and "manifest"."subject" = ? and "manifest"."digest" > ? and "manifest"."artifact_type" = ? collate nocase order by "manifest"."digest" limit ? + 0',
   values: [
     new Parameter('name'),
     new Parameter('subject'),

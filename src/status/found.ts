@@ -67,7 +67,20 @@ export async function findAll(look: Look, { namespace, nodeNamespace }: Layout):
   const [settings, set, pods, slices, claims, authority, configuration, account, bundle] = ofRegistry
   const [told, daemons, agentAccount, agentPods, nodes, reports] = ofNodes
   return {
-    ...{ settings, set, pods, slices, claims, authority, configuration, account, bundle },
-    ...{ told, daemons, agentAccount, agentPods, nodes, reports },
+    settings,
+    set,
+    pods,
+    slices,
+    claims,
+    authority,
+    configuration,
+    account,
+    bundle,
+    told,
+    daemons,
+    agentAccount,
+    agentPods,
+    nodes,
+    reports,
   }
 }

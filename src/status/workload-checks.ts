@@ -41,7 +41,9 @@ async function readyChecks(
   pods: readonly KubeObject[],
   nodes: readonly KubeObject[],
 ): Promise<Check[]> {
-  const found = await Promise.all(pods.map((pod) => strandedCheck(pod, nodes) ?? podCheck(objects, pod)))
+  const found = await Promise.all(
+    pods.map(async (pod) => strandedCheck(pod, nodes) ?? podCheck(objects, pod)),
+  )
   const problems = found.filter((check) => check !== undefined)
   return problems.length > 0 ? problems : [{ description: 'its pod is ready', result: 'success' }]
 }
@@ -150,7 +152,7 @@ async function podChecks(
   const away = new Set(nodes.filter((node) => !isReady(node)).map(({ metadata }) => metadata.name))
   const counts = new Map<string, number>()
   return Promise.all(
-    open.map((pod) => {
+    open.map(async (pod) => {
       const node = meantNodeOf(pod)
       if (node !== undefined && away.has(node)) return awayCheck(pod, node)
       const key = stateOf(pod)

@@ -1,20 +1,37 @@
 /** Runs a few tasks at a time; some wait; more than those are turned away. */
 export class BoundedQueue {
   readonly #concurrency: number
-  readonly #waiting: (() => void)[] = []
   readonly #room: number
+  readonly #share: number
+  readonly #first: (() => void)[] = []
+  readonly #rest: (() => void)[] = []
+  /** How many wait, of each owner. */
+  readonly #waiting = new Map<string, number>()
   #running = 0
 
-  constructor(limits: { readonly concurrency: number; readonly waiting: number }) {
+  /** `waiting`: so many of each of the two kinds; `share`: so many of one owner. */
+  constructor(limits: { readonly concurrency: number; readonly waiting: number; readonly share: number }) {
     this.#concurrency = limits.concurrency
     this.#room = limits.waiting
+    this.#share = limits.share
   }
 
-  /** Undefined, at once, when as many wait as may. */
-  run<Result>(task: () => Promise<Result>): Promise<Result> | undefined {
+  /** `first`: before those that are not. Undefined, at once, when as many wait as may. */
+  run<Result>(
+    task: () => Promise<Result>,
+    { owner, first }: { readonly owner: string; readonly first: boolean },
+  ): Promise<Result> | undefined {
     if (this.#running < this.#concurrency) return this.#start(task)
-    if (this.#waiting.length >= this.#room) return undefined
-    return new Promise<void>((resolve) => this.#waiting.push(resolve)).then(() => this.#start(task))
+    const queue = first ? this.#first : this.#rest
+    const ofOwner = this.#waiting.get(owner) ?? 0
+    if (queue.length >= this.#room || ofOwner >= this.#share) return undefined
+    this.#waiting.set(owner, ofOwner + 1)
+    return new Promise<void>((resolve) => queue.push(resolve)).then(() => {
+      const left = (this.#waiting.get(owner) ?? 1) - 1
+      if (left === 0) this.#waiting.delete(owner)
+      else this.#waiting.set(owner, left)
+      return this.#start(task)
+    })
   }
 
   async #start<Result>(task: () => Promise<Result>): Promise<Result> {
@@ -23,7 +40,7 @@ export class BoundedQueue {
       return await task()
     } finally {
       this.#running--
-      this.#waiting.shift()?.()
+      ;(this.#first.shift() ?? this.#rest.shift())?.()
     }
   }
 }

@@ -1,4 +1,7 @@
-import { isIPv6 } from 'node:net'
+import { Buckets } from './buckets.ts'
+import { Latest } from './latest.ts'
+import type { LoginSources } from './login-sources.ts'
+import { networkOf } from './network.ts'
 
 /** Where a guesser is let go on, or how long to wait. An attempt counts as failed until it is known to have succeeded. */
 export type Attempt =
@@ -16,49 +19,46 @@ interface Pair {
   readonly at: number
 }
 
-interface Bucket {
-  readonly tokens: number
-  readonly at: number
-}
-
 const freeFailures = 3
 const firstDelay = 1000
 const longestDelay = 30_000
 const forgetAfter = 15 * 60_000
-/** A burst, and then so many a second: for everybody behind one address, and for one name from anywhere. */
+/** For everybody behind one address, and for one name from anywhere. */
 const sourceLimit = { burst: 100, rate: 1 }
 const nameLimit = { burst: 50, rate: 0.5 }
 
 /**
  * Delays of repeated failures, by name and source together: three are free, then 1 s, doubling to 30 s, forgotten
  * after a quarter of an hour. So whoever guesses behind a proxy locks out nobody else there. One source that goes
- * through many names, or one name that many sources guess, meets a far higher limit of its own. What is remembered
- * is bounded: of each kind the latest `capacity`.
+ * through many names, or one name that many sources guess, meets a far higher limit of its own, which is not for names
+ * from where they have been used with success lately. What is remembered is bounded: of each kind the latest `capacity`.
  */
 export class FailureDelays {
   readonly #now: () => number
   readonly #pairs: Latest<Pair>
-  readonly #sources: Latest<Bucket>
-  readonly #names: Latest<Bucket>
+  readonly #sources: Buckets
+  readonly #names: Buckets
+  readonly #known: Pick<LoginSources, 'knows' | 'saw'> | undefined
 
-  constructor(parts: { readonly now: () => number; readonly capacity?: number }) {
-    const { now, capacity = 10_000 } = parts
+  constructor(parts: {
+    readonly now: () => number
+    /** Undefined: no address is better than another. */
+    readonly known?: Pick<LoginSources, 'knows' | 'saw'>
+    readonly capacity?: number
+  }) {
+    const { now, known, capacity = 10_000 } = parts
     this.#now = now
+    this.#known = known
     this.#pairs = new Latest(capacity)
-    this.#sources = new Latest(capacity)
-    this.#names = new Latest(capacity)
+    this.#sources = new Buckets({ limit: sourceLimit, capacity, now })
+    this.#names = new Buckets({ limit: nameLimit, capacity, now })
   }
 
-  /** `name`: undefined where none is claimed, as with a token. `source`: an address. */
-  begin(name: string | undefined, address: string): Attempt {
+  /** `source`: an address. */
+  begin(name: string, address: string): Attempt {
     const source = networkOf(address)
     const milliseconds = this.#wait(name, source)
     if (milliseconds > 0) return { kind: 'wait', milliseconds }
-    this.#take(this.#sources, source, sourceLimit)
-    if (name === undefined) {
-      const undone = (): void => this.#giveBack(this.#sources, source, sourceLimit)
-      return { kind: 'go', succeeded: undone, undone }
-    }
     const now = this.#now()
     const pair = pairKey(name, source)
     const before = this.#pair(pair)
@@ -66,15 +66,21 @@ export class FailureDelays {
     const delay =
       failures <= freeFailures ? 0 : Math.min(firstDelay * 2 ** (failures - freeFailures - 1), longestDelay)
     this.#pairs.set(pair, { failures, until: now + delay, at: now })
-    this.#take(this.#names, name, nameLimit)
+    const counted = this.#known?.knows(name, source) !== true
+    if (counted) {
+      this.#sources.take(source)
+      this.#names.take(name)
+    }
     const giveBack = (): void => {
-      this.#giveBack(this.#sources, source, sourceLimit)
-      this.#giveBack(this.#names, name, nameLimit)
+      if (!counted) return
+      this.#sources.giveBack(source)
+      this.#names.giveBack(name)
     }
     return {
       kind: 'go',
       succeeded: () => {
         this.#pairs.delete(pair)
+        this.#known?.saw(name, source)
         giveBack()
       },
       undone: () => {
@@ -87,87 +93,32 @@ export class FailureDelays {
   }
 
   /** Milliseconds that an attempt would have to wait; counts nothing. */
-  waiting(name: string | undefined, address: string): number {
+  waiting(name: string, address: string): number {
     return this.#wait(name, networkOf(address))
   }
 
-  #wait(name: string | undefined, source: string): number {
-    const ofSource = this.#untilToken(this.#sources.get(source), sourceLimit)
-    if (name === undefined) return ofSource
-    const ofPair = (this.#pair(pairKey(name, source))?.until ?? 0) - this.#now()
-    return Math.max(ofPair, ofSource, this.#untilToken(this.#names.get(name), nameLimit), 0)
+  /** Whether the name was used from there with success lately. */
+  knows(name: string, address: string): boolean {
+    return this.#known?.knows(name, networkOf(address)) === true
+  }
+
+  /** A success that needed no attempt. */
+  saw(name: string, address: string): void {
+    this.#known?.saw(name, networkOf(address))
+  }
+
+  #wait(name: string, source: string): number {
+    const ofPair = Math.max((this.#pair(pairKey(name, source))?.until ?? 0) - this.#now(), 0)
+    if (this.#known?.knows(name, source) === true) return ofPair
+    return Math.max(ofPair, this.#sources.wait(source), this.#names.wait(name))
   }
 
   #pair(key: string): Pair | undefined {
     const pair = this.#pairs.get(key)
     return pair === undefined || pair.at + forgetAfter < this.#now() ? undefined : pair
   }
-
-  #untilToken(bucket: Bucket | undefined, limit: { burst: number; rate: number }): number {
-    const tokens = this.#tokens(bucket, limit)
-    return tokens >= 1 ? 0 : Math.ceil(((1 - tokens) / limit.rate) * 1000)
-  }
-
-  #tokens(bucket: Bucket | undefined, limit: { burst: number; rate: number }): number {
-    if (bucket === undefined) return limit.burst
-    const since = Math.max(this.#now() - bucket.at, 0)
-    return Math.min(limit.burst, bucket.tokens + (since / 1000) * limit.rate)
-  }
-
-  #take(buckets: Latest<Bucket>, key: string, limit: { burst: number; rate: number }): void {
-    buckets.set(key, { tokens: this.#tokens(buckets.get(key), limit) - 1, at: this.#now() })
-  }
-
-  #giveBack(buckets: Latest<Bucket>, key: string, limit: { burst: number; rate: number }): void {
-    const bucket = buckets.get(key)
-    if (bucket === undefined) return
-    const tokens = this.#tokens(bucket, limit) + 1
-    if (tokens >= limit.burst) buckets.delete(key)
-    else buckets.set(key, { tokens, at: this.#now() })
-  }
-}
-
-/** A map that forgets what was set least recently. */
-class Latest<Value> {
-  readonly #entries = new Map<string, Value>()
-  readonly #capacity: number
-
-  constructor(capacity: number) {
-    this.#capacity = capacity
-  }
-
-  get(key: string): Value | undefined {
-    return this.#entries.get(key)
-  }
-
-  set(key: string, value: Value): void {
-    this.#entries.delete(key)
-    this.#entries.set(key, value)
-    if (this.#entries.size <= this.#capacity) return
-    const [oldest] = this.#entries.keys()
-    if (oldest !== undefined) this.#entries.delete(oldest)
-  }
-
-  delete(key: string): void {
-    this.#entries.delete(key)
-  }
 }
 
 function pairKey(name: string, source: string): string {
   return `${name}\n${source}`
-}
-
-/** Whoever has one IPv6 address has its whole /64 (RFC 6177); an IPv4 address in IPv6 clothes is that address. */
-export function networkOf(address: string): string {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1]
-  if (mapped !== undefined || !isIPv6(address)) return mapped ?? address
-  const [head = '', tail] = (address.split('%')[0] ?? '').split('::')
-  const before = head === '' ? [] : head.split(':')
-  const after = tail === undefined || tail === '' ? [] : tail.split(':')
-  const zeros = tail === undefined ? 0 : Math.max(8 - before.length - after.length, 0)
-  const groups = [...before, ...Array.from({ length: zeros }, () => '0'), ...after]
-  return `${groups
-    .slice(0, 4)
-    .map((group) => Number.parseInt(group, 16).toString(16))
-    .join(':')}::/64`
 }

@@ -9,10 +9,13 @@ import { answerFor, type Instant, type Verified } from './authority.ts'
 import { ExpiringCache } from './expiring-cache.ts'
 import type { Principal } from './principal.ts'
 import { SingleFlight } from './single-flight.ts'
-import { longestToken, readUnverified, type UnverifiedClaims } from './unverified-token.ts'
+import type { ClusterIssuer } from './cluster-issuer.ts'
+import { longestToken, looksLikeJwt, readUnverified, type UnverifiedClaims } from './unverified-token.ts'
 
 export interface KubernetesTokenParts {
   readonly cluster: ClusterReviews
+  /** Undefined: no token can be judged without the API server. */
+  readonly issuer?: Pick<ClusterIssuer, 'judge'>
   readonly now: () => Instant
   /** Also take tokens that are meant for the API server, as `aws eks get-token` and kubeconfigs with OIDC give them. */
   readonly apiServerTokens: boolean
@@ -32,6 +35,7 @@ const credentialKey = 'authentication.kubernetes.io/credential-id'
  */
 export class KubernetesTokens {
   readonly #cluster: ClusterReviews
+  readonly #issuer: Pick<ClusterIssuer, 'judge'> | undefined
   readonly #now: () => Instant
   readonly #apiServerTokens: boolean
   readonly #audience: string
@@ -40,6 +44,7 @@ export class KubernetesTokens {
 
   constructor(parts: KubernetesTokenParts) {
     this.#cluster = parts.cluster
+    this.#issuer = parts.issuer
     this.#now = parts.now
     this.#apiServerTokens = parts.apiServerTokens
     this.#audience = parts.audience ?? 'trow'
@@ -56,11 +61,37 @@ export class KubernetesTokens {
     return this.#answers.get(keyOf(token))?.answer.ok === true
   }
 
+  /**
+   * What can be told without the API server: a refusal, or whether the cluster has signed it. Where only the API server can
+   * tell, its answers are to be rationed.
+   */
+  async look(token: string): Promise<Extract<Verified, { ok: false }> | 'proven' | 'unproven'> {
+    const claims = readUnverified(token)
+    const problem = this.#problem(token, claims)
+    if (problem !== undefined) return this.#refused(problem)
+    if (claims === undefined || this.#issuer === undefined) return 'unproven'
+    const standing = await this.#issuer.judge(token, claims)
+    return standing === 'forged' ? this.#refused('its signature is not that of the cluster') : standing
+  }
+
+  /** Its form, end and audience: all that a token says of itself may only ever refuse it. */
+  #problem(token: string, claims: UnverifiedClaims | undefined): string | undefined {
+    if (token === '' || token.length > longestToken) return 'it is not a token'
+    if (claims === undefined) {
+      if (looksLikeJwt(token)) return 'it is not a token that can be read'
+      return this.#apiServerTokens ? undefined : 'it is not a token of the cluster'
+    }
+    if (claims.exp !== undefined && claims.exp <= this.#now()) return 'the token has expired'
+    if (this.#apiServerTokens || claims.aud.includes(this.#audience)) return undefined
+    if (claims.aud.length === 0)
+      return `it is meant for the API server, and only tokens for "${this.#audience}" are taken`
+    return this.#wrongAudience(claims)
+  }
+
   async verify(token: string): Promise<Verified> {
     const claims = readUnverified(token)
-    if (claims === undefined && !this.#apiServerTokens)
-      return this.#refused('it is not a token of the cluster')
-    if (token === '' || token.length > longestToken) return this.#refused('it is not a token')
+    const problem = this.#problem(token, claims)
+    if (problem !== undefined) return this.#refused(problem)
     const key = keyOf(token)
     return this.#recall(key) ?? this.#flights.run(key, () => this.#review(token, key, claims))
   }
@@ -137,21 +168,17 @@ export class KubernetesTokens {
   /** What the token says of itself only chooses the words of a refusal. */
   #explain(reason: string, claims: UnverifiedClaims | undefined): string {
     if (claims?.exp !== undefined && claims.exp <= this.#now()) return 'the token has expired'
-    if (
-      claims !== undefined &&
-      claims.aud.length > 0 &&
-      !claims.aud.includes(this.#audience) &&
-      !this.#apiServerTokens
-    ) {
-      const audiences = claims.aud.map((each) => `"${plain(each)}"`).join(', ')
-      return `its audience is ${audiences}, not "${this.#audience}"`
-    }
     if (/has been invalidated/.test(reason))
       return 'the cluster has invalidated the token: its pod, service account or secret is gone'
     return `the cluster refuses the token${reason === '' ? '' : `: ${plain(reason)}`}`
   }
 
-  #refused(reason: string): Verified {
+  #wrongAudience({ aud }: UnverifiedClaims): string {
+    const audiences = aud.slice(0, 5).map((each) => `"${plain(each)}"`)
+    return `its audience is ${audiences.join(', ')}, not "${this.#audience}"`
+  }
+
+  #refused(reason: string): Extract<Verified, { ok: false }> {
     return { ok: false, kind: 'refused', reason, until: this.#now() + wrongFor }
   }
 }

@@ -9,7 +9,6 @@ import {
   type Verified,
 } from './authority.ts'
 import type { Credential } from './credential.ts'
-import type { FailureDelays } from './failures.ts'
 import type { KubernetesTokens } from './kubernetes-tokens.ts'
 import type { NodeStandings } from './node-standings.ts'
 import type { OidcTokens } from './oidc.ts'
@@ -20,13 +19,14 @@ import type { Reviews } from './reviews.ts'
 import type { Robots } from './robots.ts'
 import type { SigningKeyRing } from './signing-keys.ts'
 import { sourceProblem } from './source-names.ts'
+import type { Strangers } from './strangers.ts'
 import type { TokenVerdict } from './token-format.ts'
 import { readUnverified } from './unverified-token.ts'
 
 /** What is configured; a kind of caller whose part is missing is refused in words. */
 export interface AuthorityParts {
   readonly now: () => Instant
-  readonly delays: FailureDelays
+  readonly strangers: Strangers
   readonly ring: SigningKeyRing
   readonly ownTokens: OwnTokens
   readonly robots: Robots
@@ -110,16 +110,20 @@ export class LocalAuthority implements Authority {
     return kubernetes.isKnown(token) ? kubernetes.verify(token) : this.#askCluster(kubernetes, token, source)
   }
 
-  /** Each token that is new costs the API server a question, so one source may put only so many that are wrong. */
+  /** What can be told without the API server counts against nobody; the rest is rationed: strangers could flood it. */
   async #askCluster(kubernetes: KubernetesTokens, token: string, source: string): Promise<Verified> {
-    const attempt = this.#parts.delays.begin(undefined, source)
+    const standing = await kubernetes.look(token)
+    if (standing === 'proven') return kubernetes.verify(token)
+    if (standing !== 'unproven') return standing
+    const attempt = this.#parts.strangers.beginToken(source)
     if (attempt.kind === 'wait') {
       const retryAfter = Math.ceil(attempt.milliseconds / 1000)
-      const reason = 'there were too many wrong tokens: wait before the next'
+      const reason = 'there were too many tokens that only the cluster can judge: wait before the next'
       return { ok: false, kind: 'throttled', reason, retryAfter, until: this.#parts.now() }
     }
     const verified = await kubernetes.verify(token)
-    if (verified.ok || verified.kind !== 'refused') attempt.undone()
+    if (verified.ok) attempt.succeeded()
+    else if (verified.kind !== 'refused') attempt.undone()
     return verified
   }
 

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
-import { createLocalJWKSet, errors, jwtVerify, type JSONWebKeySet, type JWTPayload } from 'jose'
+import { createLocalJWKSet, errors, jwtVerify, type JWTPayload } from 'jose'
 import { compilePattern } from '../oci/repository-pattern.ts'
 import type { Instant, Verified } from './authority.ts'
 import { ExpiringCache } from './expiring-cache.ts'
+import { discoverySchema, jwkSetSchema } from './jwk-set.ts'
 import { plain } from './kubernetes-tokens.ts'
 import { defaultPrefix, isSafeUrl, type OidcIssuer } from './oidc-issuer.ts'
 import type { Principal } from './principal.ts'
@@ -114,13 +115,10 @@ export class OidcTokens {
     this.#triedAt.set(issuer, now())
     try {
       const base = issuer.endsWith('/') ? issuer.slice(0, -1) : issuer
-      const discovered = (await fetchJson(`${base}/.well-known/openid-configuration`)) as Partial<
-        Record<string, unknown>
-      >
+      const discovered = discoverySchema.parse(await fetchJson(`${base}/.well-known/openid-configuration`))
       const { issuer: said, jwks_uri: uri } = discovered
-      if (said !== issuer || typeof uri !== 'string' || !URL.canParse(uri) || !isSafeUrl(new URL(uri)))
-        return undefined
-      const keys = createLocalJWKSet((await fetchJson(uri)) as JSONWebKeySet)
+      if (said !== issuer || !isSafeUrl(new URL(uri))) return undefined
+      const keys = createLocalJWKSet(jwkSetSchema.parse(await fetchJson(uri)))
       const set = { keys, readAt: now() }
       this.#keySets.set(issuer, set)
       return set

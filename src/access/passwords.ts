@@ -5,6 +5,8 @@ import { BoundedQueue } from './bounded-queue.ts'
 import { ExpiringCache } from './expiring-cache.ts'
 import type { FailureDelays } from './failures.ts'
 import type { Users } from './htpasswd.ts'
+import { knownFor } from './login-sources.ts'
+import { networkOf } from './network.ts'
 import type { Principal } from './principal.ts'
 import { SingleFlight } from './single-flight.ts'
 
@@ -25,7 +27,10 @@ interface Known {
   readonly sources: Set<string>
 }
 
-const knownFor = 60 * 60_000
+/** Where it was right it goes on to be known for as long as its source is. */
+const passwordKnownFor = knownFor
+/** Attempts that wait for a hash: so many of callers who have logged in from there lately and of others, each; of one address. */
+const mostWaiting = { all: 64, ofOne: 16 }
 const mostSources = 64
 const wrong = 'the user name or the password is wrong'
 
@@ -45,7 +50,11 @@ export class Passwords {
   constructor(parts: PasswordParts) {
     this.#parts = parts
     this.#known = new ExpiringCache({ capacity: 10_000, now: parts.now })
-    this.#queue = new BoundedQueue({ concurrency: parts.concurrency ?? 2, waiting: 64 })
+    this.#queue = new BoundedQueue({
+      concurrency: parts.concurrency ?? 2,
+      waiting: mostWaiting.all,
+      share: mostWaiting.ofOne,
+    })
     this.#users = new Map()
     this.replace(parts.users)
   }
@@ -65,6 +74,7 @@ export class Passwords {
       (known.sources.has(source) || this.#parts.delays.waiting(username, source) === 0)
     ) {
       remember(known.sources, source)
+      this.#parts.delays.saw(username, source)
       return this.#welcome(username)
     }
     // By source, too: whoever waits for somebody else's attempt must not be free of a delay of their own.
@@ -89,7 +99,10 @@ export class Passwords {
     const attempt = this.#parts.delays.begin(username, source)
     if (attempt.kind === 'wait') return this.#throttled(attempt.milliseconds)
     const hashed = this.#users.get(username)
-    const answer = this.#queue.run(() => this.#compare(password, hashed))
+    const answer = this.#queue.run(() => this.#compare(password, hashed), {
+      owner: networkOf(source),
+      first: this.#parts.delays.knows(username, source),
+    })
     if (answer === undefined) {
       attempt.undone()
       return this.#throttled(1000)
@@ -111,7 +124,7 @@ export class Passwords {
     attempt.succeeded()
     const sources = this.#known.get(key)?.sources ?? new Set()
     remember(sources, source)
-    this.#known.set(key, { hashed, sources }, this.#parts.now() + knownFor)
+    this.#known.set(key, { hashed, sources }, this.#parts.now() + passwordKnownFor)
     return this.#welcome(username)
   }
 

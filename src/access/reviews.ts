@@ -10,6 +10,7 @@ import { ExpiringCache } from './expiring-cache.ts'
 import { plain } from './kubernetes-tokens.ts'
 import { principalKey, type Action, type Principal } from './principal.ts'
 import { SingleFlight } from './single-flight.ts'
+import type { Strangers } from './strangers.ts'
 
 type Verb = AccessReview['verb']
 type Place = Pick<AccessReview, 'resource' | 'namespace' | 'name'>
@@ -30,6 +31,8 @@ const askAgainAfter = 5000
 /** So long after that, an old allow is handed out at once while the cluster is asked; who comes later waits for it. */
 const askAsideFor = 30_000
 const retryAfter = 5
+/** So long a repository that anybody may pull costs a stranger nothing. */
+const openFor = 24 * 3_600_000
 const verbsOf: Readonly<Record<Action, readonly Verb[]>> = {
   pull: ['get'],
   push: ['create', 'update'],
@@ -48,18 +51,24 @@ export class Reviews {
   readonly #now: () => Instant
   readonly #known: ExpiringCache<Known>
   readonly #silent: ExpiringCache<true>
+  readonly #open: ExpiringCache<true>
+  readonly #strangers: Pick<Strangers, 'mayAskForRepository'> | undefined
   readonly #flights = new SingleFlight<Reviewed>()
 
   constructor(parts: {
     readonly cluster: ClusterReviews
     readonly now: () => Instant
     readonly capacity?: number
+    /** Rations what callers without a credential may ask; undefined: nothing does. */
+    readonly strangers?: Pick<Strangers, 'mayAskForRepository'>
   }) {
     const { now, capacity = 20_000 } = parts
     this.#cluster = parts.cluster
     this.#now = now
     this.#known = new ExpiringCache({ capacity, now })
     this.#silent = new ExpiringCache({ capacity, now })
+    this.#open = new ExpiringCache({ capacity, now })
+    this.#strangers = parts.strangers
   }
 
   review(principal: Principal, action: Action, repository: RepositoryName): Promise<Reviewed> {
@@ -107,11 +116,18 @@ export class Reviews {
     const now = this.#now()
     if (known !== undefined && known.until > now) return answered(known, now)
     if (this.#silent.get(key) === true) return unavailable
+    if (principal.kind === 'anonymous' && this.#isTooMuch(key)) return tooMuchOfStrangers(now)
     const asked = this.#flights.run(key, () => this.#ask(principal, { verb, ...place }, key))
     if (known === undefined || !isStale(known) || now >= known.until + askAsideFor) return asked
     // There was no answer a moment ago, so nobody waits for the next, which may take seconds not to come.
     asked.catch(() => undefined)
     return answered({ ...known, until: Math.min(now + 1000, known.confirmedAt + staleFor) }, now)
+  }
+
+  /** Repositories that nobody could pull without a credential lately, asked for by callers without one. */
+  #isTooMuch(key: string): boolean {
+    if (this.#open.get(key) === true || this.#flights.under(key) !== undefined) return false
+    return this.#strangers?.mayAskForRepository() === false
   }
 
   async #ask(principal: Principal, asked: Omit<AccessReview, 'user'>, key: string): Promise<Reviewed> {
@@ -136,6 +152,7 @@ export class Reviews {
       confirmedAt: now,
       until: now + (result.allowed ? allowFor : denyFor),
     }
+    if (result.allowed && principal.kind === 'anonymous') this.#open.set(key, true, now + openFor)
     this.#known.set(key, known, result.allowed && asked.verb === 'get' ? now + staleFor : known.until)
     return answered(known, now)
   }
@@ -159,6 +176,12 @@ const unavailable: Reviewed = {
   kind: 'unavailable',
   reason: 'the cluster, which knows what this caller may do, does not answer',
   retryAfter,
+}
+
+/** A denial, on which a client that has a credential shows it: an error would lock all of them out. */
+function tooMuchOfStrangers(now: Instant): Reviewed {
+  const reason = 'callers without a credential ask for too many repositories that are not open to them'
+  return { kind: 'answered', allowed: false, reason, until: now + 1000 }
 }
 
 /** It was used again without an answer of the cluster's. */

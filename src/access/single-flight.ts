@@ -2,6 +2,11 @@
 export class SingleFlight<Answer> {
   readonly #flights = new Map<string, Promise<Answer>>()
 
+  /** The answer that is being waited for. */
+  under(key: string): Promise<Answer> | undefined {
+    return this.#flights.get(key)
+  }
+
   run(key: string, ask: () => Promise<Answer>): Promise<Answer> {
     const under = this.#flights.get(key)
     if (under !== undefined) return under

@@ -81,11 +81,13 @@ export class TokenVerifier {
     if (head === undefined || body === undefined || signature === undefined || more.length > 0)
       return refused('it is not a token')
     const header = decode(head)
+    const kid = header?.['kid']
     if (header === undefined || Object.keys(header).length !== 3 || header['alg'] !== 'ES256')
       return refused('it is not a token of this registry')
     if (header['typ'] !== typeOf[use])
       return refused(`it is not ${use === 'access' ? 'an access' : 'a refresh'} token`)
-    const key = this.#keys.get(String(header['kid']))
+    if (typeof kid !== 'string') return refused('it names no key')
+    const key = this.#keys.get(kid)
     if (key === undefined)
       return {
         ok: false,

@@ -1,3 +1,5 @@
+import { fieldsIn, textIn, textsIn, timeIn, wrong } from './token-fields.ts'
+
 /** What a JWT says of itself: to choose who judges it and to word a refusal. Never to be believed. */
 export interface UnverifiedClaims {
   readonly iss: string | undefined
@@ -10,30 +12,35 @@ export interface UnverifiedClaims {
 /** Longer ones do not fit into a request's headers. */
 export const longestToken = 16 * 1024
 
+const longest = { alg: 32, kid: 512, name: 2048 }
+const mostAudiences = 64
 const compact = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/
 
-/** Undefined where the text is no JWT in compact form (RFC 7519, signed). */
+/**
+ * Undefined where the text is no JWT in compact form (RFC 7519, signed), or a member of its header (RFC 7515, 4.1) or
+ * claims is not what it may be. Nothing else looks into a token of others before this has.
+ */
 export function readUnverified(token: string): UnverifiedClaims | undefined {
   if (token.length > longestToken || !compact.test(token)) return undefined
   const [head = '', body = ''] = token.split('.')
-  const [header, claims] = [readObject(head), readObject(body)]
-  if (header === undefined || claims === undefined || typeof header['alg'] !== 'string') return undefined
-  const { iss, aud, exp } = claims
-  return {
-    iss: typeof iss === 'string' ? iss : undefined,
-    aud: (Array.isArray(aud) ? aud : [aud]).filter((each) => typeof each === 'string'),
-    exp: typeof exp === 'number' && Number.isFinite(exp) ? exp * 1000 : undefined,
-    kid: typeof header['kid'] === 'string' ? header['kid'] : undefined,
-  }
+  const [header, claims] = [fieldsIn(head), fieldsIn(body)]
+  if (header === undefined || claims === undefined) return undefined
+  const alg = textIn(header, 'alg', longest.alg)
+  const kid = textIn(header, 'kid', longest.kid)
+  const typ = textIn(header, 'typ', longest.alg)
+  const iss = textIn(claims, 'iss', longest.name)
+  const sub = textIn(claims, 'sub', longest.name)
+  const jti = textIn(claims, 'jti', longest.name)
+  const aud = textsIn(claims, 'aud', { longest: longest.name, most: mostAudiences })
+  const times = ['exp', 'nbf', 'iat'].map((name) => timeIn(claims, name))
+  if (alg === undefined || alg === wrong || kid === wrong || typ === wrong || iss === wrong) return undefined
+  if (sub === wrong || jti === wrong || aud === wrong) return undefined
+  const exp = times[0]
+  if (exp === wrong || times.includes(wrong)) return undefined
+  return { iss, aud: aud ?? [], exp, kid }
 }
 
-function readObject(part: string): Readonly<Record<string, unknown>> | undefined {
-  try {
-    const value: unknown = JSON.parse(Buffer.from(part, 'base64url').toString('utf8'))
-    return typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? (value as Record<string, unknown>)
-      : undefined
-  } catch {
-    return undefined
-  }
+/** Whether it is written as a JWT is, whatever it holds: nobody else's form begins so. */
+export function looksLikeJwt(token: string): boolean {
+  return token.startsWith('eyJ')
 }

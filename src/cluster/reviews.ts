@@ -6,6 +6,12 @@ export interface ClusterReviews {
   reviewAccess(review: AccessReview): Promise<AccessReviewResult>
 }
 
+/** Who signs the cluster's own tokens. */
+export interface ClusterTokenKeys {
+  /** `keys`: a JSON Web Key Set (RFC 7517). Undefined where they cannot be read now. */
+  tokenKeys(): Promise<{ readonly issuer: string; readonly keys: unknown } | undefined>
+}
+
 export type TokenReviewResult =
   | {
       readonly authenticated: true

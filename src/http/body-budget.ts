@@ -1,4 +1,4 @@
-import { networkOf } from '../access/failures.ts'
+import { networkOf } from '../access/network.ts'
 import type { Principal } from '../access/principal.ts'
 import { OciError } from '../oci/oci-error.ts'
 import { BodyTable, type BudgetSize } from './body-table.ts'

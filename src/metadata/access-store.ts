@@ -22,7 +22,14 @@ export interface SigningKeyRecord {
   readonly createdAt: Instant
 }
 
-/** Robots and signing keys, shared by all workers and replicas. Changes are durable when they resolve. */
+/** From where a name was used with success: an address, or an IPv6 /64. */
+export interface LoginSourceRecord {
+  readonly name: string
+  readonly network: string
+  readonly seenAt: Instant
+}
+
+/** Robots and signing keys, shared by all workers and replicas. Changes are durable when they resolve, but for `saveLoginSource`. */
 export interface AccessStore {
   /** False when the name is taken. */
   addRobot(robot: RobotRecord, note?: ChangeNote): Promise<boolean>
@@ -36,5 +43,12 @@ export interface AccessStore {
   rotateSigningKey(
     key: SigningKeyRecord,
     limits: { readonly unlessNewerThan: Instant; readonly forgetBefore: Instant },
+  ): Promise<void>
+  /** The newest, at most `limit`. */
+  loginSources(limit: number): Promise<readonly LoginSourceRecord[]>
+  /** Keeps of each name the newest `most`, and none from before `forgetBefore`. Need not survive a power cut. */
+  saveLoginSource(
+    source: LoginSourceRecord,
+    limits: { readonly most: number; readonly forgetBefore: Instant },
   ): Promise<void>
 }

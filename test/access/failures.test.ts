@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { FailureDelays, networkOf } from '../../src/access/failures.ts'
+import { FailureDelays } from '../../src/access/failures.ts'
+import { networkOf } from '../../src/access/network.ts'
 
 suite('delays of failures', () => {
   let now = 1_000_000
   const fresh = (capacity?: number): FailureDelays =>
     new FailureDelays({ now: () => now, ...(capacity === undefined ? {} : { capacity }) })
-  const fail = (delays: FailureDelays, name: string | undefined, source: string): number => {
+  const fail = (delays: FailureDelays, name: string, source: string): number => {
     const attempt = delays.begin(name, source)
     return attempt.kind === 'wait' ? attempt.milliseconds : 0
   }
@@ -65,7 +66,7 @@ suite('delays of failures', () => {
     went = 0
     while (delays.begin(`other${went}`, '10.0.0.1').kind === 'go') went++
     assert.equal(went, 5)
-    assert.ok(delays.waiting(undefined, '10.0.0.1') > 0)
+    assert.ok(delays.waiting("somebody", "10.0.0.1") > 0)
   })
 
   test('one name that many sources guess is slowed after fifty', () => {

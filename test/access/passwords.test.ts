@@ -112,7 +112,7 @@ suite('passwords', () => {
   test('hashes are few at a time; beyond a bounded queue callers are sent away', async () => {
     const opened = open(hashes, 2)
     const answers = await Promise.all(
-      Array.from({ length: 90 }, (_, n) => opened.passwords.verify(`user${n}`, 'x', home)),
+      Array.from({ length: 90 }, (_, n) => opened.passwords.verify(`user${n}`, 'x', `10.1.0.${n % 9}`)),
     )
     assert.equal(opened.most, 2)
     const kinds = answers.map((answer) => (answer.ok ? 'ok' : answer.kind))

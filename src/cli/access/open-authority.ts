@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID, webcrypto } from 'node:crypto'
 import { bcrypt } from '../../access/bcrypt.ts'
+import { ClusterIssuer } from '../../access/cluster-issuer.ts'
 import { FailureDelays } from '../../access/failures.ts'
 import { KubernetesTokens } from '../../access/kubernetes-tokens.ts'
 import { LocalAuthority } from '../../access/local-authority.ts'
@@ -7,13 +8,15 @@ import { NodeStandings } from '../../access/node-standings.ts'
 import type { NodeCertificates } from '../../access/node-certificates.ts'
 import { OidcTokens } from '../../access/oidc.ts'
 import { OwnTokens } from '../../access/own-tokens.ts'
+import { LoginSources } from '../../access/login-sources.ts'
 import { Passwords } from '../../access/passwords.ts'
 import { Reviews } from '../../access/reviews.ts'
 import { Robots } from '../../access/robots.ts'
 import { SigningKeyRing } from '../../access/signing-keys.ts'
+import { Strangers } from '../../access/strangers.ts'
 import { urisOf } from '../../cluster/node-origin.ts'
 import type { ClusterPresence } from '../../cluster/presence.ts'
-import type { ClusterReviews } from '../../cluster/reviews.ts'
+import type { ClusterReviews, ClusterTokenKeys } from '../../cluster/reviews.ts'
 import type { Log } from '../../log.ts'
 import type { AccessStore } from '../../metadata/access-store.ts'
 import { fetchJson } from '../../upstream/json-fetch.ts'
@@ -47,22 +50,29 @@ export async function openAuthority(
   const { store, log } = surroundings
   const now = Date.now
   const closing: (() => void)[] = []
-  const delays = new FailureDelays({ now })
+  const known = await LoginSources.open({ store, now, say: log })
+  const delays = new FailureDelays({ now, known })
+  const strangers = new Strangers({ now, known })
   const ring = new SigningKeyRing({ store, now })
   const cluster = settings.kubernetes ? await openCluster(settings, surroundings, closing) : undefined
   const issuers = settings.oidc
   const authority = new LocalAuthority({
     now,
-    delays,
+    strangers,
     ring,
     ownTokens: new OwnTokens({ ...tokenNames, signingKeys: () => ring.keys(), now, newId: randomUUID }),
     robots: new Robots({ store, delays, now }),
     passwords: openPasswords(settings, { delays, log, closing }),
     kubernetes:
       cluster &&
-      new KubernetesTokens({ cluster: cluster.reviews, now, apiServerTokens: settings['api-server-tokens'] }),
+      new KubernetesTokens({
+        cluster: cluster.reviews,
+        issuer: new ClusterIssuer({ keys: cluster.keys, now }),
+        now,
+        apiServerTokens: settings['api-server-tokens'],
+      }),
     oidc: issuers.length === 0 ? undefined : new OidcTokens({ issuers, fetchJson, now }),
-    reviews: cluster && new Reviews({ cluster: cluster.reviews, now }),
+    reviews: cluster && new Reviews({ cluster: cluster.reviews, now, strangers }),
     nodes: cluster && new NodeStandings({ presence: cluster.presence, agents: settings['node-agents'], now }),
   })
   return {
@@ -93,13 +103,18 @@ async function openCluster(
   settings: Settings,
   { env, cwd, log, onClientAuthority }: AuthoritySurroundings,
   closing: (() => void)[],
-): Promise<{ readonly reviews: ClusterReviews; readonly presence: ClusterPresence }> {
+): Promise<{
+  readonly reviews: ClusterReviews
+  readonly presence: ClusterPresence
+  readonly keys: ClusterTokenKeys
+}> {
   const [
     { loadKubeContext },
     { CredentialSource },
     { connectCluster },
     { KubernetesReviews },
     { KubernetesPresence },
+    { KubernetesTokenKeys },
     { ReportedReviews },
     { followClientCa },
   ] = await Promise.all([
@@ -108,6 +123,7 @@ async function openCluster(
     import('../../cluster/cluster-connection.ts'),
     import('../../cluster/kubernetes-reviews.ts'),
     import('../../cluster/kubernetes-presence.ts'),
+    import('../../cluster/kubernetes-token-keys.ts'),
     import('../../cluster/reported-reviews.ts'),
     import('../../cluster/client-ca.ts'),
   ])
@@ -125,7 +141,7 @@ async function openCluster(
     log,
     now: Date.now,
   })
-  return { reviews, presence: reviews }
+  return { reviews, presence: reviews, keys: new KubernetesTokenKeys({ connection, log }) }
 }
 
 /** With trow's own CA, made here where none was given. */

@@ -1,9 +1,18 @@
-import type { RobotRecord, SigningKeyRecord } from '../access-store.ts'
+import type { LoginSourceRecord, RobotRecord, SigningKeyRecord } from '../access-store.ts'
 import type { Noted } from '../outbox.ts'
 import type { Instant } from '../records.ts'
-import { durable, type Transaction } from './change.ts'
+import { durable, relaxed, type Transaction } from './change.ts'
 import { noteChange } from './change-outbox.ts'
-import { deleteOldKeys, deleteRobot, insertKey, insertRobot, newerKey } from './statements/access.ts'
+import {
+  deleteOldKeys,
+  deleteOldLoginSources,
+  deleteRobot,
+  deleteSurplusLoginSources,
+  insertKey,
+  insertRobot,
+  newerKey,
+  upsertLoginSource,
+} from './statements/access.ts'
 
 export const addRobot = durable(
   async (
@@ -48,5 +57,17 @@ export const rotateSigningKey = durable(
       await transaction.run(insertKey, { ...key })
     }
     await transaction.run(deleteOldKeys, { forgetBefore })
+  },
+)
+
+export const saveLoginSource = relaxed(
+  async (
+    transaction: Transaction,
+    source: LoginSourceRecord & { readonly most: number; readonly forgetBefore: Instant },
+  ): Promise<void> => {
+    const { name, network, seenAt, most, forgetBefore } = source
+    await transaction.run(upsertLoginSource, { name, network, seenAt })
+    await transaction.run(deleteSurplusLoginSources, { name, most })
+    await transaction.run(deleteOldLoginSources, { forgetBefore })
   },
 )

@@ -1,4 +1,4 @@
-import { addRobot, removeRobot, rotateSigningKey } from './change-access.ts'
+import { addRobot, removeRobot, rotateSigningKey, saveLoginSource } from './change-access.ts'
 import { mountBlob, putBlob, putWholeBlob, touchBlob, unlinkBlob } from './change-blobs.ts'
 import {
   acquireLease,
@@ -58,6 +58,7 @@ export const changes = {
   addRobot,
   removeRobot,
   rotateSigningKey,
+  saveLoginSource,
 } as const
 
 export type Changes = typeof changes

@@ -119,6 +119,15 @@ const migrations: readonly string[] = [
   create index manifest_subject_type on manifest (repository_id, subject, artifact_type, digest)
     where subject is not null;
   `,
+  `
+  create table login_source (
+    name text not null,
+    network text not null,
+    seen_at integer not null,
+    primary key (name, network)
+  ) without rowid;
+  create index login_source_seen_at on login_source (seen_at);
+  `,
 ]
 
 /** The schema of this program: how many migrations it knows. */

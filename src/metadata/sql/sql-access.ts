@@ -1,12 +1,12 @@
-import type { AccessStore, RobotRecord, SigningKeyRecord } from '../access-store.ts'
+import type { AccessStore, LoginSourceRecord, RobotRecord, SigningKeyRecord } from '../access-store.ts'
 import type { ChangeNote, Noted } from '../outbox.ts'
 import type { Instant } from '../records.ts'
 import type { ChangeRunner } from './changes.ts'
-import { robotByName, robots, signingKeys } from './statements/reads.ts'
+import { loginSources, robotByName, robots, signingKeys } from './statements/reads.ts'
 import type { Schema } from './queries/schema.ts'
 import type { SqliteDatabase } from './sqlite-database.ts'
 
-/** Robots and signing keys: few rows, read uncached, as those who ask keep what they need. */
+/** Robots, signing keys, sources of logins: few rows, read uncached, as those who ask keep what they need. */
 export class SqlAccess implements AccessStore {
   readonly #database: SqliteDatabase
   readonly #changes: ChangeRunner
@@ -45,6 +45,18 @@ export class SqlAccess implements AccessStore {
     limits: { readonly unlessNewerThan: Instant; readonly forgetBefore: Instant },
   ): Promise<void> {
     return this.#changes.run('rotateSigningKey', { key, ...limits })
+  }
+
+  loginSources(limit: number): Promise<readonly LoginSourceRecord[]> {
+    const rows = this.#database.all(loginSources, { limit })
+    return Promise.resolve(rows.map(({ name, network, seen_at }) => ({ name, network, seenAt: seen_at })))
+  }
+
+  saveLoginSource(
+    source: LoginSourceRecord,
+    limits: { readonly most: number; readonly forgetBefore: Instant },
+  ): Promise<void> {
+    return this.#changes.run('saveLoginSource', { ...source, ...limits })
   }
 }
 

@@ -37,3 +37,31 @@ export const insertKey = compile(
 export const deleteOldKeys = compile(
   queries.deleteFrom('signing_key').where('created_at', '<', parameter<number>('forgetBefore')),
 )
+export const upsertLoginSource = compile(
+  queries
+    .insertInto('login_source')
+    .values({
+      name: parameter<string>('name'),
+      network: parameter<string>('network'),
+      seen_at: parameter<number>('seenAt'),
+    })
+    .onConflict((conflict) =>
+      conflict.columns(['name', 'network']).doUpdateSet({ seen_at: parameter<number>('seenAt') }),
+    ),
+)
+export const deleteOldLoginSources = compile(
+  queries.deleteFrom('login_source').where('seen_at', '<', parameter<number>('forgetBefore')),
+)
+export const deleteSurplusLoginSources = compile(
+  queries
+    .deleteFrom('login_source')
+    .where('name', '=', parameter<string>('name'))
+    .where('network', 'not in', (inner) =>
+      inner
+        .selectFrom('login_source as kept')
+        .select('kept.network')
+        .where('kept.name', '=', parameter<string>('name'))
+        .orderBy('kept.seen_at', 'desc')
+        .limit(parameter<number>('most')),
+    ),
+)

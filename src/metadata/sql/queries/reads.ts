@@ -252,3 +252,7 @@ export const robots = compile(queries.selectFrom('robot').selectAll().orderBy('n
 export const signingKeys = compile(
   queries.selectFrom('signing_key').selectAll().orderBy('created_at', 'desc').orderBy('id'),
 )
+
+export const loginSources = compile(
+  queries.selectFrom('login_source').selectAll().orderBy('seen_at', 'desc').limit(limit),
+)

@@ -113,4 +113,9 @@ export interface Schema {
     private_key: string
     created_at: number
   }
+  login_source: {
+    name: string
+    network: string
+    seen_at: number
+  }
 }

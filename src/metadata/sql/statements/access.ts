@@ -6,9 +6,17 @@ export const deleteOldKeys: typeof queries.deleteOldKeys = {
   sql: 'delete from "signing_key" where "created_at" < ?',
   values: [new Parameter('forgetBefore')],
 }
+export const deleteOldLoginSources: typeof queries.deleteOldLoginSources = {
+  sql: 'delete from "login_source" where "seen_at" < ?',
+  values: [new Parameter('forgetBefore')],
+}
 export const deleteRobot: typeof queries.deleteRobot = {
   sql: 'delete from "robot" where "name" = ?',
   values: [new Parameter('name')],
+}
+export const deleteSurplusLoginSources: typeof queries.deleteSurplusLoginSources = {
+  sql: 'delete from "login_source" where "name" = ? and "network" not in (select "kept"."network" from "login_source" as "kept" where "kept"."name" = ? order by "kept"."seen_at" desc limit ? + 0)',
+  values: [new Parameter('name'), new Parameter('name'), new Parameter('most')],
 }
 export const insertKey: typeof queries.insertKey = {
   sql: 'insert into "signing_key" ("id", "private_key", "created_at") values (?, ?, ?) on conflict ("id") do nothing',
@@ -29,4 +37,8 @@ export const insertRobot: typeof queries.insertRobot = {
 export const newerKey: typeof queries.newerKey = {
   sql: 'select "id" from "signing_key" where "created_at" > ? limit ? + 0',
   values: [new Parameter('unlessNewerThan'), 1],
+}
+export const upsertLoginSource: typeof queries.upsertLoginSource = {
+  sql: 'insert into "login_source" ("name", "network", "seen_at") values (?, ?, ?) on conflict ("name", "network") do update set "seen_at" = ?',
+  values: [new Parameter('name'), new Parameter('network'), new Parameter('seenAt'), new Parameter('seenAt')],
 }

@@ -39,6 +39,10 @@ export const linkedBlob: typeof queries.linkedBlob = {
   sql: 'select "blob"."size", "repository_blob"."unreferenced_since", "blob"."data_key", "blob_body"."body" from "repository" inner join "repository_blob" on "repository_blob"."repository_id" = "repository"."id" inner join "blob" on "blob"."id" = "repository_blob"."blob_id" left join "blob_body" on "blob_body"."blob_id" = "blob"."id" where "repository"."name" = ? and "blob"."digest" = ?',
   values: [new Parameter('name'), new Parameter('digest')],
 }
+export const loginSources: typeof queries.loginSources = {
+  sql: 'select * from "login_source" order by "seen_at" desc limit ? + 0',
+  values: [new Parameter('limit')],
+}
 export const manifestByDigest: typeof queries.manifestByDigest = {
   sql: 'select "manifest"."digest", "manifest"."media_type", "manifest_body"."body" from "repository" inner join "manifest" on "manifest"."repository_id" = "repository"."id" inner join "manifest_body" on "manifest_body"."manifest_id" = "manifest"."id" where "repository"."name" = ? and "manifest"."digest" = ?',
   values: [new Parameter('name'), new Parameter('digest')],

@@ -1,0 +1,48 @@
+/** The members of a JSON object that somebody else wrote: each is looked at before it is used. */
+export type Fields = ReadonlyMap<string, unknown>
+
+/** The JSON object in a part of a JWT (base64url, RFC 7519); undefined where it holds none. */
+export function fieldsIn(part: string): Fields | undefined {
+  return fieldsOf(Buffer.from(part, 'base64url'))
+}
+
+export function fieldsOf(bytes: Uint8Array): Fields | undefined {
+  let value: unknown
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+  } catch {
+    return undefined
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
+  return new Map<string, unknown>(Object.entries(value))
+}
+
+/** Of a member that may be left out: what it is, or `wrong` where it is something else than it may be. */
+export const wrong = Symbol('not what it may be')
+type Read<Value> = Value | undefined | typeof wrong
+
+export function textIn(fields: Fields, name: string, longest: number): Read<string> {
+  const value = fields.get(name)
+  if (value === undefined) return undefined
+  return typeof value === 'string' && value.length <= longest ? value : wrong
+}
+
+/** A NumericDate (RFC 7519, 2) as milliseconds since the epoch. */
+export function timeIn(fields: Fields, name: string): Read<number> {
+  const value = fields.get(name)
+  if (value === undefined) return undefined
+  return typeof value === 'number' && Number.isFinite(value) ? value * 1000 : wrong
+}
+
+/** One text or several (RFC 7519, 4.1.3). */
+export function textsIn(
+  fields: Fields,
+  name: string,
+  { longest, most }: { readonly longest: number; readonly most: number },
+): Read<readonly string[]> {
+  const value = fields.get(name)
+  if (value === undefined) return undefined
+  const all: readonly unknown[] = Array.isArray(value) ? value : [value]
+  const texts = all.filter((each): each is string => typeof each === 'string' && each.length <= longest)
+  return all.length > most || texts.length < all.length ? wrong : texts
+}

@@ -1,0 +1,47 @@
+import { z } from 'zod'
+import type { Log } from '../log.ts'
+import { ClusterFault } from './cluster-fault.ts'
+import type { ClusterConnection } from './cluster-connection.ts'
+import type { ClusterTokenKeys } from './reviews.ts'
+import { UserError } from '../user-error.ts'
+
+const longest = 1024 * 1024
+const discovery = z.object({ issuer: z.string().min(1).max(2048) })
+
+/** OpenID discovery of the API server (Kubernetes 1.21): ClusterRole system:service-account-issuer-discovery. */
+export class KubernetesTokenKeys implements ClusterTokenKeys {
+  readonly #connection: ClusterConnection
+  readonly #log: Log
+  #said = false
+
+  constructor(parts: { readonly connection: ClusterConnection; readonly log: Log }) {
+    this.#connection = parts.connection
+    this.#log = parts.log
+  }
+
+  async tokenKeys(): Promise<{ readonly issuer: string; readonly keys: unknown } | undefined> {
+    try {
+      const parsed = discovery.safeParse(await this.#get('/.well-known/openid-configuration'))
+      if (!parsed.success) throw new SyntaxError('the API server names no issuer')
+      const keys = await this.#get('/openid/v1/jwks')
+      this.#said = false
+      return { issuer: parsed.data.issuer, keys }
+    } catch (error) {
+      if (!(error instanceof ClusterFault || error instanceof UserError || error instanceof SyntaxError))
+        throw error
+      if (!this.#said)
+        this.#log.warn('the keys of the cluster cannot be read: its tokens share the rate of unknown ones', {
+          reason: error.message,
+          hint: 'bind ClusterRole system:service-account-issuer-discovery to the account of the registry',
+        })
+      this.#said = true
+      return undefined
+    }
+  }
+
+  async #get(path: string): Promise<unknown> {
+    const { text } = await this.#connection.request({ method: 'GET', path })
+    if (text.length > longest) throw new SyntaxError(`${path} has more than ${longest} bytes`)
+    return JSON.parse(text) as unknown
+  }
+}

@@ -27,11 +27,14 @@ export function textIn(fields: Fields, name: string, longest: number): Read<stri
   return typeof value === 'string' && value.length <= longest ? value : wrong
 }
 
+/** Seconds: the last that a Date can hold. */
+const latest = 8.64e12
+
 /** A NumericDate (RFC 7519, 2) as milliseconds since the epoch. */
 export function timeIn(fields: Fields, name: string): Read<number> {
   const value = fields.get(name)
   if (value === undefined) return undefined
-  return typeof value === 'number' && Number.isFinite(value) ? value * 1000 : wrong
+  return typeof value === 'number' && Math.abs(value) <= latest ? value * 1000 : wrong
 }
 
 /** One text or several (RFC 7519, 4.1.3). */

@@ -84,7 +84,7 @@ export const number = z.union([z.number(), z.string()]).transform((value, contex
   return z.NEVER
 })
 
-function isAddressRange(range: string): boolean {
+export function isAddressRange(range: string): boolean {
   const [address = '', bits, more] = range.split('/')
   const family = isIP(address)
   return (

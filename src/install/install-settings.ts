@@ -22,6 +22,8 @@ export const installSettingsSchema = z.object({
   serviceType: z.enum(['ClusterIP', 'NodePort', 'LoadBalancer']),
   nodePort: z.number().int().optional(),
   ingressClass: z.string().optional(),
+  /** Addresses and ranges of what stands before the registry, whose X-Forwarded-For is believed. */
+  trustedProxies: z.array(z.string()).default([]),
   storage,
   trustNodes: z.boolean(),
   restartRuntime: z.boolean(),
@@ -42,6 +44,7 @@ export const defaultInstallSettings: InstallSettings = {
   version: 1,
   namespace: 'trow',
   serviceType: 'ClusterIP',
+  trustedProxies: [],
   storage: { kind: 'claim', size: '20Gi' },
   trustNodes: true,
   restartRuntime: false,

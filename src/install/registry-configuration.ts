@@ -28,7 +28,7 @@ const ownKeys = [
 /** Settings that name files, which no volume brings into the pod. */
 const fileKeys = ['htpasswd', 'client-ca', 'audit-webhook-secret', 'audit-folder']
 /** Lists that a user's own entries are added to. */
-const joined = ['tls-san', 'token-hosts', 'node-agents', 'access']
+const joined = ['tls-san', 'token-hosts', 'trusted-proxies', 'node-agents', 'access']
 
 /** Throws UserError CONFIG_NOT_HERE for keys of a user's trow.yaml that cannot be theirs in a cluster. */
 export function checkConfiguration(configuration: InstallSettings['configuration']): void {
@@ -62,6 +62,7 @@ export function registryConfiguration(
       ? {}
       : { 'tls-cert': '/etc/trow/tls/tls.crt', 'tls-key': '/etc/trow/tls/tls.key' }),
     'token-hosts': [...new Set([...imageHosts(settings), ...certified])],
+    ...(settings.trustedProxies.length === 0 ? {} : { 'trusted-proxies': settings.trustedProxies }),
     kubernetes: true,
     'node-agents': [`${nodeNamespace}:${names.agent}`],
     audit: 'on',
@@ -73,7 +74,7 @@ export function registryConfiguration(
   const all: Record<string, unknown> = { ...own, ...theirs }
   for (const key of joined) {
     const added = theirs[key]
-    if (added !== undefined) all[key] = [...(own[key] as unknown[]), ...(listOf(added) as unknown[])]
+    if (added !== undefined) all[key] = [...listOf(own[key] ?? []), ...listOf(added)]
   }
   return all
 }

@@ -27,6 +27,7 @@ export const optionSets: Readonly<Record<string, OptionSet>> = {
   'own-domain': optionSet({
     host: 'registry.example.com',
     ingressClass: 'nginx',
+    trustedProxies: ['10.244.0.0/16'],
     tlsSecret: 'registry-tls',
     clients: ['dev', 'ci'],
     storage: { kind: 'claim', size: '500Gi', className: 'fast' },

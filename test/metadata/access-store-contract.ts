@@ -87,5 +87,20 @@ export function accessStoreContract(name: string, open: () => Promise<OpenedStor
         ['third'],
       )
     })
+
+    test('of each name the newest sources of logins are kept, and none that are old', async () => {
+      const limits = { most: 2, forgetBefore: 5 }
+      for (const seenAt of [3, 6, 7, 8])
+        await store.saveLoginSource({ name: 'ada', network: `10.0.0.${seenAt}`, seenAt }, limits)
+      await store.saveLoginSource({ name: 'ada', network: '10.0.0.7', seenAt: 9 }, limits)
+      await store.saveLoginSource({ name: 'bob', network: '10.0.0.1', seenAt: 6 }, limits)
+      const kept = [
+        { name: 'ada', network: '10.0.0.7', seenAt: 9 },
+        { name: 'ada', network: '10.0.0.8', seenAt: 8 },
+        { name: 'bob', network: '10.0.0.1', seenAt: 6 },
+      ]
+      assert.deepEqual(await other.loginSources(10), kept)
+      assert.deepEqual(await other.loginSources(1), kept.slice(0, 1))
+    })
   })
 }

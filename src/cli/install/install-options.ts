@@ -9,6 +9,7 @@ import {
 } from '../../install/install-settings.ts'
 import { exitCode, UserError } from '../../user-error.ts'
 import { hostName } from '../host-name.ts'
+import { isAddressRange } from '../setting-values.ts'
 import { readSettingsFile } from '../settings-file.ts'
 
 /** What `trow install` is asked for; undefined: as the last install, else the default. */
@@ -19,6 +20,7 @@ export interface InstallOptions {
   readonly serviceType?: InstallSettings['serviceType']
   readonly nodePort?: string
   readonly ingressClass?: string
+  readonly trustedProxies?: readonly string[]
   readonly storage?: string
   readonly storageSize?: string
   readonly storageClass?: string
@@ -46,7 +48,12 @@ export function addInstallOptions(command: Command): Command {
       ]),
     )
     .option('--node-port <port>', 'this port of every node (with NodePort or LoadBalancer)')
-    .option('--ingress-class <name>', 'an Ingress of this class for --host')
+    .option('--ingress-class <name>', 'an Ingress of this class for --host; needs --trusted-proxies')
+    .option(
+      '--trusted-proxies <range>',
+      'addresses of the ingress controller, whose X-Forwarded-For is believed; may be repeated',
+      gather,
+    )
     .option('--storage <where>', 'claim (default), local:/PATH or local:NODE:/PATH, or ephemeral')
     .option('--storage-size <size>', 'of the volume (default 20Gi)')
     .option('--storage-class <name>', "of the volume, instead of the cluster's default")
@@ -84,6 +91,7 @@ export function installSettings(
     ...optional('serviceType', options.serviceType),
     ...optional('nodePort', options.nodePort === undefined ? undefined : portNumber(options.nodePort)),
     ...optional('ingressClass', options.ingressClass),
+    ...optional('trustedProxies', proxyRanges(options.trustedProxies)),
     ...optional('trustNodes', options.trustNodes),
     ...optional('restartRuntime', options.restartRuntime),
     ...optional('editHosts', options.editHosts),
@@ -150,6 +158,23 @@ function storageOf({ storage, storageSize, storageClass }: InstallOptions, base:
   return { kind: 'local', size, path, ...(chosen === undefined ? {} : { node: chosen }) }
 }
 
+function proxyRanges(given: readonly string[] | undefined): string[] | undefined {
+  const ranges = given?.flatMap((each) => each.split(',').map((range) => range.trim()))
+  for (const range of ranges ?? []) {
+    if (!isAddressRange(range))
+      throw invalid(
+        `--trusted-proxies ${range} is no range of addresses`,
+        'Write 10.244.0.0/16, or an address.',
+      )
+    if (range.endsWith('/0'))
+      throw invalid(
+        `--trusted-proxies ${range} is everybody, who could then name any address as theirs`,
+        'Name the addresses of the ingress controller alone.',
+      )
+  }
+  return ranges
+}
+
 function portNumber(text: string): number {
   const port = Number(text)
   if (/^\d+$/.test(text) && port >= 1 && port <= 65535) return port
@@ -170,7 +195,10 @@ function checkTogether(settings: InstallSettings): void {
   if (nodePort !== undefined && serviceType === 'ClusterIP') {
     throw conflict('--node-port needs a Service that has one', 'Add --service-type NodePort.')
   }
-  if (host !== undefined) return
+  if (host !== undefined) {
+    checkProxies(settings)
+    return
+  }
   const needy = [
     [ingressClass, '--ingress-class'],
     [tlsSecret, '--tls-secret'],
@@ -189,4 +217,14 @@ function invalid(message: string, hint: string): UserError {
 
 function conflict(message: string, hint: string): UserError {
   return new UserError('OPTIONS_CONFLICT', message, { hint, exitCode: exitCode.usage })
+}
+
+/** All who come through an ingress have its address, so one who guesses would have all of them wait. */
+function checkProxies({ ingressClass, trustedProxies, configuration }: InstallSettings): void {
+  if (ingressClass === undefined || trustedProxies.length > 0 || 'trusted-proxies' in configuration) return
+  throw conflict(
+    '--ingress-class needs to know from where the ingress controller asks',
+    'Add --trusted-proxies CIDR: the range of its pods (kubectl get pods -A -o wide), or of the nodes where it uses their network. ' +
+      'Nobody else may be in it: whoever is can name any address as theirs.',
+  )
 }

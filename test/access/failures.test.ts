@@ -66,7 +66,7 @@ suite('delays of failures', () => {
     went = 0
     while (delays.begin(`other${went}`, '10.0.0.1').kind === 'go') went++
     assert.equal(went, 5)
-    assert.ok(delays.waiting("somebody", "10.0.0.1") > 0)
+    assert.ok(delays.waiting('somebody', '10.0.0.1') > 0)
   })
 
   test('one name that many sources guess is slowed after fifty', () => {

@@ -14,6 +14,7 @@ import { Gate, type GateOptions } from './gate.ts'
 import { createHttpServer } from './http-server.ts'
 import { healthRoutes, type HealthChecks } from './health-routes.ts'
 import { baseRoutes, listingRoutes } from './listing-routes.ts'
+import { misunderstood, type KnownHosts } from './known-hosts.ts'
 import { nodeCertificateRoutes } from './node-certificate-routes.ts'
 import { manifestRoutes } from './manifest-routes.ts'
 import type { BodyPlaces } from './read-whole.ts'
@@ -38,6 +39,7 @@ export interface RegistryServerOptions {
   /** Undefined: nothing is audited. */
   readonly audit: AuditSource | undefined
   readonly proxies: TrustedProxies
+  readonly hosts: KnownHosts | undefined
   /** A request whose connection moves no byte for so long is ended; milliseconds. */
   readonly idleTimeout: number
   /** Undefined: HTTP without TLS. */
@@ -108,7 +110,8 @@ class HttpRegistry implements RegistryServer {
       tls: options.tls,
       named: this.#named,
       idleTimeout: options.idleTimeout,
-      handle: (message, response, refusal) => void this.#handle(message, response, refusal),
+      handle: (message, response, refusal) =>
+        void this.#handle(message, response, refusal ?? misunderstood(message, options.hosts)),
     })
     this.#connections = new Connections(
       this.#server,

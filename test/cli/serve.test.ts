@@ -36,7 +36,7 @@ suite('stopping', () => {
     const path = await pushBlob(server, 30_000_000)
     const port = Number(new URL(server.url).port)
     const kept = new RawSocket(port)
-    kept.send('GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n')
+    kept.send('GET /v2/ HTTP/1.1\r\nHost: localhost\r\n\r\n')
     assert.equal((await kept.reply())?.status, 200)
     const pull = await fetch(`${server.url}${path}`)
     const reader = pull.body?.getReader()
@@ -68,7 +68,7 @@ suite('stopping', () => {
     const path = await pushBlob(server, 50_000_000)
     const stuck = new RawSocket(Number(new URL(server.url).port))
     stuck.send(
-      `PUT ${path.replace(/blobs.*/, 'manifests/x')} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n`,
+      `PUT ${path.replace(/blobs.*/, 'manifests/x')} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n`,
     )
     await sleep(200)
     process.kill(server.pid, 'SIGTERM')
@@ -91,11 +91,11 @@ suite('threads', () => {
     const port = Number(new URL(server.url).port)
     const sockets = Array.from({ length: 12 }, () => new RawSocket(port))
     const ask = (socket: RawSocket): Promise<{ status: number } | undefined> => {
-      socket.send('GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n')
+      socket.send('GET /v2/ HTTP/1.1\r\nHost: localhost\r\n\r\n')
       return socket.reply()
     }
     for (const socket of sockets) assert.equal((await ask(socket))?.status, 200)
-    sockets[0]?.send('GET /v2/die/tags/list HTTP/1.1\r\nHost: x\r\nX-Die: now\r\n\r\n')
+    sockets[0]?.send('GET /v2/die/tags/list HTTP/1.1\r\nHost: localhost\r\nX-Die: now\r\n\r\n')
     await sockets[0]?.ended()
     await sleep(300)
     const alive = sockets.filter((socket) => !socket.closed)
@@ -226,7 +226,7 @@ suite('TLS', { skip: missing('openssl') }, () => {
     for (let attempt = 0; attempt < 60 && (await subjectAt(server.url)) !== 'CN=second'; attempt++)
       await sleep(100)
     assert.equal(await subjectAt(server.url), 'CN=second')
-    open.write('GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n')
+    open.write('GET /v2/ HTTP/1.1\r\nHost: localhost\r\n\r\n')
     const [answer] = (await once(open, 'data')) as [Buffer]
     assert.match(answer.toString(), /^HTTP\/1\.1 200/)
     open.destroy()

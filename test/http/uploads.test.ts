@@ -7,7 +7,7 @@ import { after, before, suite, test } from 'node:test'
 import { startedServer, type ServerProcess } from '../support/server-process.ts'
 import { RawSocket } from './raw-socket.ts'
 
-const host = 'Host: x\r\n'
+const host = 'Host: localhost\r\n'
 const expectation = 'Expect: 100-continue\r\n'
 
 suite('uploads on raw connections', () => {

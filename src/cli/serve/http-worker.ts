@@ -14,9 +14,11 @@ import type { RepositoryName } from '../../oci/repository-name.ts'
 import { openRegistry } from '../../registry/open-registry.ts'
 import { auditFolder } from '../audit/audit-folder.ts'
 import { createLogger } from '../logger.ts'
+import { isAccessControlled } from './access-settings.ts'
 import { attachBodies } from './body-places.ts'
 import { openGate } from './worker-gate.ts'
 import { LineBatch } from './line-batch.ts'
+import { knownHosts } from './known-hosts.ts'
 import { OperationCounters } from './operation-counters.ts'
 import type { WorkerCounts, WorkerOrder, WorkerReport, WorkerStart } from './thread-protocol.ts'
 
@@ -86,6 +88,10 @@ const server = createRegistryServer({
       ? undefined
       : { folder: auditFolder(settings, settings.data), heads: metadata.outbox },
   proxies: new TrustedProxies(settings['trusted-proxies']),
+  hosts:
+    isAccessControlled(settings) || start.tls !== undefined
+      ? undefined
+      : knownHosts(settings, settings.listen.host),
   idleTimeout: settings['idle-timeout'],
   tls: start.tls,
   accessLog: settings['access-log']

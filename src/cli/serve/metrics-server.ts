@@ -1,5 +1,6 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { KnownHosts } from '../../http/known-hosts.ts'
 import type { Maintenance } from './maintenance.ts'
 import type { AuditHealth } from '../../audit/audit-health.ts'
 import type { ServedThread } from './served-thread.ts'
@@ -18,11 +19,19 @@ export async function serveMetrics(
     readonly workers: WorkerGroup
     readonly maintenance: Maintenance
     readonly audit: ServedThread | undefined
+    /** Undefined: any Host is answered. */
+    readonly hosts: KnownHosts | undefined
   },
 ): Promise<MetricsServer> {
   // Loaded only when it is used, so that the server starts fast without.
   const { renderMetrics } = await import('./metrics-text.ts')
   const server = createServer((request, response) => {
+    if (parts.hosts?.has(request.headers.host) === false) {
+      response
+        .writeHead(421, { 'Content-Type': 'text/plain' })
+        .end('this server does not answer under this name\n')
+      return
+    }
     if (request.url?.split('?')[0] !== '/metrics') {
       response.writeHead(404, { 'Content-Type': 'text/plain' }).end('metrics are under /metrics\n')
       return

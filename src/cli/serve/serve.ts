@@ -17,6 +17,7 @@ import { checkExposure } from './exposure.ts'
 import { warnOfWideFolders } from './folder-rights.ts'
 import { startJudges } from './judges.ts'
 import { Maintenance } from './maintenance.ts'
+import { knownHosts } from './known-hosts.ts'
 import { serveMetrics } from './metrics-server.ts'
 import { ended, startThread } from './threads.ts'
 import { openTls } from './tls.ts'
@@ -108,7 +109,8 @@ export async function serve(
   authorities.onChange(renewTls)
   const metricsAddress = settings['metrics-listen']
   if (metricsAddress !== undefined) {
-    const metrics = await serveMetrics(metricsAddress, { workers, maintenance, audit })
+    const hosts = knownHosts(settings, metricsAddress.host)
+    const metrics = await serveMetrics(metricsAddress, { workers, maintenance, audit, hosts })
     log.info(`metrics on http://${metrics.address}/metrics`)
     cleanup.defer(() => metrics.close())
   }

@@ -143,7 +143,8 @@ suite('the largest legal inputs', { timeout: 120_000 }, () => {
     for (let each = 0; each < 10; each++) {
       const document = image({ artifactType: 'a/b', unknown: `${each}`.repeat(2 * megabyte) })
       await put(name, document)
-      children.push(descriptor(sha256(JSON.stringify({ schemaVersion: 2, ...document })), ociImageManifest))
+      const body = JSON.stringify({ schemaVersion: 2, ...document })
+      children.push(descriptor(sha256(body), ociImageManifest, body.length))
     }
     // The rest is no longer there, and is of no type that must be.
     const gone = digests(9000).map((digest) =>
@@ -308,8 +309,9 @@ function digests(length: number): Digest[] {
 function descriptor(
   digest: Digest,
   mediaType = 'a/b',
+  size = 0,
 ): { readonly mediaType: string; readonly digest: Digest; readonly size: number } {
-  return { mediaType, digest, size: 1 }
+  return { mediaType, digest, size }
 }
 
 /** Its config is foreign, so that nobody has to push it. */

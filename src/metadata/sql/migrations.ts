@@ -128,6 +128,11 @@ const migrations: readonly string[] = [
   ) without rowid;
   create index login_source_seen_at on login_source (seen_at);
   `,
+  `
+  drop index manifest_subject_type;
+  create index manifest_subject_type on manifest (repository_id, subject, artifact_type collate nocase, digest)
+    where subject is not null;
+  `,
 ]
 
 /** The schema of this program: how many migrations it knows. */

@@ -1,8 +1,9 @@
 import { createReadStream, createWriteStream } from 'node:fs'
-import { mkdir, open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises'
+import { open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
+import { makeFolder } from '../new-folder.ts'
 import { logNames, type LogName } from './chain.ts'
 
 /** One file of a log: `changes-000000000001.jsonl`, and `.gz` once it is sealed. The number is that of its first line. */
@@ -49,8 +50,8 @@ export class SegmentFolder {
     this.path = path
   }
 
-  async make(): Promise<void> {
-    await mkdir(this.path, { recursive: true, mode: 0o700 })
+  make(): void {
+    makeFolder(this.path)
   }
 
   names(): Promise<string[]> {

@@ -59,7 +59,7 @@ export class SegmentLog {
 
   static async open(parts: SegmentLogParts): Promise<SegmentLog> {
     const log = new SegmentLog(parts)
-    await parts.folder.make()
+    parts.folder.make()
     await log.#repair()
     return log
   }

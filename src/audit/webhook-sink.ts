@@ -30,13 +30,15 @@ export interface WebhookSinkParts {
   readonly newId: () => string
   /** Lines; further behind, it leaves the oldest out and says so. */
   readonly mostLag?: number
+  /** Of a body, where it holds more than one event. */
+  readonly mostBytes?: number
   /** Milliseconds after the first failure; doubled up to 60 times that. */
   readonly firstWait?: number
 }
 
 const position = 'sink-webhook'
 const batch = 100
-const mostBytes = 1024 * 1024
+const usualMostBytes = 1024 * 1024
 
 type Positions = Record<LogName, number>
 
@@ -122,17 +124,28 @@ export class WebhookSink implements AuditSink {
 
   /** Until it was taken, or the sink is closed. */
   async #deliver(log: LogName, lines: readonly ChainedLine[], left: number): Promise<void> {
-    const from = this.#sent[log] + 1
-    const upTo = lines.at(-1)?.seq ?? this.#sent[log] + left
-    const events = lines.map(({ event }) => event.toString())
-    if (left > 0) events.unshift(this.#gap(log, from, from + left - 1))
-    for (const part of parts(events)) {
-      if (!(await this.#post(`${log}-${from}-${upTo}`, part))) return
+    const entries: Entry[] = lines.map(({ seq, event }) => ({ upTo: seq, text: event.toString() }))
+    if (left > 0) {
+      const from = this.#sent[log] + 1
+      const upTo = from + left - 1
+      entries.unshift({ upTo, text: this.#gap(log, from, upTo) })
     }
-    this.#skipped += left
-    this.#delivered += lines.length
-    this.#sent[log] = upTo
-    await this.#parts.heads.saveHead(position, JSON.stringify(this.#sent))
+    for (const [index, part] of [...parts(entries, this.#parts.mostBytes ?? usualMostBytes)].entries()) {
+      const upTo = part.at(-1)?.upTo ?? this.#sent[log]
+      // Each part is a delivery of its own: receivers drop a second one with an id that they have seen.
+      if (
+        !(await this.#post(
+          `${log}-${this.#sent[log] + 1}-${upTo}`,
+          part.map(({ text }) => text),
+        ))
+      )
+        return
+      const hasGap = left > 0 && index === 0
+      if (hasGap) this.#skipped += left
+      this.#delivered += part.length - (hasGap ? 1 : 0)
+      this.#sent[log] = upTo
+      await this.#parts.heads.saveHead(position, JSON.stringify(this.#sent))
+    }
   }
 
   async #post(id: string, events: readonly string[]): Promise<boolean> {
@@ -198,18 +211,25 @@ export class WebhookSink implements AuditSink {
   }
 }
 
+/** One event and the number of the last line that it stands for. */
+interface Entry {
+  readonly upTo: number
+  readonly text: string
+}
+
 /** No body is larger than receivers take, unless one event is. */
-function* parts(events: readonly string[]): Generator<readonly string[]> {
-  let part: string[] = []
+function* parts(entries: readonly Entry[], mostBytes: number): Generator<readonly Entry[]> {
+  let part: Entry[] = []
   let size = 0
-  for (const event of events) {
-    if (part.length > 0 && size + event.length > mostBytes) {
+  for (const entry of entries) {
+    const bytes = Buffer.byteLength(entry.text)
+    if (part.length > 0 && size + bytes > mostBytes) {
       yield part
       part = []
       size = 0
     }
-    part.push(event)
-    size += event.length
+    part.push(entry)
+    size += bytes
   }
   yield part
 }

@@ -4,8 +4,12 @@ import { run } from './program.ts'
 export async function main(): Promise<void> {
   // A reader that goes away (`trow list | head`) is no error.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
-    process.exit(0)
+    if (error.code === 'EPIPE') process.exit(0)
+    // The terminal has gone, the command goes on.
+    if (error.code !== 'EIO') throw error
+  })
+  process.stderr.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error
   })
   process.exitCode = await run(process.argv.slice(2), {
     stdin: process.stdin,
@@ -13,6 +17,7 @@ export async function main(): Promise<void> {
     stderr: process.stderr,
     env: process.env,
     cwd: process.cwd(),
+    onHangup: (listener) => void process.on('SIGHUP', listener),
     onStop(listener) {
       const signals = ['SIGINT', 'SIGTERM'] as const
       for (const signal of signals) process.on(signal, listener)

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, open, realpath, rename, rm } from 'node:fs/promises'
+import { open, realpath, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { makeFolder } from '../new-folder.ts'
 
 /**
  * Puts a whole file in the place of another in one step; a link stays a link, and what it points to is replaced. Missing
@@ -8,7 +9,7 @@ import { basename, dirname, join } from 'node:path'
  */
 export async function replaceFile(path: string, content: string, mode: number): Promise<void> {
   const target = await realpath(path).catch(() => path)
-  await mkdir(dirname(target), { recursive: true, mode: 0o700 })
+  makeFolder(dirname(target))
   const part = join(dirname(target), `.${basename(target)}.${randomBytes(6).toString('hex')}`)
   try {
     const handle = await open(part, 'wx', mode)

@@ -82,8 +82,21 @@ export class Connections {
     for (const socket of this.#sockets) {
       const known = this.#factsOf(socket)
       if (known.certificateRead && known.certificate === undefined) continue
-      if (known.running === undefined) socket.destroy()
+      if (known.running === undefined) socket.destroySoon()
       else known.ending = true
+    }
+  }
+
+  /**
+   * Ends those that answer nothing now, each as soon as its client has been sent all of its last reply. Node's own
+   * `closeIdleConnections` counts a reply as done that is still in memory.
+   */
+  closeIdle(): void {
+    for (const socket of this.#sockets) {
+      // One that has asked for nothing yet may be about to.
+      const known = socket[facts]
+      if (known !== undefined && known.running === undefined && socket.writableLength === 0)
+        socket.destroySoon()
     }
   }
 

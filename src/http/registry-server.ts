@@ -118,6 +118,8 @@ class HttpRegistry implements RegistryServer {
       options.idleTimeout,
       options.gate.access && options.tls?.clientAuthorities,
     )
+    // Node calls it in `close`.
+    this.#server.closeIdleConnections = () => this.#connections.closeIdle()
   }
 
   listen(options: {
@@ -155,9 +157,9 @@ class HttpRegistry implements RegistryServer {
     this.#draining = true
     this.#stopping.abort()
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
-    this.#server.closeIdleConnections()
+    this.#connections.closeIdle()
     // A connection becomes idle when its reply is done, and its client may keep it for minutes.
-    const idle = setInterval(() => this.#server.closeIdleConnections(), 100)
+    const idle = setInterval(() => this.#connections.closeIdle(), 100)
     const late = setTimeout(() => this.#server.closeAllConnections(), limit)
     await closed
     clearInterval(idle)

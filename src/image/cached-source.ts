@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
-import { mkdir, mkdtemp, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { makeFolder } from '../new-folder.ts'
 import { DownloadRefused } from '../upstream/file-download.ts'
 import { UserError } from '../user-error.ts'
 import { downloadFromMirror, type DebianMirror } from './debian-mirror.ts'
@@ -72,7 +73,7 @@ export class CachedSource implements ImageSource {
   }
 
   async #pack(missing: ReadonlyMap<string, string>, known: Map<string, Buffer>): Promise<void> {
-    await mkdir(this.#options.folder, { recursive: true })
+    makeFolder(this.#options.folder, 0o755)
     const folder = await mkdtemp(join(this.#options.folder, 'npm-'))
     try {
       await this.#options.pack([...new Set(missing.values())], folder)
@@ -106,7 +107,7 @@ export class CachedSource implements ImageSource {
   }
 
   async #keep(algorithm: string, hex: string, bytes: Buffer): Promise<void> {
-    await mkdir(this.#options.folder, { recursive: true })
+    makeFolder(this.#options.folder, 0o755)
     const staged = await mkdtemp(join(this.#options.folder, 'new-'))
     try {
       await writeFile(join(staged, 'file'), bytes)

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { mkdir, mkdtemp, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Gzip } from 'fflate'
+import { makeFolder } from '../new-folder.ts'
 import { makeDigest, type Digest } from '../oci/digest.ts'
 import { writeTar } from './tar-writer.ts'
 import type { Layer } from './layer.ts'
@@ -37,7 +38,7 @@ export class LayerStore {
     const known = await readFacts(facts)
     if (known !== undefined && (await digestOf(path)) === known.digest)
       return { ...known, title: layer.title, path }
-    await mkdir(this.#folder, { recursive: true })
+    makeFolder(this.#folder, 0o755)
     const staged = await mkdtemp(join(this.#folder, 'new-'))
     try {
       const made = await write(layer, join(staged, 'layer'))

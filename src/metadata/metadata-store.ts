@@ -69,8 +69,6 @@ export interface MetadataReads {
    */
   listIndexed(repository: RepositoryName, tag: Tag, page: ReferrerPage): Promise<Page<ReferrerRecord>>
   findUpload(repository: RepositoryName, id: string): Promise<UploadRecord | undefined>
-  /** Whether changes can be made now; the reason where not. Asks the disk or the engine, not a cache. */
-  writeHealth(): Promise<{ readonly ok: true } | { readonly ok: false; readonly reason: string }>
 }
 
 /**

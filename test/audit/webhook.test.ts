@@ -48,7 +48,7 @@ suite('the webhook of the audit', () => {
     server.close()
   })
 
-  const sinkOf = (extra: { readonly mostLag?: number } = {}): WebhookSink => {
+  const sinkOf = (extra: { readonly mostLag?: number; readonly mostBytes?: number } = {}): WebhookSink => {
     const sender = new HttpWebhookSender({ url, ca: undefined })
     senders.push(sender)
     return new WebhookSink({
@@ -79,6 +79,18 @@ suite('the webhook of the audit', () => {
     taken()
       .map(({ id }) => id)
       .filter((id) => /^e\d+$/.test(id))
+
+  test('what is too large for one body goes in several, each with an id of its own', async () => {
+    const writer = await fixture.open({ sinks: [sinkOf({ mostBytes: 5000 })] })
+    const all = Array.from({ length: 60 }, (_, i) => `e${i}`)
+    await record(...all)
+    await eventually(() => ids().length === 60, 'all events')
+    const used = received.map(({ headers }) => headers['webhook-id'])
+    assert.ok(used.length > 5, `${used.length} bodies`)
+    assert.equal(new Set(used).size, used.length)
+    assert.deepEqual(ids(), all)
+    await writer.close()
+  })
 
   test('sends every event in order, signed, and again until it is taken', async () => {
     answers.push(500, 0, 302, 429)

@@ -138,6 +138,7 @@ suite('metrics and health', () => {
     assert.deepEqual(await (await fetch(`${server.url}/readyz`)).json(), {
       read: { ok: true },
       write: { ok: true },
+      maintenance: { ok: true },
     })
     assert.equal((await fetch(`${server.url}/readyz/write`)).status, 200)
     await server.stop()

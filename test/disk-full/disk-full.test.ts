@@ -71,7 +71,11 @@ for (const [name, reserve] of [
         assert.equal((await push(100)).answer.status, 507)
       }
       assert.equal((await fetch(`${server.url}/readyz`)).status, 200)
-      await sleep(1200)
+      // It is looked at every 5 s.
+      for (let tries = 0; tries < 100; tries++) {
+        if ((await fetch(`${server.url}/readyz/write`)).status === 503) break
+        await sleep(200)
+      }
       assert.equal((await fetch(`${server.url}/readyz/write`)).status, 503)
       for (const digest of [first.digest, ...kept]) {
         const pulled = await client.request('GET', `/v2/full/blobs/${digest}`)

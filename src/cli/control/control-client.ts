@@ -36,7 +36,10 @@ export async function askServer(
 /** Events of the server, a JSON line each. Throws UserError SERVER_FAILED when it says that it failed, or is cut. */
 export async function* readEvents<Event>(reply: IncomingMessage): AsyncGenerator<Event> {
   try {
-    for await (const line of createInterface({ input: reply })) {
+    const lines = createInterface({ input: reply })
+    // Of a reply that is cut the lines would never end.
+    reply.once('close', () => lines.close())
+    for await (const line of lines) {
       const event = JSON.parse(line) as Event | { readonly error: string }
       if (typeof event === 'object' && event !== null && 'error' in event) {
         throw new UserError('SERVER_FAILED', String(event.error))

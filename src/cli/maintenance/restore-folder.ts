@@ -2,7 +2,7 @@ import { existsSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:
 import { join } from 'node:path'
 import { lockFolder } from '../../metadata/sql/folder-lock.ts'
 import { UserError } from '../../user-error.ts'
-import { makeFolder } from '../new-folder.ts'
+import { makeFolder } from '../../new-folder.ts'
 
 /** Stands in a folder while it is restored into. */
 const markName = 'restore-unfinished'

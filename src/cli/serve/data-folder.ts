@@ -4,7 +4,7 @@ import { lockFolder, type FolderLock } from '../../metadata/sql/folder-lock.ts'
 import { databasePath, openForWriting } from '../../metadata/sql/sqlite-file.ts'
 import { UserError } from '../../user-error.ts'
 import { isUnfinished } from '../maintenance/restore-folder.ts'
-import { makeFolder } from '../new-folder.ts'
+import { makeFolder } from '../../new-folder.ts'
 
 export interface DataFolder {
   readonly path: string

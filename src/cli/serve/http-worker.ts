@@ -26,6 +26,7 @@ const cacheBytes = 16 * 1024 * 1024
 
 const start = workerData as WorkerStart
 const { settings } = start
+let { seen } = start
 const report = (message: WorkerReport): void => parentPort?.postMessage(message)
 
 const log = createLogger({ format: start.logFormat, level: settings['log-level'] })
@@ -107,6 +108,9 @@ parentPort?.on('message', (order: WorkerOrder) => {
   switch (order.kind) {
     case 'tls':
       return server.setTls(order.pair)
+    case 'seen':
+      seen = order.seen
+      return
     case 'counts':
       return report({ kind: 'counts', id: order.id, counts: counts() })
     case 'wind-down':
@@ -150,10 +154,8 @@ function healthChecks(store: MetadataStore): HealthChecks {
         return { ok: false, reason: (error as Error).message }
       }
     },
-    async write() {
-      if ((await blobs.room()) <= 0) return { ok: false, reason: 'the disk is full up to the reserve' }
-      return store.writeHealth()
-    },
+    write: () => seen.write,
+    maintenance: () => seen.maintenance,
   }
 }
 

@@ -27,18 +27,9 @@ schedule.start()
 
 parentPort?.on('message', (order: MaintenanceOrder) => {
   if (order.kind === 'stop') void stop()
-  else void totals(order.id)
+  else report({ kind: 'totals', id: order.id, totals: schedule.totals })
 })
 report({ kind: 'ready' })
-
-async function totals(id: number): Promise<void> {
-  const [room, write] = await Promise.all([blobs.room(), metadata.writeHealth()])
-  report({
-    kind: 'totals',
-    id,
-    totals: { ...schedule.totals, writable: room > 0 && write.ok, freeBytes: room },
-  })
-}
 
 async function stop(): Promise<void> {
   await control.close()

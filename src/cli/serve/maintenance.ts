@@ -1,4 +1,5 @@
-import type { Worker } from 'node:worker_threads'
+import type { MessagePort, Worker } from 'node:worker_threads'
+import type { Health } from '../../http/health-routes.ts'
 import type { Log } from '../../log.ts'
 import { ended, firstMessage, startThread } from './threads.ts'
 import type {
@@ -8,45 +9,111 @@ import type {
   MaintenanceTotals,
 } from './thread-protocol.ts'
 
-/** The thread that collects garbage and answers the control socket; main's side of it. */
+export interface MaintenanceOptions {
+  readonly start: Omit<MaintenanceStart, 'writer'>
+  /** A port to the writer for each thread. */
+  readonly attachWriter: () => MessagePort
+  readonly onChange: (health: Health) => void
+  readonly log: Log
+}
+
+const firstDelay = 100
+const longestDelay = 5000
+/** Who asks for numbers is not kept waiting by a thread that is busy; milliseconds. */
+const patience = 2000
+
+/** The thread that collects garbage and answers the control socket; main's side of it. One that dies is replaced. */
 export class Maintenance {
-  readonly #thread: Worker
+  readonly #options: MaintenanceOptions
+  #thread: Worker | undefined
+  #timer: NodeJS.Timeout | undefined
+  #stopping = false
+  #restarts = 0
   #lastId = 0
+  #health: Health = { ok: true }
 
-  private constructor(thread: Worker) {
-    this.#thread = thread
+  /** Rejects where the first thread does not start. */
+  static async start(options: MaintenanceOptions): Promise<Maintenance> {
+    const maintenance = new Maintenance(options)
+    await maintenance.#begin(firstDelay)
+    return maintenance
   }
 
-  static async start(start: MaintenanceStart, log: Log): Promise<Maintenance> {
-    const thread = startThread('maintenance-thread', start, [start.writer])
-    const ready = firstMessage(thread, (report: MaintenanceReport) =>
-      report.kind === 'ready' ? true : undefined,
-    )
-    thread.on('error', (error) => {
-      log.error('maintenance has ended: no garbage is collected until the next start', {
-        stack: (error as Error).stack,
-      })
-    })
-    await ready
-    return new Maintenance(thread)
+  private constructor(options: MaintenanceOptions) {
+    this.#options = options
   }
 
+  /** How often a thread was replaced. */
+  get restarts(): number {
+    return this.#restarts
+  }
+
+  get health(): Health {
+    return this.#health
+  }
+
+  /** Undefined where the thread has ended or does not answer in time. */
   async totals(): Promise<MaintenanceTotals | undefined> {
+    if (this.#thread === undefined) return undefined
     const id = ++this.#lastId
-    const answer = firstMessage(this.#thread, (report: MaintenanceReport) =>
-      report.kind === 'totals' && report.id === id ? report.totals : undefined,
-    )
+    const pick = (report: MaintenanceReport): MaintenanceTotals | undefined =>
+      report.kind === 'totals' && report.id === id ? report.totals : undefined
+    const answer = firstMessage(this.#thread, pick, patience)
     this.#tell({ kind: 'totals', id })
     return answer.catch(() => undefined)
   }
 
   async stop(): Promise<void> {
+    this.#stopping = true
+    clearTimeout(this.#timer)
+    if (this.#thread === undefined) return
     const gone = ended(this.#thread)
     this.#tell({ kind: 'stop' })
     await gone
   }
 
   #tell(order: MaintenanceOrder): void {
-    this.#thread.postMessage(order)
+    this.#thread?.postMessage(order)
+  }
+
+  async #begin(delay: number): Promise<void> {
+    const { start, attachWriter, log } = this.#options
+    const writer = attachWriter()
+    const thread = startThread('maintenance-thread', { ...start, writer } satisfies MaintenanceStart, [
+      writer,
+    ])
+    this.#thread = thread
+    let isReady = false
+    const since = performance.now()
+    thread.on('error', (error) => log.error('maintenance has died', { stack: (error as Error).stack }))
+    thread.on('exit', () => {
+      this.#thread = undefined
+      if (this.#stopping || !isReady) return
+      const next = performance.now() - since > 10_000 ? firstDelay : Math.min(delay * 2, longestDelay)
+      this.#set({ ok: false, reason: 'the thread that collects garbage has died and is being replaced' })
+      this.#timer = setTimeout(() => void this.#restart(next), delay)
+    })
+    await firstMessage(thread, (report: MaintenanceReport) => (report.kind === 'ready' ? true : undefined))
+    isReady = true
+    this.#set({ ok: true })
+  }
+
+  async #restart(delay: number): Promise<void> {
+    if (this.#stopping) return
+    this.#restarts++
+    try {
+      await this.#begin(delay)
+      this.#options.log.warn('maintenance was replaced')
+    } catch (error) {
+      const reason = (error as Error).message
+      this.#options.log.error('maintenance could not be replaced; it is tried again', { reason })
+      const next = Math.min(delay * 2, longestDelay)
+      this.#timer = setTimeout(() => void this.#restart(next), delay)
+    }
+  }
+
+  #set(health: Health): void {
+    this.#health = health
+    this.#options.onChange(health)
   }
 }

@@ -6,22 +6,27 @@ import type { AuditHealth } from '../../audit/audit-health.ts'
 import type { ServedThread } from './served-thread.ts'
 import type { AuditReport } from './thread-protocol.ts'
 import { cannotListen, type WorkerGroup } from './worker-group.ts'
+import type { Measured } from './metrics-text.ts'
+import type { WriteWatch } from './write-watch.ts'
 
 export interface MetricsServer {
   readonly address: string
   close(): Promise<void>
 }
 
+interface MetricsParts {
+  readonly workers: WorkerGroup
+  readonly maintenance: Maintenance
+  readonly writes: WriteWatch
+  readonly audit: ServedThread | undefined
+  /** Undefined: any Host is answered. */
+  readonly hosts: KnownHosts | undefined
+}
+
 /** `/metrics` on a listener of its own: the sums of all workers. Throws UserError as `claimPort` does. */
 export async function serveMetrics(
   { host, port }: { readonly host: string; readonly port: number },
-  parts: {
-    readonly workers: WorkerGroup
-    readonly maintenance: Maintenance
-    readonly audit: ServedThread | undefined
-    /** Undefined: any Host is answered. */
-    readonly hosts: KnownHosts | undefined
-  },
+  parts: MetricsParts,
 ): Promise<MetricsServer> {
   // Loaded only when it is used, so that the server starts fast without.
   const { renderMetrics } = await import('./metrics-text.ts')
@@ -37,7 +42,9 @@ export async function serveMetrics(
       return
     }
     Promise.all([parts.workers.counts(), parts.maintenance.totals(), auditHealth(parts.audit)])
-      .then(([workers, maintenance, audit]) => renderMetrics(workers, maintenance, audit))
+      .then(([workers, maintenance, audit]) =>
+        renderMetrics({ workers, totals: maintenance, audit, ...stateOf(parts) }),
+      )
       .then(
         ({ contentType, text }) => response.writeHead(200, { 'Content-Type': contentType }).end(text),
         () => response.writeHead(500).end(),
@@ -64,4 +71,9 @@ async function auditHealth(audit: ServedThread | undefined): Promise<AuditHealth
   return audit?.ask('health', (report: AuditReport, id) =>
     report.kind === 'health' && report.id === id ? report.health : undefined,
   )
+}
+
+function stateOf({ maintenance, writes }: MetricsParts): Pick<Measured, 'maintenance' | 'writes'> {
+  const { restarts, health } = maintenance
+  return { maintenance: { restarts, ok: health.ok }, writes: writes.state }
 }

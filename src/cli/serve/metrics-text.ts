@@ -2,6 +2,7 @@ import { Counter, Gauge, Registry } from 'prom-client'
 import { durationBuckets } from '../../http/request-counters.ts'
 import type { AuditHealth } from '../../audit/audit-health.ts'
 import type { MaintenanceTotals, WorkerCounts } from './thread-protocol.ts'
+import type { WriteState } from './write-watch.ts'
 
 type Label =
   | 'route'
@@ -16,12 +17,23 @@ type Label =
   | 'log'
   | 'sink'
 
+export interface Measured {
+  readonly workers: readonly WorkerCounts[]
+  /** Undefined: the thread did not answer. */
+  readonly totals: MaintenanceTotals | undefined
+  readonly maintenance: { readonly restarts: number; readonly ok: boolean }
+  readonly writes: WriteState
+  readonly audit: AuditHealth | undefined
+}
+
 /** Prometheus text of what all threads have counted. Labels are bounded: never a repository's name. */
-export async function renderMetrics(
-  workers: readonly WorkerCounts[],
-  maintenance: MaintenanceTotals | undefined,
-  audit: AuditHealth | undefined,
-): Promise<{ readonly contentType: string; readonly text: string }> {
+export async function renderMetrics({
+  workers,
+  totals,
+  maintenance,
+  writes,
+  audit,
+}: Measured): Promise<{ readonly contentType: string; readonly text: string }> {
   const registry = new Registry()
   const counter = (name: string, help: string, labelNames: Label[] = []): Counter<Label> =>
     new Counter({ name, help, labelNames, registers: [registry] })
@@ -51,7 +63,15 @@ export async function renderMetrics(
   }
   gauge('trow_workers', 'Workers that answer').set(workers.length)
   gauge('trow_process_resident_memory_bytes', 'Memory of the whole process').set(process.memoryUsage.rss())
-  if (maintenance !== undefined) maintenanceMetrics(maintenance, counter, gauge)
+  gauge('trow_maintenance_up', '1 while garbage is collected').set(maintenance.ok ? 1 : 0)
+  counter('trow_maintenance_restarts_total', 'Replacements of the thread that collects garbage').inc(
+    maintenance.restarts,
+  )
+  gauge('trow_storage_writable', '1 while pushes can be stored').set(writes.health.ok ? 1 : 0)
+  if (Number.isFinite(writes.freeBytes)) {
+    gauge('trow_storage_free_bytes', 'Bytes until the reserve is reached').set(writes.freeBytes)
+  }
+  if (totals !== undefined) maintenanceMetrics(totals, counter, gauge)
   if (audit !== undefined) auditMetrics(audit, counter, gauge)
   return { contentType: registry.contentType, text: await registry.metrics() }
 }
@@ -95,10 +115,6 @@ function maintenanceMetrics(
   counter('trow_gc_items_total', 'Things that were collected').inc(totals.collectedItems)
   counter('trow_gc_freed_bytes_total', 'Bytes of the blobs that were deleted').inc(totals.collectedBytes)
   gauge('trow_gc_last_run_timestamp_seconds', 'When the last collection ended').set(totals.lastCollection)
-  gauge('trow_storage_writable', '1 while pushes can be stored').set(totals.writable ? 1 : 0)
-  if (Number.isFinite(totals.freeBytes)) {
-    gauge('trow_storage_free_bytes', 'Bytes until the reserve is reached').set(totals.freeBytes)
-  }
 }
 
 function auditMetrics(

@@ -21,7 +21,9 @@ import { knownHosts } from './known-hosts.ts'
 import { serveMetrics } from './metrics-server.ts'
 import { ended, startThread } from './threads.ts'
 import { openTls } from './tls.ts'
+import type { SeenHealth } from './thread-protocol.ts'
 import { WorkerGroup } from './worker-group.ts'
+import { WriteWatch } from './write-watch.ts'
 
 /** About 100,000 manifests of a usual size; taken as it is filled. */
 const sharedCacheBytes = 96 * 1024 * 1024
@@ -45,6 +47,10 @@ export async function serve(
   await using cleanup = new AsyncDisposableStack()
   cleanup.defer(() => folder.lock.release())
   warnOfWideFolders([folder.path, auditFolder(settings, folder.path)], terminal.env, log)
+
+  // Only from here on: what comes before may wait in a system call, and a signal is to end that at once.
+  const stop = waitForStop(terminal)
+  terminal.onHangup?.(() => log.warn('SIGHUP is ignored: settings are read again by a restart only'))
 
   const tls = await openTls(settings, log)
   if (tls !== undefined) cleanup.defer(() => tls.close())
@@ -75,6 +81,25 @@ export async function serve(
   const beside = { settings, folder: folder.path, generations, logFormat }
   const { access, audit, authorities } = await startJudges(beside, { attachWriter, log, terminal, cleanup })
 
+  // What is seen before the workers are there is given to them at their start.
+  const watching: { workers?: WorkerGroup; seen: SeenHealth } = {
+    seen: { write: { ok: true }, maintenance: { ok: true } },
+  }
+  const see = (change: Partial<SeenHealth>): void => {
+    watching.seen = { ...watching.seen, ...change }
+    watching.workers?.setSeen(watching.seen)
+  }
+  const writes = await WriteWatch.start({
+    writer: attachWriter(),
+    folder: folder.path,
+    reserve: settings.reserve,
+    onChange: ({ health }) => {
+      if (!health.ok) log.warn('nothing can be written', { reason: health.reason })
+      see({ write: health })
+    },
+  })
+  cleanup.defer(() => writes.stop())
+
   const count = shared ? settings.workers : 1
   const bodies = createBodies(settings, count)
   const cache = SharedCache.create(sharedCacheBytes)
@@ -86,6 +111,7 @@ export async function serve(
     access,
     audit,
     tls: tls && authorities.with(tls.pair),
+    seen: watching.seen,
     accessLog: (lines) => void terminal.exact.stdout.write(lines),
     start: {
       settings,
@@ -98,9 +124,15 @@ export async function serve(
       logFormat,
     },
   })
+  watching.workers = workers
   cleanup.defer(() => workers.drain(0))
   await workers.start()
-  const maintenance = await Maintenance.start({ ...beside, writer: attachWriter() }, log)
+  const maintenance = await Maintenance.start({
+    start: beside,
+    attachWriter,
+    onChange: (health) => see({ maintenance: health }),
+    log,
+  })
   cleanup.defer(() => maintenance.stop())
   const renewTls = (): void => {
     if (tls !== undefined) workers.setTls(authorities.with(tls.pair))
@@ -110,7 +142,7 @@ export async function serve(
   const metricsAddress = settings['metrics-listen']
   if (metricsAddress !== undefined) {
     const hosts = knownHosts(settings, metricsAddress.host)
-    const metrics = await serveMetrics(metricsAddress, { workers, maintenance, audit, hosts })
+    const metrics = await serveMetrics(metricsAddress, { workers, maintenance, writes, audit, hosts })
     log.info(`metrics on http://${metrics.address}/metrics`)
     cleanup.defer(() => metrics.close())
   }
@@ -118,7 +150,7 @@ export async function serve(
   if (logFormat === 'json') log.info('listening', { url })
   else log.info(bannerText({ url, settings, fresh: folder.fresh, caPath: tls?.own?.path }, terminal.env))
 
-  const stop = waitForStop(terminal)
+  stop.started()
   const reason = await Promise.race([
     stop.first,
     writerEnded.then(() => 'writer' as const),
@@ -142,19 +174,27 @@ function formatOf(settings: Settings, terminal: Terminal): 'json' | 'text' {
   return terminal.stderr.isTTY === true ? 'text' : 'json'
 }
 
-function waitForStop(terminal: Terminal): {
+interface Stop {
   readonly first: Promise<'SIGINT' | 'SIGTERM'>
   readonly second: Promise<void>
-} {
+  /** Until this is called a second signal ends the process as it stands: nothing is being transferred yet. */
+  started(): void
+}
+
+function waitForStop(terminal: Terminal): Stop {
   const first = Promise.withResolvers<'SIGINT' | 'SIGTERM'>()
   const second = Promise.withResolvers<void>()
   let since: number | undefined
+  let isStarted = false
   terminal.onStop((signal) => {
     const now = performance.now()
     if (since === undefined) {
       since = now
       first.resolve(signal)
-    } else if (now - since > sameSignal) second.resolve()
+    } else if (now - since > sameSignal) {
+      if (!isStarted) process.exit(signal === 'SIGINT' ? 130 : 143)
+      second.resolve()
+    }
   })
-  return { first: first.promise, second: second.promise }
+  return { first: first.promise, second: second.promise, started: () => void (isStarted = true) }
 }

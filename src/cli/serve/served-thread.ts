@@ -19,6 +19,9 @@ export interface FailedStart {
   readonly exitCode: number
 }
 
+/** Who asks for numbers is not kept waiting by a thread that is busy; milliseconds. */
+const patience = 2000
+
 /** For main, which makes an error of it again. */
 export function failedStart(error: unknown): FailedStart {
   const { code, message, hint, exitCode } =
@@ -72,13 +75,13 @@ export class ServedThread {
     return port2
   }
 
-  /** Undefined when the thread has ended. */
+  /** Undefined when the thread has ended, or does not answer in time. */
   async ask<Message, Answer>(
     kind: string,
     pick: (message: Message, id: number) => Answer | undefined,
   ): Promise<Answer | undefined> {
     const id = ++this.#lastId
-    const answer = firstMessage(this.#thread, (message: Message) => pick(message, id))
+    const answer = firstMessage(this.#thread, (message: Message) => pick(message, id), patience)
     this.#thread.postMessage({ kind, id })
     return answer.catch(() => undefined)
   }

@@ -1,10 +1,11 @@
 import { createPrivateKey, webcrypto, X509Certificate } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { join } from 'node:path'
 import { makeAuthority, type Authority } from '../../certificates/certificate-authority.ts'
 import type { Log } from '../../log.ts'
 import { weaknessOf } from '../../key-strength.ts'
+import { makeFolder } from '../../new-folder.ts'
 import { UserError } from '../../user-error.ts'
 import type { Settings } from '../settings-schema.ts'
 import { putFile } from './put-file.ts'
@@ -91,7 +92,7 @@ function read(path: string): string {
 }
 
 async function loadAuthority(folder: string, names: readonly string[]): Promise<Authority> {
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  makeFolder(folder)
   const [certPath, keyPath] = [join(folder, 'ca.crt'), join(folder, 'ca.key')]
   if (existsSync(certPath) && existsSync(keyPath)) {
     return { cert: readFileSync(certPath, 'utf8'), key: readFileSync(keyPath, 'utf8') }

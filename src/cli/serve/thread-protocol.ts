@@ -1,4 +1,5 @@
 import type { MessagePort } from 'node:worker_threads'
+import type { Health } from '../../http/health-routes.ts'
 import type { RequestCount } from '../../http/request-counters.ts'
 import type { TlsPair } from '../../http/tls-context.ts'
 import type { ServedReport } from './served-thread.ts'
@@ -25,9 +26,17 @@ export interface WorkerStart {
   /** To the audit thread; undefined where nothing is audited. */
   readonly audit: MessagePort | undefined
   readonly logFormat: 'json' | 'text'
+  readonly seen: SeenHealth
+}
+
+/** What main has seen, for all who ask a worker. */
+export interface SeenHealth {
+  readonly write: Health
+  readonly maintenance: Health
 }
 
 export type WorkerOrder =
+  | { readonly kind: 'seen'; readonly seen: SeenHealth }
   | { readonly kind: 'tls'; readonly pair: TlsPair }
   | { readonly kind: 'wind-down' }
   | { readonly kind: 'close'; readonly limit: number }
@@ -86,6 +95,4 @@ export interface MaintenanceTotals {
   readonly collectedBytes: number
   /** Seconds since the epoch; 0 before the first. */
   readonly lastCollection: number
-  readonly writable: boolean
-  readonly freeBytes: number
 }

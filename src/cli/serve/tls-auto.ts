@@ -1,10 +1,11 @@
 import { webcrypto, X509Certificate } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { join } from 'node:path'
 import { issueLeaf, type Authority } from '../../certificates/certificate-authority.ts'
 import type { TlsPair } from '../../http/tls-context.ts'
 import type { Log } from '../../log.ts'
+import { makeFolder } from '../../new-folder.ts'
 import type { Settings } from '../settings-schema.ts'
 import { putFile } from './put-file.ts'
 import { openSigningAuthority, ownNames } from './signing-authority.ts'
@@ -23,7 +24,7 @@ export async function automaticTls(settings: Settings, log: Log): Promise<TlsSou
   const names = ownNames(settings)
   const source = await openSigningAuthority(settings, log)
   const listeners: (() => void)[] = []
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  makeFolder(folder)
   const issue = (): Promise<TlsPair> => renew(folder, source.current.authority, names)
   let pair = loadLeaf(folder, names, source.current.authority) ?? (await issue())
   const replace = (): void =>

@@ -6,7 +6,7 @@ import type { WriterOrder } from '../../metadata/sql/writer-thread.ts'
 import { UserError } from '../../user-error.ts'
 import type { ServedThread } from './served-thread.ts'
 import { ended, firstMessage, startThread } from './threads.ts'
-import type { WorkerCounts, WorkerOrder, WorkerReport, WorkerStart } from './thread-protocol.ts'
+import type { SeenHealth, WorkerCounts, WorkerOrder, WorkerReport, WorkerStart } from './thread-protocol.ts'
 
 export interface WorkerGroupOptions {
   readonly count: number
@@ -14,28 +14,33 @@ export interface WorkerGroupOptions {
   /** What workers hold in shared memory, to be taken back from one that died. */
   readonly held: readonly { reclaim(worker: number): void }[]
   /** All of a worker's start but what is its own. */
-  readonly start: Omit<WorkerStart, 'number' | 'writer' | 'tls' | 'access' | 'audit'>
+  readonly start: Omit<WorkerStart, 'number' | 'writer' | 'tls' | 'access' | 'audit' | 'seen'>
   readonly writer: Worker
   readonly access: ServedThread | undefined
   readonly audit: ServedThread | undefined
   readonly tls: TlsPair | undefined
+  readonly seen: SeenHealth
   readonly accessLog: (lines: string) => void
 }
 
 const firstDelay = 100
 const longestDelay = 5000
+/** Who asks for numbers is not kept waiting by a worker that is busy; milliseconds. */
+const patience = 2000
 
 /** The HTTP workers. One that dies is replaced; the others do not notice. */
 export class WorkerGroup {
   readonly #options: WorkerGroupOptions
   readonly #workers = new Map<number, Worker>()
   #tls: TlsPair | undefined
+  #seen: SeenHealth
   #stopping = false
   #lastId = 0
 
   constructor(options: WorkerGroupOptions) {
     this.#options = options
     this.#tls = options.tls
+    this.#seen = options.seen
   }
 
   async start(): Promise<void> {
@@ -47,6 +52,11 @@ export class WorkerGroup {
   setTls(pair: TlsPair): void {
     this.#tls = pair
     this.#tell({ kind: 'tls', pair })
+  }
+
+  setSeen(seen: SeenHealth): void {
+    this.#seen = seen
+    this.#tell({ kind: 'seen', seen })
   }
 
   /**
@@ -71,8 +81,11 @@ export class WorkerGroup {
   async counts(): Promise<WorkerCounts[]> {
     const id = ++this.#lastId
     const asked = [...this.#workers.values()].map((worker) =>
-      firstMessage(worker, (message: WorkerReport) =>
-        message.kind === 'counts' && message.id === id ? message.counts : undefined,
+      firstMessage(
+        worker,
+        (message: WorkerReport) =>
+          message.kind === 'counts' && message.id === id ? message.counts : undefined,
+        patience,
       ).catch(() => undefined),
     )
     this.#tell({ kind: 'counts', id })
@@ -89,7 +102,14 @@ export class WorkerGroup {
     const attach: WriterOrder = { kind: 'attach', port: channel.port1, opensUploads: true }
     writer.postMessage(attach, [channel.port1])
     const ports = { access: access?.attach(), audit: audit?.attach() }
-    const data: WorkerStart = { ...start, ...ports, number, tls: this.#tls, writer: channel.port2 }
+    const data: WorkerStart = {
+      ...start,
+      ...ports,
+      number,
+      tls: this.#tls,
+      seen: this.#seen,
+      writer: channel.port2,
+    }
     const transfer = [channel.port2, ports.access, ports.audit].filter((port) => port !== undefined)
     const worker = startThread('http-worker', data, transfer)
     this.#workers.set(number, worker)
@@ -112,8 +132,11 @@ export class WorkerGroup {
     const result = await firstMessage(worker, (report: WorkerReport) =>
       report.kind === 'listening' || report.kind === 'failed' ? report : undefined,
     )
+    if (result.kind === 'failed') {
+      await worker.terminate()
+      throw cannotListen(start.host, start.port, result)
+    }
     listening = true
-    if (result.kind === 'failed') throw cannotListen(start.host, start.port, result)
   }
 
   async #restart(number: number, delay: number): Promise<void> {

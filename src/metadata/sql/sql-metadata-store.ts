@@ -117,15 +117,6 @@ class SqlMetadataStore implements MetadataStore {
     this.#folder = folder
   }
 
-  async writeHealth(): ReturnType<MetadataReads['writeHealth']> {
-    try {
-      await this.#changes.run('probe', { now: 0 })
-      return { ok: true }
-    } catch (error) {
-      return { ok: false, reason: (error as Error).message }
-    }
-  }
-
   createUpload(upload: {
     readonly id: string
     readonly repository: RepositoryName

@@ -21,7 +21,7 @@ import { blobForm, linkForm, manifestForm } from './shared-forms.ts'
 import type { SqliteDatabase } from './sqlite-database.ts'
 
 /** Requests' reads on a connection of this thread's own, behind caches that the generations keep coherent. */
-export class SqlReads implements Omit<MetadataReads, 'writeHealth'> {
+export class SqlReads implements MetadataReads {
   readonly #database: SqliteDatabase
   readonly #manifests: CoherentCache<ManifestRecord>
   readonly #blobs: CoherentCache<BlobRecord>

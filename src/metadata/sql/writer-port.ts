@@ -112,14 +112,12 @@ export class PortRunner implements ChangeRunner {
   readonly #claims = new Map<string, () => void>()
   #tell: (() => void) | undefined
   #lastId = 0
+  #gone = false
 
   constructor(port: MessagePort) {
     this.#port = port
     port.on('message', (reply: Reply) => this.#receive(reply))
-    port.on('close', () => {
-      for (const { reject } of this.#open.values()) reject(writerGone())
-      this.#open.clear()
-    })
+    port.on('close', () => this.#end())
   }
 
   run<Name extends ChangeName>(name: Name, values: ChangeArguments<Name>): Promise<ChangeResult<Name>> {
@@ -148,12 +146,15 @@ export class PortRunner implements ChangeRunner {
   }
 
   close(): Promise<void> {
+    // Its event comes later, or never in a thread that ends now.
+    this.#end()
     this.#port.close()
     return Promise.resolve()
   }
 
   #ask<Result>(request: (id: number) => Request, done?: () => void): Promise<Result> {
     return new Promise((resolve, reject) => {
+      if (this.#gone) return reject(writerGone())
       const id = ++this.#lastId
       this.#open.set(id, {
         resolve: (result) => {
@@ -164,6 +165,12 @@ export class PortRunner implements ChangeRunner {
       })
       this.#port.postMessage(request(id))
     })
+  }
+
+  #end(): void {
+    this.#gone = true
+    for (const { reject } of this.#open.values()) reject(writerGone())
+    this.#open.clear()
   }
 
   #receive(reply: Reply): void {

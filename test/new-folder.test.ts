@@ -3,7 +3,7 @@ import fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { makeFolder } from '../../src/cli/new-folder.ts'
+import { makeFolder } from '../src/new-folder.ts'
 
 // The names of descriptors are read from /proc.
 const skip = process.platform === 'linux' ? false : 'needs Linux'

@@ -1,0 +1,96 @@
+import { FreeSpace } from '../../blobs/disk/free-space.ts'
+import type { Health } from '../../http/health-routes.ts'
+import { PortRunner } from '../../metadata/sql/writer-port.ts'
+import type { MessagePort } from 'node:worker_threads'
+
+/** Between two looks, and how long a write may wait for the disk; milliseconds. */
+const interval = 5000
+
+export interface WriteState {
+  readonly health: Health
+  /** Until the reserve is reached. */
+  readonly freeBytes: number
+}
+
+/**
+ * Looks every 5 s whether something can be written durably, and keeps the answer for all who ask: nobody waits for a disk
+ * that hangs, and it is found to work again without a push.
+ */
+export class WriteWatch {
+  readonly #runner: PortRunner
+  readonly #space: FreeSpace
+  readonly #onChange: (state: WriteState) => void
+  readonly #timer: NodeJS.Timeout
+  #state: WriteState = { health: { ok: false, reason: 'no write has been tried yet' }, freeBytes: Infinity }
+  #look: { readonly since: number; readonly done: Promise<void> } | undefined
+
+  /** Resolves after the first look, or when that waits for the disk. */
+  static async start(parts: {
+    readonly writer: MessagePort
+    readonly folder: string
+    readonly reserve: number
+    readonly onChange: (state: WriteState) => void
+  }): Promise<WriteWatch> {
+    const watch = new WriteWatch(parts)
+    await watch.#first()
+    return watch
+  }
+
+  private constructor(parts: Parameters<typeof WriteWatch.start>[0]) {
+    this.#runner = new PortRunner(parts.writer)
+    this.#space = new FreeSpace(parts.folder, parts.reserve)
+    this.#onChange = parts.onChange
+    this.#timer = setInterval(() => this.#tick(), interval)
+  }
+
+  get state(): WriteState {
+    return this.#state
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer)
+    await this.#runner.close()
+  }
+
+  async #first(): Promise<void> {
+    this.#tick()
+    let timer: NodeJS.Timeout | undefined
+    await Promise.race([this.#look?.done, new Promise((resolve) => (timer = setTimeout(resolve, interval)))])
+    clearTimeout(timer)
+    if (this.#look !== undefined) this.#tick()
+  }
+
+  #tick(): void {
+    if (this.#look === undefined) {
+      const done = this.#ask()
+        .then((state) => this.#set(state))
+        .finally(() => (this.#look = undefined))
+      this.#look = { since: performance.now(), done }
+      return
+    }
+    const seconds = Math.round((performance.now() - this.#look.since) / 1000)
+    this.#set({
+      ...this.#state,
+      health: { ok: false, reason: `a write has waited for the disk for ${seconds} s` },
+    })
+  }
+
+  async #ask(): Promise<WriteState> {
+    try {
+      const freeBytes = await this.#space.room()
+      if (freeBytes <= 0)
+        return { health: { ok: false, reason: 'the disk is full up to the reserve' }, freeBytes }
+      await this.#runner.run('probe', { now: 0 })
+      return { health: { ok: true }, freeBytes }
+    } catch (error) {
+      return { ...this.#state, health: { ok: false, reason: (error as Error).message } }
+    }
+  }
+
+  #set(state: WriteState): void {
+    const before = this.#state.health
+    this.#state = state
+    const reason = (health: Health): string | undefined => (health.ok ? undefined : health.reason)
+    if (before.ok !== state.health.ok || reason(before) !== reason(state.health)) this.#onChange(state)
+  }
+}

@@ -33,8 +33,7 @@ const allowed = {
     'image',
   ],
 }
-const leaves =
-  '^src/(log|reporter|user-error|pem-bundle|key-strength|kubernetes-version|new-folder)\\.ts$'
+const leaves = '^src/(log|reporter|user-error|pem-bundle|key-strength|kubernetes-version|new-folder)\\.ts$'
 
 module.exports = {
   forbidden: [

@@ -1,3 +1,4 @@
+import { DenialRation, mergedNote, type DenialLimits } from './denial-ration.ts'
 import type { AuditActor, AuditNote } from './event.ts'
 import { encodeNote } from './note-text.ts'
 
@@ -37,6 +38,7 @@ export interface AccessMergerParts {
   readonly interval?: number
   /** How many different accesses are held at most. */
   readonly limit?: number
+  readonly denials?: DenialLimits
 }
 
 interface Entry {
@@ -68,12 +70,14 @@ export class AccessMerger {
   #allowed = new Map<AuditActor, Map<string, Map<string, Entry[]>>>()
   #held = 0
   readonly #denials = new Map<string, Denial>()
+  readonly #ration: DenialRation
   #timer: NodeJS.Timeout | undefined
 
   constructor(parts: AccessMergerParts) {
     this.#parts = parts
     this.#interval = parts.interval ?? 1000
     this.#limit = parts.limit ?? 10_000
+    this.#ration = new DenialRation(parts.denials)
   }
 
   /** `describe` is called for the first of equal ones only. */
@@ -100,11 +104,24 @@ export class AccessMerger {
 
   /**
    * Resolves when the denial, or an equal one of the last minute, is durable. Rejects where it cannot be recorded
-   * (OciError UNAVAILABLE or STORAGE_FULL): then the reply must say so instead.
+   * (OciError UNAVAILABLE or STORAGE_FULL): then the reply must say so instead. Above a rate those of one address equal
+   * each other.
    */
-  async denied(access: Access, describe: () => AuditNote): Promise<void> {
+  denied(access: Access, describe: () => AuditNote): Promise<void> {
     const now = this.#parts.now()
     const key = keyOf(access, 'denied')
+    if (this.#isCounted(key, now)) return this.#count(key, access, describe, now)
+    const merged = this.#ration.merge(access, now)
+    if (merged === undefined) return this.#count(key, access, describe, now)
+    return this.#count(keyOf(merged, 'denied'), merged, () => mergedNote(describe(), merged), now)
+  }
+
+  #isCounted(key: string, now: number): boolean {
+    const known = this.#denials.get(key)
+    return known !== undefined && now < known.until
+  }
+
+  async #count(key: string, access: Access, describe: () => AuditNote, now: number): Promise<void> {
     const known = this.#denials.get(key)
     if (known !== undefined && now < known.until) {
       known.entry.count++

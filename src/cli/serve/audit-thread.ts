@@ -44,7 +44,7 @@ async function open(): Promise<AuditWriter> {
       sinks: await auditSinks(settings, { folder, instance, heads: outbox, log, stdout }),
       retention: {
         changes: { age: settings['audit-keep-changes'], bytes: Infinity },
-        pulls: { age: settings['audit-keep-pulls'], bytes: Infinity },
+        pulls: { age: settings['audit-keep-pulls'], bytes: settings['audit-size-pulls'] },
       },
       say: log,
       now: Date.now,

@@ -66,8 +66,8 @@ export class BodyTable {
     this.#threads = this.#words[header.threads] ?? 0
     this.#owners = headerSize + this.#threads * perThreadSize
     this.#bodies = this.#owners + ownerCount
-    const first = thread * this.#slots
-    this.#free = Array.from({ length: this.#slots }, (_, index) => first + this.#slots - 1 - index)
+    const last = (thread + 1) * this.#slots - 1
+    this.#free = Array.from({ length: this.#slots }, (_, index) => last - index)
   }
 
   static create({ bytes, reserve, share, threads, slots, seed }: BudgetSize): BodyTable {
@@ -83,9 +83,7 @@ export class BodyTable {
     return new BodyTable(words.buffer, 0)
   }
 
-  static attach(buffer: SharedArrayBuffer, thread: number): BodyTable {
-    return new BodyTable(buffer, thread)
-  }
+  static attach = (buffer: SharedArrayBuffer, thread: number): BodyTable => new BodyTable(buffer, thread)
 
   get held(): number {
     return this.#load(header.total) - this.#load(header.free)

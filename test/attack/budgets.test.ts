@@ -142,7 +142,13 @@ suite('whoever is slow holds up nobody', { timeout: 120_000 }, () => {
     })
     for (const socket of sockets) statuses.push(socket.send(half).then(() => socket.status()))
     // Spaces are no manifest, which is found out once all of them are there.
-    for (const status of await Promise.all(statuses)) assert.equal(status, 400)
+    const ended = await Promise.all(statuses)
+    // On a busy machine this client may itself be the slow one, for which 408 is promised; nobody waits in vain.
+    assert.deepEqual(
+      ended.filter((status) => status !== 400 && status !== 408),
+      [],
+    )
+    assert.ok(ended.filter((status) => status === 400).length >= 16, ended.join(' '))
     await endAttack()
   })
 

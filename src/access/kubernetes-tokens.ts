@@ -104,13 +104,11 @@ export class KubernetesTokens {
   async #review(token: string, key: string, claims: UnverifiedClaims | undefined): Promise<Verified> {
     // An audience that is asked for must be in the token; without one the API server's own is meant.
     const forApiServer = this.#apiServerTokens && claims?.aud.includes(this.#audience) !== true
-    // The API server keeps what it has said of a token and its audiences for 10 s: with one that nobody has, it looks.
-    const audiences = forApiServer ? undefined : [this.#audience, `${this.#audience}-asked-at-${this.#now()}`]
     // What is revoked while the answer is on its way counts from here.
     const askedAt = this.#now()
     let result: TokenReviewResult
     try {
-      result = await this.#cluster.reviewToken(token, audiences)
+      result = await this.#cluster.reviewToken(token, forApiServer ? undefined : [this.#audience])
     } catch (error) {
       if (!(error instanceof ClusterUnavailable)) throw error
       const last = this.#withoutAnswer(key)

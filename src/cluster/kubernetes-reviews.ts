@@ -16,6 +16,8 @@ const longestToken = 64 * 1024
 /** Reviews by the API server itself. Keeps nothing, and says nothing about tokens to anybody. */
 export class KubernetesReviews implements ClusterReviews {
   readonly #connection: ClusterConnection
+  /** Of the API server itself, as it named them. */
+  readonly #serverAudiences = new Set<string>()
 
   constructor(connection: ClusterConnection) {
     this.#connection = connection
@@ -24,7 +26,20 @@ export class KubernetesReviews implements ClusterReviews {
   async reviewToken(token: string, audiences: readonly string[] | undefined): Promise<TokenReviewResult> {
     if (token === '') return refused('it is empty')
     if (token.length > longestToken) return refused('it is too long to be a token')
-    const spec = { token, ...(audiences === undefined ? {} : { audiences: [...audiences] }) }
+    if (audiences !== undefined) return this.#reviewFor(token, audiences, audiences)
+    const known = [...this.#serverAudiences]
+    const answer = known.length === 0 ? undefined : await this.#reviewFor(token, known, undefined)
+    // The API server may have more audiences than those of the tokens so far.
+    return answer?.authenticated === true ? answer : this.#reviewFor(token, [], undefined)
+  }
+
+  /** `asked`: none stands for those of the API server. */
+  async #reviewFor(
+    token: string,
+    asked: readonly string[],
+    audiences: readonly string[] | undefined,
+  ): Promise<TokenReviewResult> {
+    const spec = { token, ...(asked.length === 0 ? {} : { audiences: [...asked, nobodysAudience()] }) }
     const { status } = await this.#ask('tokenreviews', (connection) =>
       connection.ask(({ authentication }, options) =>
         authentication.createTokenReview(
@@ -39,6 +54,7 @@ export class KubernetesReviews implements ClusterReviews {
       return refused(tokenReason(status.error, token))
     }
     const named = status.audiences ?? []
+    if (asked.length === 0) for (const audience of named) this.#serverAudiences.add(audience)
     const fitting = audiences?.filter((audience) => named.includes(audience)) ?? []
     // An authenticator that minds audiences has found another one: never to be taken for a token of the API server.
     if (audiences !== undefined && named.length > 0 && fitting.length === 0) {
@@ -97,6 +113,14 @@ export class KubernetesReviews implements ClusterReviews {
       throw toUnavailable(error, resource)
     }
   }
+}
+
+/**
+ * Another one each time. The API server keeps for 10 s what it has found of a token and the audiences that it was asked for,
+ * so a token that is deleted would be good for so long: with an audience that was never asked for, it looks again.
+ */
+function nobodysAudience(): string {
+  return `trow-asked-at-${performance.timeOrigin + performance.now()}`
 }
 
 /** Something else than an API server answered with 200. */

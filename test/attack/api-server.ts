@@ -60,7 +60,7 @@ export class ApiServer {
     return uid === undefined ? undefined : { metadata: { name: node ?? account, uid } }
   }
 
-  #token({ token, audiences }: Review['spec']): object {
+  #token({ token, audiences = [] }: Review['spec']): object {
     const key = createHash('sha256')
       .update(JSON.stringify([token, audiences]))
       .digest('hex')
@@ -73,5 +73,5 @@ export class ApiServer {
 }
 
 interface Review {
-  readonly spec: { readonly token: string; readonly audiences: readonly string[]; readonly user?: string }
+  readonly spec: { readonly token: string; readonly audiences?: readonly string[]; readonly user?: string }
 }

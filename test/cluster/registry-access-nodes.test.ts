@@ -102,6 +102,41 @@ suite('nodes at the registry', { skip: clusterProblem() }, () => {
     }
   })
 
+  test("a certificate falls with its Node, and with the agents' account", async () => {
+    const ghost = { apiVersion: 'v1', kind: 'Node', metadata: { name: 'ghost' } }
+    await cluster.kubectl(['create', '-f', '-'], { stdin: JSON.stringify(ghost) })
+    const certified = async (token: string): Promise<RegistryClient> => {
+      const { request, key } = await makeCertificateRequest('CN=x')
+      const { status, body } = await ask(bearer(token), request)
+      assert.equal(status, 200, body)
+      assert.match(
+        new X509Certificate(body).subjectAltName ?? '',
+        /urn:trow:node:.*urn:trow:account:trow-node/,
+      )
+      return registry.client({ pair: { cert: body, key } })
+    }
+    const refusedSoon = async (what: string, node: RegistryClient): Promise<void> => {
+      const revokedAt = Date.now()
+      while ((await node.get('/v2/team-a/app/tags/list')).status !== 401)
+        assert.ok(Date.now() < revokedAt + 12_000, `${what} is still taken`)
+      console.log(`${what}: refused after ${Date.now() - revokedAt} ms`)
+    }
+    const [gone, orphan] = [
+      await certified(await boundToken(agent, 'ghost')),
+      await certified(
+        await registry.token(agent, '--bound-object-kind=Pod', '--bound-object-name=trow-node-n1'),
+      ),
+    ]
+    for (const node of [gone, orphan]) assert.equal((await node.get('/v2/team-a/app/tags/list')).status, 200)
+    await cluster.kubectl(['delete', 'node', 'ghost'])
+    await refusedSoon("a deleted Node's certificate", gone)
+    assert.equal((await orphan.get('/v2/team-a/app/tags/list')).status, 200)
+    await cluster.kubectl(['-n', 'trow-node', 'delete', 'serviceaccount', 'trow-node'])
+    await refusedSoon('the certificate of an account that is gone', orphan)
+    await cluster.kubectl(['-n', 'trow-node', 'create', 'serviceaccount', 'trow-node'])
+    assert.equal((await orphan.get('/v2/team-a/app/tags/list')).status, 401, 'the account is another one')
+  })
+
   test("containerd of another node pulls with its kubelet's certificate", async (context) => {
     const node = cluster.nodes[1]
     assert.ok(node)

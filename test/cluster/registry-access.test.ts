@@ -103,6 +103,33 @@ suite('RBAC at a real registry', { skip: clusterProblem() }, () => {
     return token
   }
 
+  /** Asked all the time, so that whoever may remember it does. */
+  async function refusedSoon(
+    what: string,
+    client: RegistryClient,
+    token: string,
+    revoke: () => Promise<unknown>,
+  ): Promise<void> {
+    const push = async (): Promise<number> => (await client.push('team-a/app', bearer(token))).status
+    assert.equal(await push(), 202, what)
+    await revoke()
+    const revokedAt = Date.now()
+    while ((await push()) !== 401) assert.ok(Date.now() < revokedAt + 12_000, `${what} is still taken`)
+    console.log(`${what}: refused after ${Date.now() - revokedAt} ms`)
+  }
+
+  test('a token of the registry itself gets no other one, and the token of a pod falls with the pod', async () => {
+    const pod = podOf(builder, 'short')
+    await cluster.kubectl(['create', '-f', '-'], { stdin: JSON.stringify(pod) })
+    const token = await registry.token(builder, '--bound-object-kind=Pod', '--bound-object-name=short')
+    const own = await anybody.token(bearer(token).authorization)
+    const again = { authorization: `Bearer ${own}` }
+    assert.equal((await anybody.get('/token?service=trow', again)).status, 401)
+    await refusedSoon('the token of a pod', anybody, token, () =>
+      cluster.kubectl(['-n', 'team-a', 'delete', 'pod', 'short', '--force', '--grace-period=0']),
+    )
+  })
+
   test('a token for the API server is taken where that is allowed', async () => {
     const { client, stop } = await registry.another(['--api-server-tokens'])
     try {
@@ -113,6 +140,27 @@ suite('RBAC at a real registry', { skip: clusterProblem() }, () => {
       }
       const vault = await tokenOf(cluster, 'builder', '-n', 'team-a', '--audience=vault')
       assert.equal((await client.push('team-a/app', bearer(vault))).status, 401)
+      // One without an end, as Secrets hold them.
+      const secret = {
+        apiVersion: 'v1',
+        kind: 'Secret',
+        type: 'kubernetes.io/service-account-token',
+        metadata: {
+          name: 'eternal',
+          namespace: 'team-a',
+          annotations: { 'kubernetes.io/service-account.name': 'builder' },
+        },
+      }
+      await cluster.kubectl(['create', '-f', '-'], { stdin: JSON.stringify(secret) })
+      const read = ['-n', 'team-a', 'get', 'secret', 'eternal', '-o', 'jsonpath={.data.token}']
+      const eternal = await eventually(async () => {
+        const token = Buffer.from(await cluster.kubectl(read), 'base64').toString()
+        assert.notEqual(token, '')
+        return token
+      }, 30_000)
+      await refusedSoon('a token without an end', client, eternal, () =>
+        cluster.kubectl(['-n', 'team-a', 'delete', 'secret', 'eternal']),
+      )
     } finally {
       await stop()
     }

@@ -37,6 +37,11 @@ const access = {
   name: 'web/api',
 } as const
 
+/** Of the request at that place. */
+function specOf(place: number): { readonly token?: string; readonly audiences?: readonly string[] } {
+  return server.asked[place]?.body?.spec as { token?: string; audiences?: string[] }
+}
+
 beforeEach(() => {
   ;(server.asked as unknown[]).length = 0
 })
@@ -95,12 +100,27 @@ suite('a token is reviewed', () => {
     test(says, async () => {
       server.answer = (_, response) => reply(response, 201, { status })
       assert.deepEqual(await (await reviewsOf()).reviewToken('head.claims.sign', audiences), expected)
-      assert.deepEqual(server.asked[0]?.body?.spec, {
-        token: 'head.claims.sign',
-        ...(audiences === undefined ? {} : { audiences }),
-      })
+      const { token, audiences: asked } = specOf(0)
+      assert.equal(token, 'head.claims.sign')
+      assert.deepEqual(asked?.slice(0, -1), audiences)
+      assert.match(asked?.at(-1) ?? 'trow-asked-at-none', /^trow-asked-at-/)
     })
   }
+
+  test('past the memory of the API server: never twice with the same audiences', async () => {
+    const own = 'https://kubernetes.default.svc'
+    const status = { authenticated: true, user, audiences: [own] }
+    server.answer = (_, response) => reply(response, 201, { status })
+    const reviews = await reviewsOf()
+    for (let n = 0; n < 3; n++) await reviews.reviewToken('a.b.c', undefined)
+    for (let n = 0; n < 2; n++) await reviews.reviewToken('a.b.c', ['trow'])
+    const asked = server.asked.map((_, place) => JSON.stringify(specOf(place).audiences ?? []))
+    assert.equal(new Set(asked).size, 5)
+    assert.ok(asked.slice(1, 3).every((each) => each.includes(own)))
+    server.answer = (_, response) => reply(response, 201, { status: { authenticated: false } })
+    assert.ok(!(await reviews.reviewToken('a.b.c', undefined)).authenticated)
+    assert.equal(specOf(6).audiences, undefined, 'it may be of another audience of the API server')
+  })
 
   test('and nothing of it comes back in a reason', async () => {
     const token = 'eyJhbGciOi.canary-claims.canary-signature'

@@ -17,6 +17,7 @@ export async function main(): Promise<void> {
     stderr: process.stderr,
     env: process.env,
     cwd: process.cwd(),
+    exit: (code) => process.exit(code),
     onHangup: (listener) => void process.on('SIGHUP', listener),
     onStop(listener) {
       const signals = ['SIGINT', 'SIGTERM'] as const

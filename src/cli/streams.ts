@@ -12,6 +12,8 @@ export interface ProcessTerminal {
   readonly cwd: string
   /** Calls back at SIGINT and SIGTERM; returns what takes it back. */
   onStop(listener: (signal: 'SIGINT' | 'SIGTERM') => void): () => void
+  /** Ends the process at once. Undefined where a command line is not a process of its own. */
+  exit?(code: number): void
   /** Calls back at SIGHUP, which then ends nothing. Undefined where there is none. */
   onHangup?(listener: () => void): void
 }

@@ -1,11 +1,12 @@
 import { Command, Option } from 'commander'
 import type { GarbageEvent } from '../../registry/garbage.ts'
-import { UserError } from '../../user-error.ts'
+import { exitCode, UserError } from '../../user-error.ts'
 import { askServer, readEvents } from '../control/control-client.ts'
 import { createLogger } from '../logger.ts'
 import type { CommandContext } from '../program.ts'
 import { humanSize } from '../quantities.ts'
 import { addSettingOptions, settingsOf } from '../serve/command.ts'
+import type { ResolvedSettings } from '../settings.ts'
 import { GarbageSchedule } from './garbage-schedule.ts'
 import { openLocalStores } from './local-stores.ts'
 
@@ -18,7 +19,7 @@ export function gcCommand({ terminal }: CommandContext): Command {
     .addOption(new Option('-o, --output <format>', 'text or json').choices(['text', 'json']).default('text'))
   addSettingOptions(command, ['data', 'gc-grace', 'upload-expiry'])
   return command.action(async (options: Record<string, unknown>) => {
-    const { settings } = await settingsOf(options, terminal)
+    const { settings, origins } = await settingsOf(options, terminal)
     const dryRun = options['dryRun'] === true
     const json = options['output'] === 'json'
     const totals = { items: 0, bytes: 0 }
@@ -31,6 +32,9 @@ export function gcCommand({ terminal }: CommandContext): Command {
       if (json) terminal.exact.stdout.write(`${JSON.stringify(event)}\n`)
       else terminal.stdout.write(eventLine(event, dryRun))
     }
+    const server = await askServer(settings.data, 'GET', '/served')
+    server?.resume()
+    if (server !== undefined) refuseOwnSettings(origins)
     const reply = await askServer(settings.data, 'POST', `/gc${dryRun ? '?dry-run' : ''}`)
     if (reply !== undefined) for await (const event of readEvents<GarbageEvent>(reply)) show(event)
     else {
@@ -48,6 +52,20 @@ export function gcCommand({ terminal }: CommandContext): Command {
       )
     }
   })
+}
+
+/** A server collects by its own settings; to leave a flag out silently would delete other things than were asked for. */
+function refuseOwnSettings(origins: ResolvedSettings['origins']): void {
+  const given = (['gc-grace', 'upload-expiry'] as const).find((name) => origins[name] === `--${name}`)
+  if (given === undefined) return
+  throw new UserError(
+    'CONFIG_INVALID',
+    `--${given} has no effect here: the folder is served, with settings of its own`,
+    {
+      hint: `Set ${given} for trow serve, or stop it and run this again.`,
+      exitCode: exitCode.usage,
+    },
+  )
 }
 
 function eventLine(event: GarbageEvent, dryRun: boolean): string {

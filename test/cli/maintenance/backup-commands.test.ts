@@ -135,3 +135,15 @@ suite('trow restore', () => {
     assert.match((await runCommand(['restore', '--data', folder, whole])).stderr, /FOLDER_NOT_EMPTY/)
   })
 })
+
+test('trow gc refuses flags that the server of the folder would not follow', async () => {
+  const server = await startedServer({ data })
+  try {
+    const { code, stderr } = await runCommand(['gc', '--dry-run', '--gc-grace', '1m', '--data', data])
+    assert.equal(code, 2)
+    assert.match(stderr, /--gc-grace has no effect here: the folder is served/)
+    assert.equal((await runCommand(['gc', '--dry-run', '--data', data])).code, 0)
+  } finally {
+    await server.stop()
+  }
+})

@@ -24,7 +24,7 @@ export function faultKey({ node, text }: Fault): string {
     .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z?/g, 'TIME')
     .replaceAll(/\b\d+ (ms|s|min|h)\b/g, 'TIME')
     .replaceAll(/(\d{1,3}(\.\d{1,3}){3}|\[[\da-f:]+\])(:\d+)?/gi, 'ADDRESS')
-    .replaceAll(/\bpod [a-z0-9.-]+/g, 'POD')
+    .replaceAll(/\bpod "?[a-z0-9.-]+"?/gi, 'POD')
 }
 
 /** Those of one key together, in the order of their first. */

@@ -186,7 +186,14 @@ async function undoNodes(
       if (fault !== undefined) faults.set(node, fault)
     }
     done = new Set([...known].filter(([, { phase }]) => phase === 'undone').map(([node]) => node))
-    const waiting = nodes.filter((node) => takesAgent(nodeFacts(node)) && !done.has(node.metadata.name))
+    // An agent writes a report before it writes anything on its node: where there is none, there is nothing to take back.
+    const written = new Set(reports.map(({ metadata }) => metadata.name))
+    const waiting = nodes.filter(
+      (node) =>
+        takesAgent(nodeFacts(node)) &&
+        !done.has(node.metadata.name) &&
+        written.has(names.report(node.metadata.name)),
+    )
     // A node that is away cannot answer, and one without an agent has nothing to take back.
     const able = waiting.filter((node) => isReady(node) && known.has(node.metadata.name))
     if (able.length === 0 || now() >= deadline) return waiting.map(({ metadata }) => metadata.name)

@@ -7,5 +7,5 @@ export const waysToBring = [
 
 /** Where a controller may not make pods, this shows why. */
 export function whoRefuses(namespace: string | undefined): string {
-  return `kubectl -n ${namespace} get limitrange,resourcequota -o yaml shows what refuses pods there; trow install again goes on.`
+  return `kubectl -n ${namespace} get limitrange,resourcequota -o yaml shows what refuses pods there.`
 }

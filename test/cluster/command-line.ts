@@ -10,11 +10,15 @@ export interface CommandResult {
   readonly stderr: string
 }
 
-/** trow, or another of its programs, as a person runs it who is not on a terminal, with `home` for a home folder. */
+/**
+ * trow, or another of its programs, as a person runs it who is not on a terminal, with `home` for a home folder. `onStderr`: is told
+ * all that it has said so far, each time that it says more.
+ */
 export async function runInCluster(
   args: readonly string[],
   home: string,
   trow = program,
+  onStderr: (said: string) => void = () => {},
 ): Promise<CommandResult> {
   const child = spawn(process.execPath, [trow, ...args], {
     env: { PATH: process.env['PATH'], HOME: home },
@@ -22,7 +26,7 @@ export async function runInCluster(
   })
   let [stdout, stderr] = ['', '']
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
+  child.stderr.setEncoding('utf8').on('data', (text: string) => onStderr((stderr += text)))
   const code = await new Promise<number | null>((resolve) => child.once('close', resolve))
   return { code, stdout, stderr }
 }

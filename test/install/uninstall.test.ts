@@ -145,6 +145,12 @@ suite('uninstall', () => {
     assert.ok(!objects.all.includes('StatefulSet trow/trow'))
   })
 
+  test('a node that never had an agent has nothing to take back', async () => {
+    objects.put(nodeObject('n2'))
+    const plan = await planUninstall(parts(), options)
+    assert.deepEqual(await uninstall(parts(), { plan, deadline: clock + 30_000 }), [])
+  })
+
   test('who uses its images is told', async () => {
     const pod = (name: string, namespace: string, image: string): object => ({
       apiVersion: 'v1',

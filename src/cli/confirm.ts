@@ -4,7 +4,7 @@ import type { Terminal } from './streams.ts'
 import { printedText } from './visible-text.ts'
 
 /** Fails at once where nobody is there to answer: UserError CONFIRMATION_NEEDED. */
-export function needTerminal(terminal: Terminal, flag: string): void {
+function needTerminal(terminal: Terminal, flag: string): void {
   if (terminal.stdin.isTTY === true) return
   throw new UserError('CONFIRMATION_NEEDED', 'nobody is there to confirm', {
     hint: `Add ${flag}.`,

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { ClusterFault } from './cluster-fault.ts'
 import type { KubeObject } from './cluster-objects.ts'
 import type { OpenClusterObjects } from './kubernetes-objects.ts'
-import { isReady } from './pod-problem.ts'
+import { isReady, podProblem } from './pod-problem.ts'
 import { forwardPort } from './port-forward.ts'
 
 export interface ServicePort {
@@ -29,10 +29,14 @@ export class ServiceDialer {
   }
 
   /**
-   * `patience`: how long to wait for a pod that is ready, in milliseconds. Rejects with NoReadyPod, or with ClusterFault
-   * where the API server does not permit it or, after the patience, is not reached.
+   * `patience`: how long to wait for a pod that is ready, in milliseconds; `onWait` is told why, at each look. Rejects with
+   * NoReadyPod, or with ClusterFault where the API server does not permit it or, after the patience, is not reached.
    */
-  async dial(patience: number, signal?: AbortSignal): Promise<Duplex> {
+  async dial(
+    patience: number,
+    signal?: AbortSignal,
+    onWait: (reason: Error) => void = () => {},
+  ): Promise<Duplex> {
     const { namespace } = this.#target
     const end = AbortSignal.timeout(patience)
     for (;;) {
@@ -49,9 +53,20 @@ export class ServiceDialer {
           !(error instanceof NoReadyPod || error instanceof ClusterFault) ||
           (error instanceof ClusterFault && (error.kind === 'forbidden' || error.kind === 'unauthorized'))
         if (hopeless || signal?.aborted === true || end.aborted) throw error
+        onWait(error)
         await sleep(look, undefined, signal === undefined ? {} : { signal })
       }
     }
+  }
+
+  /** In the words of the scheduler, the kubelet or the container. */
+  async #why(pods: readonly KubeObject[]): Promise<string> {
+    const [first] = pods
+    if (first === undefined) return 'there is none'
+    const problem = await podProblem(this.#objects, first).catch(() => undefined)
+    if (problem === undefined) return `pod ${first.metadata.name} is being taken away`
+    const { pod, reason, message } = problem
+    return `pod ${pod}: ${reason}${message === '' ? '' : `: ${message}`}`
   }
 
   async #readyPod(): Promise<{ readonly name: string; readonly port: number }> {
@@ -70,7 +85,7 @@ export class ServiceDialer {
       const port = portOf(pod, target?.targetPort ?? this.#target.port)
       if (port !== undefined) return { name: pod.metadata.name, port }
     }
-    throw new NoReadyPod(`no pod of Service ${namespace}/${name} is ready (${pods.length} there)`, true)
+    throw new NoReadyPod(`no pod of Service ${namespace}/${name} is ready (${await this.#why(pods)})`, true)
   }
 }
 

@@ -4,6 +4,8 @@ import type { Check, CheckCategory } from '../cluster/check.ts'
 export interface PreflightCheck extends Check {
   /** For `--ignore-preflight`: stable, `storage`. */
   readonly id: string
+  /** An install that went on in spite of it could not end well: it is nothing to be ignored. */
+  readonly isFinal?: boolean
 }
 
 export interface PreflightCategory extends CheckCategory {
@@ -26,6 +28,11 @@ export function warned(id: string, description: string, error: string, hint?: st
 
 export function failed(id: string, description: string, error: string, hint?: string): PreflightCheck {
   return { id, description, result: 'error', error, ...(hint === undefined ? {} : { hint }) }
+}
+
+/** One that has failed, and that no install gets past. */
+export function final(check: PreflightCheck): PreflightCheck {
+  return check.result === 'error' ? { ...check, isFinal: true } : check
 }
 
 /** Errors whose id is ignored become warnings; `all` stands for every one. */

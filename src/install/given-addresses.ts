@@ -22,8 +22,19 @@ export function addressesOf(service: KubeObject | undefined): Addresses {
 export async function addressesAgain(
   cluster: ClusterObjects,
   settings: InstallSettings,
-  had: Addresses,
+  remembered: Addresses,
 ): Promise<Addresses> {
+  if (remembered.clusterIps.length === 0 && remembered.nodePort === undefined) return remembered
+  // A dry run sees that an address is out of range, and not that another Service has it.
+  const others = (await cluster.list({ apiVersion: 'v1', kind: 'Service' })).map(takenBy)
+  const had = {
+    clusterIps: others.some(({ ips }) => ips.some((ip) => remembered.clusterIps.includes(ip)))
+      ? []
+      : remembered.clusterIps,
+    nodePort: others.some(({ ports }) => ports.some((port) => port === remembered.nodePort))
+      ? undefined
+      : remembered.nodePort,
+  }
   const [clusterIP] = had.clusterIps
   const nodePort = hasNodePort(settings) ? had.nodePort : undefined
   if (clusterIP === undefined && nodePort === undefined) return had
@@ -51,5 +62,24 @@ export async function addressesAgain(
       clusterIps: isKept('spec.clusterIP') ? had.clusterIps : [],
       nodePort: isKept('spec.ports') ? had.nodePort : undefined,
     }
+  }
+}
+
+function takenBy(service: KubeObject): {
+  readonly ips: readonly string[]
+  readonly ports: readonly (number | undefined)[]
+} {
+  const {
+    clusterIP,
+    clusterIPs = [],
+    ports = [],
+  } = (service['spec'] ?? {}) as {
+    clusterIP?: string
+    clusterIPs?: readonly string[]
+    ports?: readonly { readonly nodePort?: number }[]
+  }
+  return {
+    ips: clusterIP === undefined ? clusterIPs : [clusterIP, ...clusterIPs],
+    ports: ports.map(({ nodePort }) => nodePort),
   }
 }

@@ -25,12 +25,22 @@ export function registryStatefulSet(settings: InstallSettings, facts: InstallFac
     template,
     'registry',
     (spec) => withTlsSecret(withData(withImage(spec, facts.image), settings), settings),
-    { 'trow.io/configuration': configurationDigest(settings, facts) },
+    { 'trow.io/configuration': configurationDigest(settings, facts), ...evictable(settings) },
   )
   const claims = claimTemplates(settings)
   return claims.length === 0
     ? workload
     : { ...workload, spec: { ...workload.spec, volumeClaimTemplates: claims } }
+}
+
+/**
+ * Cluster autoscalers take no node away from a pod with folders of its own; of ours only /tmp is one where the data is on a
+ * volume that follows. From a folder of the node the data would not follow.
+ */
+function evictable({ storage }: InstallSettings): Readonly<Record<string, string>> {
+  const prefix = 'cluster-autoscaler.kubernetes.io/safe-to-evict'
+  if (storage.kind === 'claim') return { [`${prefix}-local-volumes`]: 'tmp' }
+  return { [prefix]: 'false' }
 }
 
 export function withImage(spec: PodSpec, image: string): PodSpec {

@@ -151,8 +151,8 @@ async function* counted(
 /** What a new connection, to another pod perhaps, may not meet again. */
 function isPassing(error: unknown): boolean {
   if (!(error instanceof UserError)) return false
-  // The last two are of whoever dials.
-  if (['REGISTRY_UNREACHABLE', 'REGISTRY_NOT_READY', 'CLUSTER_UNREACHABLE'].includes(error.code)) return true
+  // The second is of whoever dials, who has waited long enough where there is no pod.
+  if (['REGISTRY_UNREACHABLE', 'CLUSTER_UNREACHABLE'].includes(error.code)) return true
   return [404, 408, 416, 429, 500, 502, 503, 504].includes(statusOf(error) ?? 0)
 }
 

@@ -64,7 +64,7 @@ export class FakeCluster extends FakeObjects {
     options: { dryRun?: boolean; force?: boolean } = {},
   ): Promise<KubeObject> {
     if (object.kind === 'Pod') this.#admit(object)
-    const applied = await super.apply(this.#withAddress(object), options)
+    const applied = await super.apply(this.#withAddress(object, options.dryRun === true), options)
     if (options.dryRun !== true) await this.#control(applied)
     return applied
   }
@@ -88,15 +88,15 @@ export class FakeCluster extends FakeObjects {
     throw new ClusterFault('forbidden', `answered 403: pods "${name}" is forbidden: ${problem}`)
   }
 
-  #withAddress(object: KubeObject): KubeObject {
+  #withAddress(object: KubeObject, isDry: boolean): KubeObject {
     if (object.kind !== 'Service' || object.metadata.name !== 'trow') return object
     const spec = object['spec'] as { clusterIP?: string }
     const { clusterIP = this.freeAddress } = spec
-    this.#refuseTaken(clusterIP)
+    if (!isDry) this.#refuseTaken(clusterIP)
     return { ...object, spec: { ...spec, clusterIP, clusterIPs: [clusterIP] } }
   }
 
-  /** As the API server does, in a dry run too. */
+  /** As the API server does, not in a dry run. */
   #refuseTaken(address: string): void {
     const isTaken = this.objects.some(
       ({ kind, metadata, spec }) =>

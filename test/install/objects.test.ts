@@ -57,6 +57,23 @@ for (const [name, set] of Object.entries(optionSets)) {
   })
 }
 
+test('an autoscaler may drain a registry whose data is on a volume, and not one whose data is on the node', () => {
+  const annotations = (name: string): object => {
+    const { settings, facts } = optionSets[name] as OptionSet
+    const { template } = wantedObjects(settings, facts, { discovery: true }).registry.spec
+    return Object.fromEntries(
+      Object.entries(template.metadata.annotations ?? {}).filter(([key]) =>
+        key.startsWith('cluster-autoscaler'),
+      ),
+    )
+  }
+  assert.deepEqual(annotations('usual'), {
+    'cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes': 'tmp',
+  })
+  for (const name of ['node-port-local', 'nodes-alone'])
+    assert.deepEqual(annotations(name), { 'cluster-autoscaler.kubernetes.io/safe-to-evict': 'false' })
+})
+
 test('pods that come and go beside the registry fit its Pod Security level too', () => {
   for (const spec of podSpecs([...readTemplate('trial'), ...readTemplate('setup')], 'trow'))
     assertRestricted(spec)

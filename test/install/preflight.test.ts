@@ -576,6 +576,14 @@ test('a healthy cluster: nothing but what cannot be known', async () => {
   assert.equal(find('image')[0]?.result, 'success')
 })
 
+test('what no install gets past is not offered to be ignored', async () => {
+  const noClass = (cluster: FakeCluster): void =>
+    void cluster.delete({ apiVersion: 'storage.k8s.io/v1', kind: 'StorageClass', name: 'standard' })
+  const { find } = await look({ change: noClass, remembered: { version: '0.2.0', schema: 8 } })
+  assert.equal(find('storage')[0]?.isFinal, true)
+  assert.equal(find('version')[0]?.isFinal, undefined)
+})
+
 test('what is ignored becomes a warning', async () => {
   const { report, find } = await look({
     remembered: { version: '0.2.0', schema: 8 },

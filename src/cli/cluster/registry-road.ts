@@ -58,12 +58,22 @@ export async function registryRoad(
     terminal,
   })
   const dialer = dialerOf(cluster)
+  // Later on, who is cut says so.
+  let isReached = false
+  const say = waitingLine(terminal)
+  const tell = (reason: Error): void => {
+    if (!isReached) say(reason)
+  }
   return {
     origin: `https://${imageHost}`,
     ca,
     credentials: credential.kind === 'token' ? { username: 'trow', password: credential.token } : undefined,
     certificate: credential.kind === 'certificate' ? credential : undefined,
-    dial: () => dialRegistry(dialer, cluster, patience),
+    dial: async () => {
+      const stream = await dialRegistry(dialer, cluster, { wait: patience, tell })
+      isReached = true
+      return stream
+    },
     deniedHint:
       'Somebody who may has to bind ClusterRole trow-puller, trow-pusher or trow-admin to you there.',
   }
@@ -74,15 +84,31 @@ export function dialerOf({ objects, layout }: OpenCluster): ServiceDialer {
   return new ServiceDialer(objects, target)
 }
 
+export interface DialWish {
+  /** Milliseconds. */
+  readonly wait: number
+  readonly signal?: AbortSignal
+  /** Why it is not there yet, at each look. */
+  readonly tell?: (reason: Error) => void
+}
+
+/** A line on stderr for each new reason to wait: a minute without a word looks like a fault. */
+export function waitingLine({ stderr }: Pick<Terminal, 'stderr'>): (reason: Error) => void {
+  let told = ''
+  return ({ message }) => {
+    if (message !== told) stderr.write(`waiting for the registry: ${message}\n`)
+    told = message
+  }
+}
+
 /** In words: UserError REGISTRY_NOT_INSTALLED, REGISTRY_NOT_READY and those of `explainFault`. */
 export async function dialRegistry(
   dialer: ServiceDialer,
   cluster: OpenCluster,
-  wait: number,
-  signal?: AbortSignal,
+  { wait, signal, tell }: DialWish,
 ): Promise<Duplex> {
   try {
-    return await dialer.dial(wait, signal)
+    return await dialer.dial(wait, signal, tell)
   } catch (error) {
     const { namespace } = cluster.layout
     if (error instanceof NoReadyPod) {

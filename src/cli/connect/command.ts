@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import { ports } from '../../cluster/layout.ts'
 import { exitCode, UserError } from '../../user-error.ts'
 import { addClusterOptions, withCluster, type ClusterOptions } from '../cluster/cluster-options.ts'
-import { dialerOf, dialRegistry, publishedRegistry } from '../cluster/registry-road.ts'
+import { dialerOf, dialRegistry, publishedRegistry, waitingLine } from '../cluster/registry-road.ts'
 import { keepMemoryFlat } from '../flat-memory.ts'
 import type { CommandContext } from '../program.ts'
 import { stopSignal } from '../stop-signal.ts'
@@ -34,12 +34,16 @@ export function connectCommand({ terminal, finish }: CommandContext): Command {
         const { imageHost } = await publishedRegistry(cluster)
         const dialer = dialerOf(cluster)
         // Known before anything is promised: that it may be done, and that a pod is there.
-        const first = await dialRegistry(dialer, cluster, patience, signal)
+        const first = await dialRegistry(dialer, cluster, {
+          wait: patience,
+          signal,
+          tell: waitingLine(terminal),
+        })
         first.destroy()
         const listener = await listenAndForward({
           address: options.address,
           port,
-          dial: () => dialRegistry(dialer, cluster, patience, signal),
+          dial: () => dialRegistry(dialer, cluster, { wait: patience, signal }),
           say: (line) => void terminal.stderr.write(`${line}\n`),
         })
         try {

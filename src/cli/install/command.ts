@@ -1,7 +1,6 @@
 import { Command, Option } from 'commander'
 import { exitCode, UserError } from '../../user-error.ts'
 import { addClusterOptions, type ClusterOptions } from '../cluster/cluster-options.ts'
-import { needTerminal } from '../confirm.ts'
 import type { CommandContext } from '../program.ts'
 import { addInstallOptions, type InstallOptions } from './install-options.ts'
 import type { ManifestFormat } from './manifests.ts'
@@ -43,11 +42,27 @@ export function installCommand({ terminal, finish }: CommandContext): Command {
     .option('--timeout <time>', 'how long to wait until every node has pulled', '5m')
   return command.action(async (options: Options) => {
     checkOutput(options)
-    const asks = options.yes !== true && options.dryRun === undefined
-    if (asks && options.preflight !== true && options.complete !== true) needTerminal(terminal, '--yes')
+    const isAsking = options.yes !== true && options.dryRun === undefined
+    const asks = isAsking && options.preflight !== true && options.complete !== true
     // Loaded here, not with every command: `trow serve` is to start fast.
     const { runInstall } = await import('./run-install.ts')
-    finish(await runInstall(options, terminal))
+    try {
+      finish(await runInstall(options, terminal))
+    } catch (error) {
+      throw asks && terminal.stdin.isTTY !== true ? alsoUnconfirmed(error) : error
+    }
+  })
+}
+
+/** Without a terminal all that keeps an install back is said in one run: the question that would come later, too. */
+function alsoUnconfirmed(error: unknown): unknown {
+  if (!(error instanceof UserError) || error.code === 'CONFIRMATION_NEEDED') return error
+  const { code, message, hint, exitCode: exit } = error
+  const also = 'Nobody is there to confirm, either: add --yes.'
+  return new UserError(code, message, {
+    hint: hint === undefined ? also : `${hint} ${also}`,
+    exitCode: exit,
+    cause: error,
   })
 }
 

@@ -146,8 +146,9 @@ function preflightFailed({ categories }: CheckReport): UserError {
   const errors = categories.flatMap(({ checks }) => checks.filter(({ result }) => result === 'error'))
   const rights = errors.length > 0 && errors.every(({ id }) => id === 'permissions' || id === 'grants')
   const ids = [...new Set(errors.map(({ id }) => id))]
+  const passable = errors.every(({ isFinal }) => isFinal !== true)
   return new UserError('PREFLIGHT_FAILED', `this cluster is not ready for it: ${ids.join(', ')}`, {
-    hint: `Nothing was touched. --ignore-preflight ${ids.join(',')} goes on in spite of it.`,
+    hint: `Nothing was touched.${passable ? ` --ignore-preflight ${ids.join(',')} goes on in spite of it.` : ''}`,
     exitCode: rights ? exitCode.notPermitted : exitCode.problemsFound,
   })
 }

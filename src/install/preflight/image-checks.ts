@@ -1,4 +1,5 @@
 import { passed, warned, type PreflightCategory } from '../check.ts'
+import { named } from '../../cluster/grouped-faults.ts'
 import { isSuitable, nodeFacts, type NodeFacts } from '../../cluster/node-facts.ts'
 import type { PreflightContext } from './preflight.ts'
 
@@ -10,12 +11,7 @@ export async function imageChecks({ cluster, image }: PreflightContext): Promise
   const check =
     missing.length === 0
       ? passed('image', description)
-      : warned(
-          'image',
-          description,
-          `${missing.join(', ')} will pull it`,
-          'It is tried before anything else.',
-        )
+      : warned('image', description, `${named(missing)} will pull it`, 'It is tried before anything else.')
   return { categoryName: 'image', checks: [check] }
 }
 

@@ -1,6 +1,6 @@
 import type { ClusterObjects, KubeObject } from '../../cluster/cluster-objects.ts'
 import { layoutOf, names } from '../../cluster/layout.ts'
-import { failed, passed, warned, type PreflightCheck, type PreflightCategory } from '../check.ts'
+import { failed, final, passed, warned, type PreflightCheck, type PreflightCategory } from '../check.ts'
 import { loopbackPort } from '../install-settings.ts'
 import type { PreflightContext } from './preflight.ts'
 
@@ -8,10 +8,10 @@ export async function networkChecks(context: PreflightContext): Promise<Prefligh
   const { cluster, settings } = context
   const checks = [
     ...(await addressCheck(context)),
-    ...(settings.nodePort === undefined ? [] : [await nodePortCheck(context, settings.nodePort)]),
+    ...(settings.nodePort === undefined ? [] : [final(await nodePortCheck(context, settings.nodePort))]),
     ...(settings.trustNodes ? [await loopbackCheck(context)] : []),
     ...(settings.ingressClass === undefined ? [] : [await ingressCheck(cluster, settings.ingressClass)]),
-    ...(settings.tlsSecret === undefined ? [] : [await secretCheck(context, settings.tlsSecret)]),
+    ...(settings.tlsSecret === undefined ? [] : [final(await secretCheck(context, settings.tlsSecret))]),
     await policyCheck(cluster),
     await webhookCheck(cluster),
   ]

@@ -1,12 +1,13 @@
 import { minorOf, oldestTokenMinor } from '../../kubernetes-version.ts'
-import { failed, passed, warned, type PreflightCheck, type PreflightCategory } from '../check.ts'
+import { failed, final, passed, warned, type PreflightCheck, type PreflightCategory } from '../check.ts'
+import { faultLines, named } from '../../cluster/grouped-faults.ts'
 import { isSuitable, nodeFacts, type NodeFacts } from '../../cluster/node-facts.ts'
 import type { PreflightContext } from './preflight.ts'
 
 export async function nodeChecks({ cluster, settings }: PreflightContext): Promise<PreflightCategory> {
   const nodes = (await cluster.list({ apiVersion: 'v1', kind: 'Node' })).map(nodeFacts)
   const checks = [
-    schedulableCheck(nodes),
+    final(schedulableCheck(nodes)),
     readyCheck(nodes),
     ...(settings.trustNodes ? [runtimeCheck(nodes, settings.editHosts), platformCheck(nodes)] : []),
     ...(settings.pullIdentity === 'service-account' ? [kubeletCheck(nodes)] : []),
@@ -18,7 +19,7 @@ function schedulableCheck(nodes: readonly NodeFacts[]): PreflightCheck {
   const description = 'a Linux node with amd64 or arm64 is Ready and free for pods'
   const free = nodes.filter((node) => node.schedulable && isSuitable(node))
   if (free.length > 0) return passed('schedulable', `${description} (${free.length} of ${nodes.length})`)
-  const why = nodes.map((node) => `${node.name}: ${whyNot(node)}`).join('; ')
+  const why = faultLines(nodes.map((node) => ({ node: node.name, text: whyNot(node) }))).join('; ')
   return failed(
     'schedulable',
     description,
@@ -38,12 +39,7 @@ function readyCheck(nodes: readonly NodeFacts[]): PreflightCheck {
   const away = nodes.filter(({ ready }) => !ready).map(({ name }) => name)
   return away.length === 0
     ? passed('ready', description)
-    : warned(
-        'ready',
-        description,
-        `not Ready: ${away.join(', ')}`,
-        'Their agents follow as soon as they are.',
-      )
+    : warned('ready', description, `not Ready: ${named(away)}`, 'Their agents follow as soon as they are.')
 }
 
 function runtimeCheck(nodes: readonly NodeFacts[], editHosts: boolean): PreflightCheck {

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { names } from '../../cluster/layout.ts'
 import type { ClusterObjects, KubeObject } from '../../cluster/cluster-objects.ts'
-import { failed, passed, warned, type PreflightCheck, type PreflightCategory } from '../check.ts'
+import { failed, final, passed, warned, type PreflightCheck, type PreflightCategory } from '../check.ts'
 import type { InstallSettings, Storage } from '../install-settings.ts'
 import type { Remembered } from '../remembered.ts'
 import { runningStorage, storageOptions } from '../running-storage.ts'
@@ -14,10 +14,10 @@ const id = 'storage'
 export async function storageChecks(context: PreflightContext): Promise<PreflightCategory> {
   const { cluster, settings } = context
   const checks = [
-    await check(cluster, settings),
-    ...(await sameAsBefore(context)),
+    final(await check(cluster, settings)),
+    ...(await sameAsBefore(context)).map(final),
     await quotaCheck(cluster, settings),
-    ...(await limitChecks(cluster, settings)),
+    ...(await limitChecks(cluster, settings)).map(final),
   ]
   return { categoryName: 'storage', checks }
 }

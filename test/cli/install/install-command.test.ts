@@ -23,10 +23,13 @@ function settings(options: InstallOptions, last?: Partial<InstallSettings>): Ins
   return installSettings(options, { namespace: 'trow', last: before })
 }
 
-test('without a terminal and without -y it fails at once, before any cluster is asked', async () => {
+test('without a terminal and without -y everything that is in the way is said in one run', async () => {
   const { code, stderr } = await runCommand(['install', '--kubeconfig', '/nowhere'])
-  assert.equal(code, 2)
-  assert.match(stderr, /CONFIRMATION_NEEDED/)
+  assert.equal(code, 1)
+  assert.match(stderr, /KUBECONFIG_MISSING/)
+  assert.match(stderr, /Nobody is there to confirm, either: add --yes\.$/m)
+  const confirmed = await runCommand(['install', '-y', '--kubeconfig', '/nowhere'])
+  assert.doesNotMatch(confirmed.stderr, /confirm/)
 })
 
 test('no kubeconfig is said in one line', async () => {

@@ -6,9 +6,10 @@ import { parseArgs } from 'node:util'
 import { checkClient } from './check-client.ts'
 import { makeCertificate } from './certificate.ts'
 import { compareRows, runSpecialRows } from './compare.ts'
+import { measureInputs, printInputs } from './inputs.ts'
 import { requireWrk } from './load.ts'
 import { makePeer, workerCount, type PeerName } from './peers.ts'
-import { printMarkdown, type Report } from './report.ts'
+import { describeMachine, printMarkdown, type Report } from './report.ts'
 
 const usage = `npm run bench -- [options]
   --quick             short measurements, 2 rounds
@@ -19,9 +20,11 @@ const usage = `npm run bench -- [options]
   --tls               over TLS instead of plain HTTP
   --trow FOLDER       the checkout of trow that is measured (this one)
   --check-client      only show that our own client is not the limit
+  inputs              only what the largest input of each route costs
   --save              keep the result in bench/results/`
 
-const { values } = parseArgs({
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
     quick: { type: 'boolean', default: false },
     rows: { type: 'string', default: '' },
@@ -53,6 +56,13 @@ const removeFolder = (): void => rmSync(folder, { recursive: true, force: true }
 process.on('exit', removeFolder)
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130))
 
+if (positionals.includes('inputs')) {
+  const checkout = values.trow ?? fileURLToPath(new URL('..', import.meta.url))
+  const table = `${describeMachine()}\n\n${printInputs(await measureInputs(folder, checkout, (text) => console.error(text)))}`
+  console.log(table)
+  if (values.save) keep('-inputs', { md: table })
+  process.exit(0)
+}
 requireWrk()
 if (values['check-client']) {
   await checkClient(seconds)
@@ -75,11 +85,13 @@ const report: Report = {
 }
 const markdown = printMarkdown(report)
 console.log(markdown)
-if (values.save) {
-  const name = `${report.when.slice(0, 16).replace(/[:T]/g, '-')}${values.tls ? '-tls' : ''}`
+if (values.save) keep(values.tls ? '-tls' : '', { json: JSON.stringify(report, undefined, 2), md: markdown })
+process.exit(0)
+
+function keep(suffix: string, texts: Readonly<Record<string, string>>): void {
+  const name = `${new Date().toISOString().slice(0, 16).replace(/[:T]/g, '-')}${suffix}`
   const results = fileURLToPath(new URL('results', import.meta.url))
   mkdirSync(results, { recursive: true })
-  writeFileSync(join(results, `${name}.json`), `${JSON.stringify(report, undefined, 2)}\n`)
-  writeFileSync(join(results, `${name}.md`), `${markdown}\n`)
+  for (const [ending, text] of Object.entries(texts))
+    writeFileSync(join(results, `${name}.${ending}`), `${text}\n`)
 }
-process.exit(0)

@@ -26,7 +26,7 @@ export function printMarkdown(report: Report): string {
   const lines = [
     `${when}; ${tls ? 'TLS' : 'plain HTTP'}; medians of ${rounds} rounds of ${seconds} s; ${workers} workers`,
     `${versions.join('; ')}`,
-    `${hardware()}`,
+    `${describeMachine()}`,
     '',
   ]
   if (compared.length > 0) {
@@ -70,7 +70,7 @@ function rounded(value: number | undefined): string {
   return value.toFixed(value >= 10 ? 1 : 2)
 }
 
-function hardware(): string {
+export function describeMachine(): string {
   const memory = `${Math.round(totalmem() / 2 ** 30)} GiB`
   const model = cpus()[0]?.model ?? 'unknown processor'
   let system = release()

@@ -2,7 +2,7 @@ import { OciError } from './oci-error.ts'
 
 const depthLimit = 64
 /** Names of members, in all objects together. JSON.parse takes half a microsecond for each that it has not met yet. */
-export const memberLimit = 65_536
+export const memberLimit = 40_000
 /** Members, elements of lists, objects and lists, all together. */
 export const valueLimit = 262_144
 

@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { ChangeNote } from '../metadata/outbox.ts'
 import type { ManifestReference } from '../metadata/records.ts'
 import { digestAlgorithm, isDigest, makeDigest, type Digest } from '../oci/digest.ts'
-import { parseManifestInTurns } from '../oci/manifest.ts'
+import { largeBody, parseManifestInTurns } from '../oci/manifest.ts'
 import { OciError, type OciErrorCode } from '../oci/oci-error.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
 import type { Reference } from '../oci/tag.ts'
@@ -36,6 +36,7 @@ export class ManifestRules implements Manifests {
     const { metadata, blobs, now, limits } = this.#parts
     await requireRoom(blobs)
     const manifest = await parseManifestInTurns(body, contentType, nextTurn)
+    if (body.byteLength >= largeBody) await nextTurn()
     const digest = digestOf(body, reference)
     const allTags = isDigest(reference) ? tags : [reference]
     const result = await metadata.putManifest({

@@ -2,9 +2,11 @@ import type { CanaryPace } from './canary-keeper.ts'
 
 /** Milliseconds. */
 export interface AgentPace extends CanaryPace {
-  /** Between two looks at the node's files when nothing is known to have changed. */
+  /** Between two looks at all of the node, its runtime's configuration included, when nothing is known to have changed. */
   readonly assert: number
-  /** Between two reports, and two looks at what changes quietly: the kubelet's certificate, a port that was taken. */
+  /** Between two looks at what changes quietly: our files, the kubelet's certificate, a port that was taken, a full disk. */
+  readonly look: number
+  /** Between two reports. */
   readonly heartbeat: number
   /** How long the first look waits for what the API server says. */
   readonly patience: number
@@ -14,6 +16,7 @@ export interface AgentPace extends CanaryPace {
 
 export const usualPace: AgentPace = {
   assert: 300_000,
+  look: 10_000,
   heartbeat: 30_000,
   patience: 5000,
   grace: 50_000,

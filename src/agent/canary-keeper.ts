@@ -22,8 +22,11 @@ export class CanaryKeeper {
   #connection: { readonly socket: string; readonly cri: Cri } | undefined
   #failures = 0
   #due = 0
+  /** Of calls of `hurry`: one that comes during a pull is not lost. */
+  #hurries = 0
   #image: string | undefined
   #registry: readonly string[] = []
+  #provedAt = -1
   result: CanaryResult | undefined
   problem: NodeProblem | undefined
   /** Generation with which the last pull succeeded. */
@@ -46,10 +49,16 @@ export class CanaryKeeper {
     return Math.max(0, this.#due - this.#now())
   }
 
+  /** The last pull has succeeded, and nothing is known to have changed since it began. */
+  get isProof(): boolean {
+    return this.result?.ok === true && this.#provedAt === this.#hurries
+  }
+
   /** Something on the node is not what it was: what the last pull proved is out of date. */
   hurry(): void {
     this.#due = 0
     this.#failures = 0
+    this.#hurries++
   }
 
   /**
@@ -60,7 +69,13 @@ export class CanaryKeeper {
     const isNew = registry.some((pod) => !this.#registry.includes(pod))
     this.#registry = registry
     if (this.problem !== undefined) this.hurry()
-    else if (isNew) this.#due = Math.min(this.#due, this.#now() + this.#random() * this.#pace.spread)
+    else if (isNew) this.#askSoon()
+  }
+
+  isDue(image: string, written: number | undefined): boolean {
+    const isOther = written !== undefined && written !== this.effective && this.#failures === 0
+    if (image !== this.#image || isOther) this.#due = 0
+    return this.wait === 0
   }
 
   /** Pulls if it is due. `written`: generation that stands on the node, if it is known. True: it was pulled now. */
@@ -73,13 +88,9 @@ export class CanaryKeeper {
     readonly credential?: (() => Promise<string>) | undefined
   }): Promise<boolean> {
     const { socket, image, written, where, credential } = parts
-    if (
-      image !== this.#image ||
-      (written !== undefined && written !== this.effective && this.#failures === 0)
-    )
-      this.#due = 0
-    if (this.wait > 0) return false
+    if (!this.isDue(image, written)) return false
     this.#image = image
+    const hurries = this.#hurries
     const cri = await this.#open(socket)
     const registry = [...this.#registry]
     this.result = { ...(await pullCanary({ cri, image, now: this.#now, credential })), registry }
@@ -88,13 +99,17 @@ export class CanaryKeeper {
     if (this.result.ok) {
       this.#failures = 0
       this.effective = written
+      this.#provedAt = hurries
       this.problem = undefined
     } else {
       this.#failures++
       this.problem = pullProblem(this.result.error ?? '', where)
     }
-    const pause = this.result.ok ? interval : Math.min(retry * 2 ** (this.#failures - 1), interval / 2)
-    this.#due = this.#now() + pause * (0.9 + this.#random() / 5)
+    const usual = this.result.ok ? interval : Math.min(retry * 2 ** (this.#failures - 1), interval / 2)
+    this.#due = this.#now() + usual * (0.9 + this.#random() / 5)
+    // What came during the pull.
+    if (hurries !== this.#hurries) this.#due = 0
+    else if (this.#registry.some((pod) => !registry.includes(pod))) this.#askSoon()
     return true
   }
 
@@ -115,6 +130,10 @@ export class CanaryKeeper {
   close(): void {
     this.#connection?.cri.close()
     this.#connection = undefined
+  }
+
+  #askSoon(): void {
+    this.#due = Math.min(this.#due, this.#now() + this.#random() * this.#pace.spread)
   }
 
   async #open(socket: string): Promise<Cri> {

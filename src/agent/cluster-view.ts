@@ -6,6 +6,7 @@ import { nodeSettingsSchema, type NodeSettings } from '../cluster/node-settings.
 import type { NodeProblem } from '../cluster/node-report.ts'
 import type { Log } from '../log.ts'
 import type { MachineOptions } from '../trust/node-trust.ts'
+import { isHeld } from './startup-taint.ts'
 import { readCertificates } from '../pem-bundle.ts'
 
 /** Milliseconds. */
@@ -22,6 +23,8 @@ export interface NodeView {
   readonly machine: NonNullable<MachineOptions['node']>
   /** Its own address, where NodePorts answer. */
   readonly address: string | undefined
+  /** It has the taint that keeps pods away until its agent is there. */
+  readonly held: boolean
 }
 
 export interface ClusterViewOptions {
@@ -213,5 +216,6 @@ function readNode(object: KubeObject): NodeView | undefined {
       labels: metadata.labels ?? {},
     },
     address: status.addresses?.find(({ type }) => type === 'InternalIP')?.address,
+    held: isHeld(object),
   }
 }

@@ -10,7 +10,7 @@ export interface Machine {
     options: MachineOptions,
     facts: NodeFacts,
     trust: NodeTrust,
-    means: { readonly restartRuntime: boolean; readonly editHosts: boolean },
+    means: { readonly restartRuntime: boolean; readonly editHosts: boolean; readonly dryRun?: boolean },
   ): Promise<readonly TrustChange[]>
   untrust(
     options: MachineOptions,

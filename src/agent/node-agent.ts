@@ -4,23 +4,23 @@ import { names } from '../cluster/layout.ts'
 import { servingPods } from '../cluster/serving-pods.ts'
 import type { NodeProblem } from '../cluster/node-report.ts'
 import type { Log } from '../log.ts'
-import { MachineFiles } from '../trust/machine-files.ts'
 import { Alarm } from './alarm.ts'
 import { usualPace, type AgentPace } from './agent-pace.ts'
 import { CanaryKeeper } from './canary-keeper.ts'
-import { canaryImage, surroundingsOf } from './canary-orders.ts'
 import { ClusterView, type NodeOrders } from './cluster-view.ts'
 import { EndpointPool } from './endpoint-pool.ts'
 import { IssuedCertificate } from './issued-certificate.ts'
 import type { Machine } from './machine.ts'
 import { nodeEndpoints } from './node-endpoints.ts'
 import { NodeReporter } from './node-reporter.ts'
+import { Proof } from './proof.ts'
 import { ProxyKeeper } from './proxy-keeper.ts'
 import { endpointsOf } from './registry-endpoints.ts'
 import { reportOf } from './report-text.ts'
 import { RestartTurn } from './restart-turn.ts'
 import { RuntimeLease } from './runtime-lease.ts'
-import { TrustKeeper, type TrustState } from './trust-keeper.ts'
+import { mayTakePods, StartupTaint } from './startup-taint.ts'
+import { TrustKeeper, type Surroundings, type TrustState } from './trust-keeper.ts'
 
 /** A loop that has not come round for so long does not do so any more. */
 const longestRound = 600_000
@@ -53,10 +53,12 @@ export class NodeAgent {
   readonly #pool: EndpointPool
   readonly #proxy: ProxyKeeper
   readonly #canary: CanaryKeeper
+  readonly #proof: Proof
   readonly #turn: RestartTurn
   readonly #trust: TrustKeeper
   readonly #view: ClusterView
   readonly #reporter: NodeReporter
+  readonly #taint: StartupTaint
   #state: TrustState | undefined
   #followed: NodeOrders | undefined
   #recalled = false
@@ -72,10 +74,12 @@ export class NodeAgent {
     this.#pool = new EndpointPool({ node, now, random })
     this.#proxy = new ProxyKeeper({ pool: this.#pool, node, grace: this.#pace.grace })
     this.#canary = new CanaryKeeper({ now, random, pace: this.#pace })
+    this.#proof = new Proof({ node, hostRoot, canary: this.#canary, token, alarm: this.#alarm, log })
     this.#turn = new RestartTurn(new RuntimeLease({ objects, namespace, node, now }), node)
     const ask = async (request: string): Promise<string> => this.#certify(request)
     const issued = new IssuedCertificate({ hostRoot, node, now, crypto, token, ask })
     this.#trust = new TrustKeeper({ node, hostRoot, machine, issued, turn: this.#turn, now, log })
+    this.#taint = new StartupTaint({ objects, node, log })
     this.#reporter = new NodeReporter({
       objects,
       namespace,
@@ -141,10 +145,11 @@ export class NodeAgent {
       while (!signal.aborted) {
         await this.#safeRound()
         this.#turnedAt = performance.now()
-        await this.#alarm.wait(Math.min(this.#pace.heartbeat, this.#canaryWait()), signal)
+        const proof = this.#proof.wait(this.#view.orders, this.#state) ?? this.#pace.look
+        await this.#alarm.wait(Math.min(this.#pace.look, proof), signal)
       }
     } finally {
-      this.#canary.close()
+      this.#proof.close()
       await this.#proxy.close()
     }
   }
@@ -177,12 +182,14 @@ export class NodeAgent {
       if (this.#proxy.port !== before) this.#changed = true
     }
     const expired = performance.now() - this.#assertedAt >= this.#pace.assert
-    if (this.#changed || expired || this.#state === undefined || (await this.#hasMoved(orders))) {
+    if (this.#changed || expired || !this.#recalled || (await this.#hasMoved(orders))) {
       this.#changed = false
       this.#assertedAt = performance.now()
       await this.#assert(orders)
     }
-    if (settings?.mode === 'trust') await this.#prove(orders)
+    await this.#letPodsCome(orders)
+    await this.#letNextRestart()
+    if (settings?.mode === 'trust') await this.#proof.start(orders, this.#state)
     this.#report()
   }
 
@@ -192,16 +199,22 @@ export class NodeAgent {
     await this.#recall()
     this.#trust.intend(orders)
     if (this.#recalled) await this.#reporter.announce()
-    const state = await this.#trust.keep(orders, {
-      machine: node?.machine,
-      address: node?.address,
-      loopbackPort: this.#proxy.port,
-    })
-    if (orders?.settings.mode === 'undo') await this.#stopProving(orders, state)
+    const state = await this.#trust.keep(orders, this.#around)
+    if (orders?.settings.mode === 'undo') {
+      // The files are gone: so is the proxy that they named.
+      this.#proxy.stop()
+      await this.#proof.forget(orders, state)
+    }
     if (state.changed || state.written !== this.#state?.written) this.#canary.hurry()
     this.#state = state
     this.#followed = orders
     this.#report()
+  }
+
+  /** Before the proof, which takes its time. */
+  async #letPodsCome(orders: NodeOrders | undefined): Promise<void> {
+    if (orders?.settings.startupTaint !== true || this.#view.node?.held !== true || !this.#state) return
+    if (mayTakePods(orders.settings, this.#state, this.#canary.isProof)) await this.#taint.lift()
   }
 
   /** What the agent before this one has written for. Its report is not written over before it was read. */
@@ -216,45 +229,27 @@ export class NodeAgent {
     }
   }
 
-  /** The files are gone: so are the proxy that they named, and the image that was pulled by them. */
-  async #stopProving(orders: NodeOrders, { facts: { socket } }: TrustState): Promise<void> {
-    this.#proxy.stop()
-    const image = canaryImage(orders)
-    if (socket === undefined || image === undefined) return
-    await this.#canary.forget(await new MachineFiles(this.#options.hostRoot).locate(socket), image)
+  /** A node that has restarted its runtime lets the next one do so when the canary was pulled. */
+  async #letNextRestart(): Promise<void> {
+    if (!this.#canary.isProof || this.#state?.facts.class === 'unset') return
+    await this.#turn.recall().catch(() => undefined)
+    await this.#turn.pass().catch(() => undefined)
   }
 
-  /** The canary, if it is time; a node that has restarted its runtime lets the next one do so when it was pulled. */
-  async #prove(orders: NodeOrders | undefined): Promise<void> {
-    const { facts, identity, written } = this.#state ?? {}
-    const image = orders && canaryImage(orders)
-    if (orders === undefined || facts?.socket === undefined || image === undefined) return
-    const { node, hostRoot } = this.#options
-    const where = surroundingsOf(node, orders, facts, identity?.kind ?? 'none')
-    const socket = await new MachineFiles(hostRoot).locate(facts.socket)
-    const credential = where.identity === 'service-account' ? this.#options.token : undefined
-    const pulled = await this.#canary.keep({ socket, image, written, where, credential })
-    if (!pulled) return
-    const { result } = this.#canary
-    if (result?.ok === true) this.#options.log.debug('the canary was pulled', { image })
-    else this.#options.log.warn('the canary could not be pulled', { image, error: result?.error })
-    if (result?.ok === true && facts.class !== 'unset') {
-      await this.#turn.recall().catch(() => undefined)
-      await this.#turn.pass().catch(() => undefined)
-    }
-  }
-
-  #canaryWait(): number {
-    const settings = this.#view.orders?.settings
-    const wanted = settings?.mode === 'trust' && settings.canary !== undefined
-    return wanted && this.#state?.facts.socket !== undefined ? this.#canary.wait : this.#pace.heartbeat
-  }
-
-  /** The kubelet replaces its certificate, others take it away, and what an undo had to leave is let go, without a word. */
+  /**
+   * Without a word the kubelet replaces its certificate, others take files away or give way, a disk has room again, and
+   * what an undo had to leave is let go.
+   */
   async #hasMoved(orders: NodeOrders | undefined): Promise<boolean> {
-    if (orders === undefined || this.#state === undefined) return false
+    if (this.#state === undefined) return true
+    if (orders === undefined) return false
     if (orders.settings.mode === 'undo') return !this.#state.undone
-    return this.#trust.hasMoved(this.#state, orders, this.#view.node?.machine)
+    return !this.#state.settled || this.#trust.hasMoved(this.#state, orders, this.#around)
+  }
+
+  get #around(): Surroundings {
+    const { node } = this.#view
+    return { machine: node?.machine, address: node?.address, loopbackPort: this.#proxy.port }
   }
 
   #takeSlices(slices: readonly KubeObject[]): void {
@@ -292,7 +287,7 @@ export class NodeAgent {
         proxy: this.#proxy,
         pool: this.#pool,
         canary: this.#canary,
-        problems: [...this.#view.problems, ...this.#problems.values()],
+        problems: [...this.#view.problems, ...this.#taint.problems, ...this.#problems.values()],
       }),
     )
   }

@@ -13,6 +13,12 @@ export interface PullIdentity {
   readonly problems: readonly NodeProblem[]
 }
 
+/**
+ * Milliseconds before its end in which a kubelet's certificate is left for one that trow issues: longer than the time between
+ * two looks, and than a pull takes that begins with it.
+ */
+const leaveBefore = 120_000
+
 /** Each pod's own: the kubelet hands its token to the runtime, which shows a certificate before it shows a token. */
 export const podIdentity: PullIdentity = {
   kind: 'service-account',
@@ -35,7 +41,8 @@ export async function standingIdentity(parts: IdentityParts): Promise<string | u
   const { hostRoot, facts, settings, bundle, issued, now } = parts
   if (facts.kubeletCertificate !== undefined) {
     const state = await readKeyPair(hostRoot, facts.kubeletCertificate, now)
-    if (state.usable) return state.certificate.validToDate.toISOString()
+    if (state.usable && (!settings.issueCertificates || isLasting(state.certificate, now)))
+      return state.certificate.validToDate.toISOString()
   }
   if (!settings.issueCertificates) return undefined
   const current = await issued.current()
@@ -44,18 +51,27 @@ export async function standingIdentity(parts: IdentityParts): Promise<string | u
 }
 
 /**
- * As whom this node's runtime pulls: by the kubelet's own certificate where it can be used, else by one that trow issues
- * and that is made or renewed here, else as nobody.
+ * As whom this node's runtime pulls: by the kubelet's own certificate where it can be used and does not end at once, else by
+ * one that trow issues and that is made or renewed here, else as nobody. A kubelet that renews its certificate does so long
+ * before its end.
  */
 export async function pullIdentity(parts: IdentityParts & { readonly node: string }): Promise<PullIdentity> {
   const { hostRoot, facts, settings, bundle, issued, now } = parts
   const problems: NodeProblem[] = []
+  let ending: PullIdentity | undefined
   if (facts.kubeletCertificate !== undefined) {
     const state = await readKeyPair(hostRoot, facts.kubeletCertificate, now)
-    if (state.usable) return identityOf('kubelet', facts.kubeletCertificate, state.certificate, problems)
+    const reason = state.usable
+      ? `${facts.kubeletCertificate.certificate} ends at ${state.certificate.validToDate.toISOString()}`
+      : state.reason
+    if (state.usable) {
+      const own = identityOf('kubelet', facts.kubeletCertificate, state.certificate, problems)
+      if (!settings.issueCertificates || isLasting(state.certificate, now)) return own
+      ending = own
+    }
     problems.push({
       code: 'KUBELET_CERTIFICATE_UNUSABLE',
-      message: state.reason,
+      message: reason,
       file: facts.kubeletCertificate.certificate,
       hint: `On node ${parts.node}: openssl x509 -noout -dates -in ${facts.kubeletCertificate.certificate}`,
       fatal: false,
@@ -72,12 +88,16 @@ export async function pullIdentity(parts: IdentityParts & { readonly node: strin
         code: 'CERTIFICATE_NOT_ISSUED',
         message: `the registry gave this node no certificate: ${(error as Error).message}`,
         hint: `kubectl -n ${settings.registry.namespace} logs statefulset/trow tells why; it is asked again by itself.`,
-        fatal: current === undefined,
+        fatal: current === undefined && ending === undefined,
       })
     }
   }
-  if (current === undefined) return identityOf('none', undefined, undefined, problems)
+  if (current === undefined) return ending ?? identityOf('none', undefined, undefined, problems)
   return identityOf('issued', current.pair, current.certificate, problems)
+}
+
+function isLasting({ validToDate }: X509Certificate, now: number): boolean {
+  return validToDate.getTime() - now > leaveBefore
 }
 
 function identityOf(

@@ -3,6 +3,7 @@ import type { Log } from '../log.ts'
 import type { MachineOptions, NodeFacts, TrustChange } from '../trust/node-trust.ts'
 import { UserError } from '../user-error.ts'
 import type { NodeOrders } from './cluster-view.ts'
+import { fileProblem } from './file-problem.ts'
 import type { IssuedCertificate } from './issued-certificate.ts'
 import type { Machine } from './machine.ts'
 import { nodeEndpoints, spellings } from './node-endpoints.ts'
@@ -27,12 +28,14 @@ export interface TrustState {
   readonly written: number | undefined
   /** Of files, this time. */
   readonly changed: boolean
+  /** All that was to be written or taken away was. */
+  readonly settled: boolean
   /** Nothing of trow's is left. */
   readonly undone: boolean
   readonly problems: readonly NodeProblem[]
 }
 
-interface Surroundings {
+export interface Surroundings {
   readonly machine: MachineOptions['node']
   readonly address: string | undefined
   readonly loopbackPort: number | undefined
@@ -42,6 +45,8 @@ interface Surroundings {
 export class TrustKeeper {
   readonly #options: TrustKeeperOptions
   #hosts = new Set<string>()
+  /** What the log has last said of files: what is tried again and again is said once. */
+  #told: string | undefined
   /** The kubelet gave tokens when it last ran. */
   #givesTokens = false
 
@@ -72,22 +77,33 @@ export class TrustKeeper {
       ...(around.machine === undefined ? {} : { node: around.machine }),
     }
     const facts = await machine.inspect(options).catch((error: unknown) => this.#unknown(error))
-    const nothing = { facts, identity: undefined, written: undefined, changed: false, undone: false }
+    const nothing = {
+      facts,
+      identity: undefined,
+      written: undefined,
+      changed: false,
+      settled: true,
+      undone: false,
+    }
     if (orders === undefined) return { ...nothing, problems: facts.problems }
     if (orders.settings.mode === 'undo') return { ...nothing, ...(await this.#undo(options, facts, orders)) }
     return this.#trust(options, facts, orders, around)
   }
 
-  /** Whether `client =` would be another one than that of `last`, without asking anybody. */
-  async hasMoved(
-    last: TrustState,
-    { settings, bundle }: NodeOrders,
-    node: MachineOptions['node'],
-  ): Promise<boolean> {
+  /** Whether files or `client =` are not as `last` has left them, without asking anybody. */
+  async hasMoved(last: TrustState, { settings, bundle }: NodeOrders, around: Surroundings): Promise<boolean> {
     const { hostRoot, issued, machine, now } = this.#options
+    const hosts = spellings(settings.hosts)
+    const options = { hostRoot, ...(around.machine === undefined ? {} : { node: around.machine }) }
+    if (last.written !== undefined) {
+      const endpoints = nodeEndpoints(settings, around)
+      const trust = { hosts, ca: bundle, endpoints, identity: last.identity?.pair }
+      const means = { restartRuntime: false, editHosts: settings.editHosts, dryRun: true }
+      // What cannot even be looked at is told by the round that puts it right.
+      const changes = await machine.trust(options, last.facts, trust, means).catch(() => undefined)
+      if (changes === undefined || changes.length > 0) return true
+    }
     if (settings.pullIdentity === 'service-account') {
-      const options = { hostRoot, ...(node === undefined ? {} : { node }) }
-      const hosts = spellings(settings.hosts)
       const { changes, effective } = await machine.provide(options, last.facts, hosts, { dryRun: true })
       if (changes.length > 0 || (effective ?? this.#givesTokens) !== this.#givesTokens) return true
       if (this.#givesTokens) return false
@@ -122,6 +138,7 @@ export class TrustKeeper {
       settings.restartRuntime && facts.class === 'unset' && (await this.#turn(settings, problems))
     const trust = { hosts, ca: bundle, endpoints: nodeEndpoints(settings, around), identity: identity.pair }
     let written: number | undefined
+    let settled = false
     try {
       const old = [...this.#hosts].filter((host) => !hosts.includes(host))
       if (old.length > 0) changes.push(...(await machine.untrust(options, facts, old, { dryRun: false })))
@@ -133,7 +150,11 @@ export class TrustKeeper {
       written = settings.generation
       changes.push(...(await this.#withdraw(options, facts, useless, problems)))
       if (this.#givesTokens) await issued.remove()
+      // Whose turn it is to restart is asked again.
+      settled = restartRuntime || !settings.restartRuntime || facts.class !== 'unset'
     } catch (error) {
+      // Nothing that is tried again changes what others write only.
+      settled = facts.class === 'managed'
       const problem = this.#problemOf(error)
       problems.push(problem)
       if (restartRuntime) await this.#afterFailedRestart(problem)
@@ -141,7 +162,7 @@ export class TrustKeeper {
     this.#tell(changes)
     if (restartRuntime) facts = await machine.inspect(options)
     const all = [...facts.problems, ...problems]
-    return { facts, identity, written, changed: changes.length > 0, undone: false, problems: all }
+    return { facts, identity, written, changed: changes.length > 0, settled, undone: false, problems: all }
   }
 
   /** Problems; whether pods' own tokens are used from now on is in `#givesTokens`. */
@@ -256,27 +277,16 @@ export class TrustKeeper {
   }
 
   #problemOf(error: unknown): NodeProblem {
-    const { message, code, stack } = error as Error & { code?: string }
-    if (error instanceof UserError) {
-      return {
-        code: error.code,
-        message,
-        ...(error.hint === undefined ? {} : { hint: error.hint }),
-        fatal: true,
-      }
+    const { message, stack } = error as Error
+    if (!(error instanceof UserError) && message !== this.#told) {
+      this.#options.log.error('files of the node could not be changed', { error: message, stack })
+      this.#told = message
     }
-    this.#options.log.error('files of the node could not be changed', { error: message, stack })
-    return {
-      code: 'FILES_NOT_WRITTEN',
-      message: `files of node ${this.#options.node} could not be changed: ${message}`,
-      ...(code === 'EROFS' || code === 'EACCES' || code === 'ENOSPC'
-        ? { hint: `On node ${this.#options.node}: see whether the file system is full or read-only.` }
-        : {}),
-      fatal: true,
-    }
+    return fileProblem(this.#options.node, error)
   }
 
   #tell(changes: readonly TrustChange[]): void {
+    if (changes.length > 0) this.#told = undefined
     for (const { action, path } of changes) this.#options.log.info('changed on the node', { action, path })
   }
 }

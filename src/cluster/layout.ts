@@ -59,6 +59,12 @@ export const ports = {
   agentHealth: 29444,
 } as const
 
+/**
+ * A node that registers with this taint (effect NoSchedule) gets no pods before its agent has made it able to pull; with
+ * `trow install --startup-taint` the agent takes it away.
+ */
+export const startupTaint = 'trow.io/agent-not-ready'
+
 export const labels = {
   /** On every object: `app.kubernetes.io/part-of=trow`. */
   partOf: { 'app.kubernetes.io/part-of': 'trow' },

@@ -1,4 +1,5 @@
 import type { KubeObject } from './cluster-objects.ts'
+import { startupTaint } from './layout.ts'
 
 /** What a Node object says, as far as an install cares. */
 export interface NodeFacts {
@@ -54,6 +55,16 @@ export function nodeFacts(node: KubeObject): NodeFacts {
       .filter(({ type }) => type === 'InternalIP')
       .map(({ address }) => address),
   }
+}
+
+/** It has the taint that keeps pods away until its agent is there. */
+export function isHeld({ taints }: NodeFacts): boolean {
+  return taints.some((taint) => taint.startsWith(`${startupTaint}:`))
+}
+
+/** It takes pods, at the latest when its agent has taken the startup taint away (`isLifted`: agents do). */
+export function isFree(node: NodeFacts, isLifted: boolean): boolean {
+  return node.schedulable || (isLifted && node.ready && node.taints.length === 1 && isHeld(node))
 }
 
 /** Nodes that can run trow: Linux, on a processor that its image is made for. */

@@ -28,6 +28,8 @@ export const nodeSettingsSchema = z.object({
   pullIdentity: z.enum(['node', 'service-account']).optional(),
   /** Whether nodes without a kubelet certificate get one that trow issues. */
   issueCertificates: z.boolean(),
+  /** May the agent take the taint from its node that keeps pods away from a new one; also undefined: no. */
+  startupTaint: z.boolean().optional(),
   /** The one marked line in /etc/hosts that a dockerd node needs. */
   editHosts: z.boolean(),
 })

@@ -2,7 +2,7 @@ import type { ClusterObjects } from '../cluster/cluster-objects.ts'
 import { names } from '../cluster/layout.ts'
 import { addressesAgain, addressesOf } from './given-addresses.ts'
 import { hasNodePort, type InstallFacts, type InstallSettings } from './install-settings.ts'
-import { isSuitable, nodeFacts } from '../cluster/node-facts.ts'
+import { isFree, isSuitable, nodeFacts } from '../cluster/node-facts.ts'
 import type { Remembered } from './remembered.ts'
 
 /** What the cluster has given so far: addresses of a Service that is there, else those it had before it was lost where they are free. */
@@ -41,7 +41,9 @@ export async function withLocalNode(
   const { storage } = settings
   if (storage.kind !== 'local' || storage.node !== undefined) return settings
   const nodes = (await cluster.list({ apiVersion: 'v1', kind: 'Node' })).map(nodeFacts)
-  const free = nodes.filter((node) => node.schedulable && isSuitable(node)).map(({ name }) => name)
+  const free = nodes
+    .filter((node) => isFree(node, settings.startupTaint) && isSuitable(node))
+    .map(({ name }) => name)
   const [node] = free.sort()
   return node === undefined ? settings : { ...settings, storage: { ...storage, node } }
 }

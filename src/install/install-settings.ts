@@ -28,6 +28,8 @@ export const installSettingsSchema = z.object({
   trustNodes: z.boolean(),
   restartRuntime: z.boolean(),
   editHosts: z.boolean(),
+  /** Agents may take the startup taint from their nodes. */
+  startupTaint: z.boolean().default(false),
   /** As whom nodes pull: by a certificate of their own, or by the token of each pod's service account. */
   pullIdentity: z.enum(['node', 'service-account']).default('node'),
   anonymousPull: z.boolean(),
@@ -49,6 +51,7 @@ export const defaultInstallSettings: InstallSettings = {
   trustNodes: true,
   restartRuntime: false,
   editHosts: false,
+  startupTaint: false,
   pullIdentity: 'node',
   anonymousPull: false,
   clients: [],

@@ -17,8 +17,17 @@ export function nodeObjects(settings: InstallSettings): KubeObject[] {
   const layout = layoutOf(settings.namespace)
   return readTemplate('node')
     .filter(({ kind }) => kind !== 'DaemonSet')
+    .map((object) => (settings.startupTaint ? withRightToTaints(object) : object))
     .map((object) => place(object, layout, 'node'))
 }
+
+/** Taints are a field of the Node, which RBAC cannot tell from the others. */
+function withRightToTaints(object: KubeObject): KubeObject {
+  if (object.kind !== 'ClusterRole') return object
+  return { ...object, rules: [...(object['rules'] as readonly object[]), patchNodes] }
+}
+
+const patchNodes = { apiGroups: [''], resources: ['nodes'], verbs: ['patch'] }
 
 export function nodeDaemonSet(settings: InstallSettings, facts: InstallFacts): Workload {
   const template = pick<Workload>(readTemplate('node'), 'DaemonSet')
@@ -81,6 +90,7 @@ export function nodeSettings(
     pullIdentity: settings.pullIdentity,
     issueCertificates: true,
     editHosts: settings.editHosts,
+    ...(settings.startupTaint ? { startupTaint: true } : {}),
   }
 }
 

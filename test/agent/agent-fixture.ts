@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { NodeAgent, type NodeAgentOptions } from '../../src/agent/node-agent.ts'
+import type { Machine } from '../../src/agent/machine.ts'
 import type { AgentPace } from '../../src/agent/agent-pace.ts'
 import type { NodeReport } from '../../src/cluster/node-report.ts'
 import { nodeReportSchema } from '../../src/cluster/node-report.ts'
@@ -71,25 +72,31 @@ export class AgentNode {
       namespace,
       version: '0.0.0',
       objects: this.#objects,
-      machine: {
-        inspect: inspectMachine,
-        trust: async (machine, ...rest) =>
-          trustMachine({ ...machine, restart: async (unit) => this.#restart(unit) }, ...rest),
-        untrust: untrustMachine,
-        provide: provideTokens,
-        withdraw: withdrawTokens,
-      },
+      machine: this.machine(),
       token: async () => 'a.token.of-the-agent',
       certify: async () => Promise.reject(new Error('nobody certifies here')),
       crypto: crypto as Crypto,
       now: () => Date.now(),
       random: () => 0.5,
       log: quiet,
-      pace: { assert: 60_000, heartbeat: 60_000, patience: 2000, grace: 0, retry: 50, ...pace },
+      pace: { assert: 60_000, look: 60_000, heartbeat: 60_000, patience: 2000, grace: 0, retry: 50, ...pace },
       ...options,
     })
     this.#stop = new AbortController()
     this.#running = agent.run(this.#stop.signal)
+  }
+
+  /** Its files, looked at and written for real but for what is named. */
+  machine(instead: Partial<Machine> = {}): Machine {
+    return {
+      inspect: inspectMachine,
+      trust: async (machine, ...rest) =>
+        trustMachine({ ...machine, restart: async (unit) => this.#restart(unit) }, ...rest),
+      untrust: untrustMachine,
+      provide: provideTokens,
+      withdraw: withdrawTokens,
+      ...instead,
+    }
   }
 
   async stop(): Promise<void> {

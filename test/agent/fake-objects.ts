@@ -20,6 +20,8 @@ export class FakeObjects implements ClusterObjects {
   readonly writes: KubeObject[] = []
   readonly #objects = new Map<string, KubeObject>()
   readonly #watchers = new Set<Watcher>()
+  /** Patches are forbidden. */
+  refusePatch = false
   #version = 0
   #away = false
 
@@ -68,6 +70,7 @@ export class FakeObjects implements ClusterObjects {
 
   async patch(reference: KubeReference, patch: object): Promise<KubeObject | undefined> {
     this.#answer()
+    if (this.refusePatch) throw new ClusterFault('forbidden', 'it may not be patched', { status: 403 })
     const old = this.peek(reference)
     if (old === undefined) return undefined
     const { metadata, spec } = patch as { metadata?: { resourceVersion?: string }; spec?: object }

@@ -23,6 +23,8 @@ export class FakeRuntime {
   >()
   /** What the next pulls end with; undefined: well. */
   fault: string | undefined
+  /** The next pulls do not end. */
+  hangs = false
   readonly #server = new Server()
 
   static async listen(socket: string): Promise<FakeRuntime> {
@@ -68,6 +70,7 @@ export class FakeRuntime {
 
   #pull(image: string, done: Done): void {
     this.pulls.push(image)
+    if (this.hangs) return
     if (this.fault !== undefined) return done({ code: status.UNKNOWN, details: this.fault })
     this.images.set(image, { id: 'sha256:1', repo_tags: [], repo_digests: [image], pinned: false })
     done(null, { image_ref: 'sha256:1' })

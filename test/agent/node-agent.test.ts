@@ -143,7 +143,7 @@ suite('agent', () => {
       ...kubelet(100, 10),
       '/var/lib/kubelet/pki/kubelet-client-current.pem': cert + key,
     })
-    node.start({ pace: { heartbeat: 100 } })
+    node.start({ pace: { look: 100 } })
     const first = await node.reported(({ phase }) => phase === 'ready')
     assert.equal(first.identity.kind, 'kubelet')
     assert.deepEqual(
@@ -268,7 +268,7 @@ suite('agent', () => {
   test('while the API server is away everything stays, and afterwards the report is true again', async () => {
     say()
     const node = await make(objects)
-    node.start({ pace: { heartbeat: 100, interval: 200 } })
+    node.start({ pace: { look: 100, interval: 200 } })
     await node.reported(({ phase }) => phase === 'ready')
     objects.away = true
     const { time } = node.report()
@@ -284,7 +284,7 @@ suite('agent', () => {
   test('a kind that the agent may not watch is a problem, and the node goes on', async () => {
     say()
     const node = await make(objects)
-    node.start({ pace: { heartbeat: 50 } })
+    node.start({ pace: { look: 50 } })
     await node.reported(({ phase }) => phase === 'ready')
     objects.forbid('EndpointSlice')
     const { phase, problems } = await node.reported((report) => report.problems.length > 0)
@@ -300,7 +300,7 @@ suite('agent', () => {
     const leaf = { names: ['localhost'], life: 86_400_000 }
     const { cert, key } = await issueLeaf(authority, leaf, crypto as Crypto)
     const node = await make(objects, { [path]: cert + key })
-    node.start({ pace: { heartbeat: 50, assert: 200 } })
+    node.start({ pace: { look: 50, assert: 200 } })
     await node.reported(({ phase, identity }) => phase === 'ready' && identity.kind === 'kubelet')
     assert.match(node.tree.read(hostsFile), /client = /)
     node.tree.write(path, cert)
@@ -331,7 +331,7 @@ suite('agent', () => {
     const untouched = node.tree.all()
     tell(objects, authority.cert, { loopbackPort: port, issueCertificates: true })
     node.start({
-      pace: { heartbeat: 50 },
+      pace: { look: 50 },
       now: () => now,
       certify: async ({ endpoint, request }) => {
         asked.push(endpoint)
@@ -374,7 +374,7 @@ suite('agent', () => {
     const taken = (other.address() as AddressInfo).port
     say({ loopbackPort: taken })
     const node = await make(objects)
-    node.start({ pace: { heartbeat: 50 } })
+    node.start({ pace: { look: 50 } })
     const { problems, proxy } = await node.reported(({ phase }) => phase === 'ready')
     assert.deepEqual(
       problems.map(({ code }) => code),
@@ -392,13 +392,13 @@ suite('agent', () => {
     const unset = { '/etc/containerd/config.toml': 'version = 2\n' }
     const [one, two] = [await make(objects, unset, 'n1'), await make(objects, unset, 'n2')]
     for (const node of [one, two]) node.runtime.fault = 'lookup trow.trow.svc: no such host'
-    one.start({ pace: { heartbeat: 50, assert: 100 } })
+    one.start({ pace: { look: 50, assert: 100 } })
     await one.reported(({ problems }) => problems.some(({ code }) => code === 'CONFIG_PATH_UNSET'))
     assert.deepEqual(one.restarts, [], 'never unless it is told')
     say({ restartRuntime: true })
     await eventually(async () => assert.equal(one.restarts.length, 1))
     // Its port is the first one's: these nodes share a machine.
-    two.start({ pace: { heartbeat: 50, assert: 100 } })
+    two.start({ pace: { look: 50, assert: 100 } })
     const waiting = await two.reported(({ problems }) =>
       problems.some(({ code }) => code === 'RUNTIME_RESTART_WAITS'),
     )

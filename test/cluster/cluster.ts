@@ -108,12 +108,12 @@ export class Cluster {
     return this.#writeKubeconfig({ token }, server)
   }
 
-  /** Adds a node and waits until it is Ready. */
-  async addNode(): Promise<ClusterNode> {
+  /** Adds a node and waits until it is Ready. `more`: arguments of its kubelet. */
+  async addNode(more: readonly string[] = []): Promise<ClusterNode> {
     const others = this.nodes
     const node = new ClusterNode(others.length + 1)
     await this.#startNode(node, others)
-    await this.#join(node)
+    await this.#join(node, more)
     return node
   }
 
@@ -183,8 +183,8 @@ export class Cluster {
     await startContainerd(node)
   }
 
-  async #join(node: ClusterNode): Promise<void> {
-    await startKubelet(node, this.#authority)
+  async #join(node: ClusterNode, more: readonly string[] = []): Promise<void> {
+    await startKubelet(node, this.#authority, more)
     await eventually(() => this.kubectl(['get', 'node', node.name]))
     await this.kubectl(['wait', '--for=condition=Ready', `node/${node.name}`, '--timeout=60s'])
   }

@@ -73,6 +73,11 @@ export class InstallFixture {
   async setUp(): Promise<void> {
     const { code, stderr } = await this.install()
     assert.equal(code, 0, stderr)
+    await this.pushLoop()
+  }
+
+  /** The image that `pullWhile` pulls. */
+  async pushLoop(): Promise<void> {
     await this.push({ ...busyboxImage(), name: 'loop' }, 'default/loop:1')
   }
 

@@ -60,7 +60,11 @@ state = "/run/containerd"
 }
 
 /** The kubelet and kube-proxy, once the API server answers. */
-export async function startKubelet(node: ClusterNode, authority: Authority): Promise<void> {
+export async function startKubelet(
+  node: ClusterNode,
+  authority: Authority,
+  more: readonly string[] = [],
+): Promise<void> {
   const { folder, name, address } = node
   const pair = await authority.issue({
     user: `system:node:${name}`,
@@ -106,7 +110,7 @@ export async function startKubelet(node: ClusterNode, authority: Authority): Pro
     clusterCIDR: '10.88.0.0/16',
     conntrack: { maxPerCore: 0, tcpEstablishedTimeout: '0s', tcpCloseWaitTimeout: '0s' },
   })
-  new ClusterServer(node, 'kubelet').start(kubeletArguments(node))
+  new ClusterServer(node, 'kubelet').start([...kubeletArguments(node), ...more])
   new ClusterServer(node, 'kube-proxy').start([`--config=${join(folder, 'kube-proxy.json')}`])
 }
 

@@ -40,6 +40,7 @@ export const optionSets: Readonly<Record<string, OptionSet>> = {
       storage: { kind: 'local', size: '50Gi', path: '/srv/trow', node: 'n1' },
       restartRuntime: true,
       editHosts: true,
+      startupTaint: true,
     },
     { nodeAddresses: ['172.30.0.2', '172.30.0.3'] },
   ),

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { startupTaint } from '../../src/cluster/layout.ts'
 import type { PreflightCheck } from '../../src/install/check.ts'
 import { defaultInstallSettings, type InstallSettings } from '../../src/install/install-settings.ts'
 import { preflight, type PreflightContext } from '../../src/install/preflight/preflight.ts'
@@ -120,6 +121,11 @@ const limitRows: readonly (readonly [string, Look, string, PreflightCheck['resul
   `kubectl -n ${namespace} delete limitrange small`,
 ])
 
+const heldNode = {
+  ...new FakeCluster([], () => now).node('n2'),
+  spec: { taints: [{ key: startupTaint, effect: 'NoSchedule' }] },
+}
+
 /** What is there or asked for, the check that sees it, how, and words of what it says. */
 const rows: readonly (readonly [string, Look, string, PreflightCheck['result'], ...string[]])[] = [
   [
@@ -145,6 +151,20 @@ const rows: readonly (readonly [string, Look, string, PreflightCheck['result'], 
     'error',
     '1.34',
     '--pull-identity node',
+  ],
+  [
+    'a node with the startup taint, which agents may not take away',
+    { put: [heldNode] },
+    'startup-taint',
+    'warning',
+    'n2 would keep it',
+    '--startup-taint',
+  ],
+  [
+    'nodes with the startup taint only, which agents take away',
+    { put: [heldNode, { ...heldNode, metadata: { name: 'n1' } }], settings: { startupTaint: true } },
+    'schedulable',
+    'success',
   ],
   [
     'a StorageClass that is not there',

@@ -34,7 +34,9 @@ export class MachineTree {
     return readFileSync(join(this.root, path), 'utf8')
   }
   write(path: string, text: string): void {
-    writeFileSync(join(this.root, path), text)
+    const at = join(this.root, path)
+    mkdirSync(dirname(at), { recursive: true })
+    writeFileSync(at, text)
   }
   mode(path: string, mode: number): void {
     chmodSync(join(this.root, path), mode)

@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander'
+import { startupTaint } from '../../cluster/layout.ts'
 import { parseQuantity } from '../../cluster/quantity.ts'
 import { checkConfiguration } from '../../install/registry-configuration.ts'
 import {
@@ -28,6 +29,7 @@ export interface InstallOptions {
   readonly trustNodes?: boolean
   readonly restartRuntime?: boolean
   readonly editHosts?: boolean
+  readonly startupTaint?: boolean
   readonly pullIdentity?: InstallSettings['pullIdentity']
   readonly anonymousPull?: boolean
   readonly clients?: readonly string[]
@@ -62,6 +64,8 @@ export function addInstallOptions(command: Command): Command {
     .option('--no-trust-nodes', 'leave the nodes alone: no agents')
     .option('--restart-runtime', 'let agents set config_path and restart containerd, a node at a time')
     .option('--edit-hosts', 'let agents write one line into /etc/hosts of dockerd nodes')
+    .option('--startup-taint', `let agents take taint ${startupTaint} from new nodes once they can pull`)
+    .option('--no-startup-taint', 'take that back')
     .addOption(
       new Option(
         '--pull-identity <whose>',
@@ -95,6 +99,7 @@ export function installSettings(
     ...optional('trustNodes', options.trustNodes),
     ...optional('restartRuntime', options.restartRuntime),
     ...optional('editHosts', options.editHosts),
+    ...optional('startupTaint', options.startupTaint),
     ...optional('pullIdentity', options.pullIdentity),
     ...optional('anonymousPull', options.anonymousPull),
     ...optional('clients', options.clients === undefined ? undefined : [...options.clients]),
@@ -186,6 +191,12 @@ function portNumber(text: string): number {
 
 function checkTogether(settings: InstallSettings): void {
   const { serviceType, nodePort, host, ingressClass, tlsSecret, pullIdentity, trustNodes } = settings
+  if (settings.startupTaint && !trustNodes) {
+    throw conflict(
+      '--startup-taint is taken away by the agents, and --no-trust-nodes has none',
+      'Add --trust-nodes, or --no-startup-taint.',
+    )
+  }
   if (pullIdentity === 'service-account' && !trustNodes) {
     throw conflict(
       '--pull-identity service-account is set up by the agents, and --no-trust-nodes has none',

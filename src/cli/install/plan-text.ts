@@ -1,3 +1,4 @@
+import { startupTaint } from '../../cluster/layout.ts'
 import type { Colors } from '../display.ts'
 import { imageHosts, type InstallSettings } from '../../install/install-settings.ts'
 import { changes, type Plan } from '../../install/plan.ts'
@@ -52,6 +53,7 @@ export function planText(
       ? []
       : [`  pushes   through the API server: ${settings.clients.join(', ')}`]),
     ...(settings.restartRuntime ? ['  runtimes without config_path are restarted, a node at a time'] : []),
+    ...(settings.startupTaint ? [`  new nodes with taint ${startupTaint} get pods once they can pull`] : []),
     ...(objects.length + extraneous.length === 0 ? ['  nothing to change'] : []),
     '',
   ].join('\n')

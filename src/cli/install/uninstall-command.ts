@@ -1,7 +1,8 @@
 import { Command } from 'commander'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { installedHost } from '../../cluster/config-data.ts'
-import { names } from '../../cluster/layout.ts'
+import { names, startupTaint } from '../../cluster/layout.ts'
+import { readForReset } from '../../install/remembered.ts'
 import { planUninstall, print, uninstall, type UninstallPlan } from '../../install/uninstall.ts'
 import { exitCode } from '../../user-error.ts'
 import { addClusterOptions, withCluster, type ClusterOptions } from '../cluster/cluster-options.ts'
@@ -37,6 +38,7 @@ export function uninstallCommand({ terminal, finish }: CommandContext): Command 
         name: names.settings,
         namespace: layout.namespace,
       })
+      const remembered = await readForReset(objects, layout.namespace)
       const host = installedHost(settings) ?? layout.imageHost
       const plan = await planUninstall(parts, { purge, keepNamespace, host })
       if (plan.objects.length === 0) {
@@ -52,6 +54,8 @@ export function uninstallCommand({ terminal, finish }: CommandContext): Command 
       }
       const silent = await uninstall(parts, { plan, deadline: Date.now() + patience })
       for (const each of plan.kept) say(`kept: ${each}`)
+      if (remembered?.settings?.startupTaint === true)
+        say(`new nodes with taint ${startupTaint} get no pods now: no node pool is to register with it`)
       if (silent.length === 0) return say('trow is gone, and every node is as it was')
       say(`these nodes did not say that they are as they were: ${silent.join(', ')}`)
       say('  trow trust-node --undo on each of them takes its files away')

@@ -1,23 +1,41 @@
 import { minorOf, oldestTokenMinor } from '../../kubernetes-version.ts'
 import { failed, final, passed, warned, type PreflightCheck, type PreflightCategory } from '../check.ts'
 import { faultLines, named } from '../../cluster/grouped-faults.ts'
-import { isSuitable, nodeFacts, type NodeFacts } from '../../cluster/node-facts.ts'
+import { startupTaint } from '../../cluster/layout.ts'
+import { isFree, isHeld, isSuitable, nodeFacts, type NodeFacts } from '../../cluster/node-facts.ts'
 import type { PreflightContext } from './preflight.ts'
 
 export async function nodeChecks({ cluster, settings }: PreflightContext): Promise<PreflightCategory> {
   const nodes = (await cluster.list({ apiVersion: 'v1', kind: 'Node' })).map(nodeFacts)
   const checks = [
-    final(schedulableCheck(nodes)),
+    final(schedulableCheck(nodes, settings.startupTaint)),
     readyCheck(nodes),
     ...(settings.trustNodes ? [runtimeCheck(nodes, settings.editHosts), platformCheck(nodes)] : []),
+    ...taintCheck(nodes, settings.startupTaint),
     ...(settings.pullIdentity === 'service-account' ? [kubeletCheck(nodes)] : []),
   ]
   return { categoryName: 'nodes', checks }
 }
 
-function schedulableCheck(nodes: readonly NodeFacts[]): PreflightCheck {
+/** A node waits for ever for somebody to take the taint away who may not. */
+function taintCheck(nodes: readonly NodeFacts[], isTakenAway: boolean): PreflightCheck[] {
+  const held = nodes.filter(isHeld).map(({ name }) => name)
+  if (held.length === 0 && !isTakenAway) return []
+  const description = `nodes with taint ${startupTaint} get their agent, which takes it away`
+  if (isTakenAway) return [passed('startup-taint', `${description} (${held.length} now)`)]
+  return [
+    warned(
+      'startup-taint',
+      description,
+      `${held.join(', ')} would keep it: the agents may not`,
+      'Add --startup-taint.',
+    ),
+  ]
+}
+
+function schedulableCheck(nodes: readonly NodeFacts[], isTakenAway: boolean): PreflightCheck {
   const description = 'a Linux node with amd64 or arm64 is Ready and free for pods'
-  const free = nodes.filter((node) => node.schedulable && isSuitable(node))
+  const free = nodes.filter((node) => isFree(node, isTakenAway) && isSuitable(node))
   if (free.length > 0) return passed('schedulable', `${description} (${free.length} of ${nodes.length})`)
   const why = faultLines(nodes.map((node) => ({ node: node.name, text: whyNot(node) }))).join('; ')
   return failed(

@@ -63,6 +63,9 @@ export function chooseLoadTarget(wish: LoadWish, facts: LoadFacts): LoadTarget {
   return { kind, cluster: wish.cluster ?? current }
 }
 
+/** Keeps the kubelet's image garbage collection from an image that nobody can pull again (containerd, internal/cri/labels). */
+const pinned = ['--label', 'io.cri-containerd.pinned=pinned']
+
 /** The commands; `file` is an archive of `trow image save`. */
 export function loadCalls(target: LoadTarget, file: string): readonly LoadCall[] {
   switch (target.kind) {
@@ -75,10 +78,12 @@ export function loadCalls(target: LoadTarget, file: string): readonly LoadCall[]
     case 'docker-desktop':
       return [{ program: 'docker', args: ['--context', 'desktop-linux', 'load', '--input', file] }]
     case 'k3s':
-      return [{ program: 'k3s', args: ['ctr', '--namespace', 'k8s.io', 'images', 'import', file] }]
+      return [{ program: 'k3s', args: ['ctr', '--namespace', 'k8s.io', 'images', 'import', ...pinned, file] }]
     case 'containerd': {
       const address = target.socket === undefined ? [] : ['--address', target.socket]
-      return [{ program: 'ctr', args: [...address, '--namespace', 'k8s.io', 'images', 'import', file] }]
+      return [
+        { program: 'ctr', args: [...address, '--namespace', 'k8s.io', 'images', 'import', ...pinned, file] },
+      ]
     }
   }
 }

@@ -1,7 +1,7 @@
 /** What helps where nodes cannot pull trow's own image. */
 export const waysToBring = [
   "Bring trow's image to the nodes: trow image load (kind, minikube, k3d, k3s, Docker Desktop),",
-  'trow image save FILE and ctr -n k8s.io images import FILE on each node,',
+  'trow image save FILE and ctr -n k8s.io images import --label io.cri-containerd.pinned=pinned FILE on each node,',
   'or trow image push REFERENCE to a registry they reach and trow install --image REFERENCE.',
 ].join(' ')
 

@@ -61,10 +61,13 @@ test('the commands are those of each program', () => {
     k3d: [{ kind: 'k3d', cluster: 'dev' }, 'k3d image import f.tar --cluster dev'],
     minikube: [{ kind: 'minikube', cluster: 'dev' }, 'minikube image load f.tar --profile dev'],
     'docker-desktop': [{ kind: 'docker-desktop' }, 'docker --context desktop-linux load --input f.tar'],
-    k3s: [{ kind: 'k3s' }, 'k3s ctr --namespace k8s.io images import f.tar'],
+    k3s: [
+      { kind: 'k3s' },
+      'k3s ctr --namespace k8s.io images import --label io.cri-containerd.pinned=pinned f.tar',
+    ],
     containerd: [
       { kind: 'containerd', socket: '/s' },
-      'ctr --address /s --namespace k8s.io images import f.tar',
+      'ctr --address /s --namespace k8s.io images import --label io.cri-containerd.pinned=pinned f.tar',
     ],
   }
   for (const [target, expected] of Object.values(kinds)) assert.deepEqual(words(target), [expected])

@@ -48,7 +48,7 @@ export class FakeRuntime {
         done(null, { image: runtime.images.get(request.image.image) ?? null }),
       PullImage: ({ request }: Call, done: Done) => {
         runtime.passwords.push(request.auth?.password)
-        runtime.#pull(request.image.image, done)
+        void runtime.#pull(request.image.image, done)
       },
       RemoveImage: ({ request }: Call, done: Done) => {
         runtime.removals.push(request.image.image)
@@ -68,8 +68,12 @@ export class FakeRuntime {
     this.#server.forceShutdown()
   }
 
-  #pull(image: string, done: Done): void {
+  /** Called when a pull has begun; it ends when that has. */
+  whilePulling: () => Promise<void> = async () => {}
+
+  async #pull(image: string, done: Done): Promise<void> {
     this.pulls.push(image)
+    await this.whilePulling()
     if (this.hangs) return
     if (this.fault !== undefined) return done({ code: status.UNKNOWN, details: this.fault })
     this.images.set(image, { id: 'sha256:1', repo_tags: [], repo_digests: [image], pinned: false })

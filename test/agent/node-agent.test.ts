@@ -95,6 +95,14 @@ suite('agent', () => {
     node.runtime.fault = undefined
     slice('two', true)
     await node.reported(({ phase }) => phase === 'ready')
+    // One that comes while a pull is on its way, which was held for it perhaps, is asked after it.
+    node.runtime.whilePulling = async () => {
+      node.runtime.whilePulling = async () => {}
+      slice('four', true)
+      await sleep(200)
+    }
+    slice('three', true)
+    await node.reported(({ phase, canary }) => phase === 'ready' && canary?.registry?.[0] === 'four')
   })
 
   test('an agent that was killed between ca.crt and hosts.toml is finished by the next', async () => {

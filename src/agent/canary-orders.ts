@@ -1,6 +1,6 @@
 import type { NodeReport } from '../cluster/node-report.ts'
 import type { NodeFacts } from '../trust/node-trust.ts'
-import type { NodeOrders } from './cluster-view.ts'
+import type { NodeOrders } from './node-orders.ts'
 import type { PullSurroundings } from './pull-problem.ts'
 
 /** Undefined: none was pushed yet. */

@@ -2,21 +2,15 @@ import { z } from 'zod'
 import { ClusterFault } from '../cluster/cluster-fault.ts'
 import type { ClusterObjects, KubeChange, KubeObject, KubeSelection } from '../cluster/cluster-objects.ts'
 import { names } from '../cluster/layout.ts'
-import { nodeSettingsSchema, type NodeSettings } from '../cluster/node-settings.ts'
+import type { NodeSettings } from '../cluster/node-settings.ts'
 import type { NodeProblem } from '../cluster/node-report.ts'
 import type { Log } from '../log.ts'
 import type { MachineOptions } from '../trust/node-trust.ts'
 import { isHeld } from './startup-taint.ts'
-import { readCertificates } from '../pem-bundle.ts'
+import { readOrders, type NodeOrders } from './node-orders.ts'
 
 /** Milliseconds. */
 const refusalLife = 120_000
-
-export interface NodeOrders {
-  readonly settings: NodeSettings
-  /** PEM. */
-  readonly bundle: string
-}
 
 export interface NodeView {
   readonly uid: string
@@ -29,8 +23,10 @@ export interface NodeView {
 
 export interface ClusterViewOptions {
   readonly objects: ClusterObjects
-  /** Of the agents. */
+  /** Of the registry, where the orders are: agents may read them there and write nothing. */
   readonly namespace: string
+  /** The only ones that orders may name. */
+  readonly imageHosts: readonly string[]
   readonly node: string
   readonly log: Log
   /** Orders or the node are not what they were. */
@@ -56,14 +52,13 @@ export class ClusterView {
   }
 
   get problems(): readonly NodeProblem[] {
-    const { namespace } = this.#options
     const refused = [...this.#refusals]
       // Asked again every half minute at least: what is not refused any more is not repeated.
       .filter(([, { time }]) => performance.now() - time < refusalLife)
       .map(([kind, { message }]) => ({
         code: 'WATCH_REFUSED',
         message: `the API server does not tell the agent of ${kind}: ${message}`,
-        hint: `trow install gives service account ${names.agent} of namespace ${namespace} its rights again.`,
+        hint: `trow install gives service account ${names.agent} its rights again.`,
         fatal: false,
       }))
     return [...(this.#problem === undefined ? [] : [this.#problem]), ...refused]
@@ -76,7 +71,7 @@ export class ClusterView {
       apiVersion: 'v1',
       kind: 'ConfigMap',
       namespace,
-      fieldSelector: `metadata.name=${names.agent}`,
+      fieldSelector: `metadata.name=${names.orders}`,
     }
     const own: KubeSelection = { apiVersion: 'v1', kind: 'Node', fieldSelector: `metadata.name=${node}` }
     await Promise.all([
@@ -115,18 +110,18 @@ export class ClusterView {
   }
 
   #takeOrders(object: KubeObject | undefined, signal: AbortSignal): void {
-    const { namespace, onChange } = this.#options
+    const { namespace, imageHosts, onChange } = this.#options
     const before = JSON.stringify([this.orders, this.#problem])
-    const where = `kubectl -n ${namespace} get configmap ${names.agent} -o yaml shows it; trow install writes it anew.`
+    const where = `kubectl -n ${namespace} get configmap ${names.orders} -o yaml shows it; trow install writes it anew.`
     const wrong = (code: string, message: string): void => {
       this.#problem = { code, message, hint: where, fatal: this.orders === undefined }
     }
     if (object === undefined)
-      wrong('SETTINGS_MISSING', `there is no ConfigMap ${names.agent} in namespace ${namespace}`)
+      wrong('SETTINGS_MISSING', `there is no ConfigMap ${names.orders} in namespace ${namespace}`)
     else {
-      const read = readOrders(object)
+      const read = readOrders(object, imageHosts)
       if (typeof read === 'string')
-        wrong('SETTINGS_INVALID', `ConfigMap ${names.agent} is not followed: ${read}`)
+        wrong('SETTINGS_INVALID', `ConfigMap ${names.orders} is not followed: ${read}`)
       else {
         this.#problem = undefined
         if (JSON.stringify(read) !== JSON.stringify(this.orders)) this.orders = read
@@ -161,28 +156,6 @@ export class ClusterView {
       this.#options.log.error('endpoints of the registry are not watched any more', { error: String(error) })
     })
   }
-}
-
-/** In words: what is wrong with it. */
-function readOrders(object: KubeObject): NodeOrders | string {
-  const data = (object['data'] ?? {}) as Readonly<Record<string, unknown>>
-  const { 'settings.json': text, 'ca.crt': bundle } = data
-  if (typeof text !== 'string') return 'it has no settings.json'
-  if (typeof bundle !== 'string') return 'it has no ca.crt'
-  let json: unknown
-  try {
-    json = JSON.parse(text)
-  } catch {
-    return 'settings.json is no JSON'
-  }
-  const parsed = nodeSettingsSchema.safeParse(json)
-  if (!parsed.success) return `settings.json: ${z.prettifyError(parsed.error).replaceAll(/\s*\n\s*/g, ' ')}`
-  try {
-    if (readCertificates(bundle).length === 0) return 'ca.crt holds no certificate'
-  } catch {
-    return 'ca.crt holds something that is no certificate'
-  }
-  return { settings: parsed.data, bundle }
 }
 
 const nodeSchema = z.object({

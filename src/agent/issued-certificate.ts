@@ -1,14 +1,13 @@
-import { X509Certificate } from 'node:crypto'
-import { existsSync } from 'node:fs'
-import { chmod, mkdir, rename, rm, rmdir, writeFile } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { createPrivateKey, type X509Certificate } from 'node:crypto'
 import { originOfToken, urisOf } from '../cluster/node-origin.ts'
-import { MachineFiles } from '../trust/machine-files.ts'
-import { readCertificates } from '../pem-bundle.ts'
-import { readKeyPair, type KeyPairFile } from './key-pair-file.ts'
+import { onlyCertificates, readCertificates } from '../pem-bundle.ts'
+import { judgeKeyPair, type KeyPairFile } from './key-pair-file.ts'
+import { PrivateFile } from './private-file.ts'
 
 /** Certificate, its CA and key in one file, so that they change in one step; as the machine names it. */
-export const issuedFile = '/var/lib/trow/node-client.pem'
+export const issuedFile = '/var/lib/trow-node/node-client.pem'
+/** Of agents of the release before: `--storage local:/var/lib/trow` gives that folder to the registry's pod. */
+const issuedBefore = '/var/lib/trow/node-client.pem'
 const pair: KeyPairFile = { certificate: issuedFile, key: issuedFile }
 
 export interface IssuedCertificateOptions {
@@ -25,17 +24,33 @@ export interface IssuedCertificateOptions {
 /** The client certificate that trow's own CA gives to a node that has none of the cluster's. */
 export class IssuedCertificate {
   readonly #options: IssuedCertificateOptions
+  readonly #file: PrivateFile
+  readonly #before: PrivateFile
 
   constructor(options: IssuedCertificateOptions) {
     this.#options = options
+    this.#file = new PrivateFile(options.hostRoot, issuedFile)
+    this.#before = new PrivateFile(options.hostRoot, issuedBefore)
   }
 
   /** What stands on the node, where a runtime can use it. */
   async current(): Promise<
     { readonly pair: KeyPairFile; readonly certificate: X509Certificate } | undefined
   > {
-    const state = await readKeyPair(this.#options.hostRoot, pair, this.#options.now())
+    const text = (await this.#file.read()) ?? ''
+    const state = judgeKeyPair(pair, { certificate: text, key: text }, this.#options.now())
     return state.usable ? { pair, certificate: state.certificate } : undefined
+  }
+
+  /** Takes over what an agent of the release before has left, where it is still good; what is there already stays. */
+  async adopt(): Promise<void> {
+    if ((await this.current()) !== undefined) return
+    const text = await this.#before.read()
+    if (text === undefined) return
+    const state = judgeKeyPair(pair, { certificate: text, key: text }, this.#options.now())
+    if (!state.usable) return
+    const key = createPrivateKey(text).export({ type: 'pkcs8', format: 'pem' }).toString()
+    await this.#file.write(`${onlyCertificates(text)}${key}`)
   }
 
   /**
@@ -53,37 +68,24 @@ export class IssuedCertificate {
 
   /** Makes a key, has it certified and puts both on the node; what stood there stays until then. */
   async renew(): Promise<void> {
-    const { node, crypto, ask, hostRoot, now } = this.#options
+    const { node, crypto, ask, now } = this.#options
     // Most nodes have a certificate of the cluster's, and go without what makes others.
     const { makeCertificateRequest } = await import('../certificates/certificate-request.ts')
     const { key, request } = await makeCertificateRequest(`system:node:${node}`, crypto)
-    const chain = await ask(request)
-    const path = await new MachineFiles(hostRoot).locate(issuedFile)
-    const folder = dirname(path)
-    await mkdir(dirname(folder), { recursive: true })
-    await mkdir(folder, { recursive: true, mode: 0o700 })
-    const temporary = `${path}.new`
-    await rm(temporary, { force: true })
-    await writeFile(temporary, `${chain.trimEnd()}\n${key}`, { mode: 0o600, flush: true })
-    await chmod(temporary, 0o600)
-    const fresh = { certificate: `${issuedFile}.new`, key: `${issuedFile}.new` }
-    const state = await readKeyPair(hostRoot, fresh, now())
-    if (!state.usable) {
-      await rm(temporary, { force: true })
-      throw new Error(`the registry's answer is no certificate for the key: ${state.reason}`)
-    }
-    await rename(temporary, path)
+    const chain = onlyCertificates(await ask(request))
+    const state = judgeKeyPair(pair, { certificate: chain, key }, now())
+    if (!state.usable) throw new Error(`the registry's answer is no certificate for the key: ${state.reason}`)
+    await this.#file.write(`${chain}${key}`)
+  }
+
+  /** When no runtime names it any more. */
+  async removeBefore(): Promise<boolean> {
+    return this.#before.remove()
   }
 
   /** Leaves nothing of it, the folder only where others keep something there. True: there was something. */
   async remove(): Promise<boolean> {
-    const path = await new MachineFiles(this.#options.hostRoot).locate(issuedFile)
-    const before = existsSync(path)
-    await rm(path, { force: true })
-    await rm(`${path}.new`, { force: true })
-    await rmdir(dirname(path)).catch((error: NodeJS.ErrnoException) => {
-      if (!['ENOENT', 'ENOTEMPTY', 'EEXIST'].includes(error.code ?? '')) throw error
-    })
-    return before
+    const before = await this.removeBefore()
+    return (await this.#file.remove()) || before
   }
 }

@@ -18,22 +18,36 @@ export type KeyPairState =
  * read fails every pull from that host.
  */
 export async function readKeyPair(hostRoot: string, pair: KeyPairFile, now: number): Promise<KeyPairState> {
-  let certificate: X509Certificate
+  const files = new MachineFiles(hostRoot)
   try {
-    certificate = new X509Certificate(
-      await readFile(await new MachineFiles(hostRoot).locate(pair.certificate)),
-    )
-    const key = createPrivateKey(await readFile(await new MachineFiles(hostRoot).locate(pair.key)))
-    if (!certificate.checkPrivateKey(key))
-      return { usable: false, reason: `${pair.key} is not the key of ${pair.certificate}` }
+    const certificate = await readFile(await files.locate(pair.certificate), 'utf8')
+    const key = await readFile(await files.locate(pair.key), 'utf8')
+    return judgeKeyPair(pair, { certificate, key }, now)
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     return { usable: false, reason: `${pair.certificate} cannot be used: ${code ?? message}` }
   }
+}
+
+/** The same of what stands in the files, PEM. */
+export function judgeKeyPair(
+  names: KeyPairFile,
+  text: { readonly certificate: string; readonly key: string },
+  now: number,
+): KeyPairState {
+  let certificate: X509Certificate
+  try {
+    certificate = new X509Certificate(text.certificate)
+    if (!certificate.checkPrivateKey(createPrivateKey(text.key)))
+      return { usable: false, reason: `${names.key} is not the key of ${names.certificate}` }
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    return { usable: false, reason: `${names.certificate} cannot be used: ${code ?? message}` }
+  }
   if (certificate.validToDate.getTime() <= now)
     return {
       usable: false,
-      reason: `${pair.certificate} has expired on ${certificate.validToDate.toISOString()}`,
+      reason: `${names.certificate} has expired on ${certificate.validToDate.toISOString()}`,
     }
   return { usable: true, certificate }
 }

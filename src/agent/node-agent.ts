@@ -1,17 +1,17 @@
 import { ClusterFault } from '../cluster/cluster-fault.ts'
-import type { ClusterObjects, KubeObject } from '../cluster/cluster-objects.ts'
+import type { KubeObject } from '../cluster/cluster-objects.ts'
 import { names } from '../cluster/layout.ts'
 import { servingPods } from '../cluster/serving-pods.ts'
 import type { NodeProblem } from '../cluster/node-report.ts'
-import type { Log } from '../log.ts'
 import { Alarm } from './alarm.ts'
 import { usualPace, type AgentPace } from './agent-pace.ts'
 import { CanaryKeeper } from './canary-keeper.ts'
-import { ClusterView, type NodeOrders } from './cluster-view.ts'
+import { ClusterView } from './cluster-view.ts'
 import { EndpointPool } from './endpoint-pool.ts'
 import { IssuedCertificate } from './issued-certificate.ts'
-import type { Machine } from './machine.ts'
+import type { NodeAgentOptions } from './node-agent-options.ts'
 import { nodeEndpoints } from './node-endpoints.ts'
+import type { NodeOrders } from './node-orders.ts'
 import { NodeReporter } from './node-reporter.ts'
 import { Proof } from './proof.ts'
 import { ProxyKeeper } from './proxy-keeper.ts'
@@ -24,26 +24,6 @@ import { TrustKeeper, type Surroundings, type TrustState } from './trust-keeper.
 
 /** A loop that has not come round for so long does not do so any more. */
 const longestRound = 600_000
-
-export interface NodeAgentOptions {
-  readonly node: string
-  readonly hostRoot: string
-  /** Of the agents. */
-  readonly namespace: string
-  /** Of trow. */
-  readonly version: string
-  readonly objects: ClusterObjects
-  readonly machine: Machine
-  /** Has a registry at `HOST:PORT` certify a key for this node. */
-  readonly certify: (parts: { endpoint: string; ca: string; request: string }) => Promise<string>
-  /** A token of the agent's own account with audience `trow`: for certificates, and pulls where nodes have none. */
-  readonly token: () => Promise<string>
-  readonly crypto: Crypto
-  readonly now: () => number
-  readonly random: () => number
-  readonly log: Log
-  readonly pace?: Partial<AgentPace>
-}
 
 /** Keeps one node's runtime able to pull from the registry, proves that it can, and reports. */
 export class NodeAgent {
@@ -70,7 +50,8 @@ export class NodeAgent {
   constructor(options: NodeAgentOptions) {
     this.#options = options
     this.#pace = { ...usualPace, ...options.pace }
-    const { node, hostRoot, namespace, objects, machine, now, random, log, crypto, token } = options
+    const { node, hostRoot, layout, imageHosts, objects, machine, now, random, log, crypto, token } = options
+    const namespace = layout.nodeNamespace
     this.#pool = new EndpointPool({ node, now, random })
     this.#proxy = new ProxyKeeper({ pool: this.#pool, node, grace: this.#pace.grace })
     this.#canary = new CanaryKeeper({ now, random, pace: this.#pace })
@@ -92,7 +73,8 @@ export class NodeAgent {
     })
     this.#view = new ClusterView({
       objects,
-      namespace,
+      namespace: layout.namespace,
+      imageHosts,
       node,
       log,
       onChange: () => {

@@ -3,6 +3,7 @@ import type { ClusterObjects, KubeReference } from '../cluster/cluster-objects.t
 import { labels, names } from '../cluster/layout.ts'
 import { readNodeReport, type NodeReport } from '../cluster/node-report.ts'
 import type { Log } from '../log.ts'
+import { isRegistryHost } from '../registry-host.ts'
 import { Alarm } from './alarm.ts'
 
 export interface ReporterOptions {
@@ -48,7 +49,8 @@ export class NodeReporter {
     const { 'report.json': report, 'hosts.json': hosts } = (map?.['data'] ?? {}) as Record<string, string>
     this.#before = report
     const reported = (map === undefined ? undefined : readNodeReport(map))?.hosts ?? []
-    this.#recorded = [...new Set([...hostsIn(hosts), ...reported])]
+    // Whoever wrote it: for what is no host nothing was written.
+    this.#recorded = [...new Set([...hostsIn(hosts), ...reported])].filter(isRegistryHost)
     return this.#recorded
   }
 
@@ -136,7 +138,10 @@ export class NodeReporter {
 
 function hostsIn(text: string | undefined): readonly string[] {
   try {
-    return z.array(z.string()).parse(JSON.parse(text ?? '[]'))
+    return z
+      .array(z.string())
+      .max(256)
+      .parse(JSON.parse(text ?? '[]'))
   } catch {
     return []
   }

@@ -3,7 +3,7 @@ import { MachineFiles } from '../trust/machine-files.ts'
 import type { Alarm } from './alarm.ts'
 import type { CanaryKeeper } from './canary-keeper.ts'
 import { canaryImage, surroundingsOf } from './canary-orders.ts'
-import type { NodeOrders } from './cluster-view.ts'
+import type { NodeOrders } from './node-orders.ts'
 import type { TrustState } from './trust-keeper.ts'
 
 export interface ProofOptions {

@@ -78,6 +78,7 @@ export async function pullIdentity(parts: IdentityParts & { readonly node: strin
     })
   }
   if (!settings.issueCertificates) return identityOf('none', undefined, undefined, problems)
+  await issued.adopt()
   let current = await issued.current()
   if (current === undefined || (await issued.isDue(current.certificate, bundle))) {
     try {

@@ -1,6 +1,6 @@
 import type { NodeProblem, NodeReport } from '../cluster/node-report.ts'
 import type { CanaryKeeper } from './canary-keeper.ts'
-import type { NodeOrders } from './cluster-view.ts'
+import type { NodeOrders } from './node-orders.ts'
 import type { EndpointPool } from './endpoint-pool.ts'
 import type { ProxyKeeper } from './proxy-keeper.ts'
 import { hostPort } from './registry-endpoints.ts'

@@ -2,8 +2,8 @@ import type { NodeProblem } from '../cluster/node-report.ts'
 import type { Log } from '../log.ts'
 import type { MachineOptions, NodeFacts, TrustChange } from '../trust/node-trust.ts'
 import { UserError } from '../user-error.ts'
-import type { NodeOrders } from './cluster-view.ts'
 import { fileProblem } from './file-problem.ts'
+import type { NodeOrders } from './node-orders.ts'
 import type { IssuedCertificate } from './issued-certificate.ts'
 import type { Machine } from './machine.ts'
 import { nodeEndpoints, spellings } from './node-endpoints.ts'
@@ -149,7 +149,8 @@ export class TrustKeeper {
       changes.push(...(await machine.trust(options, facts, trust, means)))
       written = settings.generation
       changes.push(...(await this.#withdraw(options, facts, useless, problems)))
-      if (this.#givesTokens) await issued.remove()
+      // The one of before last: until hosts.toml was written runtimes have named it.
+      await (this.#givesTokens ? issued.remove() : issued.removeBefore())
       // Whose turn it is to restart is asked again.
       settled = restartRuntime || !settings.restartRuntime || facts.class !== 'unset'
     } catch (error) {

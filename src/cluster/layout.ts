@@ -36,7 +36,12 @@ export const names = {
   auditorRole: 'trow-auditor',
   /** Role for people who push by port-forward: pods/portforward and the bundle. */
   clientRole: 'trow-client',
-  /** In the agents' namespace: DaemonSet, ServiceAccount, Role and ConfigMap with NodeSettings. */
+  /** ConfigMap with NodeSettings: what the agents do. They may read it, and write nothing in this namespace. */
+  orders: 'trow-orders',
+  /**
+   * In the agents' namespace: DaemonSet, ServiceAccount and Role; and the ConfigMap with NodeSettings of agents of the
+   * release before, which goes when none of them is left.
+   */
   agent: 'trow-node',
   /** In the agents' namespace, one ConfigMap a node: `node-<name>`, label `trow.io/report: node`. */
   report: (node: string): string => `node-${node}`,

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { KubeObject, KubeSelection } from './cluster-objects.ts'
-import { labels } from './layout.ts'
+import { labels, names } from './layout.ts'
 
 const problem = z.object({
   /** Stable, in capitals: `CONFIG_PATH_UNSET`. */
@@ -79,11 +79,15 @@ export const pullLife = 900_000
 /** Milliseconds after which a report says nothing any more. */
 export const reportLife = 120_000
 
-/** Of a ConfigMap `node-<name>`; undefined where there is none, or one of another version of trow, or a damaged one. */
+/**
+ * Of a ConfigMap `node-<name>`; undefined where there is none, or one of another version of trow, or a damaged one, or one that
+ * speaks for another node than it is of: an agent writes its own name's ConfigMap, whatever stands in it.
+ */
 export function readNodeReport(map: KubeObject | undefined): NodeReport | undefined {
   const data = map?.['data'] as Readonly<Record<string, string>> | undefined
   try {
-    return nodeReportSchema.parse(JSON.parse(data?.['report.json'] ?? ''))
+    const report = nodeReportSchema.parse(JSON.parse(data?.['report.json'] ?? ''))
+    return map?.metadata.name === names.report(report.node) ? report : undefined
   } catch {
     return undefined
   }

@@ -3,7 +3,8 @@ import { layoutOf, names } from '../cluster/layout.ts'
 import { UserError } from '../user-error.ts'
 import { ensureAuthority } from './authority.ts'
 import type { InstallFacts, InstallSettings } from './install-settings.ts'
-import { canaryOf, nodeSettings, nodeSettingsMap } from './node-objects.ts'
+import { nodeSettings, nodeSettingsMap, nodeSettingsOfBefore } from './node-objects.ts'
+import { ordersOfBefore, toldCanary } from './told-orders.ts'
 import { withImage } from './registry-objects.ts'
 import { readRemembered, rememberedMap } from './remembered.ts'
 import { pick, place, readTemplate, withMetadata } from './template.ts'
@@ -47,18 +48,14 @@ export async function completeSet(
     clusterIps: remembered.clusterIps,
     nodeAddresses: [],
     nodePort: settings.nodePort,
+    bindsNodes: true,
   }
   const bundle = await ensureAuthority(cluster, settings, facts, known.crypto)
   if (!settings.trustNodes) return bundle
-  const { nodeNamespace } = layoutOf(namespace)
-  const there = await cluster.get({
-    apiVersion: 'v1',
-    kind: 'ConfigMap',
-    name: names.agent,
-    namespace: nodeNamespace,
-  })
-  const told = { generation: bundle.generation, canary: canaryOf(there) }
-  await cluster.apply(nodeSettingsMap(namespace, nodeSettings(settings, facts, told), bundle.certificates))
+  const told = { generation: bundle.generation, canary: await toldCanary(cluster, namespace) }
+  const map = nodeSettingsMap(namespace, nodeSettings(settings, facts, told), bundle.certificates)
+  await cluster.apply(map)
+  if ((await ordersOfBefore(cluster, namespace)) !== undefined) await cluster.apply(nodeSettingsOfBefore(map))
   return bundle
 }
 

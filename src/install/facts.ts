@@ -1,6 +1,7 @@
 import type { ClusterObjects } from '../cluster/cluster-objects.ts'
 import { names } from '../cluster/layout.ts'
 import { addressesAgain, addressesOf } from './given-addresses.ts'
+import { lackedForBinding } from '../cluster/node-binding.ts'
 import { hasNodePort, type InstallFacts, type InstallSettings } from './install-settings.ts'
 import { isFree, isSuitable, nodeFacts } from '../cluster/node-facts.ts'
 import type { Remembered } from './remembered.ts'
@@ -16,9 +17,10 @@ export async function gatherFacts(
   },
 ): Promise<InstallFacts> {
   const { namespace } = settings
-  const [service, nodes] = await Promise.all([
+  const [service, nodes, lacks] = await Promise.all([
     cluster.get({ apiVersion: 'v1', kind: 'Service', name: names.service, namespace }),
     hasNodePort(settings) ? cluster.list({ apiVersion: 'v1', kind: 'Node' }) : [],
+    settings.trustNodes ? lackedForBinding(cluster) : [],
   ])
   const { remembered, version, image } = known
   const given = addressesOf(service)
@@ -30,6 +32,7 @@ export async function gatherFacts(
     clusterIps: given.clusterIps.length > 0 ? given.clusterIps : again.clusterIps,
     nodePort: given.nodePort ?? again.nodePort,
     nodeAddresses: nodes.flatMap((node) => nodeFacts(node).internalIps).sort(),
+    bindsNodes: lacks.length === 0,
   }
 }
 

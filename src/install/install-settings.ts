@@ -70,6 +70,8 @@ export interface InstallFacts {
   readonly nodeAddresses: readonly string[]
   /** The port that the cluster has given a NodePort Service. */
   readonly nodePort: number | undefined
+  /** The cluster can bind what an agent's account writes to its node. */
+  readonly bindsNodes: boolean
 }
 
 /** As image references have it, the first one being the one that is shown. */

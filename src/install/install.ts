@@ -1,5 +1,5 @@
 import { faultLines } from '../cluster/grouped-faults.ts'
-import { layoutOf, names } from '../cluster/layout.ts'
+import { names } from '../cluster/layout.ts'
 import { UserError } from '../user-error.ts'
 import { agentFaults, AgentWatch, nodesWithAgents } from './agent-watch.ts'
 import { apply, applyAll, asked, referenceOf } from './apply.ts'
@@ -12,7 +12,8 @@ import { gatherFacts } from './facts.ts'
 import { addressesOf } from './given-addresses.ts'
 import { step, type InstallContext } from './install-context.ts'
 import type { InstallFacts } from './install-settings.ts'
-import { canaryOf, nodeSettings, nodeSettingsMap } from './node-objects.ts'
+import { nodeSettings, nodeSettingsMap, nodeSettingsOfBefore } from './node-objects.ts'
+import { ordersOfBefore, removeOrdersOfBefore, toldCanary } from './told-orders.ts'
 import { waitForPulls, type NodePull } from './node-reports.ts'
 import type { Plan } from './plan.ts'
 import { withPods } from './passing-pods.ts'
@@ -150,10 +151,7 @@ async function tellNodes(
 ): Promise<string | undefined> {
   const { cluster, settings } = context
   if (!settings.trustNodes) return undefined
-  const { nodeNamespace } = layoutOf(settings.namespace)
-  const map = { apiVersion: 'v1', kind: 'ConfigMap', name: names.agent, namespace: nodeNamespace }
-  const there = await asked(context, nameOf(map), () => cluster.get(map))
-  const canary = canaryOf(there)
+  const canary = await asked(context, 'orders', () => toldCanary(cluster, settings.namespace))
   await applyNodeSettings(context, facts, bundle, canary)
   return canary
 }
@@ -164,8 +162,13 @@ async function applyNodeSettings(
   bundle: Bundle,
   canary: string | undefined,
 ): Promise<void> {
-  const content = nodeSettings(context.settings, facts, { generation: bundle.generation, canary })
-  await apply(context, nodeSettingsMap(context.settings.namespace, content, bundle.certificates))
+  const { cluster, settings } = context
+  const content = nodeSettings(settings, facts, { generation: bundle.generation, canary })
+  const map = nodeSettingsMap(settings.namespace, content, bundle.certificates)
+  await apply(context, map)
+  // An upgrade may be cut off between two nodes: agents of before find what they follow until they are replaced.
+  const before = await asked(context, 'orders', () => ordersOfBefore(cluster, settings.namespace))
+  if (before !== undefined) await apply(context, nodeSettingsOfBefore(map))
 }
 
 /**
@@ -238,6 +241,7 @@ async function proved(
     if (told !== canary) await applyNodeSettings(context, facts, bundle, canary)
     return waitForPulls(context, { canary, generation: bundle.generation }, agents)
   })
+  await asked(context, 'orders', () => removeOrdersOfBefore(context.cluster, context.settings.namespace))
   const notes = pulls.flatMap(({ node, note }) => (note === undefined ? [] : [{ node, text: note }]))
   for (const line of faultLines(notes)) context.progress.warn(`node ${line}`)
   return pulls

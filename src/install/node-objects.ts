@@ -1,6 +1,6 @@
 import type { KubeObject } from '../cluster/cluster-objects.ts'
 import { labels, layoutOf, names } from '../cluster/layout.ts'
-import { nodeSettingsSchema, type NodeSettings } from '../cluster/node-settings.ts'
+import type { NodeSettings } from '../cluster/node-settings.ts'
 import {
   hasNodePort,
   imageHosts,
@@ -32,7 +32,10 @@ const patchNodes = { apiGroups: [''], resources: ['nodes'], verbs: ['patch'] }
 export function nodeDaemonSet(settings: InstallSettings, facts: InstallFacts): Workload {
   const template = pick<Workload>(readTemplate('node'), 'DaemonSet')
   return withPods(place(template, layoutOf(settings.namespace), 'node'), 'node', (spec) => {
-    const running = withNamespace(withImage(spec, facts.image), settings.namespace)
+    const running = withImageHosts(
+      withNamespace(withImage(spec, facts.image), settings.namespace),
+      imageHosts(settings),
+    )
     return settings.restartRuntime ? withRuntimeInReach(running) : running
   })
 }
@@ -58,6 +61,14 @@ function withRuntimeInReach(spec: PodSpec): PodSpec {
       ...spec.volumes.filter(({ name }) => !partial.includes(name)),
     ],
   }
+}
+
+/** Arguments of a DaemonSet, which agents cannot write: orders may name no other hosts. */
+function withImageHosts(spec: PodSpec, hosts: readonly string[]): PodSpec {
+  return withContainer(spec, (container) => ({
+    ...container,
+    args: [...container.args, ...hosts.flatMap((host) => ['--image-host', host])],
+  }))
 }
 
 function withNamespace(spec: PodSpec, namespace: string): PodSpec {
@@ -99,20 +110,17 @@ export function nodeSettingsMap(namespace: string, content: NodeSettings, bundle
     apiVersion: 'v1',
     kind: 'ConfigMap',
     metadata: {
-      name: names.agent,
-      namespace: layoutOf(namespace).nodeNamespace,
+      name: names.orders,
+      namespace,
       labels: labels.of('node'),
     },
     data: { 'settings.json': JSON.stringify(content), 'ca.crt': bundle },
   }
 }
 
-/** What agents were told to pull last; undefined where they were told nothing. */
-export function canaryOf(map: KubeObject | undefined): string | undefined {
-  try {
-    const text = (map?.['data'] as Record<string, string> | undefined)?.['settings.json']
-    return nodeSettingsSchema.parse(JSON.parse(text ?? '')).canary
-  } catch {
-    return undefined
-  }
+/** Where agents of the release before look for the same; agents of now read nothing that agents can write. */
+export function nodeSettingsOfBefore(map: KubeObject): KubeObject {
+  const { namespace = '' } = map.metadata
+  const metadata = { ...map.metadata, name: names.agent, namespace: layoutOf(namespace).nodeNamespace }
+  return { ...map, metadata }
 }

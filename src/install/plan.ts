@@ -86,6 +86,8 @@ const perNamespace: readonly (readonly [string, string])[] = [
 const ofCluster: readonly (readonly [string, string])[] = [
   [rbac, 'ClusterRole'],
   [rbac, 'ClusterRoleBinding'],
+  ['admissionregistration.k8s.io/v1', 'ValidatingAdmissionPolicy'],
+  ['admissionregistration.k8s.io/v1', 'ValidatingAdmissionPolicyBinding'],
 ]
 
 /** Secrets, ConfigMaps, claims and volumes hold what somebody may want; they are never extraneous. */
@@ -113,6 +115,8 @@ async function extraneousObjects(
           referenceOf({ ...object, apiVersion: selection.apiVersion, kind: selection.kind }),
         )
       } catch (error) {
+        // A kind that this cluster does not know yet has no objects.
+        if (error instanceof ClusterFault && error.status === 404) return []
         throw explained(error, selection.kind)
       }
     }),

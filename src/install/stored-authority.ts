@@ -4,6 +4,7 @@ import { secretText } from '../cluster/config-data.ts'
 import { names, type Layout } from '../cluster/layout.ts'
 import { readNodeReport, reportsIn, type NodeReport } from '../cluster/node-report.ts'
 import { UserError } from '../user-error.ts'
+import { everyOrders } from './told-orders.ts'
 
 /** How far a replacement of the CA has come, as the cluster's objects have it. */
 export interface RotationFacts {
@@ -69,12 +70,10 @@ export class StoredAuthority {
   /** To clients and to the agents. */
   async publish(pem: string, generation: number): Promise<void> {
     await this.#patch(this.#bundle, { data: { 'ca.crt': pem, generation: String(generation) } })
-    const told = await this.#objects.get(this.#agents)
-    if (told === undefined) return
-    const data = (told['data'] ?? {}) as Record<string, string>
-    const settings = JSON.parse(data['settings.json'] ?? '{}') as object
-    const text = JSON.stringify({ ...settings, generation }, undefined, 2)
-    await this.#patch(this.#agents, { data: { 'settings.json': text, 'ca.crt': pem } })
+    for (const { reference, settings } of await everyOrders(this.#objects, this.#layout.namespace)) {
+      const text = JSON.stringify({ ...settings, generation }, undefined, 2)
+      await this.#patch(reference, { data: { 'settings.json': text, 'ca.crt': pem } })
+    }
   }
 
   async reports(): Promise<NodeReport[]> {
@@ -111,9 +110,6 @@ export class StoredAuthority {
   }
   get #bundle(): KubeReference {
     return { ...v1('ConfigMap', names.bundle), namespace: this.#layout.namespace }
-  }
-  get #agents(): KubeReference {
-    return { ...v1('ConfigMap', names.agent), namespace: this.#layout.nodeNamespace }
   }
 }
 

@@ -6,6 +6,7 @@ import { pullIdentityProblem, readNodeReport, reportLife, reportsIn } from '../c
 import { isReady } from '../cluster/pod-problem.ts'
 import { noteDataVersion } from './kept-data.ts'
 import { patientObjects } from './patient-objects.ts'
+import { everyOrders } from './told-orders.ts'
 
 export interface UninstallParts {
   readonly objects: ClusterObjects
@@ -31,6 +32,8 @@ const kinds: readonly { readonly apiVersion: string; readonly kind: string; read
   { apiVersion: 'admissionregistration.k8s.io/v1', kind: 'ValidatingWebhookConfiguration', scoped: false },
   { apiVersion: 'admissionregistration.k8s.io/v1', kind: 'MutatingWebhookConfiguration', scoped: false },
   { apiVersion: 'apps/v1', kind: 'DaemonSet', scoped: true },
+  { apiVersion: 'admissionregistration.k8s.io/v1', kind: 'ValidatingAdmissionPolicyBinding', scoped: false },
+  { apiVersion: 'admissionregistration.k8s.io/v1', kind: 'ValidatingAdmissionPolicy', scoped: false },
   { apiVersion: 'networking.k8s.io/v1', kind: 'Ingress', scoped: true },
   { apiVersion: 'apps/v1', kind: 'StatefulSet', scoped: true },
   { apiVersion: 'policy/v1', kind: 'PodDisruptionBudget', scoped: true },
@@ -160,17 +163,14 @@ async function undoNodes(
   { objects, layout, now, pause, say }: UninstallParts,
   deadline: number,
 ): Promise<string[]> {
-  const agents = { apiVersion: 'v1', kind: 'ConfigMap', name: names.agent, namespace: layout.nodeNamespace }
-  const [told, daemons] = await Promise.all([
-    objects.get(agents),
-    objects.get({ ...agents, apiVersion: 'apps/v1', kind: 'DaemonSet' }),
-  ])
-  const { 'settings.json': json } = (told?.['data'] ?? {}) as Record<string, string>
-  if (json === undefined || daemons === undefined) return []
-  const settings = JSON.parse(json) as object
-  await objects.patch(agents, {
-    data: { 'settings.json': JSON.stringify({ ...settings, mode: 'undo' }, undefined, 2) },
-  })
+  const { namespace, nodeNamespace } = layout
+  const daemonSet = { apiVersion: 'apps/v1', kind: 'DaemonSet', name: names.agent, namespace: nodeNamespace }
+  const [told, daemons] = await Promise.all([everyOrders(objects, namespace), objects.get(daemonSet)])
+  if (told.length === 0 || daemons === undefined) return []
+  for (const { reference, settings } of told)
+    await objects.patch(reference, {
+      data: { 'settings.json': JSON.stringify({ ...settings, mode: 'undo' }, undefined, 2) },
+    })
   say('the agents were told to take their nodes back')
   let done = new Set<string>()
   const faults = new Map<string, string>()

@@ -2,6 +2,7 @@ import type { KubeObject } from '../cluster/cluster-objects.ts'
 import { layoutOf } from '../cluster/layout.ts'
 import { accessObjects, discoveryObject } from './access-objects.ts'
 import type { InstallFacts, InstallSettings } from './install-settings.ts'
+import { bindingObjects } from './binding-objects.ts'
 import { nodeDaemonSet, nodeObjects } from './node-objects.ts'
 import { configurationMap } from './registry-configuration.ts'
 import { localVolume, registryObjects, registryStatefulSet } from './registry-objects.ts'
@@ -34,6 +35,7 @@ export function wantedObjects(
       ...registryObjects(settings, facts),
       ...accessObjects(settings),
       ...(settings.trustNodes ? nodeObjects(settings) : []),
+      ...(settings.trustNodes && facts.bindsNodes ? bindingObjects(settings) : []),
       ...(options.discovery ? [discoveryObject(settings)] : []),
     ],
     configuration: [configurationMap(settings, facts), ...(volume === undefined ? [] : [volume])],

@@ -1,5 +1,6 @@
 import type { KubeObject } from '../cluster/cluster-objects.ts'
 import { names, type Layout } from '../cluster/layout.ts'
+import { bindingReferences } from '../cluster/node-binding.ts'
 import { reportsIn } from '../cluster/node-report.ts'
 import type { Look, Seen } from './look.ts'
 
@@ -24,6 +25,8 @@ export interface Found {
   readonly agentPods: All
   readonly nodes: All
   readonly reports: All
+  /** What binds agents to their nodes, and where that holds. */
+  readonly bounds: readonly One[]
 }
 
 export async function findAll(look: Look, { namespace, nodeNamespace }: Layout): Promise<Found> {
@@ -56,16 +59,17 @@ export async function findAll(look: Look, { namespace, nodeNamespace }: Layout):
       inRegistry('ConfigMap', names.bundle),
     ]),
     Promise.all([
-      inNodes('ConfigMap', names.agent),
+      inRegistry('ConfigMap', names.orders),
       inNodes('DaemonSet', names.agent, 'apps/v1'),
       inNodes('ServiceAccount', names.agent),
       podsOf('node', nodeNamespace),
       look.list({ apiVersion: 'v1', kind: 'Node' }),
       look.list(reportsIn(nodeNamespace)),
+      Promise.all(bindingReferences.map((reference) => look.get(reference))),
     ]),
   ])
   const [settings, set, pods, slices, claims, authority, configuration, account, bundle] = ofRegistry
-  const [told, daemons, agentAccount, agentPods, nodes, reports] = ofNodes
+  const [told, daemons, agentAccount, agentPods, nodes, reports, bounds] = ofNodes
   return {
     settings,
     set,
@@ -82,5 +86,6 @@ export async function findAll(look: Look, { namespace, nodeNamespace }: Layout):
     agentPods,
     nodes,
     reports,
+    bounds,
   }
 }

@@ -7,6 +7,7 @@ import { readNodeReport } from '../cluster/node-report.ts'
 import { servingPods } from '../cluster/serving-pods.ts'
 import { answerChecks } from './answer-checks.ts'
 import { authorityChecks } from './authority-checks.ts'
+import { bindingChecks } from './binding-checks.ts'
 import { findAll } from './found.ts'
 import { hidden, Look, orElse } from './look.ts'
 import { nodeRow, type NodeRow } from './node-row.ts'
@@ -99,7 +100,10 @@ export async function lookAtInstall({ objects, layout, probe, now }: StatusParts
       {
         categoryName: 'agents',
         checks: wantsAgents
-          ? await agentChecks(objects, { daemons, pods: agentPods, nodes: meant })
+          ? [
+              ...(await agentChecks(objects, { daemons, pods: agentPods, nodes: meant })),
+              ...(daemons === undefined ? [] : await bindingChecks(objects, found.bounds)),
+            ]
           : [{ description: 'nodes are left alone (--no-trust-nodes)', result: 'success' }],
       },
       {

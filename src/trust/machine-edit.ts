@@ -1,7 +1,8 @@
-import { chmod, chown, mkdir, open, rename, rm, stat, symlink } from 'node:fs/promises'
+import { chmod, lstat, mkdir, open, rename, rm, symlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path/posix'
 import { exitCode, UserError } from '../user-error.ts'
 import type { MachineFiles } from './machine-files.ts'
+import { MachineFolder } from './machine-folder.ts'
 import type { TrustChange } from './node-trust.ts'
 import { foldersMade, isOwn, ownText } from './ownership.ts'
 
@@ -103,8 +104,9 @@ export async function clearUnfinished(files: MachineFiles, paths: readonly strin
   for (const folder of folders) {
     for (const name of await files.list(folder)) {
       if (!name.startsWith(unfinished)) continue
-      const path = join(await files.locate(folder), name)
-      await guarded(join(folder, name), () => rm(path, { recursive: true, force: true }))
+      await guarded(join(folder, name), () =>
+        within(files, folder, (held) => rm(held.at(name), { recursive: true, force: true })),
+      )
     }
   }
 }
@@ -131,33 +133,36 @@ async function remove(
     if (!made.includes(folder) || only !== basename(top) || others.length > 0) break
     top = folder
   }
-  const at = await files.place(top)
-  if (top === path) await rm(at, { force: true })
-  else {
-    const work = join(dirname(at), unfinished)
-    await rm(work, { recursive: true, force: true })
-    await rename(at, work)
-    await rm(work, { recursive: true })
-  }
-  await flushFolder(dirname(at))
+  await within(files, dirname(top), async (folder) => {
+    const at = folder.at(basename(top))
+    if (top === path) await rm(at, { force: true })
+    else {
+      const work = folder.at(unfinished)
+      await rm(work, { recursive: true, force: true })
+      await rename(at, work)
+      await rm(work, { recursive: true })
+    }
+    await folder.flush()
+  })
 }
 
 /** Has `fill` make something under another name and gives it its own in one step, new folders included. */
 async function put(files: MachineFiles, path: string, fill: (at: string) => Promise<void>): Promise<void> {
   const missing = await missingFolders(files, path)
   const [top = path] = missing
-  const folder = await files.locate(dirname(top))
-  const work = join(folder, missing.length === 0 ? `${unfinished}-${basename(path)}` : unfinished)
-  await rm(work, { recursive: true, force: true })
-  const inside = missing.map((each) => join(work, each.slice(top.length)))
-  for (const each of inside) {
-    await mkdir(each)
-    await chmod(each, 0o755)
-  }
-  await fill(missing.length === 0 ? work : join(work, path.slice(top.length)))
-  for (const each of inside.reverse()) await flushFolder(each)
-  await rename(work, join(folder, basename(top)))
-  await flushFolder(folder)
+  await within(files, dirname(top), async (folder) => {
+    const work = folder.at(missing.length === 0 ? `${unfinished}-${basename(path)}` : unfinished)
+    await rm(work, { recursive: true, force: true })
+    const inside = missing.map((each) => join(work, each.slice(top.length)))
+    for (const each of inside) {
+      await mkdir(each)
+      await chmod(each, 0o755)
+    }
+    await fill(missing.length === 0 ? work : join(work, path.slice(top.length)))
+    for (const each of inside.reverse()) await flushFolder(each)
+    await rename(work, folder.at(basename(top)))
+    await folder.flush()
+  })
 }
 
 /** 0644 of root, or as the file that is replaced. */
@@ -166,15 +171,30 @@ async function writeWhole(
   { path, text, mode }: Extract<Step, { readonly kind: 'write' }>,
   files: MachineFiles,
 ): Promise<void> {
-  const old = await stat(await files.place(path)).catch(() => undefined)
+  const old = await lstat(await files.place(path)).catch(() => undefined)
+  const kept = old?.isFile() === true ? old : undefined
   const handle = await open(at, 'wx', 0o600)
   try {
     await handle.writeFile(text)
-    await handle.chmod(mode ?? (old === undefined ? 0o644 : old.mode & 0o7777))
-    if (old !== undefined && (old.uid !== 0 || old.gid !== 0)) await chown(at, old.uid, old.gid)
+    await handle.chmod(mode ?? (kept === undefined ? 0o644 : kept.mode & 0o7777))
+    if (kept !== undefined && (kept.uid !== 0 || kept.gid !== 0)) await handle.chown(kept.uid, kept.gid)
     await handle.sync()
   } finally {
     await handle.close()
+  }
+}
+
+/** With the folder held open: what it leads to cannot be exchanged meanwhile. */
+async function within(
+  files: MachineFiles,
+  path: string,
+  work: (folder: MachineFolder) => Promise<void>,
+): Promise<void> {
+  const folder = await MachineFolder.open(files.root, path)
+  try {
+    await work(folder)
+  } finally {
+    await folder.close()
   }
 }
 
@@ -225,7 +245,7 @@ async function guarded(path: string, work: () => Promise<void>): Promise<void> {
     await work()
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException
-    if (code === undefined) throw cause
+    if (code === undefined || cause instanceof UserError) throw cause
     throw new UserError('MACHINE_NOT_WRITABLE', `${path} cannot be written: ${message}`, {
       hint: 'This needs root, a file system that may be written, and room on it.',
       exitCode:

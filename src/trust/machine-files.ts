@@ -1,5 +1,6 @@
-import { lstat, readdir, readFile, readlink } from 'node:fs/promises'
+import { lstat, readdir, readFile, readlink, stat } from 'node:fs/promises'
 import { basename, dirname, join, matchesGlob, normalize, relative } from 'node:path/posix'
+import { foreignLink, isOwnersAlone } from './machine-folder.ts'
 
 const linkLimit = 40
 
@@ -16,6 +17,11 @@ export class MachineFiles {
 
   /** Where a path is for this process, every link in it followed. What does not exist keeps its name. */
   async locate(path: string): Promise<string> {
+    return this.#follow(path, async () => {})
+  }
+
+  /** `check`: of each link before it is followed, with the folder that it is in. */
+  async #follow(path: string, check: (folder: string, name: string) => Promise<void>): Promise<string> {
     const pending = parts(path)
     let at: string[] = []
     let links = 0
@@ -29,6 +35,7 @@ export class MachineFiles {
         at.push(name)
         continue
       }
+      await check(join(this.root, ...at), name)
       if (++links > linkLimit) throw new Error(`${path}: too many links`)
       if (target.startsWith('/')) at = []
       pending.unshift(...parts(target))
@@ -36,9 +43,16 @@ export class MachineFiles {
     return join(this.root, ...at)
   }
 
-  /** The path with every link in it followed, as the machine names it. */
+  /**
+   * The path with every link in it followed, as the machine names it: for what is to be written. Throws UserError LINK_FOREIGN
+   * for a link that somebody else than the machine's owner could have made.
+   */
   async resolve(path: string): Promise<string> {
-    return `/${relative(this.root, await this.locate(path))}`
+    const { uid } = await stat(this.root)
+    const located = await this.#follow(path, async (folder, name) => {
+      if (!isOwnersAlone(await stat(folder), uid)) throw foreignLink(path, name)
+    })
+    return `/${relative(this.root, located)}`
   }
 
   /** Where the last name of a path itself is, even if it is a link. */

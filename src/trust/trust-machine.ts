@@ -1,4 +1,3 @@
-import { X509Certificate } from 'node:crypto'
 import { exitCode, UserError } from '../user-error.ts'
 import { identityFault } from './client-identity.ts'
 import { colonSteps } from './colon-link.ts'
@@ -19,13 +18,14 @@ import type {
 } from './node-trust.ts'
 import { platformCommands } from './platform-commands.ts'
 import { refuseRegistriesYaml } from './rancher.ts'
-import { certificatesInPem } from '../pem-bundle.ts'
+import { onlyCertificates, readCertificates } from '../pem-bundle.ts'
+import { isRegistryHost } from '../registry-host.ts'
 
 /**
  * Makes a machine's runtime trust the registry; returns what was changed, nothing when all stands as it should. Every file is
  * checked before the first one is written. Where `config_path` is unset the files are written all the same and have
  * effect once it is set. Throws UserError: PLATFORM_MANAGED and RUNTIME_UNSUPPORTED, FILE_FOREIGN, REGISTRIES_YAML,
- * DOCKER_NEEDS_HOSTS, TRUST_CA_INVALID, MACHINE_NOT_WRITABLE, and those of `setConfigPath`.
+ * DOCKER_NEEDS_HOSTS, HOST_INVALID, TRUST_CA_INVALID, MACHINE_NOT_WRITABLE, and those of `setConfigPath`.
  */
 export async function trustMachine(
   options: MachineOptions,
@@ -34,8 +34,9 @@ export async function trustMachine(
   means: TrustMeans = {},
 ): Promise<readonly TrustChange[]> {
   const files = new MachineFiles(options.hostRoot)
-  checkCa(trust.ca)
-  const steps = await planTrust(files, options, facts, await withUsableIdentity(files, trust), means)
+  checkNames(trust)
+  const checked = { ...trust, ca: checkedCa(trust.ca) }
+  const steps = await planTrust(files, options, facts, await withUsableIdentity(files, checked), means)
   const dryRun = means.dryRun === true
   if (!dryRun) await clearUnfinished(files, touched(steps))
   const changes = await makeSteps(files, steps, dryRun)
@@ -108,12 +109,23 @@ async function withUsableIdentity(files: MachineFiles, trust: NodeTrust): Promis
   return { ...trust, identity: undefined }
 }
 
-function checkCa(ca: string): void {
-  const blocks = certificatesInPem(ca)
+/** Hosts and endpoints become names of folders and words of files. */
+function checkNames({ hosts, endpoints }: NodeTrust): void {
+  const wrong = [...hosts, ...endpoints].find((each) => !isRegistryHost(each))
+  if (wrong === undefined) return
+  throw new UserError('HOST_INVALID', `${JSON.stringify(wrong)} is no host of a registry`, {
+    hint: 'Write HOST or HOST:PORT in small letters, such as trow.trow.svc.',
+    exitCode: exitCode.usage,
+  })
+}
+
+/** Nothing but the certificates of it. */
+function checkedCa(ca: string): string {
   try {
-    if (blocks.length === 0) throw new Error('there is no certificate in it')
-    for (const block of blocks)
-      if (!new X509Certificate(block).ca) throw new Error('a certificate in it is no CA')
+    const certificates = readCertificates(ca)
+    if (certificates.length === 0) throw new Error('there is no certificate in it')
+    if (certificates.some((each) => !each.ca)) throw new Error('a certificate in it is no CA')
+    return onlyCertificates(ca)
   } catch (cause) {
     throw new UserError('TRUST_CA_INVALID', `the CA cannot be used: ${(cause as Error).message}`, {
       hint: 'Give PEM certificates of the CA that signed the registry’s: ca.crt of trow, not tls.crt.',

@@ -8,6 +8,7 @@ import { undoK0sSteps } from './k0s.ts'
 import { clearUnfinished, makeSteps, type Step } from './machine-edit.ts'
 import { MachineFiles } from './machine-files.ts'
 import type { MachineOptions, NodeFacts, TrustChange, TrustMeans } from './node-trust.ts'
+import { isRegistryHost } from '../registry-host.ts'
 import { findTrustedHosts } from './trusted-hosts.ts'
 
 /**
@@ -21,7 +22,8 @@ export async function untrustMachine(
   means: Pick<TrustMeans, 'dryRun'> = {},
 ): Promise<readonly TrustChange[]> {
   const files = new MachineFiles(options.hostRoot)
-  const steps = await planUntrust(files, facts, hosts)
+  // For what is no host nothing was ever written; as a path it would lead elsewhere.
+  const steps = await planUntrust(files, facts, hosts.filter(isRegistryHost))
   const dryRun = means.dryRun === true
   if (!dryRun) await clearUnfinished(files, places(facts, steps))
   const changes = await makeSteps(files, steps, dryRun)

@@ -3,7 +3,9 @@ import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import { NodeAgent, type NodeAgentOptions } from '../../src/agent/node-agent.ts'
+import { NodeAgent } from '../../src/agent/node-agent.ts'
+import { layoutOf } from '../../src/cluster/layout.ts'
+import type { NodeAgentOptions } from '../../src/agent/node-agent-options.ts'
 import type { Machine } from '../../src/agent/machine.ts'
 import type { AgentPace } from '../../src/agent/agent-pace.ts'
 import type { NodeReport } from '../../src/cluster/node-report.ts'
@@ -19,7 +21,10 @@ import { MachineTree, type Tree } from '../trust/machine-tree.ts'
 import type { FakeObjects } from './fake-objects.ts'
 import { FakeRuntime } from './fake-runtime.ts'
 
-export const namespace = 'trow-node'
+const layout = layoutOf('trow')
+const namespace = layout.nodeNamespace
+/** What an agent is told. */
+export const orders = { name: 'trow-orders', namespace: layout.namespace }
 export const hostsFile = '/etc/containerd/certs.d/trow.trow.svc/hosts.toml'
 const configured =
   'version = 2\n[plugins."io.containerd.grpc.v1.cri".registry]\n  config_path = "/etc/containerd/certs.d"\n'
@@ -69,7 +74,8 @@ export class AgentNode {
     const agent = new NodeAgent({
       node: this.name,
       hostRoot: this.tree.root,
-      namespace,
+      layout,
+      imageHosts: ['trow.trow.svc', 'registry.example.com', 'a.example.com', 'b.example.com'],
       version: '0.0.0',
       objects: this.#objects,
       machine: this.machine(),
@@ -153,7 +159,7 @@ export function tell(objects: FakeObjects, ca: string, changes: Partial<NodeSett
   objects.put({
     apiVersion: 'v1',
     kind: 'ConfigMap',
-    metadata: { name: 'trow-node', namespace },
+    metadata: orders,
     data: { 'settings.json': JSON.stringify(settings), 'ca.crt': ca },
   })
 }

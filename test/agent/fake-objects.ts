@@ -97,9 +97,13 @@ export class FakeObjects implements ClusterObjects {
     this.#watchers.delete(watcher)
   }
 
+  async list(selection: KubeSelection): Promise<readonly KubeObject[]> {
+    this.#answer()
+    return [...this.#objects.values()].filter((object) => isSelected(object, selection))
+  }
+
   // What agents never ask for.
   version = unexpected
-  list = unexpected
   delete = unexpected
   may = unexpected
   log = unexpected

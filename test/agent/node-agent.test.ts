@@ -19,7 +19,7 @@ import { eventually } from '../cluster/program.ts'
 import { provideTokens } from '../../src/trust/kubelet/provide-tokens.ts'
 import { withdrawTokens } from '../../src/trust/kubelet/withdraw-tokens.ts'
 import { makeCa } from '../trust/authorities.ts'
-import { AgentNode, freePort, hostsFile, namespace, tell } from './agent-fixture.ts'
+import { AgentNode, freePort, hostsFile, orders, tell } from './agent-fixture.ts'
 import { FakeObjects } from './fake-objects.ts'
 
 suite('agent', () => {
@@ -258,15 +258,15 @@ suite('agent', () => {
     for (const [data, word] of [
       [{ 'settings.json': '{', 'ca.crt': ca }, 'is no JSON'],
       [{ 'settings.json': '{}', 'ca.crt': ca }, 'version'],
-      [{ 'ca.crt': ca }, 'no settings.json'],
+      [{ 'ca.crt': ca }, 'settings.json'],
     ] as const) {
-      objects.put({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'trow-node', namespace }, data })
+      objects.put({ apiVersion: 'v1', kind: 'ConfigMap', metadata: orders, data })
       const { problems } = await node.reported(
         (report) => report.problems.length === 1 && report.problems[0]?.message.includes(word) === true,
       )
       assert.equal(problems[0]?.code, 'SETTINGS_INVALID')
     }
-    objects.remove({ apiVersion: 'v1', kind: 'ConfigMap', name: 'trow-node', namespace })
+    objects.remove({ apiVersion: 'v1', kind: 'ConfigMap', ...orders })
     await node.reported(({ problems }) => problems[0]?.code === 'SETTINGS_MISSING')
     assert.deepEqual(node.tree.all(), written)
     say()
@@ -355,16 +355,16 @@ suite('agent', () => {
     certifies = true
     await node.reported(({ phase, identity }) => phase === 'ready' && identity.kind === 'issued')
     assert.deepEqual(asked.slice(0, 2), [`127.0.0.1:${port}`, '10.96.7.7:443'])
-    const first = node.tree.read('/var/lib/trow/node-client.pem')
+    const first = node.tree.read('/var/lib/trow-node/node-client.pem')
     assert.match(node.tree.read(hostsFile), /client = .*node-client\.pem/)
     now += 3.6 * 86_400_000
-    await eventually(async () => assert.notEqual(node.tree.read('/var/lib/trow/node-client.pem'), first))
-    const second = node.tree.read('/var/lib/trow/node-client.pem')
+    await eventually(async () => assert.notEqual(node.tree.read('/var/lib/trow-node/node-client.pem'), first))
+    const second = node.tree.read('/var/lib/trow-node/node-client.pem')
     // Its Node was deleted and made anew: the registry takes the old certificate no more.
     token = tokenOf('u2')
     tell(objects, authority.cert, { loopbackPort: port, issueCertificates: true })
     await eventually(async () => {
-      const third = new X509Certificate(node.tree.read('/var/lib/trow/node-client.pem'))
+      const third = new X509Certificate(node.tree.read('/var/lib/trow-node/node-client.pem'))
       assert.notEqual(third.serialNumber, new X509Certificate(second).serialNumber)
       assert.match(
         third.subjectAltName ?? '',
@@ -374,6 +374,38 @@ suite('agent', () => {
     tell(objects, authority.cert, { loopbackPort: port, issueCertificates: true, mode: 'undo' })
     await node.reported(({ phase }) => phase === 'undone')
     assert.deepEqual(node.tree.all(), untouched)
+  })
+
+  test('the folder of the release before: client = is another one before the old file goes, with no registry to ask', async () => {
+    const authority = await makeAuthority(['trow.trow.svc'], [], crypto as Crypto)
+    const node = await make(objects, { '/var/lib/': '' })
+    const old = '/var/lib/trow/node-client.pem'
+    const { makeCertificateRequest } = await import('../../src/certificates/certificate-request.ts')
+    const { key, request } = await makeCertificateRequest('system:node:n1', crypto as Crypto)
+    const issued = { node: 'n1', request, life: 7 * 86_400_000 }
+    const chain = await issueNodeCertificate(authority, issued, crypto as Crypto)
+    mkdirSync(join(node.tree.root, '/var/lib/trow'), { mode: 0o700 })
+    node.tree.write(old, `${chain}${key}`)
+    tell(objects, authority.cert, { loopbackPort: port, issueCertificates: true })
+    const seen: boolean[] = []
+    node.start({
+      machine: {
+        inspect: inspectMachine,
+        async trust(...parts) {
+          const changes = await trustMachine(...parts)
+          const named = node.tree.read(hostsFile).includes('/var/lib/trow-node/node-client.pem')
+          seen.push(named && existsSync(join(node.tree.root, old)))
+          return changes
+        },
+        untrust: untrustMachine,
+        provide: provideTokens,
+        withdraw: withdrawTokens,
+      },
+    })
+    await node.reported(({ phase, identity }) => phase === 'ready' && identity.kind === 'issued')
+    assert.equal(seen[0], true)
+    assert.equal(existsSync(join(node.tree.root, '/var/lib/trow')), false)
+    assert.match(node.tree.read(hostsFile), /client = .*trow-node\/node-client\.pem/)
   })
 
   test('a loopback port that is taken is a problem, and the other endpoints are written', async () => {

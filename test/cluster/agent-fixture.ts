@@ -132,7 +132,7 @@ export class AgentFixture {
 
   async tellText(settings: string, ca: string): Promise<void> {
     const data = { 'settings.json': settings, 'ca.crt': ca }
-    const metadata = { name: 'trow-node', namespace: agentNamespace }
+    const metadata = { name: 'trow-orders', namespace }
     await apply(this.cluster, [{ apiVersion: 'v1', kind: 'ConfigMap', metadata, data }])
   }
 
@@ -148,7 +148,18 @@ export class AgentFixture {
     const kubeconfig = this.cluster.tokenKubeconfig(
       await tokenOf(this.cluster, 'trow-node', ...account, ...bound),
     )
-    const args = ['trust-node', '--watch', '--host-root', '/', '--node', node.name, '-n', namespace]
+    const args = [
+      'trust-node',
+      '--watch',
+      '--host-root',
+      '/',
+      '--node',
+      node.name,
+      '-n',
+      namespace,
+      '--image-host',
+      imageHost,
+    ]
     const own = [
       '--kubeconfig',
       kubeconfig,
@@ -215,7 +226,7 @@ export class AgentFixture {
 /** Every path below the node's own folders for registries, with what it is; what other suites' agents keep is theirs. */
 export function treeOf(node: ClusterNode): Readonly<Record<string, string>> {
   const found: Record<string, string> = {}
-  for (const root of [node.outside('/etc/containerd'), '/var/lib/trow']) {
+  for (const root of [node.outside('/etc/containerd'), '/var/lib/trow-node']) {
     if (!existsSync(root)) continue
     for (const name of ['.', ...readdirSync(root, { recursive: true, encoding: 'utf8' })]) {
       const at = join(root, name)
@@ -387,10 +398,10 @@ function accounts(): object[] {
       },
       subjects: [account('trow', namespace)],
     },
-    ...role(namespace, [rule('discovery.k8s.io', 'endpointslices', read)]),
+    ...role(namespace, [rule('discovery.k8s.io', 'endpointslices', read), rule('', 'configmaps', read)]),
     ...role(agentNamespace, [
-      rule('', 'configmaps', [...read, 'create', 'update', 'patch']),
-      rule('coordination.k8s.io', 'leases', ['get', 'create', 'patch']),
+      rule('', 'configmaps', ['get', 'create', 'patch']),
+      rule('coordination.k8s.io', 'leases', ['get', 'list', 'create', 'patch']),
     ]),
     {
       apiVersion: 'rbac.authorization.k8s.io/v1',

@@ -151,10 +151,10 @@ suite('the agent of a node', { skip: clusterProblem() }, () => {
       nodes[1],
       ({ identity, canary, phase }) => identity.kind === 'issued' && canary?.ok === true && phase === 'ready',
     )
-    assert.equal(report.identity.file, '/var/lib/trow/node-client.pem')
+    assert.equal(report.identity.file, '/var/lib/trow-node/node-client.pem')
     const days = (Date.parse(report.identity.notAfter ?? '') - Date.now()) / 86_400_000
     assert.ok(days > 6.9, `${days} days`)
-    const pem = readFileSync('/var/lib/trow/node-client.pem', 'utf8')
+    const pem = readFileSync('/var/lib/trow-node/node-client.pem', 'utf8')
     assert.equal(new X509Certificate(pem).subject, 'O=system:nodes\nCN=system:node:n2')
     assert.match(readFileSync(join(certsOf(nodes[1]), imageHost, 'hosts.toml'), 'utf8'), /node-client\.pem/)
   })
@@ -171,7 +171,7 @@ suite('the agent of a node', { skip: clusterProblem() }, () => {
     }
     assert.deepEqual(treeOf(nodes[0]), before1)
     assert.deepEqual(treeOf(nodes[1]), before2)
-    assert.equal(existsSync('/var/lib/trow'), '/var/lib/trow' in before1)
+    assert.equal(existsSync('/var/lib/trow-node'), '/var/lib/trow-node' in before1)
     assert.equal(await second.stop(), 0)
   })
 

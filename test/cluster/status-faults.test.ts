@@ -138,15 +138,15 @@ suite('what is broken, trow status names', { skip: clusterProblem() || (await im
     })
     const text = await trow.kubectl(
       '-n',
-      'trow-node',
+      'trow',
       'get',
       'configmap',
-      'trow-node',
+      'trow-orders',
       '-o',
       'jsonpath={.data.settings\\.json}',
     )
     const settings = JSON.stringify({ ...(JSON.parse(text) as object), generation })
-    await trow.patch('trow-node', 'configmap', 'trow-node', {
+    await trow.patch('trow', 'configmap', 'trow-orders', {
       data: { 'settings.json': settings, 'ca.crt': cert },
     })
     await trow.kubectl('-n', 'trow', 'delete', 'pod', 'trow-0', '--grace-period=1')

@@ -80,7 +80,7 @@ suite('the CA is replaced', () => {
       {
         apiVersion: 'v1',
         kind: 'ConfigMap',
-        metadata: metadata('trow-node', 'trow-node'),
+        metadata: metadata('trow-orders', 'trow'),
         data: { 'ca.crt': first.cert, 'settings.json': JSON.stringify({ mode: 'trust', generation: 1 }) },
       },
       nodeObject('n1'),
@@ -93,10 +93,10 @@ suite('the CA is replaced', () => {
     const second = await secret('ca.crt')
     assert.notEqual(second, first.cert)
     assert.deepEqual(await bundle(), [fingerprint(first.cert), fingerprint(second)])
-    const told = await dataOf('ConfigMap', 'trow-node', 'trow-node')
+    const told = await dataOf('ConfigMap', 'trow-orders')
     assert.deepEqual(JSON.parse(told['settings.json'] ?? ''), { mode: 'trust', generation: 2 })
     assert.equal(certificatesInPem(told['ca.crt'] ?? '').length, 2)
-    const published = objects.writes.indexOf('patch ConfigMap trow-node/trow-node')
+    const published = objects.writes.indexOf('patch ConfigMap trow/trow-orders')
     assert.ok(published > 0 && published < objects.writes.lastIndexOf('patch Secret trow/trow-ca'))
     assert.equal(await secret('next.key'), '')
 

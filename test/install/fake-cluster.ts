@@ -10,6 +10,7 @@ interface PodTemplate {
     readonly annotations?: Record<string, string>
     readonly labels?: Record<string, string>
   }
+  readonly spec?: object
 }
 
 /** Objects in memory, with just enough controllers that an install ends: addresses, pods, reports of agents. */
@@ -122,7 +123,7 @@ export class FakeCluster extends FakeObjects {
       this.#run(object, template, 'trow-0', this.#nodes[0])
     if (kind === 'DaemonSet' && template !== undefined)
       for (const node of this.#nodes) this.#run(object, template, `trow-node-${node}`, node)
-    if (kind === 'ConfigMap' && metadata.name === 'trow-node') this.#reportAll(object)
+    if (kind === 'ConfigMap' && metadata.name === 'trow-orders') this.#reportAll(object)
   }
 
   /** The kubelet tries again. */
@@ -132,7 +133,7 @@ export class FakeCluster extends FakeObjects {
   }
 
   async reportAgain(): Promise<void> {
-    const map = { apiVersion: 'v1', kind: 'ConfigMap', name: 'trow-node', namespace: 'trow-node' }
+    const map = { apiVersion: 'v1', kind: 'ConfigMap', name: 'trow-orders', namespace: 'trow' }
     const told = await super.get(map)
     if (told !== undefined) this.#reportAll(told)
   }
@@ -151,7 +152,7 @@ export class FakeCluster extends FakeObjects {
       apiVersion: 'v1',
       kind: 'Pod',
       metadata: { name, namespace: owner.metadata.namespace, uid: randomUUID(), ...template.metadata },
-      spec: { nodeName: node },
+      spec: { ...template.spec, nodeName: node },
     }
     this.#start(pod as KubeObject, name)
   }

@@ -17,7 +17,7 @@ test('a first install: in the safe order, and every node has pulled', async () =
     'Secret trow/trow-ca',
     'ConfigMap trow/trow-ca',
     'ConfigMap trow/trow-config',
-    'ConfigMap trow-node/trow-node',
+    'ConfigMap trow/trow-orders',
     'DaemonSet trow-node/trow-node',
     'StatefulSet trow/trow',
   ].map(place)
@@ -51,6 +51,34 @@ test('an upgrade brings the agents before the registry', async () => {
   assert.deepEqual(workloads, ['apply DaemonSet trow-node/trow-node', 'apply StatefulSet trow/trow'])
   const remembered = await readRemembered(run.cluster, 'trow')
   assert.deepEqual([remembered?.version, remembered?.schema], ['0.2.0', 8])
+})
+
+test('agents of the release before find their orders until the last of them is replaced', async () => {
+  const run = prepare()
+  const before = { apiVersion: 'v1', kind: 'ConfigMap', name: 'trow-node', namespace: 'trow-node' }
+  const now = { ...before, name: 'trow-orders', namespace: 'trow' }
+  const dataOf = async (reference: typeof before): Promise<unknown> =>
+    (await run.cluster.get(reference))?.['data']
+  const { name, namespace } = before
+  run.cluster.put({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace }, data: {} })
+  // One on a node that was away and is still on its way out.
+  const late = {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      name: 'late',
+      namespace,
+      labels: { 'app.kubernetes.io/name': 'trow', 'app.kubernetes.io/component': 'node' },
+    },
+    spec: { nodeName: 'n3', containers: [{ name: 'trow', args: ['trust-node', '--watch'] }] },
+  }
+  run.cluster.put(late)
+  await run.go()
+  assert.deepEqual(await dataOf(before), await dataOf(now))
+  await run.cluster.delete({ ...before, kind: 'Pod', name: 'late' })
+  await run.go()
+  assert.equal(await dataOf(before), undefined)
+  assert.notEqual(await dataOf(now), undefined)
 })
 
 test('a start from the defaults still knows which trow was there, be its settings readable or not', async () => {
@@ -327,8 +355,8 @@ test('an address that another Service has taken meanwhile: the registry gets ano
   const told = await run.cluster.get({
     ...service,
     kind: 'ConfigMap',
-    name: 'trow-node',
-    namespace: 'trow-node',
+    name: 'trow-orders',
+    namespace: 'trow',
   })
   assert.match(JSON.stringify(told?.['data']), /10\.96\.44\.4/)
   assert.doesNotMatch(JSON.stringify(told?.['data']), /10\.96\.12\.7/)

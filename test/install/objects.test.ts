@@ -52,7 +52,7 @@ for (const [name, set] of Object.entries(optionSets)) {
   })
 
   test(`"${name}": what the agents are told can be read by them`, () => {
-    const told = nodeSettings(set.settings, set.facts, { generation: 3, canary: 'trow/canary@sha256:1' })
+    const told = nodeSettings(set.settings, set.facts, { generation: 3, canary: 'trow/canary:1' })
     assert.deepEqual(nodeSettingsSchema.parse(told), told)
   })
 }

@@ -10,6 +10,7 @@ const usualFacts: InstallFacts = {
   clusterIps: ['10.96.12.7'],
   nodeAddresses: [],
   nodePort: undefined,
+  bindsNodes: true,
 }
 
 export interface OptionSet {

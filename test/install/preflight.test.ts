@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { startupTaint } from '../../src/cluster/layout.ts'
 import type { PreflightCheck } from '../../src/install/check.ts'
+import { ClusterFault } from '../../src/cluster/cluster-fault.ts'
 import { defaultInstallSettings, type InstallSettings } from '../../src/install/install-settings.ts'
 import { preflight, type PreflightContext } from '../../src/install/preflight/preflight.ts'
 import type { Remembered } from '../../src/install/remembered.ts'
@@ -138,6 +139,37 @@ const rows: readonly (readonly [string, Look, string, PreflightCheck['result'], 
     'error',
     'none at all',
     '--storage local:/PATH',
+  ],
+  [
+    'a cluster that cannot bind agents to their nodes',
+    {
+      change: (cluster) => {
+        cluster.version = async () => ({ gitVersion: 'v1.29.4', clock: now })
+        cluster.fault = (_verb, kind) => {
+          if (kind.startsWith('ValidatingAdmission'))
+            throw new ClusterFault('refused', 'no such kind', { status: 404 })
+        }
+      },
+    },
+    'node-binding',
+    'warning',
+    'ValidatingAdmissionPolicy',
+    'do not name their node',
+    'docs/security.md',
+  ],
+  ['a cluster that can', {}, 'node-binding', 'success'],
+  ['the same without agents', { settings: { trustNodes: false } }, 'permissions', 'success'],
+  [
+    'no right to bind agents to their nodes',
+    {
+      change: (cluster) => {
+        cluster.rights = ({ resource }) => resource !== '*' && !resource.startsWith('validatingadmission')
+      },
+    },
+    'permissions',
+    'error',
+    'validatingadmissionpolicies.admissionregistration.k8s.io',
+    'validatingadmissionpolicybindings.admissionregistration.k8s.io',
   ],
   [
     'tokens of service accounts in a cluster that is too old for them',

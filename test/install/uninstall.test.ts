@@ -53,7 +53,7 @@ suite('uninstall', () => {
       own('v1', 'Service', 'trow', 'trow'),
       own('apps/v1', 'StatefulSet', 'trow', 'trow'),
       own('apps/v1', 'DaemonSet', 'trow-node', 'trow-node'),
-      own('v1', 'ConfigMap', 'trow-node', 'trow-node', { data: { 'settings.json': '{"mode":"trust"}' } }),
+      own('v1', 'ConfigMap', 'trow-orders', 'trow', { data: { 'settings.json': '{"mode":"trust"}' } }),
       own('rbac.authorization.k8s.io/v1', 'ClusterRole', 'trow-puller'),
       own('rbac.authorization.k8s.io/v1', 'RoleBinding', 'trow-authentication-reader', 'kube-system'),
       own('admissionregistration.k8s.io/v1', 'ValidatingWebhookConfiguration', 'trow'),
@@ -72,7 +72,7 @@ suite('uninstall', () => {
     assert.deepEqual(await uninstall(parts(), { plan, deadline: clock + 60_000 }), [])
     const [first, second, third] = objects.writes
     assert.equal(first, 'delete ValidatingWebhookConfiguration trow')
-    assert.equal(second, 'patch ConfigMap trow-node/trow-node')
+    assert.equal(second, 'patch ConfigMap trow/trow-orders')
     assert.equal(third, 'delete DaemonSet trow-node/trow-node')
     assert.deepEqual(objects.all, ['Service somebody/other', 'Node n1'])
   })
@@ -108,6 +108,52 @@ suite('uninstall', () => {
       assert.ok(!objects.all.includes('StatefulSet trow/trow'), at)
       assert.equal(said.filter((line) => line.includes('asked again until it answers')).length, 1, at)
     }
+  })
+
+  test('agents of the release before are told too, and alone where there are no others', async () => {
+    const data = { 'settings.json': '{"mode":"trust","hosts":["trow.trow.svc"]}' }
+    const told = async (name: string, namespace: string): Promise<unknown> => {
+      const map = await objects.get({ apiVersion: 'v1', kind: 'ConfigMap', name, namespace })
+      return map?.['data']
+    }
+    const undone = { 'settings.json': /"mode": "undo"/ }
+    objects.put(own('v1', 'ConfigMap', 'trow-node', 'trow-node', { data }))
+    const seen: unknown[] = []
+    const watching = {
+      ...parts(),
+      async pause() {
+        seen.push(await told('trow-node', 'trow-node'), await told('trow-orders', 'trow'))
+        objects.put(reportObject('n1', clock, { phase: 'undone' }))
+      },
+    }
+    const plan = await planUninstall(parts(), options)
+    assert.deepEqual(await uninstall(watching, { plan, deadline: clock + 60_000 }), [])
+    assert.equal(seen.length, 2)
+    for (const each of seen)
+      assert.match((each as Record<string, string>)['settings.json'] ?? '', undone['settings.json'])
+
+    objects.put(
+      own('apps/v1', 'DaemonSet', 'trow-node', 'trow-node'),
+      own('v1', 'ConfigMap', 'trow-node', 'trow-node', { data }),
+      reportObject('n1', clock),
+    )
+    const last = await planUninstall(parts(), options)
+    assert.deepEqual(await uninstall(parts(), { plan: last, deadline: clock + 60_000 }), [])
+    assert.ok(objects.writes.includes('patch ConfigMap trow-node/trow-node'))
+  })
+
+  test('what binds agents to their nodes goes after the nodes were taken back', async () => {
+    const group = 'admissionregistration.k8s.io/v1'
+    objects.put(
+      own(group, 'ValidatingAdmissionPolicy', 'trow-node'),
+      own(group, 'ValidatingAdmissionPolicyBinding', 'trow-node'),
+    )
+    const plan = await planUninstall(parts(), options)
+    await uninstall(parts(), { plan, deadline: clock + 60_000 })
+    const [told, ...gone] = objects.writes.slice(1)
+    assert.equal(told, 'patch ConfigMap trow/trow-orders')
+    for (const kind of ['ValidatingAdmissionPolicy', 'ValidatingAdmissionPolicyBinding'])
+      assert.ok(gone.includes(`delete ${kind} trow-node`))
   })
 
   test('the data stays, and the namespace with it, unless it is purged', async () => {

@@ -42,6 +42,12 @@ suite('status', () => {
     metadata: { name, namespace },
     data,
   })
+  const binds = (kind: string, spec: object): object => ({
+    apiVersion: 'admissionregistration.k8s.io/v1',
+    kind,
+    metadata: { name: 'trow-node' },
+    spec,
+  })
   const look = (): Promise<Status> =>
     lookAtInstall({
       objects,
@@ -90,8 +96,10 @@ suite('status', () => {
       { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'trow-node', namespace: 'trow-node' } },
       configMap('trow-config', 'trow', { 'trow.yaml': '' }),
       configMap('trow-ca', 'trow', { 'ca.crt': authority.cert, generation: '1' }),
-      configMap('trow-node', 'trow-node', { 'ca.crt': authority.cert, 'settings.json': '{"generation":1}' }),
+      configMap('trow-orders', 'trow', { 'ca.crt': authority.cert, 'settings.json': '{"generation":1}' }),
       { apiVersion: 'apps/v1', kind: 'DaemonSet', metadata: { name: 'trow-node', namespace: 'trow-node' } },
+      binds('ValidatingAdmissionPolicy', {}),
+      binds('ValidatingAdmissionPolicyBinding', { policyName: 'trow-node', validationActions: ['Deny'] }),
       ...['n1', 'n2'].flatMap((name) => [
         nodeObject(name),
         pod(`trow-node-${name}`, 'trow-node', name),
@@ -111,6 +119,37 @@ suite('status', () => {
     })
     assert.match(printed, /^n1 +healthy +containerd 2\.3\.7 +direct +1 +kubelet +5 s ago$/m)
     assert.match(printed, /trow push/)
+  })
+
+  test('agents whose accounts are not bound to their nodes', async () => {
+    const policy = 'ValidatingAdmissionPolicy trow-node, or its binding, is missing or denies nothing'
+    for (const spec of [{ policyName: 'other', validationActions: ['Deny'] }, { policyName: 'trow-node' }]) {
+      objects.put(binds('ValidatingAdmissionPolicyBinding', spec))
+      const status = await look()
+      assert.deepEqual(
+        faults(status).map(({ error }) => error),
+        [policy],
+      )
+      assert.ok(!isHealthy(status))
+    }
+    objects.version = async () => ({ gitVersion: 'v1.29.4', clock: undefined })
+    objects.fault = (_verb, kind) => {
+      if (kind === 'ValidatingAdmissionPolicy')
+        throw new ClusterFault('refused', 'no such kind', { status: 404 })
+    }
+    objects.get = async (reference) =>
+      reference.kind.startsWith('ValidatingAdmission')
+        ? undefined
+        : FakeObjects.prototype.get.call(objects, reference)
+    const old = await look()
+    const [check, ...others] = faults(old)
+    assert.deepEqual(others, [])
+    assert.equal(check?.result, 'warning')
+    assert.match(
+      check.error ?? '',
+      /serves no ValidatingAdmissionPolicy .* do not name their node in v1\.29\.4/,
+    )
+    assert.ok(isHealthy(old))
   })
 
   test('nothing installed', async () => {
@@ -186,7 +225,7 @@ suite('status', () => {
   test('a node that has not pulled with the CA of now', async () => {
     objects.put(
       configMap('trow-ca', 'trow', { 'ca.crt': authority.cert, generation: '2' }),
-      configMap('trow-node', 'trow-node', { 'ca.crt': authority.cert, 'settings.json': '{"generation":2}' }),
+      configMap('trow-orders', 'trow', { 'ca.crt': authority.cert, 'settings.json': '{"generation":2}' }),
     )
     const status = await look()
     assert.deepEqual(
@@ -210,7 +249,7 @@ suite('status', () => {
 
   test('agents that were told another bundle, and a registry whose certificate it does not vouch for', async () => {
     answer = { untrusted: 'self-signed certificate in certificate chain' }
-    objects.put(configMap('trow-node', 'trow-node', { 'ca.crt': 'old', 'settings.json': '{"generation":1}' }))
+    objects.put(configMap('trow-orders', 'trow', { 'ca.crt': 'old', 'settings.json': '{"generation":1}' }))
     const found = faults(await look()).map(({ description, error }) => `${description}: ${error}`)
     assert.deepEqual(found, [
       'the agents were told generation 1: they were told other CAs under that number',

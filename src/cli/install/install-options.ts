@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander'
 import { startupTaint } from '../../cluster/layout.ts'
+import { normalize } from 'node:path/posix'
 import { parseQuantity } from '../../cluster/quantity.ts'
 import { checkConfiguration } from '../../install/registry-configuration.ts'
 import {
@@ -155,9 +156,11 @@ function storageOf({ storage, storageSize, storageClass }: InstallOptions, base:
   if (path === undefined || /(^|\/)\.\.(\/|$)/.test(path)) {
     throw invalid(
       `--storage ${kind} is no storage`,
-      'Write claim, local:/var/lib/trow, local:NODE:/var/lib/trow or ephemeral.',
+      'Write claim, local:/srv/trow, local:NODE:/srv/trow or ephemeral.',
     )
   }
+  // An install that has it goes on.
+  if (!(base.kind === 'local' && base.path === path)) refuseSystemFolder(path)
   const same = base.kind === 'local' && base.path === path ? base.node : undefined
   const chosen = node ?? same
   return { kind: 'local', size, path, ...(chosen === undefined ? {} : { node: chosen }) }
@@ -178,6 +181,28 @@ function proxyRanges(given: readonly string[] | undefined): string[] | undefined
       )
   }
   return ranges
+}
+
+/** Folders that belong to the node's system, to its runtimes and to the agents. */
+const systemFolders = [
+  '/bin /boot /dev /etc /lib /lib32 /lib64 /proc /root /run /sbin /sys /usr',
+  '/var/cache /var/log /var/run /var/snap /var/spool /var/lib/trow-node',
+  '/var/lib/cni /var/lib/containerd /var/lib/containers /var/lib/crio /var/lib/docker /var/lib/kubelet',
+  '/var/lib/dpkg /var/lib/etcd /var/lib/k0s /var/lib/rancher /var/lib/rpm /var/lib/systemd',
+].flatMap((line) => line.split(' '))
+/** Others keep things in them: only a folder below may be the registry's. */
+const sharedFolders = ['/', '/home', '/media', '/mnt', '/opt', '/srv', '/tmp', '/var/tmp']
+
+/** The registry's pod may write what it likes there, links as well. */
+function refuseSystemFolder(path: string): void {
+  const clean = normalize(path).replace(/(?<=.)\/$/, '')
+  const isBelow = (one: string, other: string): boolean => one === other || one.startsWith(`${other}/`)
+  const taken = systemFolders.find((folder) => isBelow(clean, folder) || isBelow(folder, clean))
+  if (taken === undefined && !sharedFolders.includes(clean)) return
+  throw invalid(
+    `--storage local:${path} ${taken === undefined || taken === clean ? 'is not the registry’s alone' : `and ${taken} lie in each other`}`,
+    'Take a folder of its own, such as local:/srv/trow: the pod of the registry owns what is in it.',
+  )
 }
 
 function portNumber(text: string): number {

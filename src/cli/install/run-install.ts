@@ -58,7 +58,14 @@ function printClientSet(options: Options, terminal: Terminal): void {
       exitCode: exitCode.usage,
     })
   }
-  const facts = { version, image: reference, clusterIps: [], nodeAddresses: [], nodePort: undefined }
+  const facts = {
+    version,
+    image: reference,
+    clusterIps: [],
+    nodeAddresses: [],
+    nodePort: undefined,
+    bindsNodes: true,
+  }
   checkServeSettings(registryConfiguration(settings, facts))
   printManifests(clientSet(settings, facts, schemaVersion), options.output ?? 'yaml', terminal)
 }

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { checkAuthority } from '../../certificates/authority-check.ts'
 import { ports } from '../../cluster/layout.ts'
+import { onlyCertificates } from '../../pem-bundle.ts'
 import { carryOut } from '../../trust/docker/carry-out.ts'
 import { configuredInsecure } from '../../trust/docker/daemon-config.ts'
 import { isVirtual, titleOf, type ContainerEngine, type EngineKind } from '../../trust/docker/engine.ts'
@@ -58,11 +59,16 @@ export async function trustDocker(
       : undefined
   const ca = options.ca === undefined ? (cluster?.ca ?? '') : await readAuthority(options.ca)
   checkAuthority(ca, nameOf(host), Date.now())
+  const certificates = onlyCertificates(ca)
   const open = openEngine(machine, engine)
   try {
     const info = await open.info()
     checkVerified(engine, host, addresses, info?.insecure ?? configuredInsecure(machine, engine))
-    const plan = await planTrust(machine, engine, { host, ca, keychain: options.keychain === true })
+    const plan = await planTrust(machine, engine, {
+      host,
+      ca: certificates,
+      keychain: options.keychain === true,
+    })
     if (!(await carry(options, terminal, machine, plan, engine))) {
       return options.dryRun === true ? 0 : exitCode.failed
     }

@@ -2,6 +2,7 @@ import { webcrypto } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { CredentialSource } from '../../cluster/credential-source.ts'
+import { layoutOf, type Layout } from '../../cluster/layout.ts'
 import type { KubeContext } from '../../cluster/kube-context.ts'
 import { inspectMachine } from '../../trust/inspect-machine.ts'
 import { provideTokens } from '../../trust/kubelet/provide-tokens.ts'
@@ -13,7 +14,7 @@ import { createLogger } from '../logger.ts'
 import type { Terminal } from '../streams.ts'
 import { trowVersion } from '../version.ts'
 import { serveHealth } from './watch-health.ts'
-import { graceOf, nodeOf, type WatchOptions } from './watch-options.ts'
+import { graceOf, imageHostsOf, nodeOf, type WatchOptions } from './watch-options.ts'
 
 const machine = {
   inspect: inspectMachine,
@@ -29,7 +30,8 @@ export async function watchNode(options: WatchOptions, terminal: Terminal): Prom
   const grace = graceOf(options)
   const context = contextOf(options, terminal)
   const timeout = timeoutOf(options) ?? 10_000
-  const nodeNamespace = namespaceOf(options, terminal, context)
+  const layout = layoutOfAgent(options, terminal, context)
+  const imageHosts = imageHostsOf(options)
   const level = terminal.env['TROW_LOG_LEVEL'] === 'debug' ? 'debug' : 'info'
   const log = createLogger({ format: 'json', level })
   const [{ connectObjects }, { NodeAgent }] = await Promise.all([
@@ -44,7 +46,8 @@ export async function watchNode(options: WatchOptions, terminal: Terminal): Prom
   const agent = new NodeAgent({
     node,
     hostRoot: resolve(terminal.cwd, options.hostRoot),
-    namespace: nodeNamespace,
+    layout,
+    imageHosts,
     version: trowVersion(),
     objects,
     machine,
@@ -73,7 +76,7 @@ export async function watchNode(options: WatchOptions, terminal: Terminal): Prom
     stop.abort()
   })
   try {
-    log.info('watching', { node, namespace: nodeNamespace, server: objects.server })
+    log.info('watching', { node, namespace: layout.namespace, imageHosts, server: objects.server })
     await agent.run(stop.signal)
     return 0
   } finally {
@@ -83,9 +86,10 @@ export async function watchNode(options: WatchOptions, terminal: Terminal): Prom
   }
 }
 
-/** In a pod its own, unless it is told where trow is. */
-function namespaceOf(options: WatchOptions, terminal: Terminal, { file, namespace }: KubeContext): string {
+/** In a pod that of its own namespace, unless it is told where trow is. */
+function layoutOfAgent(options: WatchOptions, terminal: Terminal, { file, namespace }: KubeContext): Layout {
   const isTold = options.namespace !== undefined || (terminal.env['TROW_NAMESPACE'] ?? '') !== ''
-  if (!isTold && file === undefined && namespace !== undefined) return namespace
-  return layoutFrom(options, terminal).nodeNamespace
+  if (!isTold && file === undefined && namespace !== undefined)
+    return layoutOf(namespace.replace(/-node$/, ''))
+  return layoutFrom(options, terminal)
 }

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { ports } from '../../cluster/layout.ts'
+import { isRegistryHost } from '../../registry-host.ts'
 import { exitCode, UserError } from '../../user-error.ts'
 import { addClusterOptions, type ClusterOptions } from '../cluster/cluster-options.ts'
 import { parseDuration } from '../quantities.ts'
@@ -8,6 +9,7 @@ export interface WatchOptions extends ClusterOptions {
   readonly watch?: boolean
   readonly hostRoot: string
   readonly node?: string
+  readonly imageHost?: readonly string[]
   readonly tokenFile: string
   readonly health: string
   readonly grace: string
@@ -16,7 +18,15 @@ export interface WatchOptions extends ClusterOptions {
 export function addWatchOptions(command: Command): Command {
   return addClusterOptions(
     command
-      .option('--watch', 'be the agent of a node: keep it as ConfigMap trow-node says, prove it, and report')
+      .option(
+        '--watch',
+        'be the agent of a node: keep it as ConfigMap trow-orders says, prove it, and report',
+      )
+      .option(
+        '--image-host <host>',
+        'with --watch: a host that the orders may name, as image references have it; may be repeated',
+        gather,
+      )
       .option('--node <name>', 'with --watch: the node (default NODE_NAME)')
       .option(
         '--token-file <file>',
@@ -30,6 +40,10 @@ export function addWatchOptions(command: Command): Command {
       )
       .option('--grace <time>', 'with --watch: what open pulls have to end when it is stopped', '50s'),
   )
+}
+
+function gather(value: string, previous: readonly string[] = []): readonly string[] {
+  return [...previous, value]
 }
 
 /** Flags that are of the other way to run the command. */
@@ -51,7 +65,23 @@ export function refuseOnceOptions(given: object): void {
   if (name === undefined) return
   const flag = name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
   throw new UserError('WATCH_CONFLICT', `--${flag} and --watch exclude each other`, {
-    hint: 'With --watch the settings come from ConfigMap trow-node, which trow install writes.',
+    hint: 'With --watch the settings come from ConfigMap trow-orders, which trow install writes.',
+    exitCode: exitCode.usage,
+  })
+}
+
+/** Throws UserError REGISTRY_NOT_GIVEN, HOST_INVALID. */
+export function imageHostsOf({ imageHost = [] }: Pick<WatchOptions, 'imageHost'>): readonly string[] {
+  const wrong = imageHost.find((host) => !isRegistryHost(host))
+  if (wrong !== undefined) {
+    throw new UserError('HOST_INVALID', `--image-host "${wrong}" is no host of image references`, {
+      hint: 'Write HOST or HOST:PORT in small letters, such as trow.trow.svc.',
+      exitCode: exitCode.usage,
+    })
+  }
+  if (imageHost.length > 0) return imageHost
+  throw new UserError('REGISTRY_NOT_GIVEN', 'for which hosts of images may this agent write?', {
+    hint: 'Give --image-host trow.trow.svc; trow install writes it into DaemonSet trow-node.',
     exitCode: exitCode.usage,
   })
 }

@@ -1,3 +1,4 @@
+import { boundDescription, lackedForBinding, unboundCheck } from '../../cluster/node-binding.ts'
 import { minorOf, oldestTokenMinor } from '../../kubernetes-version.ts'
 import { failed, passed, warned, type PreflightCheck, type PreflightCategory } from '../check.ts'
 import type { PreflightContext } from './preflight.ts'
@@ -17,6 +18,7 @@ export async function clusterChecks({
     versionCheck(gitVersion),
     ...(settings.pullIdentity === 'service-account' ? [tokenCheck(gitVersion)] : []),
     clockCheck(clock, (before + now()) / 2),
+    ...(settings.trustNodes ? [await bindingCheck(cluster)] : []),
   ]
   return { categoryName: 'kubernetes-api', checks }
 }
@@ -30,6 +32,14 @@ function tokenCheck(gitVersion: string): PreflightCheck {
     `that came with 1.${oldestTokenMinor}`,
     '--pull-identity node pulls with certificates of the nodes.',
   )
+}
+
+/** A cluster without it is no reason not to install; whoever installs is to know it. */
+async function bindingCheck(cluster: PreflightContext['cluster']): Promise<PreflightCheck> {
+  const lacks = await lackedForBinding(cluster)
+  return lacks.length === 0
+    ? passed('node-binding', boundDescription)
+    : { id: 'node-binding', ...unboundCheck(lacks) }
 }
 
 function versionCheck(gitVersion: string): PreflightCheck {

@@ -1,5 +1,6 @@
 import type { OwnRight } from '../../cluster/cluster-objects.ts'
 import { layoutOf } from '../../cluster/layout.ts'
+import { lackedForBinding } from '../../cluster/node-binding.ts'
 import { failed, passed, type PreflightCheck, type PreflightCategory } from '../check.ts'
 import type { PreflightContext } from './preflight.ts'
 
@@ -34,6 +35,12 @@ const ofCluster = [
   [rbac, 'clusterrolebindings'],
 ] as const
 
+/** Where the cluster has them. */
+const bounds = [
+  ['admissionregistration.k8s.io', 'validatingadmissionpolicies'],
+  ['admissionregistration.k8s.io', 'validatingadmissionpolicybindings'],
+] as const
+
 const grants = 'you may give the registry and the agents their rights'
 
 export async function permissionChecks({ cluster, settings }: PreflightContext): Promise<PreflightCategory> {
@@ -43,6 +50,9 @@ export async function permissionChecks({ cluster, settings }: PreflightContext):
     ...inRegistry.map(([group, resource]) => ({ group, resource, namespace })),
     ...(settings.trustNodes
       ? inNodes.map(([group, resource]) => ({ group, resource, namespace: nodeNamespace }))
+      : []),
+    ...(settings.trustNodes && (await lackedForBinding(cluster)).length === 0
+      ? bounds.map(([group, resource]) => ({ group, resource }))
       : []),
     ...(settings.ingressClass === undefined
       ? []

@@ -3,7 +3,9 @@ import type { Right } from './route.ts'
 
 /** The scope that a token must have been asked for with: "token authentication scope". */
 export function scopeOf(right: Right, repository: string | undefined, source?: string): string | undefined {
-  if (right === 'list') return 'registry:catalog:*'
+  if (right === 'list' && repository === undefined) return 'registry:catalog:*'
+  // No client knows an action for it: whoever gets a token for anything there is asked again what they may.
+  if (right === 'list') return `repository:${repository}:pull`
   const actions = right === 'push' ? 'pull,push' : right
   if (repository === undefined || !(right === 'pull' || right === 'push' || right === 'delete'))
     return undefined

@@ -89,7 +89,7 @@ export class Gate {
   ): void | Promise<void> {
     const { access } = this.#access as AccessParts
     const { principal } = identity
-    if (route.right === 'login' || route.right === 'list') {
+    if (route.right === 'login' || (route.right === 'list' && values.name === undefined)) {
       // Nobody in particular: a client that could say more is asked to.
       if (principal.kind === 'anonymous' && request.shown.authorization === undefined)
         throw this.#challenge(loginNeeded(), request, route, values)

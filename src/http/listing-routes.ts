@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { parseDigest } from '../oci/digest.ts'
 import { OciError } from '../oci/oci-error.ts'
 import { ociImageIndex } from '../oci/media-types.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
@@ -18,9 +19,7 @@ export function listingRoutes({ listings }: Registry): Route[] {
     route(['GET', 'HEAD'], '/v2/<name>/tags/list', 'pull', async (request, { name }) => {
       const page = pageOf(request)
       const tags = await listings.tags(name, page)
-      if (tags === undefined) {
-        throw new OciError('NAME_UNKNOWN', 'the repository is not known', { detail: { name } })
-      }
+      if (tags === undefined) throw unknownRepository(name)
       const list = { path: `/v2/${name}/tags/list`, before: { name }, key: 'tags' }
       if (page.limit !== undefined) return pageReply(list, page, tags)
       return wholeReply(list, tagPages(listings, name, tags))
@@ -32,6 +31,10 @@ export function listingRoutes({ listings }: Registry): Route[] {
       if (page.limit !== undefined) return pageReply(list, page, await firstOf(visible, page.limit))
       return wholeReply(list, visible)
     }),
+    // An extension as the distribution-spec has them: `_<extension>/<component>/<module>`.
+    route(['GET', 'HEAD'], '/v2/<name>/_trow/manifests/untagged', 'list', (request, { name }) =>
+      untaggedReply(listings, name, request),
+    ),
     route(['GET', 'HEAD'], '/v2/<name>/referrers/<digest>', 'pull', async (request, { name, digest }) => {
       // Clients send the + of `+json` as it is, which a form would mean as a blank. An empty one filters nothing.
       const artifactType = request.queryText('artifactType') || undefined
@@ -108,6 +111,35 @@ function pageOf(request: RegistryRequest): PageRequest {
   throw new OciError('PAGINATION_NUMBER_INVALID', 'the number of results is not valid', {
     detail: `n=${n.slice(0, 100)}: n is a whole number from 0`,
   })
+}
+
+/** ISO 8601 in UTC, bytes, and milliseconds. */
+async function untaggedReply(
+  listings: Registry['listings'],
+  name: RepositoryName,
+  request: RegistryRequest,
+): Promise<Reply> {
+  const page = pageOf(request)
+  const digest = request.query.get('digest')
+  const found =
+    digest === null
+      ? await listings.untagged(name, page)
+      : await listings.untaggedManifest(name, parseDigest(digest))
+  if (found === undefined) throw unknownRepository(name)
+  const manifests = found.items.map(({ untaggedSince, freed, ...facts }) => ({
+    ...facts,
+    untaggedSince: new Date(untaggedSince).toISOString(),
+    frees: freed.bytes,
+    children: freed.children,
+  }))
+  const limit = page.limit === undefined ? '' : `n=${page.limit}&`
+  const next = `/v2/${name}/_trow/manifests/untagged?${limit}last=${found.next}`
+  const headers: FlatHeaders = found.next === undefined ? [] : ['Link', `<${next}>; rel="next"`]
+  return jsonReply(200, { name, expireAfter: found.expireAfter, manifests }, headers)
+}
+
+function unknownRepository(name: RepositoryName): OciError {
+  return new OciError('NAME_UNKNOWN', 'the repository is not known', { detail: { name } })
 }
 
 export function baseRoutes(): Route[] {

@@ -5,7 +5,8 @@ import type { RegistryRequest } from './registry-request.ts'
 import type { Reply } from './reply.ts'
 
 /**
- * What a request wants of the repository it names. `list`: of those that it may see; `audit`: to read the audit log;
+ * What a request wants of the repository it names. `list`: without a repository
+ * those that it may see; `audit`: to read the audit log;
  * `login`: to be known at all; `none`: everybody may.
  */
 export type Right = 'pull' | 'push' | 'delete' | 'list' | 'audit' | 'login' | 'none'

@@ -9,6 +9,7 @@ import type { ChangeNote, Noted, Outbox } from './outbox.ts'
 import type {
   BlobLink,
   BlobRecord,
+  FreedByRemoval,
   Instant,
   ManifestRecord,
   NewBlob,
@@ -18,6 +19,7 @@ import type {
   ReferrerPage,
   ReferrerRecord,
   RemovalResult,
+  UntaggedRecord,
   UploadClaim,
   UploadRecord,
 } from './records.ts'
@@ -68,6 +70,22 @@ export interface MetadataReads {
    * tag or it is no index. Looks at no more than `limit` entries, so it may give fewer, even none, and a `next`.
    */
   listIndexed(repository: RepositoryName, tag: Tag, page: ReferrerPage): Promise<Page<ReferrerRecord>>
+  /**
+   * What garbage collection would take where a rule says so, by the time since when it is untagged, ascending; undefined when
+   * the repository is unknown. Looks at no more than `limit` manifests, so it may give fewer, even none, and a `next`.
+   */
+  listUntagged(
+    repository: RepositoryName,
+    page: { readonly after?: string; readonly limit: number },
+  ): Promise<Page<UntaggedRecord> | undefined>
+  /** The same of one manifest; undefined where something needs it, or where it is not there. */
+  findUntagged(repository: RepositoryName, digest: Digest): Promise<UntaggedRecord | undefined>
+  /** Looks at no more than `limit` of what the manifest names. Undefined when it is not there. */
+  freedByRemoval(
+    repository: RepositoryName,
+    digest: Digest,
+    limit: number,
+  ): Promise<FreedByRemoval | undefined>
   findUpload(repository: RepositoryName, id: string): Promise<UploadRecord | undefined>
 }
 

@@ -50,6 +50,24 @@ export interface ReferrerRecord {
   readonly annotations: string | undefined
 }
 
+/** A manifest that no tag points to, that no index of the repository lists, and whose subject is not there. */
+export interface UntaggedRecord {
+  readonly digest: Digest
+  readonly mediaType: string
+  readonly artifactType: string | undefined
+  /** Bytes of the manifest itself. */
+  readonly size: number
+  readonly untaggedSince: Instant
+}
+
+/** What goes with a manifest. */
+export interface FreedByRemoval {
+  /** Of the manifest and of the blobs that nothing else needs, in this repository and others; undefined: too many to count. */
+  readonly bytes: number | undefined
+  /** Manifests that it lists: they stay. Undefined with `bytes`. */
+  readonly children: number | undefined
+}
+
 /** What is wanted of a list of referrers: it ends with the one that would bring it above `bytes`, but has at least one. */
 export interface ReferrerPage {
   readonly artifactType?: string | undefined

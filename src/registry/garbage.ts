@@ -5,7 +5,7 @@ import type { Log } from '../log.ts'
 import { ClockGuard, type Clocks } from './clock-guard.ts'
 import { GarbageLease } from './garbage-lease.ts'
 import { removeOrphans } from './orphans.ts'
-import { untaggedLimits, type UntaggedRule } from './untagged-policy.ts'
+import { countKept, untaggedLimits, type KeptUntagged, type UntaggedRule } from './untagged-policy.ts'
 
 export interface GarbagePolicy {
   /** How long content that nothing refers to is safe; milliseconds. */
@@ -36,11 +36,15 @@ export type GarbageEvent =
   /** Another collector or a backup is at work; nothing was done. */
   | { readonly kind: 'busy' }
   | { readonly kind: 'freed'; readonly files: number }
+  /** What is untagged and no rule takes; only where it was asked for. */
+  | ({ readonly kind: 'kept' } & KeptUntagged)
 
 export interface CollectOptions {
   readonly dryRun: boolean
   /** Also look through all files for those that a crash has left: costs time in proportion to the store. */
   readonly orphans: boolean
+  /** Also count what is untagged and stays: costs time in proportion to that. */
+  readonly kept?: boolean
   readonly signal?: AbortSignal
 }
 
@@ -78,7 +82,7 @@ export async function* collectGarbage(
 
 async function* sweep(
   parts: CollectorParts,
-  { dryRun, orphans }: CollectOptions,
+  { dryRun, orphans, kept = false }: CollectOptions,
   proceed: () => Promise<void>,
 ): AsyncGenerator<GarbageEvent> {
   const { clocks, policy } = parts
@@ -111,10 +115,17 @@ async function* sweep(
   yield* pages('unlinked', policy.grace, (step) => garbage.unlinkUnreferenced(step))
   yield* pages('condemned', 0, (step) => garbage.condemnBlobs(step))
   yield* pages('deleted', policy.grace, (step) => garbage.dropEmptyRepositories(step))
-  if (dryRun) return
-  const pending = await removePending(parts, proceed)
-  await reclaimRoom(parts, proceed)
-  yield { kind: 'freed', files: pending + (orphans ? await removeOrphans(parts, proceed) : 0) }
+  if (!dryRun) {
+    const pending = await removePending(parts, proceed)
+    await reclaimRoom(parts, proceed)
+    yield { kind: 'freed', files: pending + (orphans ? await removeOrphans(parts, proceed) : 0) }
+  }
+  if (!kept) return
+  const next = async (): Promise<void> => {
+    await proceed()
+    await breathe()
+  }
+  yield { kind: 'kept', ...(await countKept(parts.metadata, policy.untagged, next)) }
 }
 
 /** The bytes of rows that are gone for good. */

@@ -1,16 +1,20 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Page, ReferrerPage, ReferrerRecord } from '../metadata/records.ts'
+import type { Page, ReferrerPage, ReferrerRecord, UntaggedRecord } from '../metadata/records.ts'
 import type { Digest } from '../oci/digest.ts'
 import { referrersTag } from '../oci/referrers-tag.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
 import type { Tag } from '../oci/tag.ts'
-import type { Listing, Listings, PageRequest } from './registry.ts'
+import type { Listing, Listings, PageRequest, UntaggedListing, UntaggedManifest } from './registry.ts'
 import type { RegistryParts } from './settings.ts'
+import { untaggedLimit } from './untagged-policy.ts'
 
 /** Names of one page, and repositories that are looked at for one: a few milliseconds. */
 const namesAtOnce = 5000
 const repositoriesAtOnce = 1000
 const referrersAtOnce = 1000
+/** Manifests of one page, and what is looked at of each for what it frees: some ten milliseconds at most. */
+const untaggedAtOnce = 100
+const countedAtOnce = 200
 /** Distribution-spec: a referrers reply should not exceed 4 MiB. */
 const referrersBytes = 3.5 * 1024 * 1024
 /** Of one entry beside its annotations and its type. */
@@ -18,9 +22,11 @@ const entryBytes = 300
 
 export class ListingRules implements Listings {
   readonly #parts: RegistryParts
+  readonly #limitOf: ReturnType<typeof untaggedLimit>
 
   constructor(parts: RegistryParts) {
     this.#parts = parts
+    this.#limitOf = untaggedLimit(parts.untagged)
   }
 
   async tags(repository: RepositoryName, { limit, after }: PageRequest): Promise<Listing<Tag> | undefined> {
@@ -59,6 +65,31 @@ export class ListingRules implements Listings {
     }
     const sorted = [...merged.values()].sort((a, b) => (a.digest < b.digest ? -1 : 1))
     return cutToSize(sorted, next)
+  }
+
+  async untagged(
+    repository: RepositoryName,
+    { limit, after }: PageRequest,
+  ): Promise<UntaggedListing | undefined> {
+    const { metadata } = this.#parts
+    const page = await metadata.listUntagged(repository, {
+      limit: Math.min(limit ?? untaggedAtOnce, untaggedAtOnce),
+      ...(after === undefined ? {} : { after }),
+    })
+    if (page === undefined) return undefined
+    const items = await Promise.all(page.items.map((record) => this.#withFreed(repository, record)))
+    return { items, next: page.next, expireAfter: this.#limitOf(repository) }
+  }
+
+  async untaggedManifest(repository: RepositoryName, digest: Digest): Promise<UntaggedListing> {
+    const record = await this.#parts.metadata.findUntagged(repository, digest)
+    const items = record === undefined ? [] : [await this.#withFreed(repository, record)]
+    return { items, next: undefined, expireAfter: this.#limitOf(repository) }
+  }
+
+  async #withFreed(repository: RepositoryName, record: UntaggedRecord): Promise<UntaggedManifest> {
+    const found = await this.#parts.metadata.freedByRemoval(repository, record.digest, countedAtOnce)
+    return { ...record, freed: found ?? { bytes: undefined, children: undefined } }
   }
 
   /**

@@ -1,6 +1,6 @@
 import type { ByteSource } from '../blobs/blob-store.ts'
 import type { ChangeNote } from '../metadata/outbox.ts'
-import type { ReferrerRecord } from '../metadata/records.ts'
+import type { FreedByRemoval, ReferrerRecord, UntaggedRecord } from '../metadata/records.ts'
 import type { ByteRange } from '../oci/byte-range.ts'
 import type { Digest, DigestAlgorithm } from '../oci/digest.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
@@ -153,4 +153,20 @@ export interface Listings {
     subject: Digest,
     page: { readonly artifactType: string | undefined; readonly after: string | undefined },
   ): Promise<Listing<ReferrerRecord>>
+  /**
+   * What nothing needs, and what removing it would free: of at most 100 that are looked at, so fewer, even none, does not mean
+   * that it is the end. Undefined when the repository is unknown.
+   */
+  untagged(repository: RepositoryName, page: PageRequest): Promise<UntaggedListing | undefined>
+  /** The same of one manifest; no item where it is not there or something needs it. */
+  untaggedManifest(repository: RepositoryName, digest: Digest): Promise<UntaggedListing>
+}
+
+export interface UntaggedListing extends Listing<UntaggedManifest> {
+  /** Milliseconds after which a rule takes them; undefined: they stay. */
+  readonly expireAfter: number | undefined
+}
+
+export interface UntaggedManifest extends UntaggedRecord {
+  readonly freed: FreedByRemoval
 }

@@ -1,6 +1,7 @@
 import type { Log } from '../log.ts'
 import type { BlobStore } from '../blobs/blob-store.ts'
 import type { MetadataStore } from '../metadata/metadata-store.ts'
+import type { UntaggedRule } from './untagged-policy.ts'
 
 /** What the rules are given: stores by their interfaces, and time and chance from outside. */
 export interface RegistryParts {
@@ -12,6 +13,8 @@ export interface RegistryParts {
   /** Unguessable, letters, digits and dashes: a UUID. */
   readonly newId: () => string
   readonly limits: RegistryLimits
+  /** What garbage collection goes by: only told here. */
+  readonly untagged: readonly UntaggedRule[]
 }
 
 export interface RegistryLimits {

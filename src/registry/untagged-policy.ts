@@ -6,7 +6,15 @@ import { compilePattern } from '../oci/repository-pattern.ts'
 export interface UntaggedRule {
   readonly repositories: string
   /** Milliseconds after which untagged manifests go; undefined: they stay. */
-  readonly after: number | undefined
+  readonly after?: number | undefined
+}
+
+/** What the first rule that matches says of a repository: milliseconds; undefined: its untagged manifests stay. */
+export function untaggedLimit(
+  rules: readonly UntaggedRule[],
+): (repository: RepositoryName) => number | undefined {
+  const patterns = rules.map((rule) => ({ matches: compilePattern(rule.repositories), after: rule.after }))
+  return (repository) => patterns.find(({ matches }) => matches(repository))?.after
 }
 
 /** Every repository for which a rule sets a limit. */
@@ -15,15 +23,57 @@ export async function* untaggedLimits(
   rules: readonly UntaggedRule[],
 ): AsyncGenerator<{ repository: RepositoryName; after: number }> {
   if (!rules.some((rule) => rule.after !== undefined)) return
-  const patterns = rules.map((rule) => ({ matches: compilePattern(rule.repositories), after: rule.after }))
+  const limitOf = untaggedLimit(rules)
+  for await (const repository of everyRepository(metadata)) {
+    const after = limitOf(repository)
+    if (after !== undefined) yield { repository, after }
+  }
+}
+
+const looked = 1000
+
+/** Untagged manifests that no rule takes, and the first few repositories that hold them. */
+export interface KeptUntagged {
+  readonly manifests: number
+  readonly repositories: number
+  readonly names: readonly RepositoryName[]
+}
+
+/** Costs time in proportion to all that is untagged. `proceed` is called between two pages. */
+export async function countKept(
+  metadata: MetadataStore,
+  rules: readonly UntaggedRule[],
+  proceed: () => Promise<void>,
+): Promise<KeptUntagged> {
+  const limitOf = untaggedLimit(rules)
+  const names: RepositoryName[] = []
+  let [manifests, repositories] = [0, 0]
+  for await (const repository of everyRepository(metadata)) {
+    if (limitOf(repository) !== undefined) continue
+    let found = 0
+    for (let after: string | undefined; ;) {
+      await proceed()
+      const page = await metadata.listUntagged(repository, {
+        limit: looked,
+        ...(after === undefined ? {} : { after }),
+      })
+      found += page?.items.length ?? 0
+      after = page?.next
+      if (after === undefined) break
+    }
+    if (found === 0) continue
+    manifests += found
+    if (++repositories <= 3) names.push(repository)
+  }
+  return { manifests, repositories, names }
+}
+
+async function* everyRepository(metadata: MetadataStore): AsyncGenerator<RepositoryName> {
   for (let start: string | undefined; ;) {
     const page = await metadata.listRepositories(
       start === undefined ? { limit: 500 } : { limit: 500, after: start },
     )
-    for (const repository of page.items) {
-      const after = patterns.find(({ matches }) => matches(repository))?.after
-      if (after !== undefined) yield { repository, after }
-    }
+    yield* page.items
     if (page.next === undefined) return
     start = page.next
   }

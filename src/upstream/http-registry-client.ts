@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { z } from 'zod'
 import { digestAlgorithm, isDigest, makeDigest, parseDigest, type Digest } from '../oci/digest.ts'
 import {
   dockerImageManifest,
@@ -9,9 +10,27 @@ import {
 import type { RepositoryName } from '../oci/repository-name.ts'
 import type { Reference } from '../oci/tag.ts'
 import { largest, RegistryHttp, type Answer, type HttpRegistryOptions } from './registry-http.ts'
-import type { RegistryClient, RemoteManifest, RemoteReferrer } from './registry-client.ts'
+import type { RegistryClient, RemoteManifest, RemoteReferrer, RemoteUntagged } from './registry-client.ts'
 
 const accept = [ociImageIndex, ociImageManifest, dockerManifestList, dockerImageManifest].join(', ')
+
+const count = z.number().int().nonnegative()
+const untaggedPage = z.object({
+  expireAfter: count.optional(),
+  manifests: z
+    .array(
+      z.object({
+        digest: z.string().max(200),
+        mediaType: z.string(),
+        artifactType: z.string().optional(),
+        size: count,
+        untaggedSince: z.iso.datetime(),
+        frees: count.optional(),
+        children: count.optional(),
+      }),
+    )
+    .max(1000),
+})
 
 export function connectRegistry(options: HttpRegistryOptions): RegistryClient {
   return new HttpRegistryClient(new RegistryHttp(options))
@@ -80,6 +99,22 @@ class HttpRegistryClient implements RegistryClient {
       }
     }
     return found
+  }
+
+  async untagged(repository: RepositoryName, digest?: Digest): Promise<RemoteUntagged | undefined> {
+    const path = `/v2/${repository}/_trow/manifests/untagged${digest === undefined ? '' : `?digest=${digest}`}`
+    const first = await this.#get(path)
+    if ([400, 404, 405].includes(first.status)) return undefined
+    const manifests: RemoteUntagged['manifests'][number][] = []
+    let expireAfter: number | undefined
+    for await (const page of this.#pages<unknown>(path, first)) {
+      const parsed = untaggedPage.safeParse(page)
+      if (!parsed.success)
+        throw this.#http.failed(`its list of untagged manifests is none: ${parsed.error.message}`)
+      expireAfter = parsed.data.expireAfter
+      for (const each of parsed.data.manifests) manifests.push({ ...each, digest: parseDigest(each.digest) })
+    }
+    return { expireAfter, manifests }
   }
 
   async deleteManifest(repository: RepositoryName, reference: Reference): Promise<boolean> {

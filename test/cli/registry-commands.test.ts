@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
@@ -105,9 +105,70 @@ suite('trow list, inspect and rm', () => {
     assert.equal((await rm(needed)).code, 0)
   })
 
+  test('what only a tag was taken from is told, listed, and goes by digest', async () => {
+    const kept = await pushImage('team/kept', 'kept-1')
+    await pushImage('team/kept', 'kept-2')
+    const again = await client.request('GET', `/v2/team/kept/manifests/${kept}`)
+    const headers = { 'content-type': imageType }
+    await client.request('PUT', `/v2/team/kept/manifests/again`, { body: again.body, headers })
+    const list = () => runCommand(['list', `${host}/team/kept`, '--untagged'])
+    assert.match((await list()).stderr, /^nothing in team\/kept is untagged\n$/)
+    const first = await runCommand(['rm', '-y', `${host}/team/kept:again`])
+    assert.match(first.stdout, /\n {2}the manifest is kept: another tag, an index or its subject needs it\n$/)
+    const { stdout } = await runCommand(['rm', '-y', `${host}/team/kept:kept-1`])
+    assert.match(stdout, /\n {2}the manifest is kept: no rule of `untagged` is set for team\/kept\n/)
+    const config = (JSON.parse(again.body.toString()) as { config: { size: number } }).config.size
+    const hint = `  trow rm ${host}/team/kept@${kept} removes it and frees ${again.body.length + config} B\n`
+    assert.ok(stdout.endsWith(hint), stdout)
+    const table = await list()
+    assert.match(
+      table.stdout,
+      new RegExp(`^DIGEST +FREES +UNTAGGED FOR +TYPE\n${kept} +\\d+ B +\\d+s +image\n$`),
+    )
+    assert.match(table.stderr, /no rule of `untagged` is set for team\/kept: they stay/)
+    const json = await runCommand(['list', `${host}/team/kept`, '--untagged', '-o', 'json'])
+    const { manifests } = JSON.parse(json.stdout) as { manifests: { digest: string; frees: number }[] }
+    assert.deepEqual(manifests.map(({ digest: each, frees }) => [each, frees]), [[kept, again.body.length + config]]) // prettier-ignore
+    const data = join(folder, 'data')
+    for (const args of [['--dry-run'], []]) {
+      const gc = await runCommand(['gc', '--data', data, ...args])
+      assert.match(
+        gc.stdout,
+        /\n\d+ untagged manifests? (is|are) kept: no rule of `untagged` is set for team\//,
+      )
+    }
+    assert.equal((await runCommand(['rm', '-y', `${host}/team/kept@${kept}`])).code, 0)
+    assert.match((await list()).stderr, /nothing in team\/kept is untagged/)
+  })
+
+  test('a rule says when what is untagged goes', async () => {
+    const config = join(folder, 'trow.yaml')
+    writeFileSync(config, 'untagged: [{ repositories: "ci/**", after: 7d }]')
+    const data = join(folder, 'ruled')
+    const ruled = await startedServer({ data, args: ['--config', config] })
+    const usual = client
+    client = connectClient(ruled.url)
+    try {
+      await pushImage('ci/app', 'v1')
+      const at = new URL(ruled.url).host
+      const { stdout } = await runCommand(['rm', '-y', `${at}/ci/app:v1`])
+      assert.match(stdout, /the manifest is kept: trow gc takes it after 7d, 20[\d-]+T[\d:.]+Z\n/)
+      const { stderr } = await runCommand(['list', `${at}/ci/app`, '--untagged'])
+      assert.match(stderr, /^trow gc takes them after 7d \(a rule of `untagged`\)/)
+      assert.doesNotMatch((await runCommand(['gc', '--data', data])).stdout, /kept/)
+    } finally {
+      client.close()
+      client = usual
+      await ruled.stop()
+    }
+  })
+
   const refusals: readonly (readonly [args: (host: string) => string[], code: number, message: RegExp])[] = [
     [(at) => ['inspect', `${at}/team/app:none`], 1, /NOT_FOUND/],
     [(at) => ['list', `${at}/team/none`], 1, /NOT_FOUND/],
+    [(at) => ['list', `${at}/team/none`, '--untagged'], 1, /NOT_FOUND/],
+    [(at) => ['list', at, '--untagged'], 2, /REFERENCE_INVALID/],
+    [(at) => ['list', `${at}/team/app:v1`, '--untagged'], 2, /REFERENCE_INVALID/],
     [(at) => ['rm', `${at}/team/app:v1`], 2, /CONFIRMATION_NEEDED/],
     [(at) => ['rm', '-y', `${at}/team/app`], 2, /REFERENCE_INVALID/],
     [(at) => ['inspect', `${at}/Team/app:1`], 2, /REFERENCE_INVALID/],

@@ -59,6 +59,7 @@ export const endpoints: readonly Endpoint[] = [
   ...read('blob', (name, { blob }) => `/v2/${name}/blobs/${blob}`),
   ...read('tags', (name) => `/v2/${name}/tags/list`),
   ...read('referrers', (name, { manifest }) => `/v2/${name}/referrers/${manifest}`),
+  at('list', 'GET', 'untagged manifests', (name) => `/v2/${name}/_trow/manifests/untagged`),
   at('push', 'POST', 'open an upload', (name) => `/v2/${name}/blobs/uploads/`),
   at(
     'push',

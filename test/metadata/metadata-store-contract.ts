@@ -633,6 +633,56 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
       assert.deepEqual(later.items, [], 'what the index kept begins its time now')
     })
 
+    test('what is untagged is listed page by page as it would be collected', async () => {
+      const repository = newRepository()
+      assert.equal(await other.listUntagged(repository, { limit: 5 }), undefined)
+      const put = (text: string, extra: object): Promise<unknown> =>
+        store.putManifest(manifestOf(repository, text, { now: 1, ...extra }))
+      await put('u-child', {})
+      await put('u-index', { references: [child('u-child')], tags: [tag('all')] })
+      await put('u-signature', { subject: digestOf('u-index') })
+      await put('u-tagged', { tags: [tag('v1')] })
+      await put('u-first', { now: 5 })
+      await put('u-second', { now: 5 })
+      await put('u-third', { now: 9 })
+      const seen: string[] = []
+      let pages = 0
+      for (let after: string | undefined; ; pages++) {
+        const page = await other.listUntagged(repository, { limit: 2, ...(after && { after }) })
+        assert.ok(page !== undefined && page.items.length <= 2)
+        seen.push(...page.items.map(({ digest, untaggedSince }) => `${digest} ${untaggedSince}`))
+        after = page.next
+        if (after === undefined) break
+      }
+      const expected = [['u-first', 5], ['u-second', 5], ['u-third', 9]] as const // prettier-ignore
+      assert.deepEqual(seen, expected.map(([text, since]) => `${digestOf(text)} ${since}`)) // prettier-ignore
+      assert.equal(pages, 2, 'five that are untagged, two of them needed')
+      assert.equal((await other.findUntagged(repository, digestOf('u-third')))?.untaggedSince, 9)
+      for (const kept of ['u-child', 'u-signature', 'u-tagged', 'none'])
+        assert.equal(await other.findUntagged(repository, digestOf(kept)), undefined, kept)
+      await store.deleteTag(repository, tag('v1'), 20)
+      assert.equal((await other.findUntagged(repository, digestOf('u-tagged')))?.untaggedSince, 20)
+    })
+
+    test('what goes with a manifest is what nothing else needs, here and elsewhere', async () => {
+      const [repository, elsewhere] = [newRepository(), newRepository()]
+      for (const text of ['f-own', 'f-shared', 'f-mounted!']) await putBlob(repository, text)
+      await store.mountBlob({ digest: digestOf('f-mounted!'), to: elsewhere, from: [repository], now: 2 })
+      const references = ['f-own', 'f-shared', 'f-mounted!'].map(layer)
+      await store.putManifest(manifestOf(repository, 'f-image', { references, now: 1 }))
+      await store.putManifest(manifestOf(repository, 'f-next', { references: [layer('f-shared')], now: 1 }))
+      await store.putManifest(manifestOf(repository, 'f-index', { references: [child('f-image')], now: 1 }))
+      const freed = (text: string, limit = 10): Promise<unknown> =>
+        other.freedByRemoval(repository, digestOf(text), limit)
+      assert.deepEqual(await freed('f-image'), { bytes: 'f-image'.length + 'f-own'.length, children: 0 })
+      assert.deepEqual(await freed('f-index'), { bytes: 'f-index'.length, children: 1 })
+      assert.deepEqual(await freed('f-image', 2), { bytes: undefined, children: undefined })
+      assert.equal(await freed('none'), undefined)
+      await store.deleteManifest(repository, digestOf('f-next'), 3)
+      const [own, shared] = ['f-own'.length, 'f-shared'.length]
+      assert.deepEqual(await freed('f-image'), { bytes: 'f-image'.length + own + shared, children: 0 })
+    })
+
     test('one lease, until it is released or has run out', async () => {
       const { garbage } = store
       assert.equal(await garbage.acquireLease('l', 'a', 100, 1000), true)

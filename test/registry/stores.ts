@@ -39,7 +39,15 @@ export async function openStores(): Promise<TestStores> {
     allowSparseIndex: false,
     grace,
   }
-  const registry = openRegistry({ metadata, blobs, log: quiet, now: clock.wall, newId: randomUUID, limits })
+  const registry = openRegistry({
+    metadata,
+    blobs,
+    log: quiet,
+    now: clock.wall,
+    newId: randomUUID,
+    limits,
+    untagged: [],
+  })
   return {
     folder,
     metadata,

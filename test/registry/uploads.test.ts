@@ -102,7 +102,7 @@ suite('uploads', () => {
       grace: 1,
     }
     const log = { debug() {}, info() {}, warn() {}, error() {} }
-    return openRegistry({ metadata, blobs, log, now: clock.wall, newId: () => 'x', limits })
+    return openRegistry({ metadata, blobs, log, now: clock.wall, newId: () => 'x', limits, untagged: [] })
   }
 
   test('content with another digest than announced leaves no bytes behind', async () => {

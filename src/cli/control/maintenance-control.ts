@@ -22,7 +22,7 @@ export async function answerMaintenance(
   response.once('close', () => abort.abort())
   switch (`${asked.method} ${pathname}`) {
     case 'POST /gc':
-      await sendEvents(response, schedule.run({ dryRun: searchParams.has('dry-run') }))
+      await sendEvents(response, schedule.run({ dryRun: searchParams.has('dry-run'), kept: true }))
       return true
     case 'POST /fsck': {
       const options = { repair: searchParams.has('repair'), rate: stores.fsckRate, signal: abort.signal }

@@ -36,7 +36,7 @@ export class GarbageSchedule {
   }
 
   /** One run now, for somebody who watches. */
-  async *run(options: Pick<CollectOptions, 'dryRun'>): AsyncGenerator<GarbageEvent> {
+  async *run(options: Pick<CollectOptions, 'dryRun' | 'kept'>): AsyncGenerator<GarbageEvent> {
     const now = this.#stores.clocks.monotonic()
     const orphans = !options.dryRun && now >= this.#nextOrphans
     for await (const event of collectGarbage(this.#stores, {

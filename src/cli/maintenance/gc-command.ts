@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander'
 import type { GarbageEvent } from '../../registry/garbage.ts'
+import type { KeptUntagged } from '../../registry/untagged-policy.ts'
 import { exitCode, UserError } from '../../user-error.ts'
 import { askServer, readEvents } from '../control/control-client.ts'
 import { createLogger } from '../logger.ts'
@@ -22,6 +23,7 @@ export function gcCommand({ terminal }: CommandContext): Command {
     const { settings, origins } = await settingsOf(options, terminal)
     const dryRun = options['dryRun'] === true
     const json = options['output'] === 'json'
+    let kept: KeptUntagged | undefined
     const totals = { items: 0, bytes: 0 }
     const show = (event: GarbageEvent): void => {
       if (event.kind === 'item') {
@@ -29,6 +31,7 @@ export function gcCommand({ terminal }: CommandContext): Command {
         if (event.item.kind !== 'blob-link') totals.bytes += event.item.bytes
       }
       if (event.kind === 'busy') throw busy()
+      if (event.kind === 'kept') kept = event
       if (json) terminal.exact.stdout.write(`${JSON.stringify(event)}\n`)
       else terminal.stdout.write(eventLine(event, dryRun))
     }
@@ -41,7 +44,7 @@ export function gcCommand({ terminal }: CommandContext): Command {
       const log = createLogger({ format: 'text', level: settings['log-level'] })
       const { stores, close } = await openLocalStores(settings, log)
       try {
-        for await (const event of new GarbageSchedule(stores, 0).run({ dryRun })) show(event)
+        for await (const event of new GarbageSchedule(stores, 0).run({ dryRun, kept: true })) show(event)
       } finally {
         await close()
       }
@@ -50,6 +53,7 @@ export function gcCommand({ terminal }: CommandContext): Command {
       terminal.stdout.write(
         `${dryRun ? 'would take' : 'took'} ${totals.items} items, ${humanSize(totals.bytes)}\n`,
       )
+      terminal.stdout.write(keptLines(kept))
     }
   })
 }
@@ -80,9 +84,23 @@ function eventLine(event: GarbageEvent, dryRun: boolean): string {
       return `nothing is deleted before ${new Date(event.until).toISOString()}: the clock has jumped, or nothing has run for longer than the grace period\n`
     case 'freed':
       return event.files > 0 ? `removed ${event.files} files\n` : ''
+    case 'kept':
     case 'busy':
       return ''
   }
+}
+
+/** Why what people have deleted by tag is still there. */
+function keptLines(kept: KeptUntagged | undefined): string {
+  if (kept === undefined || kept.manifests === 0) return ''
+  const { manifests, repositories, names } = kept
+  const [isOne, more] = [manifests === 1, repositories - names.length]
+  const where = `${names.join(', ')}${more > 0 ? ` and ${more} more` : ''}`
+  return [
+    `${manifests} untagged manifest${isOne ? '' : 's'} ${isOne ? 'is' : 'are'} kept: no rule of \`untagged\` is set for ${where}`,
+    `  trow list ${names[0]} --untagged shows ${isOne ? 'it' : 'them'}; trow rm ${names[0]}@DIGEST removes one`,
+    '',
+  ].join('\n')
 }
 
 function busy(): UserError {

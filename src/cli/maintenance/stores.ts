@@ -25,7 +25,7 @@ export function maintenanceStores(parts: {
     policy: {
       grace: settings['gc-grace'],
       uploadExpiry: settings['upload-expiry'],
-      untagged: settings.untagged.map(({ repositories, after }) => ({ repositories, after })),
+      untagged: settings.untagged,
     },
     fsckRate: settings['fsck-rate'],
   }

@@ -2,12 +2,14 @@ import { Command, Option } from 'commander'
 import { parseTag } from '../../oci/tag.ts'
 import type { RegistryClient } from '../../upstream/registry-client.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
-import { UserError } from '../../user-error.ts'
+import { exitCode, UserError } from '../../user-error.ts'
 import type { CommandContext } from '../program.ts'
 import { humanSize } from '../quantities.ts'
+import type { Terminal } from '../streams.ts'
 import { loadImage } from './image.ts'
 import { printTable } from './table.ts'
-import { addConnectOptions, connect, parseNamed, type ConnectOptions } from './target.ts'
+import { addConnectOptions, connect, parseNamed, type ConnectOptions, type Named } from './target.ts'
+import { listUntagged, noRepository, untaggedFate, untaggedTable } from './untagged.ts'
 
 export function listCommand({ terminal }: CommandContext): Command {
   const command = new Command('list')
@@ -18,11 +20,15 @@ export function listCommand({ terminal }: CommandContext): Command {
       'HOST:PORT, HOST:PORT/REPOSITORY, or REPOSITORY of TROW_REGISTRY, else of the registry in the cluster, else of 127.0.0.1:8000',
     )
     .addOption(new Option('-o, --output <format>', 'text or json').choices(['text', 'json']).default('text'))
+    .option('--untagged', 'the manifests of a repository that no tag, no index and no subject needs')
   return addConnectOptions(command).action(
-    async (name: string | undefined, options: ConnectOptions & { output: string }) => {
+    async (name: string | undefined, options: ConnectOptions & { output: string; untagged?: boolean }) => {
       const named = parseNamed(name, options, terminal)
+      const untaggedOf = options.untagged === true ? needRepository(name, named) : undefined
       const client = await connect(named, options, terminal)
       try {
+        if (untaggedOf !== undefined)
+          return await printUntagged(client, { repository: untaggedOf, place: name }, options, terminal)
         const rows =
           named.repository === undefined ? await repositories(client) : await tags(client, named.repository)
         if (options.output === 'json') terminal.exact.stdout.write(`${JSON.stringify(rows)}\n`)
@@ -46,6 +52,33 @@ type Row =
       readonly created: string | undefined
     }
 
+function needRepository(given: string | undefined, { repository, reference }: Named): RepositoryName {
+  if (repository !== undefined && reference === undefined) return repository
+  const message = `${given === undefined ? '--untagged' : `"${given}"`} names no repository`
+  throw new UserError('REFERENCE_INVALID', message, {
+    hint: 'Write trow list REPOSITORY --untagged.',
+    exitCode: exitCode.usage,
+  })
+}
+
+async function printUntagged(
+  client: RegistryClient,
+  {
+    repository,
+    place = repository,
+  }: { readonly repository: RepositoryName; readonly place: string | undefined },
+  { output }: { readonly output: string },
+  { stdout, stderr, exact }: Terminal,
+): Promise<void> {
+  const found = await listUntagged(client, repository)
+  if (output === 'json') exact.stdout.write(`${JSON.stringify(found)}\n`)
+  else if (found.manifests.length === 0) stderr.write(`nothing in ${repository} is untagged\n`)
+  else {
+    stdout.write(untaggedTable(found, Date.now()))
+    stderr.write(untaggedFate(repository, place, found))
+  }
+}
+
 async function repositories(client: RegistryClient): Promise<Row[]> {
   const rows: Row[] = []
   for await (const repository of client.repositories()) rows.push({ repository })
@@ -54,11 +87,7 @@ async function repositories(client: RegistryClient): Promise<Row[]> {
 
 async function tags(client: RegistryClient, repository: RepositoryName): Promise<Row[]> {
   const found = await client.tags(repository)
-  if (found === undefined) {
-    throw new UserError('NOT_FOUND', `there is no repository ${repository}`, {
-      hint: 'trow list shows all of them.',
-    })
-  }
+  if (found === undefined) throw noRepository(repository)
   const rows: Row[] = []
   for (const tag of found) {
     const { digest, size, platforms, created } = await loadImage(client, repository, parseTag(tag))

@@ -6,6 +6,7 @@ import type { CommandContext } from '../program.ts'
 import { loadImage } from './image.ts'
 import { needReference } from './need-reference.ts'
 import { addConnectOptions, connect, parseNamed, printReference, type ConnectOptions } from './target.ts'
+import { manifestKept } from './untagged.ts'
 
 export function removeCommand({ terminal, finish }: CommandContext): Command {
   const command = new Command('rm')
@@ -29,6 +30,13 @@ export function removeCommand({ terminal, finish }: CommandContext): Command {
         }
         await client.deleteManifest(repository, reference)
         terminal.stdout.write(`removed ${what}\n`)
+        if (isDigest(reference)) return
+        const place = name.endsWith(`:${reference}`) ? name.slice(0, -reference.length - 1) : repository
+        // The tag is gone, whatever the registry says of the rest.
+        const found = await client.untagged(repository, digest).catch(() => undefined)
+        const isGone = (await client.manifest(repository, digest).catch(() => undefined)) === undefined
+        if (isGone) return
+        terminal.stdout.write(manifestKept({ repository, place, digest }, found))
       } finally {
         await client.close()
       }

@@ -112,6 +112,7 @@ function withClose(client: RegistryClient, close: () => Promise<void>): Registry
     manifest: (repository, reference) => client.manifest(repository, reference),
     smallBlob: (repository, digest, limit) => client.smallBlob(repository, digest, limit),
     referrers: (repository, subject) => client.referrers(repository, subject),
+    untagged: (repository, digest) => client.untagged(repository, digest),
     deleteManifest: (repository, reference) => client.deleteManifest(repository, reference),
     close,
   }

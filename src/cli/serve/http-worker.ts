@@ -75,6 +75,7 @@ const registry = openRegistry({
     allowSparseIndex: settings['allow-sparse-index'],
     grace: settings['gc-grace'],
   },
+  untagged: settings.untagged,
 })
 const { gate, close: closeGate } = openGate(start, metadata)
 const lines = new LineBatch((text) => report({ kind: 'access', lines: text }))

@@ -24,6 +24,7 @@ import { SqlGarbage } from './sql-garbage.ts'
 import { SqlInventory } from './sql-inventory.ts'
 import { SqlOutbox } from './sql-outbox.ts'
 import { SqlReads } from './sql-reads.ts'
+import { SqlUntagged } from './sql-untagged.ts'
 import { databasePath, openForReading, openForWriting } from './sqlite-file.ts'
 import type { SqliteDatabase } from './sqlite-database.ts'
 import { takeSnapshot } from './sqlite-snapshot.ts'
@@ -81,6 +82,9 @@ class SqlMetadataStore implements MetadataStore {
   readonly listRepositories: MetadataReads['listRepositories']
   readonly listReferrers: MetadataReads['listReferrers']
   readonly listIndexed: MetadataReads['listIndexed']
+  readonly listUntagged: MetadataReads['listUntagged']
+  readonly findUntagged: MetadataReads['findUntagged']
+  readonly freedByRemoval: MetadataReads['freedByRemoval']
   readonly findUpload: MetadataReads['findUpload']
   readonly access: SqlAccess
   readonly garbage: SqlGarbage
@@ -103,6 +107,10 @@ class SqlMetadataStore implements MetadataStore {
     this.listRepositories = reads.listRepositories.bind(reads)
     this.listReferrers = reads.listReferrers.bind(reads)
     this.listIndexed = reads.listIndexed.bind(reads)
+    const untagged = new SqlUntagged(database)
+    this.listUntagged = untagged.listUntagged.bind(untagged)
+    this.findUntagged = untagged.findUntagged.bind(untagged)
+    this.freedByRemoval = untagged.freedByRemoval.bind(untagged)
     this.findUpload = async (repository, id) =>
       (await reads.findUpload(repository, id)) ??
       // Opened in some thread that has not told the writer yet.

@@ -16,12 +16,13 @@ import { CoherentCache } from './coherent-cache.ts'
 import { linkKey, manifestKey, tagListKey, type Generations } from './generations.ts'
 import * as statements from './statements/reads.ts'
 import { repositoryByName } from './statements/repositories.ts'
+import type { UntaggedReads } from './sql-untagged.ts'
 import type { SharedCache } from './shared-cache.ts'
 import { blobForm, linkForm, manifestForm } from './shared-forms.ts'
 import type { SqliteDatabase } from './sqlite-database.ts'
 
 /** Requests' reads on a connection of this thread's own, behind caches that the generations keep coherent. */
-export class SqlReads implements MetadataReads {
+export class SqlReads implements Omit<MetadataReads, keyof UntaggedReads> {
   readonly #database: SqliteDatabase
   readonly #manifests: CoherentCache<ManifestRecord>
   readonly #blobs: CoherentCache<BlobRecord>

@@ -12,6 +12,7 @@ import { SqliteWriter } from '../../../src/metadata/sql/sqlite-writer.ts'
 import * as garbageStatements from '../../../src/metadata/sql/statements/garbage.ts'
 import * as reads from '../../../src/metadata/sql/statements/reads.ts'
 import { repositoryByName } from '../../../src/metadata/sql/statements/repositories.ts'
+import * as untagged from '../../../src/metadata/sql/statements/untagged.ts'
 import { openSqlMetadata } from '../../../src/metadata/sql/sql-metadata-store.ts'
 import { PortRunner, WriterPorts } from '../../../src/metadata/sql/writer-port.ts'
 import { parseRepositoryName } from '../../../src/oci/repository-name.ts'
@@ -76,7 +77,7 @@ suite('the schema', () => {
       'blobsAfter', 'counts', 'loginSources', 'manifestsAfter', 'missingChildren', 'outboxSize', 'pendingDeletes',
       'robots', 'signingKeys', 'storedBlobs',
     ] // prettier-ignore
-    const statements = Object.entries({ ...reads, repositoryByName })
+    const statements = Object.entries({ ...reads, ...untagged, repositoryByName })
     for (const [name, { sql }] of statements.filter(([each]) => !ofNoRequest.includes(each))) {
       const plan = database.prepare(`explain query plan ${sql}`).all() as { detail: string }[]
       const scans = plan.map(({ detail }) => detail).filter((detail) => /^SCAN (?!CONSTANT)/.test(detail))
@@ -84,6 +85,22 @@ suite('the schema', () => {
       const sorts = plan.map(({ detail }) => detail).filter((detail) => detail.includes('TEMP B-TREE'))
       assert.deepEqual(sorts, [], name)
     }
+    database.close()
+    rmSync(folder, { recursive: true })
+  })
+
+  test('untagged manifests are paged along their index', () => {
+    const folder = newFolder()
+    openForWriting(databasePath(folder)).close()
+    const database = new DatabaseSync(databasePath(folder))
+    const firstStep = ({ sql }: { readonly sql: string }): string =>
+      (database.prepare(`explain query plan ${sql}`).get() as { detail: string }).detail
+    assert.match(
+      firstStep(untagged.untaggedAfter),
+      /INDEX manifest_untagged \(repository_id=\? AND untagged_since>\?\)/,
+    )
+    assert.match(firstStep(untagged.untaggedByDigest), /INDEX manifest_digest/)
+    assert.match(firstStep(untagged.neededByManifest), /INDEX manifest_reference_parent/)
     database.close()
     rmSync(folder, { recursive: true })
   })

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
 import { imageProblem } from '../support/trow-image.ts'
 import { InstallFixture } from './install-fixture.ts'
+import { eventually } from './program.ts'
 import { clusterProblem } from './requirements.ts'
 
 /** What an account may do, as `kubectl auth can-i --list` has it, without what everybody may ask of the API server. */
@@ -164,6 +165,35 @@ suite('a node that was taken over', { skip: clusterProblem() || (await imageProb
     const { code, stderr } = await trow.install()
     assert.equal(code, 0, stderr)
     await trow.healthy()
+  })
+
+  test('agents that may take a taint from new nodes take that one from their own, and no more', async (context) => {
+    const { code, stderr } = await trow.install('--startup-taint')
+    assert.equal(code, 0, stderr)
+    const taint = 'trow.io/agent-not-ready'
+    const tainted = (node: string): string[] => ['taint', 'node', node, `${taint}=:NoSchedule`, '--overwrite']
+    for (const attack of [
+      merge('node', 'n2', { metadata: { labels: { evil: 'yes' } } }),
+      merge('node', 'n2', { spec: { taints: [] } }),
+    ]) {
+      const said = await refusal(own, ...attack)
+      context.diagnostic(said.trim())
+      assert.match(said, /the agent of node n1 writes node-n1 and nothing else/)
+    }
+    for (const patch of [
+      { metadata: { labels: { evil: 'yes' } } },
+      { metadata: { annotations: { evil: 'yes' } } },
+      { spec: { unschedulable: true } },
+      { spec: { taints: [{ key: 'evil', effect: 'NoExecute' }] } },
+    ]) {
+      const said = await refusal(own, ...merge('node', 'n1', patch))
+      context.diagnostic(said.trim())
+      assert.match(said, /changes nothing else of it/, JSON.stringify(patch))
+    }
+    await trow.kubectl(...tainted('n1'))
+    await eventually(async () => {
+      assert.doesNotMatch(await trow.kubectl('get', 'node', 'n1', '-o', 'jsonpath={.spec.taints}'), /trow/)
+    }, 60_000)
   })
 })
 

@@ -1,7 +1,7 @@
 # For those who prefer a builder of images; `npm run image` makes trow's own without one (docs/user-guide.md, "trow's image").
-ARG NODE=26.10.0
+ARG NODE=26.10.0-trixie-slim@sha256:ec7758ee051e457b468b32bde57b0879010b325bb9862718e9615225ce4aaae1
 
-FROM node:${NODE}-trixie-slim AS build
+FROM node:${NODE} AS build
 WORKDIR /build
 # The npm packages are those of the lock, by their digests; the Node for npm scripts is the image's own.
 COPY package.json package-lock.json ./
@@ -9,7 +9,7 @@ RUN npm ci --ignore-scripts
 COPY . .
 RUN node image/build.ts && npm ci --omit=dev --ignore-scripts && mkdir /data
 
-FROM gcr.io/distroless/cc-debian13:nonroot
+FROM gcr.io/distroless/cc-debian13:nonroot@sha256:54df941ed0d06a1bd95ef5e0ce391fd8d9f94b64782dc9a60062727849ee3f97
 COPY --from=build /usr/local/bin/node /usr/bin/node
 # The base has all that Node needs but this.
 COPY --from=build /usr/lib/*-linux-gnu/libatomic.so.1* /usr/lib/

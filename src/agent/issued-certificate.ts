@@ -1,5 +1,6 @@
 import { createPrivateKey, type X509Certificate } from 'node:crypto'
-import { originOfToken, urisOf } from '../cluster/node-origin.ts'
+import { urisOf } from '../cluster/node-origin.ts'
+import { originOfToken } from '../cluster/token-origin.ts'
 import { onlyCertificates, readCertificates } from '../pem-bundle.ts'
 import { judgeKeyPair, type KeyPairFile } from './key-pair-file.ts'
 import { PrivateFile } from './private-file.ts'

@@ -1,5 +1,6 @@
 import { compilePattern } from '../oci/repository-pattern.ts'
 import { logNames, parseLine, type ChainedLine, type LogName } from './chain.ts'
+import { parseEvent } from './event-schema.ts'
 import { LogTail } from './log-tail.ts'
 import { listSegments, type Segment } from './segment-folder.ts'
 import { firstLine, segmentLines } from './segment-lines.ts'
@@ -269,13 +270,5 @@ function matcher(query: AuditQuery): (line: ChainedLine) => AuditEvent | undefin
       (user === undefined || (name !== undefined && user(name))) &&
       (repository === undefined || repository(data.repository ?? ''))
     return fits ? event : undefined
-  }
-}
-
-function parseEvent(bytes: Buffer): AuditEvent | undefined {
-  try {
-    return JSON.parse(bytes.toString()) as AuditEvent
-  } catch {
-    return undefined
   }
 }

@@ -1,6 +1,7 @@
 import type { Facts } from './event.ts'
 import { entryId } from './entry-event.ts'
 import type { WitnessedHeads } from './head-witness.ts'
+import { parseEvent } from './event-schema.ts'
 import { openHead, type HeadStore } from './log-head.ts'
 import type { NoteEntry, NoteOutbox } from './note-outbox.ts'
 import { LogTail } from './log-tail.ts'
@@ -27,10 +28,10 @@ export async function rowsInLog(log: SegmentLog, outbox: NoteOutbox): Promise<Re
   if (waiting.size === 0) return found
   const [first] = waiting.keys()
   for await (const line of log.backwards()) {
-    const event = JSON.parse(line.event.toString()) as { id?: string; data?: { row?: number } }
-    const row = event.data?.row
-    if (row === undefined) continue
-    if (waiting.get(row) === event.id) found.add(row)
+    const event = parseEvent(line.event)
+    const row = event?.data['row']
+    if (typeof row !== 'number') continue
+    if (waiting.get(row) === event?.id) found.add(row)
     // After a backup was restored, ids begin anew below those of the log: then the time tells.
     else if (row < (first ?? 0) || eventTime(line) < oldest - slack) break
   }

@@ -12,6 +12,7 @@ import {
 } from './chain.ts'
 import { listSegments, SegmentFolder, segmentName, type Segment } from './segment-folder.ts'
 import { firstLine, readEnd, segmentLines } from './segment-lines.ts'
+import { parseEvent } from './event-schema.ts'
 
 export interface SegmentLogParts {
   readonly folder: SegmentFolder
@@ -284,9 +285,5 @@ async function* links(
 
 /** Milliseconds since the epoch; 0 where it has none. */
 export function eventTime({ event }: ChainedLine): number {
-  try {
-    return Date.parse((JSON.parse(event.toString()) as { time: string }).time) || 0
-  } catch {
-    return 0
-  }
+  return Date.parse(parseEvent(event)?.time ?? '') || 0
 }

@@ -4,6 +4,7 @@ import { openHead, type LogHead } from './log-head.ts'
 import { listSegments, type Segment } from './segment-folder.ts'
 import { segmentLines } from './segment-lines.ts'
 import type { AuditProblem, VerifyEvent } from './verify-event.ts'
+import { parseEvent } from './event-schema.ts'
 
 /** Reads one log and reports whatever does not fit. `head` must have been read before: the log may grow meanwhile. */
 export async function* verifyLog(options: {
@@ -250,8 +251,9 @@ class ChainCheck {
 
   #notePruned(line: ChainedLine): void {
     if (this.#verifier === undefined || !line.event.includes('"type":"io.trow.audit.pruned.v1"')) return
-    const { data } = JSON.parse(line.event.toString()) as { data?: { signed?: string } }
-    const record = openHead(String(data?.signed), 'pruned', this.#log, this.#verifier)
+    const signed = parseEvent(line.event)?.data['signed']
+    const record =
+      typeof signed === 'string' ? openHead(signed, 'pruned', this.#log, this.#verifier) : undefined
     if (record !== undefined) this.#pruned.push(record)
   }
 }

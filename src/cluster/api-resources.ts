@@ -1,5 +1,12 @@
 import type { ClusterConnection } from './cluster-connection.ts'
 import { ClusterFault } from './cluster-fault.ts'
+import { z } from 'zod'
+import { parseAnswer } from './kube-json.ts'
+
+/** meta/v1 APIResourceList. */
+const resourcesSchema = z.object({
+  resources: z.array(z.object({ name: z.string(), kind: z.string(), namespaced: z.boolean() })),
+})
 
 /** How the API server serves a kind. */
 export interface ApiResource {
@@ -41,9 +48,7 @@ export class ApiResources {
     const root = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`
     try {
       const { text } = await this.#connection.request({ method: 'GET', path: root })
-      const { resources } = JSON.parse(text) as {
-        resources: readonly { name: string; kind: string; namespaced: boolean }[]
-      }
+      const { resources } = parseAnswer(this.#connection.server, text, resourcesSchema)
       const own = resources.filter(({ name }) => !name.includes('/'))
       return new Map(
         own.map(({ name, kind, namespaced }) => [kind, { root, plural: name, namespaced }] as const),

@@ -1,8 +1,29 @@
+import { z } from 'zod'
+import { tryForeignJson } from '../foreign-json.ts'
+
+/** meta/v1 Status. */
+const statusSchema = z.object({
+  message: z.string().optional(),
+  details: z
+    .object({
+      causes: z
+        .array(
+          z.object({
+            reason: z.string().optional(),
+            message: z.string().optional(),
+            field: z.string().optional(),
+          }),
+        )
+        .optional(),
+    })
+    .optional(),
+})
+
 /** Of meta/v1 Status. */
 export interface StatusCause {
-  readonly reason?: string
-  readonly message?: string
-  readonly field?: string
+  readonly reason?: string | undefined
+  readonly message?: string | undefined
+  readonly field?: string | undefined
 }
 
 /** Why the API server gave no answer that can be used. Its message holds no credential. */
@@ -68,7 +89,7 @@ export function faultOf(
     causes: details?.causes ?? [],
     ...(cause === undefined ? {} : { cause }),
   }
-  const told = typeof message === 'string' ? `: ${message.slice(0, 500)}` : ''
+  const told = message === undefined ? '' : `: ${message.slice(0, 500)}`
   return new ClusterFault(kindOf(status), `${server} answered ${status}${told}`, options)
 }
 
@@ -79,19 +100,10 @@ function kindOf(status: number): ClusterFault['kind'] {
   return status === 403 ? 'forbidden' : 'refused'
 }
 
-function readStatus(body: unknown): {
-  readonly message?: unknown
-  readonly details?: { readonly causes?: readonly StatusCause[] }
-} {
-  return (typeof body === 'string' ? parseJson(body) : body) ?? {}
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
+function readStatus(body: unknown): z.infer<typeof statusSchema> {
+  return (
+    (typeof body === 'string' ? tryForeignJson(body, statusSchema) : statusSchema.safeParse(body).data) ?? {}
+  )
 }
 
 function networkReason(error: unknown): string {

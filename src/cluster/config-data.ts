@@ -1,4 +1,12 @@
 import type { KubeObject } from './cluster-objects.ts'
+import { z } from 'zod'
+import { tryForeignJson } from '../foreign-json.ts'
+
+/** What is read of the settings here; a member of another type counts as absent. */
+const settingsSchema = z.object({
+  host: z.string().optional().catch(undefined),
+  trustNodes: z.boolean().optional().catch(undefined),
+})
 
 /** The CAs that clients are to trust, PEM; the generation grows with every change of them. */
 export interface Bundle {
@@ -19,22 +27,13 @@ export function bundleOf(map: KubeObject | undefined): Bundle | undefined {
 /** `host` of the settings of the last install, ConfigMap `trow-install`; undefined: it has none, or cannot be read. */
 export function installedHost(map: KubeObject | undefined): string | undefined {
   const data = (map?.['data'] ?? {}) as Readonly<Record<string, string>>
-  try {
-    const { host } = JSON.parse(data['settings.json'] ?? '{}') as { host?: unknown }
-    return typeof host === 'string' && host !== '' ? host : undefined
-  } catch {
-    return undefined
-  }
+  return tryForeignJson(data['settings.json'], settingsSchema)?.host || undefined
 }
 
 /** The last install was one with `--no-trust-nodes`; false also where that cannot be read. */
 export function leavesNodesAlone(map: KubeObject | undefined): boolean {
   const data = (map?.['data'] ?? {}) as Readonly<Record<string, string>>
-  try {
-    return (JSON.parse(data['settings.json'] ?? '{}') as { trustNodes?: unknown }).trustNodes === false
-  } catch {
-    return false
-  }
+  return tryForeignJson(data['settings.json'], settingsSchema)?.trustNodes === false
 }
 
 /** What a Secret holds under a key. */

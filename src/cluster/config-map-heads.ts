@@ -1,4 +1,8 @@
 import type { ClusterConnection } from './cluster-connection.ts'
+import { z } from 'zod'
+import { parseAnswer } from './kube-json.ts'
+
+const texts = z.record(z.string(), z.string()).optional()
 
 /** A few texts in a ConfigMap that is there already: its `data`. Everything rejects with ClusterFault. */
 export class ConfigMapHeads {
@@ -14,7 +18,7 @@ export class ConfigMapHeads {
 
   async read(signal: AbortSignal): Promise<Readonly<Record<string, string>>> {
     const { text } = await this.#connection.request({ method: 'GET', path: this.#path, signal })
-    return (JSON.parse(text) as { data?: Record<string, string> }).data ?? {}
+    return parseAnswer(this.#connection.server, text, z.object({ data: texts })).data ?? {}
   }
 
   /** A merge patch (RFC 7386): texts that are not given stay. */

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { UserError } from '../user-error.ts'
 import type { ExecPlugin, KubeCluster } from './kube-context.ts'
 import { readPem } from './pem-source.ts'
+import { tryForeignJson } from '../foreign-json.ts'
 
 export interface ExecSurroundings {
   readonly env: Readonly<Record<string, string | undefined>>
@@ -99,9 +100,9 @@ async function run(
 }
 
 function parseCredential(plugin: ExecPlugin, output: string): ExecCredential {
-  const parsed = credentialSchema.safeParse(parseJson(output))
-  if (!parsed.success) throw failed(plugin, 'printed no ExecCredential with a status')
-  const { apiVersion, status } = parsed.data
+  const parsed = tryForeignJson(output, credentialSchema)
+  if (parsed === undefined) throw failed(plugin, 'printed no ExecCredential with a status')
+  const { apiVersion, status } = parsed
   if (apiVersion !== plugin.apiVersion) {
     throw failed(plugin, `was asked for ${plugin.apiVersion} and printed ${apiVersion}`)
   }
@@ -112,14 +113,6 @@ function parseCredential(plugin: ExecPlugin, output: string): ExecCredential {
     token: token || undefined,
     certificate: cert && key ? { cert, key } : undefined,
     until: Number.isNaN(until) ? undefined : until,
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
   }
 }
 

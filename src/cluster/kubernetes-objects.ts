@@ -13,6 +13,8 @@ import {
 } from './cluster-objects.ts'
 import { collectionOf, pathOf, queryOf } from './resource-path.ts'
 import { watchObjects, type ObjectPage, type WatchListeners } from './object-watch.ts'
+import { z } from 'zod'
+import { parseAnswer, parseObject } from './kube-json.ts'
 
 /** To be closed: its connections keep the process alive for some seconds. */
 export interface OpenClusterObjects extends ClusterObjects {
@@ -58,14 +60,14 @@ class KubernetesObjects implements OpenClusterObjects {
   async version(): Promise<{ readonly gitVersion: string; readonly clock: number | undefined }> {
     const { text, headers } = await this.connection.request({ method: 'GET', path: '/version' })
     const clock = Date.parse(headers['date'] ?? '')
-    const { gitVersion } = JSON.parse(text) as { gitVersion: string }
+    const { gitVersion } = parseAnswer(this.server, text, z.object({ gitVersion: z.string() }))
     return { gitVersion, clock: Number.isNaN(clock) ? undefined : clock }
   }
 
   async get(reference: KubeReference): Promise<KubeObject | undefined> {
     const resource = await this.#resources.find(reference.apiVersion, reference.kind)
     if (resource === undefined) return undefined
-    return this.#unlessAbsent('GET', pathOf(resource, reference))
+    return this.#object(await this.#unlessAbsent('GET', pathOf(resource, reference)))
   }
 
   async list(selection: KubeSelection): Promise<readonly KubeObject[]> {
@@ -126,7 +128,7 @@ class KubernetesObjects implements OpenClusterObjects {
         body: object,
         contentType: 'application/apply-patch+yaml',
       })
-      return JSON.parse(text) as KubeObject
+      return parseObject(this.server, text)
     } catch (error) {
       throw conflictOf(error, reference) ?? error
     }
@@ -136,7 +138,7 @@ class KubernetesObjects implements OpenClusterObjects {
     const resource = await this.#resources.find(reference.apiVersion, reference.kind)
     if (resource === undefined) return undefined
     const path = `${pathOf(resource, reference)}?fieldManager=${this.#manager}`
-    return this.#unlessAbsent('PATCH', path, patch, 'application/merge-patch+json')
+    return this.#object(await this.#unlessAbsent('PATCH', path, patch, 'application/merge-patch+json'))
   }
 
   async delete(reference: KubeReference, { uid }: { readonly uid?: string } = {}): Promise<boolean> {
@@ -163,7 +165,7 @@ class KubernetesObjects implements OpenClusterObjects {
         spec: { resourceAttributes },
       },
     })
-    const { status } = JSON.parse(text) as { status?: { allowed?: boolean; denied?: boolean } }
+    const { status } = parseAnswer(this.server, text, reviewSchema)
     return status?.allowed === true && status.denied !== true
   }
 
@@ -173,7 +175,7 @@ class KubernetesObjects implements OpenClusterObjects {
       path: '/apis/authentication.k8s.io/v1/selfsubjectreviews',
       body: { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' },
     })
-    const { status } = JSON.parse(text) as { status?: { userInfo?: { username?: string } } }
+    const { status } = parseAnswer(this.server, text, selfSchema)
     return status?.userInfo?.username ?? ''
   }
 
@@ -215,9 +217,9 @@ class KubernetesObjects implements OpenClusterObjects {
           path: `${collectionOf(resource, selection.namespace)}?${query.toString()}`,
           ...(signal === undefined ? {} : { signal }),
         })
-        const page = JSON.parse(text) as ListAnswer
+        const page = parseAnswer(this.server, text, pageSchema)
         const { apiVersion, kind } = selection
-        for (const item of page.items ?? []) items.push({ ...item, apiVersion, kind })
+        for (const item of page.items ?? []) items.push({ ...item, apiVersion, kind } as KubeObject)
         next = page.metadata.continue ?? ''
         if (next === '') return { items, resourceVersion: page.metadata.resourceVersion }
       } catch (error) {
@@ -245,20 +247,25 @@ class KubernetesObjects implements OpenClusterObjects {
     })
   }
 
+  #object(text: string | undefined): KubeObject | undefined {
+    return text === undefined ? undefined : parseObject(this.server, text)
+  }
+
+  /** What the API server answers; a deletion it answers with a Status, or with the object that is going. */
   async #unlessAbsent(
     method: 'GET' | 'PATCH' | 'DELETE',
     path: string,
     body?: object,
     contentType?: string,
-  ): Promise<KubeObject | undefined> {
+  ): Promise<string | undefined> {
     try {
-      const { text } = await this.connection.request({
+      const answer = await this.connection.request({
         method,
         path,
         body,
         ...(contentType === undefined ? {} : { contentType }),
       })
-      return JSON.parse(text) as KubeObject
+      return answer.text
     } catch (error) {
       if (error instanceof ClusterFault && error.status === 404) return undefined
       throw error
@@ -266,10 +273,17 @@ class KubernetesObjects implements OpenClusterObjects {
   }
 }
 
-interface ListAnswer {
-  readonly metadata: { readonly resourceVersion: string; readonly continue?: string }
-  readonly items: readonly KubeObject[] | null
-}
+const reviewSchema = z.object({
+  status: z.object({ allowed: z.boolean().optional(), denied: z.boolean().optional() }).optional(),
+})
+const selfSchema = z.object({
+  status: z.object({ userInfo: z.object({ username: z.string().optional() }).optional() }).optional(),
+})
+/** Items of a list leave out their kind. */
+const pageSchema = z.object({
+  metadata: z.object({ resourceVersion: z.string(), continue: z.string().optional() }),
+  items: z.array(z.looseObject({ metadata: z.looseObject({ name: z.string() }) })).nullable(),
+})
 
 /** The causes name the manager only in words: `conflict with "kubectl" using apps/v1`. */
 function conflictOf(error: unknown, reference: KubeReference): ApplyConflict | undefined {

@@ -1,6 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ClusterFault } from './cluster-fault.ts'
 import type { KubeChange, KubeObject } from './cluster-objects.ts'
+import { z } from 'zod'
+import { parseForeignJson } from '../foreign-json.ts'
+
+/** Bytes: an object has 1.5 MiB at most in etcd, and more as JSON. */
+const longestLine = 16 * 1024 * 1024
+
+/** meta/v1 WatchEvent; a Status (type ERROR) has metadata too. */
+const eventSchema = z.object({
+  type: z.enum(['ADDED', 'MODIFIED', 'DELETED', 'BOOKMARK', 'ERROR']),
+  object: z.looseObject({ metadata: z.looseObject({ resourceVersion: z.string().optional() }) }),
+})
 
 export interface ObjectPage {
   readonly items: readonly KubeObject[]
@@ -61,7 +72,7 @@ export async function watchObjects(
       }
       for await (const line of linesOf(await source.changes(from))) {
         if (signal.aborted) return
-        const { type, object } = JSON.parse(line) as WatchEvent
+        const { type, object } = parseForeignJson(line, eventSchema, longestLine) as WatchEvent
         if (type === 'ERROR') throw new WatchEnded(object)
         from = object.metadata.resourceVersion ?? from
         pause = pauses.first

@@ -1,3 +1,13 @@
+import { z } from 'zod'
+import { tryForeignJson } from '../foreign-json.ts'
+
+/** A line of pino. */
+const entrySchema = z.object({
+  level: z.number().optional(),
+  msg: z.string().optional(),
+  reason: z.string().optional(),
+})
+
 /**
  * The words of a container's log that tell a person most, in one line: the last error, else the last thing that was said.
  * Of the registry's JSON lines their message, of a stack trace its head, of requests nothing. Undefined: none are there.
@@ -27,11 +37,6 @@ function wordsOf(line: string): readonly Words[] {
   return [{ text: line, isError: /error|trow:|fail/i.test(line) }]
 }
 
-function jsonOf(line: string): { level?: number; msg?: string; reason?: string } | undefined {
-  if (!line.startsWith('{')) return undefined
-  try {
-    return JSON.parse(line) as object
-  } catch {
-    return undefined
-  }
+function jsonOf(line: string): z.infer<typeof entrySchema> | undefined {
+  return line.startsWith('{') ? tryForeignJson(line, entrySchema) : undefined
 }

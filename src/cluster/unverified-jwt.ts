@@ -1,3 +1,16 @@
+import { z } from 'zod'
+import { tryForeignJson } from '../foreign-json.ts'
+
+/** RFC 7519, registered claims; one of another type counts as absent. */
+const claimsSchema = z.object({
+  exp: z.number().optional().catch(undefined),
+  aud: z
+    .union([z.string(), z.array(z.string())])
+    .optional()
+    .catch(undefined),
+  sub: z.string().optional().catch(undefined),
+})
+
 /** What a JSON web token says of itself; nobody has verified it. */
 export interface JwtClaims {
   /** Milliseconds since the epoch. */
@@ -10,17 +23,12 @@ export interface JwtClaims {
 export function readClaims(token: string): JwtClaims | undefined {
   const parts = token.split('.')
   if (parts.length !== 3) return undefined
-  try {
-    const claims: unknown = JSON.parse(Buffer.from(parts[1] ?? '', 'base64url').toString('utf8'))
-    if (typeof claims !== 'object' || claims === null) return undefined
-    const { exp, aud, sub } = claims as Record<string, unknown>
-    const audiences = typeof aud === 'string' ? [aud] : Array.isArray(aud) ? aud : []
-    return {
-      until: typeof exp === 'number' && Number.isFinite(exp) ? exp * 1000 : undefined,
-      audiences: audiences.filter((each): each is string => typeof each === 'string'),
-      subject: typeof sub === 'string' ? sub : undefined,
-    }
-  } catch {
-    return undefined
+  const claims = tryForeignJson(Buffer.from(parts[1] ?? '', 'base64url'), claimsSchema)
+  if (claims === undefined) return undefined
+  const { exp, aud = [], sub } = claims
+  return {
+    until: exp === undefined ? undefined : exp * 1000,
+    audiences: typeof aud === 'string' ? [aud] : aud,
+    subject: sub,
   }
 }

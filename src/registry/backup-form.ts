@@ -1,11 +1,9 @@
 import { z } from 'zod'
+import { tryForeignJson } from '../foreign-json.ts'
 
 /** The first entry. */
-export interface BackupHead {
-  readonly version: number
-  readonly metadataFormat: string
-  readonly createdAt: string
-}
+export const headSchema = z.object({ version: z.number(), metadataFormat: z.string(), createdAt: z.string() })
+export type BackupHead = z.infer<typeof headSchema>
 
 /** The last entry: a file that ends before it is not whole. */
 export interface BackupTail {
@@ -42,12 +40,7 @@ export function readBackupTail(end: Buffer): BackupTail | undefined {
     const named = end.toString('latin1', at, at + tailName.length + 1)
     if (named !== `${tailName}\0`) continue
     const size = Number.parseInt(end.toString('latin1', at + 124, at + 136), 8)
-    try {
-      const parsed = tailSchema.safeParse(JSON.parse(end.toString('utf8', at + block, at + block + size)))
-      return parsed.data
-    } catch {
-      return undefined
-    }
+    return tryForeignJson(end.subarray(at + block, at + block + size), tailSchema, tailRoom)
   }
   return undefined
 }

@@ -3,17 +3,23 @@ import { pipeline } from 'node:stream/promises'
 import tar from 'tar-stream'
 import { startHasher } from '../blobs/hasher.ts'
 import type { BlobStore, ByteSource, DataKey } from '../blobs/blob-store.ts'
+import { parseForeignJson } from '../foreign-json.ts'
 import { digestAlgorithm, parseDigest } from '../oci/digest.ts'
 import { UserError } from '../user-error.ts'
 import {
   headName,
+  headSchema,
   metadataName,
   tailName,
+  tailRoom,
   tailSchema,
   version,
   type BackupHead,
   type BackupTail,
 } from './backup-form.ts'
+
+/** Bytes between the content of two entries: their headers, and what the pipes hold. */
+const largestGap = 4 * 1024 * 1024
 
 export interface RestoreTarget {
   /** Of an empty registry. */
@@ -34,7 +40,16 @@ export async function restore(
   signal?: AbortSignal,
 ): Promise<BackupTail> {
   const extract = tar.extract()
-  const fed = pipeline(Readable.from(source), extract, ...(signal ? [{ signal }] : []))
+  let allowed = largestGap
+  // tar-stream holds names of any length; of a backup they have no more than a few hundred bytes.
+  async function* bounded(): AsyncGenerator<Uint8Array> {
+    for await (const chunk of source) {
+      allowed -= chunk.length
+      if (allowed < 0) throw noBackup(new Error('the header of an entry is too long'))
+      yield chunk
+    }
+  }
+  const fed = pipeline(Readable.from(bounded()), extract, ...(signal ? [{ signal }] : []))
   fed.catch(() => undefined)
   const done = { blobs: 0, bytes: 0 }
   let head: BackupHead | undefined
@@ -42,10 +57,12 @@ export async function restore(
   let activate: (() => Promise<void>) | undefined
   try {
     for await (const entry of extract) {
-      const { name } = entry.header
-      if (head === undefined) head = parseHead(name, name === headName ? await text(entry) : '', target)
+      const { name, size } = entry.header
+      allowed = size + largestGap
+      if (head === undefined)
+        head = parseHead(name, name === headName ? await small(entry, size) : '', target)
       else if (name === metadataName) activate = await target.placeMetadata(entry as ByteSource)
-      else if (name === tailName) tail = tailSchema.parse(JSON.parse(await text(entry)))
+      else if (name === tailName) tail = parseForeignJson(await small(entry, size), tailSchema)
       else {
         done.bytes += await restoreBlob(name, entry as ByteSource, target.blobs)
         done.blobs++
@@ -64,7 +81,7 @@ export async function restore(
 
 function parseHead(name: string, content: string, target: RestoreTarget): BackupHead {
   if (name !== headName) throw noBackup(undefined)
-  const head = JSON.parse(content) as BackupHead
+  const head = parseForeignJson(content, headSchema)
   if (head.version > version) {
     throw new UserError(
       'BACKUP_NEWER',
@@ -105,7 +122,9 @@ async function restoreBlob(name: string, source: ByteSource, blobs: BlobStore): 
   )
 }
 
-async function text(source: AsyncIterable<unknown>): Promise<string> {
+/** Nothing of an entry that claims to be larger is read. */
+async function small(source: AsyncIterable<unknown>, size: number): Promise<string> {
+  if (size > tailRoom) throw noBackup(new Error(`its head has ${size} bytes`))
   const chunks: Buffer[] = []
   for await (const chunk of source) chunks.push(chunk as Buffer)
   return Buffer.concat(chunks).toString()

@@ -14,6 +14,8 @@ import { nodeRow, type NodeRow } from './node-row.ts'
 import type { RegistryProbe } from './registry-probe.ts'
 import { startChecks } from './start-checks.ts'
 import { agentChecks, registryChecks, volumeChecks } from './workload-checks.ts'
+import { z } from 'zod'
+import { tryForeignJson } from '../foreign-json.ts'
 
 /** What `trow status` knows. */
 export interface Status {
@@ -158,16 +160,9 @@ function toldOf(object: KubeObject | undefined): Bundle | undefined {
     string,
     string | undefined
   >
-  try {
-    return pem === undefined
-      ? undefined
-      : {
-          certificates: pem,
-          generation: Number((JSON.parse(json ?? '{}') as { generation?: number }).generation),
-        }
-  } catch {
-    return undefined
-  }
+  const told = tryForeignJson(json ?? '{}', z.object({ generation: z.number().optional() }))
+  if (pem === undefined || told === undefined) return undefined
+  return { certificates: pem, generation: told.generation ?? Number.NaN }
 }
 
 function leftAlone(node: KubeObject): Check {

@@ -1,5 +1,10 @@
 import { UserError } from '../user-error.ts'
 import { RegistryHttp, type HttpRegistryOptions } from './registry-http.ts'
+import { z } from 'zod'
+import { tryForeignJson } from '../foreign-json.ts'
+
+/** An event, or why there are no more; who asked knows which kinds of events there are. */
+const lineSchema = z.looseObject({ error: z.string().optional() })
 
 /** The registry ended the stream, or the connection was cut; it may be asked for the rest. */
 export class StreamEnded extends Error {
@@ -37,8 +42,9 @@ export class AuditClient {
       })
     }
     for await (const line of linesOf(answer)) {
-      const event = JSON.parse(line) as object
-      if ('error' in event) throw new UserError('SERVER_FAILED', String(event.error))
+      const event = tryForeignJson(line, lineSchema, longestLine)
+      if (event === undefined) throw new UserError('SERVER_FAILED', 'the registry sends no lines of an audit')
+      if (event.error !== undefined) throw new UserError('SERVER_FAILED', event.error)
       yield event
     }
   }

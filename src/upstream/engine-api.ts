@@ -1,6 +1,9 @@
 import { createWriteStream } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
 import { Agent, type Dispatcher } from 'undici'
+import { z } from 'zod'
+import { parseForeignJson, tryForeignJson } from '../foreign-json.ts'
+import { readLimited } from './limited-body.ts'
 
 /** What the engine says of itself, as far as registries go. */
 export interface EngineInfo {
@@ -23,6 +26,27 @@ const quick = 10_000
 /** An engine that waits for a registry which does not answer gives up by itself; this is for one that does not. */
 const patience = 120_000
 const largestAnswer = 8 * 1024 * 1024
+
+/** Docker Engine API, `SystemInfo`; podman answers it too. */
+const infoSchema = z.object({
+  Architecture: z.string().optional(),
+  RegistryConfig: z
+    .object({
+      IndexConfigs: z.record(z.string(), z.object({ Secure: z.boolean().optional() })).nullish(),
+      InsecureRegistryCIDRs: z.array(z.string()).nullish(),
+    })
+    .nullish(),
+})
+
+/** A line of the progress that pushes, pulls and loads answer with; whatever else is in it is nobody's concern. */
+const eventSchema = z.object({
+  error: z.string().optional(),
+  status: z.string().optional(),
+  aux: z
+    .object({ Digest: z.string().optional().catch(undefined) })
+    .nullish()
+    .catch(undefined),
+})
 
 /**
  * The Docker Engine API, which podman serves too, over its local endpoint: `unix:///…`, `npipe:////./pipe/…` or
@@ -48,13 +72,7 @@ export class EngineApi {
     try {
       const answer = await this.#ask('GET', '/info', { signal: AbortSignal.timeout(quick) })
       if (answer.status !== 200) return undefined
-      const { Architecture, RegistryConfig } = JSON.parse(answer.text) as {
-        Architecture?: string
-        RegistryConfig?: {
-          IndexConfigs?: Record<string, { Secure?: boolean }> | null
-          InsecureRegistryCIDRs?: string[] | null
-        } | null
-      }
+      const { Architecture, RegistryConfig } = parseForeignJson(answer.text, infoSchema, largestAnswer)
       const indexes = Object.entries(RegistryConfig?.IndexConfigs ?? {})
       return {
         architecture: architectures[Architecture ?? ''] ?? Architecture ?? 'amd64',
@@ -129,12 +147,9 @@ export class EngineApi {
     let digest: string | undefined
     // Once it has begun with 200, what goes wrong stands in the stream.
     for (const line of text.split(/\r?\n/)) {
-      const event = parse(line)
-      const { error, aux, status: said } = event
-      if (typeof error === 'string') return { refused: error }
-      const told = (aux as { Digest?: unknown } | undefined)?.Digest
-      if (typeof told === 'string') digest = told
-      else if (typeof said === 'string') digest = /^Digest: (\S+)/.exec(said)?.[1] ?? digest
+      const { error, aux, status: said = '' } = tryForeignJson(line, eventSchema) ?? {}
+      if (error !== undefined) return { refused: error }
+      digest = aux?.Digest ?? /^Digest: (\S+)/.exec(said)?.[1] ?? digest
     }
     return { digest }
   }
@@ -145,14 +160,8 @@ export class EngineApi {
     options: RequestOptions = {},
   ): Promise<{ status: number; text: string }> {
     const answer = await this.#agent.request({ origin: this.#origin, method, path, ...options })
-    const chunks: Buffer[] = []
-    let size = 0
-    for await (const chunk of answer.body) {
-      size += (chunk as Buffer).length
-      if (size > largestAnswer) throw new Error('the engine sent more than can be')
-      chunks.push(chunk as Buffer)
-    }
-    return { status: answer.statusCode, text: Buffer.concat(chunks).toString('utf8') }
+    const text = (await readLimited(answer.body, largestAnswer)).toString('utf8')
+    return { status: answer.statusCode, text }
   }
 }
 
@@ -182,15 +191,5 @@ function authHeader(
 }
 
 function messageOf(text: string): string | undefined {
-  const { message } = parse(text)
-  return typeof message === 'string' ? message : undefined
-}
-
-function parse(line: string): Readonly<Record<string, unknown>> {
-  try {
-    const value: unknown = JSON.parse(line)
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
-  } catch {
-    return {}
-  }
+  return tryForeignJson(text, z.object({ message: z.string() }))?.message
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
-import { digestAlgorithm, isDigest, makeDigest, parseDigest, type Digest } from '../oci/digest.ts'
+import { digestAlgorithm, isDigest, makeDigest, type Digest } from '../oci/digest.ts'
 import {
   dockerImageManifest,
   dockerManifestList,
@@ -11,6 +11,26 @@ import type { RepositoryName } from '../oci/repository-name.ts'
 import type { Reference } from '../oci/tag.ts'
 import { largest, RegistryHttp, type Answer, type HttpRegistryOptions } from './registry-http.ts'
 import type { RegistryClient, RemoteManifest, RemoteReferrer, RemoteUntagged } from './registry-client.ts'
+import { ForeignJsonError, parseForeignJson } from '../foreign-json.ts'
+
+/** Of one list: a registry that always links to another page is not followed for ever. */
+const mostPages = 10_000
+
+/** distribution-spec, "Listing Tags" and "Listing Referrers"; `_catalog` is the older API's. */
+const catalogSchema = z.object({ repositories: z.array(z.string()).nullish() })
+const tagsSchema = z.object({ tags: z.array(z.string()).nullish() })
+const referrersSchema = z.object({
+  manifests: z
+    .array(
+      z.object({
+        digest: z.string().refine(isDigest),
+        mediaType: z.string(),
+        artifactType: z.string().optional(),
+        size: z.number(),
+      }),
+    )
+    .nullish(),
+})
 
 const accept = [ociImageIndex, ociImageManifest, dockerManifestList, dockerImageManifest].join(', ')
 
@@ -20,7 +40,7 @@ const untaggedPage = z.object({
   manifests: z
     .array(
       z.object({
-        digest: z.string().max(200),
+        digest: z.string().refine(isDigest),
         mediaType: z.string(),
         artifactType: z.string().optional(),
         size: count,
@@ -44,11 +64,8 @@ class HttpRegistryClient implements RegistryClient {
   }
 
   async *repositories(): AsyncGenerator<string> {
-    for await (const { repositories } of this.#pages<{ repositories: string[] | null }>(
-      '/v2/_catalog?n=1000',
-    )) {
+    for await (const { repositories } of this.#pages('/v2/_catalog?n=1000', catalogSchema))
       yield* repositories ?? []
-    }
   }
 
   async tags(repository: RepositoryName): Promise<readonly string[] | undefined> {
@@ -56,8 +73,7 @@ class HttpRegistryClient implements RegistryClient {
     const first = await this.#get(path)
     if (first.status === 404) return undefined
     const tags: string[] = []
-    for await (const page of this.#pages<{ tags: string[] | null }>(path, first))
-      tags.push(...(page.tags ?? []))
+    for await (const page of this.#pages(path, tagsSchema, first)) tags.push(...(page.tags ?? []))
     return tags
   }
 
@@ -88,15 +104,9 @@ class HttpRegistryClient implements RegistryClient {
     const first = await this.#get(path)
     if (first.status === 404) return []
     const found: RemoteReferrer[] = []
-    for await (const page of this.#pages<{ manifests: Record<string, unknown>[] }>(path, first)) {
-      for (const { digest, mediaType, artifactType, size } of page.manifests) {
-        found.push({
-          digest: parseDigest(String(digest)),
-          mediaType: String(mediaType),
-          artifactType: typeof artifactType === 'string' ? artifactType : undefined,
-          size: Number(size),
-        })
-      }
+    for await (const { manifests } of this.#pages(path, referrersSchema, first)) {
+      for (const { digest, mediaType, artifactType, size } of manifests ?? [])
+        found.push({ digest, mediaType, artifactType, size })
     }
     return found
   }
@@ -107,12 +117,9 @@ class HttpRegistryClient implements RegistryClient {
     if ([400, 404, 405].includes(first.status)) return undefined
     const manifests: RemoteUntagged['manifests'][number][] = []
     let expireAfter: number | undefined
-    for await (const page of this.#pages<unknown>(path, first)) {
-      const parsed = untaggedPage.safeParse(page)
-      if (!parsed.success)
-        throw this.#http.failed(`its list of untagged manifests is none: ${parsed.error.message}`)
-      expireAfter = parsed.data.expireAfter
-      for (const each of parsed.data.manifests) manifests.push({ ...each, digest: parseDigest(each.digest) })
+    for await (const page of this.#pages(path, untaggedPage, first)) {
+      expireAfter = page.expireAfter
+      manifests.push(...page.manifests)
     }
     return { expireAfter, manifests }
   }
@@ -129,17 +136,32 @@ class HttpRegistryClient implements RegistryClient {
     return this.#http.close()
   }
 
-  /** The JSON of all pages, following Link. */
-  async *#pages<Page>(path: string, first?: Answer): AsyncGenerator<Page> {
-    for (let answer = first ?? (await this.#get(path)); ;) {
+  /** The JSON of all pages, following Link. Throws UserError REGISTRY_FAILED for what does not fit the schema. */
+  async *#pages<Schema extends z.ZodType>(
+    path: string,
+    schema: Schema,
+    first?: Answer,
+  ): AsyncGenerator<z.infer<Schema>> {
+    let answer = first ?? (await this.#get(path))
+    for (let count = 1; ; count++) {
       this.#http.expect(answer, 200)
-      yield JSON.parse(answer.body.toString()) as Page
+      yield this.#parse(answer, schema)
       const next = /<([^>]+)>\s*;\s*rel="?next"?/.exec(String(answer.headers['link'] ?? ''))?.[1]
       if (next === undefined) return
       const url = new URL(next, `${this.#http.origin}${path}`)
       if (url.origin !== new URL(this.#http.origin).origin)
         throw this.#http.failed('a Link leads to another host')
+      if (count === mostPages) throw this.#http.failed(`its list has more than ${mostPages} pages`)
       answer = await this.#get(`${url.pathname}${url.search}`)
+    }
+  }
+
+  #parse<Schema extends z.ZodType>({ body }: Answer, schema: Schema): z.infer<Schema> {
+    try {
+      return parseForeignJson(body, schema, largest)
+    } catch (error) {
+      if (error instanceof ForeignJsonError) throw this.#http.failed(`its answer: ${error.message}`)
+      throw error
     }
   }
 

@@ -1,11 +1,12 @@
 import { Agent, type Dispatcher } from 'undici'
+import { readLimited } from './limited-body.ts'
 
 const longest = 1024 * 1024
 const timeout = 5000
 
 /**
  * Gets a JSON document: https, or http from this machine itself; at most 1 MiB, within 5 s, no redirects. Rejects for
- * anything but a 200 with JSON. Only the URL is in its errors.
+ * anything but a 200 with JSON. Only the URL is in its errors. The caller applies the schema of what it asked for.
  */
 export async function fetchJson(url: string, dispatcher?: Dispatcher): Promise<unknown> {
   const target = new URL(url)
@@ -21,16 +22,12 @@ export async function fetchJson(url: string, dispatcher?: Dispatcher): Promise<u
       headers: { accept: 'application/json' },
       signal: AbortSignal.timeout(timeout),
     })
-    const chunks: Buffer[] = []
-    let size = 0
-    for await (const chunk of body) {
-      size += (chunk as Buffer).length
-      if (statusCode !== 200 || size > longest) break
-      chunks.push(chunk as Buffer)
+    if (statusCode !== 200) {
+      await body.dump()
+      throw new Error(`${target.origin} answered ${statusCode}`)
     }
-    if (statusCode !== 200) throw new Error(`${target.origin} answered ${statusCode}`)
-    if (size > longest) throw new Error(`${target.origin} sent more than ${longest} bytes`)
-    return JSON.parse(Buffer.concat(chunks).toString('utf8')) as unknown
+    const text = (await readLimited(body, longest)).toString('utf8')
+    return JSON.parse(text) as unknown
   } finally {
     if (dispatcher === undefined) await agent.destroy()
   }

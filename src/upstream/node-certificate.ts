@@ -1,4 +1,6 @@
 import { Agent } from 'undici'
+import { readLimited } from './limited-body.ts'
+import { registryReason } from './registry-errors.ts'
 
 const timeout = 5000
 const longest = 64 * 1024
@@ -29,16 +31,12 @@ export async function askForNodeCertificate(question: NodeCertificateQuestion): 
       body: request,
       signal: AbortSignal.timeout(2 * timeout),
     })
-    const chunks: Buffer[] = []
-    let size = 0
-    for await (const chunk of body) {
-      size += (chunk as Buffer).length
-      if (size > longest) throw new Refusal(`${endpoint} sent more than ${longest} bytes`)
-      chunks.push(chunk as Buffer)
-    }
-    const text = Buffer.concat(chunks).toString('utf8')
-    if (statusCode !== 200) throw new Refusal(`${endpoint} answered ${statusCode}${reasonIn(text)}`)
-    return text
+    const answer = await readLimited(body, longest)
+    if (statusCode === 200) return answer.toString('utf8')
+    const reason = registryReason(answer)
+    throw new Refusal(
+      `${endpoint} answered ${statusCode}${reason === undefined ? '' : `: ${reason.slice(0, 300)}`}`,
+    )
   } catch (error) {
     if (error instanceof Refusal) throw error
     const { code, message } = error as NodeJS.ErrnoException
@@ -50,15 +48,3 @@ export async function askForNodeCertificate(question: NodeCertificateQuestion): 
 
 /** The registry answered. */
 class Refusal extends Error {}
-
-/** Of the specification's error body. */
-function reasonIn(text: string): string {
-  try {
-    const { errors } = JSON.parse(text) as { errors?: { message?: unknown; detail?: unknown }[] }
-    const { message, detail } = errors?.[0] ?? {}
-    const reason = typeof detail === 'string' ? detail : message
-    return typeof reason === 'string' ? `: ${reason.slice(0, 300)}` : ''
-  } catch {
-    return ''
-  }
-}

@@ -3,6 +3,7 @@ import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { Agent, type Dispatcher } from 'undici'
 import { exitCode, UserError } from '../user-error.ts'
 import { TokenService, type RegistryCredentials } from './token-service.ts'
+import { registryReason } from './registry-errors.ts'
 
 export interface HttpRegistryOptions {
   /** `http://host:port` or `https://host:port`, without a path. */
@@ -220,14 +221,6 @@ function connectorOf({
   }
 }
 
-/** The registry's own words, where it sent the specification's JSON. */
 function explain(body: Buffer): string {
-  try {
-    const { errors } = JSON.parse(body.toString()) as { errors: { message: string; detail?: unknown }[] }
-    return errors
-      .map(({ message, detail }) => (typeof detail === 'string' ? `${message} (${detail})` : message))
-      .join('; ')
-  } catch {
-    return body.toString().slice(0, 200)
-  }
+  return registryReason(body) ?? body.toString().slice(0, 200)
 }

@@ -1,5 +1,17 @@
 import { Agent } from 'undici'
 import { UserError } from '../user-error.ts'
+import { z } from 'zod'
+import { parseForeignJson } from '../foreign-json.ts'
+import { readLimited } from './limited-body.ts'
+
+const largestAnswer = 64 * 1024
+
+/** distribution-spec, "Token Authentication Specification". */
+const answerSchema = z.object({
+  token: z.string().optional(),
+  access_token: z.string().optional(),
+  expires_in: z.number().optional(),
+})
 
 /** What is shown to a registry: a password, or a refresh token that its token service gave out before. */
 export type RegistryCredentials =
@@ -63,18 +75,14 @@ export class TokenService {
       const { statusCode, body } = await agent.request(
         requestOf(challenge, [...this.#scopes], this.#credentials),
       )
-      const text = await body.text()
+      const text = await readLimited(body, largestAnswer)
       // The registry's own refusal says more.
       if (statusCode === 401 || statusCode === 403) return
       if (statusCode !== 200) throw failed(realm, `it answered ${statusCode}`)
-      const { token, access_token, expires_in } = JSON.parse(text) as {
-        token?: unknown
-        access_token?: unknown
-        expires_in?: unknown
-      }
+      const { token, access_token, expires_in } = parseForeignJson(text, answerSchema)
       const given = token ?? access_token
-      if (typeof given !== 'string') throw failed(realm, 'its answer has no token')
-      const life = typeof expires_in === 'number' ? expires_in : usualLife
+      if (given === undefined) throw failed(realm, 'its answer has no token')
+      const life = expires_in ?? usualLife
       this.#last = { challenge, token: given, until: performance.now() + (life * 1000) / 2 }
     } catch (cause) {
       throw cause instanceof UserError ? cause : failed(realm, (cause as Error).message, cause)

@@ -11,7 +11,8 @@ import {
   issueNodeCertificate,
   makeAuthority,
 } from '../../src/certificates/certificate-authority.ts'
-import { originOfToken, urisOf } from '../../src/cluster/node-origin.ts'
+import { urisOf } from '../../src/cluster/node-origin.ts'
+import { originOfToken } from '../../src/cluster/token-origin.ts'
 import { inspectMachine } from '../../src/trust/inspect-machine.ts'
 import { trustMachine } from '../../src/trust/trust-machine.ts'
 import { untrustMachine } from '../../src/trust/untrust-machine.ts'

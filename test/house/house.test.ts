@@ -59,6 +59,18 @@ test('process and console are used only in cli', () => {
   }
 })
 
+test('foreign JSON is parsed by a schema', () => {
+  // Those read what the same program has written into its own database or its own cache, or check each value by themselves.
+  const own =
+    /^src\/(metadata\/sql|oci|image|access)\/|^src\/(foreign-json|cli\/version|audit\/(note-text|webhook-sink))\.ts$/
+  for (const file of globSync('src/**/*.ts', { cwd: root })) {
+    if (own.test(file)) continue
+    const text = readFileSync(`${root}${file}`, 'utf8')
+    const cast = /JSON\.parse\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)\)? as (?!unknown\b).*/.exec(text)
+    assert.equal(cast?.[0], undefined, `${file}: parseForeignJson (src/foreign-json.ts) takes a schema`)
+  }
+})
+
 test('docs/errors.md lists exactly the codes that exist, each kind in its table', () => {
   const [, clients = '', terminal = ''] = readFileSync(`${root}docs/errors.md`, 'utf8').split(/^## /m)
   const documented = (table: string): Set<string | undefined> =>

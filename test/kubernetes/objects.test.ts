@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { ServerResponse } from 'node:http'
 import { after, beforeEach, suite, test } from 'node:test'
 import { ClusterFault } from '../../src/cluster/cluster-fault.ts'
-import { ApplyConflict, type KubeChange } from '../../src/cluster/cluster-objects.ts'
+import { ApplyConflict, type KubeChange, type KubeObject } from '../../src/cluster/cluster-objects.ts'
 import { CredentialSource } from '../../src/cluster/credential-source.ts'
 import type { KubeUser } from '../../src/cluster/kube-context.ts'
 import { connectObjects, type OpenClusterObjects } from '../../src/cluster/kubernetes-objects.ts'
@@ -29,8 +29,8 @@ async function connect(user: Partial<KubeUser> = {}, timeout = 2000): Promise<Op
 const configMaps = { apiVersion: 'v1', kind: 'ConfigMap', namespace: 'trow' } as const
 const one = { ...configMaps, name: 'one' } as const
 
-function configMap(name: string, resourceVersion: string): { metadata: Record<string, string> } {
-  return { metadata: { name, namespace: 'trow', resourceVersion } }
+function configMap(name: string, resourceVersion: string): KubeObject {
+  return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace: 'trow', resourceVersion } }
 }
 
 suite('objects of an API server that has faults', () => {

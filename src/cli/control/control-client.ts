@@ -1,8 +1,12 @@
 import { request, type IncomingMessage } from 'node:http'
 import { createInterface } from 'node:readline'
 import { z } from 'zod'
+import { parseForeignJson } from '../../foreign-json.ts'
 import { UserError } from '../../user-error.ts'
 import { controlSocketPath } from './socket-path.ts'
+
+const longestLine = 4 * 1024 * 1024
+const lineSchema = z.looseObject({ error: z.string().optional() })
 
 /** The reply of the server that serves this folder; undefined when nobody does. */
 export async function askServer(
@@ -40,10 +44,9 @@ export async function* readEvents<Event>(reply: IncomingMessage): AsyncGenerator
     // Of a reply that is cut the lines would never end.
     reply.once('close', () => lines.close())
     for await (const line of lines) {
-      const event = JSON.parse(line) as Event | { readonly error: string }
-      if (typeof event === 'object' && event !== null && 'error' in event) {
-        throw new UserError('SERVER_FAILED', String(event.error))
-      }
+      const event = parseForeignJson(line, lineSchema, longestLine)
+      if (event.error !== undefined) throw new UserError('SERVER_FAILED', event.error)
+      // Of the same program: whoever opens this socket is the one who serves the folder.
       yield event as Awaited<Event>
     }
   } catch (error) {
@@ -68,7 +71,7 @@ export async function refusalOf(reply: IncomingMessage): Promise<UserError> {
       text += String(chunk)
       if (text.length > longestRefusal) break
     }
-    const { code, message, hint, exitCode } = refusal.parse(JSON.parse(text))
+    const { code, message, hint, exitCode } = parseForeignJson(text, refusal)
     return new UserError(code, message, { exitCode, ...(hint === undefined ? {} : { hint }) })
   } catch (cause) {
     return new UserError('SERVER_FAILED', `the server refused with status ${reply.statusCode}`, {

@@ -7,6 +7,7 @@ import { exitCode, UserError } from '../../user-error.ts'
 import { confirmed } from '../confirm.ts'
 import type { Terminal } from '../streams.ts'
 import { home, type Env } from './engine.ts'
+import { parseForeignJson } from '../../foreign-json.ts'
 
 /** What the person is asked about. */
 export interface ApiTokenQuestion {
@@ -61,7 +62,7 @@ export async function needApiTokenConsent(question: ApiTokenQuestion, terminal: 
 /** A list that cannot be read holds no consent: the person is asked again. */
 async function readConsents(env: Env): Promise<readonly Consent[]> {
   try {
-    return fileSchema.parse(JSON.parse(await readFile(consentFile(env), 'utf8'))).consents
+    return parseForeignJson(await readFile(consentFile(env), 'utf8'), fileSchema).consents
   } catch {
     return []
   }

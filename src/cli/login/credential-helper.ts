@@ -8,6 +8,8 @@ import { readLogins, writeLogin, type Login } from './logins.ts'
 import { hostOf } from './registry-host.ts'
 import { registryCredential } from './registry-credential.ts'
 import { cachedToken, cacheToken, forgetToken } from './token-cache.ts'
+import { z } from 'zod'
+import { tryForeignJson } from '../../foreign-json.ts'
 
 /** Docker's own words, by which its client and others know that there is none. */
 const notFound = 'credentials not found in native keychain'
@@ -62,7 +64,7 @@ const verbs: Readonly<Record<string, (terminal: Terminal) => Promise<string>>> =
 
   /** `docker login` without a name stores again what `get` gave. */
   async store(terminal) {
-    const given = JSON.parse(await text(terminal.stdin)) as { ServerURL?: string } | null
+    const given = tryForeignJson(await text(terminal.stdin), z.object({ ServerURL: z.string() }))
     const host = hostOf(given?.ServerURL ?? '')
     if (host !== undefined && (await readLogins(terminal.env))[host]?.helper === true) return ''
     throw new UserError('HELPER_KEEPS_NOTHING', 'this helper keeps no passwords', {

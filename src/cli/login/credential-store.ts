@@ -1,6 +1,11 @@
 import { spawn } from 'node:child_process'
 import { UserError } from '../../user-error.ts'
 import type { Env } from './engine.ts'
+import { z } from 'zod'
+import { tryForeignJson } from '../../foreign-json.ts'
+
+/** docker-credential-helpers, the answer to `get`. */
+const credentialSchema = z.object({ Username: z.string(), Secret: z.string() })
 
 /**
  * Another program that keeps docker's credentials (`credsStore`, `credHelpers`): what the files hold is then not read.
@@ -29,12 +34,10 @@ export async function readCredential(
   env: Env,
 ): Promise<{ readonly username: string; readonly secret: string } | undefined> {
   try {
-    const { Username, Secret } = JSON.parse(await run(store, 'get', host, env)) as Record<string, unknown>
-    return typeof Username === 'string' && typeof Secret === 'string'
-      ? { username: Username, secret: Secret }
-      : undefined
+    const given = tryForeignJson(await run(store, 'get', host, env), credentialSchema)
+    return given && { username: given.Username, secret: given.Secret }
   } catch (error) {
-    if (error instanceof UserError || error instanceof SyntaxError) return undefined
+    if (error instanceof UserError) return undefined
     throw error
   }
 }

@@ -3,6 +3,10 @@ import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { replaceFile } from '../../cluster/replace-file.ts'
 import { home, type Env } from './engine.ts'
+import { z } from 'zod'
+import { parseForeignJson } from '../../foreign-json.ts'
+
+const entrySchema = z.object({ way: z.string(), token: z.string(), until: z.number() })
 
 /** A token that ends sooner than this is not handed out any more. */
 const margin = 60_000
@@ -18,10 +22,8 @@ export async function cachedToken(
   now: number,
 ): Promise<string | undefined> {
   try {
-    const kept = JSON.parse(await readFile(fileOf(env, host), 'utf8')) as Record<string, unknown>
-    const { token, until } = kept
-    if (typeof token !== 'string' || typeof until !== 'number' || kept['way'] !== way) return undefined
-    return until - margin > now ? token : undefined
+    const kept = parseForeignJson(await readFile(fileOf(env, host), 'utf8'), entrySchema)
+    return kept.way === way && kept.until - margin > now ? kept.token : undefined
   } catch {
     return undefined
   }

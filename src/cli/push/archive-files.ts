@@ -1,3 +1,5 @@
+import type { z } from 'zod'
+import { ForeignJsonError, parseForeignJson } from '../../foreign-json.ts'
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { join, posix } from 'node:path'
@@ -15,7 +17,7 @@ export interface ArchiveFiles {
 
 const chunk = 64 * 1024
 /** Bytes of the largest file that is read into memory: a manifest, an index, a config. */
-const largest = 16 * 1024 * 1024
+export const largestFile = 16 * 1024 * 1024
 
 export function folderFiles(folder: string): ArchiveFiles {
   return {
@@ -52,7 +54,7 @@ export async function tarFiles(tar: string): Promise<ArchiveFiles> {
 export async function readSmall(files: ArchiveFiles, name: string): Promise<Buffer | undefined> {
   const size = await files.size(name)
   if (size === undefined) return undefined
-  if (size > largest) throw invalidArchive(files.path, `${name} has ${size} bytes`)
+  if (size > largestFile) throw invalidArchive(files.path, `${name} has ${size} bytes`)
   if (size === 0) return Buffer.alloc(0)
   const chunks: Uint8Array[] = []
   for await (const each of files.open(name, 0)) chunks.push(each)
@@ -60,13 +62,18 @@ export async function readSmall(files: ArchiveFiles, name: string): Promise<Buff
 }
 
 /** JSON of a small file; undefined: there is none. Throws UserError ARCHIVE_INVALID. */
-export async function readJson(files: ArchiveFiles, name: string): Promise<unknown> {
+export async function readJson<Schema extends z.ZodType>(
+  files: ArchiveFiles,
+  name: string,
+  schema: Schema,
+): Promise<z.infer<Schema> | undefined> {
   const content = await readSmall(files, name)
   if (content === undefined) return undefined
   try {
-    return JSON.parse(content.toString())
-  } catch (cause) {
-    throw invalidArchive(files.path, `${name} is no JSON`, cause)
+    return parseForeignJson(content, schema, largestFile)
+  } catch (error) {
+    if (!(error instanceof ForeignJsonError)) throw error
+    throw invalidArchive(files.path, `${name}: ${error.message}`, error)
   }
 }
 

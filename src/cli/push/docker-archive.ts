@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
+import { tryForeignJson } from '../../foreign-json.ts'
 import { isDigest, makeDigest, parseDigest, type Digest } from '../../oci/digest.ts'
 import { dockerImageManifest } from '../../oci/media-types.ts'
 import type { BlobSource } from '../../upstream/registry-pusher.ts'
-import { invalidArchive, readJson, readSmall, type ArchiveFiles } from './archive-files.ts'
+import { invalidArchive, largestFile, readJson, readSmall, type ArchiveFiles } from './archive-files.ts'
 import type { LocalImage } from './local-image.ts'
 
 const archiveSchema = z.array(
@@ -28,20 +29,19 @@ export async function readDockerArchive(
   files: ArchiveFiles,
   wanted: string | undefined,
 ): Promise<LocalImage | undefined> {
-  const listed = await readJson(files, 'manifest.json')
+  const listed = await readJson(files, 'manifest.json', archiveSchema)
   if (listed === undefined) return undefined
-  const parsed = archiveSchema.safeParse(listed)
-  if (!parsed.success) throw invalidArchive(files.path, 'its manifest.json is not that of docker save')
-  const named = parsed.data.filter(({ RepoTags }) => wanted !== undefined && RepoTags?.includes(wanted))
-  const image = named.length === 1 ? named[0] : parsed.data[0]
-  if (image === undefined || (parsed.data.length > 1 && named.length !== 1)) {
-    const names = parsed.data.flatMap(({ RepoTags }) => RepoTags ?? []).join(', ')
-    throw invalidArchive(files.path, `it holds ${parsed.data.length} images (${names}): save one by itself`)
+  const named = listed.filter(({ RepoTags }) => wanted !== undefined && RepoTags?.includes(wanted))
+  const image = named.length === 1 ? named[0] : listed[0]
+  if (image === undefined || (listed.length > 1 && named.length !== 1)) {
+    const names = listed.flatMap(({ RepoTags }) => RepoTags ?? []).join(', ')
+    throw invalidArchive(files.path, `it holds ${listed.length} images (${names}): save one by itself`)
   }
   const body = await readSmall(files, image.Config)
-  const config = configSchema.safeParse(parseJson(body))
-  if (body === undefined || !config.success) throw invalidArchive(files.path, `${image.Config} is no config`)
-  const { diff_ids: diffIds } = config.data.rootfs
+  const config = tryForeignJson(body, configSchema, largestFile)
+  if (body === undefined || config === undefined)
+    throw invalidArchive(files.path, `${image.Config} is no config`)
+  const { diff_ids: diffIds } = config.rootfs
   if (diffIds.length !== image.Layers.length) {
     throw invalidArchive(files.path, `it has ${image.Layers.length} layers, and its config ${diffIds.length}`)
   }
@@ -110,12 +110,4 @@ async function hashed(content: AsyncIterable<Uint8Array>): Promise<Digest> {
 
 function digestOf(bytes: Uint8Array): Digest {
   return makeDigest('sha256', createHash('sha256').update(bytes).digest('hex'))
-}
-
-function parseJson(bytes: Buffer | undefined): unknown {
-  try {
-    return bytes === undefined ? undefined : JSON.parse(bytes.toString())
-  } catch {
-    return undefined
-  }
 }

@@ -1,18 +1,24 @@
 import { createHash } from 'node:crypto'
+import { z } from 'zod'
+import { ForeignJsonError, parseForeignJson } from '../../foreign-json.ts'
 import { isDigest, type Digest } from '../../oci/digest.ts'
 import { parseManifest, type Manifest } from '../../oci/manifest.ts'
 import { isIndexType, isManifestType, isNonDistributable } from '../../oci/media-types.ts'
 import { OciError } from '../../oci/oci-error.ts'
 import type { BlobSource } from '../../upstream/registry-pusher.ts'
-import { invalidArchive, readJson, readSmall, type ArchiveFiles } from './archive-files.ts'
+import { invalidArchive, largestFile, readJson, readSmall, type ArchiveFiles } from './archive-files.ts'
 import type { LocalImage, LocalManifest } from './local-image.ts'
 
-interface Entry {
-  readonly digest: string
-  readonly mediaType?: string
-  readonly platform?: { readonly os?: string; readonly architecture?: string }
-  readonly annotations?: Readonly<Record<string, string>>
-}
+/** image-spec "image-layout.md": descriptors of index.json. */
+const entrySchema = z.object({
+  digest: z.string(),
+  annotations: z.record(z.string(), z.string()).nullish(),
+})
+const indexSchema = z.object({ manifests: z.array(entrySchema).nullish() })
+type Entry = z.infer<typeof entrySchema>
+
+const typeSchema = z.object({ mediaType: z.string().optional(), manifests: z.unknown() })
+const platformSchema = z.object({ os: z.string(), architecture: z.string() }).partial().catch({})
 
 /**
  * An image of an OCI layout (image-spec, "Image Layout"), byte for byte. Of an index whose images are not all here (docker
@@ -24,7 +30,7 @@ export async function readLayout(
   wanted: string | undefined,
 ): Promise<LocalImage | undefined> {
   if ((await files.size('oci-layout')) === undefined) return undefined
-  const index = (await readJson(files, 'index.json')) as { manifests?: readonly Entry[] } | undefined
+  const index = await readJson(files, 'index.json', indexSchema)
   const entries = (index?.manifests ?? []).filter(({ digest }) => isDigest(digest))
   const entry = choose(files, entries, wanted)
   const notes: string[] = []
@@ -50,8 +56,8 @@ function choose(files: ArchiveFiles, entries: readonly Entry[], wanted: string |
 
 const refName = 'org.opencontainers.image.ref.name'
 
-function nameOf({ annotations = {} }: Entry): string | undefined {
-  return annotations['io.containerd.image.name'] ?? annotations[refName]
+function nameOf({ annotations }: Entry): string | undefined {
+  return annotations?.['io.containerd.image.name'] ?? annotations?.[refName]
 }
 
 /** Undefined: not all of its content is here. */
@@ -79,7 +85,7 @@ async function collect(
   })
   const [only] = here
   if (only === undefined || here.length > 1) return undefined
-  const { os, architecture } = (only.child.platform ?? {}) as { os?: string; architecture?: string }
+  const { os, architecture } = platformSchema.parse(only.child.platform ?? {})
   notes.push(
     `only ${os}/${architecture} of ${manifest.manifests.length} manifests is here, so only that is pushed`,
   )
@@ -104,14 +110,14 @@ function parse(files: ArchiveFiles, digest: Digest, body: Buffer): Manifest {
     throw invalidArchive(files.path, `${digest} has other bytes than its digest says`)
   }
   try {
-    const told = (JSON.parse(body.toString()) as { mediaType?: string; manifests?: unknown }) ?? {}
+    const told = parseForeignJson(body, typeSchema, largestFile)
     // The field is optional in OCI's own types.
     const usual = told.manifests === undefined ? 'manifest' : 'index'
     const type = told.mediaType ?? `application/vnd.oci.image.${usual}.v1+json`
     if (!isManifestType(type)) throw invalidArchive(files.path, `${digest} is a ${type}`)
     return parseManifest(body, type)
   } catch (cause) {
-    if (cause instanceof OciError || cause instanceof SyntaxError)
+    if (cause instanceof OciError || cause instanceof ForeignJsonError)
       throw invalidArchive(files.path, `${digest}: ${cause.message}`, cause)
     throw cause
   }

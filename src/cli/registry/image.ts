@@ -1,9 +1,12 @@
+import { z } from 'zod'
+import { tryForeignJson } from '../../foreign-json.ts'
 import type { Digest } from '../../oci/digest.ts'
 import { parseManifest, type Manifest } from '../../oci/manifest.ts'
 import { isIndexType } from '../../oci/media-types.ts'
+import { OciError } from '../../oci/oci-error.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { Reference } from '../../oci/tag.ts'
-import type { RegistryClient } from '../../upstream/registry-client.ts'
+import type { RegistryClient, RemoteManifest } from '../../upstream/registry-client.ts'
 import { UserError } from '../../user-error.ts'
 import { printReference } from './target.ts'
 
@@ -33,7 +36,7 @@ export async function loadImage(
       hint: `trow list ${repository} shows what is.`,
     })
   }
-  const manifest = parseManifest(found.body, found.mediaType)
+  const manifest = readManifest(found, printReference(repository, reference))
   const facts = { digest: found.digest, manifest, manifestSize: found.body.byteLength }
   if (isIndexType(manifest.mediaType))
     return { ...facts, ...(await indexFacts(client, repository, manifest)) }
@@ -47,12 +50,24 @@ export async function loadImage(
   }
 }
 
-interface Config {
-  readonly os?: string
-  readonly architecture?: string
-  readonly variant?: string
-  readonly created?: string
+/** Throws UserError MANIFEST_UNREADABLE. */
+function readManifest({ body, mediaType }: RemoteManifest, name: string): Manifest {
+  try {
+    return parseManifest(body, mediaType)
+  } catch (error) {
+    if (!(error instanceof OciError)) throw error
+    const detail = typeof error.detail === 'string' ? error.detail : error.message
+    throw new UserError('MANIFEST_UNREADABLE', `${name} is no manifest that can be shown: ${detail}`, {
+      hint: 'docker pull and push it again with a client of today, or look at it with curl.',
+      cause: error,
+    })
+  }
 }
+
+/** image-spec "config.md" and the platform of an index; a member of another type counts as absent. */
+const textOf = z.string().optional().catch(undefined)
+const configSchema = z.object({ os: textOf, architecture: textOf, variant: textOf, created: textOf })
+type Config = Partial<z.infer<typeof configSchema>>
 
 async function indexFacts(
   client: RegistryClient,
@@ -62,10 +77,10 @@ async function indexFacts(
   let size = 0
   const platforms: string[] = []
   for (const child of manifest.manifests) {
-    if (child.platform !== undefined) platforms.push(platformName(child.platform as Config))
+    if (child.platform !== undefined) platforms.push(platformName(child.platform))
     const found = await client.manifest(repository, child.digest)
     if (found === undefined || isIndexType(found.mediaType)) continue
-    const { layers, config } = parseManifest(found.body, found.mediaType)
+    const { layers, config } = readManifest(found, printReference(repository, child.digest))
     size += layers.reduce((sum, layer) => sum + layer.size, config?.size ?? 0)
   }
   return { platforms, size, created: manifest.annotations?.['org.opencontainers.image.created'] }
@@ -79,13 +94,11 @@ async function loadConfig(
   const { config } = manifest
   if (config === undefined || !/image/.test(config.mediaType) || config.size > configLimit) return {}
   const bytes = await client.smallBlob(repository, config.digest, configLimit)
-  try {
-    return bytes === undefined ? {} : (JSON.parse(Buffer.from(bytes).toString()) as Config)
-  } catch {
-    return {}
-  }
+  return tryForeignJson(bytes, configSchema, configLimit) ?? {}
 }
 
-export function platformName({ os, architecture, variant }: Config): string {
+/** `linux/arm64/v8`, of a config or the platform of a descriptor. */
+export function platformName(platform: Readonly<Record<string, unknown>>): string {
+  const { os, architecture, variant } = configSchema.parse(platform)
   return [os, architecture, variant].filter((part) => part !== undefined && part !== '').join('/')
 }

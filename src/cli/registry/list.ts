@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander'
+import { OciError } from '../../oci/oci-error.ts'
 import { parseTag } from '../../oci/tag.ts'
 import type { RegistryClient } from '../../upstream/registry-client.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
@@ -42,8 +43,9 @@ export function listCommand({ terminal }: CommandContext): Command {
   )
 }
 
-type Row =
-  | { readonly repository: string }
+type Row = { readonly repository: string } | TagRow
+
+type TagRow =
   | {
       readonly tag: string
       readonly digest: string
@@ -51,6 +53,7 @@ type Row =
       readonly platforms: readonly string[]
       readonly created: string | undefined
     }
+  | { readonly tag: string; readonly problem: string }
 
 function needRepository(given: string | undefined, { repository, reference }: Named): RepositoryName {
   if (repository !== undefined && reference === undefined) return repository
@@ -90,23 +93,39 @@ async function tags(client: RegistryClient, repository: RepositoryName): Promise
   if (found === undefined) throw noRepository(repository)
   const rows: Row[] = []
   for (const tag of found) {
-    const { digest, size, platforms, created } = await loadImage(client, repository, parseTag(tag))
-    rows.push({ tag, digest, bytes: size, platforms, created })
+    rows.push(await tagRow(client, repository, tag))
   }
   return rows
 }
 
+/** One image that cannot be shown does not keep the others from being listed. */
+async function tagRow(client: RegistryClient, repository: RepositoryName, tag: string): Promise<TagRow> {
+  try {
+    const { digest, size, platforms, created } = await loadImage(client, repository, parseTag(tag))
+    return { tag, digest, bytes: size, platforms, created }
+  } catch (error) {
+    const isOne = error instanceof OciError || (error instanceof UserError && unshowable.includes(error.code))
+    if (!isOne) throw error
+    return { tag, problem: error.message }
+  }
+}
+
+/** It is gone since its tag was listed, or is no manifest. */
+const unshowable = ['NOT_FOUND', 'MANIFEST_UNREADABLE']
+
 function toCells(rows: readonly Row[]): string[][] {
   return rows.flatMap((row, index) => {
     if ('repository' in row) return [[row.repository]]
-    const { tag, digest, bytes, platforms, created } = row
-    const cells = [
-      tag,
-      digest.slice(0, 19),
-      humanSize(bytes),
-      platforms.join(',') || '-',
-      created?.slice(0, 10) ?? '-',
-    ]
+    const cells =
+      'problem' in row
+        ? [row.tag, '-', '-', '-', '-', row.problem]
+        : [
+            row.tag,
+            row.digest.slice(0, 19),
+            humanSize(row.bytes),
+            row.platforms.join(',') || '-',
+            row.created?.slice(0, 10) ?? '-',
+          ]
     return index === 0 ? [['TAG', 'DIGEST', 'SIZE', 'PLATFORMS', 'CREATED'], cells] : [cells]
   })
 }

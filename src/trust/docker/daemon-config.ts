@@ -2,6 +2,10 @@ import { readFileSync } from 'node:fs'
 import type { ContainerEngine } from './engine.ts'
 import { pathOf, systemPath, type DeveloperMachine } from './machine.ts'
 import type { InsecureRegistries } from './registry-address.ts'
+import { z } from 'zod'
+import { tryForeignJson } from '../../foreign-json.ts'
+
+const daemonSchema = z.object({ 'insecure-registries': z.array(z.string()).optional() })
 
 /** What an engine that does not answer has been told in daemon.json: hosts and ranges stand in one list there. */
 export function configuredInsecure(
@@ -28,11 +32,7 @@ export function configuredInsecure(
 
 function insecureIn(file: string): readonly string[] {
   try {
-    const { 'insecure-registries': listed } = JSON.parse(readFileSync(file, 'utf8')) as Record<
-      string,
-      unknown
-    >
-    return Array.isArray(listed) ? listed.filter((each) => typeof each === 'string') : []
+    return tryForeignJson(readFileSync(file, 'utf8'), daemonSchema)?.['insecure-registries'] ?? []
   } catch {
     // None, or one that the engine cannot read either.
     return []

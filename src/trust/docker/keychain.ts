@@ -56,7 +56,7 @@ function mac(
     ? [
         step(
           'trust the CA in the login keychain',
-          ['add-trusted-cert', '-d', '-r', 'trustRoot', '-k', keychain, scratch.path],
+          ['add-trusted-cert', '-d', '-r', 'trustRoot', '-p', 'ssl', '-k', keychain, scratch.path],
           scratch,
         ),
       ]

@@ -2,6 +2,14 @@ import type { DeveloperMachine } from './machine.ts'
 import type { ProgramResult } from './program-runner.ts'
 import type { EngineImages, ImageOutcome } from './proof.ts'
 import type { InsecureRegistries } from './registry-address.ts'
+import { z } from 'zod'
+import { tryForeignJson } from '../../foreign-json.ts'
+
+/** `podman info --format json`; of `search` it is a list of names. */
+const infoSchema = z.object({
+  host: z.object({ arch: z.string().optional() }).optional(),
+  registries: z.record(z.string(), z.object({ Insecure: z.boolean().optional() }).catch({})).nullish(),
+})
 
 /** What podman says of itself; undefined: it does not answer. */
 export async function podmanInfo(
@@ -9,20 +17,12 @@ export async function podmanInfo(
 ): Promise<{ readonly architecture: string; readonly insecure: InsecureRegistries } | undefined> {
   const { code, stdout } = await machine.run({ program: 'podman', args: ['info', '--format', 'json'] })
   if (code !== 0) return undefined
-  try {
-    const { host, registries = {} } = JSON.parse(stdout) as {
-      host?: { arch?: string }
-      registries?: Record<string, unknown>
-    }
-    const listed = Object.entries(registries).filter(
-      ([, entry]) => (entry as { Insecure?: unknown } | null)?.Insecure === true,
-    )
-    return {
-      architecture: host?.arch ?? 'amd64',
-      insecure: { hosts: listed.map(([name]) => name), ranges: [] },
-    }
-  } catch {
-    return undefined
+  const info = tryForeignJson(stdout, infoSchema, 16 * 1024 * 1024)
+  if (info === undefined) return undefined
+  const listed = Object.entries(info.registries ?? {}).filter(([, { Insecure }]) => Insecure === true)
+  return {
+    architecture: info.host?.arch ?? 'amd64',
+    insecure: { hosts: listed.map(([name]) => name), ranges: [] },
   }
 }
 

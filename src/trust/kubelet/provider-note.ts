@@ -3,6 +3,10 @@ import { removeOwn, ownFile, type Step } from '../machine-edit.ts'
 import type { MachineFiles } from '../machine-files.ts'
 import { isOwn } from '../ownership.ts'
 import type { KubeletRun } from './kubelet.ts'
+import { z } from 'zod'
+import { tryForeignJson } from '../../foreign-json.ts'
+
+const noteSchema = z.object({ places: z.array(z.unknown()), seen: z.unknown() })
 
 /** One place that trow has put its credential provider into. */
 export interface ProviderPlace {
@@ -27,13 +31,9 @@ export interface ProviderNote {
 export async function readNote(files: MachineFiles, home: string): Promise<ProviderNote | undefined> {
   const text = await files.read(noteIn(home))
   if (text === undefined || !isOwn(text)) return undefined
-  try {
-    const note = JSON.parse(text.replaceAll(/^#.*\n/gm, '')) as { places?: unknown; seen?: unknown }
-    if (!Array.isArray(note.places)) return undefined
-    return { places: note.places.filter(isPlace), seen: isSeen(note.seen) ? note.seen : undefined }
-  } catch {
-    return undefined
-  }
+  const note = tryForeignJson(text.replaceAll(/^#.*\n/gm, ''), noteSchema)
+  if (note === undefined) return undefined
+  return { places: note.places.filter(isPlace), seen: isSeen(note.seen) ? note.seen : undefined }
 }
 
 export async function noteSteps(files: MachineFiles, home: string, note: ProviderNote): Promise<Step[]> {

@@ -118,7 +118,7 @@ test('Docker Desktop for Mac with --keychain', async () => {
     const scratch = `ROOT/home/trow-ca-${hash.slice(0, 16)}.crt`
     const keychain = 'ROOT/home/Library/Keychains/login.keychain'
     assert.deepEqual(ran, [
-      `security add-trusted-cert -d -r trustRoot -k ${keychain} ${scratch}`,
+      `security add-trusted-cert -d -r trustRoot -p ssl -k ${keychain} ${scratch}`,
       'docker desktop restart',
     ])
     assert.deepEqual(await undo(recorded, kind, tree), [

@@ -1,0 +1,51 @@
+import { z } from 'zod'
+import { ForeignJsonError, parseForeignJson } from '../foreign-json.ts'
+import { ClusterFault } from './cluster-fault.ts'
+import type { KubeObject } from './cluster-objects.ts'
+
+/** Bytes of one answer: a page of a list of large objects. */
+const largest = 64 * 1024 * 1024
+
+const texts = z.record(z.string(), z.string()).optional()
+
+/** What every object of the API has, and what is read of it without asking; the rest is for who knows the kind. */
+const objectSchema = z.looseObject({
+  apiVersion: z.string(),
+  kind: z.string(),
+  metadata: z.looseObject({
+    name: z.string(),
+    namespace: z.string().optional(),
+    uid: z.string().optional(),
+    resourceVersion: z.string().optional(),
+    generation: z.number().optional(),
+    creationTimestamp: z.string().optional(),
+    deletionTimestamp: z.string().optional(),
+    labels: texts,
+    annotations: texts,
+  }),
+})
+
+/** An answer of the API server. Throws ClusterFault `refused`: a proxy or another server has answered. */
+export function parseAnswer<Schema extends z.ZodType>(
+  server: string,
+  text: string,
+  schema: Schema,
+): z.infer<Schema> {
+  try {
+    return parseForeignJson(text, schema, largest)
+  } catch (error) {
+    if (!(error instanceof ForeignJsonError)) throw error
+    throw new ClusterFault(
+      'refused',
+      `${server} answered with something else than was asked for: ${error.message}`,
+      {
+        cause: error,
+      },
+    )
+  }
+}
+
+/** One object, as the API server answers a get, a patch or an apply. Throws ClusterFault. */
+export function parseObject(server: string, text: string): KubeObject {
+  return parseAnswer(server, text, objectSchema) as KubeObject
+}

@@ -407,9 +407,13 @@ function accounts(): object[] {
       apiVersion: 'rbac.authorization.k8s.io/v1',
       kind: 'ClusterRole',
       metadata: { name: 'agent-test-nodes' },
-      rules: [rule('', 'nodes', read)],
+      rules: [rule('', 'nodes', read), rule('', 'serviceaccounts', ['get'])],
     },
-    binding('agent-test-nodes', 'agent-test-nodes', account('trow-node', agentNamespace)),
+    {
+      ...binding('agent-test-nodes', 'agent-test-nodes', account('trow-node', agentNamespace)),
+      // The registry looks whether the node of a certificate, and the account of the agents, are still there.
+      subjects: [account('trow-node', agentNamespace), account('trow', namespace)],
+    },
   ]
 }
 

@@ -5,6 +5,13 @@ import { InstallFixture } from './install-fixture.ts'
 import { eventually } from './program.ts'
 import { clusterProblem } from './requirements.ts'
 
+const registryAnywhere = [
+  'nodes [] [get]',
+  'serviceaccounts [trow-node] [get]',
+  'subjectaccessreviews.authorization.k8s.io [] [create]',
+  'tokenreviews.authentication.k8s.io [] [create]',
+]
+
 /** What an account may do, as `kubectl auth can-i --list` has it, without what everybody may ask of the API server. */
 const rights = {
   agent: {
@@ -24,19 +31,9 @@ const rights = {
   },
   registry: {
     account: 'system:serviceaccount:trow:trow',
-    'trow-node': [
-      'subjectaccessreviews.authorization.k8s.io [] [create]',
-      'tokenreviews.authentication.k8s.io [] [create]',
-    ],
-    trow: [
-      'configmaps [trow-audit] [get patch]',
-      'subjectaccessreviews.authorization.k8s.io [] [create]',
-      'tokenreviews.authentication.k8s.io [] [create]',
-    ],
-    default: [
-      'subjectaccessreviews.authorization.k8s.io [] [create]',
-      'tokenreviews.authentication.k8s.io [] [create]',
-    ],
+    'trow-node': registryAnywhere,
+    trow: ['configmaps [trow-audit] [get patch]', ...registryAnywhere],
+    default: registryAnywhere,
   },
   trial: { account: 'system:serviceaccount:trow:default', 'trow-node': [], trow: [], default: [] },
 } as const

@@ -12,7 +12,10 @@ export interface AuditWriterParts {
   readonly folder: string | SegmentFolder
   /** Names this registry in each event: `source` is `/trow/<instance>`. */
   readonly instance: string
+  /** Of changes. */
   readonly outbox: NoteOutbox
+  /** The outbox of denials. */
+  readonly denials: NoteOutbox
   readonly heads: HeadStore
   /** Where heads are kept besides, out of reach of whoever has the folder and the database; undefined: nowhere. */
   readonly witness?: HeadWitness | undefined
@@ -23,5 +26,6 @@ export interface AuditWriterParts {
   readonly now: () => number
   /** Unique: a UUID. */
   readonly newId: () => string
+  /** Bytes; else what suits each log's retention. */
   readonly segmentSize?: number
 }

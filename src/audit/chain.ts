@@ -1,9 +1,17 @@
 import { hash } from 'node:crypto'
 
-/** The two logs: accesses that changed or were refused and what the audit says of itself; and accesses that were allowed. */
-export type LogName = 'changes' | 'pulls'
+/**
+ * The logs: accesses that changed something, and what the audit says of itself; accesses that were refused; accesses that
+ * were allowed. Each has a size of its own, so that nobody makes one of another kind go.
+ */
+export type LogName = 'changes' | 'denials' | 'pulls'
 
-export const logNames: readonly LogName[] = ['changes', 'pulls']
+export const logNames = ['changes', 'denials', 'pulls'] as const satisfies readonly LogName[]
+
+/** Of each log what `of` says. */
+export function eachLog<Value>(of: (log: LogName) => Value): Record<LogName, Value> {
+  return { changes: of('changes'), denials: of('denials'), pulls: of('pulls') }
+}
 
 /** Where a chain stands: the last line's number, from 1, and its hash (hexadecimal SHA-256). */
 export interface Link {

@@ -1,9 +1,13 @@
+import type { LogName } from './chain.ts'
 import { accessEvent, systemEvent } from './cloud-event.ts'
 import type { NoteEntry } from './note-outbox.ts'
 import { decodeNote } from './note-text.ts'
 
 /** The event of a row of the outbox, which it names; whatever the row holds, there is one. */
-export function entryEvent(entry: NoteEntry, source: string, now: number): string {
+export function entryEvent(
+  entry: NoteEntry,
+  { log, source, now }: { readonly log: LogName; readonly source: string; readonly now: number },
+): string {
   const { id: row, note: text, facts } = entry
   const note = text === undefined ? undefined : decodeNote(text)
   if (note !== undefined) return accessEvent(note, { source, facts, row })
@@ -12,8 +16,11 @@ export function entryEvent(entry: NoteEntry, source: string, now: number): strin
     gap === undefined
       ? { reason: 'a note that cannot be read', count: 1 }
       : {
-          log: 'changes',
-          reason: 'changes went on although they could not be recorded',
+          log,
+          reason:
+            log === 'denials'
+              ? 'denials were answered although they could not be recorded'
+              : 'changes went on although they could not be recorded',
           count: gap.count,
           firstTime: new Date(gap.since).toISOString(),
           lastTime: new Date(gap.until).toISOString(),

@@ -1,5 +1,5 @@
 import { compilePattern } from '../oci/repository-pattern.ts'
-import { logNames, parseLine, type ChainedLine, type LogName } from './chain.ts'
+import { eachLog, logNames, parseLine, type ChainedLine, type LogName } from './chain.ts'
 import { parseEvent } from './event-schema.ts'
 import { LogTail } from './log-tail.ts'
 import { listSegments, type Segment } from './segment-folder.ts'
@@ -40,8 +40,8 @@ export interface AuditEvent {
   }
 }
 
-/** How far a log was read, or may be resumed from: the number of the last line. */
-export type AuditPosition = Readonly<Record<LogName, number>>
+/** How far each log was read, or may be resumed from: the number of the last line. A trow may know fewer logs. */
+export type AuditPosition = Readonly<Partial<Record<LogName, number>>>
 
 /** Told between events of `followAudit`: everything up to there was given. */
 export interface PositionEvent {
@@ -55,7 +55,7 @@ const page = 200
 const quietRounds = 25
 
 /**
- * The newest `limit` events that fit, of both logs, oldest first. Reads no further back than it must, and twice: of what
+ * The newest `limit` events that fit, of all logs, oldest first. Reads no further back than it must, and twice: of what
  * fits only numbers and times are kept at first, so that memory does not grow with the events.
  */
 export async function* queryAudit(
@@ -103,8 +103,7 @@ export async function* followAudit(
         }
       }
       if (quiet >= quietRounds) {
-        const [changes, pulls] = tails.map(({ position }) => position)
-        yield { kind: 'position', position: { changes: changes ?? 0, pulls: pulls ?? 0 } }
+        yield { kind: 'position', position: eachLog((log) => tails[logNames.indexOf(log)]?.position ?? 0) }
         quiet = 0
       }
       if (!more) await options.wait()

@@ -1,5 +1,5 @@
 import type { AuditRequest } from './audit-request.ts'
-import { logNames } from './chain.ts'
+import { logNames, type LogName } from './chain.ts'
 import type { WitnessedHeads } from './head-witness.ts'
 import type { AuditPosition, AuditQuery } from './query.ts'
 
@@ -20,7 +20,8 @@ export function printAuditRequest(request: AuditRequest): string {
     }
   }
   if (request.kind === 'follow' && request.after !== undefined) {
-    for (const log of logNames) parameters.set(`after-${log}`, String(request.after[log]))
+    // A log that an older registry did not know has begun since.
+    for (const log of logNames) parameters.set(`after-${log}`, String(request.after[log] ?? 0))
   }
   if (request.kind === 'verify') {
     if (request.log !== undefined) parameters.set('log', request.log)
@@ -81,12 +82,18 @@ function parseQuery(parameters: URLSearchParams): AuditQuery | string {
 }
 
 function parsePosition(parameters: URLSearchParams): AuditPosition | string | undefined {
-  const [changes, pulls] = [parameters.get('after-changes'), parameters.get('after-pulls')]
-  if (changes === null && pulls === null) return undefined
-  const position = { changes: wholeNumber(changes ?? ''), pulls: wholeNumber(pulls ?? '') }
-  if (position.changes === undefined || position.pulls === undefined)
-    return 'after-changes and after-pulls are numbers of lines'
-  return { changes: position.changes, pulls: position.pulls }
+  const names = logNames.map((log) => `after-${log}`)
+  if (names.every((name) => !parameters.has(name))) return undefined
+  const position: Partial<Record<LogName, number>> = {}
+  for (const log of logNames) {
+    const text = parameters.get(`after-${log}`)
+    // An older client does not know it: it goes on from now there.
+    if (text === null && log === 'denials') continue
+    const seq = wholeNumber(text ?? '')
+    if (seq === undefined) return `${names.join(', ')} are numbers of lines`
+    position[log] = seq
+  }
+  return position
 }
 
 function parseWitnessed(parameters: URLSearchParams): WitnessedHeads | string | undefined {

@@ -38,7 +38,13 @@ interface Current {
 }
 
 const defaultSize = 64 * 1024 * 1024
+const smallestSize = 64 * 1024
 const dayLength = 86_400_000
+
+/** Only whole segments go, so that a log which may take little has small ones. */
+export function segmentSizeFor({ bytes }: Retention): number {
+  return Math.min(Math.max(Math.floor(bytes / 16), smallestSize), defaultSize)
+}
 
 /**
  * A chain of lines in files of a folder. Only one process appends. Lines are there for good when `append` resolves; when it

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Log } from '../log.ts'
-import { logNames, type ChainedLine, type LogName } from './chain.ts'
+import { eachLog, logNames, type ChainedLine, type LogName } from './chain.ts'
 import { systemEvent } from './cloud-event.ts'
 import type { HeadStore } from './log-head.ts'
 import { LogTail } from './log-tail.ts'
@@ -50,8 +50,8 @@ export class WebhookSink implements AuditSink {
   readonly name = 'webhook'
   readonly #parts: WebhookSinkParts
   readonly #stop = new AbortController()
-  readonly #written: Positions = { changes: 0, pulls: 0 }
-  readonly #sent: Positions = { changes: 0, pulls: 0 }
+  readonly #written: Positions = eachLog(() => 0)
+  readonly #sent: Positions = eachLog(() => 0)
   #woken: (() => void) | undefined
   #running: Promise<void> | undefined
   #problem: string | undefined
@@ -96,9 +96,9 @@ export class WebhookSink implements AuditSink {
   async #run(last: Readonly<Positions>): Promise<void> {
     const { folder, heads, mostLag = 1_000_000 } = this.#parts
     const kept = await heads.head(position)
-    // Who is told for the first time is not told what was long ago.
+    // Who is told for the first time is not told what was long ago. A log that is not in what was kept has begun since.
     if (kept === undefined) await heads.saveHead(position, JSON.stringify(last))
-    Object.assign(this.#sent, last, kept === undefined ? {} : (JSON.parse(kept) as Positions))
+    Object.assign(this.#sent, kept === undefined ? last : (JSON.parse(kept) as Partial<Positions>))
     const tails: Partial<Record<LogName, LogTail>> = {}
     try {
       while (!this.#stop.signal.aborted) {

@@ -58,6 +58,7 @@ export const settingsSchema = z.strictObject({
   'audit-heads': configMap.optional(),
   'audit-keep-changes': duration,
   'audit-keep-pulls': duration,
+  'audit-size-denials': size,
   'audit-size-pulls': size,
   'metrics-listen': address.optional(),
   'access-log': flag,
@@ -166,6 +167,11 @@ export const settingInfo: { readonly [Name in SettingName]: SettingInfo } = {
     print: printDuration,
   },
   'audit-keep-pulls': { value: 'duration', help: 'how long allowed pulls are kept', print: printDuration },
+  'audit-size-denials': {
+    value: 'size',
+    help: 'most that the log of denials may take; its oldest go',
+    print: printSize,
+  },
   'audit-size-pulls': {
     value: 'size',
     help: 'most that the log of allowed pulls may take',
@@ -237,6 +243,7 @@ export function defaultSettings(cores: number): Readonly<Record<SettingName, unk
     'audit-heads': undefined,
     'audit-keep-changes': '400d',
     'audit-keep-pulls': '30d',
+    'audit-size-denials': '1GiB',
     'audit-size-pulls': '4GiB',
     'metrics-listen': undefined,
     'access-log': 'on',

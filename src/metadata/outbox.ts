@@ -10,11 +10,10 @@ export interface Noted {
 export type ChangeNote = string
 
 /**
- * Notes of changes (and of denials) on their way to the audit log; each is a row of its change's own transaction. When
- * more wait than the store was opened to bear, a change with a note is refused (OciError UNAVAILABLE) or goes on and
- * is only counted, as it was told.
+ * Notes on their way to the audit log. When more wait than the store was opened to bear, whatever has a note is refused
+ * (OciError UNAVAILABLE) or goes on and is only counted, as it was told.
  */
-export interface Outbox {
+export interface NoteQueue {
   /** Notes without a change, all or none. Durable when it resolves; rejects as a change does. */
   record(notes: readonly ChangeNote[], now: Instant): Promise<void>
   /** Ascending, after `after`; ids grow and are never used twice. */
@@ -23,6 +22,12 @@ export interface Outbox {
   forget(upTo: number): Promise<void>
   /** What waits; `bytes` is near enough. */
   size(): Promise<{ readonly rows: number; readonly bytes: number }>
+}
+
+/** The notes of changes, each a row of its change's own transaction. */
+export interface Outbox extends NoteQueue {
+  /** The notes of denials, with ids and a bound of their own: however many wait, changes have their room. */
+  readonly denials: NoteQueue
   /** A signed head of a log, kept here as its second place. Need not survive a power cut. */
   saveHead(log: string, head: string): Promise<void>
   head(log: string): Promise<string | undefined>
@@ -33,7 +38,7 @@ export interface Outbox {
 
 export interface OutboxEntry {
   readonly id: number
-  /** Undefined: the facts tell of changes that went unrecorded, `{"unrecorded":{"count","since","until"}}`. */
+  /** Undefined: the facts tell of changes, or denials, that went unrecorded, `{"unrecorded":{"count","since","until"}}`. */
   readonly note: ChangeNote | undefined
   /** What the change did; undefined where there was none. */
   readonly facts: Facts | undefined

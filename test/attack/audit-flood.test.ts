@@ -2,6 +2,17 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { gunzipSync } from 'node:zlib'
+import { randomBytes } from 'node:crypto'
+import { openFixture, eventually } from '../audit/fixture.ts'
+import { noteOf } from '../audit/notes.ts'
+import { eachLog } from '../../src/audit/chain.ts'
+import { encodeNote } from '../../src/audit/note-text.ts'
+import { parseRepositoryName } from '../../src/oci/repository-name.ts'
+import { parseTag } from '../../src/oci/tag.ts'
+import { manifestOf } from '../metadata/metadata-store-contract.ts'
+import { runCommand } from '../support/run-trow.ts'
+import { startedServer } from '../support/server-process.ts'
 import { passwords, startGated } from '../gate/fixture.ts'
 import { seed } from '../gate/matrix.ts'
 import { basic, exchange, wayWith } from '../gate/ways.ts'
@@ -17,11 +28,12 @@ interface Line {
   }
 }
 
-function linesIn(data: string): Line['event'][] {
+function linesIn(data: string, log: 'changes' | 'denials'): Line['event'][] {
   const folder = join(data, 'audit')
   return readdirSync(folder)
-    .filter((name) => name.startsWith('changes') && name.endsWith('.jsonl'))
-    .flatMap((name) => readFileSync(join(folder, name), 'utf8').split('\n'))
+    .filter((name) => name.startsWith(log))
+    .map((name) => [name, readFileSync(join(folder, name))] as const)
+    .flatMap(([name, bytes]) => (name.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString().split('\n'))
     .filter((line) => line !== '')
     .map((line) => (JSON.parse(line) as Line).event)
 }
@@ -52,14 +64,14 @@ test('2,000 different denials of one address are few lines, on disk before the r
     await seed(admin, 'team/after-the-flood')
     // The counts are written when the minute ends, and at the stop.
     await gated.server.stop()
-    const events = linesIn(data)
-    const counted = events
-      .filter(({ type }) => type.endsWith('.denied.v1'))
-      .reduce((sum, { data: { count = 1 } }) => sum + count, 0)
+    const denials = linesIn(data, 'denials')
+    const counted = denials.reduce((sum, { data: { count = 1 } }) => sum + count, 0)
     assert.equal(counted, total)
-    assert.ok(events.filter(({ type }) => type.endsWith('.denied.v1')).length < 150)
-    assert.ok(events.some(({ type }) => type === 'io.trow.several.denied.v1'))
-    assert.ok(events.some(({ data: { repository } }) => repository === 'team/after-the-flood'))
+    assert.ok(denials.length < 150)
+    assert.ok(denials.some(({ type }) => type === 'io.trow.several.denied.v1'))
+    const changes = linesIn(data, 'changes')
+    assert.ok(changes.every(({ type }) => !type.endsWith('.denied.v1')))
+    assert.ok(changes.some(({ data: { repository } }) => repository === 'team/after-the-flood'))
   } finally {
     await gated.close()
   }
@@ -74,13 +86,113 @@ test('after a SIGKILL there is a record of the denials that were answered', asyn
       await exchange(url, { method: 'GET', path: `/v2/team/k${index}/tags/list`, headers })
     }
     await gated.server.kill()
-    const { startedServer } = await import('../support/server-process.ts')
     const server = await startedServer({ data, args: ['--config', join(gated.folder, 'trow.yaml')] })
     await server.stop()
-    const types = linesIn(data).map(({ type }) => type)
+    const types = linesIn(data, 'denials').map(({ type }) => type)
     assert.equal(types.filter((type) => type === 'io.trow.auth.denied.v1').length, 30)
     assert.ok(types.includes('io.trow.several.denied.v1'))
   } finally {
     await gated.close()
+  }
+})
+
+test('denials beyond their size make the oldest denials go, and no change; verify says that all is well', async () => {
+  const settings = { 'audit-size-denials': '64KiB', 'trusted-proxies': ['127.0.0.1'] }
+  const gated = await startGated(settings, ['--workers', '2'])
+  try {
+    const { url, data } = gated
+    const admin = wayWith('basic', url, () => ({ authorization: basic('admin', passwords.admin) }))
+    await seed(admin, 'team/before-the-flood')
+    // Each from an address of its own, and with an agent that cannot be compressed.
+    const refused = async (index: number): Promise<void> => {
+      const headers = {
+        authorization: 'Bearer wrong',
+        'x-forwarded-for': `10.1.${index >> 8}.${index & 255}`,
+        'user-agent': randomBytes(120).toString('hex'),
+      }
+      const { status } = await exchange(url, { method: 'GET', path: `/v2/team/f${index}/tags/list`, headers })
+      assert.equal(status, 401)
+    }
+    for (let first = 0; first < 800; first += 50)
+      await Promise.all(Array.from({ length: 50 }, (_, index) => refused(first + index)))
+    await seed(admin, 'team/after-the-flood')
+    await gated.server.stop()
+    const changes = linesIn(data, 'changes')
+    const whole = linesIn(data, 'denials')
+    assert.ok(whole.length > 400, `${whole.length} lines`)
+    // Old segments go at the start, and every ten minutes.
+    const server = await startedServer({ data, args: ['--config', join(gated.folder, 'trow.yaml')] })
+    await server.stop()
+    const kept = linesIn(data, 'denials')
+    assert.ok(kept.length < whole.length, `${kept.length} of ${whole.length} lines`)
+    assert.ok(kept.some(({ type }) => type === 'io.trow.audit.pruned.v1'))
+    assert.deepEqual(linesIn(data, 'changes').slice(0, changes.length), changes)
+    const { code, stdout } = await runCommand(['audit', 'verify', '--data', data])
+    assert.match(stdout, /^changes: \d+ lines \(1 to \d+\) in 1 segment, .*: all is well$/m)
+    assert.match(stdout, /^denials: \d+ lines .*, 1 to \d+ removed by retention, .*: all is well$/m)
+    assert.equal(code, 0)
+  } finally {
+    await gated.close()
+  }
+})
+
+test('ever more denials: their log stays within its size, every change stays', async () => {
+  const fixture = openFixture()
+  const minutes = 11 * 60_000
+  const size = 60_000
+  const retention = eachLog((log) => ({ age: 1e12, bytes: log === 'denials' ? size : 1e12 }))
+  const writer = await fixture.open({ retention, segmentSize: 10_000 })
+  const { outbox } = fixture.metadata
+  for (let round = 0; round < 12; round++) {
+    const denied = Array.from({ length: 40 }, (_, index) => {
+      const client = { address: '10.0.0.1', userAgent: randomBytes(120).toString('hex') }
+      return encodeNote(noteOf(`d${round}-${index}`, { outcome: 'denied', client }))
+    })
+    await outbox.denials.record(denied, 1)
+    await outbox.record([encodeNote(noteOf(`change ${round}`))], 1)
+    fixture.clock.now += minutes
+    writer.wake()
+    await eventually(
+      async () => (await outbox.size()).rows + (await outbox.denials.size()).rows === 0,
+      'the log',
+    )
+  }
+  await writer.close()
+  try {
+    const ids = (await fixture.events()).map(({ id }) => id)
+    assert.equal(ids.filter((id) => id.startsWith('change')).length, 12)
+    assert.ok(!ids.includes('d0-0') && ids.includes('d11-39'))
+    const names = readdirSync(fixture.auditFolder).filter((name) => name.startsWith('denials'))
+    const bytes = names.reduce((sum, name) => sum + statSync(join(fixture.auditFolder, name)).size, 0)
+    // What came since it was looked at last is on top of it.
+    assert.ok(bytes < size + 40_000, `${bytes} bytes`)
+    assert.deepEqual(await fixture.problems(), [])
+  } finally {
+    await fixture.close()
+  }
+})
+
+test('while the log cannot be written, an outbox full of denials still takes a change', async () => {
+  const fixture = openFixture({
+    bound: { changes: { rows: 100, bytes: 1e6 }, denials: { rows: 50, bytes: 1e6 }, beyond: 'refuse' },
+  })
+  try {
+    const { outbox } = fixture.metadata
+    const deny = (index: number): Promise<void> =>
+      outbox.denials.record([encodeNote(noteOf(`d${index}`, { outcome: 'denied' }))], 1)
+    for (let index = 0; index < 50; index++) await deny(index)
+    await assert.rejects(deny(50), { code: 'UNAVAILABLE' })
+    const repository = parseRepositoryName('team/app')
+    const push = manifestOf(repository, 'm', {
+      tags: [parseTag('1')],
+      now: 1,
+      note: encodeNote(noteOf('push')),
+    })
+    await fixture.metadata.putManifest(push)
+    assert.ok(await fixture.metadata.findManifest(repository, parseTag('1')))
+    await (await fixture.open()).close()
+    assert.equal((await fixture.events()).length, 51)
+  } finally {
+    await fixture.close()
   }
 })

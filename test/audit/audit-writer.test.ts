@@ -4,7 +4,9 @@ import type { FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, suite, test } from 'node:test'
 import type { MergedAccess } from '../../src/audit/access-merger.ts'
+import { eachLog, type LogName } from '../../src/audit/chain.ts'
 import { encodeNote } from '../../src/audit/note-text.ts'
+import { queryAudit } from '../../src/audit/query.ts'
 import { SegmentFolder } from '../../src/audit/segment-folder.ts'
 import { newSigningKey } from '../../src/audit/signed-note.ts'
 import { LineSink } from '../../src/audit/sink.ts'
@@ -14,12 +16,24 @@ import { manifestOf } from '../metadata/metadata-store-contract.ts'
 import { eventually, openFixture, type AuditFixture } from './fixture.ts'
 import { noteOf } from './notes.ts'
 
-/** A folder that cannot be written while `broken` is set. */
+/** A folder that cannot be written while `broken` is set; of one log, where no segment of it can be begun. */
 class BrokenFolder extends SegmentFolder {
   broken = false
+  readonly #log: LogName | undefined
+
+  constructor(path: string, log?: LogName) {
+    super(path)
+    this.#log = log
+  }
+
+  override create(name: string): Promise<FileHandle> {
+    if (this.broken && this.#log !== undefined && name.startsWith(this.#log))
+      return Promise.reject(new Error('ENOSPC: no space left on device'))
+    return super.create(name)
+  }
 
   override async flush(handle: FileHandle): Promise<void> {
-    if (this.broken) throw new Error('ENOSPC: no space left on device')
+    if (this.broken && this.#log === undefined) throw new Error('ENOSPC: no space left on device')
     return super.flush(handle)
   }
 }
@@ -31,9 +45,20 @@ suite('the writer of the audit log', () => {
 
   const record = (...ids: string[]): Promise<void> =>
     fixture.metadata.outbox.record(
+      ids.map((id) => encodeNote(noteOf(id))),
+      1,
+    )
+  const deny = (...ids: string[]): Promise<void> =>
+    fixture.metadata.outbox.denials.record(
       ids.map((id) => encodeNote(noteOf(id, { outcome: 'denied' }))),
       1,
     )
+  /** Ids of one log's lines; what is sealed is not read. */
+  const idsIn = (log: LogName): string[] =>
+    readdirSync(fixture.auditFolder)
+      .filter((name) => name.startsWith(log) && name.endsWith('.jsonl'))
+      .flatMap((name) => readFileSync(join(fixture.auditFolder, name), 'utf8').split('\n'))
+      .flatMap((line) => /"event":\{"specversion":"1.0","id":"([^"]+)"/.exec(line)?.slice(1) ?? [])
   const ids = async (): Promise<string[]> => (await fixture.events()).map(({ id }) => id)
   const pull = (id: string, count: number, at: number): MergedAccess => ({
     key: 'a pull',
@@ -53,7 +78,7 @@ suite('the writer of the audit log', () => {
       note: encodeNote(noteOf('push')),
     })
     await fixture.metadata.putManifest(push)
-    await record('denial')
+    await deny('denial')
     writer.wake()
     await eventually(async () => (await ids()).length === 2, 'two events')
     const [first, second] = await fixture.events()
@@ -64,6 +89,92 @@ suite('the writer of the audit log', () => {
     await writer.close()
     assert.deepEqual(await fixture.problems(), [])
     assert.equal((await fixture.systemEvents())[0]?.type, 'io.trow.audit.started.v1')
+    assert.deepEqual(idsIn('denials'), ['denial'])
+    assert.ok(idsIn('changes').includes('push') && !idsIn('changes').includes('denial'))
+  })
+
+  test('events of all logs are found in the order of their times, the newest of all', async () => {
+    const writer = await fixture.open()
+    const time = (n: number): number => fixture.clock.now + n * 1000
+    for (let n = 1; n <= 9; n += 3) {
+      await fixture.metadata.outbox.denials.record(
+        [encodeNote(noteOf(`e${n}`, { time: time(n), outcome: 'denied' }))],
+        1,
+      )
+      const read = noteOf(`e${n + 1}`, { time: time(n + 1), action: 'pull' })
+      writer.merged([{ ...pull(`e${n + 1}`, 1, time(n + 1)), key: `${n}`, note: encodeNote(read) }])
+      await fixture.metadata.outbox.record([encodeNote(noteOf(`e${n + 2}`, { time: time(n + 2) }))], 1)
+    }
+    await writer.close()
+    const newest = await Array.fromAsync(queryAudit(fixture.auditFolder, {}, 5))
+    assert.deepEqual(newest.map(({ id }) => id), ['e5', 'e6', 'e7', 'e8', 'e9']) // prettier-ignore
+    assert.deepEqual(
+      await ids(),
+      Array.from({ length: 9 }, (_, n) => `e${n + 1}`),
+    )
+  })
+
+  test('what workers counted of denials is in the log of denials', async () => {
+    const writer = await fixture.open()
+    const counted = { ...pull('counted', 3, fixture.clock.now), denied: true }
+    writer.merged([{ ...counted, note: encodeNote(noteOf('counted', { outcome: 'denied' })) }])
+    await writer.close()
+    assert.deepEqual([idsIn('denials').length, idsIn('pulls')], [1, []])
+    assert.deepEqual((await fixture.events()).map(({ data }) => data['count']), [3]) // prettier-ignore
+    assert.deepEqual(await fixture.problems(), [])
+  })
+
+  test('denials of an older trow stay where they are, are found, and are not written twice', async () => {
+    const { outbox } = fixture.metadata
+    const note = encodeNote(noteOf('old', { outcome: 'denied' }))
+    // As it wrote them, and was killed before it forgot the row.
+    await outbox.record([note], 1)
+    const forgetful = {
+      read: outbox.read.bind(outbox),
+      size: outbox.size.bind(outbox),
+      forget: async () => {},
+    }
+    await (await fixture.open({ outbox: forgetful })).close()
+    await deny('new')
+    await (await fixture.open()).close()
+    assert.deepEqual(await ids(), ['old', 'new'])
+    assert.deepEqual(idsIn('denials'), ['new'])
+    assert.deepEqual(await fixture.problems(), [])
+  })
+
+  test('denials that a crash left between the log and the outbox are written once', async () => {
+    const { denials } = fixture.metadata.outbox
+    const forgetful = {
+      read: denials.read.bind(denials),
+      size: denials.size.bind(denials),
+      forget: async () => {},
+    }
+    await deny('a', 'b')
+    await (await fixture.open({ denials: forgetful })).close()
+    assert.equal((await denials.size()).rows, 2)
+    // Rows of changes have the same numbers.
+    await record('one', 'two')
+    await (await fixture.open()).close()
+    assert.deepEqual([idsIn('denials'), (await denials.size()).rows], [['a', 'b'], 0])
+    assert.deepEqual((await ids()).sort(), ['a', 'b', 'one', 'two'])
+  })
+
+  test('a log of denials that cannot be written holds up no change', async () => {
+    const folder = new BrokenFolder(fixture.auditFolder, 'denials')
+    const writer = await fixture.open({ folder })
+    folder.broken = true
+    await deny('denial')
+    await record('change')
+    await eventually(async () => (await ids()).includes('change'), 'the change')
+    assert.match(writer.health.problem ?? '', /ENOSPC/)
+    assert.equal((await fixture.metadata.outbox.denials.size()).rows, 1)
+    assert.equal((await fixture.metadata.outbox.size()).rows, 0)
+    folder.broken = false
+    await eventually(async () => (await ids()).includes('denial'), 'the denial')
+    await writer.close()
+    const gaps = (await fixture.systemEvents()).filter(({ type }) => type === 'io.trow.audit.gap.v1')
+    assert.deepEqual(gaps.map(({ data }) => [data['log'], data['count']]), [['denials', 0]]) // prettier-ignore
+    assert.deepEqual(await fixture.problems(), [])
   })
 
   test('rows that nobody announced are found by itself', async () => {
@@ -202,7 +313,7 @@ suite('the writer of the audit log', () => {
 
   test('retention of each class by itself leaves a log that is verified', async () => {
     const day = 86_400_000
-    const retention = { changes: { age: 400 * day, bytes: 1e9 }, pulls: { age: 3 * day, bytes: 1e9 } }
+    const retention = eachLog((log) => ({ age: (log === 'pulls' ? 3 : 400) * day, bytes: 1e9 }))
     const writer = await fixture.open({ retention, segmentSize: 2000 })
     for (let i = 0; i < 8; i++) {
       writer.merged([

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { AuditWriterParts } from '../../src/audit/audit-writer-parts.ts'
 import { AuditWriter } from '../../src/audit/audit-writer.ts'
-import { logNames } from '../../src/audit/chain.ts'
+import { eachLog, logNames } from '../../src/audit/chain.ts'
 import { verifierOf } from '../../src/audit/log-head.ts'
 import { queryAudit, type AuditEvent } from '../../src/audit/query.ts'
 import type { AuditProblem } from '../../src/audit/verify-event.ts'
@@ -38,7 +38,7 @@ export function openFixture(
   const writers: AuditWriter[] = []
   const clock = { now: Date.UTC(2026, 10, 24, 7) }
   const year = 400 * 86_400_000
-  const retention = { changes: { age: year, bytes: 1e9 }, pulls: { age: year, bytes: 1e9 } }
+  const retention = eachLog(() => ({ age: year, bytes: 1e9 }))
   const all = (): Promise<AuditEvent[]> => Array.fromAsync(queryAudit(auditFolder, {}, 1_000_000))
   const isSystem = ({ type }: AuditEvent): boolean => type.startsWith('io.trow.audit.')
   return {
@@ -51,6 +51,7 @@ export function openFixture(
         folder: auditFolder,
         instance: 'test',
         outbox: metadata.outbox,
+        denials: metadata.outbox.denials,
         heads: metadata.outbox,
         sinks: [],
         retention,

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, suite, test } from 'node:test'
@@ -50,7 +50,7 @@ suite('heads that are kept elsewhere', () => {
   ): Promise<void> {
     const writer = await fixture.open({ witness })
     await fixture.metadata.outbox.record(
-      ids.map((id) => encodeNote(noteOf(id, { outcome: 'denied' }))),
+      ids.map((id) => encodeNote(noteOf(id))),
       1,
     )
     writer.wake()
@@ -81,6 +81,23 @@ suite('heads that are kept elsewhere', () => {
     const [summary] = events
     assert.deepEqual([events.length, summary?.kind], [1, 'summary'])
     assert.equal(summary?.kind === 'summary' && summary.witness?.seq, 3)
+    await fixture.close()
+  })
+
+  test('the head of denials is there too, and shows that they were cut', async () => {
+    const fixture = openFixture()
+    const memory = new Memory()
+    const { auditFolder, metadata } = fixture
+    await metadata.outbox.denials.record([encodeNote(noteOf('denied', { outcome: 'denied' }))], 1)
+    await live(fixture, memory, 'a')
+    const verifier = await verifierOf(metadata.outbox)
+    const look = (): Promise<VerifyEvent[]> =>
+      Array.fromAsync(
+        verifyLog({ folder: auditFolder, log: 'denials', head: undefined, verifier, witnessed: memory.data }),
+      )
+    assert.deepEqual(problemsIn(await look()), [])
+    writeFileSync(join(auditFolder, 'denials-000000000001.jsonl'), '')
+    assert.match(problemsIn(await look()).join(), /^cut: the head in the cluster signed at/)
     await fixture.close()
   })
 

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { openSync, writeSync } from 'node:fs'
 import { AuditWriter } from '../../src/audit/audit-writer.ts'
+import { eachLog } from '../../src/audit/chain.ts'
 import { encodeNote } from '../../src/audit/note-text.ts'
 import { openLocalMetadata } from '../../src/metadata/sql/sql-metadata-store.ts'
 import { parseRepositoryName } from '../../src/oci/repository-name.ts'
@@ -18,9 +19,10 @@ const writer = await AuditWriter.open({
   folder: `${folder}/audit`,
   instance: 'killed',
   outbox: metadata.outbox,
+  denials: metadata.outbox.denials,
   heads: metadata.outbox,
   sinks: [],
-  retention: { changes: retention, pulls: retention },
+  retention: eachLog(() => retention),
   say: quiet,
   now: Date.now,
   newId: randomUUID,
@@ -31,7 +33,7 @@ const repository = parseRepositoryName('killed')
 async function work(): Promise<never> {
   for (;;) {
     const [denial, change] = [randomUUID(), randomUUID()]
-    await metadata.outbox.record(
+    await metadata.outbox.denials.record(
       [encodeNote(noteOf(denial, { outcome: 'denied', time: Date.now() }))],
       Date.now(),
     )

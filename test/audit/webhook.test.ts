@@ -138,6 +138,18 @@ suite('the webhook of the audit', () => {
     await third.close()
   })
 
+  test('denials that were not sent before the first restart with a log of them are sent', async () => {
+    // As an older trow kept it: its denials were changes.
+    await fixture.metadata.outbox.saveHead('sink-webhook', JSON.stringify({ changes: 0, pulls: 0 }))
+    answers.push(...Array<number>(10_000).fill(503))
+    await fixture.metadata.outbox.denials.record([encodeNote(noteOf('e1', { outcome: 'denied' }))], 1)
+    await (await fixture.open({ sinks: [sinkOf()] })).close()
+    answers.length = 0
+    const writer = await fixture.open({ sinks: [sinkOf()] })
+    await eventually(() => ids().includes('e1'), 'the denial')
+    await writer.close()
+  })
+
   test('who is told for the first time is not told what was long ago', async () => {
     await record('e1')
     await (await fixture.open()).close()

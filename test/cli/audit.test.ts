@@ -104,6 +104,7 @@ suite('trow audit', () => {
     assert.equal(
       stdout,
       `changes: 5 lines (1 to 5) in 1 segment, head of line 5 signed at 2026-11-24T07:00:00.000Z: all is well
+denials: no lines, no signed head to compare with: all is well
 pulls: 1 lines (1 to 1) in 1 segment, head of line 1 signed at 2026-11-24T07:00:00.000Z: all is well
 `,
     )

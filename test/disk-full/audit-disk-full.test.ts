@@ -3,6 +3,7 @@ import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { encodeNote } from '../../src/audit/note-text.ts'
+import { defaultOutboxBound } from '../../src/metadata/sql/change-outbox.ts'
 import { parseRepositoryName } from '../../src/oci/repository-name.ts'
 import { parseTag } from '../../src/oci/tag.ts'
 import { eventually, openFixture } from '../audit/fixture.ts'
@@ -16,7 +17,10 @@ for (const beyond of ['refuse', 'allow'] as const) {
     if (problem) return t.skip(problem)
     const device = await LoopDevice.create(32)
     const auditFolder = join(device.mountPoint, 'audit')
-    const fixture = openFixture({ bound: { rows: 20, bytes: 1e9, beyond }, auditFolder })
+    const fixture = openFixture({
+      bound: { ...defaultOutboxBound, changes: { rows: 20, bytes: 1e9 }, beyond },
+      auditFolder,
+    })
     const writer = await fixture.open()
     const repository = parseRepositoryName('full')
     const push = (n: number): Promise<unknown> => {

@@ -74,8 +74,8 @@ suite('the audit through the registry', () => {
       ['query?limit=0', /limit is a whole number/],
       ['query?since=yesterday', /since is a number/],
       [`query?user=${'x'.repeat(600)}`, /user has more than 512/],
-      ['verify?log=other', /log is changes or pulls/],
-      ['follow?after-changes=3', /after-changes and after-pulls/],
+      ['verify?log=other', /log is changes or denials or pulls/],
+      ['follow?after-changes=3', /after-changes, after-denials, after-pulls are/],
     ] as const) {
       const { status, body } = await exchange(gated.url, {
         method: 'GET',

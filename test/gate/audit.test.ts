@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { LogName } from '../../src/audit/chain.ts'
 import { runTrow, startedServer } from '../support/server-process.ts'
 import { passwords, startGated, type GatedServer } from './fixture.ts'
 import { seed, sha256 } from './matrix.ts'
@@ -20,7 +21,7 @@ interface Event {
   }
 }
 
-function eventsIn(data: string, log: 'changes' | 'pulls'): Event[] {
+function eventsIn(data: string, log: LogName): Event[] {
   const folder = join(data, 'audit')
   return readdirSync(folder)
     .filter((name) => name.startsWith(log) && name.endsWith('.jsonl'))
@@ -56,7 +57,7 @@ suite('who did what', () => {
     assert.equal((await pusher.send({ method: 'GET', path })).status, 200)
     assert.equal((await pusher.send({ method: 'DELETE', path })).status, 403)
     assert.equal((await admin.send({ method: 'DELETE', path })).status, 202)
-    const find = (log: 'changes' | 'pulls', type: string, user: string): Promise<Event> =>
+    const find = (log: LogName, type: string, user: string): Promise<Event> =>
       eventually(() =>
         eventsIn(data, log).find(
           (event) =>
@@ -68,21 +69,21 @@ suite('who did what', () => {
       )
     assert.equal((await find('changes', 'push.allowed', 'admin')).data.actor.auth, 'password')
     assert.match((await find('pulls', 'pull.allowed', 'pusher')).data.reason, /rule/)
-    assert.match((await find('changes', 'delete.denied', 'pusher')).data.reason, /rule/)
+    assert.match((await find('denials', 'delete.denied', 'pusher')).data.reason, /rule/)
     await find('changes', 'delete.allowed', 'admin')
   })
 
   test('a request without credentials is challenged, which is no denial; wrong ones are', async () => {
     const { url, data } = gated
-    const before = eventsIn(data, 'changes').length
+    const before = eventsIn(data, 'denials').length
     const path = '/v2/team/challenged/tags/list'
     assert.equal((await exchange(url, { method: 'GET', path })).status, 401)
     await sleep(400)
-    assert.equal(eventsIn(data, 'changes').length, before)
+    assert.equal(eventsIn(data, 'denials').length, before)
     const headers = { authorization: basic('mallory', 'guess') }
     assert.equal((await exchange(url, { method: 'GET', path, headers })).status, 401)
     const denied = await eventually(() =>
-      eventsIn(data, 'changes').find(
+      eventsIn(data, 'denials').find(
         ({ type, data: { repository } }) =>
           type === 'io.trow.auth.denied.v1' && repository === 'team/challenged',
       ),
@@ -182,7 +183,7 @@ test(
       }
       await sleep(1000)
       await server.stop()
-      const events = eventsIn(gated.data, 'changes')
+      const events = [...eventsIn(gated.data, 'changes'), ...eventsIn(gated.data, 'denials')]
       const of = (type: string): string[] =>
         events.filter((event) => event.type === type).map(({ data }) => data.repository ?? '')
       const pushes = of('io.trow.push.allowed.v1')

@@ -58,6 +58,18 @@ export function outboxContract(name: string, open: () => Promise<OpenedStore>): 
       assert.ok(((await all())[0]?.id ?? 0) > (ids[2] ?? 0))
     })
 
+    test('denials wait by themselves, with ids of their own', async () => {
+      const before = await store.outbox.size()
+      await store.outbox.denials.record(['one', 'two'], 1)
+      const [first, second] = await other.outbox.denials.read({ after: 0, limit: 9 })
+      assert.deepEqual([first?.note, second?.note], ['one', 'two'])
+      assert.deepEqual(await other.outbox.denials.size(), { rows: 2, bytes: 6 })
+      assert.deepEqual(await store.outbox.size(), before)
+      await other.outbox.denials.forget(second?.id ?? 0)
+      assert.deepEqual(await store.outbox.denials.size(), { rows: 0, bytes: 0 })
+      assert.deepEqual(await store.outbox.size(), before)
+    })
+
     test('a blob is noted where it is pushed, ended or mounted', async () => {
       const [here, there, third] = [newRepository(), newRepository(), newRepository()]
       const note = newNote()

@@ -39,11 +39,13 @@ async function open(): Promise<AuditWriter> {
       folder,
       instance,
       outbox,
+      denials: outbox.denials,
       heads: outbox,
       witness: opened?.witness,
       sinks: await auditSinks(settings, { folder, instance, heads: outbox, log, stdout }),
       retention: {
         changes: { age: settings['audit-keep-changes'], bytes: Infinity },
+        denials: { age: settings['audit-keep-changes'], bytes: settings['audit-size-denials'] },
         pulls: { age: settings['audit-keep-pulls'], bytes: settings['audit-size-pulls'] },
       },
       say: log,

@@ -66,7 +66,7 @@ function openTrail(
   if (port === undefined) return undefined
   const merger = new AccessMerger({
     report: (batch) => port.postMessage(batch),
-    record: (notes) => outbox.record(notes, Date.now()),
+    record: (notes) => outbox.denials.record(notes, Date.now()),
     now: Date.now,
   })
   return { trail: new WorkerTrail({ merger, now: Date.now, newId: randomUUID }), merger }

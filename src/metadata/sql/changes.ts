@@ -17,7 +17,14 @@ import {
 } from './change-garbage.ts'
 import { deleteManifest, deleteTag, discardManifest } from './change-manifest-removal.ts'
 import { putManifest } from './change-manifests.ts'
-import { forgetNoted, recordNotes, recordUnrecorded, saveAuditKey, saveHead } from './change-outbox.ts'
+import {
+  forgetNoted,
+  recordDenials,
+  recordNotes,
+  recordUnrecorded,
+  saveAuditKey,
+  saveHead,
+} from './change-outbox.ts'
 import { reclaim } from './change-room.ts'
 import { cancelUpload, createUpload, saveUpload, settle } from './change-uploads.ts'
 
@@ -51,6 +58,7 @@ export const changes = {
   reclaim,
   probe,
   recordNotes,
+  recordDenials,
   recordUnrecorded,
   forgetNoted,
   saveHead,

@@ -133,6 +133,14 @@ const migrations: readonly string[] = [
   create index manifest_subject_type on manifest (repository_id, subject, artifact_type collate nocase, digest)
     where subject is not null;
   `,
+  `
+  create table denial_outbox (
+    id integer primary key autoincrement,
+    note text,
+    facts text,
+    total integer not null
+  );
+  `,
 ]
 
 /** The schema of this program: how many migrations it knows. */

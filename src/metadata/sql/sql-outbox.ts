@@ -1,27 +1,39 @@
-import type { ChangeNote, Facts, Outbox, OutboxEntry } from '../outbox.ts'
+import type { ChangeNote, Facts, NoteQueue, Outbox, OutboxEntry } from '../outbox.ts'
 import type { Instant } from '../records.ts'
 import { auditKeySetting, headSetting } from './change-outbox.ts'
 import type { ChangeRunner } from './changes.ts'
-import { notesAfter, outboxSize } from './statements/reads.ts'
+import { denialsAfter, denialsSize, notesAfter, outboxSize } from './statements/reads.ts'
 import { settingByName } from './statements/settings.ts'
 import type { SqliteDatabase } from './sqlite-database.ts'
 
-export class SqlOutbox implements Outbox {
+interface OutboxParts {
+  readonly database: SqliteDatabase
+  readonly changes: ChangeRunner
+}
+
+const queues = {
+  changes: { record: 'recordNotes', after: notesAfter, size: outboxSize },
+  denials: { record: 'recordDenials', after: denialsAfter, size: denialsSize },
+} as const
+
+class SqlQueue implements NoteQueue {
   readonly #database: SqliteDatabase
   readonly #changes: ChangeRunner
+  readonly #kind: keyof typeof queues
 
-  constructor(parts: { readonly database: SqliteDatabase; readonly changes: ChangeRunner }) {
-    this.#database = parts.database
-    this.#changes = parts.changes
+  constructor({ database, changes }: OutboxParts, kind: keyof typeof queues) {
+    this.#database = database
+    this.#changes = changes
+    this.#kind = kind
   }
 
   record(notes: readonly ChangeNote[], now: Instant): Promise<void> {
-    return this.#changes.run('recordNotes', { notes, now })
+    return this.#changes.run(queues[this.#kind].record, { notes, now })
   }
 
   read(page: { readonly after: number; readonly limit: number }): Promise<readonly OutboxEntry[]> {
     return Promise.resolve(
-      this.#database.all(notesAfter, page).map(({ id, note, facts }) => ({
+      this.#database.all(queues[this.#kind].after, page).map(({ id, note, facts }) => ({
         id,
         note: note ?? undefined,
         facts: facts === null ? undefined : (JSON.parse(facts) as Facts),
@@ -30,12 +42,25 @@ export class SqlOutbox implements Outbox {
   }
 
   forget(upTo: number): Promise<void> {
-    return this.#changes.run('forgetNoted', { upTo })
+    return this.#changes.run('forgetNoted', { kind: this.#kind, upTo })
   }
 
   size(): Promise<{ readonly rows: number; readonly bytes: number }> {
-    const { rows, bytes } = this.#database.get(outboxSize, {}) ?? { rows: 0, bytes: 0 }
+    const { rows, bytes } = this.#database.get(queues[this.#kind].size, {}) ?? { rows: 0, bytes: 0 }
     return Promise.resolve({ rows, bytes })
+  }
+}
+
+export class SqlOutbox extends SqlQueue implements Outbox {
+  readonly denials: NoteQueue
+  readonly #database: SqliteDatabase
+  readonly #changes: ChangeRunner
+
+  constructor(parts: OutboxParts) {
+    super(parts, 'changes')
+    this.denials = new SqlQueue(parts, 'denials')
+    this.#database = parts.database
+    this.#changes = parts.changes
   }
 
   saveHead(log: string, head: string): Promise<void> {

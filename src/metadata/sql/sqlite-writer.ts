@@ -32,7 +32,7 @@ export class SqliteWriter {
   readonly #claims: UploadClaims
   readonly #bound: OutboxBound
   readonly #waiting: Waiting[] = []
-  readonly #unrecorded = new UnrecordedChanges()
+  readonly #unrecorded = { changes: new UnrecordedNotes('changes'), denials: new UnrecordedNotes('denials') }
   #running: Promise<void> | undefined
   #full = true
 
@@ -71,7 +71,8 @@ export class SqliteWriter {
   }
 
   async #batch(changes: readonly Waiting[]): Promise<void> {
-    const batch = [...this.#unrecorded.waiting(), ...changes]
+    const { changes: unnoted, denials } = this.#unrecorded
+    const batch = [...unnoted.waiting(), ...denials.waiting(), ...changes]
     const outcomes = await this.#commit(batch)
     // What would have made the transaction long comes first in the next one.
     const ran = outcomes?.length ?? batch.length
@@ -94,7 +95,8 @@ export class SqliteWriter {
     const bare = withoutNote(one)
     if (bare === undefined) return failed
     const outcome = bare.change === undefined ? done : await this.#alone(bare.change)
-    if (outcome.ok && outcome.result !== false) this.#unrecorded.add(bare.notes, bare.now)
+    if (outcome.ok && outcome.result !== false)
+      this.#unrecorded[one.name === 'recordDenials' ? 'denials' : 'changes'].add(bare.notes, bare.now)
     return outcome
   }
 
@@ -179,9 +181,14 @@ export class SqliteWriter {
   }
 }
 
-/** Changes that went on although there was no room for their notes: kept here until there is some for their count. */
-class UnrecordedChanges {
+/** What went on although there was no room for its notes: kept here until there is some for their count. */
+class UnrecordedNotes {
+  readonly #kind: 'changes' | 'denials'
   #gap: Unrecorded | undefined
+
+  constructor(kind: 'changes' | 'denials') {
+    this.#kind = kind
+  }
 
   add(notes: number, now: Instant): void {
     const { count = 0, since = now } = this.#gap ?? {}
@@ -196,7 +203,7 @@ class UnrecordedChanges {
       if (this.#gap === gap) this.#gap = undefined
       else if (this.#gap !== undefined) this.#gap = { ...this.#gap, count: this.#gap.count - gap.count }
     }
-    return [{ name: 'recordUnrecorded', values: gap, resolve, reject: () => {} }]
+    return [{ name: 'recordUnrecorded', values: { kind: this.#kind, ...gap }, resolve, reject: () => {} }]
   }
 }
 

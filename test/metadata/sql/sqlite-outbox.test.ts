@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import type { MetadataStore } from '../../../src/metadata/metadata-store.ts'
-import type { OutboxBound } from '../../../src/metadata/sql/change-outbox.ts'
+import { defaultOutboxBound, type OutboxBound } from '../../../src/metadata/sql/change-outbox.ts'
 import { Generations } from '../../../src/metadata/sql/generations.ts'
 import { openLocalMetadata } from '../../../src/metadata/sql/sql-metadata-store.ts'
 import { databasePath, openForWriting } from '../../../src/metadata/sql/sqlite-file.ts'
@@ -36,12 +36,15 @@ suite('an outbox that the log does not empty', () => {
   const put = (store: MetadataStore, tag: string, now: number): Promise<unknown> =>
     store.putManifest(manifestOf(repository, tag, { tags: [parseTag(tag)], now, note: `push of ${tag}` }))
 
-  test('refuses changes and denials beyond its bound, changes nothing, and goes on once there is room', async () => {
-    await withStore({ rows: 2, bytes: 1e6, beyond: 'refuse' }, async (store) => {
+  const few = { rows: 2, bytes: 1e6 }
+  const bound: OutboxBound = { changes: few, denials: few, beyond: 'refuse' }
+
+  test('refuses changes beyond its bound, changes nothing, and goes on once there is room', async () => {
+    await withStore(bound, async (store) => {
       await put(store, 'a', 1)
       await put(store, 'b', 2)
       await assert.rejects(put(store, 'c', 3), { code: 'UNAVAILABLE' })
-      await assert.rejects(store.outbox.record(['a denial'], 3), { code: 'UNAVAILABLE' })
+      await assert.rejects(store.outbox.record(['a robot'], 3), { code: 'UNAVAILABLE' })
       assert.equal(await store.findManifest(repository, parseTag('c')), undefined)
       assert.equal((await store.outbox.size()).rows, 2)
       await store.outbox.forget((await store.outbox.read({ after: 0, limit: 1 }))[0]?.id ?? 0)
@@ -51,7 +54,7 @@ suite('an outbox that the log does not empty', () => {
   })
 
   test('is bounded in bytes, too', async () => {
-    await withStore({ rows: 1000, bytes: 3000, beyond: 'refuse' }, async (store) => {
+    await withStore({ ...bound, changes: { rows: 1000, bytes: 3000 } }, async (store) => {
       let taken = 0
       await assert.rejects(
         async () => {
@@ -63,8 +66,38 @@ suite('an outbox that the log does not empty', () => {
     })
   })
 
+  test('full of denials still takes changes, and full of changes still takes denials', async () => {
+    await withStore(bound, async (store) => {
+      const { denials } = store.outbox
+      await denials.record(['one', 'two'], 1)
+      await assert.rejects(denials.record(['three'], 2), { code: 'UNAVAILABLE' })
+      await put(store, 'a', 3)
+      await put(store, 'b', 4)
+      await assert.rejects(put(store, 'c', 5), { code: 'UNAVAILABLE' })
+      const [first] = await denials.read({ after: 0, limit: 1 })
+      await denials.forget(first?.id ?? 0)
+      await denials.record(['four'], 6)
+      assert.deepEqual((await denials.read({ after: 0, limit: 9 })).map(({ note }) => note), ['two', 'four']) // prettier-ignore
+      assert.equal((await store.outbox.size()).rows, 2)
+    })
+    const { changes, denials } = defaultOutboxBound
+    assert.ok(denials.rows < changes.rows && denials.bytes < changes.bytes)
+  })
+
+  test('denials that went unrecorded are counted by themselves', async () => {
+    await withStore({ ...bound, beyond: 'allow' }, async (store) => {
+      const { denials } = store.outbox
+      for (let now = 1; now <= 5; now++) await denials.record([`${now}`], now)
+      assert.equal((await store.outbox.size()).rows, 0)
+      await denials.forget((await denials.read({ after: 0, limit: 9 })).at(-1)?.id ?? 0)
+      const [gap] = await denials.read({ after: 0, limit: 9 })
+      assert.deepEqual(gap?.facts, { unrecorded: { count: 3, since: 3, until: 5 } })
+      assert.deepEqual(await store.outbox.read({ after: 0, limit: 9 }), [])
+    })
+  })
+
   test('lets changes go on where it was told so, and says afterwards how many it does not know', async () => {
-    await withStore({ rows: 2, bytes: 1e6, beyond: 'allow' }, async (store) => {
+    await withStore({ ...bound, beyond: 'allow' }, async (store) => {
       for (const [index, tag] of ['a', 'b', 'c', 'd', 'e'].entries()) await put(store, tag, 10 + index)
       assert.ok(await store.findManifest(repository, parseTag('e')))
       const [first, second, ...more] = await store.outbox.read({ after: 0, limit: 10 })
@@ -82,7 +115,7 @@ suite('an outbox that the log does not empty', () => {
     test(`a note for which the disk has no room: ${beyond}`, async () => {
       const folder = mkdtempSync(join(tmpdir(), 'trow-outbox-'))
       const database = openForWriting(databasePath(folder))
-      const bound = { rows: 100, bytes: 1e6, beyond }
+      const bound = { ...defaultOutboxBound, beyond }
       const writer = new SqliteWriter({
         database,
         generations: new Generations(),
@@ -106,11 +139,15 @@ suite('an outbox that the log does not empty', () => {
         assert.equal(await writer.run('deleteTag', deletion), true)
         assert.deepEqual(rows(), [0, 0])
         await writer.run('recordNotes', { notes: ['x'.repeat(200_000)], now: 2 })
+        await writer.run('recordDenials', { notes: ['x'.repeat(200_000)], now: 2 })
         database.execute('pragma max_page_count = 100000')
         await writer.run('recordNotes', { notes: ['later'], now: 3 })
         const gap = database.query('select facts from outbox where note is null')?.['facts']
         assert.deepEqual(JSON.parse(String(gap)), { unrecorded: { count: 2, since: 2, until: 2 } })
         assert.deepEqual(rows(), [0, 2])
+        await writer.run('recordDenials', { notes: ['later'], now: 3 })
+        const denied = database.query('select facts from denial_outbox where note is null')?.['facts']
+        assert.deepEqual(JSON.parse(String(denied)), { unrecorded: { count: 1, since: 2, until: 2 } })
       }
       database.close()
       rmSync(folder, { recursive: true })

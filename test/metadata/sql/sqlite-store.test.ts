@@ -74,7 +74,7 @@ suite('the schema', () => {
     openForWriting(databasePath(folder)).close()
     const database = new DatabaseSync(databasePath(folder))
     const ofNoRequest = [
-      'blobsAfter', 'counts', 'loginSources', 'manifestsAfter', 'missingChildren', 'outboxSize', 'pendingDeletes',
+      'blobsAfter', 'counts', 'denialsSize', 'loginSources', 'manifestsAfter', 'missingChildren', 'outboxSize', 'pendingDeletes',
       'robots', 'signingKeys', 'storedBlobs',
     ] // prettier-ignore
     const statements = Object.entries({ ...reads, ...untagged, repositoryByName })

@@ -1,25 +1,55 @@
 import { sql } from 'kysely'
+import type { Statement } from '../bind.ts'
 import { compile, parameter, sqliteQueries } from './query.ts'
 
 const queries = sqliteQueries()
 
-export const insertNote = compile(
-  queries.insertInto('outbox').values({
-    note: parameter<string | null>('note'),
-    facts: parameter<string | null>('facts'),
-    total: parameter<number>('total'),
-  }),
-)
+type Table = 'outbox' | 'denial_outbox'
+
+interface Ends {
+  readonly firstId: number | null
+  readonly firstTotal: number | null
+  readonly lastId: number | null
+  readonly lastTotal: number | null
+  readonly unrecorded: string | null
+}
+
+export const insertNote = insertInto('outbox')
+export const insertDenial = insertInto('denial_outbox')
 /** One row, whatever there is: the ends of the outbox, and what went unrecorded. */
-export const outboxState = compile(
-  queries.selectNoFrom([
-    sql<number | null>`(select id from outbox order by id limit 1)`.as('firstId'),
-    sql<number | null>`(select total from outbox order by id limit 1)`.as('firstTotal'),
-    sql<number | null>`(select id from outbox order by id desc limit 1)`.as('lastId'),
-    sql<number | null>`(select total from outbox order by id desc limit 1)`.as('lastTotal'),
-    sql<string | null>`(select value from setting where name = ${parameter<string>('name')})`.as(
-      'unrecorded',
-    ),
-  ]),
-)
-export const forgetNotes = compile(queries.deleteFrom('outbox').where('id', '<=', parameter<number>('upTo')))
+export const outboxState = endsOf('outbox')
+export const denialsState = endsOf('denial_outbox')
+export const forgetNotes = forgetIn('outbox')
+export const forgetDenials = forgetIn('denial_outbox')
+
+function insertInto(table: Table): Statement<unknown> {
+  return compile(
+    queries.insertInto(table).values({
+      note: parameter<string | null>('note'),
+      facts: parameter<string | null>('facts'),
+      total: parameter<number>('total'),
+    }),
+  )
+}
+
+function endsOf(table: Table): Statement<Ends> {
+  const end = (column: 'id' | 'total', order: 'asc' | 'desc') =>
+    sql<
+      number | null
+    >`(select ${sql.ref(column)} from ${sql.table(table)} order by id ${sql.raw(order)} limit 1)`
+  return compile(
+    queries.selectNoFrom([
+      end('id', 'asc').as('firstId'),
+      end('total', 'asc').as('firstTotal'),
+      end('id', 'desc').as('lastId'),
+      end('total', 'desc').as('lastTotal'),
+      sql<string | null>`(select value from setting where name = ${parameter<string>('name')})`.as(
+        'unrecorded',
+      ),
+    ]),
+  )
+}
+
+function forgetIn(table: Table): Statement<unknown> {
+  return compile(queries.deleteFrom(table).where('id', '<=', parameter<number>('upTo')))
+}

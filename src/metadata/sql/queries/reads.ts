@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import { dockerManifestList, ociImageIndex } from '../../../oci/media-types.ts'
+import type { Statement } from '../bind.ts'
 import { compile, parameter, sqliteQueries } from './query.ts'
 
 const queries = sqliteQueries()
@@ -226,24 +227,12 @@ export const storedBlobs = compile(
     .limit(limit),
 )
 
-export const notesAfter = compile(
-  queries
-    .selectFrom('outbox')
-    .select(['id', 'note', 'facts'])
-    .where('id', '>', parameter<number>('after'))
-    .orderBy('id')
-    .limit(limit),
-)
+export const notesAfter = waitingAfter('outbox')
+export const denialsAfter = waitingAfter('denial_outbox')
 
 /** Ids have no holes but those of the notes that were forgotten, which are the oldest. */
-export const outboxSize = compile(
-  queries.selectNoFrom([
-    sql<number>`coalesce((select max(id) from outbox) - (select min(id) from outbox) + 1, 0)`.as('rows'),
-    sql<number>`coalesce((select total from outbox order by id desc limit 1) - (select total - length(coalesce(note, '')) - length(coalesce(facts, '')) from outbox order by id limit 1), 0)`.as(
-      'bytes',
-    ),
-  ]),
-)
+export const outboxSize = sizeOf('outbox')
+export const denialsSize = sizeOf('denial_outbox')
 
 export const robotByName = compile(queries.selectFrom('robot').selectAll().where('name', '=', name))
 
@@ -256,3 +245,28 @@ export const signingKeys = compile(
 export const loginSources = compile(
   queries.selectFrom('login_source').selectAll().orderBy('seen_at', 'desc').limit(limit),
 )
+
+function waitingAfter(
+  table: 'outbox' | 'denial_outbox',
+): Statement<{ id: number; note: string | null; facts: string | null }> {
+  return compile(
+    queries
+      .selectFrom(table)
+      .select(['id', 'note', 'facts'])
+      .where('id', '>', parameter<number>('after'))
+      .orderBy('id')
+      .limit(limit),
+  )
+}
+
+function sizeOf(table: 'outbox' | 'denial_outbox'): Statement<{ rows: number; bytes: number }> {
+  const from = sql.table(table)
+  return compile(
+    queries.selectNoFrom([
+      sql<number>`coalesce((select max(id) from ${from}) - (select min(id) from ${from}) + 1, 0)`.as('rows'),
+      sql<number>`coalesce((select total from ${from} order by id desc limit 1) - (select total - length(coalesce(note, '')) - length(coalesce(facts, '')) from ${from} order by id limit 1), 0)`.as(
+        'bytes',
+      ),
+    ]),
+  )
+}

@@ -85,16 +85,10 @@ export interface Schema {
     name: string
     value: string
   }
-  outbox: {
-    /** Never used twice. */
-    id: Generated<number>
-    /** Null: a row of trow's own, about what went unrecorded. */
-    note: string | null
-    /** JSON. */
-    facts: string | null
-    /** Characters of this row and of those that waited before it. */
-    total: number
-  }
+  /** Notes of changes. */
+  outbox: WaitingNotes
+  /** Notes of denials: they take no room of changes. */
+  denial_outbox: WaitingNotes
   robot: {
     name: string
     description: string | null
@@ -118,4 +112,15 @@ export interface Schema {
     network: string
     seen_at: number
   }
+}
+
+interface WaitingNotes {
+  /** Never used twice. */
+  id: Generated<number>
+  /** Null: a row of trow's own, about what went unrecorded. */
+  note: string | null
+  /** JSON. */
+  facts: string | null
+  /** Characters of this row and of those that waited before it. */
+  total: number
 }

@@ -18,6 +18,14 @@ export const counts: typeof queries.counts = {
   sql: 'select (select count(*) from repository) as "repositories", (select count(*) from manifest) as "manifests", (select count(*) from tag) as "tags", (select count(*) from blob) as "blobs", (select coalesce(sum(size), 0) from blob) as "bytes", (select count(*) from upload) as "uploads"',
   values: [],
 }
+export const denialsAfter: typeof queries.denialsAfter = {
+  sql: 'select "id", "note", "facts" from "denial_outbox" where "id" > ? order by "id" limit ? + 0',
+  values: [new Parameter('after'), new Parameter('limit')],
+}
+export const denialsSize: typeof queries.denialsSize = {
+  sql: 'select coalesce((select max(id) from "denial_outbox") - (select min(id) from "denial_outbox") + 1, 0) as "rows", coalesce((select total from "denial_outbox" order by id desc limit 1) - (select total - length(coalesce(note, \'\')) - length(coalesce(facts, \'\')) from "denial_outbox" order by id limit 1), 0) as "bytes"',
+  values: [],
+}
 export const indexedAfter: typeof queries.indexedAfter = {
   sql: 'select "entry"."child", "manifest"."digest", "manifest"."media_type", "manifest"."size", "manifest"."artifact_type", "manifest"."annotations" from "repository" inner join "tag" on "tag"."repository_id" = "repository"."id" inner join "manifest" as "listing" on "listing"."id" = "tag"."manifest_id" inner join "manifest_reference" as "entry" on "entry"."manifest_id" = "listing"."id" and "entry"."repository_id" = "repository"."id" left join "manifest" on "manifest"."repository_id" = "repository"."id" and "manifest"."digest" = "entry"."child" and (? is null or manifest.artifact_type = ? collate nocase) where "repository"."name" = ? and "tag"."name" = ? and "listing"."media_type" in (?, ?) and "entry"."child" > ? order by "entry"."child" limit ? + 0',
   values: [
@@ -64,7 +72,7 @@ export const notesAfter: typeof queries.notesAfter = {
   values: [new Parameter('after'), new Parameter('limit')],
 }
 export const outboxSize: typeof queries.outboxSize = {
-  sql: 'select coalesce((select max(id) from outbox) - (select min(id) from outbox) + 1, 0) as "rows", coalesce((select total from outbox order by id desc limit 1) - (select total - length(coalesce(note, \'\')) - length(coalesce(facts, \'\')) from outbox order by id limit 1), 0) as "bytes"',
+  sql: 'select coalesce((select max(id) from "outbox") - (select min(id) from "outbox") + 1, 0) as "rows", coalesce((select total from "outbox" order by id desc limit 1) - (select total - length(coalesce(note, \'\')) - length(coalesce(facts, \'\')) from "outbox" order by id limit 1), 0) as "bytes"',
   values: [],
 }
 export const pendingDeletes: typeof queries.pendingDeletes = {

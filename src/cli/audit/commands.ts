@@ -8,6 +8,7 @@ import type { CommandContext } from '../program.ts'
 import { addSettingOptions } from '../serve/command.ts'
 import { addConnectOptions } from '../registry/target.ts'
 import { visibleLine } from '../visible-text.ts'
+import { stopSignal } from '../stop-signal.ts'
 import { write, type Terminal } from '../streams.ts'
 import { askAudit, type AuditOptions } from './ask-audit.ts'
 import { eventRow, eventTable, verifyLine, type TableForm } from './audit-table.ts'
@@ -89,14 +90,10 @@ function followCommand({ terminal, finish }: CommandContext): Command {
     .description('events as they come, until it is interrupted')
     .addOption(outputOption(['table', 'wide', 'jsonl'], 'table'))
   return addPlaceOptions(addFilters(command)).action(async (options: Options) => {
-    const abort = new AbortController()
-    const forget = terminal.onStop((signal) => {
-      finish(signal === 'SIGINT' ? 130 : 0)
-      abort.abort()
-    })
+    const { signal, by, stop } = stopSignal(terminal)
     try {
       const request = { kind: 'follow', query: queryOf(options) } as const
-      for await (const event of askAudit(options, terminal, request, abort.signal)) {
+      for await (const event of askAudit(options, terminal, request, signal)) {
         // Of a folder it is told as well where it is.
         if ('kind' in event) continue
         const output = options['output'] as 'jsonl' | TableForm
@@ -104,10 +101,11 @@ function followCommand({ terminal, finish }: CommandContext): Command {
         else await write(terminal.stdout, `${eventRow(event as AuditEvent, output)}\n`)
       }
     } catch (error) {
-      if (!abort.signal.aborted) throw error
+      if (!signal.aborted) throw error
     } finally {
-      forget()
+      stop()
     }
+    if (signal.aborted) finish(by() === 'SIGINT' ? exitCode.interrupted : 0)
   })
 }
 

@@ -19,6 +19,7 @@ import { layoutFrom, withCluster, type OpenCluster } from '../cluster/cluster-op
 import { confirmed } from '../confirm.ts'
 import { colorsOf, type Colors } from '../display.ts'
 import { parseDuration } from '../quantities.ts'
+import { stopSignal } from '../stop-signal.ts'
 import type { Terminal } from '../streams.ts'
 import { trowVersion } from '../version.ts'
 import { chosenImage } from './chosen-image.ts'
@@ -196,9 +197,14 @@ async function carryOut(parts: {
 }): Promise<number> {
   const { options, plan, prepared, cluster, terminal, timeout } = parts
   const { settings, remembered, image } = prepared
-  const stop = new AbortController()
-  const forget = terminal.onStop(() => stop.abort())
   const progress = await installProgress(terminal, () => Date.now())
+  const sayInterrupted = (): void => {
+    progress.close()
+    terminal.stderr.write(
+      'trow: interrupted; what was done stays, and trow install again goes on from there\n',
+    )
+  }
+  const { signal, stop } = stopSignal(terminal, sayInterrupted)
   const context: InstallContext = {
     cluster: cluster.objects,
     settings,
@@ -210,11 +216,11 @@ async function carryOut(parts: {
     prune: options.prune === true,
     deadline: Date.now() + timeout,
     progress,
-    sleep: (milliseconds) => sleep(milliseconds, undefined, { signal: stop.signal }),
+    sleep: (milliseconds) => sleep(milliseconds, undefined, { signal }),
     now: () => Date.now(),
     crypto: webcrypto as Crypto,
-    signal: stop.signal,
-    pushCanary: (canary) => pushCanary(canary, { cluster, signal: stop.signal }),
+    signal,
+    pushCanary: (canary) => pushCanary(canary, { cluster, signal }),
   }
   try {
     const { pulls } = await install(context, plan)
@@ -224,18 +230,14 @@ async function carryOut(parts: {
     return 0
   } catch (error) {
     progress.close()
-    if (!stop.signal.aborted) throw error
-    terminal.stderr.write(
-      'trow: interrupted; what was done stays, and trow install again goes on from there\n',
-    )
-    return interrupted
+    if (!signal.aborted) throw error
+    sayInterrupted()
+    return exitCode.interrupted
   } finally {
     progress.close()
-    forget()
+    stop()
   }
 }
-
-const interrupted = 130
 
 function timeoutOf(text: string): number {
   const timeout = parseDuration(text)

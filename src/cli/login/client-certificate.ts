@@ -1,8 +1,9 @@
 import { X509Certificate } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { copyFile, mkdir, readdir, rm, rmdir } from 'node:fs/promises'
+import { copyFile, readdir, rm, rmdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { replaceFile } from '../../cluster/replace-file.ts'
+import { makeFolder } from '../../new-folder.ts'
 import { exitCode, UserError } from '../../user-error.ts'
 import type { Engine } from './engine.ts'
 
@@ -33,7 +34,7 @@ export async function writeCertificate(
   }
   try {
     const beside = existsSync(folder) ? [] : await copyAuthorities(engine, host, folder)
-    await mkdir(folder, { recursive: true, mode: 0o755 })
+    makeFolder(folder, 0o755)
     await replaceFile(key, pair.key, 0o600)
     await replaceFile(cert, pair.cert, 0o644)
     return [cert, key, ...beside]
@@ -68,7 +69,7 @@ async function copyAuthorities(engine: Engine, host: string, folder: string): Pr
   const next = engine.otherCertificates.map((other) => join(other, host)).find((other) => existsSync(other))
   if (next === undefined) return []
   const copied: string[] = []
-  await mkdir(folder, { recursive: true, mode: 0o755 })
+  makeFolder(folder, 0o755)
   for (const name of await readdir(next)) {
     if (!name.endsWith('.crt')) continue
     await copyFile(join(next, name), join(folder, name))

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
-const stopSignal = fileURLToPath(new URL('../../../src/cli/stop-signal.ts', import.meta.url))
+const stopSignal = fileURLToPath(new URL('../../src/cli/stop-signal.ts', import.meta.url))
 
 test('a command that still waits after Ctrl-C ends by itself', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'trow-interrupt-'))
@@ -21,7 +21,7 @@ test('a command that still waits after Ctrl-C ends by itself', async (t) => {
   const program = `
     import { stopSignal } from ${JSON.stringify(stopSignal)}
     const terminal = { onStop: (done) => { process.on('SIGINT', done); return () => {} }, exit: (code) => process.exit(code) }
-    stopSignal(terminal)
+    stopSignal(terminal, () => console.log('leaves'))
     console.log('asks')
     await fetch('http://127.0.0.1:${(server.address() as AddressInfo).port}/')
   `
@@ -29,9 +29,12 @@ test('a command that still waits after Ctrl-C ends by itself', async (t) => {
   writeFileSync(file, program)
   const child = spawn(process.execPath, [file], { stdio: ['ignore', 'pipe', 'inherit'] })
   const closed = once(child, 'close') as Promise<[number | null]>
+  let said = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (said += text))
   await once(child.stdout, 'data')
   child.kill('SIGINT')
   const [code] = await closed
   server.closeAllConnections()
   assert.equal(code, 130)
+  assert.equal(said, 'asks\nleaves\n')
 })

@@ -11,10 +11,21 @@ const numbers = ['count', 'row']
  * a log that was edited may hold anything. By hand and not with zod, which costs each of four threads 14 MB.
  */
 export function parseEvent(line: Uint8Array): AuditEvent | undefined {
+  const value = parseLine(line)
+  return isEvent(value) ? value : undefined
+}
+
+/** When the event of a line was; undefined: it does not say. */
+export function parseTime(line: Uint8Array): string | undefined {
+  const value = parseLine(line)
+  const time = isObject(value) ? value['time'] : undefined
+  return typeof time === 'string' ? time : undefined
+}
+
+function parseLine(line: Uint8Array): unknown {
   if (line.length > longestLine) return undefined
   try {
-    const value: unknown = JSON.parse(Buffer.from(line).toString('utf8'))
-    return isEvent(value) ? value : undefined
+    return JSON.parse(Buffer.from(line).toString('utf8'))
   } catch {
     return undefined
   }

@@ -12,7 +12,7 @@ import {
 } from './chain.ts'
 import { listSegments, SegmentFolder, segmentName, type Segment } from './segment-folder.ts'
 import { firstLine, readEnd, segmentLines } from './segment-lines.ts'
-import { parseEvent } from './event-schema.ts'
+import { parseTime } from './event-schema.ts'
 
 export interface SegmentLogParts {
   readonly folder: SegmentFolder
@@ -291,5 +291,5 @@ async function* links(
 
 /** Milliseconds since the epoch; 0 where it has none. */
 export function eventTime({ event }: ChainedLine): number {
-  return Date.parse(parseEvent(event)?.time ?? '') || 0
+  return Date.parse(parseTime(event) ?? '') || 0
 }

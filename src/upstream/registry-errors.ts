@@ -3,7 +3,7 @@ import { tryForeignJson } from '../foreign-json.ts'
 
 /** distribution-spec, "Error Codes"; registries leave out members and add others. */
 const errorsSchema = z.object({
-  errors: z.array(z.object({ message: z.string().optional(), detail: z.unknown() })),
+  errors: z.array(z.object({ message: z.string().optional(), detail: z.unknown().optional() })),
 })
 
 /** The registry's own words, where it sent the specification's JSON; undefined where it did not. At most 1,000 characters. */

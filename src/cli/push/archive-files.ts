@@ -65,7 +65,7 @@ export async function readSmall(files: ArchiveFiles, name: string): Promise<Buff
 export async function readJson<Schema extends z.ZodType>(
   files: ArchiveFiles,
   name: string,
-  schema: Schema,
+  { schema, form }: { readonly schema: Schema; /** Of what it should be, in words. */ readonly form: string },
 ): Promise<z.infer<Schema> | undefined> {
   const content = await readSmall(files, name)
   if (content === undefined) return undefined
@@ -73,7 +73,7 @@ export async function readJson<Schema extends z.ZodType>(
     return parseForeignJson(content, schema, largestFile)
   } catch (error) {
     if (!(error instanceof ForeignJsonError)) throw error
-    throw invalidArchive(files.path, `${name}: ${error.message}`, error)
+    throw invalidArchive(files.path, `its ${name} is not ${form}: ${error.message}`, error)
   }
 }
 

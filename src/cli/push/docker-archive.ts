@@ -29,7 +29,10 @@ export async function readDockerArchive(
   files: ArchiveFiles,
   wanted: string | undefined,
 ): Promise<LocalImage | undefined> {
-  const listed = await readJson(files, 'manifest.json', archiveSchema)
+  const listed = await readJson(files, 'manifest.json', {
+    schema: archiveSchema,
+    form: 'that of docker save',
+  })
   if (listed === undefined) return undefined
   const named = listed.filter(({ RepoTags }) => wanted !== undefined && RepoTags?.includes(wanted))
   const image = named.length === 1 ? named[0] : listed[0]

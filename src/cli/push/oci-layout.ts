@@ -17,7 +17,7 @@ const entrySchema = z.object({
 const indexSchema = z.object({ manifests: z.array(entrySchema).nullish() })
 type Entry = z.infer<typeof entrySchema>
 
-const typeSchema = z.object({ mediaType: z.string().optional(), manifests: z.unknown() })
+const typeSchema = z.object({ mediaType: z.string().optional(), manifests: z.unknown().optional() })
 const platformSchema = z.object({ os: z.string(), architecture: z.string() }).partial().catch({})
 
 /**
@@ -30,7 +30,7 @@ export async function readLayout(
   wanted: string | undefined,
 ): Promise<LocalImage | undefined> {
   if ((await files.size('oci-layout')) === undefined) return undefined
-  const index = await readJson(files, 'index.json', indexSchema)
+  const index = await readJson(files, 'index.json', { schema: indexSchema, form: 'that of an OCI layout' })
   const entries = (index?.manifests ?? []).filter(({ digest }) => isDigest(digest))
   const entry = choose(files, entries, wanted)
   const notes: string[] = []

@@ -6,7 +6,7 @@ import type { KubeletRun } from './kubelet.ts'
 import { z } from 'zod'
 import { tryForeignJson } from '../../foreign-json.ts'
 
-const noteSchema = z.object({ places: z.array(z.unknown()), seen: z.unknown() })
+const noteSchema = z.object({ places: z.array(z.unknown()), seen: z.unknown().optional() })
 
 /** One place that trow has put its credential provider into. */
 export interface ProviderPlace {

@@ -78,7 +78,7 @@ for (const [args, code, hint] of [
   [['--host', 'https://a.example'], 'OPTION_INVALID', /without a port/],
   [['--storage', 'local:relative'], 'OPTION_INVALID', /local:NODE/],
   [['--storage', 'local:/a/../b'], 'OPTION_INVALID', /local:NODE/],
-  [['--storage', 'local:/srv'], 'OPTION_INVALID', /local:NODE/],
+  [['--storage', 'local:/srv'], 'OPTION_INVALID', /local:\/srv\/trow/],
   [['--storage-size', 'large'], 'OPTION_INVALID', /20Gi/],
   [['--storage', 'ephemeral', '--storage-class', 'fast'], 'OPTIONS_CONFLICT', /Leave one/],
   [['-n', 'Trow'], 'NAMESPACE_INVALID', /Small letters/],

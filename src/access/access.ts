@@ -1,6 +1,7 @@
 import type { RepositoryName } from '../oci/repository-name.ts'
 import type { ClientCertificate } from './credential.ts'
 import type { Action, Principal } from './principal.ts'
+import type { TokenBounds } from './token-bounds.ts'
 
 /** What a request shows of who it is from. */
 export interface Shown {
@@ -13,8 +14,8 @@ export interface Shown {
 /** Who a request is from, and by what. */
 export interface Identity {
   readonly principal: Principal
-  /** An access token of ours was shown; else the credential itself, or nothing. */
-  readonly byOwnToken: boolean
+  /** An access token of ours was shown, with what it was asked for; undefined: the credential itself, or nothing. */
+  readonly bounds: TokenBounds | undefined
 }
 
 export interface Decision {
@@ -43,7 +44,12 @@ export interface TokenService {
   /** `refresh`: also a refresh token. Throws OciError as `identify` does. */
   issue(
     principal: Principal,
-    options: { readonly service: string; readonly refresh: boolean },
+    options: {
+      readonly service: string
+      readonly refresh: boolean
+      /** All that the access token opens, and `/v2/`. */
+      readonly scopes: readonly string[]
+    },
   ): Promise<IssuedToken>
 }
 

@@ -56,7 +56,11 @@ export class OwnTokens implements TokenService {
   /** Throws OciError REQUEST_INVALID for another service, UNAVAILABLE where there is no key. */
   async issue(
     principal: Principal,
-    { service, refresh }: { readonly service: string; readonly refresh: boolean },
+    {
+      service,
+      refresh,
+      scopes,
+    }: { readonly service: string; readonly refresh: boolean; readonly scopes: readonly string[] },
   ): Promise<IssuedToken> {
     if (service !== this.#parts.service) {
       const detail = `this registry's service is "${this.#parts.service}"`
@@ -64,7 +68,7 @@ export class OwnTokens implements TokenService {
     }
     const now = this.#parts.now()
     const ready = await this.#current()
-    const issued = this.#access(ready.signer, principal, now)
+    const issued = this.#access(ready.signer, principal, [...new Set(scopes)].sort(), now)
     const end = refresh ? refreshEnd(principal, now) : undefined
     if (end === undefined) return issued
     const claims = { id: this.#parts.newId(), now, expiresAt: end }
@@ -86,8 +90,8 @@ export class OwnTokens implements TokenService {
     return verifier.verify(use, token, this.#parts.now())
   }
 
-  #access(signer: TokenSigner, principal: Principal, now: Instant): IssuedToken {
-    const key = JSON.stringify(principal)
+  #access(signer: TokenSigner, principal: Principal, scopes: readonly string[], now: Instant): IssuedToken {
+    const key = JSON.stringify([principal, scopes])
     const known = this.#fresh.get(key)
     if (known !== undefined) {
       const age = Math.ceil((now - known.issuedAt.getTime()) / 1000)
@@ -95,7 +99,7 @@ export class OwnTokens implements TokenService {
     }
     const expiresAt = Math.min(now + accessFor, principal.expiresAt ?? Infinity)
     const issued = {
-      token: signer.sign('access', principal, { id: this.#parts.newId(), now, expiresAt }),
+      token: signer.sign('access', principal, { id: this.#parts.newId(), now, expiresAt, scopes }),
       expiresIn: Math.max(Math.floor((expiresAt - now) / 1000), 0),
       issuedAt: new Date(now),
       refreshToken: undefined,

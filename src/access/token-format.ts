@@ -20,7 +20,14 @@ export interface TokenNames {
 }
 
 export type TokenVerdict =
-  | { readonly ok: true; readonly principal: Principal; readonly expiresAt: Instant; readonly id: string }
+  | {
+      readonly ok: true
+      readonly principal: Principal
+      readonly expiresAt: Instant
+      readonly id: string
+      /** What it was asked for with. */
+      readonly scopes: readonly string[]
+    }
   | {
       readonly ok: false
       readonly reason: string
@@ -46,7 +53,12 @@ export class TokenSigner {
   sign(
     use: TokenUse,
     principal: Principal,
-    claims: { readonly id: string; readonly now: Instant; readonly expiresAt: Instant },
+    claims: {
+      readonly id: string
+      readonly now: Instant
+      readonly expiresAt: Instant
+      readonly scopes?: readonly string[]
+    },
   ): string {
     const now = Math.floor(claims.now / 1000)
     const body = encode({
@@ -58,6 +70,8 @@ export class TokenSigner {
       exp: Math.floor(claims.expiresAt / 1000),
       jti: claims.id,
       principal,
+      // RFC 8693, 4.2.
+      scope: (claims.scopes ?? []).join(' '),
     })
     const signed = `${this.#headers[use]}.${body}`
     const signature = sign('sha256', Buffer.from(signed), { key: this.#key, dsaEncoding: 'ieee-p1363' })
@@ -104,13 +118,14 @@ export class TokenVerifier {
   }
 
   #judge(use: TokenUse, claims: Readonly<Record<string, unknown>> | undefined, now: Instant): TokenVerdict {
-    const { iss, aud, exp, nbf, jti, principal } = claims ?? {}
+    const { iss, aud, exp, nbf, jti, principal, scope } = claims ?? {}
     if (iss !== this.#names.issuer) return refused('another registry issued it')
     if (aud !== audienceOf(use, this.#names.service)) return refused('it is meant for another service')
     if (typeof exp !== 'number' || exp * 1000 <= now) return refused('the token has expired')
     if (typeof nbf !== 'number' || (nbf - leeway) * 1000 > now) return refused('it is not valid yet')
     if (typeof jti !== 'string' || !isPrincipal(principal)) return refused('it names nobody')
-    return { ok: true, principal, expiresAt: exp * 1000, id: jti }
+    const scopes = typeof scope === 'string' && scope !== '' ? scope.split(' ') : []
+    return { ok: true, principal, expiresAt: exp * 1000, id: jti, scopes }
   }
 }
 

@@ -11,6 +11,7 @@ import { anonymous, type Action, type Principal } from './principal.ts'
 import type { OwnTokens } from './own-tokens.ts'
 import { RecentCache } from './recent-cache.ts'
 import type { Rules } from './rules.ts'
+import { TokenBounds } from './token-bounds.ts'
 
 export interface WorkerAccessParts {
   readonly authority: Authority
@@ -35,7 +36,10 @@ interface Known {
   readonly found: Identity | OciError
 }
 
-const nobody: Identity = { principal: anonymous, byOwnToken: false }
+/** `scopes`: of an access token of ours. */
+type Judged = Verified & { readonly scopes?: readonly string[] }
+
+const nobody: Identity = { principal: anonymous, bounds: undefined }
 
 /** One worker's view of who may do what: what the authority has answered is used until it ends. */
 export class WorkerAccess implements Access {
@@ -121,13 +125,14 @@ export class WorkerAccess implements Access {
 
   async #verify(key: string, credential: Credential | undefined, address: string): Promise<Identity> {
     if (credential === undefined) throw badHeader()
-    const byOwnToken = credential.kind === 'bearer' && this.#parts.tokens.claims(credential.token)
-    const verified = byOwnToken
+    const isOwn = credential.kind === 'bearer' && this.#parts.tokens.claims(credential.token)
+    const verified: Judged = isOwn
       ? await this.#judgeOwn(credential.token)
       : await this.#parts.authority.verify(credential, address)
     if (verified.ok) {
       const { principal, until } = verified
-      const identity = { principal, byOwnToken }
+      const bounds = verified.scopes === undefined ? undefined : new TokenBounds(verified.scopes)
+      const identity = { principal, bounds }
       this.#credentials.set(key, { found: identity, until })
       return identity
     }
@@ -139,16 +144,16 @@ export class WorkerAccess implements Access {
   }
 
   /** Our own tokens are judged here. One of a node falls with the node, not only when it ends. */
-  async #judgeOwn(token: string): Promise<Verified> {
+  async #judgeOwn(token: string): Promise<Judged> {
     const verdict = await this.#parts.tokens.verify('access', token)
     if (!verdict.ok) {
       const until = this.#parts.now() + refusedFor
       return { ok: false, kind: 'refused', reason: verdict.reason, until }
     }
-    const { principal, expiresAt } = verdict
-    if (principal.kind !== 'node-certificate') return { ok: true, principal, until: expiresAt }
+    const { principal, expiresAt, scopes } = verdict
+    if (principal.kind !== 'node-certificate') return { ok: true, principal, until: expiresAt, scopes }
     const standing = await this.#parts.authority.verifyNode(principal)
-    return standing.ok ? { ...standing, until: Math.min(standing.until, expiresAt) } : standing
+    return standing.ok ? { ...standing, until: Math.min(standing.until, expiresAt), scopes } : standing
   }
 
   #fromCertificate(certificate: ClientCertificate): Identity | Promise<Identity> {
@@ -156,7 +161,7 @@ export class WorkerAccess implements Access {
     if (identity === undefined) {
       const verdict = certificatePrincipal(certificate)
       if (!verdict.ok) throw notAccepted('the client certificate names nobody', verdict.reason)
-      identity = { principal: verdict.principal, byOwnToken: false }
+      identity = { principal: verdict.principal, bounds: undefined }
       this.#certificates.set(certificate, identity)
     }
     const { kind, expiresAt = Infinity } = identity.principal

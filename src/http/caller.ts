@@ -1,12 +1,13 @@
 import type { Action, Principal } from '../access/principal.ts'
+import type { TokenBounds } from '../access/token-bounds.ts'
 import type { ChangeNote } from '../metadata/outbox.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
 
 /** Who a request is from, and what else they may do: for handlers that concern more than the path's repository. */
 export interface Caller {
   readonly principal: Principal
-  /** An access token of ours was shown, not the credential that it was issued for. */
-  readonly byOwnToken: boolean
+  /** Of the access token of ours that was shown; undefined: the credential itself was. */
+  readonly bounds: TokenBounds | undefined
   /** Why the request was let in. */
   readonly reason: string
   /** Asked for other repositories than the path's: the source of a mount, the entries of the catalogue. */

@@ -6,6 +6,7 @@ export function scopeOf(right: Right, repository: string | undefined, source?: s
   if (right === 'list' && repository === undefined) return 'registry:catalog:*'
   // No client knows an action for it: whoever gets a token for anything there is asked again what they may.
   if (right === 'list') return `repository:${repository}:pull`
+  if (right === 'audit') return 'registry:audit:*'
   const actions = right === 'push' ? 'pull,push' : right
   if (repository === undefined || !(right === 'pull' || right === 'push' || right === 'delete'))
     return undefined

@@ -1,6 +1,7 @@
 import type { Access, Decision, Identity, TokenService } from '../access/access.ts'
 import type { NodeCertificates } from '../access/node-certificates.ts'
 import { anonymous, type Action, type Principal } from '../access/principal.ts'
+import type { TokenBounds } from '../access/token-bounds.ts'
 import type { AuditedAccess } from '../audit/event.ts'
 import type { AuditTrail } from '../audit/trail.ts'
 import { OciError } from '../oci/oci-error.ts'
@@ -32,7 +33,7 @@ export interface AccessParts {
 }
 
 const openDecision: Decision = { allowed: true, reason: 'access is open' }
-const anybody: Identity = { principal: anonymous, byOwnToken: false }
+const anybody: Identity = { principal: anonymous, bounds: undefined }
 
 /** Says who a request is from and whether it may go on: asked once, before anything is looked up. */
 export class Gate {
@@ -88,7 +89,9 @@ export class Gate {
     values: PathValues,
   ): void | Promise<void> {
     const { access } = this.#access as AccessParts
-    const { principal } = identity
+    const { principal, bounds } = identity
+    if (bounds !== undefined && !isWithin(bounds, request, route, values))
+      throw this.#challenge(tooNarrow(), request, route, values)
     if (route.right === 'login' || (route.right === 'list' && values.name === undefined)) {
       // Nobody in particular: a client that could say more is asked to.
       if (principal.kind === 'anonymous' && request.shown.authorization === undefined)
@@ -160,17 +163,13 @@ export class Gate {
 
   #challenge(error: OciError, request: RegistryRequest, route: Route, values: PathValues): OciError {
     const { realm, service } = this.#access as AccessParts
-    const source = request.hasQuery ? (request.query.get('from') ?? undefined) : undefined
+    const source = sourceOf(request)
     const shown = request.shown.authorization
     const reason = error.detail === undefined ? 'insufficient_scope' : 'invalid_token'
     return challenged(error, {
       realm: request.realm(realm),
       service,
-      scope: scopeOf(
-        route.right,
-        values.name,
-        source !== undefined && isRepositoryName(source) ? source : undefined,
-      ),
+      scope: scopeOf(route.right, values.name, source),
       ...(shown === undefined || !/^bearer /i.test(shown) ? {} : { error: reason }),
     })
   }
@@ -187,7 +186,7 @@ export class Gate {
 
 class AdmittedCaller implements Caller {
   readonly principal: Principal
-  readonly byOwnToken: boolean
+  readonly bounds: TokenBounds | undefined
   /** Why the request was let in. */
   readonly reason: string
   readonly #request: RegistryRequest
@@ -206,7 +205,7 @@ class AdmittedCaller implements Caller {
     },
   ) {
     this.principal = parts.identity.principal
-    this.byOwnToken = parts.identity.byOwnToken
+    this.bounds = parts.identity.bounds
     this.reason = parts.reason
     this.#request = request
     this.#route = route
@@ -216,6 +215,7 @@ class AdmittedCaller implements Caller {
 
   can(action: Action, repository: RepositoryName): boolean | Promise<boolean> {
     if (this.#access === undefined) return true
+    if (this.bounds?.allows(action, repository) === false) return false
     const decision = this.#access.decide(this.principal, action, repository)
     return decision instanceof Promise ? decision.then(({ allowed }) => allowed) : decision.allowed
   }
@@ -262,6 +262,42 @@ function describe(
     method: request.method,
     route: route.path,
   }
+}
+
+/** Whether an access token was asked for with what the request needs of it. */
+function isWithin(
+  bounds: TokenBounds,
+  request: RegistryRequest,
+  route: Route,
+  { name }: PathValues,
+): boolean {
+  switch (route.right) {
+    case 'list':
+      // Of one repository: the scope that the challenge names.
+      return name === undefined ? bounds.allowsCatalogue : bounds.allows('pull', name)
+    case 'audit':
+      return bounds.allowsAudit
+    case 'pull':
+    case 'push':
+    case 'delete': {
+      const source = route.right === 'push' ? sourceOf(request) : undefined
+      return bounds.allows(route.right, name) && (source === undefined || bounds.allows('pull', source))
+    }
+    case 'login':
+    case 'none':
+      return true
+  }
+}
+
+/** The repository that a blob is to be mounted from. */
+function sourceOf(request: RegistryRequest): RepositoryName | undefined {
+  const from = request.hasQuery ? request.query.get('from') : null
+  return from !== null && isRepositoryName(from) ? from : undefined
+}
+
+/** No denial: the client asks for a token with the scope that the challenge names. */
+function tooNarrow(): OciError {
+  return new OciError('UNAUTHORIZED', 'the token was not asked for with the scope that this needs')
 }
 
 function loginNeeded(): OciError {

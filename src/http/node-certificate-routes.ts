@@ -15,7 +15,8 @@ export function nodeCertificateRoutes({ access, trail }: GateOptions, place: Bod
     route(['POST'], '/trow/v1/node-certificate', 'login', async (request) => {
       const { caller } = request
       // A token of ours says who somebody was: the agent shows its own, which the cluster has judged now.
-      const node = caller?.byOwnToken === false ? nodeOf(caller.principal, nodeAgents) : undefined
+      const node =
+        caller !== undefined && caller.bounds === undefined ? nodeOf(caller.principal, nodeAgents) : undefined
       const recorded = {
         action: 'node-certificate',
         actor: caller?.principal ?? { kind: 'unknown', name: 'unknown', groups: [] },

@@ -2,7 +2,7 @@ import type { Identity } from '../access/access.ts'
 import type { Principal } from '../access/principal.ts'
 import { parseRepositoryName } from '../oci/repository-name.ts'
 import { OciError } from '../oci/oci-error.ts'
-import { parseScopes, type ScopeRequest } from './token-scope.ts'
+import { parseScopes, printScopes, type ScopeRequest } from './token-scope.ts'
 import type { AccessParts, GateOptions } from './gate.ts'
 import { HttpRefusal } from './http-refusal.ts'
 import { readWhole, type BodyPlace } from './read-whole.ts'
@@ -14,7 +14,7 @@ const formLimit = 64 * 1024
 
 /**
  * The token service ("Docker registry v2 authentication": token and OAuth2 forms). Missing rights are no error here:
- * a token says who somebody is, and every request is decided anew.
+ * a token says who somebody is and what it was asked for, which it never exceeds, and every request is decided anew.
  */
 export function tokenRoutes({ access, trail }: GateOptions, place: BodyPlace): Route[] {
   if (access === undefined) return []
@@ -45,7 +45,8 @@ class TokenIssuer {
     const { access } = this.#parts
     const principal = await this.#known(request, async () => beginner(await access.identify(request.shown)))
     const refresh = request.query.get('offline_token') === 'true' && principal.kind !== 'anonymous'
-    const reply = await this.#issue(principal, refresh)
+    const scopes = parseScopes(request.query.getAll('scope'))
+    const reply = await this.#issue(principal, refresh, scopes)
     return jsonReply(200, reply, noStore())
   }
 
@@ -60,8 +61,9 @@ class TokenIssuer {
     )
     // One that came of another would begin its time anew: the session ends when it was said to.
     const refresh = form.get('access_type') === 'offline' && credential.kind !== 'refresh'
-    const reply = await this.#issue(principal, refresh)
-    const granted = await this.#granted(principal, parseScopes(form.getAll('scope')))
+    const scopes = parseScopes(form.getAll('scope'))
+    const reply = await this.#issue(principal, refresh, scopes)
+    const granted = await this.#granted(principal, scopes)
     return jsonReply(200, { ...reply, scope: granted.join(' ') }, noStore())
   }
 
@@ -94,9 +96,13 @@ class TokenIssuer {
     }
   }
 
-  async #issue(principal: Principal, refresh: boolean): Promise<Record<string, unknown>> {
+  async #issue(
+    principal: Principal,
+    refresh: boolean,
+    asked: readonly ScopeRequest[],
+  ): Promise<Record<string, unknown>> {
     const { tokens, service } = this.#parts
-    const issued = await tokens.issue(principal, { service, refresh })
+    const issued = await tokens.issue(principal, { service, refresh, scopes: printScopes(asked) })
     return {
       token: issued.token,
       access_token: issued.token,
@@ -128,8 +134,8 @@ class TokenIssuer {
  * Who a session may begin with. A token of ours that got another one would renew itself for ever, whatever became of the
  * credential. Throws OciError UNAUTHORIZED.
  */
-function beginner({ principal, byOwnToken }: Identity): Principal {
-  if (!byOwnToken) return principal
+function beginner({ principal, bounds }: Identity): Principal {
+  if (bounds === undefined) return principal
   throw new OciError('UNAUTHORIZED', 'a token of this registry gets no other one', {
     detail: 'show the token service the password, token or certificate that the first one was given for',
   })

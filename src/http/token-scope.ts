@@ -1,3 +1,6 @@
+import { isRepositoryName } from '../oci/repository-name.ts'
+import { HttpRefusal } from './http-refusal.ts'
+
 export interface ScopeRequest {
   /** `repository`, `registry`; `repository(plugin)` is `repository`. */
   readonly type: string
@@ -33,4 +36,24 @@ export function parseScopes(values: readonly string[]): ScopeRequest[] {
 function withoutClass(type: string): string {
   const bracket = type.indexOf('(')
   return bracket >= 0 && type.endsWith(')') ? type.slice(0, bracket) : type
+}
+
+/** A token of more would not fit into the headers of requests: some hundred repositories. */
+const longest = 6 * 1024
+const known = ['pull', 'push', 'delete', '*']
+
+/** For a token: what can open something, in one way of writing. Throws HttpRefusal where that is too much for one. */
+export function printScopes(scopes: readonly ScopeRequest[]): string[] {
+  const printed = scopes.flatMap(({ type, name, actions }) => {
+    if (type === 'registry')
+      return actions.includes('*') && ['catalog', 'audit'].includes(name) ? [`registry:${name}:*`] : []
+    const some = actions.filter((action) => known.includes(action))
+    if (type !== 'repository' || !isRepositoryName(name) || some.length === 0) return []
+    return [`repository:${name}:${some.sort().join(',')}`]
+  })
+  const size = printed.reduce((sum, each) => sum + each.length, 0)
+  if (size <= longest) return printed
+  throw new HttpRefusal(400, 'REQUEST_INVALID', 'these are too many scopes for one token', {
+    detail: `they take ${size} characters, and ${longest} are the most: ask for one token for each repository`,
+  })
 }

@@ -80,7 +80,7 @@ suite('the authority', () => {
     })
     const issue = async (principal: Verified, refresh = false) => {
       assert.ok(principal.ok)
-      return ownTokens.issue(principal.principal, { service: 'trow', refresh })
+      return ownTokens.issue(principal.principal, { service: 'trow', refresh, scopes: [] })
     }
     const basic = (username: string, password: string, source = here): Promise<Verified> =>
       authority.verify({ kind: 'basic', username, password }, source)

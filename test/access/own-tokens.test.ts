@@ -50,7 +50,7 @@ suite('the format of our tokens', () => {
         ),
         (principal) => {
           const verdict = verifier.verify('access', signer.sign('access', principal, claims), start)
-          assert.deepEqual(verdict, { ok: true, principal, expiresAt: start + 300_000, id: 'id-1' })
+          assert.deepEqual(verdict, { ok: true, principal, expiresAt: start + 300_000, id: 'id-1', scopes: [] })
         },
       ),
       { numRuns: 50 },
@@ -261,7 +261,7 @@ suite('our token service', () => {
       })
     return { state, store, make, tokens: make() }
   }
-  const plain = { service: names.service, refresh: false }
+  const plain = { service: names.service, refresh: false, scopes: [] }
 
   test('an equal caller gets the same token for a minute, and never one that ends within another', async () => {
     const { tokens, state } = open()
@@ -333,7 +333,7 @@ suite('our token service', () => {
 
   test('another service is refused, and without keys it is unavailable', async () => {
     const { tokens, store, state } = open()
-    await assert.rejects(tokens.issue(alice, { service: 'other', refresh: false }), {
+    await assert.rejects(tokens.issue(alice, { service: 'other', refresh: false, scopes: [] }), {
       code: 'REQUEST_INVALID',
     })
     store.broken = true

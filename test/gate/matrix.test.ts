@@ -46,8 +46,10 @@ suite('who may do what, cell by cell', () => {
 
   test('anonymous, without and with a token', async (context) => {
     const url = gated.url
-    const token = (): Promise<Record<string, string>> =>
-      getToken(url, '').then((reply) => ({ authorization: `Bearer ${reply.token}` }))
+    const token = (scope: string): Promise<Record<string, string>> =>
+      getToken(url, `&scope=${encodeURIComponent(scope)}`).then((reply) => ({
+        authorization: `Bearer ${reply.token}`,
+      }))
     const ways = [wayWith('nothing', url, () => ({})), wayWith('an anonymous token', url, token)]
     let cells = 0
     for (const way of ways) {

@@ -6,14 +6,25 @@ import type { Received, Sent, Way } from './matrix.ts'
 export function wayWith(
   name: string,
   url: string,
-  headers: () => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>,
+  headers: (scope: string) => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>,
 ): Way {
   return {
     name,
     async send(sent) {
-      return exchange(url, { ...sent, headers: { ...(await headers()), ...sent.headers } })
+      return exchange(url, { ...sent, headers: { ...(await headers(scopeFor(sent.path))), ...sent.headers } })
     },
   }
+}
+
+/** All that a token for a path could be asked for with, as clients write it. */
+export function scopeFor(path: string): string {
+  const [, name] = /^\/v2\/(.+?)\/(?:manifests|blobs|tags|referrers)\//.exec(path) ?? []
+  const source = new URL(path, 'http://x').searchParams.get('from')
+  return [
+    'registry:catalog:*',
+    ...(name === undefined ? [] : [`repository:${name}:pull,push,delete`]),
+    ...(source === null ? [] : [`repository:${source}:pull`]),
+  ].join(' ')
 }
 
 export async function exchange(url: string, { method, path, headers, body }: Sent): Promise<Received> {
@@ -68,14 +79,16 @@ export function waysOfPassword(url: string, name: string, password: string): Way
   const form = { grant_type: 'password', username: name, password }
   return [
     wayWith('Basic', url, () => ({ authorization: basic(name, password) })),
-    wayWith('a token by GET', url, async () =>
-      bearer((await getToken(url, '', basic(name, password))).token),
+    wayWith('a token by GET', url, async (scope) =>
+      bearer((await getToken(url, `&scope=${encodeURIComponent(scope)}`, basic(name, password))).token),
     ),
-    wayWith('a token by POST', url, async () => bearer((await postToken(url, form)).access_token)),
-    wayWith('a renewed token', url, async () => {
+    wayWith('a token by POST', url, async (scope) =>
+      bearer((await postToken(url, { ...form, scope })).access_token),
+    ),
+    wayWith('a renewed token', url, async (scope) => {
       const { refresh_token: refresh } = await postToken(url, { ...form, access_type: 'offline' })
       assert.ok(refresh !== undefined, 'a refresh token was asked for')
-      const renewed = await postToken(url, { grant_type: 'refresh_token', refresh_token: refresh })
+      const renewed = await postToken(url, { grant_type: 'refresh_token', refresh_token: refresh, scope })
       return bearer(renewed.access_token)
     }),
   ]

@@ -20,6 +20,8 @@ export const accessRows: readonly SpecialRow[] = [
 ]
 
 const user = { name: 'bench', password: 'correct horse battery staple' }
+/** Of the repository that is seeded. */
+const tokenPath = '/token?service=trow&scope=repository:bench/image:pull'
 const basic = `Basic ${Buffer.from(`${user.name}:${user.password}`).toString('base64')}`
 
 /** Each against the same requests of nobody, to a server that asks nobody and writes nothing. */
@@ -78,7 +80,7 @@ async function tokenEndpoint(peer: Peer, tools: Tools): Promise<Finding[]> {
   const { open, gated } = await startBoth(peer, tools)
   try {
     const target = { ...gated.target, caller: { authorization: basic } }
-    const paths = { kind: 'one', path: '/token?service=trow&scope=repository:bench/image:pull' } as const
+    const paths = { kind: 'one', path: tokenPath } as const
     const { seconds } = tools
     const result = await runLoad({ kind: 'requests', method: 'GET', target, connections: 32, seconds, paths })
     const value = result.done / result.seconds
@@ -110,7 +112,7 @@ async function startBoth(
   })
   const open = await peer.start({ ...tools, folder: first })
   const connection = await HttpConnection.open({ ...gated.target, caller: { authorization: basic } })
-  const { body } = await connection.request('GET', '/token?service=trow')
+  const { body } = await connection.request('GET', tokenPath)
   connection.close()
   const { token } = JSON.parse(body.toString()) as { token: string }
   const callers: Record<string, Caller> = {

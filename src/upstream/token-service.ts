@@ -23,19 +23,32 @@ interface Challenge {
   readonly scope: string | undefined
 }
 
+interface Kept {
+  readonly challenge: Challenge
+  readonly token: string
+  readonly scopes: ReadonlySet<string>
+  /** By `performance.now()`. */
+  readonly until: number
+}
+
 const timeout = 30_000
 /** Seconds; distribution's "Token Authentication Specification": 60 where the answer does not say. */
 const usualLife = 60
+/** A token lists what it opens, and has to fit into a header: 16 names of 255 characters do. */
+const mostScopes = 16
 
 /**
- * The token of a registry's token service (distribution, "Token Authentication"), for all that has been asked of the
- * registry so far. It is asked for again before it ends.
+ * The token of a registry's token service (distribution, "Token Authentication"), for what was asked of the registry
+ * last: a token opens no more than the scopes that it was asked for with. It is asked for again before it ends.
  */
 export class TokenService {
   readonly #credentials: RegistryCredentials | undefined
   readonly #ca: string | undefined
+  /** The one that was needed last stands last. */
   readonly #scopes = new Set<string>()
-  #last: { readonly challenge: Challenge; readonly token: string; readonly until: number } | undefined
+  #last: Kept | undefined
+  /** One question at a time: the answer to an earlier one, with fewer scopes, never takes the place of a later one. */
+  #asking: Promise<void> = Promise.resolve()
 
   constructor({ credentials, ca }: { credentials: RegistryCredentials | undefined; ca: string | undefined }) {
     this.#credentials = credentials
@@ -45,7 +58,7 @@ export class TokenService {
   /** `Bearer …`; undefined before the first challenge. */
   async authorization(): Promise<string | undefined> {
     if (this.#last === undefined) return undefined
-    if (this.#last.until < performance.now()) await this.#ask(this.#last.challenge)
+    if (this.#last.until < performance.now()) await this.#renew(this.#last)
     return `Bearer ${this.#last.token}`
   }
 
@@ -56,25 +69,53 @@ export class TokenService {
   async takeUp(header: string, shown: string | undefined): Promise<boolean> {
     const challenge = parseChallenge(header)
     if (challenge === undefined) return false
-    const { scope } = challenge
-    const isOther = (): boolean => this.#last !== undefined && `Bearer ${this.#last.token}` !== shown
-    // A request beside this one may have asked already.
-    if (isOther() && (scope === undefined || this.#scopes.has(scope))) return true
-    if (scope !== undefined) this.#scopes.add(scope)
-    await this.#ask(challenge)
-    return isOther()
+    const needed = challenge.scope?.split(' ').filter((scope) => scope !== '') ?? []
+    const opens = (): boolean =>
+      this.#last !== undefined &&
+      `Bearer ${this.#last.token}` !== shown &&
+      needed.every((scope) => this.#last?.scopes.has(scope))
+    return this.#inTurn(async () => {
+      // A request beside this one may have asked already.
+      if (opens()) return true
+      this.#need(needed)
+      await this.#ask(challenge)
+      return opens()
+    })
+  }
+
+  #renew(known: Kept): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.#last === known) await this.#ask(known.challenge)
+    })
+  }
+
+  #inTurn<Result>(ask: () => Promise<Result>): Promise<Result> {
+    const result = this.#asking.then(ask)
+    this.#asking = result.then(
+      () => undefined,
+      () => undefined,
+    )
+    return result
+  }
+
+  #need(scopes: readonly string[]): void {
+    for (const scope of scopes) {
+      this.#scopes.delete(scope)
+      this.#scopes.add(scope)
+    }
+    const most = Math.max(mostScopes, scopes.length)
+    for (const oldest of [...this.#scopes].slice(0, -most)) this.#scopes.delete(oldest)
   }
 
   async #ask(challenge: Challenge): Promise<void> {
     const { realm } = challenge
+    const scopes = new Set(this.#scopes)
     const { protocol, hostname } = new URL(realm)
     if (protocol !== 'https:' && !/^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname))
       throw failed(realm, 'it is not reached over https')
     const agent = new Agent(this.#ca === undefined ? {} : { connect: { ca: this.#ca } })
     try {
-      const { statusCode, body } = await agent.request(
-        requestOf(challenge, [...this.#scopes], this.#credentials),
-      )
+      const { statusCode, body } = await agent.request(requestOf(challenge, [...scopes], this.#credentials))
       const text = await readLimited(body, largestAnswer)
       // The registry's own refusal says more.
       if (statusCode === 401 || statusCode === 403) return
@@ -83,7 +124,7 @@ export class TokenService {
       const given = token ?? access_token
       if (given === undefined) throw failed(realm, 'its answer has no token')
       const life = expires_in ?? usualLife
-      this.#last = { challenge, token: given, until: performance.now() + (life * 1000) / 2 }
+      this.#last = { challenge, token: given, scopes, until: performance.now() + (life * 1000) / 2 }
     } catch (cause) {
       throw cause instanceof UserError ? cause : failed(realm, (cause as Error).message, cause)
     } finally {

@@ -45,8 +45,9 @@ export async function makeCallers(registry: ClusterRegistry): Promise<Caller[]> 
     const type = { 'Content-Type': 'application/octet-stream' }
     return who.send({ method: 'POST', path, headers: { ...headers, ...type }, body })
   }
-  const ofAccount = new KeptToken(() => anybody.token(basic('x', token)))
-  const ofKubelet = new KeptToken(() => kubelet.token())
+  const pullScope = 'repository:team-a/app:pull'
+  const ofAccount = new KeptToken(() => anybody.token(pullScope, basic('x', token)))
+  const ofKubelet = new KeptToken(() => kubelet.token(pullScope))
   const seen = { during: [200], usual: 200 }
   return [
     { name: 'kubelet certificate, pull', ...seen, send: () => pull(kubelet) },

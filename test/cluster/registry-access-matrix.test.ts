@@ -81,8 +81,10 @@ suite('who may do what by RBAC, cell by cell', { skip: clusterProblem() }, () =>
     return [
       anybody.way('Basic', async () => ({ authorization: password })),
       anybody.way('Bearer', async () => bearer(token)),
-      anybody.way('a token by GET', async () => bearer(await anybody.token(password))),
-      anybody.way('a token by POST', async () => bearer(await anybody.passwordToken('whoever', token))),
+      anybody.way('a token by GET', async (scope) => bearer(await anybody.token(scope, password))),
+      anybody.way('a token by POST', async (scope) =>
+        bearer(await anybody.passwordToken(scope, 'whoever', token)),
+      ),
     ]
   }
 
@@ -100,7 +102,7 @@ suite('who may do what by RBAC, cell by cell', { skip: clusterProblem() }, () =>
       const ways = [
         person.way('CN'),
         member.way('O'),
-        anybody.way('a token for a certificate', async () => bearer(await person.token())),
+        anybody.way('a token for a certificate', async (scope) => bearer(await person.token(scope))),
       ]
       const cells = await check(ways, role)
       total += cells
@@ -113,7 +115,7 @@ suite('who may do what by RBAC, cell by cell', { skip: clusterProblem() }, () =>
     const anybody = registry.client()
     const ways = [
       kubelet.way('certificate'),
-      anybody.way('a token for its certificate', async () => bearer(await kubelet.token())),
+      anybody.way('a token for its certificate', async (scope) => bearer(await kubelet.token(scope))),
     ]
     const cells = await check(ways, 'puller')
     total += cells
@@ -124,7 +126,7 @@ suite('who may do what by RBAC, cell by cell', { skip: clusterProblem() }, () =>
     const anybody = registry.client()
     const ways = [
       anybody.way('nothing'),
-      anybody.way('an anonymous token', async () => bearer(await anybody.token())),
+      anybody.way('an anonymous token', async (scope) => bearer(await anybody.token(scope))),
     ]
     let cells = 0
     for (const way of ways) {

@@ -26,13 +26,18 @@ suite('RBAC at a real registry', { skip: clusterProblem() }, () => {
   })
 
   /** By each way that a token can be shown. */
-  const pushes = async (token: string, repository = 'team-a/app'): Promise<Received[]> => [
-    await anybody.push(repository, { authorization: basic('whoever', token) }),
-    await anybody.push(repository, bearer(token)),
-    await anybody.push(repository, bearer(await anybody.token(basic('whoever', token)))),
-    await anybody.push(repository, bearer(await anybody.token(bearer(token).authorization))),
-    await anybody.push(repository, bearer(await anybody.passwordToken('whoever', token))),
-  ]
+  const pushes = async (token: string, repository = 'team-a/app'): Promise<Received[]> => {
+    const scope = `repository:${repository}:pull,push`
+    const tokens = [
+      await anybody.token(scope, basic('whoever', token)),
+      await anybody.token(scope, bearer(token).authorization),
+      await anybody.passwordToken(scope, 'whoever', token),
+    ]
+    const shown = [{ authorization: basic('whoever', token) }, bearer(token), ...tokens.map(bearer)]
+    const replies: Received[] = []
+    for (const headers of shown) replies.push(await anybody.push(repository, headers))
+    return replies
+  }
 
   test('a push is denied, and the same push is allowed soon after a RoleBinding', async (context) => {
     const token = await registry.token(builder)
@@ -122,7 +127,7 @@ suite('RBAC at a real registry', { skip: clusterProblem() }, () => {
     const pod = podOf(builder, 'short')
     await cluster.kubectl(['create', '-f', '-'], { stdin: JSON.stringify(pod) })
     const token = await registry.token(builder, '--bound-object-kind=Pod', '--bound-object-name=short')
-    const own = await anybody.token(bearer(token).authorization)
+    const own = await anybody.token('repository:team-a/app:pull,push', bearer(token).authorization)
     const again = { authorization: `Bearer ${own}` }
     assert.equal((await anybody.get('/token?service=trow', again)).status, 401)
     await refusedSoon('the token of a pod', anybody, token, () =>
@@ -176,7 +181,8 @@ suite('RBAC at a real registry', { skip: clusterProblem() }, () => {
     for (const { status, body } of replies) assert.equal(status, 404, body)
     // The same caller once more, by other ways: nothing is new to ask but the verb of a push.
     assert.equal((await anybody.get(path, { authorization: basic('x', token) })).status, 404)
-    assert.equal((await anybody.get(path, bearer(await anybody.token(basic('x', token))))).status, 404)
+    const own = await anybody.token('repository:team-a/app:pull', basic('x', token))
+    assert.equal((await anybody.get(path, bearer(own))).status, 404)
     const after = await reviewCounts(cluster)
     const [tokens, accesses] = [after.tokens - before.tokens, after.accesses - before.accesses]
     context.diagnostic(`200 requests at once: ${tokens} TokenReviews, ${accesses} SubjectAccessReviews`)

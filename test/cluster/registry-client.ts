@@ -1,5 +1,6 @@
 import { Agent, request } from 'undici'
 import type { Received, Sent, Way } from '../gate/matrix.ts'
+import { scopeFor } from '../gate/ways.ts'
 import type { Pair } from './certificates.ts'
 
 /** How somebody shows who they are. */
@@ -51,16 +52,15 @@ export class RegistryClient implements Way {
     return this.send({ method: 'POST', path: `/v2/${repository}/blobs/uploads/`, headers })
   }
 
-  /** A token of the registry's own, by GET. Throws the reply where it is none. */
-  async token(authorization?: string): Promise<string> {
-    return tokenIn(
-      await this.get('/token?service=trow', authorization === undefined ? {} : { authorization }),
-    )
+  /** A token of the registry's own, by GET; it opens no more than `scope`. Throws the reply where it is none. */
+  async token(scope: string, authorization?: string): Promise<string> {
+    const path = `/token?service=trow&scope=${encodeURIComponent(scope)}`
+    return tokenIn(await this.get(path, authorization === undefined ? {} : { authorization }))
   }
 
   /** The same by POST, as OAuth2 has it. */
-  async passwordToken(username: string, password: string): Promise<string> {
-    const form = { grant_type: 'password', service: 'trow', client_id: 'test', username, password }
+  async passwordToken(scope: string, username: string, password: string): Promise<string> {
+    const form = { grant_type: 'password', service: 'trow', client_id: 'test', scope, username, password }
     return tokenIn(
       await this.send({
         method: 'POST',
@@ -71,11 +71,15 @@ export class RegistryClient implements Way {
     )
   }
 
-  /** As one way in, with whatever headers it takes. */
-  way(name: string, headers: () => Promise<Readonly<Record<string, string>>> = async () => ({})): Way {
+  /** As one way in, with whatever headers it takes for what a token would be asked for with. */
+  way(
+    name: string,
+    headers: (scope: string) => Promise<Readonly<Record<string, string>>> = async () => ({}),
+  ): Way {
     return {
       name,
-      send: async (sent) => this.send({ ...sent, headers: { ...(await headers()), ...sent.headers } }),
+      send: async (sent) =>
+        this.send({ ...sent, headers: { ...(await headers(scopeFor(sent.path))), ...sent.headers } }),
     }
   }
 

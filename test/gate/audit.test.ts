@@ -7,7 +7,7 @@ import type { LogName } from '../../src/audit/chain.ts'
 import { runTrow, startedServer } from '../support/server-process.ts'
 import { passwords, startGated, type GatedServer } from './fixture.ts'
 import { seed, sha256 } from './matrix.ts'
-import { basic, exchange, getToken, waysOfPassword, wayWith } from './ways.ts'
+import { basic, exchange, getToken, waysOfPassword } from './ways.ts'
 
 interface Event {
   readonly type: string
@@ -121,11 +121,10 @@ suite('who did what', () => {
       headers: { 'Content-Type': 'application/x-www-form-urlencoded' },
       body: `grant_type=password&service=trow&username=admin&password=${canary}`,
     })
-    const { token } = await getToken(url, '', basic('pusher', passwords.pusher))
-    await wayWith('token', url, () => ({ authorization: `Bearer ${token}` })).send({
-      method: 'GET',
-      path: '/v2/',
-    })
+    const scope = '&scope=repository:team/app:pull'
+    const { token } = await getToken(url, scope, basic('pusher', passwords.pusher))
+    for (const path of ['/v2/', '/v2/team/app/tags/list', '/v2/team/other/tags/list'])
+      await exchange(url, { method: 'GET', path, headers: { authorization: `Bearer ${token}` } })
     await sleep(1500)
     const secrets = [canary, token, ...Object.values(passwords)]
     const files = readdirSync(data, { recursive: true, withFileTypes: true })

@@ -2,13 +2,17 @@ import assert from 'node:assert/strict'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, before, beforeEach, suite, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
 import { parseDigest } from '../../src/oci/digest.ts'
 import { parseRepositoryName } from '../../src/oci/repository-name.ts'
 import { parseTag } from '../../src/oci/tag.ts'
+import { connectRegistry } from '../../src/upstream/http-registry-client.ts'
 import { connectPusher } from '../../src/upstream/http-registry-pusher.ts'
 import { parseChallenge, TokenService, type RegistryCredentials } from '../../src/upstream/token-service.ts'
 import { UserError } from '../../src/user-error.ts'
+import { passwords, startGated } from '../gate/fixture.ts'
+import { postToken } from '../gate/ways.ts'
 
 suite('pushing to a registry with a token service', () => {
   let server: Server
@@ -19,6 +23,8 @@ suite('pushing to a registry with a token service', () => {
   let seconds = 300
   let given = 0
   const tokens = new Map<string, readonly string[]>()
+  /** Before the service answers. */
+  let hold: (() => Promise<void>) | undefined
 
   before(async () => {
     const answer = async (request: IncomingMessage, response: ServerResponse): Promise<unknown> => {
@@ -32,6 +38,9 @@ suite('pushing to a registry with a token service', () => {
         const { grant_type, refresh_token } = Object.fromEntries(new URLSearchParams(body))
         asked.push(`${refresh_token ?? request.headers.authorization ?? 'nobody'} ${grant_type ?? ''}`.trim())
         if (!grants) return response.writeHead(401).end()
+        const held = hold
+        hold = undefined
+        await held?.()
         const token = `token-${++given}`
         tokens.set(token, scopes)
         return response.end(JSON.stringify({ token, expires_in: seconds }))
@@ -103,6 +112,27 @@ suite('pushing to a registry with a token service', () => {
     assert.equal(asked.length, before, 'another request has asked already')
   })
 
+  test('an answer that comes late, for less, takes nothing from another request', async () => {
+    const service = new TokenService({ credentials: password, ca: undefined })
+    const takeUp = (scope: string): Promise<boolean> =>
+      service.takeUp(`Bearer realm="${origin}/service",scope="${scope}"`, undefined)
+    const gate = Promise.withResolvers<void>()
+    const isHeld = Promise.withResolvers<void>()
+    hold = () => {
+      isHeld.resolve()
+      return gate.promise
+    }
+    const first = takeUp('repository:a/b:pull')
+    await isHeld.promise
+    const second = takeUp('repository:a/c:pull repository:a/d:pull')
+    // Whatever the second asks without waiting for the first is answered by then.
+    await Promise.race([second, sleep(300)])
+    gate.resolve()
+    assert.deepEqual(await Promise.all([first, second]), [true, true])
+    const token = (await service.authorization())?.replace('Bearer ', '') ?? ''
+    assert.deepEqual(tokens.get(token), ['repository:a/b:pull', 'repository:a/c:pull', 'repository:a/d:pull'])
+  })
+
   test('asks again before a token ends', async () => {
     seconds = 0
     await push(password)
@@ -117,6 +147,25 @@ suite('pushing to a registry with a token service', () => {
     )
     assert.equal(asked.length, 1)
   })
+})
+
+test('one session goes through more repositories than fit into one token', async () => {
+  const gated = await startGated()
+  const login = {
+    grant_type: 'password',
+    username: 'admin',
+    password: passwords.admin,
+    access_type: 'offline',
+  }
+  const { refresh_token: identitytoken = '' } = await postToken(gated.url, login)
+  const registry = connectRegistry({ origin: gated.url, ca: undefined, credentials: { identitytoken } })
+  try {
+    const names = Array.from({ length: 120 }, (_, index) => `${'long/'.repeat(20)}r${index}`)
+    for (const name of names) assert.equal(await registry.tags(parseRepositoryName(name)), undefined, name)
+  } finally {
+    await registry.close()
+    await gated.close()
+  }
 })
 
 suite('challenges', () => {

@@ -12,24 +12,24 @@ const most = 100
 
 /**
  * Scopes as clients write them, several in one value separated by spaces: `repository:host:5000/a/b:pull,push`. The
- * type ends at the first colon, the actions begin after the last. What is no scope is left out; at most 100.
+ * type ends at the first colon, the actions begin after the last. What is no scope is left out. Throws HttpRefusal where
+ * there are more than 100: a token without the rest would be refused, and the client would not know why.
  */
 export function parseScopes(values: readonly string[]): ScopeRequest[] {
-  return values
-    .flatMap((value) => value.split(' '))
-    .slice(0, most)
-    .flatMap((text) => {
-      const first = text.indexOf(':')
-      const last = text.lastIndexOf(':')
-      if (first <= 0 || last <= first + 1) return []
-      return [
-        {
-          type: withoutClass(text.slice(0, first)),
-          name: text.slice(first + 1, last),
-          actions: [...new Set(text.slice(last + 1).split(','))].filter((action) => action !== ''),
-        },
-      ]
-    })
+  const texts = new Set(values.flatMap((value) => value.split(' ')))
+  if (texts.size > most) throw tooMany(`they are ${texts.size}, and ${most} are the most`)
+  return [...texts].flatMap((text) => {
+    const first = text.indexOf(':')
+    const last = text.lastIndexOf(':')
+    if (first <= 0 || last <= first + 1) return []
+    return [
+      {
+        type: withoutClass(text.slice(0, first)),
+        name: text.slice(first + 1, last),
+        actions: [...new Set(text.slice(last + 1).split(','))].filter((action) => action !== ''),
+      },
+    ]
+  })
 }
 
 /** Not by a regular expression: a text of brackets would cost its square. */
@@ -53,7 +53,11 @@ export function printScopes(scopes: readonly ScopeRequest[]): string[] {
   })
   const size = printed.reduce((sum, each) => sum + each.length, 0)
   if (size <= longest) return printed
-  throw new HttpRefusal(400, 'REQUEST_INVALID', 'these are too many scopes for one token', {
-    detail: `they take ${size} characters, and ${longest} are the most: ask for one token for each repository`,
+  throw tooMany(`they take ${size} characters, and ${longest} are the most`)
+}
+
+function tooMany(reason: string): HttpRefusal {
+  return new HttpRefusal(400, 'REQUEST_INVALID', 'these are too many scopes for one token', {
+    detail: `${reason}: ask for one token for each repository`,
   })
 }

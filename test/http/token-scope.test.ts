@@ -12,7 +12,9 @@ test('scopes end their type at the first colon and begin their actions after the
     { type: 'repository', name: 'a', actions: ['pull'] },
   ])
   assert.deepEqual(parseScopes(['', 'repository', 'repository:', ':a:pull', 'repository::pull']), [])
-  assert.equal(parseScopes([Array.from({ length: 500 }, () => 'repository:a:pull').join(' ')]).length, 100)
+  const many = (count: number): string[] => Array.from({ length: count }, (_, n) => `repository:a${n}:pull`)
+  assert.equal(parseScopes([many(100).join(' '), ...many(100)]).length, 100, 'equal ones count once')
+  assert.throws(() => parseScopes([many(60).join(' '), ...many(101)]), /too many scopes/)
 })
 
 test('any text is taken without an error, and what is printed is read back', () => {

@@ -50,7 +50,13 @@ suite('the format of our tokens', () => {
         ),
         (principal) => {
           const verdict = verifier.verify('access', signer.sign('access', principal, claims), start)
-          assert.deepEqual(verdict, { ok: true, principal, expiresAt: start + 300_000, id: 'id-1', scopes: [] })
+          assert.deepEqual(verdict, {
+            ok: true,
+            principal,
+            expiresAt: start + 300_000,
+            id: 'id-1',
+            scopes: [],
+          })
         },
       ),
       { numRuns: 50 },

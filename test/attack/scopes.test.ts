@@ -4,12 +4,14 @@ import { passwords, startGated, type GatedServer } from '../gate/fixture.ts'
 import { seed, type Content, type Received } from '../gate/matrix.ts'
 import { basic, exchange, getToken, postToken, wayWith } from '../gate/ways.ts'
 
+const auditPath = '/trow/v1/audit/query?limit=1'
+
 suite('what a token opens', () => {
   let gated: GatedServer
   let content: Content
   const admin = basic('admin', passwords.admin)
   before(async () => {
-    gated = await startGated()
+    gated = await startGated({ 'audit-readers': ['admin'] })
     content = await seed(
       wayWith('admin', gated.url, () => ({ authorization: admin })),
       'a/b',
@@ -55,13 +57,15 @@ suite('what a token opens', () => {
     assert.equal((await use(wide, 'POST', `${mount}&from=a/b`)).status, 201)
   })
 
-  test('without a scope it opens /v2/ only; the catalogue has a scope of its own', async () => {
+  test('without a scope it opens /v2/ only; the catalogue and the audit have scopes of their own', async () => {
     const token = await tokenFor()
     assert.equal((await use(token, 'GET', '/v2/')).status, 200)
     assertNarrow(await use(token, 'GET', '/v2/a/b/tags/list'), 'repository:a/b:pull')
     assertNarrow(await use(token, 'GET', '/v2/_catalog'), 'registry:catalog:*')
+    assertNarrow(await use(token, 'GET', auditPath), 'registry:audit:*')
     const wide = await use(await tokenFor('registry:catalog:*'), 'GET', '/v2/_catalog')
     assert.match(wide.body, /"a\/b"/)
+    assert.equal((await use(await tokenFor('registry:audit:*'), 'GET', auditPath)).status, 200)
   })
 
   test('one token is never given for another scope, nor one of the form for what it did not ask for', async () => {

@@ -142,6 +142,7 @@ for (const program of ['podman', 'buildah']) {
     ask('push', ...options, `${host}/team/app:1`, `docker://${host}/other/app:1`)
     ask('pull', ...options, `${host}/other/app:1`)
     run('skopeo', ['logout', host])
+    ask('rmi', '-a', '-f')
     ask('pull', ...options, `${host}/public/app:1`)
     assert.throws(() => ask('pull', ...options, `${host}/other/app:1`), refusal)
   })

@@ -7,6 +7,7 @@ import fc from 'fast-check'
 import { parseDigest } from '../../src/oci/digest.ts'
 import { parseRepositoryName } from '../../src/oci/repository-name.ts'
 import { parseTag } from '../../src/oci/tag.ts'
+import { AuditClient } from '../../src/upstream/audit-client.ts'
 import { connectRegistry } from '../../src/upstream/http-registry-client.ts'
 import { connectPusher } from '../../src/upstream/http-registry-pusher.ts'
 import { parseChallenge, TokenService, type RegistryCredentials } from '../../src/upstream/token-service.ts'
@@ -149,8 +150,8 @@ suite('pushing to a registry with a token service', () => {
   })
 })
 
-test('one session goes through more repositories than fit into one token', async () => {
-  const gated = await startGated()
+test('a session goes through more repositories than fit into one token, the catalogue and the audit', async () => {
+  const gated = await startGated({ 'audit-readers': ['admin'] })
   const login = {
     grant_type: 'password',
     username: 'admin',
@@ -158,11 +159,16 @@ test('one session goes through more repositories than fit into one token', async
     access_type: 'offline',
   }
   const { refresh_token: identitytoken = '' } = await postToken(gated.url, login)
-  const registry = connectRegistry({ origin: gated.url, ca: undefined, credentials: { identitytoken } })
+  const options = { origin: gated.url, ca: undefined, credentials: { identitytoken } }
+  const registry = connectRegistry(options)
+  const audit = new AuditClient(options)
   try {
     const names = Array.from({ length: 120 }, (_, index) => `${'long/'.repeat(20)}r${index}`)
     for (const name of names) assert.equal(await registry.tags(parseRepositoryName(name)), undefined, name)
+    assert.deepEqual(await Array.fromAsync(registry.repositories()), [])
+    await Array.fromAsync(audit.read('query?limit=1', AbortSignal.timeout(30_000)))
   } finally {
+    await audit.close()
     await registry.close()
     await gated.close()
   }

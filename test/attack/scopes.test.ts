@@ -38,6 +38,8 @@ suite('what a token opens', () => {
     assert.equal((await use(token, 'POST', '/v2/a/b/blobs/uploads/')).status, 202)
     assertNarrow(await use(token, 'POST', '/v2/z/z/blobs/uploads/'), 'repository:z/z:pull,push')
     assertNarrow(await use(token, 'GET', '/v2/a/b/c/tags/list'), 'repository:a/b/c:pull')
+    assert.equal((await use(token, 'GET', '/v2/a/b/_trow/manifests/untagged')).status, 200)
+    assertNarrow(await use(token, 'GET', '/v2/a/c/_trow/manifests/untagged'), 'repository:a/c:pull')
     const path = `/v2/a/b/manifests/${content.manifest}`
     assertNarrow(await use(token, 'DELETE', path), 'repository:a/b:delete')
     assertNarrow(await use(await tokenFor('repository:a/b:push'), 'GET', path), 'repository:a/b:pull')

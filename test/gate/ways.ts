@@ -18,7 +18,7 @@ export function wayWith(
 
 /** All that a token for a path could be asked for with, as clients write it. */
 export function scopeFor(path: string): string {
-  const [, name] = /^\/v2\/(.+?)\/(?:manifests|blobs|tags|referrers)\//.exec(path) ?? []
+  const [, name] = /^\/v2\/(.+?)\/(?:manifests|blobs|tags|referrers|_trow)\//.exec(path) ?? []
   const source = new URL(path, 'http://x').searchParams.get('from')
   return [
     'registry:catalog:*',

@@ -55,7 +55,8 @@ function getReply(request: RegistryRequest, blob: OpenBlob): Reply {
     range === undefined || !rangeApplies(request.header('if-range'), etag) ? undefined : rangesOf(blob, range)
   if (ranges === undefined) {
     headers.push('Content-Type', blob.mediaType)
-    return { status: 200, headers, body: blob.bytes ?? streamed(blob, blob.size, () => blob.stream()) }
+    const body = blob.bytes ?? streamed(blob, blob.size, () => blob.stream())
+    return { status: 200, headers, body, digest: blob.digest }
   }
   const [first] = ranges
   if (first === undefined) {

@@ -5,6 +5,8 @@ import { BodyTable, type BudgetSize } from './body-table.ts'
 
 /** What is done where there is no room. */
 export interface BudgetManners {
+  /** What it is that there are too many of: `pushes`. */
+  readonly what: string
   /**
    * What an owner's share is counted in. `announced`: a body counts whole before its first byte is read, so that it never
    * waits for another of its owner. `received`: only what has come counts, so that announcing costs others nothing.
@@ -21,7 +23,7 @@ const longestWait = 10_000
 const lookAgainAfter = 250
 
 /**
- * The bytes that all threads together may hold of request bodies. What has come counts, not what was announced. A body
+ * The bytes that all threads together may hold of bodies, those of requests or those of replies (whose clients are slow to take). What has come counts, not what was announced. A body
  * that finds no room waits, its socket is paused; the oldest that waits gets room beyond the rest (`reserve`), so that there
  * is always one that can finish. While somebody waits, the body that would take longest to come is ended (408). Each
  * thread has places of its own, so that what a thread held can be taken back when it dies.
@@ -99,7 +101,7 @@ export class BodyBudget {
       const body = this.#tryBegin(owner, expected)
       if (body !== undefined) return body
       const ownersFault = this.#manners.counts === 'announced' && !table.fits(owner, expected)
-      if (performance.now() > deadline) throw ownersFault ? tooMuchOfOne() : tooMuch()
+      if (performance.now() > deadline) throw ownersFault ? tooMuchOfOne() : tooMuch(this.#manners.what)
       table.endSlowest(ownersFault ? owner : undefined, this.#manners.patience)
       await table.changed(seen, lookAgainAfter)
     }
@@ -166,7 +168,7 @@ export class OpenBody {
 
   async #takeLater(bytes: number): Promise<void> {
     const table = this.#table
-    const { patience, counts } = this.#manners
+    const { patience, counts, what } = this.#manners
     const deadline = performance.now() + longestWait
     table.wants(this.#slot, true)
     try {
@@ -177,7 +179,7 @@ export class OpenBody {
         const ownersFault = counts === 'received' && !table.fits(table.ownerOf(this.#slot), bytes)
         // Whoever has the reserve needs no room.
         if (!ownersFault && table.takeReserve(this.#slot)) continue
-        if (performance.now() > deadline) throw ownersFault ? tooMuchOfOne() : tooMuch()
+        if (performance.now() > deadline) throw ownersFault ? tooMuchOfOne() : tooMuch(what)
         const ending = table.endSlowest(ownersFault ? table.ownerOf(this.#slot) : undefined, patience)
         // All of this owner's come fast, so this one is too much: half-read, it is not to wait for the others.
         if (ownersFault && !ending) throw tooMuchOfOne()
@@ -196,16 +198,17 @@ function hashOf(key: string, seed: number): number {
   return hash ^ (hash >>> 16)
 }
 
-function tooMuch(): OciError {
-  return new OciError('UNAVAILABLE', 'too many pushes at once', {
+function tooMuch(what: string): OciError {
+  return new OciError('UNAVAILABLE', `too many ${what} at once`, {
     detail: 'try again in a moment',
     headers: { 'Retry-After': '1' },
   })
 }
 
 function tooMuchOfOne(): OciError {
-  return new OciError('TOOMANYREQUESTS', 'too many requests of this caller are being read', {
-    detail: 'one caller may have an eighth of what the registry reads at once: let some end before the next',
+  return new OciError('TOOMANYREQUESTS', 'too many requests of this caller are in the works', {
+    detail:
+      'one caller may have an eighth of what the registry reads or sends at once: let some end before the next',
     headers: { 'Retry-After': '1' },
   })
 }

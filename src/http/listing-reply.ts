@@ -23,10 +23,15 @@ export async function wholeReply(list: NameList, pages: AsyncGenerator<readonly 
     headers: ['Content-Type', 'application/json'],
     body: {
       length: undefined,
+      holds: 2 * lengthOf(items),
       stream: () => text(list, [items, second.value], pages),
       close: () => void pages.return(undefined),
     },
   }
+}
+
+function lengthOf(names: readonly string[]): number {
+  return names.reduce((sum, name) => sum + name.length, 0)
 }
 
 async function* text(

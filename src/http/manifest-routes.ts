@@ -61,7 +61,7 @@ function manifestReply(request: RegistryRequest, manifest: ManifestContent, byDi
   // A tag may move: caches must ask.
   headers.push('Cache-Control', byDigest ? 'max-age=31536000, immutable' : 'no-cache')
   if (matchesEntity(request.header('if-none-match'), etag)) return { status: 304, headers }
-  return { status: 200, headers, body: manifest.body }
+  return { status: 200, headers, body: manifest.body, digest: manifest.digest }
 }
 
 function tagsOf(request: RegistryRequest, reference: Reference): readonly Tag[] {

@@ -10,10 +10,11 @@ export interface BodyPlace {
   readonly timeLimit: number
 }
 
-/** Who is known, and who is not: neither can take from the other. */
+/** Who is known, and who is not, and what is sent: none can take from another. */
 export interface BodyPlaces {
   readonly callers: BodyPlace
   readonly strangers: BodyPlace
+  readonly replies: BodyBudget
 }
 
 /**

@@ -120,6 +120,11 @@ export class RegistryRequest {
     this.#body?.abandon()
   }
 
+  /** Ends the connection, whatever is still to be sent. */
+  cut(): void {
+    this.#message.socket.destroy()
+  }
+
   /** False while the client can only wait for us. */
   get awaitsClient(): boolean {
     return this.#body?.starved === true || this.#response.writableLength > 0

@@ -20,6 +20,7 @@ import { manifestRoutes } from './manifest-routes.ts'
 import type { BodyPlaces } from './read-whole.ts'
 import { goingAway, hostMissing, noSuchPath, notAllowed, refusalReply } from './refusals.ts'
 import { RegistryRequest } from './registry-request.ts'
+import { ReplyBodies } from './reply-bodies.ts'
 import { errorReply, writeReply } from './reply-writer.ts'
 import type { Reply } from './reply.ts'
 import { RequestCounters, type RequestCount } from './request-counters.ts'
@@ -82,6 +83,7 @@ class HttpRegistry implements RegistryServer {
   readonly #connections: Connections
   readonly #gate: Gate
   readonly #named: NamedContext
+  readonly #replies: ReplyBodies
   #tls: TlsPair | undefined
   #draining = false
   readonly #stopping = new AbortController()
@@ -106,6 +108,7 @@ class HttpRegistry implements RegistryServer {
       ...auditRoutes(options.audit, this.#stopping.signal, options.now),
     ])
     this.#gate = new Gate(options.gate)
+    this.#replies = new ReplyBodies(bodies.replies)
     this.#server = createHttpServer({
       tls: options.tls,
       named: this.#named,
@@ -235,6 +238,13 @@ class HttpRegistry implements RegistryServer {
       let reply: Reply
       try {
         reply = await route.handler(request, values)
+        if (ReplyBodies.isLarge(reply) && request.method === 'GET') {
+          reply = await this.#replies.hold(reply, {
+            owner: this.#options.bodies.replies.ownerOf(request.caller?.principal, request.shown.address),
+            again: () => route.handler(request, values),
+            cut: () => request.cut(),
+          })
+        }
       } catch (error) {
         // What was let in and then refused for another reason is an access too.
         reply = refusalReply(error, request, match.endpoint)

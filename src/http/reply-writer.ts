@@ -76,6 +76,7 @@ async function sendStream(response: ServerResponse, body: StreamBody): Promise<n
     if (error instanceof ConnectionLost) return sent
     throw error
   } finally {
+    writer.end()
     await source.return?.()
     body.close()
   }
@@ -90,17 +91,27 @@ class ResponseWriter {
 
   constructor(response: ServerResponse) {
     this.#response = response
-    response.once('close', () => this.#reject?.(new ConnectionLost()))
+    response.once('close', this.#closed)
+    if (response.socket !== null) return
+    // Behind another reply on its connection: until its turn comes Node does not tell it that the connection is gone.
+    response.req.socket.setMaxListeners(0).once('close', this.#closed)
+  }
+
+  end(): void {
+    this.#response.req.socket.off('close', this.#closed)
   }
 
   write(chunk: Uint8Array): Promise<void> {
     return new Promise((resolve, reject) => {
-      if (this.#response.destroyed || this.#response.closed) return reject(new ConnectionLost())
+      const { destroyed, closed, req } = this.#response
+      if (destroyed || closed || req.socket.destroyed) return reject(new ConnectionLost())
       this.#resolve = resolve
       this.#reject = reject
       this.#response.write(chunk, this.#written)
     })
   }
+
+  readonly #closed = (): void => this.#reject?.(new ConnectionLost())
 
   readonly #written = (error: Error | null | undefined): void => {
     if (error) this.#reject?.(new ConnectionLost())

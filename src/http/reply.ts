@@ -7,6 +7,8 @@ export type FlatHeaders = string[]
 export interface StreamBody {
   /** Undefined: not known before its end. */
   readonly length: number | undefined
+  /** Bytes in memory until it is sent, where they are many. */
+  readonly holds?: number
   stream(): ByteSource
   /** Called once, whether the body was sent, cut short or not wanted (HEAD). */
   close(): void
@@ -16,8 +18,10 @@ export interface StreamBody {
 export interface Reply {
   readonly status: number
   readonly headers: FlatHeaders
-  /** Undefined: an empty body. */
-  readonly body?: Uint8Array | string | StreamBody | undefined
+  /** Undefined: an empty body. Taken out of a reply that has to wait. */
+  body?: Uint8Array | string | StreamBody | undefined
+  /** Of the whole body: replies with the same one may be sent from the same memory. */
+  readonly digest?: string
   /** The length a GET would have had, for a HEAD that does not open the content. */
   readonly length?: number
 }

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { ChangeNote } from '../metadata/outbox.ts'
 import type { ManifestReference } from '../metadata/records.ts'
 import { digestAlgorithm, isDigest, makeDigest, type Digest } from '../oci/digest.ts'
@@ -7,6 +6,7 @@ import { largeBody, parseManifestInTurns } from '../oci/manifest.ts'
 import { OciError, type OciErrorCode } from '../oci/oci-error.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
 import type { Reference } from '../oci/tag.ts'
+import { BodyTurns } from './body-turns.ts'
 import { isRemoved } from './removal.ts'
 import type { ManifestContent, Manifests, PutManifestOptions, PutManifestReply } from './registry.ts'
 import type { RegistryParts } from './settings.ts'
@@ -15,6 +15,7 @@ import { requireRoom } from './storage-room.ts'
 export class ManifestRules implements Manifests {
   readonly sizeLimit: number
   readonly #parts: RegistryParts
+  readonly #turns = new BodyTurns()
 
   constructor(parts: RegistryParts) {
     this.#parts = parts
@@ -35,8 +36,11 @@ export class ManifestRules implements Manifests {
   }: PutManifestOptions): Promise<PutManifestReply> {
     const { metadata, blobs, now, limits } = this.#parts
     await requireRoom(blobs)
-    const manifest = await parseManifestInTurns(body, contentType, nextTurn)
-    if (body.byteLength >= largeBody) await nextTurn()
+    const turn = this.#turns.take(body.byteLength)
+    if (turn !== undefined) await turn
+    const another = async (): Promise<void> => this.#turns.take()
+    const manifest = await parseManifestInTurns(body, contentType, another)
+    if (body.byteLength >= largeBody) await another()
     const digest = digestOf(body, reference)
     const allTags = isDigest(reference) ? tags : [reference]
     const result = await metadata.putManifest({

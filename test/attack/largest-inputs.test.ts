@@ -103,6 +103,39 @@ suite('the largest legal inputs', { timeout: 120_000 }, () => {
     assert.ok(statements.mostInTurn < turnLimit, `${statements.mostInTurn} in one turn`)
   })
 
+  test('of manifests that come at once a few are looked at in a turn, and large ones take turns with each other', async () => {
+    const name = newRepository()
+    const layers = digests(100)
+    await putBlobs(name, layers)
+    const { metadata } = stores
+    const original = metadata.putManifest.bind(metadata)
+    let turn = 0
+    let most = 0
+    metadata.putManifest = (...values) => {
+      if (turn++ === 0) setImmediate(() => (turn = 0))
+      most = Math.max(most, turn)
+      return original(...values)
+    }
+    try {
+      const push = (each: number, more = ''): Promise<unknown> =>
+        put(
+          name,
+          image({
+            layers: layers.map((layer) => descriptor(layer)),
+            annotations: { each: `${each}${more}` },
+          }),
+        )
+      await Promise.all(Array.from({ length: 256 }, (_, each) => push(each)))
+      assert.ok(most <= 64, `${most} in one turn`)
+      most = 0
+      await Promise.all(Array.from({ length: 12 }, (_, each) => push(each, 'x'.repeat(300 * 1024))))
+      // Of two turns that meet in one round of the counter.
+      assert.ok(most <= 2, `${most} large ones in one turn`)
+    } finally {
+      metadata.putManifest = original
+    }
+  })
+
   test('more than the limits is refused in words, before it is built', async () => {
     const name = newRepository()
     const many = { length: 10_001 }

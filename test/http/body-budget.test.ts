@@ -4,8 +4,8 @@ import { BodyBudget, type BudgetManners, type OpenBody } from '../../src/http/bo
 import type { Principal } from '../../src/access/principal.ts'
 
 const size = { bytes: 800, reserve: 200, share: 100, threads: 2, slots: 16, seed: 7 }
-const announced: BudgetManners = { counts: 'announced', patience: 0 }
-const received: BudgetManners = { counts: 'received', patience: 0 }
+const announced: BudgetManners = { what: 'pushes', counts: 'announced', patience: 0 }
+const received: BudgetManners = { what: 'pushes', counts: 'received', patience: 0 }
 
 /** The budget as two threads see it. */
 function threads(manners: BudgetManners, over: Partial<typeof size> = {}): [BodyBudget, BodyBudget] {

@@ -11,20 +11,26 @@ const slots = 2048
 const callers = {
   bytes: 64 * mebibyte,
   timeLimit: 60_000,
-  manners: { counts: 'announced', patience: 1000 } satisfies BudgetManners,
+  manners: { what: 'pushes', counts: 'announced', patience: 1000 } satisfies BudgetManners,
 }
 /** Forms of the token service, from whoever reaches the port. */
 const strangers = {
   bytes: 4 * mebibyte,
   reserve: 64 * 1024,
   timeLimit: 10_000,
-  manners: { counts: 'received', patience: 250 } satisfies BudgetManners,
+  manners: { what: 'forms', counts: 'received', patience: 250 } satisfies BudgetManners,
+}
+/** What is sent from memory. */
+const replies = {
+  bytes: 64 * mebibyte,
+  manners: { what: 'large replies', counts: 'announced', patience: 500 } satisfies BudgetManners,
 }
 
 /** What of the bodies is shared by all workers. */
 export interface BodyBuffers {
   readonly callers: SharedArrayBuffer
   readonly strangers: SharedArrayBuffer
+  readonly replies: SharedArrayBuffer
 }
 
 /** Main's side: makes them, and takes back what a worker held that died. */
@@ -39,11 +45,13 @@ export function createBodies(
     )
   const ofCallers = make(callers.bytes, settings['manifest-limit'], callers.manners)
   const ofStrangers = make(strangers.bytes, strangers.reserve, strangers.manners)
+  const ofReplies = make(replies.bytes, settings['manifest-limit'], replies.manners)
   return {
-    buffers: { callers: ofCallers.buffer, strangers: ofStrangers.buffer },
+    buffers: { callers: ofCallers.buffer, strangers: ofStrangers.buffer, replies: ofReplies.buffer },
     reclaim(worker) {
       ofCallers.reclaim(worker)
       ofStrangers.reclaim(worker)
+      ofReplies.reclaim(worker)
     },
   }
 }
@@ -59,5 +67,6 @@ export function attachBodies(buffers: BodyBuffers, worker: number): BodyPlaces {
       budget: BodyBudget.attach(buffers.strangers, worker, strangers.manners),
       timeLimit: strangers.timeLimit,
     },
+    replies: BodyBudget.attach(buffers.replies, worker, replies.manners),
   }
 }

@@ -22,6 +22,8 @@ interface Asked {
 
 /** Between two attempts to go on; milliseconds. */
 const pause = 1000
+/** Milliseconds in which the registry goes on after it has ended a stream, unless it restarts. */
+const soon = 3000
 
 export async function* askNamedRegistry(
   origin: string,
@@ -109,35 +111,43 @@ async function* follow(
 ): AsyncGenerator<object> {
   let after: AuditPosition | undefined
   let isLost = false
+  let late: NodeJS.Timeout | undefined
+  const lost = (reason: string): void => {
+    if (!isLost) stderr.write(`trow: ${reason}; asking again until it answers\n`)
+    isLost = true
+  }
   /** Since `after`. */
   const given = new Set<string>()
-  for (;;) {
-    let reason: string | undefined
-    try {
-      for await (const event of client.read(printAuditRequest({ ...request, after }), signal)) {
-        if (isLost) stderr.write('trow: the registry answers again; nothing was left out\n')
-        isLost = false
-        if (isPosition(event)) {
-          after = event.position
-          given.clear()
-          continue
+  try {
+    for (;;) {
+      try {
+        for await (const event of client.read(printAuditRequest({ ...request, after }), signal)) {
+          clearTimeout(late)
+          if (isLost) stderr.write('trow: the registry answers again; nothing was left out\n')
+          isLost = false
+          if (isPosition(event)) {
+            after = event.position
+            given.clear()
+            continue
+          }
+          const { id } = event as { readonly id: string }
+          if (given.has(id)) continue
+          given.add(id)
+          yield event
         }
-        const { id } = event as { readonly id: string }
-        if (given.has(id)) continue
-        given.add(id)
-        yield event
+        // A stream ends after some minutes, so that nobody reads longer than they may; a restart takes longer than that.
+        clearTimeout(late)
+        late = setTimeout(lost, soon, 'the registry has ended the stream')
+      } catch (error) {
+        if (signal.aborted) return
+        if (after === undefined || !passes(error)) throw error
+        lost((error as Error).message)
       }
-    } catch (error) {
       if (signal.aborted) return
-      if (after === undefined || !passes(error)) throw error
-      reason = (error as Error).message
+      await sleep(pause, undefined, { signal }).catch(() => undefined)
     }
-    if (signal.aborted) return
-    if (reason !== undefined) {
-      if (!isLost) stderr.write(`trow: ${reason}; asking again until it answers\n`)
-      isLost = true
-    }
-    await sleep(pause, undefined, { signal }).catch(() => undefined)
+  } finally {
+    clearTimeout(late)
   }
 }
 

@@ -40,7 +40,7 @@ suite('an install finds its way', { skip: clusterProblem() || (await imageProble
     const late = await trow.install('--ignore-preflight', 'limit-range', '--timeout', '4m')
     show(context, 'trow install --ignore-preflight limit-range', late)
     assert.equal(late.code, 79)
-    assert.match(late.stderr, /n1, n2: it has no agent yet \(FailedCreate: .*memory/)
+    assert.match(late.stderr, /n1, n2(?:, n\d)*: it has no agent yet \(FailedCreate: .*memory/)
     assert.match(late.stderr, /kubectl -n trow-node get limitrange,resourcequota/)
     assert.ok(performance.now() - begin < 150_000)
     await trow.kubectl('-n', 'trow-node', 'delete', 'limitrange', 'small')
@@ -68,19 +68,25 @@ suite('an install finds its way', { skip: clusterProblem() || (await imageProble
         ],
       },
     })
-    const begin = performance.now()
-    const { code, stderr, stdout } = await trow.install()
-    const seconds = (performance.now() - begin) / 1000
-    show(context, 'trow install', { code, stderr, stdout })
-    context.diagnostic(`in ${seconds.toFixed(1)} s`)
-    assert.equal(code, 79, stderr)
-    assert.match(stderr, /1 of 2 nodes cannot pull from it: n2: .*Insufficient cpu/)
-    assert.ok(seconds < 150)
-    const status = await trow.trow('status')
-    show(context, 'trow status', status)
-    assert.match(status.stdout, /^√ node n1 pulls$/m)
-    assert.match(status.stdout, /pod trow-node-\w+ on node n2 is ready\n +Unschedulable: .*Insufficient cpu/)
-    await trow.kubectl('-n', 'kube-system', 'delete', 'pod', 'hog', '--force')
+    try {
+      const begin = performance.now()
+      const { code, stderr, stdout } = await trow.install()
+      const seconds = (performance.now() - begin) / 1000
+      show(context, 'trow install', { code, stderr, stdout })
+      context.diagnostic(`in ${seconds.toFixed(1)} s`)
+      assert.equal(code, 79, stderr)
+      assert.match(stderr, /1 of \d nodes cannot pull from it: n2: .*Insufficient cpu/)
+      assert.ok(seconds < 150)
+      const status = await trow.trow('status')
+      show(context, 'trow status', status)
+      assert.match(status.stdout, /^√ node n1 pulls$/m)
+      assert.match(
+        status.stdout,
+        /pod trow-node-\w+ on node n2 is ready\n +Unschedulable: .*Insufficient cpu/,
+      )
+    } finally {
+      await trow.kubectl('-n', 'kube-system', 'delete', 'pod', 'hog', '--force')
+    }
     assert.equal((await trow.install()).code, 0)
     await trow.healthy()
   })

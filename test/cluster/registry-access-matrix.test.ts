@@ -131,7 +131,7 @@ suite('who may do what by RBAC, cell by cell', { skip: clusterProblem() }, () =>
     let cells = 0
     for (const way of ways) {
       const none: Role = { name: 'anonymous', known: false, rights: rights.nobody }
-      const some: Role = { name: 'anonymous', known: false, rights: new Set(['pull']) }
+      const some: Role = { name: 'anonymous', known: false, rights: rights.puller }
       cells += await checkCells(way, none, inside('team-a'))
       cells += await checkCells(way, some, inside('public'))
       cells += await checkCatalogue(way, none, { real: 'team-a/app' })

@@ -137,17 +137,22 @@ export class InstallFixture {
     await this.kubectl('-n', namespace, 'patch', kind, name, '--type=merge', '-p', JSON.stringify(patch))
   }
 
-  /** Every object of trow, with its resource version; nodes go on to report, and holders of leases to renew. */
+  /**
+   * Every object of trow, with its resource version, but those that are written by what runs: nodes report, holders of
+   * leases renew them, and the registry keeps the heads of its audit.
+   */
   async versions(): Promise<Record<string, string>> {
     const selector = 'app.kubernetes.io/part-of=trow,!trow.io/report'
     const { items } = JSON.parse(await this.kubectl('get', kinds, '-A', '-l', selector, '-o', 'json')) as {
       items: { kind: string; metadata: { name: string; namespace?: string; resourceVersion: string } }[]
     }
     return Object.fromEntries(
-      items.map(({ kind, metadata }) => [
-        `${kind} ${metadata.namespace ?? ''}/${metadata.name}`,
-        metadata.resourceVersion,
-      ]),
+      items
+        .filter(({ kind, metadata }) => !(kind === 'ConfigMap' && metadata.name === 'trow-audit'))
+        .map(({ kind, metadata }) => [
+          `${kind} ${metadata.namespace ?? ''}/${metadata.name}`,
+          metadata.resourceVersion,
+        ]),
     )
   }
 

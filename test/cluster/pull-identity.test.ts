@@ -73,7 +73,9 @@ suite(
       assert.equal(code, 0, stderr)
       assert.match(stderr, /pulls +service accounts from their namespace; a node where/)
       for (const { name } of trow.cluster.nodes) {
-        const line = new RegExp(`node [^:]*\\b${name}\\b[^:]*: the kubelet was started before .*systemctl restart `)
+        const line = new RegExp(
+          `node [^:]*\\b${name}\\b[^:]*: the kubelet was started before .*systemctl restart `,
+        )
         assert.match(stderr, line)
       }
       const status = await trow.trow('status')

@@ -24,6 +24,8 @@ interface Known {
 /** While the cluster does not answer, what it said last holds so long: as an allow of a pull does. */
 const staleFor = 10 * 60_000
 const askAgainAfter = 5000
+/** Milliseconds that a known node waits for an answer. */
+const patience = 1000
 /** RFC 1123 subdomain, as names of Nodes are. */
 const nodeName = /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$/
 
@@ -71,7 +73,28 @@ export class NodeStandings {
   async #look(key: string, ask: () => Promise<string | undefined>): Promise<Known> {
     const known = this.#known.get(key)
     if (known !== undefined && known.until > this.#parts.now()) return known
-    return this.#flights.run(key, () => this.#ask(key, known, ask))
+    const asked = this.#flights.run(key, () => this.#ask(key, known, ask))
+    return known?.uid === undefined ? asked : this.#soon(key, known, asked)
+  }
+
+  /** What is being asked, or, where the cluster takes long to answer, what it said last: a pull does not wait for it. */
+  async #soon(key: string, known: Known, asked: Promise<Known>): Promise<Known> {
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<undefined>((resolve) => {
+      timer = setTimeout(resolve, patience, undefined)
+    })
+    try {
+      const answer = await Promise.race([asked, late])
+      if (answer !== undefined) return answer
+    } finally {
+      clearTimeout(timer)
+    }
+    asked.catch(() => undefined)
+    const { now } = this.#parts
+    const last = { ...known, until: Math.min(now() + patience, known.confirmedAt + staleFor) }
+    if (last.until <= now()) return asked
+    if (this.#known.get(key) === known) this.#known.set(key, last, known.confirmedAt + staleFor)
+    return last
   }
 
   async #ask(key: string, before: Known | undefined, ask: () => Promise<string | undefined>): Promise<Known> {

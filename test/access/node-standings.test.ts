@@ -24,11 +24,13 @@ suite('nodes that show a certificate', () => {
       nodes: new Map([['n1', 'u1']]),
       account: 'a1' as string | undefined,
       away: false,
+      frozen: false,
       asked: [] as string[],
     }
     const answer = async (what: string, uid: string | undefined): Promise<string | undefined> => {
       state.asked.push(what)
       await new Promise((resolve) => setImmediate(resolve))
+      if (state.frozen) await new Promise(() => undefined)
       if (state.away) throw new ClusterUnavailable('away')
       return uid
     }
@@ -58,6 +60,18 @@ suite('nodes that show a certificate', () => {
     state.now += 1
     await standings.verify(issued)
     assert.equal(state.asked.length, 4)
+  })
+
+  test('a known node does not wait for a cluster that is frozen', async () => {
+    const { state, standings, reason } = open()
+    assert.equal(await reason(issued), 'ok')
+    state.now += 8000
+    state.frozen = true
+    const waited = Symbol('it waited')
+    const long = new Promise((resolve) => setTimeout(resolve, 2500, waited).unref())
+    const verified = await Promise.race([standings.verify(node), long])
+    assert.notEqual(verified, waited)
+    assert.equal((verified as { ok: boolean }).ok, true)
   })
 
   test('a node, or an account, that is gone or was made anew is refused', async () => {

@@ -55,7 +55,9 @@ suite('a node is down', { skip: clusterProblem() || (await imageProblem()) }, ()
   })
 
   test('status names it once the cluster does not count it as Ready', async (context) => {
-    const printed = await trow.statusSays(/on node n2 is ready\n +node n2 is not Ready$/m, { timeout: 120_000 })
+    const printed = await trow.statusSays(/on node n2 is ready\n +node n2 is not Ready$/m, {
+      timeout: 120_000,
+    })
     context.diagnostic(printed)
   })
 

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { tryForeignJson } from '../foreign-json.ts'
 import type { ClusterObjects, KubeObject, KubeReference } from '../cluster/cluster-objects.ts'
 import { layoutOf, names } from '../cluster/layout.ts'
 import { nodeSettingsSchema } from '../cluster/node-settings.ts'
@@ -36,22 +37,14 @@ export async function everyOrders(
 /** Undefined where there is nothing that an agent could follow. Fields of other versions of trow stay. */
 function settingsIn(map: KubeObject | undefined): object | undefined {
   const { 'settings.json': text } = (map?.['data'] ?? {}) as Readonly<Record<string, unknown>>
-  try {
-    return z.looseObject({}).parse(JSON.parse(String(text)))
-  } catch {
-    return undefined
-  }
+  return typeof text === 'string' ? tryForeignJson(text, z.looseObject({})) : undefined
 }
 
 /** What agents were told to pull last; undefined where they were told nothing. */
 export async function toldCanary(cluster: ClusterObjects, namespace: string): Promise<string | undefined> {
   const map = (await cluster.get(ordersReference(namespace))) ?? (await ordersOfBefore(cluster, namespace))
-  try {
-    const text = (map?.['data'] as Record<string, string> | undefined)?.['settings.json']
-    return nodeSettingsSchema.parse(JSON.parse(text ?? '')).canary
-  } catch {
-    return undefined
-  }
+  const text = (map?.['data'] as Record<string, string> | undefined)?.['settings.json']
+  return tryForeignJson(text, nodeSettingsSchema)?.canary
 }
 
 /** Once no pod is left that reads them: one on a node that is away reads them when it is back. */

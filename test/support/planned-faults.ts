@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs'
-import http from 'node:http'
 import net from 'node:net'
 import { DatabaseSync } from 'node:sqlite'
 import { isMainThread } from 'node:worker_threads'
+// X-Die: now
+import './die-on-request.ts'
 
 /**
  * Loaded into every thread of a server under test (`--import`).
@@ -21,12 +22,6 @@ DatabaseSync.prototype.exec = function (this: DatabaseSync, sql: string) {
 }
 
 if (!isMainThread) {
-  const { emit } = http.Server.prototype
-  http.Server.prototype.emit = function (this: http.Server, event: string | symbol, ...values: unknown[]) {
-    const [message] = values as [http.IncomingMessage | undefined]
-    if (event === 'request' && message?.headers['x-die'] === 'now') throw new Error('told to die')
-    return emit.call(this, event as never, ...(values as never[]))
-  } as typeof emit
   const { listen } = net.Server.prototype
   net.Server.prototype.listen = function (this: net.Server, ...values: unknown[]) {
     if (!existsSync(refuse)) return listen.apply(this, values as never)

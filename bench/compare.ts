@@ -67,7 +67,8 @@ export async function compareRows(
       const values = Object.fromEntries(
         Object.entries(measured).map(([name, all]) => [name, median(all)]),
       ) as Compared['values']
-      const { name, unit, goals } = row
+      const { name, unit } = row
+      const goals = { before: 0.97, ...row.goals }
       results.push({ name, unit, goals, values, rounds: measured })
       note(
         `${name}: ${Object.entries(values)
@@ -88,7 +89,9 @@ export async function runSpecialRows(
 ): Promise<readonly SpecialResult[]> {
   const results: SpecialResult[] = []
   for (const row of specialRows.filter(({ name }) => options.pattern.test(name))) {
-    for (const peer of options.peers.filter(({ name }) => row.peers.includes(name))) {
+    for (const peer of options.peers.filter(({ name }) =>
+      row.peers.includes(name === 'before' ? 'trow' : name),
+    )) {
       const folder = mkdtempSync(join(options.folder, 'special-'))
       const { certificate, seconds, rounds, quick } = options
       try {

@@ -19,6 +19,7 @@ const usage = `npm run bench -- [options]
   --seconds N         of one measurement (3)
   --tls               over TLS instead of plain HTTP
   --trow FOLDER       the checkout of trow that is measured (this one)
+  --before FOLDER     a checkout of trow from before, measured beside it
   --check-client      only show that our own client is not the limit
   inputs              only what the largest input of each route costs
   --save              keep the result in bench/results/`
@@ -29,6 +30,7 @@ const { values, positionals } = parseArgs({
     quick: { type: 'boolean', default: false },
     rows: { type: 'string', default: '' },
     peers: { type: 'string', default: 'trow,bare-node,distribution' },
+    before: { type: 'string' },
     rounds: { type: 'string' },
     seconds: { type: 'string' },
     tls: { type: 'boolean', default: false },
@@ -49,7 +51,8 @@ const pattern = new RegExp(values.rows, 'i')
 const workers = workerCount(availableParallelism())
 const peers = values.peers
   .split(',')
-  .map((name) => makePeer(name as PeerName, { workers, checkout: values.trow }))
+  .concat(values.before === undefined ? [] : ['before'])
+  .map((name) => makePeer(name as PeerName, { workers, checkout: values.trow, before: values.before }))
 
 const folder = mkdtempSync(join(tmpdir(), 'trow-bench-'))
 const removeFolder = (): void => rmSync(folder, { recursive: true, force: true })

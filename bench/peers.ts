@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url'
 import type { Certificate } from './certificate.ts'
 import { freePort, startServer, type Server } from './server.ts'
 
-export type PeerName = 'trow' | 'bare-node' | 'distribution'
+/** `before` is another checkout of trow, so that what a change costs is a ratio of one run. */
+export type PeerName = 'trow' | 'before' | 'bare-node' | 'distribution'
 
 export interface PeerStart {
   readonly folder: string
@@ -32,11 +33,22 @@ export function workerCount(cores: number): number {
 
 export function makePeer(
   name: PeerName,
-  { workers, checkout = here('..') }: { readonly workers: number; readonly checkout?: string | undefined },
+  {
+    workers,
+    checkout = here('..'),
+    before,
+  }: {
+    readonly workers: number
+    readonly checkout?: string | undefined
+    readonly before?: string | undefined
+  },
 ): Peer {
   switch (name) {
     case 'trow':
-      return trow(workers, checkout)
+      return trow(name, workers, checkout)
+    case 'before':
+      if (before === undefined) throw new Error('--before FOLDER says which checkout was before')
+      return trow(name, workers, before)
     case 'bare-node':
       return bareNode(workers)
     case 'distribution':
@@ -44,9 +56,9 @@ export function makePeer(
   }
 }
 
-function trow(workers: number, checkout: string): Peer {
+function trow(name: PeerName, workers: number, checkout: string): Peer {
   return {
-    name: 'trow',
+    name,
     version: () => {
       const { version } = JSON.parse(readFileSync(join(checkout, 'package.json'), 'utf8')) as {
         version: string

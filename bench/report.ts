@@ -16,6 +16,7 @@ export interface Report {
 
 const titles: Readonly<Record<PeerName, string>> = {
   trow: 'trow',
+  before: 'trow before',
   'bare-node': 'bare Node',
   distribution: 'Distribution',
 }
@@ -30,9 +31,11 @@ export function printMarkdown(report: Report): string {
     '',
   ]
   if (compared.length > 0) {
-    lines.push('| row | unit | trow | bare Node | of bare Node | Distribution | of Distribution |')
-    lines.push('|---|---|---:|---:|---:|---:|---:|')
-    lines.push(...compared.map(comparedLine), '')
+    const others = (['before', 'bare-node', 'distribution'] as const).filter((name) => name in peers)
+    const heads = others.flatMap((name) => [titles[name], `of ${titles[name]}`])
+    lines.push(`| ${['row', 'unit', 'trow', ...heads].join(' | ')} |`)
+    lines.push(`|---|---|${'---:|'.repeat(1 + heads.length)}`)
+    lines.push(...compared.map((row) => comparedLine(row, others)), '')
   }
   if (special.length > 0) {
     lines.push('| row | server | unit | measured | goal |', '|---|---|---|---:|---|')
@@ -46,22 +49,18 @@ export function printMarkdown(report: Report): string {
   return lines.join('\n')
 }
 
-function comparedLine({ name, unit, values, goals }: Compared): string {
-  const ratio = (peer: 'bare-node' | 'distribution'): string => {
+type Other = Exclude<PeerName, 'trow'>
+
+function comparedLine({ name, unit, values, goals }: Compared, others: readonly Other[]): string {
+  const ratio = (peer: Other): string => {
     const [own, other, goal] = [values.trow, values[peer], goals[peer]]
     if (own === undefined || other === undefined) return ''
     const value = own / other
     if (goal === undefined) return value.toFixed(2)
     return `${value.toFixed(2)} (≥ ${goal}) ${value >= goal ? '✓' : '✗'}`
   }
-  const cells = [
-    rounded(values.trow),
-    rounded(values['bare-node']),
-    ratio('bare-node'),
-    rounded(values.distribution),
-    ratio('distribution'),
-  ]
-  return `| ${name} | ${unit} | ${cells.join(' | ')} |`
+  const cells = others.flatMap((peer) => [rounded(values[peer]), ratio(peer)])
+  return `| ${[name, unit, rounded(values.trow), ...cells].join(' | ')} |`
 }
 
 function rounded(value: number | undefined): string {

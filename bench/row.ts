@@ -4,7 +4,7 @@ import type { Seeded } from './seed.ts'
 import type { Server } from './server.ts'
 
 /** Least ratio of trow to the peer; of "lower is better" rows the ratio is turned round. */
-export type Goals = Partial<Record<'bare-node' | 'distribution', number>>
+export type Goals = Partial<Record<Exclude<PeerName, 'trow'>, number>>
 
 /** A row that compares peers: measured on each, in turns. */
 export interface Row {

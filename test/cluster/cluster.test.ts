@@ -24,7 +24,11 @@ interface Review {
 suite('the cluster of the tests', { skip: clusterProblem() }, () => {
   let cluster: Cluster
   before(async () => (cluster = await Cluster.open()))
-  after(() => cluster.close())
+  after(async () => {
+    const pods = cluster.nodes.map(({ name }) => `on-${name}`)
+    await cluster.kubectl(['delete', 'pod', ...pods, '--ignore-not-found', '--now'])
+    await cluster.close()
+  })
 
   const create = async <T>(object: object): Promise<T> =>
     JSON.parse(

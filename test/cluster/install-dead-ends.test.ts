@@ -157,7 +157,8 @@ suite('an install finds its way', { skip: clusterProblem() || (await imageProble
     const field = 'jsonpath={.spec.nodeName}'
     const node = await trow.kubectl('-n', 'trow', 'get', 'pod', 'trow-0', '-o', field)
     try {
-      await trow.kubectl('drain', node, '--ignore-daemonsets', '--delete-emptydir-data', '--timeout=120s')
+      const away = ['--ignore-daemonsets', '--delete-emptydir-data', '--force', '--timeout=120s']
+      await trow.kubectl('drain', node, ...away)
       await trow.kubectl('-n', 'trow', 'wait', '--for=condition=Ready', 'pod/trow-0', '--timeout=120s')
       const first = await trow.trow('status', '-o', 'short')
       show(context, 'trow status -o short, at once', first)

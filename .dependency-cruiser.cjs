@@ -48,8 +48,11 @@ module.exports = {
     {
       name: 'only-cli-names-an-implementation',
       severity: 'error',
-      from: { path: '^src/', pathNot: ['^src/cli/', '^src/blobs/disk/', '^src/metadata/sql/'] },
-      to: { path: ['^src/blobs/disk/', '^src/metadata/sql/'] },
+      from: {
+        path: '^src/',
+        pathNot: ['^src/cli/', '^src/blobs/disk/', '^src/metadata/(rules|cache|sqlite)/'],
+      },
+      to: { path: ['^src/blobs/disk/', '^src/metadata/(rules|cache|sqlite)/'] },
     },
     {
       name: 'http-sees-only-types-of-the-stores',
@@ -90,9 +93,9 @@ module.exports = {
     {
       name: 'queries-are-built-ahead',
       severity: 'error',
-      from: { path: '^src/', pathNot: '^src/metadata/sql/queries/' },
+      from: { path: '^src/', pathNot: '^src/metadata/rules/queries/' },
       to: {
-        path: ['node_modules/kysely', '^src/metadata/sql/queries/'],
+        path: ['node_modules/kysely', '^src/metadata/rules/queries/'],
         dependencyTypesNot: ['type-only'],
       },
     },

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { databasePath, openForWriting } from '../src/metadata/sql/sqlite-file.ts'
+import { databasePath, openForWriting } from '../src/metadata/sqlite/sqlite-file.ts'
 import { digestOf, makeManifest, manifestType } from './content.ts'
 import { tagName } from './seed.ts'
 

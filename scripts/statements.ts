@@ -2,14 +2,14 @@ import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { format, resolveConfig } from 'prettier'
-import { Parameter, type Statement } from '../src/metadata/sql/bind.ts'
+import { Parameter, type Statement } from '../src/metadata/rules/bind.ts'
 
-export const statementsFolder = fileURLToPath(new URL('../src/metadata/sql/statements/', import.meta.url))
+export const statementsFolder = fileURLToPath(new URL('../src/metadata/rules/statements/', import.meta.url))
 
-const queriesFolder = fileURLToPath(new URL('../src/metadata/sql/queries/', import.meta.url))
+const queriesFolder = fileURLToPath(new URL('../src/metadata/rules/queries/', import.meta.url))
 const without = ['query.ts', 'schema.ts']
 
-/** What the modules of src/metadata/sql/queries come to, as modules that need no query builder: text by file name. */
+/** What the modules of src/metadata/rules/queries come to, as modules that need no query builder: text by file name. */
 export async function statementModules(): Promise<Map<string, string>> {
   const modules = new Map<string, string>()
   const options = await resolveConfig(statementsFolder)

@@ -10,8 +10,8 @@ import { queryAudit, type AuditEvent } from '../../src/audit/query.ts'
 import type { AuditProblem } from '../../src/audit/verify-event.ts'
 import { verifyLog } from '../../src/audit/verify.ts'
 import type { MetadataStore } from '../../src/metadata/metadata-store.ts'
-import type { OutboxBound } from '../../src/metadata/sql/change-outbox.ts'
-import { openLocalMetadata } from '../../src/metadata/sql/sql-metadata-store.ts'
+import type { OutboxBound } from '../../src/metadata/rules/change-outbox.ts'
+import { openLocalMetadata } from '../../src/metadata/sqlite/sqlite-metadata-store.ts'
 import { quiet } from './notes.ts'
 
 export interface AuditFixture {

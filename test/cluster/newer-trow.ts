@@ -29,8 +29,8 @@ export async function newerTrow(folder: string, nodes: readonly ClusterNode[]): 
   await withPackage(async (made) => cpSync(made, folder, { recursive: true }))
   symlinkSync(modules, join(folder, 'node_modules'))
   const version = raiseVersion(join(folder, 'package.json'))
-  addMigration(join(folder, 'dist/metadata/sql/migrations.js'))
-  const { schemaVersion } = (await import(join(folder, 'dist/metadata/sql/migrations.js'))) as {
+  addMigration(join(folder, 'dist/metadata/sqlite/migrations.js'))
+  const { schemaVersion } = (await import(join(folder, 'dist/metadata/sqlite/migrations.js'))) as {
     schemaVersion: number
   }
   const image = `trow.test/trow:${version}`

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { openDiskBlobStore } from '../../blobs/disk/disk-blob-store.ts'
 import type { Log } from '../../log.ts'
-import { databasePath } from '../../metadata/sql/sqlite-file.ts'
+import { databasePath } from '../../metadata/sqlite/sqlite-file.ts'
 import { UserError } from '../../user-error.ts'
 import type { Settings } from '../settings-schema.ts'
 import { openDataFolder } from '../serve/data-folder.ts'
@@ -22,7 +22,7 @@ export async function openLocalStores(
     })
   }
   // Loaded here, not with every command: `trow serve` is to start fast, and its main thread needs little.
-  const { openLocalMetadata } = await import('../../metadata/sql/sql-metadata-store.ts')
+  const { openLocalMetadata } = await import('../../metadata/sqlite/sqlite-metadata-store.ts')
   const { path, lock } = openDataFolder(settings.data)
   const metadata = openLocalMetadata({ folder: path })
   const blobs = await openDiskBlobStore({ folder: path, reserve: 0 })

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { lockFolder } from '../../metadata/sql/folder-lock.ts'
+import { lockFolder } from '../../metadata/sqlite/folder-lock.ts'
 import { UserError } from '../../user-error.ts'
 import { makeFolder } from '../../new-folder.ts'
 

@@ -1,6 +1,6 @@
-import { Generations } from '../../metadata/sql/generations.ts'
-import { openSqlMetadata } from '../../metadata/sql/sql-metadata-store.ts'
-import { PortRunner } from '../../metadata/sql/writer-port.ts'
+import { Generations } from '../../metadata/cache/generations.ts'
+import { openSqlMetadata } from '../../metadata/sqlite/sqlite-metadata-store.ts'
+import { PortRunner } from '../../metadata/sqlite/writer-port.ts'
 import type { MaintenanceStart } from './thread-protocol.ts'
 
 /** What a thread knows of the folder: its own reader, the changes through the writer. `cacheBytes`: of what it reads. */

@@ -1,6 +1,6 @@
 import { FreeSpace } from '../../blobs/disk/free-space.ts'
 import type { Health } from '../../http/health-routes.ts'
-import { PortRunner } from '../../metadata/sql/writer-port.ts'
+import { PortRunner } from '../../metadata/sqlite/writer-port.ts'
 import type { MessagePort } from 'node:worker_threads'
 
 /** Between two looks, and how long a write may wait for the disk; milliseconds. */

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { FailureDelays } from '../../../src/access/failures.ts'
 import { Robots } from '../../../src/access/robots.ts'
-import { openLocalMetadata } from '../../../src/metadata/sql/sql-metadata-store.ts'
+import { openLocalMetadata } from '../../../src/metadata/sqlite/sqlite-metadata-store.ts'
 import { runCommand } from '../../support/run-trow.ts'
 import { startedServer, type ServerProcess } from '../../support/server-process.ts'
 

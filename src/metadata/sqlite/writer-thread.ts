@@ -1,6 +1,6 @@
 import { parentPort, type MessagePort } from 'node:worker_threads'
-import { defaultOutboxBound, type OutboxBound } from './change-outbox.ts'
-import { Generations } from './generations.ts'
+import { defaultOutboxBound, type OutboxBound } from '../rules/change-outbox.ts'
+import { Generations } from '../cache/generations.ts'
 import { databasePath, openForWriting } from './sqlite-file.ts'
 import { SqliteWriter } from './sqlite-writer.ts'
 import { UploadClaims } from './upload-claims.ts'

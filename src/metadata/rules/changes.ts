@@ -25,7 +25,7 @@ import {
   saveAuditKey,
   saveHead,
 } from './change-outbox.ts'
-import { reclaim } from './change-room.ts'
+import { reclaim } from '../sqlite/change-room.ts'
 import { cancelUpload, createUpload, saveUpload, settle } from './change-uploads.ts'
 
 /** Every change by its name: the writer's whole vocabulary. */

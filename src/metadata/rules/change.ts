@@ -1,7 +1,7 @@
 import type { Reference, Tag } from '../../oci/tag.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { Digest } from '../../oci/digest.ts'
-import { hashOf, linkKey, manifestKey, slotOf, tagListKey } from './generations.ts'
+import { hashOf, linkKey, manifestKey, slotOf, tagListKey } from '../cache/generations.ts'
 import type { SqlValue, Statement } from './bind.ts'
 import type { OutboxBound } from './change-outbox.ts'
 

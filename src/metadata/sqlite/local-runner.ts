@@ -1,4 +1,4 @@
-import type { ChangeArguments, ChangeName, ChangeResult, ChangeRunner } from './changes.ts'
+import type { ChangeArguments, ChangeName, ChangeResult, ChangeRunner } from '../rules/changes.ts'
 import type { SqliteWriter } from './sqlite-writer.ts'
 import type { UploadClaims } from './upload-claims.ts'
 

@@ -6,7 +6,7 @@ import type { ByteSource, DataKey } from '../../blobs/blob-store.ts'
 import type { Digest } from '../../oci/digest.ts'
 import type { MetadataSnapshot } from '../metadata-store.ts'
 import { makeOwnerOnly } from './owner-only.ts'
-import { storedBlobs } from './statements/reads.ts'
+import { storedBlobs } from '../rules/statements/reads.ts'
 import { snapshotFormat, snapshotPrefix } from './snapshot-file.ts'
 import { SqliteDatabase } from './sqlite-database.ts'
 

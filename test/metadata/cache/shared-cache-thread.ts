@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads'
-import { hashOf } from '../../../src/metadata/sql/generations.ts'
-import { SharedCache } from '../../../src/metadata/sql/shared-cache.ts'
+import { hashOf } from '../../../src/metadata/cache/generations.ts'
+import { SharedCache } from '../../../src/metadata/cache/shared-cache.ts'
 
 // Puts entries that prove themselves, and looks for those of all threads.
 

@@ -6,7 +6,7 @@ import type { BlobContent, Instant, Page } from '../records.ts'
 import type { ChangeRunner } from './changes.ts'
 import { blobByDigest, linksOfBlob } from './statements/blobs.ts'
 import * as statements from './statements/reads.ts'
-import type { SqliteDatabase } from './sqlite-database.ts'
+import type { SqliteDatabase } from '../sqlite/sqlite-database.ts'
 
 interface PageOptions {
   readonly after?: string

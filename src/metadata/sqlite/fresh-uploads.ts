@@ -1,6 +1,6 @@
 import type { UploadClaim, UploadRecord } from '../records.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
-import type { ChangeArguments, ChangeRunner } from './changes.ts'
+import type { ChangeArguments, ChangeRunner } from '../rules/changes.ts'
 
 type NewUpload = ChangeArguments<'createUpload'>
 

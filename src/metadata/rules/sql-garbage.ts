@@ -6,7 +6,7 @@ import { clockSetting } from './change-garbage.ts'
 import type { ChangeRunner } from './changes.ts'
 import { pendingDeletes } from './statements/reads.ts'
 import { settingByName } from './statements/settings.ts'
-import type { SqliteDatabase } from './sqlite-database.ts'
+import type { SqliteDatabase } from '../sqlite/sqlite-database.ts'
 
 export class SqlGarbage implements GarbageStore {
   readonly #database: SqliteDatabase

@@ -1,6 +1,6 @@
 import type { MessagePort } from 'node:worker_threads'
 import { OciError, type OciErrorCode } from '../../oci/oci-error.ts'
-import type { ChangeArguments, ChangeName, ChangeResult, ChangeRunner } from './changes.ts'
+import type { ChangeArguments, ChangeName, ChangeResult, ChangeRunner } from '../rules/changes.ts'
 import type { SqliteWriter } from './sqlite-writer.ts'
 import type { UploadClaims } from './upload-claims.ts'
 

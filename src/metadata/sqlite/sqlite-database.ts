@@ -1,5 +1,5 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
-import { bind, type SqlValue, type Statement } from './bind.ts'
+import { bind, type SqlValue, type Statement } from '../rules/bind.ts'
 
 export type Values = Readonly<Record<string, SqlValue>>
 

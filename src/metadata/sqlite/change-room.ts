@@ -1,5 +1,5 @@
-import { relaxed } from './change.ts'
-import type { Statement } from './bind.ts'
+import { relaxed } from '../rules/change.ts'
+import type { Statement } from '../rules/bind.ts'
 
 const freePages: Statement<{ freelist_count: number }> = { sql: 'pragma freelist_count', values: [] }
 const allPages: Statement<{ page_count: number }> = { sql: 'pragma page_count', values: [] }

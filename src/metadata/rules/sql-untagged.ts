@@ -4,7 +4,7 @@ import type { MetadataReads } from '../metadata-store.ts'
 import type { FreedByRemoval, Page, UntaggedRecord } from '../records.ts'
 import * as statements from './statements/untagged.ts'
 import { repositoryByName } from './statements/repositories.ts'
-import type { SqliteDatabase } from './sqlite-database.ts'
+import type { SqliteDatabase } from '../sqlite/sqlite-database.ts'
 
 export type UntaggedReads = Pick<MetadataReads, 'listUntagged' | 'findUntagged' | 'freedByRemoval'>
 

@@ -12,14 +12,14 @@ import type {
   ReferrerRecord,
   UploadRecord,
 } from '../records.ts'
-import { CoherentCache } from './coherent-cache.ts'
-import { linkKey, manifestKey, tagListKey, type Generations } from './generations.ts'
+import { CoherentCache } from '../cache/coherent-cache.ts'
+import { linkKey, manifestKey, tagListKey, type Generations } from '../cache/generations.ts'
 import * as statements from './statements/reads.ts'
 import { repositoryByName } from './statements/repositories.ts'
 import type { UntaggedReads } from './sql-untagged.ts'
-import type { SharedCache } from './shared-cache.ts'
-import { blobForm, linkForm, manifestForm } from './shared-forms.ts'
-import type { SqliteDatabase } from './sqlite-database.ts'
+import type { SharedCache } from '../cache/shared-cache.ts'
+import { blobForm, linkForm, manifestForm } from '../cache/shared-forms.ts'
+import type { SqliteDatabase } from '../sqlite/sqlite-database.ts'
 
 /** Requests' reads on a connection of this thread's own, behind caches that the generations keep coherent. */
 export class SqlReads implements Omit<MetadataReads, keyof UntaggedReads> {

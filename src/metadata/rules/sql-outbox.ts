@@ -4,7 +4,7 @@ import { auditKeySetting, headSetting } from './change-outbox.ts'
 import type { ChangeRunner } from './changes.ts'
 import { denialsAfter, denialsSize, notesAfter, outboxSize } from './statements/reads.ts'
 import { settingByName } from './statements/settings.ts'
-import type { SqliteDatabase } from './sqlite-database.ts'
+import type { SqliteDatabase } from '../sqlite/sqlite-database.ts'
 
 interface OutboxParts {
   readonly database: SqliteDatabase

@@ -1,6 +1,6 @@
 import type { Outbox } from '../outbox.ts'
-import { auditKeySetting, headSetting } from './change-outbox.ts'
-import { settingByName } from './statements/settings.ts'
+import { auditKeySetting, headSetting } from '../rules/change-outbox.ts'
+import { settingByName } from '../rules/statements/settings.ts'
 import { databasePath } from './sqlite-file.ts'
 import { openForReading } from './sqlite-file.ts'
 

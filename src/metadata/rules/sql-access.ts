@@ -4,7 +4,7 @@ import type { Instant } from '../records.ts'
 import type { ChangeRunner } from './changes.ts'
 import { loginSources, robotByName, robots, signingKeys } from './statements/reads.ts'
 import type { Schema } from './queries/schema.ts'
-import type { SqliteDatabase } from './sqlite-database.ts'
+import type { SqliteDatabase } from '../sqlite/sqlite-database.ts'
 
 /** Robots, signing keys, sources of logins: few rows, read uncached, as those who ask keep what they need. */
 export class SqlAccess implements AccessStore {

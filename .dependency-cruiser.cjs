@@ -3,6 +3,7 @@ const allowed = {
   oci: [],
   blobs: ['oci'],
   metadata: ['oci', 'blobs'],
+  storage: ['oci', 'blobs', 'metadata'],
   upstream: ['oci'],
   registry: ['oci', 'blobs', 'metadata', 'upstream'],
   cluster: [],
@@ -19,6 +20,7 @@ const allowed = {
     'oci',
     'blobs',
     'metadata',
+    'storage',
     'upstream',
     'registry',
     'cluster',
@@ -34,7 +36,7 @@ const allowed = {
   ],
 }
 const leaves =
-  '^src/(log|reporter|user-error|foreign-json|pem-bundle|registry-host|key-strength|kubernetes-version|new-folder)\\.ts$'
+  '^src/(log|reporter|user-error|foreign-json|pem-bundle|registry-host|key-strength|kubernetes-version|new-folder|flush)\\.ts$'
 
 module.exports = {
   forbidden: [
@@ -50,7 +52,7 @@ module.exports = {
       severity: 'error',
       from: {
         path: '^src/',
-        pathNot: ['^src/cli/', '^src/blobs/disk/', '^src/metadata/(rules|cache|sqlite)/'],
+        pathNot: ['^src/(cli|storage)/', '^src/blobs/disk/', '^src/metadata/(rules|cache|sqlite)/'],
       },
       to: { path: ['^src/blobs/disk/', '^src/metadata/(rules|cache|sqlite)/'] },
     },

@@ -11,7 +11,7 @@ import { createLogger } from '../logger.ts'
 import type { CommandContext } from '../program.ts'
 import { addSettingOptions, settingsOf } from '../serve/command.ts'
 import { stopSignal } from '../stop-signal.ts'
-import { flush } from './flush.ts'
+import { flush } from '../../flush.ts'
 import { openLocalStores } from './local-stores.ts'
 import { missingLines } from './missing-lines.ts'
 

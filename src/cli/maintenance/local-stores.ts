@@ -5,7 +5,7 @@ import type { Log } from '../../log.ts'
 import { databasePath } from '../../metadata/sqlite/sqlite-file.ts'
 import { UserError } from '../../user-error.ts'
 import type { Settings } from '../settings-schema.ts'
-import { openDataFolder } from '../serve/data-folder.ts'
+import { openDataFolder } from '../../storage/data-folder.ts'
 import { maintenanceStores, type MaintenanceStores } from './stores.ts'
 
 /**

@@ -13,9 +13,9 @@ import type { CommandContext } from '../program.ts'
 import { humanSize } from '../quantities.ts'
 import { addSettingOptions, settingsOf } from '../serve/command.ts'
 import { stopSignal } from '../stop-signal.ts'
-import { flush } from './flush.ts'
+import { flush } from '../../flush.ts'
 import { missingLines } from './missing-lines.ts'
-import { openRestoreFolder } from './restore-folder.ts'
+import { openRestoreFolder } from '../../storage/restore-folder.ts'
 
 export function restoreCommand({ terminal, finish }: CommandContext): Command {
   const command = new Command('restore')

@@ -123,7 +123,7 @@ suite('trow restore', () => {
 
   test('that was killed is done again in the same folder, which is not served before', async () => {
     const folder = join(root, 'killed')
-    const { openRestoreFolder } = await import('../../../src/cli/maintenance/restore-folder.ts')
+    const { openRestoreFolder } = await import('../../../src/storage/restore-folder.ts')
     openRestoreFolder(folder)
     writeFileSync(join(folder, 'trow.db.restoring'), 'half')
     // Held by this very process: as if it had gone.

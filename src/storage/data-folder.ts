@@ -1,10 +1,10 @@
 import { accessSync, constants, statSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { lockFolder, type FolderLock } from '../../metadata/sqlite/folder-lock.ts'
-import { databasePath, openForWriting } from '../../metadata/sqlite/sqlite-file.ts'
-import { UserError } from '../../user-error.ts'
-import { isUnfinished } from '../maintenance/restore-folder.ts'
-import { makeFolder } from '../../new-folder.ts'
+import { lockFolder, type FolderLock } from '../metadata/sqlite/folder-lock.ts'
+import { databasePath, openForWriting } from '../metadata/sqlite/sqlite-file.ts'
+import { UserError } from '../user-error.ts'
+import { isUnfinished } from './restore-folder.ts'
+import { makeFolder } from '../new-folder.ts'
 
 export interface DataFolder {
   readonly path: string

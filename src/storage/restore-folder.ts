@@ -1,8 +1,8 @@
 import { existsSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { lockFolder } from '../../metadata/sqlite/folder-lock.ts'
-import { UserError } from '../../user-error.ts'
-import { makeFolder } from '../../new-folder.ts'
+import { lockFolder } from '../metadata/sqlite/folder-lock.ts'
+import { UserError } from '../user-error.ts'
+import { makeFolder } from '../new-folder.ts'
 
 /** Stands in a folder while it is restored into. */
 const markName = 'restore-unfinished'

@@ -2,12 +2,12 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { readAudit, type AuditRequest } from '../../audit/audit-request.ts'
 import { printAuditRequest } from '../../audit/request-parameters.ts'
-import { databasePath } from '../../metadata/sqlite/sqlite-file.ts'
-import { openKeptHeads } from '../../metadata/sqlite/kept-heads.ts'
+import { openKeptHeads } from '../../storage/open-engines.ts'
 import { exitCode, UserError } from '../../user-error.ts'
 import { askServer, readEvents } from '../control/control-client.ts'
 import { namedOrigin, type ConnectOptions } from '../registry/target.ts'
 import { settingsOf } from '../serve/command.ts'
+import { storageSettings } from '../serve/storage-settings.ts'
 import type { Terminal } from '../streams.ts'
 import { auditFolder } from './audit-folder.ts'
 
@@ -75,7 +75,7 @@ async function* askDataFolder(
   // A server that knows nothing of it: an older one.
   reply?.resume()
   const folder = existing(auditFolder(settings, data))
-  const heads = existsSync(databasePath(data)) ? openKeptHeads(data) : undefined
+  const heads = await openKeptHeads({ ...storageSettings(settings), folder: data })
   try {
     yield* readAudit({ folder, heads }, request, signal)
   } finally {

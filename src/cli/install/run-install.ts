@@ -12,7 +12,7 @@ import { preflight } from '../../install/preflight/preflight.ts'
 import { registryConfiguration } from '../../install/registry-configuration.ts'
 import { readForReset, readRemembered, type Remembered } from '../../install/remembered.ts'
 import { allObjects, wantedObjects } from '../../install/wanted-objects.ts'
-import { schemaVersion } from '../../metadata/sqlite/migrations.ts'
+import { embeddedSchema } from '../../storage/schema-version.ts'
 import { exitCode, UserError } from '../../user-error.ts'
 import { checkLines } from '../check-lines.ts'
 import { layoutFrom, withCluster, type OpenCluster } from '../cluster/cluster-options.ts'
@@ -68,7 +68,7 @@ function printClientSet(options: Options, terminal: Terminal): void {
     bindsNodes: true,
   }
   checkServeSettings(registryConfiguration(settings, facts))
-  printManifests(clientSet(settings, facts, schemaVersion), options.output ?? 'yaml', terminal)
+  printManifests(clientSet(settings, facts, embeddedSchema), options.output ?? 'yaml', terminal)
 }
 
 async function completeFromPod(options: Options, terminal: Terminal): Promise<void> {
@@ -101,7 +101,7 @@ async function run(options: Options, cluster: OpenCluster, terminal: Terminal): 
     remembered,
     image,
     version,
-    schema: schemaVersion,
+    schema: embeddedSchema,
     now: () => Date.now(),
     force: options.force === true,
     ignored: options.ignorePreflight ?? [],
@@ -211,7 +211,7 @@ async function carryOut(parts: {
     remembered,
     image,
     version: trowVersion(),
-    schema: schemaVersion,
+    schema: embeddedSchema,
     forceConflicts: options.forceConflicts === true,
     prune: options.prune === true,
     deadline: Date.now() + timeout,

@@ -1,21 +1,18 @@
-import { createReadStream, createWriteStream, existsSync, renameSync } from 'node:fs'
+import { createReadStream, existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
 import { Command } from 'commander'
-import { openDiskBlobStore } from '../../blobs/disk/disk-blob-store.ts'
 import type { ByteSource } from '../../blobs/blob-store.ts'
-import { databasePath } from '../../metadata/sqlite/sqlite-file.ts'
-import { forgetUploads, snapshotFormat } from '../../metadata/sqlite/snapshot-file.ts'
 import type { BackupTail } from '../../registry/backup-form.ts'
+import { openRestoreStorage } from '../../storage/restore-storage.ts'
+import type { StorageSettings } from '../../storage/storage-engine.ts'
 import { exitCode, UserError } from '../../user-error.ts'
 import type { CommandContext } from '../program.ts'
 import { humanSize } from '../quantities.ts'
 import { addSettingOptions, settingsOf } from '../serve/command.ts'
+import { storageSettings } from '../serve/storage-settings.ts'
 import { stopSignal } from '../stop-signal.ts'
-import { flush } from '../../flush.ts'
 import { missingLines } from './missing-lines.ts'
-import { openRestoreFolder } from '../../storage/restore-folder.ts'
 
 export function restoreCommand({ terminal, finish }: CommandContext): Command {
   const command = new Command('restore')
@@ -29,7 +26,7 @@ export function restoreCommand({ terminal, finish }: CommandContext): Command {
     const folder = resolve(settings.data)
     const { signal, stop } = stopSignal(terminal)
     try {
-      const tail = await restoreInto(folder, source as ByteSource, signal)
+      const tail = await restoreInto({ ...storageSettings(settings), folder }, source as ByteSource, signal)
       terminal.stdout.write(`restored ${tail.blobs} blobs (${humanSize(tail.bytes)}) into ${folder}\n`)
       for (const line of missingLines(tail)) terminal.stderr.write(`${line}\n`)
       finish(tail.missing > 0 ? exitCode.problemsFound : 0)
@@ -43,42 +40,21 @@ export function restoreCommand({ terminal, finish }: CommandContext): Command {
 }
 
 /** All of it, or nothing that stays. */
-async function restoreInto(folder: string, source: ByteSource, signal: AbortSignal): Promise<BackupTail> {
+async function restoreInto(
+  settings: StorageSettings,
+  source: ByteSource,
+  signal: AbortSignal,
+): Promise<BackupTail> {
   const { restore } = await import('../../registry/restore.ts')
-  const target = openRestoreFolder(folder)
+  const target = await openRestoreStorage(settings)
   let isDone = false
   try {
-    const blobs = await openDiskBlobStore({ folder, reserve: 0 })
-    try {
-      const parts = {
-        blobs,
-        metadataFormat: snapshotFormat,
-        placeMetadata: (metadata: ByteSource) => placeDatabase(folder, metadata),
-      }
-      const tail = await restore(source, parts, signal)
-      isDone = true
-      return tail
-    } finally {
-      await blobs.close()
-    }
+    const tail = await restore(source, target, signal)
+    isDone = true
+    return tail
   } finally {
-    if (isDone) target.keep()
-    else target.undo()
-  }
-}
-
-async function placeDatabase(folder: string, source: ByteSource): Promise<() => Promise<void>> {
-  const path = databasePath(folder)
-  const part = `${path}.restoring`
-  await pipeline(
-    source as AsyncIterable<Uint8Array>,
-    createWriteStream(part, { flush: true, flags: 'wx', mode: 0o600 }),
-  )
-  return async () => {
-    forgetUploads(part)
-    await flush(part)
-    renameSync(part, path)
-    await flush(folder)
+    if (isDone) await target.keep()
+    else await target.undo()
   }
 }
 

@@ -1,18 +1,18 @@
 import { parentPort, workerData } from 'node:worker_threads'
+import { openMetadata } from '../../storage/thread-stores.ts'
 import { UserError } from '../../user-error.ts'
 import { openAuthority, type OpenAuthority } from '../access/open-authority.ts'
 import { createLogger } from '../logger.ts'
 import { serveCalls } from './port-calls.ts'
 import type { ServedOrder } from './served-thread.ts'
 import type { AccessReport, AccessStart } from './thread-protocol.ts'
-import { openThreadMetadata } from './thread-stores.ts'
 
 const start = workerData as AccessStart
 const { settings } = start
 const report = (message: AccessReport): void => parentPort?.postMessage(message)
 
 const log = createLogger({ format: start.logFormat, level: settings['log-level'] })
-const metadata = openThreadMetadata(start)
+const metadata = await openMetadata(start.storage, { cacheBytes: 0 })
 try {
   const opened = await openAuthority(settings, {
     store: metadata.access,

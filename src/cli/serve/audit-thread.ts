@@ -3,22 +3,22 @@ import { hostname } from 'node:os'
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
 import type { MergedAccess } from '../../audit/access-merger.ts'
 import { AuditWriter } from '../../audit/audit-writer.ts'
+import { openMetadata } from '../../storage/thread-stores.ts'
 import { auditFolder } from '../audit/audit-folder.ts'
 import { createLogger } from '../logger.ts'
 import { auditSinks } from './audit-sinks.ts'
 import { openWitness } from './audit-witness.ts'
 import { failedStart, type ServedOrder } from './served-thread.ts'
 import type { AuditReport, AuditStart } from './thread-protocol.ts'
-import { openThreadMetadata } from './thread-stores.ts'
 
 const start = workerData as AuditStart
 const { settings } = start
 const report = (message: AuditReport): void => parentPort?.postMessage(message)
 
 const log = createLogger({ format: start.logFormat, level: settings['log-level'] })
-const metadata = openThreadMetadata(start)
+const metadata = await openMetadata(start.storage, { cacheBytes: 0 })
 const { outbox } = metadata
-const folder = auditFolder(settings, start.folder)
+const folder = auditFolder(settings, settings.data)
 const instance = hostname()
 const stdout = (lines: string): void => report({ kind: 'lines', lines })
 let closeWitness: (() => Promise<void>) | undefined

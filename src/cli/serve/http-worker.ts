@@ -1,17 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { parentPort, workerData } from 'node:worker_threads'
-import { openDiskBlobStore } from '../../blobs/disk/disk-blob-store.ts'
 import { TrustedProxies } from '../../http/client-address.ts'
 import type { HealthChecks } from '../../http/health-routes.ts'
 import { createRegistryServer } from '../../http/registry-server.ts'
 import type { MetadataStore } from '../../metadata/metadata-store.ts'
-import { Generations } from '../../metadata/cache/generations.ts'
-import { SharedCache } from '../../metadata/cache/shared-cache.ts'
-import { openSqlMetadata } from '../../metadata/sqlite/sqlite-metadata-store.ts'
-import { PortRunner } from '../../metadata/sqlite/writer-port.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
 import { openRegistry } from '../../registry/open-registry.ts'
+import { openBlobs, openMetadata } from '../../storage/thread-stores.ts'
 import { auditFolder } from '../audit/audit-folder.ts'
 import { createLogger } from '../logger.ts'
 import { isAccessControlled } from './access-settings.ts'
@@ -31,37 +27,23 @@ const report = (message: WorkerReport): void => parentPort?.postMessage(message)
 
 const log = createLogger({ format: start.logFormat, level: settings['log-level'] })
 const operations = new OperationCounters()
-const metadata = operations.watch(
-  'metadata',
-  openSqlMetadata({
-    folder: settings.data,
-    changes: new PortRunner(start.writer),
-    generations: new Generations(start.generations),
-    cacheBytes,
-    sharedCache: SharedCache.attach(start.cache, start.number),
-  }),
-  [
-    'createUpload',
-    'claimUpload',
-    'putBlob',
-    'putWholeBlob',
-    'mountBlob',
-    'touchBlob',
-    'putManifest',
-    'deleteTag',
-    'deleteManifest',
-  ],
-)
-const blobs = operations.watch(
-  'blobs',
-  await openDiskBlobStore({
-    folder: settings.data,
-    reserve: settings.reserve,
-    flushes: Math.max(1, Math.floor(poolSize() / 2 / settings.workers)),
-    bufferBudget: Math.floor((16 * 1024 * 1024) / settings.workers),
-  }),
-  ['receive', 'publish', 'open', 'remove'],
-)
+const metadata = operations.watch('metadata', await openMetadata(start.storage, { cacheBytes }), [
+  'createUpload',
+  'claimUpload',
+  'putBlob',
+  'putWholeBlob',
+  'mountBlob',
+  'touchBlob',
+  'putManifest',
+  'deleteTag',
+  'deleteManifest',
+])
+const blobs = operations.watch('blobs', await openBlobs(start.storage), [
+  'receive',
+  'publish',
+  'open',
+  'remove',
+])
 const registry = openRegistry({
   metadata,
   blobs,
@@ -158,8 +140,4 @@ function healthChecks(store: MetadataStore): HealthChecks {
     write: () => seen.write,
     maintenance: () => seen.maintenance,
   }
-}
-
-function poolSize(): number {
-  return Number(process.env['UV_THREADPOOL_SIZE'] ?? 4)
 }

@@ -1,5 +1,5 @@
-import type { MessagePort } from 'node:worker_threads'
 import type { Log } from '../../log.ts'
+import type { Ticket } from '../../storage/ticket.ts'
 import { UserError } from '../../user-error.ts'
 import type { Terminal } from '../streams.ts'
 import { isAccessControlled, isAudited } from './access-settings.ts'
@@ -17,9 +17,9 @@ export interface Judges {
 
 /** Throws the UserErrors of the settings that they are started with. */
 export async function startJudges(
-  start: Omit<MaintenanceStart, 'writer'>,
+  start: Omit<MaintenanceStart, 'storage'>,
   parts: {
-    readonly attachWriter: () => MessagePort
+    readonly attach: () => Ticket
     readonly log: Log
     readonly terminal: Terminal
     /** Ends what was started, whatever happens later. */
@@ -33,8 +33,8 @@ export async function startJudges(
   if (clientCa !== undefined && !settings.kubernetes)
     cleanup.defer(watchClientCa(clientCa, log, (pem) => authorities.setCluster(pem)))
   const launch = async (module: string, onMessage: (message: never) => void): Promise<ServedThread> => {
-    const writer = parts.attachWriter()
-    const thread = await ServedThread.start(module, { ...start, writer }, [writer], {
+    const storage = parts.attach()
+    const thread = await ServedThread.start(module, { ...start, storage }, storage.ports, {
       failed: asUserError,
       onError: (error) => log.error('a thread died', { thread: module, stack: error.stack }),
       onMessage: onMessage as (message: unknown) => void,

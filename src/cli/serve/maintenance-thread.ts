@@ -1,27 +1,26 @@
 import { randomUUID } from 'node:crypto'
 import { parentPort, workerData } from 'node:worker_threads'
-import { openDiskBlobStore } from '../../blobs/disk/disk-blob-store.ts'
+import { openBlobs, openMetadata } from '../../storage/thread-stores.ts'
 import { createLogger } from '../logger.ts'
 import { GarbageSchedule } from '../maintenance/garbage-schedule.ts'
 import { maintenanceStores } from '../maintenance/stores.ts'
 import { auditFolder } from '../audit/audit-folder.ts'
 import { ControlServer } from '../control/control-server.ts'
 import type { MaintenanceOrder, MaintenanceReport, MaintenanceStart } from './thread-protocol.ts'
-import { openThreadMetadata } from './thread-stores.ts'
 
 const start = workerData as MaintenanceStart
 const { settings } = start
 const report = (message: MaintenanceReport): void => parentPort?.postMessage(message)
 
 const log = createLogger({ format: start.logFormat, level: settings['log-level'] })
-const metadata = openThreadMetadata(start, 1024 * 1024)
-const blobs = await openDiskBlobStore({ folder: start.folder, reserve: settings.reserve, flushes: 1 })
+const metadata = await openMetadata(start.storage, { cacheBytes: 1024 * 1024 })
+const blobs = await openBlobs(start.storage)
 const stores = maintenanceStores({ metadata, blobs, log, settings, holder: randomUUID() })
 const schedule = new GarbageSchedule(stores, settings['gc-interval'])
-const control = await ControlServer.listen(start.folder, {
+const control = await ControlServer.listen(settings.data, {
   stores,
   schedule,
-  audit: { folder: auditFolder(settings, start.folder), heads: metadata.outbox },
+  audit: { folder: auditFolder(settings, settings.data), heads: metadata.outbox },
 })
 schedule.start()
 

@@ -1,6 +1,7 @@
-import type { MessagePort, Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import type { Health } from '../../http/health-routes.ts'
 import type { Log } from '../../log.ts'
+import type { Ticket } from '../../storage/ticket.ts'
 import { ended, firstMessage, startThread } from './threads.ts'
 import type {
   MaintenanceOrder,
@@ -10,9 +11,8 @@ import type {
 } from './thread-protocol.ts'
 
 export interface MaintenanceOptions {
-  readonly start: Omit<MaintenanceStart, 'writer'>
-  /** A port to the writer for each thread. */
-  readonly attachWriter: () => MessagePort
+  readonly start: Omit<MaintenanceStart, 'storage'>
+  readonly attach: () => Ticket
   readonly onChange: (health: Health) => void
   readonly log: Log
 }
@@ -77,11 +77,9 @@ export class Maintenance {
   }
 
   async #begin(delay: number): Promise<void> {
-    const { start, attachWriter, log } = this.#options
-    const writer = attachWriter()
-    const thread = startThread('maintenance-thread', { ...start, writer } satisfies MaintenanceStart, [
-      writer,
-    ])
+    const { start, attach, log } = this.#options
+    const data: MaintenanceStart = { ...start, storage: attach() }
+    const thread = startThread('maintenance-thread', data, data.storage.ports)
     this.#thread = thread
     let isReady = false
     const since = performance.now()

@@ -2,7 +2,7 @@ import { Counter, Gauge, Registry } from 'prom-client'
 import { durationBuckets } from '../../http/request-counters.ts'
 import type { AuditHealth } from '../../audit/audit-health.ts'
 import type { MaintenanceTotals, WorkerCounts } from './thread-protocol.ts'
-import type { WriteState } from './write-watch.ts'
+import type { WriteState } from '../../storage/storage-engine.ts'
 
 type Label =
   | 'route'

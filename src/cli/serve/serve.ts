@@ -1,7 +1,6 @@
-import { MessageChannel, type MessagePort } from 'node:worker_threads'
-import { Generations } from '../../metadata/cache/generations.ts'
-import { SharedCache } from '../../metadata/cache/shared-cache.ts'
-import type { WriterOrder, WriterStart } from '../../metadata/sqlite/writer-thread.ts'
+import { resolve } from 'node:path'
+import { openEngines } from '../../storage/open-engines.ts'
+import type { Ticket } from '../../storage/ticket.ts'
 import { auditFolder } from '../audit/audit-folder.ts'
 import { createLogger } from '../logger.ts'
 import type { ResolvedSettings } from '../settings.ts'
@@ -12,21 +11,19 @@ import { bannerText } from './banner.ts'
 import { createBodies } from './body-places.ts'
 import { claimPort } from './claim-port.ts'
 import { checkClock } from './clock-check.ts'
-import { openDataFolder } from '../../storage/data-folder.ts'
 import { checkExposure } from './exposure.ts'
 import { warnOfWideFolders } from './folder-rights.ts'
 import { startJudges } from './judges.ts'
 import { Maintenance } from './maintenance.ts'
 import { knownHosts } from './known-hosts.ts'
 import { serveMetrics } from './metrics-server.ts'
-import { ended, startThread } from './threads.ts'
+import { storageSettings } from './storage-settings.ts'
+import { startThread } from './threads.ts'
 import { openTls } from './tls.ts'
 import type { SeenHealth } from './thread-protocol.ts'
 import { WorkerGroup } from './worker-group.ts'
 import { WriteWatch } from './write-watch.ts'
 
-/** About 100,000 manifests of a usual size; taken as it is filled. */
-const sharedCacheBytes = 96 * 1024 * 1024
 const drainLimit = 60_000
 /** One Ctrl-C may arrive several times: from the terminal, from npm, from a wrapper. Milliseconds. */
 const sameSignal = 500
@@ -41,12 +38,12 @@ export async function serve(
   for (const variable of ignored) log.warn(noSetting(variable))
   checkExposure(given, log)
   checkClock(Date.now(), undefined)
-  const folder = openDataFolder(given.data)
-  const settings: Settings = { ...given, data: folder.path }
+  const settings: Settings = { ...given, data: resolve(given.data) }
+  const engines = await openEngines(storageSettings(settings))
   const { host } = settings.listen
   await using cleanup = new AsyncDisposableStack()
-  cleanup.defer(() => folder.lock.release())
-  warnOfWideFolders([folder.path, auditFolder(settings, folder.path)], terminal.env, log)
+  cleanup.defer(() => engines.close())
+  warnOfWideFolders([settings.data, auditFolder(settings, settings.data)], terminal.env, log)
 
   // Only from here on: what comes before may wait in a system call, and a signal is to end that at once.
   const stop = waitForStop(terminal)
@@ -58,28 +55,17 @@ export async function serve(
   const shared = process.platform === 'linux'
   const { port, release } = await claimPort(host, settings.listen.port, { shared })
   cleanup.defer(release)
-  const generations = new Generations().buffer
-  const writer = startThread('writer', {
-    folder: folder.path,
-    generations,
-    unrecorded: given['audit-on-failure'],
-  } satisfies WriterStart)
-  const tellWriter = (order: WriterOrder): void => writer.postMessage(order)
-  const writerEnded = ended(writer)
-  writer.on('error', (error) => log.error('the writer died', { stack: (error as Error).stack }))
-  cleanup.defer(async () => {
-    tellWriter({ kind: 'stop' })
-    await writerEnded
+  const storage = engines.serve({
+    workers: settings.workers,
+    poolSize: Number(terminal.env['UV_THREADPOOL_SIZE'] ?? 4),
+    unrecorded: settings['audit-on-failure'],
+    log,
+    startThread,
   })
-
-  const attachWriter = (): MessagePort => {
-    const { port1, port2 } = new MessageChannel()
-    const attach: WriterOrder = { kind: 'attach', port: port1, opensUploads: false }
-    writer.postMessage(attach, [port1])
-    return port2
-  }
-  const beside = { settings, folder: folder.path, generations, logFormat }
-  const { access, audit, authorities } = await startJudges(beside, { attachWriter, log, terminal, cleanup })
+  cleanup.defer(() => storage.stop())
+  const attach = (): Ticket => storage.attach()
+  const beside = { settings, logFormat }
+  const { access, audit, authorities } = await startJudges(beside, { attach, log, terminal, cleanup })
 
   // What is seen before the workers are there is given to them at their start.
   const watching: { workers?: WorkerGroup; seen: SeenHealth } = {
@@ -90,9 +76,7 @@ export async function serve(
     watching.workers?.setSeen(watching.seen)
   }
   const writes = await WriteWatch.start({
-    writer: attachWriter(),
-    folder: folder.path,
-    reserve: settings.reserve,
+    storage,
     onChange: ({ health }) => {
       if (!health.ok) log.warn('nothing can be written', { reason: health.reason })
       see({ write: health })
@@ -102,12 +86,11 @@ export async function serve(
 
   const count = shared ? settings.workers : 1
   const bodies = createBodies(settings, count)
-  const cache = SharedCache.create(sharedCacheBytes)
   const workers = new WorkerGroup({
     count,
-    held: [bodies, cache],
+    held: [bodies, storage],
     log,
-    writer,
+    attach: (worker) => storage.attach(worker),
     access,
     audit,
     tls: tls && authorities.with(tls.pair),
@@ -118,8 +101,6 @@ export async function serve(
       host,
       port,
       reusePort: shared,
-      generations,
-      cache: cache.buffer,
       bodies: bodies.buffers,
       logFormat,
     },
@@ -129,7 +110,7 @@ export async function serve(
   await workers.start()
   const maintenance = await Maintenance.start({
     start: beside,
-    attachWriter,
+    attach,
     onChange: (health) => see({ maintenance: health }),
     log,
   })
@@ -148,12 +129,12 @@ export async function serve(
   }
   const url = `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}`
   if (logFormat === 'json') log.info('listening', { url })
-  else log.info(bannerText({ url, settings, fresh: folder.fresh, caPath: tls?.own?.path }, terminal.env))
+  else log.info(bannerText({ url, settings, fresh: engines.fresh, caPath: tls?.own?.path }, terminal.env))
 
   stop.started()
   const reason = await Promise.race([
     stop.first,
-    writerEnded.then(() => 'writer' as const),
+    storage.ended,
     ...(access === undefined ? [] : [access.ended.then(() => 'access' as const)]),
     ...(audit === undefined ? [] : [audit.ended.then(() => 'audit' as const)]),
   ])

@@ -7,6 +7,7 @@ import type { BodyBuffers } from './body-places.ts'
 import type { Settings } from '../settings-schema.ts'
 import type { AuditHealth } from '../../audit/audit-health.ts'
 import type { OperationCount } from './operation-counters.ts'
+import type { Ticket } from '../../storage/ticket.ts'
 
 /** What an HTTP worker is given at its start, as `workerData`. */
 export interface WorkerStart {
@@ -16,11 +17,8 @@ export interface WorkerStart {
   readonly port: number
   readonly reusePort: boolean
   readonly tls: TlsPair | undefined
-  readonly generations: SharedArrayBuffer
-  readonly cache: SharedArrayBuffer
   readonly bodies: BodyBuffers
-  /** To the writer thread. */
-  readonly writer: MessagePort
+  readonly storage: Ticket
   /** To the access thread; undefined where access is open. */
   readonly access: MessagePort | undefined
   /** To the audit thread; undefined where nothing is audited. */
@@ -62,9 +60,7 @@ export interface WorkerCounts {
 /** What the threads beside the workers are given: maintenance, access, audit. */
 export interface MaintenanceStart {
   readonly settings: Settings
-  readonly folder: string
-  readonly generations: SharedArrayBuffer
-  readonly writer: MessagePort
+  readonly storage: Ticket
   readonly logFormat: 'json' | 'text'
 }
 

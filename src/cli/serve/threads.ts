@@ -1,10 +1,15 @@
 import { once } from 'node:events'
 import { Worker, type MessagePort } from 'node:worker_threads'
 
-/** Starts a thread from a module beside this one, in a checkout (.ts) and in the package (.js). */
-export function startThread(module: string, data: object, transfer: readonly MessagePort[] = []): Worker {
+/** Starts a thread from a module; a name: of one beside this one, in a checkout (.ts) and in the package (.js). */
+export function startThread(
+  module: string | URL,
+  data: object,
+  transfer: readonly MessagePort[] = [],
+): Worker {
   const ending = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
-  return new Worker(new URL(`./${module}.${ending}`, import.meta.url), {
+  const url = typeof module === 'string' ? new URL(`./${module}.${ending}`, import.meta.url) : module
+  return new Worker(url, {
     workerData: data,
     transferList: [...transfer],
     // What lives for one request dies young: more room for it only costs memory and cache misses.

@@ -1,8 +1,8 @@
-import { MessageChannel, type Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { TlsPair } from '../../http/tls-context.ts'
 import type { Log } from '../../log.ts'
-import type { WriterOrder } from '../../metadata/sqlite/writer-thread.ts'
+import type { Ticket } from '../../storage/ticket.ts'
 import { UserError } from '../../user-error.ts'
 import type { ServedThread } from './served-thread.ts'
 import { ended, firstMessage, startThread } from './threads.ts'
@@ -14,8 +14,8 @@ export interface WorkerGroupOptions {
   /** What workers hold in shared memory, to be taken back from one that died. */
   readonly held: readonly { reclaim(worker: number): void }[]
   /** All of a worker's start but what is its own. */
-  readonly start: Omit<WorkerStart, 'number' | 'writer' | 'tls' | 'access' | 'audit' | 'seen'>
-  readonly writer: Worker
+  readonly start: Omit<WorkerStart, 'number' | 'storage' | 'tls' | 'access' | 'audit' | 'seen'>
+  readonly attach: (worker: number) => Ticket
   readonly access: ServedThread | undefined
   readonly audit: ServedThread | undefined
   readonly tls: TlsPair | undefined
@@ -97,10 +97,8 @@ export class WorkerGroup {
   }
 
   async #start(number: number, delay: number): Promise<void> {
-    const { start, log, writer, accessLog, access, audit } = this.#options
-    const channel = new MessageChannel()
-    const attach: WriterOrder = { kind: 'attach', port: channel.port1, opensUploads: true }
-    writer.postMessage(attach, [channel.port1])
+    const { start, log, attach, accessLog, access, audit } = this.#options
+    const storage = attach(number)
     const ports = { access: access?.attach(), audit: audit?.attach() }
     const data: WorkerStart = {
       ...start,
@@ -108,9 +106,9 @@ export class WorkerGroup {
       number,
       tls: this.#tls,
       seen: this.#seen,
-      writer: channel.port2,
+      storage,
     }
-    const transfer = [channel.port2, ports.access, ports.audit].filter((port) => port !== undefined)
+    const transfer = [...storage.ports, ports.access, ports.audit].filter((port) => port !== undefined)
     const worker = startThread('http-worker', data, transfer)
     this.#workers.set(number, worker)
     worker.on('message', (report: WorkerReport) => {

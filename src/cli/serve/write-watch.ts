@@ -1,24 +1,15 @@
-import { FreeSpace } from '../../blobs/disk/free-space.ts'
 import type { Health } from '../../http/health-routes.ts'
-import { PortRunner } from '../../metadata/sqlite/writer-port.ts'
-import type { MessagePort } from 'node:worker_threads'
+import type { StorageEngine, WriteState } from '../../storage/storage-engine.ts'
 
 /** Between two looks, and how long a write may wait for the disk; milliseconds. */
 const interval = 5000
-
-export interface WriteState {
-  readonly health: Health
-  /** Until the reserve is reached. */
-  readonly freeBytes: number
-}
 
 /**
  * Looks every 5 s whether something can be written durably, and keeps the answer for all who ask: nobody waits for a disk
  * that hangs, and it is found to work again without a push.
  */
 export class WriteWatch {
-  readonly #runner: PortRunner
-  readonly #space: FreeSpace
+  readonly #storage: Pick<StorageEngine, 'probe'>
   readonly #onChange: (state: WriteState) => void
   readonly #timer: NodeJS.Timeout
   #state: WriteState = { health: { ok: false, reason: 'no write has been tried yet' }, freeBytes: Infinity }
@@ -26,9 +17,7 @@ export class WriteWatch {
 
   /** Resolves after the first look, or when that waits for the disk. */
   static async start(parts: {
-    readonly writer: MessagePort
-    readonly folder: string
-    readonly reserve: number
+    readonly storage: Pick<StorageEngine, 'probe'>
     readonly onChange: (state: WriteState) => void
   }): Promise<WriteWatch> {
     const watch = new WriteWatch(parts)
@@ -37,8 +26,7 @@ export class WriteWatch {
   }
 
   private constructor(parts: Parameters<typeof WriteWatch.start>[0]) {
-    this.#runner = new PortRunner(parts.writer)
-    this.#space = new FreeSpace(parts.folder, parts.reserve)
+    this.#storage = parts.storage
     this.#onChange = parts.onChange
     this.#timer = setInterval(() => this.#tick(), interval)
   }
@@ -47,9 +35,8 @@ export class WriteWatch {
     return this.#state
   }
 
-  async stop(): Promise<void> {
+  stop(): void {
     clearInterval(this.#timer)
-    await this.#runner.close()
   }
 
   async #first(): Promise<void> {
@@ -77,11 +64,7 @@ export class WriteWatch {
 
   async #ask(): Promise<WriteState> {
     try {
-      const freeBytes = await this.#space.room()
-      if (freeBytes <= 0)
-        return { health: { ok: false, reason: 'the disk is full up to the reserve' }, freeBytes }
-      await this.#runner.run('probe', { now: 0 })
-      return { health: { ok: true }, freeBytes }
+      return await this.#storage.probe()
     } catch (error) {
       return { ...this.#state, health: { ok: false, reason: (error as Error).message } }
     }

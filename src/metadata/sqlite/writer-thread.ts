@@ -1,4 +1,4 @@
-import { parentPort, type MessagePort } from 'node:worker_threads'
+import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
 import { defaultOutboxBound, type OutboxBound } from '../rules/change-outbox.ts'
 import { Generations } from '../cache/generations.ts'
 import { databasePath, openForWriting } from './sqlite-file.ts'
@@ -11,7 +11,7 @@ export interface WriterStart {
   readonly folder: string
   readonly generations: SharedArrayBuffer
   /** What becomes of changes whose notes cannot be kept. */
-  readonly unrecorded?: OutboxBound['beyond']
+  readonly unrecorded: OutboxBound['beyond']
 }
 
 /** What the main thread says later. */
@@ -20,22 +20,20 @@ export type WriterOrder =
   /** Answer what was asked, close the file, end. */
   | { readonly kind: 'stop' }
 
-/** Opens the file (UserError where it cannot) and serves ports until told to stop. To be called in a worker thread. */
-export function runWriter(start: WriterStart): void {
-  const claims = new UploadClaims()
-  const database = openForWriting(databasePath(start.folder))
-  const writer = new SqliteWriter({
-    database,
-    generations: new Generations(start.generations),
-    claims,
-    bound: { ...defaultOutboxBound, beyond: start.unrecorded ?? 'refuse' },
+const start = workerData as WriterStart
+const claims = new UploadClaims()
+const database = openForWriting(databasePath(start.folder))
+const writer = new SqliteWriter({
+  database,
+  generations: new Generations(start.generations),
+  claims,
+  bound: { ...defaultOutboxBound, beyond: start.unrecorded },
+})
+const ports = new WriterPorts(writer, claims)
+parentPort?.on('message', (order: WriterOrder) => {
+  if (order.kind === 'attach') return ports.serve(order.port, order)
+  void writer.idle().then(() => {
+    database.close()
+    parentPort?.close()
   })
-  const ports = new WriterPorts(writer, claims)
-  parentPort?.on('message', (order: WriterOrder) => {
-    if (order.kind === 'attach') return ports.serve(order.port, order)
-    void writer.idle().then(() => {
-      database.close()
-      parentPort?.close()
-    })
-  })
-}
+})

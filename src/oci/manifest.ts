@@ -72,7 +72,6 @@ export async function parseManifestInTurns(
   contentType: string | undefined,
   turn: () => Promise<unknown>,
 ): Promise<Manifest> {
-  if (body.byteLength < largeBody) return parseManifest(body, contentType)
   const steps = manifestSteps(body, contentType)
   for (;;) {
     const { done, value } = steps.next()

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { ChangeNote } from '../metadata/outbox.ts'
 import type { ManifestReference } from '../metadata/records.ts'
 import { digestAlgorithm, isDigest, makeDigest, type Digest } from '../oci/digest.ts'
-import { largeBody, parseManifestInTurns } from '../oci/manifest.ts'
+import { largeBody, parseManifest, parseManifestInTurns, type Manifest } from '../oci/manifest.ts'
 import { OciError, type OciErrorCode } from '../oci/oci-error.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
 import type { Reference } from '../oci/tag.ts'
@@ -38,9 +38,10 @@ export class ManifestRules implements Manifests {
     await requireRoom(blobs)
     const turn = this.#turns.take(body.byteLength)
     if (turn !== undefined) await turn
-    const another = async (): Promise<void> => this.#turns.take()
-    const manifest = await parseManifestInTurns(body, contentType, another)
-    if (body.byteLength >= largeBody) await another()
+    const manifest =
+      body.byteLength < largeBody
+        ? parseManifest(body, contentType)
+        : await this.#parseLarge(body, contentType)
     const digest = digestOf(body, reference)
     const allTags = isDigest(reference) ? tags : [reference]
     const result = await metadata.putManifest({
@@ -61,6 +62,13 @@ export class ManifestRules implements Manifests {
     if (result.kind === 'missing') throw missingContent(result.missing)
     if (result.kind === 'other-size') throw otherSizes(result.others)
     return { digest, subject: manifest.subject?.digest, tags: allTags }
+  }
+
+  async #parseLarge(body: Uint8Array, contentType: string | undefined): Promise<Manifest> {
+    const another = async (): Promise<void> => this.#turns.take()
+    const manifest = await parseManifestInTurns(body, contentType, another)
+    await another()
+    return manifest
   }
 
   async remove(repository: RepositoryName, reference: Reference, note?: ChangeNote): Promise<boolean> {

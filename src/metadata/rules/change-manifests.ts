@@ -4,16 +4,14 @@ import type { Tag } from '../../oci/tag.ts'
 import type { ManifestReference, NewManifest, PutManifestResult } from '../records.ts'
 import { durable, inParts, type Transaction } from './change.ts'
 import { noteChange } from './change-outbox.ts'
+import { addReferences, heldManifests, linkedBlobs } from './change-references.ts'
 import { ensureRepository, findRepository } from './change-repositories.ts'
 import { factsOf } from './manifest-facts.ts'
 import { noteUntagged, touchTags } from './manifest-tags.ts'
 import {
   insertBody,
   insertManifest,
-  insertReferences,
-  linkedAmong,
   manifestByDigest,
-  manifestsAmong,
   setReferencedAmong,
   setTag,
   setUntagged,
@@ -70,19 +68,12 @@ async function resolve(
   }
   for (const part of inParts(references)) {
     const sizes = new Map<string, number>()
-    const blobs = part.filter(({ kind }) => kind !== 'manifest')
-    for (const row of blobs.length === 0
-      ? []
-      : await transaction.all(linkedAmong, { repository, list: listOf(blobs) })) {
+    for (const row of await linkedBlobs(transaction, repository, part)) {
       sizes.set(row.digest, row.size)
       if (row.unreferenced_since !== null) found.links.push({ digest: row.digest as Digest, blob: row.id })
     }
     const rest = part.filter(({ digest, required }) => required && !sizes.has(digest))
-    for (const { digest, size } of rest.length === 0
-      ? []
-      : await transaction.all(manifestsAmong, { repository, list: listOf(rest) })) {
-      sizes.set(digest, size)
-    }
+    for (const { digest, size } of await heldManifests(transaction, repository, rest)) sizes.set(digest, size)
     for (const reference of part) {
       const size = sizes.get(reference.digest)
       if (size === undefined) {
@@ -92,20 +83,14 @@ async function resolve(
     if (found.missing.length >= mostMissing || found.others.length >= mostMissing) break
     await transaction.turn(part.length)
   }
-  return {
-    ...found,
-    missing: found.missing.slice(0, mostMissing),
-    others: found.others.slice(0, mostMissing),
-  }
+  found.missing.splice(mostMissing)
+  found.others.splice(mostMissing)
+  return found
 }
 
 /** Only an index has children: manifests, and blobs that are none of its own. */
 function mayBeAbsent(manifest: NewManifest, { kind }: ManifestReference): boolean {
   return kind === 'manifest' || kind === 'blob' ? manifest.allowSparseIndex : manifest.allowMissing
-}
-
-function listOf(references: readonly ManifestReference[]): string {
-  return JSON.stringify(references.map(({ digest }) => digest))
 }
 
 async function setAllReferenced(
@@ -149,11 +134,7 @@ async function store(transaction: Transaction, repository: number, manifest: New
     untaggedSince: manifest.tags.length > 0 ? null : now,
   })
   await transaction.run(insertBody, { manifest: id, body: manifest.body })
-  for (const part of inParts(manifest.references)) {
-    const list = part.map(({ digest: child, kind, required }) => [child, kind, required ? 1 : 0])
-    await transaction.run(insertReferences, { repository, manifest: id, list: JSON.stringify(list) })
-    await transaction.turn(part.length)
-  }
+  await addReferences(transaction, { repository, manifest: id }, manifest.references)
   return id
 }
 

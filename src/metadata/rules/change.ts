@@ -28,9 +28,15 @@ export interface Transaction {
 /** How many rows a loop over many gives to one statement. */
 export const rowsAtOnce = 500
 
-/** The parts of a list, each for one statement. */
-export function* inParts<Item>(items: readonly Item[]): Generator<readonly Item[]> {
-  for (let start = 0; start < items.length; start += rowsAtOnce) yield items.slice(start, start + rowsAtOnce)
+/** The parts of a list, each for one statement; none where it is empty. */
+export function inParts<Item>(items: readonly Item[]): readonly (readonly Item[])[] {
+  if (items.length === 0) return []
+  if (items.length <= rowsAtOnce) return [items]
+  const parts: (readonly Item[])[] = []
+  for (let start = 0; start < items.length; start += rowsAtOnce) {
+    parts.push(items.slice(start, start + rowsAtOnce))
+  }
+  return parts
 }
 
 export interface Changed {

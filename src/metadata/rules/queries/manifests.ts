@@ -112,6 +112,15 @@ export const digestOfTag = compile(
     .where('tag.name', '=', parameter<string>('tag')),
 )
 
+export const linkedBlob = compile(
+  queries
+    .selectFrom('blob')
+    .innerJoin('repository_blob', 'repository_blob.blob_id', 'blob.id')
+    .select(['blob.id', 'blob.digest', 'blob.size', 'repository_blob.unreferenced_since'])
+    .where('blob.digest', '=', parameter<string>('digest'))
+    .where('repository_blob.repository_id', '=', repository),
+)
+/** `linkedBlob` of a list. */
 export const linkedAmong = compile(
   queries
     .selectFrom(listed)
@@ -138,7 +147,19 @@ export const setReferencedAmong = compile(
     .where('repository_id', '=', repository)
     .where('blob_id', 'in', queries.selectFrom(listed).select(sql<number>`listed.value`.as('id'))),
 )
-/** `list`: child, kind and whether it is required, of each. */
+export const insertReference = compile(
+  queries
+    .insertInto('manifest_reference')
+    .values({
+      repository_id: repository,
+      child: parameter<string>('child'),
+      manifest_id: parameter<number>('manifest'),
+      kind: parameter<string>('kind'),
+      required: parameter<number>('required'),
+    })
+    .onConflict((conflict) => conflict.doNothing()),
+)
+/** `insertReference` of a `list`: child, kind and whether it is required, of each. */
 export const insertReferences = compile(
   queries
     .insertInto('manifest_reference')

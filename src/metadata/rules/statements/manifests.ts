@@ -36,6 +36,16 @@ export const insertManifest: typeof queries.insertManifest = {
     new Parameter('untaggedSince'),
   ],
 }
+export const insertReference: typeof queries.insertReference = {
+  sql: 'insert into "manifest_reference" ("repository_id", "child", "manifest_id", "kind", "required") values (?, ?, ?, ?, ?) on conflict do nothing',
+  values: [
+    new Parameter('repository'),
+    new Parameter('child'),
+    new Parameter('manifest'),
+    new Parameter('kind'),
+    new Parameter('required'),
+  ],
+}
 export const insertReferences: typeof queries.insertReferences = {
   sql: 'insert into "manifest_reference" ("repository_id", "child", "manifest_id", "kind", "required") select ? as "repository_id", listed.value ->> 0 as "child", ? as "manifest_id", listed.value ->> 1 as "kind", listed.value ->> 2 as "required" from json_each(?) as "listed" where true on conflict do nothing',
   values: [new Parameter('repository'), new Parameter('manifest'), new Parameter('list')],
@@ -43,6 +53,10 @@ export const insertReferences: typeof queries.insertReferences = {
 export const linkedAmong: typeof queries.linkedAmong = {
   sql: 'select "blob"."id", "blob"."digest", "blob"."size", "repository_blob"."unreferenced_since" from json_each(?) as "listed" cross join "blob" cross join "repository_blob" where "blob"."digest" = "listed"."value" and "repository_blob"."blob_id" = "blob"."id" and "repository_blob"."repository_id" = ?',
   values: [new Parameter('list'), new Parameter('repository')],
+}
+export const linkedBlob: typeof queries.linkedBlob = {
+  sql: 'select "blob"."id", "blob"."digest", "blob"."size", "repository_blob"."unreferenced_since" from "blob" inner join "repository_blob" on "repository_blob"."blob_id" = "blob"."id" where "blob"."digest" = ? and "repository_blob"."repository_id" = ?',
+  values: [new Parameter('digest'), new Parameter('repository')],
 }
 export const manifestByDigest: typeof queries.manifestByDigest = {
   sql: 'select "id", "media_type", "untagged_since" from "manifest" where "repository_id" = ? and "digest" = ?',

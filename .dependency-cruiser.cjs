@@ -57,6 +57,24 @@ module.exports = {
       to: { path: ['^src/blobs/disk/', '^src/metadata/(rules|cache|sqlite)/'] },
     },
     {
+      name: 'interfaces-of-metadata-know-no-implementation',
+      severity: 'error',
+      from: { path: '^src/metadata/[^/]+$' },
+      to: { path: '^src/metadata/.+/' },
+    },
+    {
+      name: 'rules-and-caches-know-no-engine',
+      severity: 'error',
+      from: { path: '^src/metadata/(rules|cache)/' },
+      to: { path: '^src/metadata/', pathNot: ['^src/metadata/[^/]+$', '^src/metadata/(rules|cache)/'] },
+    },
+    {
+      name: 'caches-know-no-rules',
+      severity: 'error',
+      from: { path: '^src/metadata/cache/' },
+      to: { path: '^src/metadata/rules/' },
+    },
+    {
       name: 'http-sees-only-types-of-the-stores',
       severity: 'error',
       from: { path: '^src/http/' },

@@ -11,6 +11,14 @@ interface Entry<Value> extends Stamp {
   readonly bytes: number
 }
 
+interface Miss<Value> extends Stamp {
+  readonly key: string
+  readonly hash: number
+  /** It was asked for lately: then it is kept here too. */
+  readonly wanted: boolean
+  readonly size: (value: Value) => number
+}
+
 /** The cache of all threads, and how values of one kind stand in it. */
 export interface SharedForm<Value> {
   readonly cache: SharedCache
@@ -20,6 +28,9 @@ export interface SharedForm<Value> {
   /** `key` is that of the entry. */
   fromShared(shared: SharedValue, key: string): Value
 }
+
+/** A value, or that there is none: now or later. */
+export type Found<Value> = Value | undefined | Promise<Value | undefined>
 
 /** What an entry takes beside its value. */
 const overhead = 300
@@ -55,10 +66,10 @@ export class CoherentCache<Value> {
    */
   get(
     key: string,
-    read: () => Value | undefined,
+    read: () => Found<Value>,
     size: (value: Value) => number,
     generationKey = key,
-  ): Value | undefined {
+  ): Found<Value> {
     const young = this.#young.get(key)
     if (young !== undefined && this.#holds(young)) return young.value
     const old = this.#old.get(key)
@@ -69,11 +80,16 @@ export class CoherentCache<Value> {
     }
     const hash = hashOf(key)
     const wanted = this.#askedLately(hash) || this.#shared === undefined
-    const found = this.#find(key, hash) ?? this.#read(key, hash, { read, generationKey })
-    if (found === undefined) return undefined
-    if (wanted && isSettled(found.generation))
-      this.#keep(key, { ...found, bytes: size(found.value) + overhead })
-    return found.value
+    const found = this.#find(key, hash)
+    if (found !== undefined) {
+      if (wanted) this.#keep(key, { ...found, bytes: size(found.value) + overhead })
+      return found.value
+    }
+    const slot = slotOf(generationKey === key ? hash : hashOf(generationKey))
+    const miss = { key, hash, slot, generation: this.#generations.load(slot), wanted, size }
+    const value = read()
+    if (value instanceof Promise) return value.then((later) => this.#took(miss, later))
+    return this.#took(miss, value)
   }
 
   #find(key: string, hash: number): (Stamp & { readonly value: Value }) | undefined {
@@ -84,23 +100,21 @@ export class CoherentCache<Value> {
     return { value: shared.fromShared(entry, key), slot: entry.slot, generation: entry.generation }
   }
 
-  #read(
-    key: string,
-    hash: number,
-    { read, generationKey }: { readonly read: () => Value | undefined; readonly generationKey: string },
-  ): (Stamp & { readonly value: Value }) | undefined {
-    const slot = slotOf(generationKey === key ? hash : hashOf(generationKey))
-    const generation = this.#generations.load(slot)
-    const value = read()
+  /** What was read is kept under the generation from before it was asked for, however long it took. */
+  #took(
+    { key, hash, slot, generation, wanted, size }: Miss<Value>,
+    value: Value | undefined,
+  ): Value | undefined {
     if (value === undefined) {
       this.#forget(key)
       return undefined
     }
+    if (!isSettled(generation)) return value
     const shared = this.#shared
-    if (shared !== undefined && isSettled(generation)) {
+    if (shared !== undefined)
       shared.cache.put({ kind: shared.kind, key, hash }, { ...shared.toShared(value), slot, generation })
-    }
-    return { value, slot, generation }
+    if (wanted) this.#keep(key, { value, slot, generation, bytes: size(value) + overhead })
+    return value
   }
 
   #holds({ slot, generation }: Stamp): boolean {

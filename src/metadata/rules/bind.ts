@@ -1,5 +1,8 @@
 export type SqlValue = string | number | Uint8Array | null | undefined
 
+/** Of one run, by name. */
+export type Values = Readonly<Record<string, SqlValue>>
+
 /** A query that is written and compiled once; values are given by name when it runs. */
 export interface Statement<Row> {
   readonly sql: string
@@ -18,7 +21,7 @@ export class Parameter {
 }
 
 /** The values of one run, for each `?` in turn. */
-export function bind(statement: Statement<unknown>, values: Readonly<Record<string, SqlValue>>): SqlValue[] {
+export function bind(statement: Statement<unknown>, values: Values): SqlValue[] {
   return statement.values.map((value) => {
     const given = value instanceof Parameter ? values[value.name] : value
     return given === undefined ? null : given

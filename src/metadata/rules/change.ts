@@ -2,10 +2,8 @@ import type { Reference, Tag } from '../../oci/tag.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { Digest } from '../../oci/digest.ts'
 import { hashOf, linkKey, manifestKey, slotOf, tagListKey } from '../cache/generations.ts'
-import type { SqlValue, Statement } from './bind.ts'
+import type { Statement, Values } from './bind.ts'
 import type { OutboxBound } from './change-outbox.ts'
-
-export type Values = Readonly<Record<string, SqlValue>>
 
 /** The transaction that a change runs in. SQLite answers at once, PostgreSQL later: always await. */
 export interface Transaction {

@@ -25,10 +25,9 @@ import {
   saveAuditKey,
   saveHead,
 } from './change-outbox.ts'
-import { reclaim } from '../sqlite/change-room.ts'
 import { cancelUpload, createUpload, saveUpload, settle } from './change-uploads.ts'
 
-/** Every change by its name: the writer's whole vocabulary. */
+/** Every change by its name. */
 export const changes = {
   putBlob,
   putWholeBlob,
@@ -55,7 +54,6 @@ export const changes = {
   releaseLease,
   recordClock,
   dropBlob,
-  reclaim,
   probe,
   recordNotes,
   recordDenials,
@@ -84,5 +82,7 @@ export interface ChangeRunner {
   onSettle(tell: () => void): void
   /** Resolves when all that any thread held back, or had asked for, has been done. */
   settle(): Promise<void>
+  /** See GarbageStore.reclaim. 0 where the engine does it by itself. */
+  reclaim(): Promise<number>
   close(): Promise<void>
 }

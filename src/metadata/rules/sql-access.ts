@@ -4,14 +4,14 @@ import type { Instant } from '../records.ts'
 import type { ChangeRunner } from './changes.ts'
 import { loginSources, robotByName, robots, signingKeys } from './statements/reads.ts'
 import type { Schema } from './queries/schema.ts'
-import type { SqliteDatabase } from '../sqlite/sqlite-database.ts'
+import type { Database } from './database.ts'
 
 /** Robots, signing keys, sources of logins: few rows, read uncached, as those who ask keep what they need. */
 export class SqlAccess implements AccessStore {
-  readonly #database: SqliteDatabase
+  readonly #database: Database
   readonly #changes: ChangeRunner
 
-  constructor(parts: { readonly database: SqliteDatabase; readonly changes: ChangeRunner }) {
+  constructor(parts: { readonly database: Database; readonly changes: ChangeRunner }) {
     this.#database = parts.database
     this.#changes = parts.changes
   }
@@ -20,24 +20,26 @@ export class SqlAccess implements AccessStore {
     return this.#changes.run('addRobot', { ...robot, noted: { note, now: robot.createdAt } })
   }
 
-  findRobot(name: string): Promise<RobotRecord | undefined> {
-    const row = this.#database.get(robotByName, { name })
-    return Promise.resolve(row === undefined ? undefined : toRobot(row))
+  async findRobot(name: string): Promise<RobotRecord | undefined> {
+    const row = await this.#database.get(robotByName, { name })
+    return row === undefined ? undefined : toRobot(row)
   }
 
-  listRobots(): Promise<readonly RobotRecord[]> {
-    return Promise.resolve(this.#database.all(robots, {}).map(toRobot))
+  async listRobots(): Promise<readonly RobotRecord[]> {
+    return (await this.#database.all(robots, {})).map(toRobot)
   }
 
   removeRobot(name: string, noted?: Noted): Promise<boolean> {
     return this.#changes.run('removeRobot', { name, noted })
   }
 
-  signingKeys(): Promise<readonly SigningKeyRecord[]> {
-    const rows = this.#database.all(signingKeys, {})
-    return Promise.resolve(
-      rows.map(({ id, private_key, created_at }) => ({ id, privateKey: private_key, createdAt: created_at })),
-    )
+  async signingKeys(): Promise<readonly SigningKeyRecord[]> {
+    const rows = await this.#database.all(signingKeys, {})
+    return rows.map(({ id, private_key, created_at }) => ({
+      id,
+      privateKey: private_key,
+      createdAt: created_at,
+    }))
   }
 
   rotateSigningKey(
@@ -47,9 +49,9 @@ export class SqlAccess implements AccessStore {
     return this.#changes.run('rotateSigningKey', { key, ...limits })
   }
 
-  loginSources(limit: number): Promise<readonly LoginSourceRecord[]> {
-    const rows = this.#database.all(loginSources, { limit })
-    return Promise.resolve(rows.map(({ name, network, seen_at }) => ({ name, network, seenAt: seen_at })))
+  async loginSources(limit: number): Promise<readonly LoginSourceRecord[]> {
+    const rows = await this.#database.all(loginSources, { limit })
+    return rows.map(({ name, network, seen_at }) => ({ name, network, seenAt: seen_at }))
   }
 
   saveLoginSource(

@@ -6,13 +6,13 @@ import { clockSetting } from './change-garbage.ts'
 import type { ChangeRunner } from './changes.ts'
 import { pendingDeletes } from './statements/reads.ts'
 import { settingByName } from './statements/settings.ts'
-import type { SqliteDatabase } from '../sqlite/sqlite-database.ts'
+import type { Database } from './database.ts'
 
 export class SqlGarbage implements GarbageStore {
-  readonly #database: SqliteDatabase
+  readonly #database: Database
   readonly #changes: ChangeRunner
 
-  constructor(parts: { readonly database: SqliteDatabase; readonly changes: ChangeRunner }) {
+  constructor(parts: { readonly database: Database; readonly changes: ChangeRunner }) {
     this.#database = parts.database
     this.#changes = parts.changes
   }
@@ -53,10 +53,9 @@ export class SqlGarbage implements GarbageStore {
     return this.#changes.run('dropEmptyRepositories', step)
   }
 
-  pendingDeletes(limit: number): Promise<readonly DataKey[]> {
-    return Promise.resolve(
-      this.#database.all(pendingDeletes, { limit }).map((row) => row.data_key as DataKey),
-    )
+  async pendingDeletes(limit: number): Promise<readonly DataKey[]> {
+    const rows = await this.#database.all(pendingDeletes, { limit })
+    return rows.map((row) => row.data_key as DataKey)
   }
 
   forgetPendingDeletes(keys: readonly DataKey[]): Promise<void> {
@@ -64,13 +63,16 @@ export class SqlGarbage implements GarbageStore {
   }
 
   reclaim(): Promise<number> {
-    return this.#changes.run('reclaim', {})
+    return this.#changes.reclaim()
   }
 
-  clock(): Promise<{ readonly seenAt: Instant | undefined; readonly suspendedUntil: Instant | undefined }> {
-    const row = this.#database.get(settingByName, { name: clockSetting })
+  async clock(): Promise<{
+    readonly seenAt: Instant | undefined
+    readonly suspendedUntil: Instant | undefined
+  }> {
+    const row = await this.#database.get(settingByName, { name: clockSetting })
     const clock = row === undefined ? {} : (JSON.parse(row.value) as Partial<Record<string, number>>)
-    return Promise.resolve({ seenAt: clock['seenAt'], suspendedUntil: clock['suspendedUntil'] })
+    return { seenAt: clock['seenAt'], suspendedUntil: clock['suspendedUntil'] }
   }
 
   recordClock(clock: {

@@ -6,7 +6,7 @@ import type { BlobContent, Instant, Page } from '../records.ts'
 import type { ChangeRunner } from './changes.ts'
 import { blobByDigest, linksOfBlob } from './statements/blobs.ts'
 import * as statements from './statements/reads.ts'
-import type { SqliteDatabase } from '../sqlite/sqlite-database.ts'
+import type { Database } from './database.ts'
 
 interface PageOptions {
   readonly after?: string
@@ -14,55 +14,62 @@ interface PageOptions {
 }
 
 export class SqlInventory implements InventoryStore {
-  readonly #database: SqliteDatabase
+  readonly #database: Database
   readonly #changes: ChangeRunner
 
-  constructor(parts: { readonly database: SqliteDatabase; readonly changes: ChangeRunner }) {
+  constructor(parts: { readonly database: Database; readonly changes: ChangeRunner }) {
     this.#database = parts.database
     this.#changes = parts.changes
   }
 
-  totals(): ReturnType<InventoryStore['totals']> {
-    return Promise.resolve(this.#database.get(statements.counts, {}) as never)
+  async totals(): ReturnType<InventoryStore['totals']> {
+    return (await this.#database.get(statements.counts, {})) as never
   }
 
-  blobs({ after = '0', limit }: PageOptions): Promise<Page<InventoryBlob>> {
-    const rows = this.#database.all(statements.blobsAfter, { after: Number(after), limit })
-    const items = rows.map((row) => ({
-      digest: row.digest as Digest,
-      size: row.size,
-      content: contentOf(row.data_key, row.body),
-      repositories: this.#database
-        .all(linksOfBlob, { blob: row.id })
-        .map(({ name }) => name as RepositoryName),
-    }))
-    return Promise.resolve({ items, next: rows.length < limit ? undefined : String(rows.at(-1)?.id) })
+  async blobs({ after = '0', limit }: PageOptions): Promise<Page<InventoryBlob>> {
+    const rows = await this.#database.all(statements.blobsAfter, { after: Number(after), limit })
+    const items: InventoryBlob[] = []
+    for (const row of rows) {
+      const links = await this.#database.all(linksOfBlob, { blob: row.id })
+      items.push({
+        digest: row.digest as Digest,
+        size: row.size,
+        content: contentOf(row.data_key, row.body),
+        repositories: links.map(({ name }) => name as RepositoryName),
+      })
+    }
+    return { items, next: rows.length < limit ? undefined : String(rows.at(-1)?.id) }
   }
 
-  manifests({ after = '0', limit }: PageOptions): Promise<Page<InventoryManifest>> {
-    const rows = this.#database.all(statements.manifestsAfter, { after: Number(after), limit })
-    const items = rows.map((row) => ({
-      repository: row.name as RepositoryName,
-      digest: row.digest as Digest,
-      mediaType: row.media_type,
-      size: row.size,
-      body: row.body,
-      missing: this.#database
-        .all(statements.missingChildren, { manifest: row.id })
-        .map(({ child }) => child as Digest),
-    }))
-    return Promise.resolve({ items, next: rows.length < limit ? undefined : String(rows.at(-1)?.id) })
+  async manifests({ after = '0', limit }: PageOptions): Promise<Page<InventoryManifest>> {
+    const rows = await this.#database.all(statements.manifestsAfter, { after: Number(after), limit })
+    const items: InventoryManifest[] = []
+    for (const row of rows) {
+      const missing = await this.#database.all(statements.missingChildren, { manifest: row.id })
+      items.push({
+        repository: row.name as RepositoryName,
+        digest: row.digest as Digest,
+        mediaType: row.media_type,
+        size: row.size,
+        body: row.body,
+        missing: missing.map(({ child }) => child as Digest),
+      })
+    }
+    return { items, next: rows.length < limit ? undefined : String(rows.at(-1)?.id) }
   }
 
-  unknownKeys(keys: readonly DataKey[]): Promise<readonly DataKey[]> {
-    return Promise.resolve(keys.filter((key) => !this.#database.get(statements.keyInUse, { key })?.used))
+  async unknownKeys(keys: readonly DataKey[]): Promise<readonly DataKey[]> {
+    const unknown: DataKey[] = []
+    for (const key of keys) {
+      const row = await this.#database.get(statements.keyInUse, { key })
+      if (!row?.used) unknown.push(key)
+    }
+    return unknown
   }
 
-  hasContent(digest: Digest, content: BlobContent): Promise<boolean> {
-    const row = this.#database.get(blobByDigest, { digest })
-    return Promise.resolve(
-      row !== undefined && row.data_key === (content.kind === 'stored' ? content.key : null),
-    )
+  async hasContent(digest: Digest, content: BlobContent): Promise<boolean> {
+    const row = await this.#database.get(blobByDigest, { digest })
+    return row !== undefined && row.data_key === (content.kind === 'stored' ? content.key : null)
   }
 
   dropBlob(digest: Digest, content: BlobContent, now: Instant): Promise<boolean> {

@@ -4,10 +4,10 @@ import { auditKeySetting, headSetting } from './change-outbox.ts'
 import type { ChangeRunner } from './changes.ts'
 import { denialsAfter, denialsSize, notesAfter, outboxSize } from './statements/reads.ts'
 import { settingByName } from './statements/settings.ts'
-import type { SqliteDatabase } from '../sqlite/sqlite-database.ts'
+import type { Database } from './database.ts'
 
 interface OutboxParts {
-  readonly database: SqliteDatabase
+  readonly database: Database
   readonly changes: ChangeRunner
 }
 
@@ -17,7 +17,7 @@ const queues = {
 } as const
 
 class SqlQueue implements NoteQueue {
-  readonly #database: SqliteDatabase
+  readonly #database: Database
   readonly #changes: ChangeRunner
   readonly #kind: keyof typeof queues
 
@@ -31,29 +31,28 @@ class SqlQueue implements NoteQueue {
     return this.#changes.run(queues[this.#kind].record, { notes, now })
   }
 
-  read(page: { readonly after: number; readonly limit: number }): Promise<readonly OutboxEntry[]> {
-    return Promise.resolve(
-      this.#database.all(queues[this.#kind].after, page).map(({ id, note, facts }) => ({
-        id,
-        note: note ?? undefined,
-        facts: facts === null ? undefined : (JSON.parse(facts) as Facts),
-      })),
-    )
+  async read(page: { readonly after: number; readonly limit: number }): Promise<readonly OutboxEntry[]> {
+    const rows = await this.#database.all(queues[this.#kind].after, page)
+    return rows.map(({ id, note, facts }) => ({
+      id,
+      note: note ?? undefined,
+      facts: facts === null ? undefined : (JSON.parse(facts) as Facts),
+    }))
   }
 
   forget(upTo: number): Promise<void> {
     return this.#changes.run('forgetNoted', { kind: this.#kind, upTo })
   }
 
-  size(): Promise<{ readonly rows: number; readonly bytes: number }> {
-    const { rows, bytes } = this.#database.get(queues[this.#kind].size, {}) ?? { rows: 0, bytes: 0 }
-    return Promise.resolve({ rows, bytes })
+  async size(): Promise<{ readonly rows: number; readonly bytes: number }> {
+    const { rows, bytes } = (await this.#database.get(queues[this.#kind].size, {})) ?? { rows: 0, bytes: 0 }
+    return { rows, bytes }
   }
 }
 
 export class SqlOutbox extends SqlQueue implements Outbox {
   readonly denials: NoteQueue
-  readonly #database: SqliteDatabase
+  readonly #database: Database
   readonly #changes: ChangeRunner
 
   constructor(parts: OutboxParts) {
@@ -68,19 +67,19 @@ export class SqlOutbox extends SqlQueue implements Outbox {
   }
 
   head(log: string): Promise<string | undefined> {
-    return Promise.resolve(this.#setting(headSetting(log)))
+    return this.#setting(headSetting(log))
   }
 
   async saveKey(key: string): Promise<string> {
     await this.#changes.run('saveAuditKey', { key })
-    return this.#setting(auditKeySetting) ?? key
+    return (await this.#setting(auditKeySetting)) ?? key
   }
 
   key(): Promise<string | undefined> {
-    return Promise.resolve(this.#setting(auditKeySetting))
+    return this.#setting(auditKeySetting)
   }
 
-  #setting(name: string): string | undefined {
-    return this.#database.get(settingByName, { name })?.value
+  async #setting(name: string): Promise<string | undefined> {
+    return (await this.#database.get(settingByName, { name }))?.value
   }
 }

@@ -12,18 +12,18 @@ import type {
   ReferrerRecord,
   UploadRecord,
 } from '../records.ts'
-import { CoherentCache } from '../cache/coherent-cache.ts'
+import { CoherentCache, type Found } from '../cache/coherent-cache.ts'
 import { linkKey, manifestKey, tagListKey, type Generations } from '../cache/generations.ts'
 import * as statements from './statements/reads.ts'
 import { repositoryByName } from './statements/repositories.ts'
 import type { UntaggedReads } from './sql-untagged.ts'
 import type { SharedCache } from '../cache/shared-cache.ts'
 import { blobForm, linkForm, manifestForm } from '../cache/shared-forms.ts'
-import type { SqliteDatabase } from '../sqlite/sqlite-database.ts'
+import type { Database } from './database.ts'
 
 /** Requests' reads on a connection of this thread's own, behind caches that the generations keep coherent. */
 export class SqlReads implements Omit<MetadataReads, keyof UntaggedReads> {
-  readonly #database: SqliteDatabase
+  readonly #database: Database
   readonly #manifests: CoherentCache<ManifestRecord>
   readonly #blobs: CoherentCache<BlobRecord>
   readonly #links: CoherentCache<BlobLink>
@@ -34,7 +34,7 @@ export class SqlReads implements Omit<MetadataReads, keyof UntaggedReads> {
    * the lists are also looked for in `shared`.
    */
   constructor(parts: {
-    readonly database: SqliteDatabase
+    readonly database: Database
     readonly generations: Generations
     readonly cacheBytes: number
     readonly shared?: SharedCache | undefined
@@ -47,28 +47,28 @@ export class SqlReads implements Omit<MetadataReads, keyof UntaggedReads> {
     this.#tags = new CoherentCache(generations, cacheBytes / 8)
   }
 
-  hasRepository(repository: RepositoryName): Promise<boolean> {
-    return Promise.resolve(this.#repositoryId(repository) !== undefined)
+  async hasRepository(repository: RepositoryName): Promise<boolean> {
+    return (await this.#repositoryId(repository)) !== undefined
   }
 
   findManifest(repository: RepositoryName, reference: Reference): Promise<ManifestRecord | undefined> {
-    const read = (): ManifestRecord | undefined => this.#readManifest(repository, reference)
+    const read = (): Found<ManifestRecord> => this.#readManifest(repository, reference)
     return Promise.resolve(this.#manifests.get(manifestKey(repository, reference), read, manifestBytes))
   }
 
   findBlob(repository: RepositoryName, digest: Digest): Promise<BlobRecord | undefined> {
-    const read = (): BlobRecord | undefined => this.#readBlob(repository, digest)
+    const read = (): Found<BlobRecord> => this.#readBlob(repository, digest)
     return Promise.resolve(this.#blobs.get(linkKey(repository, digest), read, blobBytes))
   }
 
   findLink(repository: RepositoryName, digest: Digest): Promise<BlobLink | undefined> {
-    const read = (): BlobLink | undefined => this.#readLink(repository, digest)
+    const read = (): Found<BlobLink> => this.#readLink(repository, digest)
     return Promise.resolve(this.#links.get(linkKey(repository, digest), read, linkBytes))
   }
 
-  listBlobRepositories(digest: Digest, limit: number): Promise<readonly RepositoryName[]> {
-    const rows = this.#database.all(statements.blobHolders, { digest, limit })
-    return Promise.resolve(rows.map((row) => row.name as RepositoryName))
+  async listBlobRepositories(digest: Digest, limit: number): Promise<readonly RepositoryName[]> {
+    const rows = await this.#database.all(statements.blobHolders, { digest, limit })
+    return rows.map((row) => row.name as RepositoryName)
   }
 
   listTags(
@@ -76,26 +76,26 @@ export class SqlReads implements Omit<MetadataReads, keyof UntaggedReads> {
     { after = '', limit }: { readonly after?: string; readonly limit: number },
   ): Promise<Page<Tag> | undefined> {
     const list = tagListKey(repository)
-    const read = (): Page<Tag> | undefined => this.#readTags(repository, { after, limit })
+    const read = (): Found<Page<Tag>> => this.#readTags(repository, { after, limit })
     return Promise.resolve(this.#tags.get(`${list}${after}:${limit}`, read, tagBytes, list))
   }
 
-  listRepositories({
+  async listRepositories({
     after = '',
     limit,
   }: {
     readonly after?: string
     readonly limit: number
   }): Promise<Page<RepositoryName>> {
-    const rows = this.#database.all(statements.repositoriesAfter, { after, limit: limit + 1 })
+    const rows = await this.#database.all(statements.repositoriesAfter, { after, limit: limit + 1 })
     const seen = toPage(rows, limit, (row) => row)
-    return Promise.resolve({
+    return {
       items: seen.items.filter(({ used }) => used === 1).map((row) => row.name as RepositoryName),
       next: seen.next,
-    })
+    }
   }
 
-  listReferrers(
+  async listReferrers(
     repository: RepositoryName,
     subject: Digest,
     page: ReferrerPage,
@@ -103,22 +103,23 @@ export class SqlReads implements Omit<MetadataReads, keyof UntaggedReads> {
     const { artifactType, after = '', limit } = page
     const values = { name: repository, subject, after, artifactType, limit: limit + 1 }
     const statement = artifactType === undefined ? statements.referrersAfter : statements.referrersOfTypeAfter
-    return Promise.resolve(
-      toReferrers(this.#database.iterate(statement, values), page, ({ digest }) => digest),
-    )
+    const found = new FoundReferrers(page)
+    await this.#database.each(statement, values, (row) => found.take(row, row.digest))
+    return found.page
   }
 
-  listIndexed(repository: RepositoryName, tag: Tag, page: ReferrerPage): Promise<Page<ReferrerRecord>> {
+  async listIndexed(repository: RepositoryName, tag: Tag, page: ReferrerPage): Promise<Page<ReferrerRecord>> {
     const { artifactType, after = '', limit } = page
     const values = { name: repository, tag, after, artifactType, limit: limit + 1 }
-    const rows = this.#database.iterate(statements.indexedAfter, values)
-    return Promise.resolve(toReferrers(rows, page, ({ child }) => child))
+    const found = new FoundReferrers(page)
+    await this.#database.each(statements.indexedAfter, values, (row) => found.take(row, row.child))
+    return found.page
   }
 
-  findUpload(repository: RepositoryName, id: string): Promise<UploadRecord | undefined> {
-    const row = this.#database.get(statements.uploadById, { name: repository, id })
-    if (row === undefined) return Promise.resolve(undefined)
-    return Promise.resolve({
+  async findUpload(repository: RepositoryName, id: string): Promise<UploadRecord | undefined> {
+    const row = await this.#database.get(statements.uploadById, { name: repository, id })
+    if (row === undefined) return undefined
+    return {
       id,
       repository,
       algorithm: row.algorithm as DigestAlgorithm,
@@ -131,42 +132,45 @@ export class SqlReads implements Omit<MetadataReads, keyof UntaggedReads> {
       cutFrom: row.cut_from ?? undefined,
       startedAt: row.started_at,
       touchedAt: row.touched_at,
-    })
+    }
   }
 
-  #repositoryId(name: RepositoryName): number | undefined {
-    return this.#database.get(repositoryByName, { name })?.id
+  async #repositoryId(name: RepositoryName): Promise<number | undefined> {
+    return (await this.#database.get(repositoryByName, { name }))?.id
   }
 
-  #readTags(
+  async #readTags(
     repository: RepositoryName,
     { after, limit }: { readonly after: string; readonly limit: number },
-  ): Page<Tag> | undefined {
-    const id = this.#repositoryId(repository)
+  ): Promise<Page<Tag> | undefined> {
+    const id = await this.#repositoryId(repository)
     if (id === undefined) return undefined
-    const rows = this.#database.all(statements.tagsAfter, { repository: id, after, limit: limit + 1 })
+    const rows = await this.#database.all(statements.tagsAfter, { repository: id, after, limit: limit + 1 })
     return toPage(rows, limit, (row) => row.name as Tag)
   }
 
-  #readManifest(name: RepositoryName, reference: Reference): ManifestRecord | undefined {
+  #readManifest(name: RepositoryName, reference: Reference): Found<ManifestRecord> {
     const row = isDigest(reference)
       ? this.#database.get(statements.manifestByDigest, { name, digest: reference })
       : this.#database.get(statements.manifestByTag, { name, tag: reference })
-    if (row === undefined) return undefined
-    const { digest, media_type: mediaType, body } = row
-    return { digest: digest as Digest, mediaType, size: body.byteLength, body }
+    return made(row, ({ digest, media_type: mediaType, body }) => ({
+      digest: digest as Digest,
+      mediaType,
+      size: body.byteLength,
+      body,
+    }))
   }
 
-  #readLink(name: RepositoryName, digest: Digest): BlobLink | undefined {
-    const row = this.#database.get(statements.blobLink, { name, digest })
-    if (row === undefined) return undefined
-    return { digest, size: row.size, unreferencedSince: row.unreferenced_since ?? undefined }
+  #readLink(name: RepositoryName, digest: Digest): Found<BlobLink> {
+    return made(this.#database.get(statements.blobLink, { name, digest }), (row) => ({
+      digest,
+      size: row.size,
+      unreferencedSince: row.unreferenced_since ?? undefined,
+    }))
   }
 
-  #readBlob(name: RepositoryName, digest: Digest): BlobRecord | undefined {
-    const row = this.#database.get(statements.linkedBlob, { name, digest })
-    if (row === undefined) return undefined
-    return {
+  #readBlob(name: RepositoryName, digest: Digest): Found<BlobRecord> {
+    return made(this.#database.get(statements.linkedBlob, { name, digest }), (row) => ({
       digest,
       size: row.size,
       content:
@@ -174,8 +178,14 @@ export class SqlReads implements Omit<MetadataReads, keyof UntaggedReads> {
           ? { kind: 'inline', bytes: row.body ?? new Uint8Array() }
           : { kind: 'stored', key: row.data_key as DataKey },
       unreferencedSince: row.unreferenced_since ?? undefined,
-    }
+    }))
   }
+}
+
+/** At once where the row is there: what many pulls ask for makes no promise for it. */
+function made<Row, Value>(row: Found<Row>, make: (row: Row) => Value): Found<Value> {
+  if (row instanceof Promise) return row.then((later) => (later === undefined ? undefined : make(later)))
+  return row === undefined ? undefined : make(row)
 }
 
 function toPage<Row extends { readonly name: string }, Item>(
@@ -197,30 +207,48 @@ interface ReferrerRow {
   readonly annotations: string | null
 }
 
-/** `place` is what the rows are in order of. Rows beyond the page are not read: one may have megabytes. */
-function toReferrers<Row extends ReferrerRow>(
-  rows: Iterable<Row>,
-  { limit, bytes }: ReferrerPage,
-  place: (row: Row) => string,
-): Page<ReferrerRecord> {
-  const items: ReferrerRecord[] = []
-  let [seen, held, last] = [0, 0, '']
-  for (const row of rows) {
-    held += (row.annotations?.length ?? 0) + (row.artifact_type?.length ?? 0)
-    if (seen === limit || (held > bytes && items.length > 0)) return { items, next: last }
-    seen++
-    last = place(row)
-    // An entry of an index that is not in the repository.
-    if (row.digest === null) continue
-    items.push({
-      digest: row.digest as Digest,
-      mediaType: row.media_type ?? '',
-      size: row.size ?? 0,
-      artifactType: row.artifact_type ?? undefined,
-      annotations: row.annotations ?? undefined,
-    })
+/** A page as it fills. Rows beyond it are not read: one may have megabytes. */
+class FoundReferrers {
+  readonly #limit: number
+  readonly #bytes: number
+  readonly #items: ReferrerRecord[] = []
+  #seen = 0
+  #held = 0
+  #last = ''
+  #isFull = false
+
+  constructor({ limit, bytes }: ReferrerPage) {
+    this.#limit = limit
+    this.#bytes = bytes
   }
-  return { items, next: undefined }
+
+  /** `place` is what the rows are in order of. False: it is full without this row. */
+  take(row: ReferrerRow, place: string): boolean {
+    this.#held += (row.annotations?.length ?? 0) + (row.artifact_type?.length ?? 0)
+    if (this.#seen === this.#limit || (this.#held > this.#bytes && this.#items.length > 0)) {
+      this.#isFull = true
+      return false
+    }
+    this.#seen++
+    this.#last = place
+    // An entry of an index that is not in the repository has none.
+    if (row.digest !== null) this.#items.push(toReferrer(row, row.digest as Digest))
+    return true
+  }
+
+  get page(): Page<ReferrerRecord> {
+    return { items: this.#items, next: this.#isFull ? this.#last : undefined }
+  }
+}
+
+function toReferrer(row: ReferrerRow, digest: Digest): ReferrerRecord {
+  return {
+    digest,
+    mediaType: row.media_type ?? '',
+    size: row.size ?? 0,
+    artifactType: row.artifact_type ?? undefined,
+    annotations: row.annotations ?? undefined,
+  }
 }
 
 function tagBytes({ items }: Page<Tag>): number {

@@ -4,55 +4,59 @@ import type { MetadataReads } from '../metadata-store.ts'
 import type { FreedByRemoval, Page, UntaggedRecord } from '../records.ts'
 import * as statements from './statements/untagged.ts'
 import { repositoryByName } from './statements/repositories.ts'
-import type { SqliteDatabase } from '../sqlite/sqlite-database.ts'
+import type { Database } from './database.ts'
 
 export type UntaggedReads = Pick<MetadataReads, 'listUntagged' | 'findUntagged' | 'freedByRemoval'>
 
 /** What people ask of manifests without a tag; rare, so nothing is cached. */
 export class SqlUntagged implements UntaggedReads {
-  readonly #database: SqliteDatabase
+  readonly #database: Database
 
-  constructor(database: SqliteDatabase) {
+  constructor(database: Database) {
     this.#database = database
   }
 
-  listUntagged(
+  async listUntagged(
     name: RepositoryName,
     { after = '', limit }: { readonly after?: string; readonly limit: number },
   ): Promise<Page<UntaggedRecord> | undefined> {
-    const repository = this.#repositoryId(name)
-    if (repository === undefined) return Promise.resolve(undefined)
+    const repository = await this.#repositoryId(name)
+    if (repository === undefined) return undefined
     const [since = NaN, id = NaN] = /^\d{1,15}\.\d{1,15}$/.test(after) ? after.split('.').map(Number) : []
     const values = { repository, afterSince: since || -1, afterId: id || 0, limit: limit + 1 }
-    const rows = this.#database.all(statements.untaggedAfter, values)
+    const rows = await this.#database.all(statements.untaggedAfter, values)
     const last = rows.length > limit ? rows[limit - 1] : undefined
-    return Promise.resolve({
+    return {
       items: rows.slice(0, limit).filter(isFree).map(toRecord),
       next: last && `${last.untagged_since}.${last.id}`,
-    })
+    }
   }
 
-  findUntagged(name: RepositoryName, digest: Digest): Promise<UntaggedRecord | undefined> {
-    const repository = this.#repositoryId(name)
-    const row = repository && this.#database.get(statements.untaggedByDigest, { repository, digest })
-    return Promise.resolve(row && isFree(row) ? toRecord(row) : undefined)
+  async findUntagged(name: RepositoryName, digest: Digest): Promise<UntaggedRecord | undefined> {
+    const repository = await this.#repositoryId(name)
+    const row = repository && (await this.#database.get(statements.untaggedByDigest, { repository, digest }))
+    return row && isFree(row) ? toRecord(row) : undefined
   }
 
-  freedByRemoval(name: RepositoryName, digest: Digest, limit: number): Promise<FreedByRemoval | undefined> {
-    const repository = this.#repositoryId(name)
-    const manifest = repository && this.#database.get(statements.manifestSize, { repository, digest })
-    if (!repository || !manifest) return Promise.resolve(undefined)
+  async freedByRemoval(
+    name: RepositoryName,
+    digest: Digest,
+    limit: number,
+  ): Promise<FreedByRemoval | undefined> {
+    const repository = await this.#repositoryId(name)
+    const manifest = repository && (await this.#database.get(statements.manifestSize, { repository, digest }))
+    if (!repository || !manifest) return undefined
     const values = { repository, manifest: manifest.id, limit: limit + 1 }
-    const rows = this.#database.all(statements.neededByManifest, values)
-    if (rows.length > limit) return Promise.resolve({ bytes: undefined, children: undefined })
-    return Promise.resolve({
+    const rows = await this.#database.all(statements.neededByManifest, values)
+    if (rows.length > limit) return { bytes: undefined, children: undefined }
+    return {
       bytes: rows.reduce((sum, row) => sum + (row.shared ? 0 : (row.size ?? 0)), manifest.size),
       children: rows.filter(({ kind }) => kind === 'manifest').length,
-    })
+    }
   }
 
-  #repositoryId(name: RepositoryName): number | undefined {
-    return this.#database.get(repositoryByName, { name })?.id
+  async #repositoryId(name: RepositoryName): Promise<number | undefined> {
+    return (await this.#database.get(repositoryByName, { name }))?.id
   }
 }
 

@@ -35,6 +35,10 @@ export class LocalRunner implements ChangeRunner {
     await this.#writer.run('settle', {})
   }
 
+  reclaim(): Promise<number> {
+    return this.#writer.run('reclaim', {}) as Promise<number>
+  }
+
   async close(): Promise<void> {
     this.#claims.releaseAll(this)
     await this.#writer.idle()

@@ -1,10 +1,9 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
-import { bind, type SqlValue, type Statement } from '../rules/bind.ts'
-
-export type Values = Readonly<Record<string, SqlValue>>
+import { bind, type Statement, type Values } from '../rules/bind.ts'
+import type { Database } from '../rules/database.ts'
 
 /** A connection that prepares each statement once. */
-export class SqliteDatabase {
+export class SqliteDatabase implements Database {
   readonly #database: DatabaseSync
   readonly #prepared = new Map<string, StatementSync>()
 
@@ -20,9 +19,9 @@ export class SqliteDatabase {
     return this.#prepare(statement.sql).all(...this.#bind(statement, values)) as Row[]
   }
 
-  /** Row by row: what is not asked for is not read. Whoever leaves early must leave by `return` or `break`. */
-  iterate<Row>(statement: Statement<Row>, values: Values): IterableIterator<Row> {
-    return this.#prepare(statement.sql).iterate(...this.#bind(statement, values)) as IterableIterator<Row>
+  each<Row>(statement: Statement<Row>, values: Values, take: (row: Row) => boolean): undefined {
+    const rows = this.#prepare(statement.sql).iterate(...this.#bind(statement, values))
+    for (const row of rows as IterableIterator<Row>) if (!take(row)) return
   }
 
   /** The number of rows changed and the id of the row inserted last. */

@@ -3,14 +3,14 @@ import { TouchedKeys, type Change, type Transaction } from '../rules/change.ts'
 import type { ChangeNote, Noted } from '../outbox.ts'
 import type { Instant } from '../records.ts'
 import { defaultOutboxBound, type OutboxBound, type Unrecorded } from '../rules/change-outbox.ts'
-import { changes, type ChangeName } from '../rules/changes.ts'
 import type { Generations } from '../cache/generations.ts'
 import type { SqliteDatabase } from './sqlite-database.ts'
 import type { UploadClaims } from './upload-claims.ts'
+import { writerChanges, type WriterChangeName } from './writer-changes.ts'
 import { WriterWork } from './writer-work.ts'
 
 interface Waiting {
-  readonly name: ChangeName
+  readonly name: WriterChangeName
   readonly values: unknown
   readonly resolve: (result: unknown) => void
   readonly reject: (error: unknown) => void
@@ -48,7 +48,7 @@ export class SqliteWriter {
     this.#bound = parts.bound ?? defaultOutboxBound
   }
 
-  run(name: ChangeName, values: unknown): Promise<unknown> {
+  run(name: WriterChangeName, values: unknown): Promise<unknown> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ name, values, resolve, reject })
       this.#running ??= this.#work()
@@ -109,7 +109,7 @@ export class SqliteWriter {
     let slots: Iterable<number> = []
     let changing = false
     try {
-      this.#setFlush(batch.some(({ name }) => changes[name].durable))
+      this.#setFlush(batch.some(({ name }) => writerChanges[name].durable))
       this.#database.execute('begin immediate')
       changing = true
       const outcomes = await this.#runAll(batch, touched)
@@ -132,7 +132,7 @@ export class SqliteWriter {
     const transaction = this.#transaction(touched, work)
     const outcomes: Outcome[] = []
     for (const { name, values } of batch) {
-      const change = changes[name] as unknown as Change<unknown, unknown>
+      const change = writerChanges[name] as unknown as Change<unknown, unknown>
       outcomes.push({ ok: true, result: await change.run(transaction, values) })
       if (work.isMuch) break
       await work.turn()

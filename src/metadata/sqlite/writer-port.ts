@@ -3,9 +3,15 @@ import { OciError, type OciErrorCode } from '../../oci/oci-error.ts'
 import type { ChangeArguments, ChangeName, ChangeResult, ChangeRunner } from '../rules/changes.ts'
 import type { SqliteWriter } from './sqlite-writer.ts'
 import type { UploadClaims } from './upload-claims.ts'
+import type { WriterChangeName } from './writer-changes.ts'
 
 type Request =
-  | { readonly kind: 'change'; readonly id: number; readonly name: ChangeName; readonly values: unknown }
+  | {
+      readonly kind: 'change'
+      readonly id: number
+      readonly name: WriterChangeName
+      readonly values: unknown
+    }
   | { readonly kind: 'claim'; readonly id: number; readonly upload: string }
   | { readonly kind: 'release'; readonly upload: string }
   | { readonly kind: 'settle'; readonly id: number }
@@ -143,6 +149,10 @@ export class PortRunner implements ChangeRunner {
 
   settle(): Promise<void> {
     return this.#ask((id) => ({ kind: 'settle', id }))
+  }
+
+  reclaim(): Promise<number> {
+    return this.#ask((id) => ({ kind: 'change', id, name: 'reclaim', values: {} }))
   }
 
   close(): Promise<void> {

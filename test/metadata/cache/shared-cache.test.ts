@@ -150,26 +150,47 @@ suite('a coherent cache before the cache of all threads', () => {
     assert.deepEqual(again, read)
   })
 
-  test('a change ends it for every thread', () => {
+  test('a change ends it for every thread', async () => {
     const { generations, one, other } = twoThreads()
-    for (let ask = 0; ask < 3; ask++) one.get('a:b', () => manifest('v1'), size)
+    for (let ask = 0; ask < 3; ask++) await one.get('a:b', () => manifest('v1'), size)
     const slots = [slotOf(hashOf('a:b'))]
     generations.invalidate(slots)
-    assert.equal(other.get('a:b', () => manifest('v2'), size)?.body.toString(), 'v2', 'while it is committed')
-    assert.equal(
-      one.get('a:b', () => manifest('v3'), size)?.body.toString(),
-      'v3',
-      'and nothing of that is kept',
-    )
+    const [second, third] = [
+      await other.get('a:b', () => manifest('v2'), size),
+      await one.get('a:b', () => manifest('v3'), size),
+    ]
+    assert.equal(second?.body.toString(), 'v2', 'while it is committed')
+    assert.equal(third?.body.toString(), 'v3', 'and nothing of that is kept')
     generations.renew(slots)
-    assert.equal(one.get('a:b', () => manifest('v4'), size)?.body.toString(), 'v4')
-    assert.equal(other.get('a:b', () => assert.fail('read'), size)?.body.toString(), 'v4')
+    const fourth = await one.get('a:b', () => manifest('v4'), size)
+    assert.equal(fourth?.body.toString(), 'v4')
+    const kept = await other.get('a:b', () => assert.fail('read'), size)
+    assert.equal(kept?.body.toString(), 'v4')
   })
 
-  test('what is asked for again and again comes closer: no copy is made of it any more', () => {
+  test('what was on its way during a change is given to who asked, and kept for nobody', async () => {
+    const { generations, one, other } = twoThreads()
+    const slots = [slotOf(hashOf('a:b'))]
+    for (let ask = 0; ask < 3; ask++) {
+      const { promise, resolve } = Promise.withResolvers<ManifestRecord>()
+      const asked = one.get('a:b', () => promise, size)
+      generations.invalidate(slots)
+      generations.renew(slots)
+      resolve(manifest('old'))
+      assert.equal((await asked)?.body.toString(), 'old')
+    }
+    for (const cache of [other, one]) {
+      const found = await cache.get('a:b', () => Promise.resolve(manifest('new')), size)
+      assert.equal(found?.body.toString(), 'new')
+    }
+    const kept = await one.get('a:b', () => assert.fail('what came later and holds is kept'), size)
+    assert.equal(kept?.body.toString(), 'new')
+  })
+
+  test('what is asked for again and again comes closer: no copy is made of it any more', async () => {
     const { one } = twoThreads()
-    const ask = (): ManifestRecord | undefined => one.get('a:b', () => manifest('v1'), size)
-    const [first, second, third, fourth] = [ask(), ask(), ask(), ask()]
+    const ask = async (): Promise<ManifestRecord | undefined> => one.get('a:b', () => manifest('v1'), size)
+    const [first, second, third, fourth] = [await ask(), await ask(), await ask(), await ask()]
     assert.notEqual(first, second)
     assert.equal(third, fourth)
   })

@@ -12,7 +12,7 @@ export function buildDist(folder: string): void {
   const args = [compiler, '-p', 'tsconfig.build.json', '--outDir', folder]
   execFileSync(process.execPath, args, { cwd: root, stdio: 'inherit' })
   // What statements are made of is not needed where they run, nor is the query builder.
-  rmSync(join(folder, 'metadata', 'sql', 'queries'), { recursive: true })
+  rmSync(join(folder, 'metadata', 'rules', 'queries'), { recursive: true })
   writeFileSync(join(folder, 'package-lock.json'), runtimeLock())
 }
 

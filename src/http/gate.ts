@@ -6,12 +6,14 @@ import type { AuditedAccess } from '../audit/event.ts'
 import type { AuditTrail } from '../audit/trail.ts'
 import { OciError } from '../oci/oci-error.ts'
 import { isRepositoryName, type RepositoryName } from '../oci/repository-name.ts'
-import type { Caller } from './caller.ts'
+import { AdmittedCaller } from './admitted-caller.ts'
+import { describeAccess } from './audited-access.ts'
 import { challenged, scopeOf } from './challenge.ts'
 import { isAudited, referenceOf, resolvedDigest } from './audited-reply.ts'
 import type { RegistryRequest } from './registry-request.ts'
 import type { Reply } from './reply.ts'
-import type { PathValues, Route } from './route.ts'
+import type { Route } from './route.ts'
+import type { Admission } from './surface.ts'
 import type { TokenRealm } from './token-realm.ts'
 
 /** Undefined parts: access is open, or nothing is audited. */
@@ -46,32 +48,33 @@ export class Gate {
   }
 
   /** Sets the request's caller. Throws OciError UNAUTHORIZED, DENIED, TOOMANYREQUESTS or UNAVAILABLE. */
-  admit(request: RegistryRequest, route: Route, values: PathValues): void | Promise<void> {
+  admit(admission: Admission): void | Promise<void> {
+    const { request, route } = admission
     if (route.right === 'none') return
     if (this.#access === undefined) {
       if (route.right === 'audit') throw nobodyIsKnown()
-      return this.#enter(request, route, anybody, openDecision)
+      return this.#enter(admission, anybody, openDecision)
     }
     let identity: Identity | Promise<Identity>
     try {
       identity = this.#access.access.identify(request.shown)
     } catch (error) {
-      return this.#unknown(error, request, route, values)
+      return this.#unknown(error, admission)
     }
-    if (!(identity instanceof Promise)) return this.#authorise(identity, request, route, values)
+    if (!(identity instanceof Promise)) return this.#authorise(admission, identity)
     return identity.then(
-      (known) => this.#authorise(known, request, route, values),
-      (error: unknown) => this.#unknown(error, request, route, values),
+      (known) => this.#authorise(admission, known),
+      (error: unknown) => this.#unknown(error, admission),
     )
   }
 
   /** Tells the audit of what was let in and has been answered. */
-  answered(request: RegistryRequest, route: Route, values: PathValues, reply: Reply): void {
+  answered({ request, route, values }: Admission, reply: Reply): void {
     const { caller } = request
     if (this.#trail === undefined || caller === undefined || !isAudited(request.method, reply)) return
     this.#trail.allowed(
-      describe(request, route, {
-        principal: caller.principal,
+      describeAccess(request, route.path, {
+        actor: caller.principal,
         action: route.right,
         reason: caller.reason,
         repository: values.name,
@@ -82,86 +85,69 @@ export class Gate {
     )
   }
 
-  #authorise(
-    identity: Identity,
-    request: RegistryRequest,
-    route: Route,
-    values: PathValues,
-  ): void | Promise<void> {
+  #authorise(admission: Admission, identity: Identity): void | Promise<void> {
+    const { request, route, values } = admission
     const { access } = this.#access as AccessParts
     const { principal, bounds } = identity
-    if (bounds !== undefined && !isWithin(bounds, request, route, values))
-      throw this.#challenge(tooNarrow(), request, route, values)
+    if (bounds !== undefined && !isWithin(bounds, admission)) throw this.#challenge(tooNarrow(), admission)
     if (route.right === 'login' || (route.right === 'list' && values.name === undefined)) {
       // Nobody in particular: a client that could say more is asked to.
       if (principal.kind === 'anonymous' && request.shown.authorization === undefined)
-        throw this.#challenge(loginNeeded(), request, route, values)
-      return this.#enter(request, route, identity, { allowed: true, reason: 'authenticated' })
+        throw this.#challenge(loginNeeded(), admission)
+      return this.#enter(admission, identity, { allowed: true, reason: 'authenticated' })
     }
     const decision =
       route.right === 'audit'
         ? access.decideAudit(principal)
         : access.decide(principal, route.right as Action, values.name)
-    if (!(decision instanceof Promise)) return this.#settle(decision, identity, request, route, values)
-    return decision.then((made) => this.#settle(made, identity, request, route, values))
+    if (!(decision instanceof Promise)) return this.#settle(admission, identity, decision)
+    return decision.then((made) => this.#settle(admission, identity, made))
   }
 
-  #settle(
-    decision: Decision,
-    identity: Identity,
-    request: RegistryRequest,
-    route: Route,
-    values: PathValues,
-  ): void | Promise<void> {
-    if (decision.allowed) return this.#enter(request, route, identity, decision)
+  #settle(admission: Admission, identity: Identity, decision: Decision): void | Promise<void> {
+    if (decision.allowed) return this.#enter(admission, identity, decision)
+    const { request, route, values } = admission
     const { principal } = identity
-    const { kind } = principal
     const error =
-      kind === 'anonymous'
-        ? this.#challenge(loginNeeded(), request, route, values)
+      principal.kind === 'anonymous'
+        ? this.#challenge(loginNeeded(), admission)
         : denied(principal, route, values.name)
     // The challenge that answers a request without credentials is no denial.
-    if (kind === 'anonymous' && request.shown.authorization === undefined) throw error
-    return this.#refuse(error, request, route, { principal, reason: decision.reason, values })
+    if (principal.kind === 'anonymous' && request.shown.authorization === undefined) throw error
+    return this.#refuse(error, admission, { actor: principal, action: route.right, reason: decision.reason })
   }
 
-  #unknown(error: unknown, request: RegistryRequest, route: Route, values: PathValues): void | Promise<void> {
+  #unknown(error: unknown, admission: Admission): void | Promise<void> {
     if (!(error instanceof OciError)) throw error
     if (error.code === 'UNAVAILABLE') throw error
-    const told = error.code === 'UNAUTHORIZED' ? this.#challenge(error, request, route, values) : error
-    const principal: Principal = { ...anonymous, name: request.claimedName ?? anonymous.name, groups: [] }
+    const told = error.code === 'UNAUTHORIZED' ? this.#challenge(error, admission) : error
+    const name = admission.request.claimedName ?? anonymous.name
     const reason = typeof error.detail === 'string' ? error.detail : error.message
-    return this.#refuse(told, request, route, { principal, reason, values, action: 'auth' })
+    return this.#refuse(told, admission, {
+      actor: { ...anonymous, name, groups: [] },
+      action: 'auth',
+      reason,
+    })
   }
 
   /** A denial is on disk before its reply. */
   async #refuse(
     error: OciError,
-    request: RegistryRequest,
-    route: Route,
-    denial: {
-      readonly principal: Principal
-      readonly reason: string
-      readonly values: PathValues
-      readonly action?: string
-    },
+    { request, route, values }: Admission,
+    denial: Pick<AuditedAccess, 'actor' | 'action' | 'reason'>,
   ): Promise<never> {
-    const { principal, reason, values, action = route.right } = denial
     await this.#trail?.denied(
-      describe(request, route, {
-        principal,
-        action,
-        reason,
+      describeAccess(request, route.path, {
+        ...denial,
         repository: values.name,
         reference: referenceOf(values),
-        digest: undefined,
         status: error.status,
       }),
     )
     throw error
   }
 
-  #challenge(error: OciError, request: RegistryRequest, route: Route, values: PathValues): OciError {
+  #challenge(error: OciError, { request, route, values }: Admission): OciError {
     const { realm, service } = this.#access as AccessParts
     const source = sourceOf(request)
     const shown = request.shown.authorization
@@ -174,7 +160,7 @@ export class Gate {
     })
   }
 
-  #enter(request: RegistryRequest, route: Route, identity: Identity, { reason }: Decision): void {
+  #enter({ request, route }: Admission, identity: Identity, { reason }: Decision): void {
     request.caller = new AdmittedCaller(request, route, {
       identity,
       reason,
@@ -184,93 +170,8 @@ export class Gate {
   }
 }
 
-class AdmittedCaller implements Caller {
-  readonly principal: Principal
-  readonly bounds: TokenBounds | undefined
-  /** Why the request was let in. */
-  readonly reason: string
-  readonly #request: RegistryRequest
-  readonly #route: Route
-  readonly #access: Access | undefined
-  readonly #trail: AuditTrail | undefined
-
-  constructor(
-    request: RegistryRequest,
-    route: Route,
-    parts: {
-      readonly identity: Identity
-      readonly reason: string
-      readonly access: Access | undefined
-      readonly trail: AuditTrail | undefined
-    },
-  ) {
-    this.principal = parts.identity.principal
-    this.bounds = parts.identity.bounds
-    this.reason = parts.reason
-    this.#request = request
-    this.#route = route
-    this.#access = parts.access
-    this.#trail = parts.trail
-  }
-
-  can(action: Action, repository: RepositoryName): boolean | Promise<boolean> {
-    if (this.#access === undefined) return true
-    if (this.bounds?.allows(action, repository) === false) return false
-    const decision = this.#access.decide(this.principal, action, repository)
-    return decision instanceof Promise ? decision.then(({ allowed }) => allowed) : decision.allowed
-  }
-
-  note({ action, repository, reference, status }: Parameters<Caller['note']>[0]): ReturnType<Caller['note']> {
-    return this.#trail?.note(
-      describe(this.#request, this.#route, {
-        principal: this.principal,
-        action,
-        reason: this.reason,
-        repository,
-        reference,
-        digest: undefined,
-        status,
-      }),
-    )
-  }
-}
-
-function describe(
-  request: RegistryRequest,
-  route: Route,
-  what: {
-    readonly principal: Principal
-    readonly action: string
-    readonly reason: string
-    readonly repository: string | undefined
-    readonly reference: string | undefined
-    readonly digest: string | undefined
-    readonly status: number
-  },
-): AuditedAccess {
-  return {
-    action: what.action,
-    reason: what.reason,
-    actor: what.principal,
-    repository: what.repository,
-    reference: what.reference,
-    digest: what.digest,
-    status: what.status,
-    address: request.shown.address,
-    userAgent: request.header('user-agent') ?? '',
-    requestId: request.id,
-    method: request.method,
-    route: route.path,
-  }
-}
-
 /** Whether an access token was asked for with what the request needs of it. */
-function isWithin(
-  bounds: TokenBounds,
-  request: RegistryRequest,
-  route: Route,
-  { name }: PathValues,
-): boolean {
+function isWithin(bounds: TokenBounds, { request, route, values: { name } }: Admission): boolean {
   switch (route.right) {
     case 'list':
       // Of one repository: the scope that the challenge names.

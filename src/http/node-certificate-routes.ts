@@ -1,10 +1,13 @@
 import { nodeOf } from '../access/node-certificates.ts'
+import type { AuditedAccess } from '../audit/event.ts'
 import { OciError } from '../oci/oci-error.ts'
+import { describeAccess } from './audited-access.ts'
 import type { GateOptions } from './gate.ts'
 import { HttpRefusal } from './http-refusal.ts'
 import { readWhole, type BodyPlace } from './read-whole.ts'
 import { route, type Route } from './route.ts'
 
+const path = '/trow/v1/node-certificate'
 const requestLimit = 16 * 1024
 
 /** `POST /trow/v1/node-certificate`: a PKCS #10 request in, a certificate for the node that the token is bound to out. */
@@ -12,26 +15,22 @@ export function nodeCertificateRoutes({ access, trail }: GateOptions, place: Bod
   if (access?.nodeCertificates === undefined) return []
   const { nodeCertificates, nodeAgents } = access
   return [
-    route(['POST'], '/trow/v1/node-certificate', 'login', async (request) => {
+    route(['POST'], path, 'login', async (request) => {
       const { caller } = request
       // A token of ours says who somebody was: the agent shows its own, which the cluster has judged now.
       const node =
         caller !== undefined && caller.bounds === undefined ? nodeOf(caller.principal, nodeAgents) : undefined
-      const recorded = {
-        action: 'node-certificate',
-        actor: caller?.principal ?? { kind: 'unknown', name: 'unknown', groups: [] },
-        repository: undefined,
-        reference: node?.name,
-        digest: undefined,
-        address: request.shown.address,
-        userAgent: request.header('user-agent') ?? '',
-        requestId: request.id,
-        method: request.method,
-        route: '/trow/v1/node-certificate',
-      }
+      const accessOf = (reason: string, status: number): AuditedAccess =>
+        describeAccess(request, path, {
+          action: 'node-certificate',
+          actor: caller?.principal ?? { kind: 'unknown', name: 'unknown', groups: [] },
+          reason,
+          reference: node?.name,
+          status,
+        })
       if (node === undefined) {
         const reason = 'only a token of a node agent, bound to its node, gets a certificate'
-        await trail?.denied({ ...recorded, reason, status: 403 })
+        await trail?.denied(accessOf(reason, 403))
         throw new OciError('DENIED', 'no certificate for this caller', { detail: reason })
       }
       const { body, release } = await readWhole(request, requestLimit, place)
@@ -41,7 +40,7 @@ export function nodeCertificateRoutes({ access, trail }: GateOptions, place: Bod
         throw new HttpRefusal(400, 'REQUEST_INVALID', 'the certificate request is not valid', {
           detail: issued.reason,
         })
-      trail?.allowed({ ...recorded, reason: `bound to node ${node.name}`, status: 200 })
+      trail?.allowed(accessOf(`bound to node ${node.name}`, 200))
       return {
         status: 200,
         headers: ['Content-Type', 'application/pem-certificate-chain', 'Cache-Control', 'no-store'],

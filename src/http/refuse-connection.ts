@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import { errorBody } from './reply-writer.ts'
+import { ociErrorBody } from './oci-error-body.ts'
 
 const refusals: Readonly<Record<string, readonly [status: string, detail: string]>> = {
   HPE_HEADER_OVERFLOW: ['431 Request Header Fields Too Large', 'the headers have more than 64 KiB'],
@@ -19,7 +19,7 @@ export function refuseConnection(error: NodeJS.ErrnoException, socket: Duplex): 
     '400 Bad Request',
     `the request is not valid HTTP/1.1: ${error.message}`,
   ]
-  const body = errorBody([{ code: 'REQUEST_INVALID', message: 'the request cannot be read', detail }])
+  const body = ociErrorBody([{ code: 'REQUEST_INVALID', message: 'the request cannot be read', detail }])
   socket.end(
     `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: ${body.byteLength}\r\n\r\n${body.toString()}`,
   )

@@ -1,5 +1,6 @@
 import type { ByteSource } from '../blobs/blob-store.ts'
 import type { BodyBudget, BodyOwner, OpenBody } from './body-budget.ts'
+import type { RegistryRequest } from './registry-request.ts'
 import { isStreamBody, type Reply, type StreamBody } from './reply.ts'
 
 /** Bytes. A reply that holds no more goes out uncounted: what is pulled all the time pays nothing. */
@@ -29,6 +30,11 @@ export class ReplyBodies {
 
   constructor(budget: BodyBudget) {
     this.#budget = budget
+  }
+
+  /** Whose share a reply to this request counts in. */
+  ownerOf(request: RegistryRequest): BodyOwner {
+    return this.#budget.ownerOf(request.caller?.principal, request.shown.address)
   }
 
   static isLarge(reply: Reply): boolean {

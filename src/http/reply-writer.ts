@@ -1,9 +1,6 @@
 import type { ServerResponse } from 'node:http'
-import { OciError, type OciErrorEntry } from '../oci/oci-error.ts'
-import { UploadRangeError } from '../registry/upload-range-error.ts'
 import type { RegistryRequest } from './registry-request.ts'
-import { isStreamBody, type FlatHeaders, type Reply, type StreamBody } from './reply.ts'
-import { uploadHeaders } from './upload-routes.ts'
+import { isStreamBody, type Reply, type StreamBody } from './reply.ts'
 
 /** The only code that writes to a response. Resolves with the bytes of body sent, once they are handed to the kernel. */
 export async function writeReply(
@@ -12,8 +9,6 @@ export async function writeReply(
   reply: Reply,
 ): Promise<number> {
   const { status, headers, body } = reply
-  headers.push('Docker-Distribution-API-Version', 'registry/2.0')
-  headers.push('X-Content-Type-Options', 'nosniff', 'X-Request-Id', request.id)
   const length = isStreamBody(body) ? body.length : lengthOf(body)
   const isOpenEnded = isStreamBody(body) && length === undefined
   if (status !== 204 && status !== 304 && !isOpenEnded) {
@@ -43,19 +38,6 @@ function endWith(response: ServerResponse, body: Uint8Array | string, bytes: num
   if (typeof body === 'string') response.end(body, bytes === body.length ? 'latin1' : 'utf8')
   else if (bytes > oneWrite) response.end(body)
   else response.end(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('latin1'), 'latin1')
-}
-
-/** The specification's JSON for what the client caused. */
-export function errorReply(error: OciError): Reply {
-  const headers: FlatHeaders = ['Content-Type', 'application/json']
-  for (const [name, value] of Object.entries(error.headers)) headers.push(name, value)
-  if (error instanceof UploadRangeError) headers.push(...uploadHeaders(error.upload, '0--1'))
-  if (error.status === 503) headers.push('Retry-After', '1')
-  return { status: error.status, headers, body: errorBody(error.entries) }
-}
-
-export function errorBody(entries: readonly OciErrorEntry[]): Buffer {
-  return Buffer.from(JSON.stringify({ errors: entries }))
 }
 
 /** A chunk is valid only until the next one is asked for, so each is waited for until the kernel has it. */

@@ -48,6 +48,7 @@ export class Router {
   #young = new Map<string, PathMatch>()
   #old = new Map<string, PathMatch>()
 
+  /** Throws TypeError for a pattern whose values it would take literally. */
   constructor(routes: readonly Route[]) {
     const paths = Map.groupBy(routes, (each) => each.path)
     this.endpoints = [...paths].map(([path, group], index) => this.#add(path, index, group))
@@ -86,7 +87,10 @@ export class Router {
 
   #add(path: string, index: number, routes: readonly Route[]): Endpoint {
     const methods = new Map(routes.flatMap((each) => each.methods.map((method) => [method, each] as const)))
-    const segments = path.startsWith(`${prefix}<name>/`) ? path.slice(prefix.length).split('/').slice(1) : []
+    const isPattern = path.startsWith(`${prefix}<name>/`)
+    if (!isPattern && path.includes('<'))
+      throw new TypeError(`values stand only behind ${prefix}<name>/: ${path}`)
+    const segments = isPattern ? path.slice(prefix.length).split('/').slice(1) : []
     const values = segments.filter(isCapture).map((segment) => segment.slice(1, -1) as keyof PathValues)
     const endpoint: Endpoint = {
       path,

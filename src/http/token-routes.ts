@@ -3,6 +3,7 @@ import type { Principal } from '../access/principal.ts'
 import { parseRepositoryName } from '../oci/repository-name.ts'
 import { OciError } from '../oci/oci-error.ts'
 import { parseScopes, printScopes, type ScopeRequest } from './token-scope.ts'
+import { describeAccess } from './audited-access.ts'
 import type { AccessParts, GateOptions } from './gate.ts'
 import { HttpRefusal } from './http-refusal.ts'
 import { readWhole, type BodyPlace } from './read-whole.ts'
@@ -10,6 +11,7 @@ import type { RegistryRequest } from './registry-request.ts'
 import { jsonReply, type Reply } from './reply.ts'
 import { route, type Route } from './route.ts'
 
+const path = '/token'
 const formLimit = 64 * 1024
 
 /**
@@ -20,8 +22,8 @@ export function tokenRoutes({ access, trail }: GateOptions, place: BodyPlace): R
   if (access === undefined) return []
   const issuer = new TokenIssuer(access, trail)
   return [
-    route(['GET'], '/token', 'none', (request) => issuer.get(request)),
-    route(['POST'], '/token', 'none', async (request) => {
+    route(['GET'], path, 'none', (request) => issuer.get(request)),
+    route(['POST'], path, 'none', async (request) => {
       const { body, release } = await readWhole(request, formLimit, place)
       try {
         return await issuer.post(request, new URLSearchParams(body.toString('utf8')))
@@ -73,20 +75,14 @@ class TokenIssuer {
       return await identify()
     } catch (error) {
       if (!(error instanceof OciError) || error.code === 'UNAVAILABLE') throw error
-      await this.#trail?.denied({
-        action: 'auth',
-        reason: typeof error.detail === 'string' ? error.detail : error.message,
-        actor: { kind: 'unknown', name: request.claimedName ?? 'unknown', groups: [] },
-        repository: undefined,
-        reference: undefined,
-        digest: undefined,
-        status: error.status,
-        address: request.shown.address,
-        userAgent: request.header('user-agent') ?? '',
-        requestId: request.id,
-        method: request.method,
-        route: '/token',
-      })
+      await this.#trail?.denied(
+        describeAccess(request, path, {
+          action: 'auth',
+          reason: typeof error.detail === 'string' ? error.detail : error.message,
+          actor: { kind: 'unknown', name: request.claimedName ?? 'unknown', groups: [] },
+          status: error.status,
+        }),
+      )
       if (error.code !== 'UNAUTHORIZED') throw error
       throw new OciError('UNAUTHORIZED', error.message, {
         detail: error.detail,

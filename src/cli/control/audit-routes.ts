@@ -1,23 +1,17 @@
-import type { ServerResponse } from 'node:http'
 import { auditKinds, readAudit, type AuditSource } from '../../audit/audit-request.ts'
 import { parseAuditRequest } from '../../audit/request-parameters.ts'
-import { sendEvents } from './events.ts'
+import { HttpRefusal } from '../../http/http-refusal.ts'
+import { route, type Route } from '../../http/route.ts'
+import { eventReply } from './events.ts'
 
-/** `GET /audit/query|follow|verify|key`, for `printAuditRequest`. False: it is another request. */
-export async function answerAudit(
-  { method, url }: { readonly method: string; readonly url: URL },
-  response: ServerResponse,
-  source: AuditSource,
-): Promise<boolean> {
-  const kind = auditKinds.find((each) => url.pathname === `/audit/${each}`)
-  if (method !== 'GET' || kind === undefined) return false
-  const request = parseAuditRequest(kind, url.searchParams)
-  if (typeof request === 'string') {
-    response.writeHead(400).end(request)
-    return true
-  }
-  const abort = new AbortController()
-  response.once('close', () => abort.abort())
-  await sendEvents(response, readAudit(source, request, abort.signal))
-  return true
+/** `GET /audit/query|follow|verify|key`, for `printAuditRequest`. */
+export function controlAuditRoutes(source: AuditSource): Route[] {
+  return auditKinds.map((kind) =>
+    route(['GET'], `/audit/${kind}`, 'none', (request) => {
+      const parsed = parseAuditRequest(kind, request.query)
+      if (typeof parsed === 'string')
+        throw new HttpRefusal(400, 'REQUEST_INVALID', 'this cannot be asked of the audit', { detail: parsed })
+      return eventReply(readAudit(source, parsed, request.signal))
+    }),
+  )
 }

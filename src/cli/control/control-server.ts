@@ -1,22 +1,17 @@
 import { chmodSync, mkdirSync, renameSync, rmSync } from 'node:fs'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { join } from 'node:path'
-import type { AuditSource } from '../../audit/audit-request.ts'
-import { answerAudit } from './audit-routes.ts'
-import { answerMaintenance, type MaintenanceControl } from './maintenance-control.ts'
+import { TrustedProxies } from '../../http/client-address.ts'
+import { HttpListener } from '../../http/http-listener.ts'
+import { ControlSurface, type ControlParts } from './control-surface.ts'
 import { controlSocketPath, socketName } from './socket-path.ts'
 
-export interface ControlParts extends MaintenanceControl {
-  readonly audit: AuditSource
-}
-
-/** Serves commands of this machine's user on a Unix socket (0600) in the data folder, a file for each subject. */
+/** Serves commands of this machine's user on a Unix socket (0600) in the data folder. */
 export class ControlServer {
-  readonly #server: Server
+  readonly #listener: HttpListener
   readonly #path: string
 
-  private constructor(server: Server, path: string) {
-    this.#server = server
+  private constructor(listener: HttpListener, path: string) {
+    this.#listener = listener
     this.#path = path
   }
 
@@ -26,52 +21,31 @@ export class ControlServer {
     const closed = join(folder, '.new')
     rmSync(closed, { recursive: true, force: true })
     mkdirSync(closed, { mode: 0o700 })
-    const server = createServer((request, response) => void answer(request, response, parts))
-    const socket = controlSocketPath(closed)
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject)
-      server.listen(socket.path, resolve)
+    const listener = new HttpListener({
+      surface: new ControlSurface(parts),
+      log: parts.stores.log,
+      replies: undefined,
+      proxies: new TrustedProxies([]),
+      hosts: undefined,
+      // The other end is a command of this machine: it waits as long as its work takes.
+      idleTimeout: 60_000,
+      tls: undefined,
+      certificates: false,
+      accessLog: undefined,
+      idPrefix: 'control',
+      now: Date.now,
     })
+    const socket = controlSocketPath(closed)
+    await listener.listen({ path: socket.path })
     socket.close()
     chmodSync(join(closed, socketName), 0o600)
     renameSync(join(closed, socketName), real)
     rmSync(closed, { recursive: true, force: true })
-    return new ControlServer(server, real)
+    return new ControlServer(listener, real)
   }
 
   async close(): Promise<void> {
-    const closed = new Promise((resolve) => this.#server.close(resolve))
-    this.#server.closeAllConnections()
-    await closed
+    await this.#listener.close(0)
     rmSync(this.#path, { force: true })
   }
-}
-
-async function answer(
-  request: IncomingMessage,
-  response: ServerResponse,
-  parts: ControlParts,
-): Promise<void> {
-  const asked = { method: request.method ?? '', url: new URL(request.url ?? '/', 'http://control') }
-  try {
-    const answered =
-      (await answerMaintenance(asked, response, parts)) ||
-      (await robots(asked, { request, response }, parts)) ||
-      (await answerAudit(asked, response, parts.audit))
-    if (!answered) response.writeHead(404).end()
-  } catch {
-    // The client has gone, or sees that the stream ends early.
-    response.destroy()
-  }
-}
-
-/** Rare, and the only one that needs a validator: it is loaded when it is asked for. */
-async function robots(
-  asked: { readonly method: string; readonly url: URL },
-  exchange: { readonly request: IncomingMessage; readonly response: ServerResponse },
-  { stores }: ControlParts,
-): Promise<boolean> {
-  if (!asked.url.pathname.startsWith('/robots')) return false
-  const { answerRobots } = await import('./robots-control.ts')
-  return answerRobots(asked, exchange, stores.metadata.access)
 }

@@ -1,24 +1,18 @@
-import type { ServerResponse } from 'node:http'
+import type { Reply } from '../../http/reply.ts'
 
-/** A JSON line each; a last line `{"error":…}` says that it failed. */
-export async function sendEvents(
-  response: ServerResponse,
-  events: AsyncIterable<object> | Iterable<object>,
-): Promise<void> {
-  try {
-    for await (const event of events) {
-      if (response.destroyed) return
-      if (!response.write(`${JSON.stringify(event)}\n`)) await drained(response)
-    }
-    response.end()
-  } catch (error) {
-    response.end(`${JSON.stringify({ error: (error as Error).message })}\n`)
+/** A JSON line each, no faster than they are taken; a last line `{"error":…}` says that it failed. */
+export function eventReply(events: AsyncIterable<object> | Iterable<object>): Reply {
+  return {
+    status: 200,
+    headers: [],
+    body: { length: undefined, stream: () => linesOf(events), close: () => undefined },
   }
 }
 
-function drained(response: ServerResponse): Promise<void> {
-  return new Promise((resolve) => {
-    response.once('drain', resolve)
-    response.once('close', resolve)
-  })
+async function* linesOf(events: AsyncIterable<object> | Iterable<object>): AsyncGenerator<Uint8Array> {
+  try {
+    for await (const event of events) yield Buffer.from(`${JSON.stringify(event)}\n`)
+  } catch (error) {
+    yield Buffer.from(`${JSON.stringify({ error: (error as Error).message })}\n`)
+  }
 }

@@ -1,9 +1,10 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import { z } from 'zod'
 import { grantsProblem, parseGrants, robotNameProblem } from '../../access/robots.ts'
 import type { AccessStore, RobotRecord } from '../../metadata/access-store.ts'
 import { localNote } from '../access/local-note.ts'
-import { sendEvents } from './events.ts'
+import type { RegistryRequest } from '../../http/registry-request.ts'
+import type { Reply } from '../../http/reply.ts'
+import { eventReply } from './events.ts'
 
 const longestBody = 64 * 1024
 
@@ -19,40 +20,32 @@ const recordSchema = z.strictObject({
 
 /**
  * `GET /robots`: a record each. `POST /robots` with a record, which holds no secret: `{"added":…}`. `DELETE
- * /robots/NAME`: `{"removed":…}`. False: it is another request.
+ * /robots/NAME`: `{"removed":…}`.
  */
-export async function answerRobots(
-  asked: { readonly method: string; readonly url: URL },
-  { request, response }: { readonly request: IncomingMessage; readonly response: ServerResponse },
+export function answerRobots(
+  kind: 'list' | 'add' | 'remove',
+  request: RegistryRequest,
   store: AccessStore,
-): Promise<boolean> {
-  const { pathname } = asked.url
-  if (pathname === '/robots' && asked.method === 'GET') {
-    await sendEvents(
-      response,
-      each(() => store.listRobots()),
-    )
-    return true
+): Reply {
+  switch (kind) {
+    case 'list':
+      return eventReply(each(() => store.listRobots()))
+    case 'add':
+      return eventReply(
+        each(async () => {
+          const robot = parseRecord(await readBody(request))
+          return [{ added: await store.addRobot(robot, localNote('robot-create', robot.name)) }]
+        }),
+      )
+    case 'remove':
+      return eventReply(
+        each(async () => {
+          const robot = decodeURIComponent(request.path.slice(request.path.lastIndexOf('/') + 1))
+          const noted = { note: localNote('robot-revoke', robot), now: Date.now() }
+          return [{ removed: await store.removeRobot(robot, noted) }]
+        }),
+      )
   }
-  if (pathname === '/robots' && asked.method === 'POST') {
-    const add = async (): Promise<object[]> => {
-      const robot = parseRecord(await readBody(request))
-      return [{ added: await store.addRobot(robot, localNote('robot-create', robot.name)) }]
-    }
-    await sendEvents(response, each(add))
-    return true
-  }
-  const name = /^\/robots\/([^/]+)$/.exec(pathname)?.[1]
-  if (name === undefined || asked.method !== 'DELETE') return false
-  await sendEvents(
-    response,
-    each(async () => {
-      const robot = decodeURIComponent(name)
-      const noted = { note: localNote('robot-revoke', robot), now: Date.now() }
-      return [{ removed: await store.removeRobot(robot, noted) }]
-    }),
-  )
-  return true
 }
 
 /** So that what fails becomes the last line. */
@@ -67,13 +60,14 @@ function parseRecord(text: string): RobotRecord {
   return { ...rest, description, expiresAt }
 }
 
-async function readBody(request: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = []
+async function readBody(request: RegistryRequest): Promise<string> {
+  const chunks: Uint8Array[] = []
   let size = 0
-  for await (const chunk of request) {
-    size += (chunk as Buffer).length
+  for await (const chunk of request.body().source) {
+    size += chunk.byteLength
     if (size > longestBody) throw new Error('the request is too long')
-    chunks.push(chunk as Buffer)
+    // Copied: a chunk is valid only until the next one.
+    chunks.push(Uint8Array.from(chunk))
   }
   return Buffer.concat(chunks).toString('utf8')
 }

@@ -3,7 +3,8 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { parentPort, workerData } from 'node:worker_threads'
 import { TrustedProxies } from '../../http/client-address.ts'
 import type { HealthChecks } from '../../http/health-routes.ts'
-import { createRegistryServer } from '../../http/registry-server.ts'
+import { HttpListener } from '../../http/http-listener.ts'
+import { RegistrySurface } from '../../http/registry-surface.ts'
 import type { MetadataStore } from '../../metadata/metadata-store.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
 import { openRegistry } from '../../registry/open-registry.ts'
@@ -61,16 +62,21 @@ const registry = openRegistry({
 })
 const { gate, close: closeGate } = openGate(start, metadata)
 const lines = new LineBatch((text) => report({ kind: 'access', lines: text }))
-const server = createRegistryServer({
-  registry,
+const bodies = attachBodies(start.bodies, start.number)
+const server = new HttpListener({
+  surface: new RegistrySurface({
+    registry,
+    bodies,
+    health: healthChecks(metadata),
+    gate,
+    audit:
+      start.audit === undefined
+        ? undefined
+        : { folder: auditFolder(settings, settings.data), heads: metadata.outbox },
+    now: Date.now,
+  }),
   log,
-  bodies: attachBodies(start.bodies, start.number),
-  health: healthChecks(metadata),
-  gate,
-  audit:
-    start.audit === undefined
-      ? undefined
-      : { folder: auditFolder(settings, settings.data), heads: metadata.outbox },
+  replies: bodies.replies,
   proxies: new TrustedProxies(settings['trusted-proxies']),
   hosts:
     isAccessControlled(settings) || start.tls !== undefined
@@ -78,6 +84,7 @@ const server = createRegistryServer({
       : knownHosts(settings, settings.listen.host),
   idleTimeout: settings['idle-timeout'],
   tls: start.tls,
+  certificates: gate.access !== undefined,
   accessLog: settings['access-log']
     ? { format: start.logFormat, write: (line) => lines.add(line) }
     : undefined,

@@ -1,4 +1,3 @@
-import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { KnownHosts } from '../../http/known-hosts.ts'
 import type { Maintenance } from './maintenance.ts'
@@ -6,7 +5,8 @@ import type { AuditHealth } from '../../audit/audit-health.ts'
 import type { ServedThread } from './served-thread.ts'
 import type { AuditReport } from './thread-protocol.ts'
 import { cannotListen, type WorkerGroup } from './worker-group.ts'
-import type { Measured } from './metrics-text.ts'
+import type { Measured, MetricsText } from './metrics-text.ts'
+import type { Log } from '../../log.ts'
 import type { WriteWatch } from './write-watch.ts'
 
 export interface MetricsServer {
@@ -15,6 +15,7 @@ export interface MetricsServer {
 }
 
 interface MetricsParts {
+  readonly log: Log
   readonly workers: WorkerGroup
   readonly maintenance: Maintenance
   readonly writes: WriteWatch
@@ -29,41 +30,43 @@ export async function serveMetrics(
   parts: MetricsParts,
 ): Promise<MetricsServer> {
   // Loaded only when it is used, so that the server starts fast without.
-  const { renderMetrics } = await import('./metrics-text.ts')
-  const server = createServer((request, response) => {
-    if (parts.hosts?.has(request.headers.host) === false) {
-      response
-        .writeHead(421, { 'Content-Type': 'text/plain' })
-        .end('this server does not answer under this name\n')
-      return
-    }
-    if (request.url?.split('?')[0] !== '/metrics') {
-      response.writeHead(404, { 'Content-Type': 'text/plain' }).end('metrics are under /metrics\n')
-      return
-    }
-    Promise.all([parts.workers.counts(), parts.maintenance.totals(), auditHealth(parts.audit)])
-      .then(([workers, maintenance, audit]) =>
-        renderMetrics({ workers, totals: maintenance, audit, ...stateOf(parts) }),
-      )
-      .then(
-        ({ contentType, text }) => response.writeHead(200, { 'Content-Type': contentType }).end(text),
-        () => response.writeHead(500).end(),
-      )
+  const [{ renderMetrics }, { MetricsSurface }, { HttpListener }, { TrustedProxies }] = await Promise.all([
+    import('./metrics-text.ts'),
+    import('./metrics-surface.ts'),
+    import('../../http/http-listener.ts'),
+    import('../../http/client-address.ts'),
+  ])
+  const measure = async (): Promise<MetricsText> => {
+    const [workers, totals, audit] = await Promise.all([
+      parts.workers.counts(),
+      parts.maintenance.totals(),
+      auditHealth(parts.audit),
+    ])
+    return renderMetrics({ workers, totals, audit, ...stateOf(parts) })
+  }
+  const listener = new HttpListener({
+    surface: new MetricsSurface(measure),
+    log: parts.log,
+    replies: undefined,
+    proxies: new TrustedProxies([]),
+    hosts: parts.hosts,
+    idleTimeout: 60_000,
+    tls: undefined,
+    certificates: false,
+    accessLog: undefined,
+    idPrefix: 'metrics',
+    now: Date.now,
   })
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', ({ code = '', message }: NodeJS.ErrnoException) =>
-      reject(cannotListen(host, port, { code, message })),
-    )
-    server.listen({ host, port }, resolve)
-  })
-  const bound = server.address() as AddressInfo
+  let bound: AddressInfo | undefined
+  try {
+    bound = await listener.listen({ host, port })
+  } catch (error) {
+    const { code = '', message } = error as NodeJS.ErrnoException
+    throw cannotListen(host, port, { code, message })
+  }
   return {
-    address: `${host.includes(':') ? `[${host}]` : host}:${bound.port}`,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve())
-        server.closeAllConnections()
-      }),
+    address: `${host.includes(':') ? `[${host}]` : host}:${bound?.port}`,
+    close: () => listener.close(0),
   }
 }
 

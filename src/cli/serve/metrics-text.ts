@@ -26,6 +26,11 @@ export interface Measured {
   readonly audit: AuditHealth | undefined
 }
 
+export interface MetricsText {
+  readonly contentType: string
+  readonly text: string
+}
+
 /** Prometheus text of what all threads have counted. Labels are bounded: never a repository's name. */
 export async function renderMetrics({
   workers,
@@ -33,7 +38,7 @@ export async function renderMetrics({
   maintenance,
   writes,
   audit,
-}: Measured): Promise<{ readonly contentType: string; readonly text: string }> {
+}: Measured): Promise<MetricsText> {
   const registry = new Registry()
   const counter = (name: string, help: string, labelNames: Label[] = []): Counter<Label> =>
     new Counter({ name, help, labelNames, registers: [registry] })

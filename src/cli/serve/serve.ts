@@ -123,7 +123,7 @@ export async function serve(
   const metricsAddress = settings['metrics-listen']
   if (metricsAddress !== undefined) {
     const hosts = knownHosts(settings, metricsAddress.host)
-    const metrics = await serveMetrics(metricsAddress, { workers, maintenance, writes, audit, hosts })
+    const metrics = await serveMetrics(metricsAddress, { workers, maintenance, writes, audit, hosts, log })
     log.info(`metrics on http://${metrics.address}/metrics`)
     cleanup.defer(() => metrics.close())
   }

@@ -3,112 +3,73 @@ import https from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { Log } from '../log.ts'
 import { OciError } from '../oci/oci-error.ts'
-import type { Registry } from '../registry/registry.ts'
-import type { AuditSource } from '../audit/audit-request.ts'
 import { accessLine, type AccessRecord } from './access-log.ts'
-import { auditRoutes } from './audit-routes.ts'
-import { Connections } from './connections.ts'
-import { blobRoutes } from './blob-routes.ts'
+import type { BodyBudget } from './body-budget.ts'
 import type { TrustedProxies } from './client-address.ts'
-import { Gate, type GateOptions } from './gate.ts'
+import { Connections } from './connections.ts'
 import { createHttpServer } from './http-server.ts'
-import { healthRoutes, type HealthChecks } from './health-routes.ts'
-import { baseRoutes, listingRoutes } from './listing-routes.ts'
 import { misunderstood, type KnownHosts } from './known-hosts.ts'
-import { nodeCertificateRoutes } from './node-certificate-routes.ts'
-import { manifestRoutes } from './manifest-routes.ts'
-import type { BodyPlaces } from './read-whole.ts'
-import { goingAway, hostMissing, noSuchPath, notAllowed, refusalReply } from './refusals.ts'
+import { clientGone, goingAway, hostMissing, noSuchPath, notAllowed } from './refusals.ts'
 import { RegistryRequest } from './registry-request.ts'
 import { ReplyBodies } from './reply-bodies.ts'
-import { errorReply, writeReply } from './reply-writer.ts'
+import { writeReply } from './reply-writer.ts'
 import type { Reply } from './reply.ts'
+import { ClientGone } from './request-body.ts'
 import { RequestCounters, type RequestCount } from './request-counters.ts'
-import { pathValues, Router, type Endpoint, type PathMatch } from './router.ts'
+import { pathValues, type Endpoint, type PathMatch } from './router.ts'
 import type { Route } from './route.ts'
+import type { Admission, Surface } from './surface.ts'
 import { NamedContext, secureContext, type TlsPair } from './tls-context.ts'
-import { tokenRoutes } from './token-routes.ts'
 import { settleBody } from './unread-body.ts'
-import { uploadRoutes } from './upload-routes.ts'
 
-export interface RegistryServerOptions {
-  readonly registry: Registry
+export interface HttpListenerOptions {
+  readonly surface: Surface
   readonly log: Log
-  readonly bodies: BodyPlaces
-  readonly health: HealthChecks
-  readonly gate: GateOptions
-  /** Undefined: nothing is audited. */
-  readonly audit: AuditSource | undefined
+  /** What large replies together may hold while they are sent. Undefined: this surface has none. */
+  readonly replies: BodyBudget | undefined
   readonly proxies: TrustedProxies
+  /** Undefined: any Host is answered. */
   readonly hosts: KnownHosts | undefined
   /** A request whose connection moves no byte for so long is ended; milliseconds. */
   readonly idleTimeout: number
   /** Undefined: HTTP without TLS. */
   readonly tls: TlsPair | undefined
+  /** Whether client certificates are read, of the authorities of `tls`. */
+  readonly certificates: boolean
   /** One line a request; undefined: no access log. */
   readonly accessLog: { readonly format: 'json' | 'text'; write(line: string): void } | undefined
-  /** Unique among all workers; makes request ids. */
+  /** Unique among all listeners of one log; makes request ids. */
   readonly idPrefix: string
   readonly now: () => number
 }
 
-export interface RegistryServer {
-  listen(options: {
-    readonly host: string
-    readonly port: number
-    readonly reusePort: boolean
-  }): Promise<AddressInfo>
-  /** For new connections from now on; open ones go on. Throws where the pair does not match. */
-  setTls(pair: TlsPair): void
-  /**
-   * From now on what begins a push is refused with 503; pulls and the uploads that are open go on. Resolves when
-   * the requests that run now are done.
-   */
-  windDown(): Promise<void>
-  /** Listens no more; requests have `limit` ms to end. When it resolves no connection is open. */
-  close(limit: number): Promise<void>
-  counts(): { readonly inFlight: number; readonly requests: readonly RequestCount[] }
-}
+export type ListenAddress =
+  { readonly host: string; readonly port: number; readonly reusePort?: boolean } | { readonly path: string }
 
-/** The registry on HTTP/1.1. */
-export function createRegistryServer(options: RegistryServerOptions): RegistryServer {
-  return new HttpRegistry(options)
-}
-
-class HttpRegistry implements RegistryServer {
-  readonly #options: RegistryServerOptions
-  readonly #router: Router
+/**
+ * One surface on HTTP/1.1, of a TCP port or a Unix socket: TLS, connections, request ids, counters, the access log, and an
+ * end that cuts nobody.
+ */
+export class HttpListener {
+  readonly #options: HttpListenerOptions
+  readonly #surface: Surface
   readonly #counters = new RequestCounters()
   readonly #server: Server | https.Server
   readonly #connections: Connections
-  readonly #gate: Gate
   readonly #named: NamedContext
-  readonly #replies: ReplyBodies
+  readonly #replies: ReplyBodies | undefined
   #tls: TlsPair | undefined
   #draining = false
-  readonly #stopping = new AbortController()
   /** Requests that began before the last `windDown`, or since. */
   #transfers: { count: number; done?: () => void } = { count: 0 }
   #lastId = 0
 
-  constructor(options: RegistryServerOptions) {
+  constructor(options: HttpListenerOptions) {
     this.#options = options
+    this.#surface = options.surface
     this.#tls = options.tls
     this.#named = new NamedContext(options.tls)
-    const { registry, bodies, health } = options
-    this.#router = new Router([
-      ...baseRoutes(),
-      ...manifestRoutes(registry, bodies.callers),
-      ...blobRoutes(registry),
-      ...uploadRoutes(registry),
-      ...listingRoutes(registry),
-      ...healthRoutes(health),
-      ...tokenRoutes(options.gate, bodies.strangers),
-      ...nodeCertificateRoutes(options.gate, bodies.callers),
-      ...auditRoutes(options.audit, this.#stopping.signal, options.now),
-    ])
-    this.#gate = new Gate(options.gate)
-    this.#replies = new ReplyBodies(bodies.replies)
+    this.#replies = options.replies && new ReplyBodies(options.replies)
     this.#server = createHttpServer({
       tls: options.tls,
       named: this.#named,
@@ -119,26 +80,25 @@ class HttpRegistry implements RegistryServer {
     this.#connections = new Connections(
       this.#server,
       options.idleTimeout,
-      options.gate.access && options.tls?.clientAuthorities,
+      options.certificates ? options.tls?.clientAuthorities : undefined,
     )
     // Node calls it in `close`.
     this.#server.closeIdleConnections = () => this.#connections.closeIdle()
   }
 
-  listen(options: {
-    readonly host: string
-    readonly port: number
-    readonly reusePort: boolean
-  }): Promise<AddressInfo> {
+  /** Resolves with the TCP address; undefined of a Unix socket. Rejects with Node's errors of `listen` (EADDRINUSE, …). */
+  listen(address: ListenAddress): Promise<AddressInfo | undefined> {
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject)
-      this.#server.listen({ ...options, backlog: 4096 }, () => {
+      this.#server.listen({ ...address, backlog: 4096 }, () => {
         this.#server.off('error', reject)
-        resolve(this.#server.address() as AddressInfo)
+        const bound = this.#server.address()
+        resolve(typeof bound === 'string' || bound === null ? undefined : bound)
       })
     })
   }
 
+  /** For new connections from now on; open ones go on. Throws where the pair does not match. */
   setTls(pair: TlsPair): void {
     if (!(this.#server instanceof https.Server)) return
     const changed = JSON.stringify(pair.clientAuthorities) !== JSON.stringify(this.#tls?.clientAuthorities)
@@ -148,17 +108,20 @@ class HttpRegistry implements RegistryServer {
     if (changed) this.#connections.setAuthorities(pair.clientAuthorities)
   }
 
+  /**
+   * From now on what begins long work is refused with 503; all else goes on. Resolves when the requests that run now are
+   * done.
+   */
   async windDown(): Promise<void> {
-    this.#draining = true
-    this.#stopping.abort()
+    this.#drain()
     const running = this.#transfers
     this.#transfers = { count: 0 }
     if (running.count > 0) await new Promise<void>((resolve) => (running.done = resolve))
   }
 
+  /** Listens no more; requests have `limit` ms to end. When it resolves no connection is open. */
   async close(limit: number): Promise<void> {
-    this.#draining = true
-    this.#stopping.abort()
+    this.#drain()
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
     this.#connections.closeIdle()
     // A connection becomes idle when its reply is done, and its client may keep it for minutes.
@@ -174,6 +137,11 @@ class HttpRegistry implements RegistryServer {
     return { inFlight: this.#counters.inFlight, requests: this.#counters.snapshot() }
   }
 
+  #drain(): void {
+    this.#draining = true
+    this.#surface.windDown?.()
+  }
+
   async #handle(message: IncomingMessage, response: ServerResponse, refusal?: OciError): Promise<void> {
     const started = performance.now()
     const { socket } = message
@@ -186,7 +154,7 @@ class HttpRegistry implements RegistryServer {
     const transfers = this.#transfers
     transfers.count++
     this.#connections.begin(socket, request)
-    const match = this.#router.find(request.path)
+    const match = this.#surface.find(request.path)
     const endpoint = match?.endpoint
     const route = endpoint?.methods.get(request.method)
     let sent = 0
@@ -197,6 +165,7 @@ class HttpRegistry implements RegistryServer {
       status = reply.status
       request.abandonBody()
       settleBody(message, response, reply)
+      this.#surface.sign?.(reply.headers, request)
       sent = await writeReply(response, request, reply)
     } catch (error) {
       this.#bug(error, request)
@@ -226,41 +195,45 @@ class HttpRegistry implements RegistryServer {
     route: Route | undefined,
     refusal: OciError | undefined,
   ): Promise<Reply> {
+    const surface = this.#surface
     try {
       if (refusal !== undefined) throw refusal
       if (request.lacksHost) throw hostMissing()
       if (match === undefined) throw noSuchPath(request.path)
-      if (route === undefined) throw notAllowed(request.method, match.endpoint.allow)
-      if (this.#draining && beginsPush(match.endpoint, route, request.method)) throw goingAway()
-      const values = pathValues(match, request.method)
-      const admitted = this.#gate.admit(request, route, values)
+      const { endpoint } = match
+      if (route === undefined) throw notAllowed(request.method, endpoint.allow)
+      if (this.#draining && surface.beginsWork?.(endpoint, route, request.method) === true) throw goingAway()
+      const admission: Admission = { request, endpoint, route, values: pathValues(match, request.method) }
+      const admitted = surface.admit(admission)
       if (admitted !== undefined) await admitted
       let reply: Reply
       try {
-        reply = await route.handler(request, values)
-        if (ReplyBodies.isLarge(reply) && request.method === 'GET') {
-          reply = await this.#replies.hold(reply, {
-            owner: this.#options.bodies.replies.ownerOf(request.caller?.principal, request.shown.address),
-            again: () => route.handler(request, values),
-            cut: () => request.cut(),
-          })
-        }
+        reply = await this.#handled(admission)
       } catch (error) {
         // What was let in and then refused for another reason is an access too.
-        reply = refusalReply(error, request, match.endpoint)
+        reply = surface.refuse(clientFault(error), request, endpoint)
       }
-      this.#gate.answered(request, route, values, reply)
+      surface.answered?.(admission, reply)
       return reply
     } catch (error) {
-      if (error instanceof OciError) return refusalReply(error, request, match?.endpoint)
+      if (error instanceof OciError) return surface.refuse(error, request, match?.endpoint)
       this.#bug(error, request)
-      return errorReply(
-        new OciError('UNKNOWN', 'the registry failed', {
-          detail: `its log says more under request id ${request.id}`,
-          cause: error,
-        }),
-      )
+      const bug = new OciError('UNKNOWN', 'the registry failed', {
+        detail: `its log says more under request id ${request.id}`,
+        cause: error,
+      })
+      return surface.refuse(bug, request, undefined)
     }
+  }
+
+  async #handled({ request, route, values }: Admission): Promise<Reply> {
+    const reply = await route.handler(request, values)
+    if (this.#replies === undefined || !ReplyBodies.isLarge(reply) || request.method !== 'GET') return reply
+    return this.#replies.hold(reply, {
+      owner: this.#replies.ownerOf(request),
+      again: () => route.handler(request, values),
+      cut: () => request.cut(),
+    })
   }
 
   #bug(error: unknown, request: RegistryRequest): void {
@@ -305,9 +278,9 @@ class HttpRegistry implements RegistryServer {
   }
 }
 
-/** An upload that is open may end. */
-function beginsPush(endpoint: Endpoint, route: Route, method: string): boolean {
-  return (
-    route.right === 'push' && method !== 'GET' && method !== 'HEAD' && !endpoint.path.endsWith('<upload>')
-  )
+/** Throws again what is no fault of the client. */
+function clientFault(error: unknown): OciError {
+  if (error instanceof OciError) return error
+  if (error instanceof ClientGone) return clientGone(error)
+  throw error
 }

@@ -1,0 +1,60 @@
+import type { Access, Identity } from '../access/access.ts'
+import type { Action, Principal } from '../access/principal.ts'
+import type { TokenBounds } from '../access/token-bounds.ts'
+import type { AuditTrail } from '../audit/trail.ts'
+import type { RepositoryName } from '../oci/repository-name.ts'
+import { describeAccess } from './audited-access.ts'
+import type { Caller } from './caller.ts'
+import type { RegistryRequest } from './registry-request.ts'
+import type { Route } from './route.ts'
+
+/** The caller of a request that the gate has let in. */
+export class AdmittedCaller implements Caller {
+  readonly principal: Principal
+  readonly bounds: TokenBounds | undefined
+  /** Why the request was let in. */
+  readonly reason: string
+  readonly #request: RegistryRequest
+  readonly #route: Route
+  readonly #access: Access | undefined
+  readonly #trail: AuditTrail | undefined
+
+  constructor(
+    request: RegistryRequest,
+    route: Route,
+    parts: {
+      readonly identity: Identity
+      readonly reason: string
+      readonly access: Access | undefined
+      readonly trail: AuditTrail | undefined
+    },
+  ) {
+    this.principal = parts.identity.principal
+    this.bounds = parts.identity.bounds
+    this.reason = parts.reason
+    this.#request = request
+    this.#route = route
+    this.#access = parts.access
+    this.#trail = parts.trail
+  }
+
+  can(action: Action, repository: RepositoryName): boolean | Promise<boolean> {
+    if (this.#access === undefined) return true
+    if (this.bounds?.allows(action, repository) === false) return false
+    const decision = this.#access.decide(this.principal, action, repository)
+    return decision instanceof Promise ? decision.then(({ allowed }) => allowed) : decision.allowed
+  }
+
+  note({ action, repository, reference, status }: Parameters<Caller['note']>[0]): ReturnType<Caller['note']> {
+    return this.#trail?.note(
+      describeAccess(this.#request, this.#route.path, {
+        actor: this.principal,
+        action,
+        reason: this.reason,
+        repository,
+        reference,
+        status,
+      }),
+    )
+  }
+}

@@ -2,7 +2,9 @@ import type { Access, Identity } from '../access/access.ts'
 import type { Action, Principal } from '../access/principal.ts'
 import type { TokenBounds } from '../access/token-bounds.ts'
 import type { AuditTrail } from '../audit/trail.ts'
+import type { ChangeNote } from '../metadata/outbox.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
+import type { Change } from '../registry/requester.ts'
 import { describeAccess } from './audited-access.ts'
 import type { Caller } from './caller.ts'
 import type { RegistryRequest } from './registry-request.ts'
@@ -45,7 +47,11 @@ export class AdmittedCaller implements Caller {
     return decision instanceof Promise ? decision.then(({ allowed }) => allowed) : decision.allowed
   }
 
-  note({ action, repository, reference, status }: Parameters<Caller['note']>[0]): ReturnType<Caller['note']> {
+  get name(): string {
+    return this.principal.name
+  }
+
+  note({ action, repository, reference }: Change): ChangeNote | undefined {
     return this.#trail?.note(
       describeAccess(this.#request, this.#route.path, {
         actor: this.principal,
@@ -53,7 +59,8 @@ export class AdmittedCaller implements Caller {
         reason: this.reason,
         repository,
         reference,
-        status,
+        // The status that answers the change.
+        status: action === 'delete' ? 202 : 201,
       }),
     )
   }

@@ -3,7 +3,6 @@ import type { Digest } from '../oci/digest.ts'
 import { OciError } from '../oci/oci-error.ts'
 import type { BlobStat, OpenBlob, Registry } from '../registry/registry.ts'
 import { entityTag, matchesEntity, rangeApplies } from './conditions.ts'
-import { noteOf } from './caller.ts'
 import { contentRange, lengthOf, multipart } from './multipart.ts'
 import { parseRange } from './range.ts'
 import type { RegistryRequest } from './registry-request.ts'
@@ -15,16 +14,15 @@ const year = 'max-age=31536000, immutable'
 export function blobRoutes({ blobs }: Registry): Route[] {
   return [
     route(['GET'], '/v2/<name>/blobs/<digest>', 'pull', async (request, { name, digest }) => {
-      const blob = await blobs.open(name, digest)
+      const blob = await blobs.open(request.requester, name, digest)
       return blob === undefined ? blobUnknown(digest) : getReply(request, blob)
     }),
     route(['HEAD'], '/v2/<name>/blobs/<digest>', 'pull', async (request, { name, digest }) => {
-      const blob = await blobs.stat(name, digest)
+      const blob = await blobs.stat(request.requester, name, digest)
       return blob === undefined ? blobUnknown(digest) : headReply(request, blob)
     }),
     route(['DELETE'], '/v2/<name>/blobs/<digest>', 'delete', async (request, { name, digest }) => {
-      const note = noteOf(request, { action: 'delete', repository: name, reference: digest, status: 202 })
-      if (await blobs.remove(name, digest, note)) return { status: 202, headers: [] }
+      if (await blobs.remove(request.requester, name, digest)) return { status: 202, headers: [] }
       return blobUnknown(digest)
     }),
   ]

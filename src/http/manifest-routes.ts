@@ -4,7 +4,6 @@ import type { RepositoryName } from '../oci/repository-name.ts'
 import { parseTag, type Reference, type Tag } from '../oci/tag.ts'
 import type { ManifestContent, Registry } from '../registry/registry.ts'
 import { entityTag, matchesEntity } from './conditions.ts'
-import { noteOf } from './caller.ts'
 import { readWhole, type BodyPlace } from './read-whole.ts'
 import type { RegistryRequest } from './registry-request.ts'
 import type { FlatHeaders, Reply } from './reply.ts'
@@ -16,7 +15,7 @@ const tagLimit = 100
 export function manifestRoutes({ manifests }: Registry, place: BodyPlace): Route[] {
   return [
     route(['GET', 'HEAD'], path, 'pull', async (request, { name, reference }) => {
-      const manifest = await manifests.get(name, reference)
+      const manifest = await manifests.get(request.requester, name, reference)
       if (manifest === undefined) throw manifestUnknown(name, reference)
       return manifestReply(request, manifest, isDigest(reference))
     }),
@@ -25,8 +24,15 @@ export function manifestRoutes({ manifests }: Registry, place: BodyPlace): Route
       const { body, release } = await readWhole(request, manifests.sizeLimit, place)
       try {
         const contentType = request.header('content-type')?.split(';')[0]?.trim()
-        const note = noteOf(request, { action: 'push', repository: name, reference, status: 201 })
-        const stored = await manifests.put({ repository: name, reference, tags, contentType, body, note })
+        const { requester } = request
+        const stored = await manifests.put({
+          requester,
+          repository: name,
+          reference,
+          tags,
+          contentType,
+          body,
+        })
         const headers: FlatHeaders = [
           'Location',
           `/v2/${name}/manifests/${reference}`,
@@ -41,8 +47,8 @@ export function manifestRoutes({ manifests }: Registry, place: BodyPlace): Route
       }
     }),
     route(['DELETE'], path, 'delete', async (request, { name, reference }) => {
-      const note = noteOf(request, { action: 'delete', repository: name, reference, status: 202 })
-      if (!(await manifests.remove(name, reference, note))) throw manifestUnknown(name, reference)
+      if (!(await manifests.remove(request.requester, name, reference)))
+        throw manifestUnknown(name, reference)
       return { status: 202, headers: [] }
     }),
   ]

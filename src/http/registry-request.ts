@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Shown } from '../access/access.ts'
 import type { ClientCertificate } from '../access/credential.ts'
 import type { Body } from '../registry/registry.ts'
+import type { Requester } from '../registry/requester.ts'
 import type { Caller } from './caller.ts'
 import { bodySource, ClientGone, type RequestBody } from './request-body.ts'
 import type { TokenRealm } from './token-realm.ts'
@@ -21,7 +22,7 @@ export class RegistryRequest {
   readonly id: string
   /** Bytes of body taken so far. */
   bytesIn = 0
-  /** Undefined until the request was let in, and where everybody is. */
+  /** Undefined until the request was let in, and where nobody is asked who they are. */
   caller: Caller | undefined
   /** Who the client shows itself as. */
   readonly shown: Shown
@@ -46,6 +47,12 @@ export class RegistryRequest {
     this.shown = { authorization: message.headers.authorization, certificate, address }
     this.#message = message
     this.#response = response
+  }
+
+  /** For the registry. Throws where the route lets in without asking who it is. */
+  get requester(): Requester {
+    if (this.caller === undefined) throw new Error('nobody was asked who they are')
+    return this.caller
   }
 
   get lacksHost(): boolean {

@@ -4,7 +4,6 @@ import { OciError } from '../oci/oci-error.ts'
 import { isRepositoryName, type RepositoryName } from '../oci/repository-name.ts'
 import type { Registry, UploadStatus } from '../registry/registry.ts'
 import { parseContentRange } from './range.ts'
-import { noteOf } from './caller.ts'
 import type { RegistryRequest } from './registry-request.ts'
 import type { Reply } from './reply.ts'
 import { route, type Route } from './route.ts'
@@ -20,15 +19,15 @@ export function uploadRoutes(registry: Registry): Route[] {
   return [
     route(['POST'], '/v2/<name>/blobs/uploads/', 'push', open),
     route(['POST'], '/v2/<name>/blobs/uploads', 'push', open),
-    route(['GET', 'HEAD'], session, 'push', async (_request, { name, upload: id }) => {
-      const upload = await uploads.status(name, id)
+    route(['GET', 'HEAD'], session, 'push', async ({ requester }, { name, upload: id }) => {
+      const upload = await uploads.status({ requester, repository: name, id })
       if (upload === undefined) throw uploadUnknown()
       return { status: 204, headers: uploadHeaders(upload, '0--1') }
     }),
     route(['PATCH'], session, 'push', async (request, { name, upload: id }) => {
+      const { requester } = request
       const upload = await uploads.append(
-        name,
-        id,
+        { requester, repository: name, id },
         { range: rangeOf(request), ...request.body() },
         request.signal,
       )
@@ -38,12 +37,12 @@ export function uploadRoutes(registry: Registry): Route[] {
       const digest = digestOf(request)
       const range = rangeOf(request)
       const body = request.hasBody || range !== undefined ? { range, ...request.body() } : undefined
-      const blob = { repository: name, digest, note: pushNote(request, name, digest) }
+      const blob = { requester: request.requester, repository: name, digest }
       await uploads.finish(id, blob, body, request.signal)
       return created(name, digest)
     }),
-    route(['DELETE'], session, 'push', async (_request, { name, upload: id }) => {
-      if (!(await uploads.cancel(name, id))) throw uploadUnknown()
+    route(['DELETE'], session, 'push', async ({ requester }, { name, upload: id }) => {
+      if (!(await uploads.cancel({ requester, repository: name, id }))) throw uploadUnknown()
       return { status: 204, headers: ['Docker-Upload-UUID', id] }
     }),
   ]
@@ -74,12 +73,13 @@ async function openUpload(
   const digest = query.get('digest')
   if (mount === null && digest !== null) {
     const parsed = parseDigest(digest)
-    const blob = { repository: name, digest: parsed, note: pushNote(request, name, parsed) }
+    const blob = { requester: request.requester, repository: name, digest: parsed }
     await registry.uploads.single(blob, { range: rangeOf(request), ...request.body() }, request.signal)
     return created(name, parsed)
   }
   const algorithm = query.get('digest-algorithm')
   const upload = await registry.uploads.open(
+    request.requester,
     name,
     algorithm === null ? undefined : parseDigestAlgorithm(algorithm),
   )
@@ -101,12 +101,7 @@ async function mounted(
   const sources = from === null || from === '' ? await blobs.holders(digest, mountSources) : [from]
   const readable: RepositoryName[] = []
   for (const source of sources) if (await mayPull(request, source)) readable.push(source)
-  const note = noteOf(request, { action: 'mount', repository: name, reference: digest, status: 201 })
-  return readable.length > 0 && blobs.mount(name, digest, readable, note)
-}
-
-function pushNote(request: RegistryRequest, name: RepositoryName, digest: Digest): ReturnType<typeof noteOf> {
-  return noteOf(request, { action: 'push', repository: name, reference: digest, status: 201 })
+  return readable.length > 0 && blobs.mount(request.requester, name, digest, readable)
 }
 
 function mayPull({ caller }: RegistryRequest, source: RepositoryName): boolean | Promise<boolean> {

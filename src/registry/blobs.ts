@@ -1,10 +1,10 @@
 import type { BlobReader } from '../blobs/blob-store.ts'
-import type { ChangeNote } from '../metadata/outbox.ts'
 import type { BlobLink, BlobRecord, ManifestRecord } from '../metadata/records.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
 import { isRemoved } from './removal.ts'
 import type { Blobs, BlobStat, OpenBlob } from './registry.ts'
+import type { Requester } from './requester.ts'
 import type { RegistryParts } from './settings.ts'
 
 const octets = 'application/octet-stream'
@@ -18,7 +18,11 @@ export class BlobRules implements Blobs {
     this.#renewAfter = Math.min(parts.limits.grace / 10, 5 * 60_000)
   }
 
-  async stat(repository: RepositoryName, digest: Digest): Promise<BlobStat | undefined> {
+  async stat(
+    _requester: Requester,
+    repository: RepositoryName,
+    digest: Digest,
+  ): Promise<BlobStat | undefined> {
     const blob = await this.#parts.metadata.findLink(repository, digest)
     if (blob !== undefined && (await this.#stays(repository, blob))) {
       return { digest, size: blob.size, mediaType: octets }
@@ -27,7 +31,11 @@ export class BlobRules implements Blobs {
     return manifest && { digest, size: manifest.size, mediaType: manifest.mediaType }
   }
 
-  async open(repository: RepositoryName, digest: Digest): Promise<OpenBlob | undefined> {
+  async open(
+    _requester: Requester,
+    repository: RepositoryName,
+    digest: Digest,
+  ): Promise<OpenBlob | undefined> {
     const { metadata, blobs, log } = this.#parts
     // Between the look-up and the opening, a collection and a fresh push may have changed the key: look again.
     for (let attempt = 0; attempt < 2; attempt++) {
@@ -45,8 +53,9 @@ export class BlobRules implements Blobs {
     return undefined
   }
 
-  async remove(repository: RepositoryName, digest: Digest, note?: ChangeNote): Promise<boolean> {
+  async remove(requester: Requester, repository: RepositoryName, digest: Digest): Promise<boolean> {
     const { metadata, now } = this.#parts
+    const note = requester.note({ action: 'delete', repository, reference: digest })
     const result = await metadata.unlinkBlob(repository, digest, now(), note)
     return isRemoved(result)
   }
@@ -56,12 +65,13 @@ export class BlobRules implements Blobs {
   }
 
   mount(
+    requester: Requester,
     to: RepositoryName,
     digest: Digest,
     from: readonly RepositoryName[],
-    note?: ChangeNote,
   ): Promise<boolean> {
     const { metadata, now } = this.#parts
+    const note = requester.note({ action: 'mount', repository: to, reference: digest })
     return metadata.mountBlob({ digest, to, from, now: now(), note })
   }
 

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import type { ChangeNote } from '../metadata/outbox.ts'
 import type { ManifestReference } from '../metadata/records.ts'
 import { digestAlgorithm, isDigest, makeDigest, type Digest } from '../oci/digest.ts'
 import { largeBody, parseManifest, parseManifestInTurns, type Manifest } from '../oci/manifest.ts'
@@ -9,6 +8,7 @@ import type { Reference } from '../oci/tag.ts'
 import { BodyTurns } from './body-turns.ts'
 import { isRemoved } from './removal.ts'
 import type { ManifestContent, Manifests, PutManifestOptions, PutManifestReply } from './registry.ts'
+import type { Requester } from './requester.ts'
 import type { RegistryParts } from './settings.ts'
 import { requireRoom } from './storage-room.ts'
 
@@ -22,19 +22,24 @@ export class ManifestRules implements Manifests {
     this.sizeLimit = parts.limits.manifestLimit
   }
 
-  get(repository: RepositoryName, reference: Reference): Promise<ManifestContent | undefined> {
+  get(
+    _requester: Requester,
+    repository: RepositoryName,
+    reference: Reference,
+  ): Promise<ManifestContent | undefined> {
     return this.#parts.metadata.findManifest(repository, reference)
   }
 
   async put({
+    requester,
     repository,
     reference,
     tags,
     contentType,
     body,
-    note,
   }: PutManifestOptions): Promise<PutManifestReply> {
     const { metadata, blobs, now, limits } = this.#parts
+    const note = requester.note({ action: 'push', repository, reference })
     await requireRoom(blobs)
     const turn = this.#turns.take(body.byteLength)
     if (turn !== undefined) await turn
@@ -71,8 +76,9 @@ export class ManifestRules implements Manifests {
     return manifest
   }
 
-  async remove(repository: RepositoryName, reference: Reference, note?: ChangeNote): Promise<boolean> {
+  async remove(requester: Requester, repository: RepositoryName, reference: Reference): Promise<boolean> {
     const { metadata, now } = this.#parts
+    const note = requester.note({ action: 'delete', repository, reference })
     return isDigest(reference)
       ? isRemoved(await metadata.deleteManifest(repository, reference, now(), note))
       : metadata.deleteTag(repository, reference, now(), note)

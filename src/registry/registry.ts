@@ -1,14 +1,14 @@
 import type { ByteSource } from '../blobs/blob-store.ts'
-import type { ChangeNote } from '../metadata/outbox.ts'
 import type { FreedByRemoval, ReferrerRecord, UntaggedRecord } from '../metadata/records.ts'
 import type { ByteRange } from '../oci/byte-range.ts'
 import type { Digest, DigestAlgorithm } from '../oci/digest.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
 import type { Reference, Tag } from '../oci/tag.ts'
+import type { Requester } from './requester.ts'
 
 /**
  * The rules of an OCI registry, without HTTP, SQL or paths. Absence is `undefined`; what a client did wrong is an
- * OciError. A `note` is kept with the change that the call makes, if it makes one (MetadataChanges); never read here.
+ * OciError. What gives or takes content is told who asks.
  */
 export interface Registry {
   readonly blobs: Blobs
@@ -34,18 +34,18 @@ export interface OpenBlob extends BlobStat {
 }
 
 export interface Blobs {
-  stat(repository: RepositoryName, digest: Digest): Promise<BlobStat | undefined>
-  open(repository: RepositoryName, digest: Digest): Promise<OpenBlob | undefined>
+  stat(requester: Requester, repository: RepositoryName, digest: Digest): Promise<BlobStat | undefined>
+  open(requester: Requester, repository: RepositoryName, digest: Digest): Promise<OpenBlob | undefined>
   /** False when it is not there. OciError UNSUPPORTED while a manifest of the repository needs it. */
-  remove(repository: RepositoryName, digest: Digest, note?: ChangeNote): Promise<boolean>
+  remove(requester: Requester, repository: RepositoryName, digest: Digest): Promise<boolean>
   /** Repositories in which the blob is linked; at most `limit`. */
   holders(digest: Digest, limit: number): Promise<readonly RepositoryName[]>
   /** From the first of `from` that has it. False when none has. */
   mount(
+    requester: Requester,
     to: RepositoryName,
     digest: Digest,
     from: readonly RepositoryName[],
-    note?: ChangeNote,
   ): Promise<boolean>
 }
 
@@ -67,21 +67,32 @@ export interface Body {
   readonly onDemand: boolean
 }
 
-/** The blob that a push makes, and what is kept about it. */
+/** The blob that a push makes, and whose push it is. */
 export interface PushedBlob {
+  readonly requester: Requester
   readonly repository: RepositoryName
   readonly digest: Digest
-  readonly note?: ChangeNote | undefined
+}
+
+/** An upload that somebody goes on with. */
+export interface UploadAddress {
+  readonly requester: Requester
+  readonly repository: RepositoryName
+  readonly id: string
 }
 
 export interface Uploads {
-  open(repository: RepositoryName, algorithm: DigestAlgorithm | undefined): Promise<UploadStatus>
-  status(repository: RepositoryName, id: string): Promise<UploadStatus | undefined>
+  open(
+    requester: Requester,
+    repository: RepositoryName,
+    algorithm: DigestAlgorithm | undefined,
+  ): Promise<UploadStatus>
+  status(upload: UploadAddress): Promise<UploadStatus | undefined>
   /**
    * A range that starts elsewhere than at the offset, or has another length than the body: OciError RANGE_INVALID or
    * SIZE_INVALID, nothing changed. Unknown: BLOB_UPLOAD_UNKNOWN.
    */
-  append(repository: RepositoryName, id: string, body: Body, signal?: AbortSignal): Promise<UploadStatus>
+  append(upload: UploadAddress, body: Body, signal?: AbortSignal): Promise<UploadStatus>
   /**
    * The closing PUT. OciError DIGEST_INVALID: the upload is discarded, unless a closing PUT of it was cut: then this one
    * may have been the same once more, or the rest, and the client may try again. One that ended the upload already is
@@ -91,7 +102,7 @@ export interface Uploads {
   /** POST with `?digest=`: the whole blob in one request. */
   single(blob: PushedBlob, body: Body, signal?: AbortSignal): Promise<void>
   /** False when there was none. */
-  cancel(repository: RepositoryName, id: string, note?: ChangeNote): Promise<boolean>
+  cancel(upload: UploadAddress): Promise<boolean>
 }
 
 export interface ManifestContent {
@@ -101,6 +112,7 @@ export interface ManifestContent {
 }
 
 export interface PutManifestOptions {
+  readonly requester: Requester
   readonly repository: RepositoryName
   readonly reference: Reference
   /** `?tag=`, for a push by digest only. */
@@ -108,7 +120,6 @@ export interface PutManifestOptions {
   /** Content-Type without parameters; undefined when the request had none. */
   readonly contentType: string | undefined
   readonly body: Uint8Array
-  readonly note?: ChangeNote | undefined
 }
 
 export interface PutManifestReply {
@@ -120,13 +131,17 @@ export interface PutManifestReply {
 export interface Manifests {
   /** Largest body `put` takes, in bytes. */
   readonly sizeLimit: number
-  get(repository: RepositoryName, reference: Reference): Promise<ManifestContent | undefined>
+  get(
+    requester: Requester,
+    repository: RepositoryName,
+    reference: Reference,
+  ): Promise<ManifestContent | undefined>
   put(options: PutManifestOptions): Promise<PutManifestReply>
   /**
    * By tag only the tag goes; by digest the manifest with all its tags. False when it is not there. OciError UNSUPPORTED
    * while another manifest of the repository needs it.
    */
-  remove(repository: RepositoryName, reference: Reference, note?: ChangeNote): Promise<boolean>
+  remove(requester: Requester, repository: RepositoryName, reference: Reference): Promise<boolean>
 }
 
 export interface PageRequest {

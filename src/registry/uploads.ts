@@ -4,7 +4,8 @@ import type { ChangeNote } from '../metadata/outbox.ts'
 import type { UploadClaim, UploadRecord } from '../metadata/records.ts'
 import { digestAlgorithm, type Digest, type DigestAlgorithm } from '../oci/digest.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
-import type { Body, PushedBlob, Uploads, UploadStatus } from './registry.ts'
+import type { Body, PushedBlob, UploadAddress, Uploads, UploadStatus } from './registry.ts'
+import type { Requester } from './requester.ts'
 import type { RegistryParts } from './settings.ts'
 import { requireRoom } from './storage-room.ts'
 import { receiveAfterCut } from './cut-upload.ts'
@@ -30,7 +31,11 @@ export class UploadRules implements Uploads {
     this.#hashers = new UploadHashers(parts.blobs)
   }
 
-  async open(repository: RepositoryName, algorithm: DigestAlgorithm = 'sha256'): Promise<UploadStatus> {
+  async open(
+    _requester: Requester,
+    repository: RepositoryName,
+    algorithm: DigestAlgorithm = 'sha256',
+  ): Promise<UploadStatus> {
     const { metadata, blobs, newId, now } = this.#parts
     await requireRoom(blobs)
     const id = newId()
@@ -38,17 +43,12 @@ export class UploadRules implements Uploads {
     return { id, repository, offset: 0 }
   }
 
-  async status(repository: RepositoryName, id: string): Promise<UploadStatus | undefined> {
+  async status({ repository, id }: UploadAddress): Promise<UploadStatus | undefined> {
     const upload = await this.#parts.metadata.findUpload(repository, id)
     return upload && statusOf(upload)
   }
 
-  async append(
-    repository: RepositoryName,
-    id: string,
-    body: Body,
-    signal?: AbortSignal,
-  ): Promise<UploadStatus> {
+  async append({ repository, id }: UploadAddress, body: Body, signal?: AbortSignal): Promise<UploadStatus> {
     await requireRoom(this.#parts.blobs)
     const status = await this.#claimed(repository, id, signal, async (claim, stop) => {
       checkRange(claim.upload, body)
@@ -60,7 +60,8 @@ export class UploadRules implements Uploads {
     return status
   }
 
-  async finish(id: string, blob: PushedBlob, body: Body | undefined, signal?: AbortSignal): Promise<void> {
+  async finish(id: string, pushed: PushedBlob, body: Body | undefined, signal?: AbortSignal): Promise<void> {
+    const blob = noted(pushed)
     if (body !== undefined) await requireRoom(this.#parts.blobs)
     // A client that waits to be asked for its body is told first what stands against it.
     if (body?.onDemand === false && isSmallAndWhole(body, this.#parts.limits.inlineLimit)) {
@@ -72,7 +73,7 @@ export class UploadRules implements Uploads {
   /** Small content in one step. Undefined: done; else what came, to be taken the long way. */
   async #finishWhole(
     id: string,
-    { repository, digest, note }: PushedBlob,
+    { repository, digest, note }: NotedBlob,
     body: Body,
     signal: AbortSignal | undefined,
   ): Promise<Body | undefined> {
@@ -95,7 +96,7 @@ export class UploadRules implements Uploads {
 
   async #finishClaimed(
     id: string,
-    blob: PushedBlob,
+    blob: NotedBlob,
     body: Body | undefined,
     signal: AbortSignal | undefined,
   ): Promise<void> {
@@ -145,7 +146,7 @@ export class UploadRules implements Uploads {
    * not needed, and the blob's grace period begins anew. Throws OciError BLOB_UPLOAD_UNKNOWN.
    */
   async #finishAgain(
-    { repository, digest, note }: PushedBlob,
+    { repository, digest, note }: NotedBlob,
     body: Body | undefined,
     signal: AbortSignal | undefined,
   ): Promise<void> {
@@ -159,7 +160,8 @@ export class UploadRules implements Uploads {
     if (!(await metadata.touchBlob(repository, digest, now(), note))) throw unknownUpload()
   }
 
-  async single(blob: PushedBlob, body: Body, signal?: AbortSignal): Promise<void> {
+  async single(pushed: PushedBlob, body: Body, signal?: AbortSignal): Promise<void> {
+    const blob = noted(pushed)
     const { blobs, limits } = this.#parts
     checkWhole(body)
     await requireRoom(blobs)
@@ -178,10 +180,10 @@ export class UploadRules implements Uploads {
     throw (received.interrupted as Error | undefined) ?? wrongDigest(found, heldSize(received.held))
   }
 
-  cancel(repository: RepositoryName, id: string, note?: ChangeNote): Promise<boolean> {
+  cancel({ repository, id }: UploadAddress): Promise<boolean> {
     const { metadata, now } = this.#parts
     this.#hashers.forget(id)
-    return metadata.cancelUpload(repository, id, { note, now: now() })
+    return metadata.cancelUpload(repository, id, { note: undefined, now: now() })
   }
 
   /**
@@ -268,7 +270,7 @@ export class UploadRules implements Uploads {
   }
 
   async #store(
-    { repository, digest, note }: PushedBlob,
+    { repository, digest, note }: NotedBlob,
     held: Held,
     uploadId: string | undefined,
   ): Promise<void> {
@@ -284,6 +286,17 @@ export class UploadRules implements Uploads {
       note,
     })
   }
+}
+
+interface NotedBlob {
+  readonly repository: RepositoryName
+  readonly digest: Digest
+  readonly note: ChangeNote | undefined
+}
+
+/** Before a byte is read: where changes cannot be audited none is begun. */
+function noted({ requester, repository, digest }: PushedBlob): NotedBlob {
+  return { repository, digest, note: requester.note({ action: 'push', repository, reference: digest }) }
 }
 
 function isSmallAndWhole({ length, range }: Body, limit: number): boolean {

@@ -11,7 +11,7 @@ import { ociImageIndex, ociImageManifest } from '../../src/oci/media-types.ts'
 import { referrersTag } from '../../src/oci/referrers-tag.ts'
 import { parseRepositoryName, type RepositoryName } from '../../src/oci/repository-name.ts'
 import { parseTag, type Reference } from '../../src/oci/tag.ts'
-import { openStores, sha256, type TestStores } from '../registry/stores.ts'
+import { openStores, requester, sha256, type TestStores } from '../registry/stores.ts'
 import { startedServer } from '../support/server-process.ts'
 import { StatementCount } from '../support/statement-count.ts'
 
@@ -31,6 +31,7 @@ suite('the largest legal inputs', { timeout: 120_000 }, () => {
   const put = (name: RepositoryName, document: object, reference?: Reference): Promise<unknown> => {
     const body = Buffer.from(JSON.stringify({ schemaVersion: 2, ...document }))
     return stores.registry.manifests.put({
+      requester,
       repository: name,
       reference: reference ?? sha256(body),
       tags: [],
@@ -76,7 +77,7 @@ suite('the largest legal inputs', { timeout: 120_000 }, () => {
     assert.equal(link?.unreferencedSince, undefined)
 
     const body = Buffer.from(JSON.stringify({ schemaVersion: 2, ...document }))
-    const removed = await counted(() => stores.registry.manifests.remove(name, sha256(body)))
+    const removed = await counted(() => stores.registry.manifests.remove(requester, name, sha256(body)))
     assert.ok(removed.statements < 250, `${removed.statements} statements`)
     assert.ok(removed.mostInTurn < turnLimit, `${removed.mostInTurn} in one turn`)
     const left = await stores.metadata.findLink(name, layers[9999] as Digest)
@@ -235,6 +236,7 @@ suite('the largest legal inputs', { timeout: 120_000 }, () => {
     for (let first = 0; first < 4000; first += 100) {
       const tags = Array.from({ length: 100 }, (_, each) => parseTag(`t${first + each}`))
       await stores.registry.manifests.put({
+        requester,
         repository: name,
         reference: digest,
         tags,
@@ -250,7 +252,7 @@ suite('the largest legal inputs', { timeout: 120_000 }, () => {
         ),
       ),
     )
-    const statements = await counted(() => stores.registry.manifests.remove(name, digest))
+    const statements = await counted(() => stores.registry.manifests.remove(requester, name, digest))
     assert.ok(statements.mostInTurn < turnLimit, `${statements.mostInTurn} in one turn`)
     assert.deepEqual(
       (await stores.registry.listings.tags(name, { limit: undefined, after: undefined }))?.items,
@@ -305,7 +307,14 @@ test(
         parseTag(`t${String(first + each).padStart(6, '0')}`),
       )
       const reference = sha256(body)
-      await stores.registry.manifests.put({ repository: name, reference, tags, contentType: undefined, body })
+      await stores.registry.manifests.put({
+        requester,
+        repository: name,
+        reference,
+        tags,
+        contentType: undefined,
+        body,
+      })
     }
     await stores.metadata.close()
     const server = await startedServer({ data: stores.folder })

@@ -4,7 +4,7 @@ import { after, before, suite, test } from 'node:test'
 import fc from 'fast-check'
 import { parseDigest, type Digest } from '../../src/oci/digest.ts'
 import type { Body } from '../../src/registry/registry.ts'
-import { bodyOf, openStores, repository, sha256, type TestStores } from './stores.ts'
+import { bodyOf, openStores, repository, requester, sha256, type TestStores } from './stores.ts'
 
 /** Bytes that fit in memory, and bytes that are staged. */
 const sizes = [600, 6000]
@@ -16,18 +16,19 @@ suite('closing requests that are cut', () => {
   })
   after(() => stores.close())
 
-  const open = async (): Promise<string> => (await stores.registry.uploads.open(repository, undefined)).id
+  const open = async (): Promise<string> =>
+    (await stores.registry.uploads.open(requester, repository, undefined)).id
   const finish = (id: string, digest: Digest, body: Body | undefined, signal?: AbortSignal): Promise<void> =>
-    stores.registry.uploads.finish(id, { repository, digest }, body, signal)
+    stores.registry.uploads.finish(id, { requester, repository, digest }, body, signal)
   const cut = (id: string, digest: Digest, content: Buffer): Promise<void> =>
     assert.rejects(finish(id, digest, bodyOf(content, { fail: true })), /went away/)
   const offset = async (id: string): Promise<number | undefined> =>
-    (await stores.registry.uploads.status(repository, id))?.offset
+    (await stores.registry.uploads.status({ requester, repository, id }))?.offset
   const keys = async (): Promise<string[]> =>
     (await Array.fromAsync(stores.blobs.list())).map(({ key, state }) => `${state} ${key}`)
 
   async function read(digest: Digest): Promise<Buffer> {
-    const blob = await stores.registry.blobs.open(repository, digest)
+    const blob = await stores.registry.blobs.open(requester, repository, digest)
     const chunks: Buffer[] = []
     for await (const chunk of blob?.stream() ?? []) chunks.push(Buffer.from(chunk))
     blob?.close()
@@ -124,7 +125,7 @@ suite('closing requests that are cut', () => {
         const digest = sha256(content)
         const kept = await keys()
         const id = await open()
-        await stores.registry.uploads.append(repository, id, bodyOf(first))
+        await stores.registry.uploads.append({ requester, repository, id }, bodyOf(first))
         await cut(id, digest, last.subarray(0, 100))
         await finish(id, digest, bodyOf(again ? last : last.subarray(100)))
         await holds(digest, content, kept)
@@ -135,7 +136,7 @@ suite('closing requests that are cut', () => {
   test('after parts alone the last request is the last part, and another digest ends the upload', async () => {
     const content = randomBytes(5000)
     const id = await open()
-    await stores.registry.uploads.append(repository, id, bodyOf(content.subarray(0, 2000)))
+    await stores.registry.uploads.append({ requester, repository, id }, bodyOf(content.subarray(0, 2000)))
     await assert.rejects(finish(id, sha256(content), bodyOf(content)), { code: 'DIGEST_INVALID' })
     assert.equal(await offset(id), undefined)
   })
@@ -145,8 +146,7 @@ suite('closing requests that are cut', () => {
     const id = await open()
     await cut(id, sha256(content), content.subarray(0, 2000))
     await stores.registry.uploads.append(
-      repository,
-      id,
+      { requester, repository, id },
       bodyOf(content.subarray(2000, 4000), { range: { start: 2000, end: 3999 } }),
     )
     await finish(id, sha256(content), bodyOf(content.subarray(4000)))
@@ -194,7 +194,7 @@ suite('closing requests that are cut', () => {
         const content = Buffer.concat([first, closing])
         const digest = parseDigest(`${algorithm}:${createHash(algorithm).update(content).digest('hex')}`)
         const id = await open()
-        if (ahead > 0) await stores.registry.uploads.append(repository, id, bodyOf(first))
+        if (ahead > 0) await stores.registry.uploads.append({ requester, repository, id }, bodyOf(first))
         for (const [bytes] of cuts) await cut(id, digest, closing.subarray(0, bytes))
         const at = (await offset(id)) ?? 0
         await finish(id, digest, bodyOf(again ? closing : content.subarray(at)))
@@ -217,18 +217,21 @@ suite('closing requests whose reply was lost', () => {
       const { uploads } = stores.registry
       const content = randomBytes(size)
       const digest = sha256(content)
-      const { id } = await uploads.open(repository, undefined)
-      await uploads.finish(id, { repository, digest }, bodyOf(content))
+      const { id } = await uploads.open(requester, repository, undefined)
+      await uploads.finish(id, { requester, repository, digest }, bodyOf(content))
       const kept = (await Array.fromAsync(stores.blobs.list())).length
       stores.clock.now += 1000
-      await uploads.finish(id, { repository, digest }, bodyOf(content))
+      await uploads.finish(id, { requester, repository, digest }, bodyOf(content))
       const link = await stores.metadata.findLink(repository, digest)
       assert.equal(link?.unreferencedSince, stores.clock.now)
       assert.equal((await Array.fromAsync(stores.blobs.list())).length, kept)
-      await uploads.finish(id, { repository, digest }, undefined)
-      await assert.rejects(uploads.finish(id, { repository, digest }, bodyOf(randomBytes(size + 1))), {
-        code: 'SIZE_INVALID',
-      })
+      await uploads.finish(id, { requester, repository, digest }, undefined)
+      await assert.rejects(
+        uploads.finish(id, { requester, repository, digest }, bodyOf(randomBytes(size + 1))),
+        {
+          code: 'SIZE_INVALID',
+        },
+      )
       const endless: Body = {
         length: undefined,
         onDemand: false,
@@ -238,7 +241,9 @@ suite('closing requests whose reply was lost', () => {
           },
         },
       }
-      await assert.rejects(uploads.finish(id, { repository, digest }, endless), { code: 'SIZE_INVALID' })
+      await assert.rejects(uploads.finish(id, { requester, repository, digest }, endless), {
+        code: 'SIZE_INVALID',
+      })
     })
   }
 
@@ -255,7 +260,7 @@ suite('closing requests whose reply was lost', () => {
       },
     }
     await assert.rejects(
-      stores.registry.uploads.finish('gone', { repository, digest: sha256(content) }, body),
+      stores.registry.uploads.finish('gone', { requester, repository, digest: sha256(content) }, body),
       { code: 'BLOB_UPLOAD_UNKNOWN' },
     )
     assert.equal(read, false)
@@ -265,18 +270,20 @@ suite('closing requests whose reply was lost', () => {
     const { uploads, blobs } = stores.registry
     const content = randomBytes(5000)
     const digest = sha256(content)
-    const { id } = await uploads.open(repository, undefined)
-    await uploads.finish(id, { repository, digest }, bodyOf(content))
+    const { id } = await uploads.open(requester, repository, undefined)
+    await uploads.finish(id, { requester, repository, digest }, bodyOf(content))
     const body: Body = {
       ...bodyOf(content),
       source: {
         async *[Symbol.asyncIterator]() {
           yield content.subarray(0, 2000)
-          await blobs.remove(repository, digest)
+          await blobs.remove(requester, repository, digest)
           yield content.subarray(2000)
         },
       },
     }
-    await assert.rejects(uploads.finish(id, { repository, digest }, body), { code: 'BLOB_UPLOAD_UNKNOWN' })
+    await assert.rejects(uploads.finish(id, { requester, repository, digest }, body), {
+      code: 'BLOB_UPLOAD_UNKNOWN',
+    })
   })
 })

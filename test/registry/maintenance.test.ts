@@ -27,7 +27,17 @@ import { restore } from '../../src/registry/restore.ts'
 import { ClockWatch } from '../../src/registry/clock-guard.ts'
 import { checkStorage, type FsckEvent } from '../../src/registry/fsck.ts'
 import { collectGarbage, type GarbageEvent } from '../../src/registry/garbage.ts'
-import { bodyOf, grace, imageOf, openStores, quiet, repository, sha256, type TestStores } from './stores.ts'
+import {
+  bodyOf,
+  grace,
+  imageOf,
+  openStores,
+  quiet,
+  repository,
+  requester,
+  sha256,
+  type TestStores,
+} from './stores.ts'
 
 let stores: TestStores
 beforeEach(async () => {
@@ -37,7 +47,7 @@ afterEach(() => stores.close())
 
 async function push(size: number): Promise<{ content: Buffer; digest: Digest }> {
   const content = randomBytes(size)
-  await stores.registry.uploads.single({ repository, digest: sha256(content) }, bodyOf(content))
+  await stores.registry.uploads.single({ requester, repository, digest: sha256(content) }, bodyOf(content))
   return { content, digest: sha256(content) }
 }
 
@@ -52,6 +62,7 @@ async function pushImage(
   )
   const reference = parseTag(tag)
   const { digest } = await stores.registry.manifests.put({
+    requester,
     repository,
     reference,
     tags: [],
@@ -107,7 +118,8 @@ suite('garbage', () => {
     await pass(1000)
     assert.deepEqual(subjects(await collect(), 'deleted'), [loose.digest])
     assert.equal(dataFiles().length, 1)
-    for (const digest of image.blobs) assert.ok(await stores.registry.blobs.stat(repository, digest))
+    for (const digest of image.blobs)
+      assert.ok(await stores.registry.blobs.stat(requester, repository, digest))
   })
 
   test('nobody else collects while bytes are removed, however long that takes', async () => {
@@ -150,18 +162,18 @@ suite('garbage', () => {
   test('a HEAD begins the grace anew', async () => {
     const { digest } = await push(5000)
     await pass(grace * 0.8)
-    assert.ok(await stores.registry.blobs.stat(repository, digest))
+    assert.ok(await stores.registry.blobs.stat(requester, repository, digest))
     await pass(grace * 0.8)
     assert.deepEqual(subjects(await collect(), 'unlinked'), [])
     await pass(grace * 0.4)
     assert.deepEqual(subjects(await collect(), 'unlinked'), [digest])
-    assert.equal(await stores.registry.blobs.stat(repository, digest), undefined)
+    assert.equal(await stores.registry.blobs.stat(requester, repository, digest), undefined)
   })
 
   test('what a deleted manifest needed stays for one grace period from then', async () => {
     const image = await pushImage('v1', [500, 5000])
     await pass(grace * 3)
-    await stores.registry.manifests.remove(repository, image.digest)
+    await stores.registry.manifests.remove(requester, repository, image.digest)
     assert.deepEqual(subjects(await collect(), 'unlinked'), [])
     await pass(grace * 1.2)
     assert.deepEqual(new Set(subjects(await collect(), 'unlinked')), new Set(image.blobs))
@@ -169,12 +181,12 @@ suite('garbage', () => {
 
   test('uploads that nobody goes on with', async () => {
     const { uploads } = stores.registry
-    const { id } = await uploads.open(repository, undefined)
-    await uploads.append(repository, id, bodyOf(randomBytes(9000)))
+    const { id } = await uploads.open(requester, repository, undefined)
+    await uploads.append({ requester, repository, id }, bodyOf(randomBytes(9000)))
     assert.equal(globSync('uploads/*', { cwd: stores.folder }).length, 1)
     await pass(grace * 1.1)
     assert.deepEqual(subjects(await collect(), 'expired'), [id])
-    assert.equal(await uploads.status(repository, id), undefined)
+    assert.equal(await uploads.status({ requester, repository, id }), undefined)
     assert.equal(globSync('uploads/*', { cwd: stores.folder }).length, 0)
   })
 
@@ -195,7 +207,7 @@ suite('garbage', () => {
       [],
     )
     assert.deepEqual(subjects(await collect({ rules }), 'expired'), [first.digest])
-    assert.ok(await stores.registry.manifests.get(repository, second.digest))
+    assert.ok(await stores.registry.manifests.get(requester, repository, second.digest))
   })
 
   test('a clock that jumps forward suspends deletion for one grace period', async () => {
@@ -284,8 +296,8 @@ suite('fsck', () => {
       plant(join(stores.folder, dataFiles()[0] as string))
       assert.deepEqual((await fsck()).problems, [`${problem} ${digest}`])
       assert.deepEqual((await fsck(true)).problems, [`${problem} ${digest}`])
-      assert.equal(await stores.registry.blobs.stat(repository, digest), undefined)
-      await stores.registry.uploads.single({ repository, digest }, bodyOf(content))
+      assert.equal(await stores.registry.blobs.stat(requester, repository, digest), undefined)
+      await stores.registry.uploads.single({ requester, repository, digest }, bodyOf(content))
       assert.deepEqual((await fsck()).problems, [])
     })
   }

@@ -11,6 +11,7 @@ import { parseDigest, type Digest } from '../../src/oci/digest.ts'
 import { parseRepositoryName } from '../../src/oci/repository-name.ts'
 import { openRegistry } from '../../src/registry/open-registry.ts'
 import type { Body, Registry } from '../../src/registry/registry.ts'
+import type { Requester } from '../../src/registry/requester.ts'
 
 export interface TestStores {
   readonly folder: string
@@ -104,3 +105,6 @@ export function imageOf(layers: readonly (readonly [digest: Digest, size: number
     }),
   )
 }
+
+/** Somebody whose changes are not audited. */
+export const requester: Requester = { name: 'anyone', reason: 'the test lets them', note: () => undefined }

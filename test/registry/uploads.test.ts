@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { after, before, suite, test } from 'node:test'
 import fc from 'fast-check'
 import { parseDigest } from '../../src/oci/digest.ts'
-import { bodyOf, openStores, repository, sha256, type TestStores } from './stores.ts'
+import { bodyOf, openStores, repository, requester, sha256, type TestStores } from './stores.ts'
 
 /** One request of an upload, chosen by chance. */
 type Step =
@@ -42,7 +42,7 @@ suite('uploads', () => {
     end: { readonly size: number; readonly algorithm: string; readonly wrong: boolean },
   ): Promise<void> {
     let { uploads } = stores.registry
-    const { id } = await uploads.open(repository, undefined)
+    const { id } = await uploads.open(requester, repository, undefined)
     let sent = Buffer.alloc(0)
     for (const step of steps) {
       if (step.kind === 'append') {
@@ -51,7 +51,10 @@ suite('uploads', () => {
         const length = chunk.length + (step.fail ? 1 : 0)
         if (step.ranged && length === 0) continue
         const range = step.ranged ? { start: sent.length, end: sent.length + length - 1 } : undefined
-        const appended = uploads.append(repository, id, bodyOf(chunk, { fail: step.fail, range }))
+        const appended = uploads.append(
+          { requester, repository, id },
+          bodyOf(chunk, { fail: step.fail, range }),
+        )
         if (step.fail) await assert.rejects(appended, /went away/)
         else assert.equal((await appended).offset, sent.length + chunk.length)
         sent = Buffer.concat([sent, chunk])
@@ -59,11 +62,11 @@ suite('uploads', () => {
         const start = sent.length + step.shift
         if (start < 0) continue
         const body = bodyOf(randomBytes(10), { range: { start, end: start + 9 } })
-        await assert.rejects(uploads.append(repository, id, body), {
+        await assert.rejects(uploads.append({ requester, repository, id }, body), {
           code: 'RANGE_INVALID',
         })
       } else if (step.kind === 'status') {
-        assert.equal((await uploads.status(repository, id))?.offset, sent.length)
+        assert.equal((await uploads.status({ requester, repository, id }))?.offset, sent.length)
       } else {
         // Another worker knows only what is stored.
         uploads = (await otherWorker()).uploads
@@ -74,21 +77,23 @@ suite('uploads', () => {
     const digest = parseDigest(`${end.algorithm}:${createHash(end.algorithm).update(whole).digest('hex')}`)
     const body = last.length === 0 ? undefined : bodyOf(last)
     if (end.wrong) {
-      await assert.rejects(uploads.finish(id, { repository, digest: sha256(`${digest}`) }, body), {
+      await assert.rejects(uploads.finish(id, { requester, repository, digest: sha256(`${digest}`) }, body), {
         code: 'DIGEST_INVALID',
       })
-      assert.equal(await uploads.status(repository, id), undefined)
+      assert.equal(await uploads.status({ requester, repository, id }), undefined)
       return
     }
-    await uploads.finish(id, { repository, digest }, body)
-    const blob = await stores.registry.blobs.open(repository, digest)
+    await uploads.finish(id, { requester, repository, digest }, body)
+    const blob = await stores.registry.blobs.open(requester, repository, digest)
     const chunks: Buffer[] = []
     for await (const chunk of blob?.stream() ?? []) chunks.push(Buffer.from(chunk))
     blob?.close()
     assert.ok(Buffer.concat(chunks).equals(whole))
     // As a client does that has not seen the reply.
-    await uploads.finish(id, { repository, digest }, body)
-    await assert.rejects(uploads.append(repository, id, bodyOf(last)), { code: 'BLOB_UPLOAD_UNKNOWN' })
+    await uploads.finish(id, { requester, repository, digest }, body)
+    await assert.rejects(uploads.append({ requester, repository, id }, bodyOf(last)), {
+      code: 'BLOB_UPLOAD_UNKNOWN',
+    })
   }
 
   async function otherWorker(): Promise<TestStores['registry']> {
@@ -107,38 +112,44 @@ suite('uploads', () => {
 
   test('content with another digest than announced leaves no bytes behind', async () => {
     const { uploads } = stores.registry
-    const { id } = await uploads.open(repository, undefined)
+    const { id } = await uploads.open(requester, repository, undefined)
     const keys = async (): Promise<number> => (await Array.fromAsync(stores.blobs.list())).length
     const before = await keys()
-    const finished = uploads.finish(id, { repository, digest: sha256('other') }, bodyOf(randomBytes(5000)))
+    const finished = uploads.finish(
+      id,
+      { requester, repository, digest: sha256('other') },
+      bodyOf(randomBytes(5000)),
+    )
     await assert.rejects(finished, { code: 'DIGEST_INVALID' })
     assert.equal(await keys(), before)
   })
 
   test('a second writer makes the first let go, and goes on where it ended', async () => {
     const { uploads } = stores.registry
-    const { id } = await uploads.open(repository, undefined)
+    const { id } = await uploads.open(requester, repository, undefined)
     const content = randomBytes(5000)
     let release: () => void = () => {}
-    const hanging = uploads.append(repository, id, {
-      length: 5000,
-      onDemand: false,
-      source: {
-        async *[Symbol.asyncIterator]() {
-          yield content.subarray(0, 2000)
-          await new Promise<void>((resolve) => (release = resolve))
+    const hanging = uploads.append(
+      { requester, repository, id },
+      {
+        length: 5000,
+        onDemand: false,
+        source: {
+          async *[Symbol.asyncIterator]() {
+            yield content.subarray(0, 2000)
+            await new Promise<void>((resolve) => (release = resolve))
+          },
         },
       },
-    })
+    )
     await new Promise((resolve) => setTimeout(resolve, 50))
     const next = uploads.append(
-      repository,
-      id,
+      { requester, repository, id },
       bodyOf(content.subarray(2000), { range: { start: 2000, end: 4999 } }),
     )
     await assert.rejects(hanging, { code: 'BLOB_UPLOAD_INVALID' })
     assert.equal((await next).offset, 5000)
-    await uploads.finish(id, { repository, digest: sha256(content) }, undefined)
+    await uploads.finish(id, { requester, repository, digest: sha256(content) }, undefined)
     release()
   })
 
@@ -146,7 +157,9 @@ suite('uploads', () => {
     const { uploads } = stores.registry
     const content = randomBytes(50_000)
     await Promise.all(
-      [1, 2, 3].map(() => uploads.single({ repository, digest: sha256(content) }, bodyOf(content))),
+      [1, 2, 3].map(() =>
+        uploads.single({ requester, repository, digest: sha256(content) }, bodyOf(content)),
+      ),
     )
     const keys = new Set(await stores.metadata.garbage.pendingDeletes(1000))
     assert.ok(keys.size >= 2, 'the other copies wait for their deletion')

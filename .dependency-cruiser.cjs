@@ -9,6 +9,7 @@ const allowed = {
   cluster: [],
   access: ['oci', 'cluster'],
   audit: ['oci'],
+  policy: ['oci'],
   http: ['oci', 'registry', 'access', 'audit', 'blobs', 'metadata'],
   certificates: [],
   trust: [],
@@ -33,6 +34,7 @@ const allowed = {
     'install',
     'status',
     'image',
+    'policy',
   ],
 }
 const leaves =

@@ -1,0 +1,200 @@
+import { isDigest, type Digest } from '../oci/digest.ts'
+import { isRepositoryName, repositoryNameLimit, type RepositoryName } from '../oci/repository-name.ts'
+import { isTag, type Reference } from '../oci/tag.ts'
+import { canonicalHost, type HostProblemCode } from './host-name.ts'
+import { shown } from './shown.ts'
+
+/** The registry itself in canonical names, under whatever host it was asked. Nobody can type it. */
+export const ownRegistry = '@trow'
+
+/** An image's name in its one spelling. */
+export interface ImageReference {
+  readonly kind: 'reference'
+  /** Canonical, with its port; `@trow` for the registry's own content. */
+  readonly host: string
+  readonly path: string
+  /** Undefined where there is a digest: runtimes look at nothing else then. */
+  readonly tag: string | undefined
+  readonly digest: Digest | undefined
+  /** The tag that was written beside a digest, for display. */
+  readonly shadowTag: string | undefined
+  /** The host to write, where another spelling of it was written. */
+  readonly hostToWrite: string | undefined
+  /** Whether it was asked of the registry as another registry's, below `f/`. */
+  readonly proxied: boolean
+}
+
+export type ReferenceProblemCode =
+  | HostProblemCode
+  | 'REF_EMPTY'
+  | 'REF_LONG'
+  | 'REF_SYNTAX'
+  | 'REF_SHORT'
+  | 'REF_ID'
+  | 'REF_PROXY'
+  | 'REF_LOOP'
+  | 'REF_DIGEST'
+
+export interface ReferenceProblem {
+  readonly kind: 'problem'
+  readonly code: ReferenceProblemCode
+  readonly message: string
+}
+
+export interface NameSettings {
+  /** Every host, canonical, with its port, under which clients reach this registry. */
+  readonly ownHosts: ReadonlySet<string>
+  /** What a name without a host means. `deny`: it is refused. */
+  readonly shortNames: 'docker.io' | 'deny'
+}
+
+const referenceLimit = 512
+const imageId = /^[0-9a-f]{64}$/
+/** Before the colon they make an image's id, or the beginning of one, and not a name: containerd takes any image that fits. */
+const digestAlgorithms: ReadonlySet<string> = new Set(['sha256', 'sha384', 'sha512', 'blake3'])
+
+/**
+ * The canonical form of a name as pods, people and policies write it: the grammar of distribution's reference package,
+ * narrowed to names that mean the same to every client. Takes anything, throws nothing, in time linear in the text.
+ */
+export function parseImageReference(
+  text: unknown,
+  settings: NameSettings,
+): ImageReference | ReferenceProblem {
+  if (typeof text !== 'string' || text === '') return problem('REF_EMPTY', 'there is no image name')
+  if (text.length > referenceLimit)
+    return problem('REF_LONG', `an image name has at most ${referenceLimit} characters`)
+  const at = text.indexOf('@')
+  const name = at < 0 ? text : text.slice(0, at)
+  const digest = at < 0 ? undefined : text.slice(at + 1)
+  const slash = name.indexOf('/')
+  const host = slash < 0 ? undefined : writtenHost(name.slice(0, slash))
+  const rest = host === undefined ? name : name.slice(slash + 1)
+  const colon = rest.indexOf(':')
+  const path = colon < 0 ? rest : rest.slice(0, colon)
+  const tag = colon < 0 ? undefined : rest.slice(colon + 1)
+  if (path.length > repositoryNameLimit)
+    return problem('REF_LONG', `a repository's name has at most ${repositoryNameLimit} characters`)
+  if (!isRepositoryName(path) || (tag !== undefined && !isTag(tag)) || digest?.includes('@') || digest === '')
+    return problem('REF_SYNTAX', `${shown(text)} is not written like HOST/PATH:TAG or HOST/PATH@DIGEST`)
+  const place = host === undefined ? placeOfShort(path, settings) : placeOf(host, path, settings)
+  if (place.kind === 'problem') return place
+  if (digest !== undefined && !isImageDigest(digest))
+    return problem('REF_DIGEST', `${shown(digest)} is not sha256: and 64 lower-case hexadecimal digits`)
+  return whole({ ...place, tag, digest: digest as Digest | undefined })
+}
+
+/** The canonical form of what one of the registry's own repositories is asked for. `tag` may be given beside a digest. */
+export function ownImage(
+  repository: RepositoryName,
+  reference: Reference,
+  settings: NameSettings,
+): ImageReference | ReferenceProblem {
+  const place = unwrapped(repository, settings)
+  if (place.kind === 'problem') return place
+  return isDigest(reference)
+    ? whole({ ...place, tag: undefined, digest: reference })
+    : whole({ ...place, tag: reference, digest: undefined })
+}
+
+/** `ghcr.io/acme/app:1.4`, `ghcr.io/acme/app@sha256:…`, `@trow/prod/app:latest`. */
+export function printReference(reference: ImageReference): string {
+  const { host, path, tag, digest } = reference
+  return digest === undefined ? `${host}/${path}:${tag}` : `${host}/${path}@${digest}`
+}
+
+/** One algorithm: a second one would be another name for the same bytes. */
+function isImageDigest(text: string): text is Digest {
+  return text.startsWith('sha256:') && isDigest(text)
+}
+
+interface Place {
+  readonly kind: 'place'
+  readonly host: string
+  readonly path: string
+  readonly hostToWrite: string | undefined
+  readonly proxied: boolean
+}
+
+/** Docker's rule of what is a host in the first component; what looks like one and is not written like one is a path. */
+function writtenHost(component: string): string | undefined {
+  const looks = /[.:[A-Z]/.test(component) || component === 'localhost'
+  return looks && canonicalHost(component) !== undefined ? component : undefined
+}
+
+function placeOfShort(path: string, { shortNames }: NameSettings): Place | ReferenceProblem {
+  if (imageId.test(path) || digestAlgorithms.has(path))
+    return problem(
+      'REF_ID',
+      'it is read as the id of an image, or the beginning of one, and not as a name: write HOST/PATH',
+    )
+  const full = inDockerHub(path)
+  if (shortNames === 'deny') return problem('REF_SHORT', `a name needs its host: write docker.io/${full}`)
+  return { kind: 'place', host: 'docker.io', path: full, hostToWrite: undefined, proxied: false }
+}
+
+function placeOf(written: string, path: string, settings: NameSettings): Place | ReferenceProblem {
+  const result = canonicalHost(written)
+  if (result === undefined) return problem('REF_SYNTAX', `${shown(written)} is no host`)
+  if (result.kind === 'problem') return problem(result.code, result.message)
+  const { host } = result
+  const hostToWrite = written === host ? undefined : host
+  if (settings.ownHosts.has(host)) {
+    const place = unwrapped(path, settings)
+    return place.kind === 'problem' ? place : { ...place, hostToWrite }
+  }
+  return {
+    kind: 'place',
+    host,
+    path: host === 'docker.io' ? inDockerHub(path) : path,
+    hostToWrite,
+    proxied: false,
+  }
+}
+
+/** A path of this registry: its own content, or below `f/` that of another registry, which is named as there. */
+function unwrapped(path: string, settings: NameSettings): Place | ReferenceProblem {
+  const [first, upstream, ...rest] = path.split('/')
+  if (first !== 'f') return { kind: 'place', host: ownRegistry, path, hostToWrite: undefined, proxied: false }
+  const result = upstream === undefined ? undefined : canonicalHost(upstream)
+  if (result?.kind !== 'host' || rest.length === 0)
+    return problem('REF_PROXY', `below f/ there must be a registry's host and a path: f/ghcr.io/acme/app`)
+  const { host } = result
+  if (settings.ownHosts.has(host)) return problem('REF_LOOP', `f/${host} is this registry itself`)
+  const inside = rest.join('/')
+  return {
+    kind: 'place',
+    host,
+    path: host === 'docker.io' ? inDockerHub(inside) : inside,
+    hostToWrite: undefined,
+    proxied: true,
+  }
+}
+
+function inDockerHub(path: string): string {
+  return path.includes('/') ? path : `library/${path}`
+}
+
+function whole(
+  parts: Place & { readonly tag: string | undefined; readonly digest: Digest | undefined },
+): ImageReference | ReferenceProblem {
+  const { host, path, tag, digest, hostToWrite, proxied } = parts
+  const reference: ImageReference = {
+    kind: 'reference',
+    host,
+    path,
+    tag: digest === undefined ? (tag ?? 'latest') : undefined,
+    digest,
+    shadowTag: digest === undefined ? undefined : tag,
+    hostToWrite,
+    proxied,
+  }
+  // The canonical name must itself be a name.
+  if (path.length > repositoryNameLimit || printReference(reference).length > referenceLimit)
+    return problem('REF_LONG', 'with its host and tag the name is too long')
+  return reference
+}
+
+function problem(code: ReferenceProblemCode, message: string): ReferenceProblem {
+  return { kind: 'problem', code, message }
+}

@@ -9,6 +9,7 @@ import { compareRows, runSpecialRows } from './compare.ts'
 import { measureInputs, printInputs } from './inputs.ts'
 import { requireWrk } from './load.ts'
 import { makePeer, workerCount, type PeerName } from './peers.ts'
+import { measurePolicy, printPolicy } from './policy.ts'
 import { describeMachine, printMarkdown, type Report } from './report.ts'
 
 const usage = `npm run bench -- [options]
@@ -22,6 +23,7 @@ const usage = `npm run bench -- [options]
   --before FOLDER     a checkout of trow from before, measured beside it
   --check-client      only show that our own client is not the limit
   inputs              only what the largest input of each route costs
+  policy              only what the judge of images costs
   --save              keep the result in bench/results/`
 
 const { values, positionals } = parseArgs({
@@ -64,6 +66,12 @@ if (positionals.includes('inputs')) {
   const table = `${describeMachine()}\n\n${printInputs(await measureInputs(folder, checkout, (text) => console.error(text)))}`
   console.log(table)
   if (values.save) keep('-inputs', { md: table })
+  process.exit(0)
+}
+if (positionals.includes('policy')) {
+  const table = `${describeMachine()}\n\n${printPolicy(measurePolicy(folder))}`
+  console.log(table)
+  if (values.save) keep('-policy', { md: table })
   process.exit(0)
 }
 requireWrk()

@@ -3,7 +3,7 @@ import { suite, test } from 'node:test'
 import type { Digest } from '../../src/oci/digest.ts'
 import type { RepositoryName } from '../../src/oci/repository-name.ts'
 import type { Reference } from '../../src/oci/tag.ts'
-import { decide } from '../../src/policy/decide.ts'
+import { decide, type Answer, type ImageVerdict } from '../../src/policy/decide.ts'
 import { ownImage } from '../../src/policy/image-reference.ts'
 import { isUnchecked, reasons, type ReasonCode } from '../../src/policy/reasons.ts'
 import {
@@ -35,6 +35,13 @@ function at(repository: string, reference: string) {
 
 const requiring = (require: object, more: object = {}) =>
   makeSet([policy({ rules: [{ scope: '@trow/prod', require }], ...more })])
+
+function first(answer: Answer): ImageVerdict {
+  assert.ok(answer.kind !== 'needs')
+  const [one] = answer.verdicts
+  assert.ok(one !== undefined)
+  return one
+}
 
 suite('decide', () => {
   test('default: what no rule covers is refused or passes', () => {
@@ -252,7 +259,7 @@ suite('decide', () => {
     const result = (spec: Record<string, unknown>): unknown => {
       const answer = ask(makeSet([policy(spec)]), 'nginx')
       if (answer.kind === 'needs') return 'needs'
-      const [{ refusals = [], warnings = [], wouldDeny = [] } = {}] = answer.verdicts
+      const { refusals, warnings, wouldDeny } = first(answer)
       return [answer.kind, refusals.length, warnings.length, wouldDeny.length]
     }
     assert.deepEqual(result({}), ['deny', 1, 0, 0])
@@ -337,7 +344,7 @@ suite('decide', () => {
     ]
     const answer = ask(makeSet(documents), 'NGINX')
     assert.ok(answer.kind === 'deny')
-    const [{ refusals = [], warnings = [], wouldDeny = [] } = {}] = answer.verdicts
+    const { refusals, warnings, wouldDeny } = first(answer)
     assert.deepEqual(
       [refusals, warnings, wouldDeny].map((each) =>
         each.map(({ policy: name, reason }) => `${name} ${reason}`),
@@ -510,7 +517,7 @@ suite('exceptions', () => {
       'nginx',
     )
     assert.ok(answer.kind === 'allow')
-    const [{ warnings = [], wouldDeny = [], excepted = [] } = {}] = answer.verdicts
+    const { warnings, wouldDeny, excepted } = first(answer)
     assert.deepEqual([warnings.length, wouldDeny.length], [1, 0])
     assert.deepEqual(
       excepted.map((each) => [each.exception, each.refusal.policy, each.refusal.reason]),

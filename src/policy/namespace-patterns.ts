@@ -6,11 +6,14 @@ export class NamespacePatterns {
   readonly #patterns: readonly ((name: string) => boolean)[]
   /** Whether it has all namespaces, and so also holds where none is known. */
   readonly everywhere: boolean
+  /** Whether it has entries with `*`, which fit namespaces that do not exist yet. */
+  readonly hasPatterns: boolean
 
   constructor(entries: readonly string[]) {
     this.#names = new Set(entries.filter((entry) => !entry.includes('*')))
     this.#patterns = entries.filter((entry) => entry.includes('*')).map((entry) => compilePattern(entry))
     this.everywhere = entries.includes('*')
+    this.hasPatterns = this.#patterns.length > 0
   }
 
   /** `undefined`: no namespace is known, as at push and pull. */

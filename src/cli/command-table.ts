@@ -114,6 +114,13 @@ const table: readonly CommandEntry[] = [
     },
   },
   {
+    names: ['policy'],
+    load: async () => {
+      const { policyCommand } = await import('./policy/command.ts')
+      return (context) => [policyCommand(context)]
+    },
+  },
+  {
     names: ['user', 'robot', 'auth'],
     load: async () => (await import('./access/commands.ts')).accessCommands,
   },

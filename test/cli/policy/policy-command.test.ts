@@ -1,0 +1,245 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, suite, test } from 'node:test'
+import { runCommand } from '../../support/run-trow.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'trow-policy-'))
+after(() => rmSync(folder, { recursive: true, force: true }))
+
+function file(name: string, text: string): string {
+  const path = join(folder, name)
+  writeFileSync(path, text)
+  return path
+}
+
+const good = `apiVersion: policy.trow.io/v1alpha1
+kind: TrowPolicy
+metadata: { name: production }
+spec:
+  mode: enforce
+  default: deny
+  rules:
+    - { scope: "@trow", unverified: true }
+    - { scope: docker.io/library, unverified: true }
+    - { scope: "@trow/prod", require: { present: true } }
+`
+const exception = `apiVersion: policy.trow.io/v1alpha1
+kind: TrowException
+metadata: { name: jira-1 }
+spec:
+  policies: [production]
+  images: [{ scope: quay.io/legacy }]
+  namespaces: ["*"]
+  reason: hotfix
+  expires: ${new Date(Date.now() + 86_400_000).toISOString()}
+`
+const lint = (...args: string[]) => runCommand(['policy', 'lint', ...args])
+const evaluate = (...args: string[]) => runCommand(['policy', 'eval', ...args])
+
+suite('trow policy lint', () => {
+  test('finds nothing in what is fine, in files and folders', async () => {
+    const inside = join(folder, 'fine')
+    mkdirSync(inside)
+    writeFileSync(join(inside, 'a.yaml'), `${good}---\n${exception}---\n`)
+    writeFileSync(join(inside, 'b.txt'), 'nothing: of ours')
+    writeFileSync(
+      join(inside, 'c.json'),
+      JSON.stringify({
+        apiVersion: 'policy.trow.io/v1alpha1',
+        kind: 'TrowPolicy',
+        metadata: { name: 'j' },
+        spec: { mode: 'off', default: 'deny' },
+      }),
+    )
+    const { code, stdout, stderr } = await lint(inside)
+    assert.deepEqual([code, stdout, stderr], [0, '', '2 policies, 1 exceptions, nothing found\n'])
+  })
+
+  test('names file, line, column and field of each problem, in every document', async () => {
+    const path = file(
+      'bad.yaml',
+      `${good}---
+kind: TrowPolicy
+apiVersion: policy.trow.io/v1alpha1
+metadata: { name: other }
+spec:
+  mode: enforce
+  default: deny
+  rules:
+    - scope: "@trow"
+      unverified: true
+    - scope: GHCR.io/acme
+      unverified: true
+---
+{}
+`,
+    )
+    const { code, stdout } = await lint(path)
+    assert.equal(code, 79)
+    assert.deepEqual(stdout.split('\n'), [
+      `${path}:21:14: error: spec.rules[1].scope: SCOPE_CASE: write ghcr.io/acme`,
+      `${path}:24:1: error: kind: must be TrowPolicy or TrowException`,
+      '',
+    ])
+    const { stdout: json } = await lint(path, '-o', 'json')
+    assert.deepEqual((JSON.parse(json) as unknown[])[0], {
+      level: 'error',
+      file: path,
+      line: 21,
+      column: 14,
+      message: 'spec.rules[1].scope: SCOPE_CASE: write ghcr.io/acme',
+    })
+  })
+
+  test('a missing field has the place of what it is missing in, an unknown one its own', async () => {
+    const path = file('missing.yaml', good.replace('  default: deny\n', '  defualt: deny\n'))
+    const { stdout } = await lint(path)
+    assert.deepEqual(
+      stdout.split('\n').map((line) => line.slice(path.length).split(': ').slice(0, 3).join(': ')),
+      [':5:3: error: spec.default', ':6:12: error: spec.defualt', ''],
+    )
+  })
+
+  test('warns of what is likely not meant, at its place', async () => {
+    const path = file('odd.yaml', good.replace('docker.io/library', 'docker.io/nginx'))
+    const { code, stdout } = await lint(path)
+    assert.equal(code, 79)
+    assert.equal(
+      stdout,
+      `${path}:9:16: warning: spec.rules[1].scope: means an organisation named nginx: the image is docker.io/library/nginx\n`,
+    )
+  })
+
+  test('knows the registry by --own-host, whatever stands behind it', async () => {
+    const path = file('own.yaml', good.replace('docker.io/library', 'trow.example:5000/x'))
+    assert.equal((await lint(path)).code, 0)
+    const { stdout } = await lint('--own-host', 'TROW.example:5000', '--own-host', 'b.example', path)
+    assert.match(stdout, /SCOPE_ALIAS: trow\.example:5000 is this registry: write @trow\/x\n$/)
+    const wrong = await lint('--own-host', 'no_host', path)
+    assert.equal(wrong.code, 2)
+    assert.match(wrong.stderr, /OPTION_INVALID/)
+  })
+
+  test('bombs of aliases, endless lists, broken YAML and doubled keys are problems like others', async () => {
+    const bomb = `a: &a [x,x,x,x,x,x,x,x,x]\n${'bcdefghi'
+      .split('')
+      .map((name, place) => `${name}: &${name} [${Array(9).fill(`*${'abcdefgh'[place]}`).join(',')}]\n`)
+      .join('')}`
+    for (const [name, text, problem] of [
+      ['bomb', bomb, /1:1: error: Excessive alias count/],
+      ['deep', '['.repeat(200_000), /:\d+:\d+: error: /],
+      ['broken', 'a: [1\nb: 2', /:\d+:\d+: error: /],
+      ['double', `${good}  mode: off\n`, /:\d+:\d+: error: Map keys must be unique/],
+      ['binary', '\0\u0001', /:\d+:\d+: error: /],
+    ] as const) {
+      const { code, stdout } = await lint(file(`${name}.yaml`, text))
+      assert.equal(code, 79, name)
+      assert.match(stdout, problem)
+    }
+    assert.equal((await lint(file('empty.yaml', '# nothing\n---\n'))).code, 0)
+  })
+
+  test('what cannot be read is said', async () => {
+    for (const path of [join(folder, 'none.yaml'), file('large.yaml', ' '.repeat(8 * 1024 * 1024 + 1))]) {
+      const { code, stderr } = await lint(path)
+      assert.equal(code, 2)
+      assert.match(stderr, /cannot be read: .*\(POLICY_UNREADABLE\)/)
+    }
+    assert.equal((await runCommand(['policy', 'lint'])).code, 2)
+  })
+})
+
+suite('trow policy eval', () => {
+  const path = file('eval.yaml', `${good}---\n${exception}`)
+
+  test('says that it is allowed, or what a pod would be told', async () => {
+    assert.deepEqual(await evaluate(path, '--image', 'nginx'), { code: 0, stdout: 'allowed\n', stderr: '' })
+    const { code, stdout } = await evaluate('--image', 'nginx', '--image', 'quay.io/x', path)
+    assert.equal(code, 79)
+    assert.match(
+      stdout,
+      /^1 of 2 images refused by policy production\n {2}quay\.io\/x \(quay\.io\/x:latest\) {2}NOT_ALLOWED/,
+    )
+  })
+
+  test('names the exception, and until when it holds', async () => {
+    const { code, stdout } = await evaluate(path, '--image', 'quay.io/legacy/app')
+    assert.equal(code, 0)
+    assert.match(
+      stdout,
+      /^allowed\nlifted by jira-1: policy production, quay\.io\/legacy\/app: NOT_ALLOWED .*\nuntil 20[-0-9T:.]+Z\n$/,
+    )
+  })
+
+  test('says what would have to be looked at', async () => {
+    const { code, stdout } = await evaluate(path, '--own-host', 't.example', '--image', 't.example/prod/x')
+    assert.deepEqual(
+      [code, stdout],
+      [79, 'undecided: the policies have to see the content of t.example/prod/x\n'],
+    )
+    const { stdout: json } = await evaluate(
+      path,
+      '--own-host',
+      't.example',
+      '--image',
+      't.example/prod/x',
+      '-o',
+      'json',
+    )
+    assert.deepEqual(JSON.parse(json), { answer: 'needs', images: [{ image: 't.example/prod/x' }] })
+  })
+
+  test('point and namespace count', async () => {
+    const limited = file(
+      'limited.yaml',
+      good.replace('  default: deny\n', '  default: deny\n  namespaces: { include: [prod] }\n'),
+    )
+    const code = async (...args: string[]): Promise<number> =>
+      (await evaluate(limited, '--image', 'quay.io/x', ...args)).code
+    assert.equal(await code('--namespace', 'prod'), 79)
+    assert.equal(await code('--namespace', 'test'), 0)
+    assert.equal(await code('--namespace', 'prod', '--point', 'pull'), 0)
+    assert.equal(await code('--point', 'nowhere'), 2)
+  })
+
+  test('what only warns or is recorded is told beside', async () => {
+    const warning = file(
+      'warn.yaml',
+      `${good.replace('enforce', 'warn')}---\n${good.replace('enforce', 'audit').replace('production', 'recorded')}`,
+    )
+    const { code, stdout } = await evaluate(warning, '--image', 'quay.io/x')
+    assert.equal(code, 0)
+    assert.match(
+      stdout,
+      /^allowed\nwarning: policy production would refuse .*\nrecorded: policy recorded, quay\.io\/x: NOT_ALLOWED .*\n$/,
+    )
+  })
+
+  test('policies of which a part does not load are not asked', async () => {
+    const { code, stdout, stderr } = await evaluate(
+      path,
+      file('broken.yaml', 'kind: TrowPolicy\n'),
+      '--image',
+      'nginx',
+    )
+    assert.deepEqual([code, stdout], [1, ''])
+    assert.match(stderr, /broken\.yaml:1:1: error: apiVersion: is required.*POLICY_INVALID/s)
+  })
+
+  test('as JSON, byte for byte', async () => {
+    const { stdout } = await evaluate(path, '--image', 'quay.io/legacy/app', '-o', 'json')
+    const answer = JSON.parse(stdout) as {
+      answer: string
+      until: string
+      images: { image: string; canonical: string; excepted: { exception: string }[] }[]
+    }
+    assert.equal(answer.answer, 'allow')
+    assert.ok(Date.parse(answer.until) > Date.now())
+    assert.deepEqual(
+      answer.images.map((each) => [each.image, each.canonical, each.excepted[0]?.exception]),
+      [['quay.io/legacy/app', 'quay.io/legacy/app:latest', 'jira-1']],
+    )
+  })
+})

@@ -1,17 +1,19 @@
 import { Command, Option } from 'commander'
 import { decide, type Answer } from '../../policy/decide.ts'
-import { canonicalHost } from '../../policy/host-name.ts'
 import type { Refusal } from '../../policy/judge-policy.ts'
 import { lintPolicies } from '../../policy/lint.ts'
 import { PolicySet } from '../../policy/policy-set.ts'
 import { refusalText, warningTexts } from '../../policy/refusal-text.ts'
 import { points, type Point } from '../../policy/trow-policy.ts'
-import { exitCode, UserError } from '../../user-error.ts'
+import { exitCode } from '../../user-error.ts'
 import type { CommandContext } from '../program.ts'
-import type { Terminal } from '../streams.ts'
-import { readPolicyFiles, type PolicyFileProblem, type PolicyFiles } from './policy-files.ts'
+import { ownHostsOf } from './own-hosts.ts'
+import { problemLine, readPolicyFiles, type PolicyFiles } from './policy-files.ts'
+import { readSoundPolicies } from './sound-policies.ts'
+import { testCommand } from './test-command.ts'
 
-export function policyCommand({ terminal, finish }: CommandContext): Command {
+export function policyCommand(context: CommandContext): Command {
+  const { terminal, finish } = context
   const command = new Command('policy').description('check image policies in files, and ask them')
   const withFiles = (child: Command): Command =>
     child
@@ -29,7 +31,7 @@ export function policyCommand({ terminal, finish }: CommandContext): Command {
     .description('find what does not load, and what is likely not meant')
     .action((files: readonly string[], options: FileOptions) => {
       const now = Date.now()
-      const read = readPolicyFiles(files, { ownHosts: ownHostsOf(options), now })
+      const read = readPolicyFiles(files, { ownHosts: ownHostsOf(options.ownHost ?? []), now })
       const found = [
         ...read.problems.map((problem) => ({ level: 'error', ...problem })),
         ...lintPolicies(read.documents, now).map((finding) => ({
@@ -52,10 +54,9 @@ export function policyCommand({ terminal, finish }: CommandContext): Command {
     .addOption(new Option('--point <point>', 'where it is asked').choices(points).default('admission'))
     .action((files: readonly string[], options: EvalOptions) => {
       const now = Date.now()
-      const ownHosts = ownHostsOf(options)
-      const read = readPolicyFiles(files, { ownHosts, now })
-      refuseBroken(read, terminal)
-      const { policies, exceptions } = read.documents
+      const ownHosts = ownHostsOf(options.ownHost ?? [])
+      const print = (line: string): void => void terminal.stderr.write(`${line}\n`)
+      const { policies, exceptions } = readSoundPolicies(files, { ownHosts, now }, print)
       const set = new PolicySet(policies, exceptions, {
         ownHosts,
         shortNames: 'docker.io',
@@ -71,6 +72,7 @@ export function policyCommand({ terminal, finish }: CommandContext): Command {
 
   command.addCommand(linting)
   command.addCommand(evaluating)
+  command.addCommand(testCommand(context))
   return command
 }
 
@@ -88,32 +90,6 @@ interface EvalOptions extends FileOptions {
   readonly image: readonly string[]
   readonly namespace?: string
   readonly point: Point
-}
-
-function ownHostsOf({ ownHost = [] }: FileOptions): ReadonlySet<string> {
-  return new Set(
-    ownHost.map((written) => {
-      const result = canonicalHost(written)
-      if (result?.kind === 'host') return result.host
-      throw new UserError('OPTION_INVALID', `--own-host: "${written}" is no host`, {
-        hint: 'Write HOST or HOST:PORT, as in the name of an image: registry.example.com:5000.',
-        exitCode: exitCode.usage,
-      })
-    }),
-  )
-}
-
-/** Rules of which a part is missing would give answers that nobody wrote. */
-function refuseBroken({ problems }: PolicyFiles, terminal: Terminal): void {
-  if (problems.length === 0) return
-  for (const problem of problems) terminal.stderr.write(`${problemLine(problem, 'error')}\n`)
-  throw new UserError('POLICY_INVALID', 'the policies do not load', {
-    hint: '"trow policy lint" checks them.',
-  })
-}
-
-function problemLine({ file, line, column, message }: PolicyFileProblem, level: string): string {
-  return `${file}:${line}:${column}: ${level}: ${message}`
 }
 
 function countText({ documents: { policies, exceptions } }: PolicyFiles): string {

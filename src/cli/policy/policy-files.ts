@@ -90,3 +90,8 @@ function attempt<Result>(path: string, work: () => Result): Result {
     })
   }
 }
+
+/** `FILE:LINE:COLUMN: error: …`, as compilers write it. */
+export function problemLine({ file, line, column, message }: PolicyFileProblem, level: string): string {
+  return `${file}:${line}:${column}: ${level}: ${message}`
+}

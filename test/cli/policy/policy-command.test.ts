@@ -243,3 +243,80 @@ suite('trow policy eval', () => {
     )
   })
 })
+
+suite('trow policy test', () => {
+  file('tested.yaml', `${good}---\n${exception.replace(/expires: .*/, 'expires: 2026-12-01T00:00:00Z')}`)
+  const cases = `policies: [./tested.yaml]
+ownHosts: [t.example]
+now: 2026-11-23T00:00:00Z
+facts:
+  "@trow/prod/app:1": { digests: ["sha256:${'a'.repeat(64)}"] }
+  "@trow/prod/app:2": absent
+  "@trow/prod/app:3": FACT_TIMEOUT
+cases:
+  - { name: official, image: nginx, expect: allow }
+  - { name: no prefix trick, image: docker.io/library-evil/nginx, expect: deny, reason: NOT_ALLOWED }
+  - { name: any refusal, image: NGINX, expect: deny }
+  - { name: there, image: "t.example/prod/app:1", expect: allow }
+  - { name: not there, image: "t.example/prod/app:2", expect: deny, reason: NOT_PRESENT }
+  - { name: slow, image: "t.example/prod/app:3", expect: deny, reason: FACT_TIMEOUT }
+  - { name: not recorded, image: "t.example/prod/app:4", expect: needs }
+  - { name: excepted, image: quay.io/legacy, namespace: x, point: scan, expect: allow }
+`
+  const run = (text: string) => runCommand(['policy', 'test', file('cases.yaml', text)])
+
+  test('asks each case, with what was recorded', async () => {
+    assert.deepEqual(await run(cases), { code: 0, stdout: '', stderr: '8 passed, 0 failed\n' })
+  })
+
+  test('the clock is that of the file', async () => {
+    const { code, stdout, stderr } = await run(cases.replace('now: 2026-11-23', 'now: 2026-12-01'))
+    assert.equal(code, 79)
+    assert.match(stdout, /^\S+cases\.yaml: excepted: expected allow, got deny\n$/)
+    assert.equal(stderr, '7 passed, 1 failed\n')
+  })
+
+  test('another answer and another reason fail', async () => {
+    const { code, stdout } = await run(
+      cases
+        .replace('image: nginx, expect: allow', 'image: nginx, expect: needs')
+        .replace('reason: NOT_PRESENT', 'reason: SIZE'),
+    )
+    assert.equal(code, 79)
+    assert.match(
+      stdout,
+      /official: expected needs, got allow\n.*not there: expected deny SIZE, got deny NOT_PRESENT\n$/s,
+    )
+  })
+
+  test('a broken file of cases is refused at its place', async () => {
+    for (const [text, problem] of [
+      [
+        cases.replace('reason: SIZE', 'x').replace('FACT_TIMEOUT\ncases', 'soon\ncases'),
+        /cases\.yaml:7:23: facts\["@trow\/prod\/app:3"\]: must be "absent"/,
+      ],
+      [
+        cases.replace('reason: NOT_PRESENT', 'reason: NO'),
+        /cases\.yaml:13:\d+: cases\[4\]\.reason: must be a reason code/,
+      ],
+      [
+        cases.replace('expect: allow }', 'expect: allow, reason: SIZE }'),
+        /cases\[0\]: only a denial has a reason/,
+      ],
+      [cases.replace('ownHosts', 'hosts'), /hosts: is no field here/],
+      ['', /it must hold one document/],
+      ['a: [', /cases\.yaml:\d+:\d+: /],
+      [cases.replace('tested.yaml', 'broken.yaml'), /the policies do not load/],
+    ] as const) {
+      const { code, stderr } = await run(text)
+      assert.equal(code, 1, text)
+      assert.match(stderr, /POLICY_INVALID/)
+      assert.match(stderr, problem)
+    }
+    assert.match(
+      (await runCommand(['policy', 'test', join(folder, 'nowhere.yaml')])).stderr,
+      /POLICY_UNREADABLE/,
+    )
+    assert.match((await run(cases.replace('t.example]', 'no_host]'))).stderr, /OPTION_INVALID/)
+  })
+})

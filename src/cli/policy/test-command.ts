@@ -1,0 +1,69 @@
+import { Command } from 'commander'
+import { decide, type Answer, type RequestedImage } from '../../policy/decide.ts'
+import { parseImageReference, printReference } from '../../policy/image-reference.ts'
+import { PolicySet, type JudgeSettings } from '../../policy/policy-set.ts'
+import { exitCode } from '../../user-error.ts'
+import type { CommandContext } from '../program.ts'
+import { readCaseFile, type CaseFile, type PolicyCase } from './case-file.ts'
+import { ownHostsOf } from './own-hosts.ts'
+import { readSoundPolicies } from './sound-policies.ts'
+
+export function testCommand({ terminal, finish }: CommandContext): Command {
+  return new Command('test')
+    .description('ask policies what files of cases ask, with recorded content and a clock that stands')
+    .argument('<files...>', 'files of cases; docs/policy.md shows one')
+    .action((files: readonly string[]) => {
+      let [passed, failed] = [0, 0]
+      for (const file of files) {
+        const cases = readCaseFile(file)
+        const now = cases.now ?? Date.now()
+        const set = setOf(cases, now, (line) => void terminal.stderr.write(`${line}\n`))
+        for (const each of cases.cases) {
+          const wanted = wordOf(each.expect, each.reason)
+          const got = answerWord(ask(each, { set, cases, now }), each)
+          if (got === wanted) passed++
+          else {
+            failed++
+            terminal.stdout.write(`${file}: ${each.name}: expected ${wanted}, got ${got}\n`)
+          }
+        }
+      }
+      terminal.stderr.write(`${passed} passed, ${failed} failed\n`)
+      finish(failed === 0 ? 0 : exitCode.problemsFound)
+    })
+}
+
+function setOf(
+  { policies: paths, ownHosts: written }: CaseFile,
+  now: number,
+  print: (line: string) => void,
+): PolicySet {
+  const ownHosts = ownHostsOf(written)
+  const { policies, exceptions } = readSoundPolicies(paths, { ownHosts, now }, print)
+  return new PolicySet(policies, exceptions, { ownHosts, shortNames: 'docker.io', noPolicy: 'allow' })
+}
+
+function ask(
+  { image: name, point, namespace }: PolicyCase,
+  { set, cases, now }: { readonly set: PolicySet; readonly cases: CaseFile; readonly now: number },
+): Answer {
+  const canonical = canonicalName(name, set.settings)
+  const fact = canonical === undefined ? undefined : cases.facts.get(canonical)
+  const image: RequestedImage = { place: '', name, fact }
+  return decide({ point, namespace, images: [image] }, set, now)
+}
+
+function canonicalName(name: string, settings: JudgeSettings): string | undefined {
+  const reference = parseImageReference(name, settings)
+  return reference.kind === 'problem' ? undefined : printReference(reference)
+}
+
+function wordOf(kind: Answer['kind'], reason: string | undefined): string {
+  return reason === undefined ? kind : `${kind} ${reason}`
+}
+
+/** With the reason where the case names one. */
+function answerWord(answer: Answer, { reason }: PolicyCase): string {
+  if (answer.kind !== 'deny' || reason === undefined) return answer.kind
+  return wordOf('deny', answer.verdicts[0]?.refusals[0]?.reason)
+}

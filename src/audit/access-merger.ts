@@ -1,4 +1,5 @@
 import { DenialRation, mergedNote, type DenialLimits } from './denial-ration.ts'
+import type { DenialTable } from './denial-table.ts'
 import type { AuditActor, AuditNote } from './event.ts'
 import { encodeNote } from './note-text.ts'
 
@@ -38,7 +39,9 @@ export interface AccessMergerParts {
   readonly interval?: number
   /** How many different accesses are held at most. */
   readonly limit?: number
-  readonly denials?: DenialLimits
+  /** What all workers know of the denials of a minute. */
+  readonly denials: DenialTable
+  readonly denialLimits?: DenialLimits
 }
 
 interface Entry {
@@ -77,7 +80,7 @@ export class AccessMerger {
     this.#parts = parts
     this.#interval = parts.interval ?? 1000
     this.#limit = parts.limit ?? 10_000
-    this.#ration = new DenialRation(parts.denials)
+    this.#ration = new DenialRation(parts.denials, parts.denialLimits)
   }
 
   /** `describe` is called for the first of equal ones only. */
@@ -113,7 +116,7 @@ export class AccessMerger {
     if (this.#isCounted(key, now)) return this.#count(key, access, describe, now)
     const merged = this.#ration.merge(access, now)
     if (merged === undefined) return this.#count(key, access, describe, now)
-    return this.#count(keyOf(merged, 'denied'), merged, () => mergedNote(describe(), merged), now)
+    return this.#count(keyOf(merged, 'denied'), merged, () => mergedNote(describe(), merged), now, true)
   }
 
   #isCounted(key: string, now: number): boolean {
@@ -121,26 +124,43 @@ export class AccessMerger {
     return known !== undefined && now < known.until
   }
 
-  async #count(key: string, access: Access, describe: () => AuditNote, now: number): Promise<void> {
+  /** `ofAll`: its first is recorded by one of all workers. */
+  async #count(
+    key: string,
+    access: Access,
+    describe: () => AuditNote,
+    now: number,
+    ofAll = false,
+  ): Promise<void> {
     const known = this.#denials.get(key)
     if (known !== undefined && now < known.until) {
-      known.entry.count++
-      known.entry.last = now
-      this.#flushSoon()
+      this.#countIn(known.entry, now)
       return known.recorded
     }
     if (known !== undefined || this.#denials.size >= this.#limit) this.flush()
     const note = describe()
-    const recorded = this.#parts.record([encodeNote(note)])
     const entry: Entry = { access, note, first: now, last: now, count: 0 }
+    const record = (): Promise<void> => this.#parts.record([encodeNote(note)])
+    const isHeld = this.#denials.size < this.#limit
+    const recorded = ofAll && isHeld ? this.#recordOnce(key, entry, record) : record()
     const denial: Denial = { entry, until: now + minute, recorded }
-    if (this.#denials.size < this.#limit) this.#denials.set(key, denial)
+    if (isHeld) this.#denials.set(key, denial)
     try {
       await recorded
     } catch (error) {
       if (this.#denials.get(key) === denial) this.#denials.delete(key)
       throw error
     }
+  }
+
+  async #recordOnce(key: string, entry: Entry, record: () => Promise<void>): Promise<void> {
+    if (!(await this.#ration.once(key, entry.first, record))) this.#countIn(entry, entry.first)
+  }
+
+  #countIn(entry: Entry, now: number): void {
+    entry.count++
+    entry.last = Math.max(entry.last, now)
+    this.#flushSoon()
   }
 
   /** Reports all that was counted. */

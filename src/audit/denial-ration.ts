@@ -1,7 +1,8 @@
-import type { AuditActor, AuditNote } from './event.ts'
 import type { Access } from './access-merger.ts'
+import type { DenialTable } from './denial-table.ts'
+import type { AuditActor, AuditNote } from './event.ts'
 
-/** Of one worker, in a minute. */
+/** Of all workers together, in a minute of the clock. */
 export interface DenialLimits {
   /** Denials of one address that are lines of their own. */
   readonly ofAddress: number
@@ -13,7 +14,6 @@ export interface DenialLimits {
 
 export const defaultDenialLimits: DenialLimits = { ofAddress: 30, inAll: 300, addresses: 300 }
 
-const minute = 60_000
 const several = 'several'
 const severalActors: AuditActor = {
   name: several,
@@ -24,35 +24,30 @@ const severalActors: AuditActor = {
   pod: undefined,
   node: undefined,
 }
+/** Beside the count of an address: it has a line for the rest of its denials. */
+const hasLine = 1 << 15
+/** What has come of the first of what is merged. */
+const first = { none: 0, underway: 1, kept: 2 }
+/** Milliseconds until a worker that records it counts as dead. */
+const patience = 2000
 
 /**
  * What keeps denials from filling the disk: above a rate those of one address are equal to each other, so that a minute
- * of them is one record. Whom the registry knows keeps their name.
+ * of them is one record, whichever workers they come to. Whom the registry knows keeps their name.
  */
 export class DenialRation {
+  readonly #table: DenialTable
   readonly #limits: DenialLimits
-  #end = 0
-  #all = 0
-  readonly #alone = new Map<string, number>()
-  readonly #merged = new Set<string>()
 
-  constructor(limits: DenialLimits = defaultDenialLimits) {
+  constructor(table: DenialTable, limits: DenialLimits = defaultDenialLimits) {
+    this.#table = table
     this.#limits = limits
   }
 
   /** Undefined: it is recorded as it is. Else as what it counts. `now`: milliseconds since the epoch. */
   merge(access: Access, now: number): Access | undefined {
-    if (now >= this.#end || now < this.#end - minute) this.#begin(now)
-    const { ofAddress, inAll, addresses } = this.#limits
-    const alone = this.#alone.get(access.address) ?? 0
-    if (alone < ofAddress && this.#all < inAll) {
-      this.#alone.set(access.address, alone + 1)
-      this.#all++
-      return undefined
-    }
-    const address =
-      this.#merged.has(access.address) || this.#merged.size < addresses ? access.address : several
-    if (address !== several) this.#merged.add(address)
+    if (this.#isAlone(access.address, now)) return undefined
+    const address = this.#hasLine(access.address, now) ? access.address : several
     const known = access.actor.kind !== 'unknown' && access.actor.kind !== 'anonymous'
     return {
       actor: known && address !== several ? access.actor : severalActors,
@@ -65,11 +60,47 @@ export class DenialRation {
     }
   }
 
-  #begin(now: number): void {
-    this.#end = now + minute
-    this.#all = 0
-    this.#alone.clear()
-    this.#merged.clear()
+  /**
+   * Has `record` run by one of all workers in the minute of `now`, and resolves when it is done, by whichever: true where
+   * it was this one. Rejects where it was this one and failed; then the next one tries.
+   */
+  async once(key: string, now: number, record: () => Promise<void>): Promise<boolean> {
+    for (let waited = false; ; waited = true) {
+      const found = this.#table.change(key, now, (state) => (state === first.none ? first.underway : state))
+      if (found === first.kept) return false
+      if (found === first.underway && !waited) {
+        await this.#table.changed(key, now, first.underway, patience)
+        continue
+      }
+      return this.#recordFirst(key, now, record)
+    }
+  }
+
+  async #recordFirst(key: string, now: number, record: () => Promise<void>): Promise<true> {
+    let state = first.none
+    try {
+      await record()
+      state = first.kept
+    } finally {
+      this.#table.settle(key, now, state)
+    }
+    return true
+  }
+
+  #isAlone(address: string, now: number): boolean {
+    const { ofAddress, inAll } = this.#limits
+    const table = this.#table
+    const countOf = (number: number): number => number & ~hasLine
+    if (countOf(table.read(address, now)) >= ofAddress || !table.count('all', now, inAll)) return false
+    const before = table.change(address, now, (number) => (countOf(number) < ofAddress ? number + 1 : number))
+    return before !== undefined && countOf(before) < ofAddress
+  }
+
+  #hasLine(address: string, now: number): boolean {
+    const table = this.#table
+    if ((table.read(address, now) & hasLine) !== 0) return true
+    if (!table.count('addresses', now, this.#limits.addresses)) return false
+    return table.change(address, now, (number) => number | hasLine) !== undefined
   }
 }
 

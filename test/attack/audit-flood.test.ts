@@ -20,6 +20,7 @@ import { basic, exchange, wayWith } from '../gate/ways.ts'
 interface Line {
   readonly event: {
     readonly type: string
+    readonly time: string
     readonly data: {
       readonly repository?: string
       readonly count?: number
@@ -68,6 +69,10 @@ test('2,000 different denials of one address are few lines, on disk before the r
     const counted = denials.reduce((sum, { data: { count = 1 } }) => sum + count, 0)
     assert.equal(counted, total)
     assert.ok(denials.length < 150)
+    // Whichever workers they came to. A flood may go over into the next minute.
+    const alone = denials.filter(({ type }) => type !== 'io.trow.several.denied.v1')
+    const minutes = new Set(alone.map(({ time }) => time.slice(0, 16))).size
+    assert.ok(alone.length <= 30 * minutes, `${alone.length} lines in ${minutes} minutes`)
     assert.ok(denials.some(({ type }) => type === 'io.trow.several.denied.v1'))
     const changes = linesIn(data, 'changes')
     assert.ok(changes.every(({ type }) => !type.endsWith('.denied.v1')))
@@ -81,7 +86,8 @@ test('after a SIGKILL there is a record of the denials that were answered', asyn
   const gated = await startGated({}, ['--workers', '1'])
   try {
     const { url, data } = gated
-    for (let index = 0; index < 60; index++) {
+    // More than two minutes record one by one.
+    for (let index = 0; index < 90; index++) {
       const headers = { authorization: `Bearer wrong-${index}` }
       await exchange(url, { method: 'GET', path: `/v2/team/k${index}/tags/list`, headers })
     }
@@ -89,7 +95,8 @@ test('after a SIGKILL there is a record of the denials that were answered', asyn
     const server = await startedServer({ data, args: ['--config', join(gated.folder, 'trow.yaml')] })
     await server.stop()
     const types = linesIn(data, 'denials').map(({ type }) => type)
-    assert.equal(types.filter((type) => type === 'io.trow.auth.denied.v1').length, 30)
+    const alone = types.filter((type) => type === 'io.trow.auth.denied.v1').length
+    assert.ok(alone === 30 || alone === 60, `${alone} lines`)
     assert.ok(types.includes('io.trow.several.denied.v1'))
   } finally {
     await gated.close()

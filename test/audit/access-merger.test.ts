@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import fc from 'fast-check'
 import { AccessMerger, type Access, type MergedAccess } from '../../src/audit/access-merger.ts'
+import { DenialTable } from '../../src/audit/denial-table.ts'
 import { MinuteMerger } from '../../src/audit/minute-merger.ts'
 import { actor, noteOf } from './notes.ts'
 
@@ -15,7 +16,11 @@ const access: Access = {
   status: 200,
 }
 
-function openMerger(record: (notes: readonly string[]) => Promise<void> = async () => {}): {
+function openMerger(
+  record: (notes: readonly string[]) => Promise<void> = async () => {},
+  denials = DenialTable.create(),
+  limit = 100,
+): {
   merger: AccessMerger
   reports: MergedAccess[]
   clock: { now: number }
@@ -25,9 +30,10 @@ function openMerger(record: (notes: readonly string[]) => Promise<void> = async 
   const merger = new AccessMerger({
     report: (batch) => reports.push(...batch),
     record,
+    denials,
     now: () => clock.now,
     interval: 20,
-    limit: 100,
+    limit,
   })
   return { merger, reports, clock }
 }
@@ -118,6 +124,125 @@ suite('denials', () => {
     fail = false
     await merger.denied(access, () => noteOf('2'))
     assert.equal(recorded, 1)
+  })
+})
+
+suite('a flood of denials over several workers', () => {
+  const workers = 4
+  const denial = (each: number, more: Partial<Access> = {}): Access => ({
+    ...access,
+    actor: { ...actor, kind: 'unknown', name: '' },
+    repository: `team-a/r${each}`,
+    status: 401,
+    ...more,
+  })
+
+  /** So many mergers as workers, on one table. */
+  function openWorkers(record: (notes: readonly string[]) => Promise<void>): ReturnType<typeof openMerger>[] {
+    const { buffer } = DenialTable.create()
+    return Array.from({ length: workers }, () => openMerger(record, DenialTable.attach(buffer), 10_000))
+  }
+  async function flood(
+    given: readonly ReturnType<typeof openMerger>[],
+    denials: readonly Access[],
+  ): Promise<void> {
+    await Promise.all(
+      denials.map((each, index) =>
+        given[index % workers]?.merger.denied(each, () => noteOf(`${index}`, { outcome: 'denied' })),
+      ),
+    )
+    for (const { merger } of given) merger.flush()
+  }
+  const countedBy = (given: readonly ReturnType<typeof openMerger>[]): number =>
+    given.flatMap(({ reports }) => reports).reduce((sum, { count }) => sum + count, 0)
+
+  test('of one address 30 are lines of their own and one is for the rest, and every one is counted', async () => {
+    let recorded = 0
+    const given = openWorkers(async (notes) => {
+      await new Promise(setImmediate)
+      recorded += notes.length
+    })
+    await flood(
+      given,
+      Array.from({ length: 400 }, (_, each) => denial(each)),
+    )
+    assert.equal(recorded, 31)
+    assert.equal(recorded + countedBy(given), 400)
+    assert.equal(new Set(given.flatMap(({ reports }) => reports.map(({ key }) => key))).size, 1)
+    // The next minute begins anew.
+    for (const { clock } of given) clock.now += 60_000
+    await flood(
+      given,
+      Array.from({ length: 400 }, (_, each) => denial(each)),
+    )
+    assert.equal(recorded, 62)
+  })
+
+  test('of all addresses 300 are lines of their own, 300 addresses have one more, and one is for all others', async () => {
+    let recorded = 0
+    const given = openWorkers(async (notes) => void (recorded += notes.length))
+    const denials = Array.from({ length: 4000 }, (_, each) =>
+      denial(each, { address: `10.0.${each >> 8}.${each & 255}` }),
+    )
+    await flood(given, denials)
+    assert.equal(recorded, 601)
+    assert.equal(recorded + countedBy(given), denials.length)
+  })
+
+  test('none is answered before the record that counts it is kept, whichever worker keeps it', async () => {
+    const keeping = Promise.withResolvers<void>()
+    let recorded = 0
+    const given = openWorkers(async (notes) => {
+      recorded += notes.length
+      if (recorded > 30) await keeping.promise
+    })
+    await flood(
+      given,
+      Array.from({ length: 30 }, (_, each) => denial(each)),
+    )
+    let answered = 0
+    const more = given.map(({ merger }, each) =>
+      merger.denied(denial(100 + each), () => noteOf('x', { outcome: 'denied' })).then(() => answered++),
+    )
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    assert.deepEqual([recorded, answered], [31, 0])
+    keeping.resolve()
+    await Promise.all(more)
+    assert.deepEqual([recorded, answered], [31, workers])
+  })
+
+  test('where it cannot be kept the reply says so, and the next one tries again', async () => {
+    let fail = false
+    let recorded = 0
+    const given = openWorkers(async () => {
+      if (fail) throw new Error('no room')
+      recorded++
+    })
+    await flood(
+      given,
+      Array.from({ length: 30 }, (_, each) => denial(each)),
+    )
+    fail = true
+    for (const { merger } of given) {
+      await assert.rejects(
+        merger.denied(denial(100), () => noteOf('x', { outcome: 'denied' })),
+        /no room/,
+      )
+    }
+    fail = false
+    await flood(
+      given,
+      Array.from({ length: workers }, (_, each) => denial(200 + each)),
+    )
+    assert.equal(recorded, 31)
+  })
+
+  test('whom the registry knows has a line of their own', async () => {
+    let recorded = 0
+    const given = openWorkers(async (notes) => void (recorded += notes.length))
+    const known = ['alice', 'bob'].map((name) => ({ ...actor, kind: 'password', name }))
+    await flood(given, Array.from({ length: 400 }, (_, each) => denial(each, { actor: known[each & 1] ?? actor }))) // prettier-ignore
+    assert.equal(recorded, 32)
   })
 })
 

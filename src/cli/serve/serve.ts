@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { DenialTable } from '../../audit/denial-table.ts'
 import { openEngines } from '../../storage/open-engines.ts'
 import type { Ticket } from '../../storage/ticket.ts'
 import { auditFolder } from '../audit/audit-folder.ts'
@@ -102,6 +103,7 @@ export async function serve(
       port,
       reusePort: shared,
       bodies: bodies.buffers,
+      denials: DenialTable.create().buffer,
       logFormat,
     },
   })

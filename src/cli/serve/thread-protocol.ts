@@ -18,6 +18,8 @@ export interface WorkerStart {
   readonly reusePort: boolean
   readonly tls: TlsPair | undefined
   readonly bodies: BodyBuffers
+  /** `DenialTable`. */
+  readonly denials: SharedArrayBuffer
   readonly storage: Ticket
   /** To the access thread; undefined where access is open. */
   readonly access: MessagePort | undefined

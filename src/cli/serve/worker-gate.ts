@@ -5,6 +5,7 @@ import { OwnTokens } from '../../access/own-tokens.ts'
 import type { NodeCertificates } from '../../access/node-certificates.ts'
 import { WorkerAccess } from '../../access/worker-access.ts'
 import { AccessMerger } from '../../audit/access-merger.ts'
+import { DenialTable } from '../../audit/denial-table.ts'
 import type { AuditTrail } from '../../audit/trail.ts'
 import { WorkerTrail } from '../../audit/worker-trail.ts'
 import { TrustedProxies } from '../../http/client-address.ts'
@@ -60,13 +61,14 @@ function openAccess({ access: port, settings }: WorkerStart): AccessParts | unde
 }
 
 function openTrail(
-  { audit: port }: WorkerStart,
+  { audit: port, denials }: WorkerStart,
   { outbox }: MetadataStore,
 ): { readonly trail: AuditTrail; readonly merger: AccessMerger } | undefined {
   if (port === undefined) return undefined
   const merger = new AccessMerger({
     report: (batch) => port.postMessage(batch),
     record: (notes) => outbox.denials.record(notes, Date.now()),
+    denials: DenialTable.attach(denials),
     now: Date.now,
   })
   return { trail: new WorkerTrail({ merger, now: Date.now, newId: randomUUID }), merger }

@@ -45,6 +45,7 @@ const silent: RuleDecision = { kind: 'silent', reason: 'no rule allows it' }
 export class Rules {
   readonly #denying: ReadonlyMap<Action, readonly Compiled[]>
   readonly #allowing: ReadonlyMap<Action, readonly Compiled[]>
+  readonly #ofPrincipals = new WeakMap<Principal, Map<readonly Compiled[], readonly Own[]>>()
 
   constructor(rules: readonly AccessRule[]) {
     this.#denying = byAction(rules, true)
@@ -53,32 +54,51 @@ export class Rules {
 
   /** A robot may do what its scope says, no rule adds to it, and a deny rule takes from it. */
   decide(principal: Principal, action: Action, repository: RepositoryName): RuleDecision {
-    const denied = find(this.#denying.get(action), principal, repository)
+    const denied = this.#find(this.#denying.get(action), principal, repository)
     if (denied !== undefined) return says('denied', denied, action)
     if (principal.scope !== undefined) return decideByScope(principal, action, repository)
-    const allowed = find(this.#allowing.get(action), principal, repository)
+    const allowed = this.#find(this.#allowing.get(action), principal, repository)
     return allowed === undefined ? silent : says('allowed', allowed, action)
   }
+
+  #find(
+    rules: readonly Compiled[] | undefined,
+    principal: Principal,
+    repository: RepositoryName,
+  ): Found | undefined {
+    if (rules === undefined) return undefined
+    for (const { place, who, repositories } of this.#ownOf(principal, rules)) {
+      const pattern = repositories.find(({ matches }) => matches(repository, principal))
+      if (pattern !== undefined) return { place, who, repositories: pattern.text }
+    }
+    return undefined
+  }
+
+  /** The rules that name somebody, looked for once: a catalogue asks for 100,000 names. */
+  #ownOf(principal: Principal, rules: readonly Compiled[]): readonly Own[] {
+    let known = this.#ofPrincipals.get(principal)
+    if (known === undefined) this.#ofPrincipals.set(principal, (known = new Map()))
+    let own = known.get(rules)
+    if (own === undefined) {
+      own = rules.flatMap(({ place, who, repositories }) => {
+        const subject = who.find(({ matches }) => matches(principal))
+        return subject === undefined ? [] : [{ place, who: subject.text, repositories }]
+      })
+      known.set(rules, own)
+    }
+    return own
+  }
+}
+
+/** A rule that names a principal, by which of its words. */
+interface Own extends Pick<Compiled, 'place' | 'repositories'> {
+  readonly who: string
 }
 
 interface Found {
   readonly place: number
   readonly who: string
   readonly repositories: string
-}
-
-function find(
-  rules: readonly Compiled[] | undefined,
-  principal: Principal,
-  repository: RepositoryName,
-): Found | undefined {
-  for (const rule of rules ?? []) {
-    const pattern = rule.repositories.find(({ matches }) => matches(repository, principal))
-    if (pattern === undefined) continue
-    const subject = rule.who.find(({ matches }) => matches(principal))
-    if (subject !== undefined) return { place: rule.place, who: subject.text, repositories: pattern.text }
-  }
-  return undefined
 }
 
 /** `{namespace}/**`: what it matches depends on who asks. */

@@ -81,6 +81,8 @@ export class WorkerAccess implements Access {
   }
 
   decide(principal: Principal, action: Action, repository: RepositoryName): Decision | Promise<Decision> {
+    // A catalogue asks for each name once: remembered, they would push out what pulls and pushes ask all the time.
+    if (action === 'list') return this.#decideListing(principal, repository)
     const key = `${this.#identityOf(principal)}\n${action}\n${repository}`
     const known = this.#decisions.get(key)
     if (known !== undefined && known.until > this.#parts.now()) return known.decision
@@ -91,8 +93,14 @@ export class WorkerAccess implements Access {
       this.#decisions.set(key, { decision, until: Infinity })
       return decision
     }
-    if (action === 'list') return this.#reviewNamespace(principal, repository)
     return this.#review(key, this.#parts.authority.review(principal, action, repository))
+  }
+
+  #decideListing(principal: Principal, repository: RepositoryName): Decision | Promise<Decision> {
+    const ruled = this.#parts.rules.decide(principal, 'list', repository)
+    if (ruled.kind === 'silent' && principal.reviewable && this.#parts.reviews)
+      return this.#reviewNamespace(principal, repository)
+    return { allowed: ruled.kind === 'allowed', reason: ruled.reason }
   }
 
   decideAudit(principal: Principal): Decision | Promise<Decision> {

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { compilePattern } from '../oci/repository-pattern.ts'
 import { eachLog, logNames, parseLine, type ChainedLine, type LogName } from './chain.ts'
 import { parseEvent } from './event-schema.ts'
@@ -51,6 +52,8 @@ export interface PositionEvent {
 
 /** Lines that are held at once. */
 const page = 200
+/** Lines that are looked at between two rounds of the event loop: patterns may take a fifth of a millisecond for each. */
+const linesOfTurn = 64
 /** Rounds of `followAudit` without news after which it tells where it is all the same. */
 const quietRounds = 25
 
@@ -84,6 +87,7 @@ export async function* followAudit(
   },
 ): AsyncGenerator<AuditEvent | PositionEvent> {
   const fits = matcher(query)
+  const turns = new LineTurns()
   const tails: LogTail[] = []
   try {
     for (const log of logNames) {
@@ -96,6 +100,7 @@ export async function* followAudit(
         const lines = await tail.next(page)
         more ||= lines.length === page
         for (const line of lines) {
+          await turns.next()
           const event = fits(line)
           if (event === undefined) continue
           yield event
@@ -154,7 +159,9 @@ async function scanSegment(
   const begins = first === undefined ? 0 : eventTime(first)
   const [seqs, times]: [number[], number[]] = [[], []]
   if (begins > until) return [begins, { log, seqs, times }]
+  const turns = new LineTurns()
   for await (const { bytes, whole } of segmentLines(folder, segment)) {
+    await turns.next()
     const line = whole ? parseLine(bytes) : undefined
     const event = line && fits(line)
     if (line === undefined || event === undefined) continue
@@ -197,12 +204,14 @@ async function* eventsBetween(
   fits: (line: ChainedLine) => AuditEvent | undefined,
 ): AsyncGenerator<AuditEvent> {
   const tail = new LogTail(folder, log, first - 1)
+  const turns = new LineTurns()
   try {
     // Empty also where a segment was sealed in this moment: then once more.
     for (let empty = 0; empty < 2 && tail.position < last;) {
       const lines = await tail.next(page, last)
       empty = lines.length === 0 ? empty + 1 : 0
       for (const line of lines) {
+        await turns.next()
         const event = fits(line)
         if (event !== undefined) yield event
       }
@@ -239,6 +248,15 @@ async function lastSeq(folder: string, log: LogName): Promise<number> {
     if (whole) seq = parseLine(bytes)?.seq ?? seq
   }
   return seq
+}
+
+/** Has the loop go round for others between lines. */
+class LineTurns {
+  #lines = 0
+
+  next(): Promise<void> | undefined {
+    return ++this.#lines % linesOfTurn === 0 ? nextTurn() : undefined
+  }
 }
 
 /** The event where it fits. What cannot fit is seen from its bytes, before it is parsed. */

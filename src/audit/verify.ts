@@ -1,6 +1,7 @@
 import { beginning, isIntact, parseLine, type ChainedLine, type LogName } from './chain.ts'
 import type { WitnessedHeads } from './head-witness.ts'
 import { openHead, type LogHead } from './log-head.ts'
+import { MissingLines } from './missing-lines.ts'
 import { listSegments, type Segment } from './segment-folder.ts'
 import { segmentLines } from './segment-lines.ts'
 import type { AuditProblem, VerifyEvent } from './verify-event.ts'
@@ -97,7 +98,7 @@ class ChainCheck {
   readonly #log: LogName
   readonly #verifier: string | undefined
   /** Numbers that were passed over and may yet come, out of order. */
-  readonly #missing = new Set<number>()
+  readonly #missing = new MissingLines()
   readonly #pruned: LogHead[] = []
   #previous: { readonly seq: number; readonly hash: string } | undefined
   /** Hashes of the lines that heads are of; undefined: not met. */
@@ -151,15 +152,7 @@ class ChainCheck {
         : this.problem('inserted', line.seq, segment, `line ${number} has a number that another line has`)
       return
     }
-    if (line.seq - this.expected > 10_000_000) {
-      yield this.problem(
-        'removed',
-        this.expected,
-        segment,
-        'very many lines are missing before this one',
-        line.seq - 1,
-      )
-    } else for (let seq = this.expected; seq < line.seq; seq++) this.#missing.add(seq)
+    this.#missing.add(this.expected, line.seq - 1)
     if (this.#previous?.seq === line.seq - 1 && this.#previous.hash !== line.prev) {
       yield this.problem('unlinked', line.seq, segment, `line ${number} does not follow the one before it`)
     }
@@ -188,7 +181,7 @@ class ChainCheck {
     } else if (this.first !== undefined && this.first.prev !== beginning.hash) {
       yield this.problem('unlinked', 1, undefined, 'the first line does not begin the chain')
     }
-    for (const [from, to] of ranges([...this.#missing].sort((a, b) => a - b))) {
+    for (const [from, to] of this.#missing.ranges) {
       yield this.problem(
         'removed',
         from,
@@ -243,7 +236,7 @@ class ChainCheck {
       this.expected = segment.first
       this.first = { seq: segment.first, prev: line?.seq === segment.first ? line.prev : beginning.hash }
     } else if (line === undefined && number === 1 && segment.first > this.expected) {
-      for (let seq = this.expected; seq < segment.first; seq++) this.#missing.add(seq)
+      this.#missing.add(this.expected, segment.first - 1)
       this.expected = segment.first
     }
     return this.expected
@@ -256,14 +249,4 @@ class ChainCheck {
       typeof signed === 'string' ? openHead(signed, 'pruned', this.#log, this.#verifier) : undefined
     if (record !== undefined) this.#pruned.push(record)
   }
-}
-
-function ranges(numbers: readonly number[]): [from: number, to: number][] {
-  const found: [number, number][] = []
-  for (const number of numbers) {
-    const last = found.at(-1)
-    if (last !== undefined && last[1] === number - 1) last[1] = number
-    else found.push([number, number])
-  }
-  return found
 }

@@ -13,6 +13,8 @@ import { route, type Route } from './route.ts'
 
 /** Names of one page at most: a client that wants more follows the Link. */
 const mostNames = 5000
+/** Names that a caller's rights are asked for between two rounds of the event loop: each asks every rule. */
+const judgedAtOnce = 100
 
 export function listingRoutes({ listings }: Registry): Route[] {
   return [
@@ -75,7 +77,8 @@ async function* visibleRepositories(
   for (let after = from; ;) {
     const part = await listings.repositories({ limit: undefined, after })
     const items: RepositoryName[] = []
-    for (const name of part.items) {
+    for (const [index, name] of part.items.entries()) {
+      if (caller !== undefined && index % judgedAtOnce === judgedAtOnce - 1) await nextTurn()
       const allowed = caller === undefined || caller.can('list', name)
       if (typeof allowed === 'boolean' ? allowed : await allowed) items.push(name)
     }

@@ -146,9 +146,13 @@ suite('a flood of denials over several workers', () => {
     given: readonly ReturnType<typeof openMerger>[],
     denials: readonly Access[],
   ): Promise<void> {
+    const ways = denials.flatMap((each, index) => {
+      const merger = given[index % workers]?.merger
+      return merger === undefined ? [] : [{ merger, each, index }]
+    })
     await Promise.all(
-      denials.map((each, index) =>
-        given[index % workers]?.merger.denied(each, () => noteOf(`${index}`, { outcome: 'denied' })),
+      ways.map(({ merger, each, index }) =>
+        merger.denied(each, () => noteOf(`${index}`, { outcome: 'denied' })),
       ),
     )
     for (const { merger } of given) merger.flush()

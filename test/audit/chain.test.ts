@@ -8,6 +8,7 @@ import fc from 'fast-check'
 import { beginning, chainLine, isIntact, parseLine, type Link } from '../../src/audit/chain.ts'
 import { openHead, signHead } from '../../src/audit/log-head.ts'
 import { newSigningKey, openNote, openSigner } from '../../src/audit/signed-note.ts'
+import { MissingLines } from '../../src/audit/missing-lines.ts'
 import type { AuditProblem, AuditSummary } from '../../src/audit/verify-event.ts'
 import { verifyLog } from '../../src/audit/verify.ts'
 
@@ -75,6 +76,40 @@ suite('a log that somebody has touched', () => {
     assert.deepEqual(
       [summary.lines, summary.first, summary.last, summary.head?.seq, summary.segments],
       [25, 1, 25, 25, 4],
+    )
+  })
+
+  test('a segment may claim any number: what is missing before it is one range', async () => {
+    const far = 999_999_999_999_990
+    const { problems } = await verify(inSegments(lines))
+    assert.deepEqual(problems, [])
+    writeFileSync(join(folder, `changes-${far}.jsonl`), 'no line\n')
+    const found: unknown[] = []
+    for await (const event of verifyLog({ folder, log: 'changes', head, verifier: signer.verifier })) {
+      if (event.kind === 'problem') found.push([event.problem, event.seq, event.upTo])
+    }
+    assert.deepEqual(found, [['edited', far, far], ['removed', 26, far - 1]]) // prettier-ignore
+  })
+
+  test('ranges of missing lines are what a set of numbers would be', () => {
+    const gap = fc.tuple(fc.integer({ min: 0, max: 3 }), fc.integer({ min: 0, max: 6 }))
+    fc.assert(
+      fc.property(fc.array(gap), fc.array(fc.nat(100)), (gaps, late) => {
+        const missing = new MissingLines()
+        const numbers = new Set<number>()
+        let next = 1
+        for (const [kept, lost] of gaps) {
+          next += kept
+          missing.add(next, next + lost - 1)
+          for (let each = 0; each < lost; each++) numbers.add(next++)
+        }
+        for (const number of late) assert.equal(missing.delete(number), numbers.delete(number))
+        const listed = missing.ranges.flatMap(([from, to]) =>
+          Array.from({ length: to - from + 1 }, (_, each) => from + each),
+        )
+        assert.deepEqual(listed, [...numbers])
+        return true
+      }),
     )
   })
 

@@ -72,6 +72,28 @@ for (const algorithm of ['sha256', 'sha512'] as const) {
       }
     })
 
+    test('all of a thread have one instance of the algorithm: a request of an upload makes none', async () => {
+      await startResumableHasher(algorithm)
+      const compiler = Reflect.get(globalThis, 'WebAssembly') as {
+        instantiate: (...given: unknown[]) => unknown
+      }
+      const { instantiate } = compiler
+      let made = 0
+      compiler.instantiate = (...given) => {
+        made++
+        return instantiate(...given)
+      }
+      try {
+        for (let request = 0; request < 100; request++) {
+          const state = (await startResumableHasher(algorithm)).save()
+          await resumeHasher(algorithm, state ?? Buffer.alloc(0))
+        }
+      } finally {
+        compiler.instantiate = instantiate
+      }
+      assert.equal(made, 0)
+    })
+
     test('a state that is not one, or of the other algorithm, is refused', async () => {
       const other = await startResumableHasher(algorithm === 'sha256' ? 'sha512' : 'sha256')
       const own = await startResumableHasher(algorithm)

@@ -1,7 +1,9 @@
-import { createHash, randomBytes } from 'node:crypto'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { gatedInputs } from './gated-inputs.ts'
+import type { Spoken } from './input-documents.ts'
+import { openInputs } from './open-inputs.ts'
 import { freePort, residentMegabytes, startServer, type Server } from './server.ts'
 
 /** One route with the largest input that it takes. */
@@ -14,57 +16,82 @@ export interface InputResult {
   /** Milliseconds of CPU of the longest turn. */
   readonly worker: number
   readonly writer: number
-  /** Of the same bytes, in this process. */
-  readonly parse: number
+  /** Of the same bytes, in this process; undefined: they are no JSON. */
+  readonly parse: number | undefined
   /** MB above what the server had before. */
   readonly memory: number
 }
 
-interface Input {
+export interface Input {
   readonly route: string
   readonly input: string
-  request(url: string): Promise<Response>
-  readonly body?: string
+  request(to: Spoken): Promise<Response>
+  /** The body, or its size in bytes; undefined: there is none. */
+  readonly sent?: string | number
 }
 
-const imageType = 'application/vnd.oci.image.manifest.v1+json'
-const indexType = 'application/vnd.oci.image.index.v1+json'
-const foreign = 'application/vnd.docker.image.rootfs.foreign.x'
-const megabyte = 1024 * 1024
+/** Inputs of one server. */
+export interface InputGroup {
+  /** More arguments of `trow serve`, for which files may be written, also into the data folder. */
+  args(folder: string, data: string): Promise<string[]> | string[]
+  /** Of who sends all of it but where an input says otherwise. */
+  readonly authorization?: string
+  prepare(to: Spoken): Promise<void>
+  inputs(): Input[]
+}
 
 export async function measureInputs(
   folder: string,
   checkout: string,
+  note: (text: string) => void,
+  pattern: RegExp,
+): Promise<InputResult[]> {
+  const results: InputResult[] = []
+  for (const [name, group] of Object.entries({ open: openInputs, gated: gatedInputs })) {
+    const inputs = group.inputs().filter(({ route, input }) => pattern.test(`${route}: ${input}`))
+    if (inputs.length === 0) continue
+    const own = join(folder, name)
+    mkdirSync(own)
+    results.push(...(await measureGroup(own, checkout, group, inputs, note)))
+  }
+  return results
+}
+
+async function measureGroup(
+  folder: string,
+  checkout: string,
+  group: InputGroup,
+  inputs: readonly Input[],
   note: (text: string) => void,
 ): Promise<InputResult[]> {
   const turns = join(folder, 'turns')
   writeFileSync(turns, '')
   const port = await freePort()
   const data = join(folder, 'data')
-  const args = [
-    '--import',
-    fileURLToPath(new URL('turn-hook.ts', import.meta.url)),
-    join(checkout, 'bin', 'trow.js'),
-  ]
   const server = await startServer(
     {
       program: process.execPath,
       args: [
-        ...args,
+        '--import',
+        fileURLToPath(new URL('turn-hook.ts', import.meta.url)),
+        join(checkout, 'bin', 'trow.js'),
         'serve',
         `--listen=127.0.0.1:${port}`,
         `--data=${data}`,
         '--workers=1',
         '--access-log=off',
+        ...(await group.args(folder, data)),
       ],
       env: { TURN_FILE: turns },
     },
     { port, folder: data, tls: false },
   )
+  const { authorization } = group
+  const to: Spoken = { url: server.url, ...(authorization !== undefined && { authorization }) }
   try {
-    await prepare(server.url)
+    await group.prepare(to)
     const results: InputResult[] = []
-    for (const input of inputs()) results.push(await measure(server, turns, input, note))
+    for (const input of inputs) results.push(await measure(server, turns, to, input, note))
     return results
   } finally {
     await server.stop()
@@ -74,6 +101,7 @@ export async function measureInputs(
 async function measure(
   server: Server,
   turns: string,
+  to: Spoken,
   input: Input,
   note: (text: string) => void,
 ): Promise<InputResult> {
@@ -82,7 +110,7 @@ async function measure(
   const before = residentMegabytes(server.pid)
   let peak = before
   const timer = setInterval(() => (peak = Math.max(peak, residentMegabytes(server.pid))), 20)
-  const response = await input.request(server.url)
+  const response = await input.request(to)
   const reply = await response.text()
   await pause(100)
   clearInterval(timer)
@@ -93,14 +121,16 @@ async function measure(
       longest[thread] = Math.max(longest[thread], Number(cpu))
     }
   }
-  const text = input.body !== undefined && input.body.length > reply.length ? input.body : reply
+  const { sent = 0 } = input
+  const size = typeof sent === 'number' ? sent : sent.length
+  const text = typeof sent === 'string' && size > reply.length ? sent : reply
   const result = {
     route: input.route,
     input: input.input,
-    bytes: text.length,
+    bytes: Math.max(size, reply.length),
     status: response.status,
     ...longest,
-    parse: parseTime(text),
+    parse: typeof sent === 'number' && size > reply.length ? undefined : parseTime(text),
     memory: peak - before,
   }
   note(
@@ -109,165 +139,20 @@ async function measure(
   return result
 }
 
-/** The median of five; NaN for what is no JSON. */
-function parseTime(text: string): number {
+/** The median of five; undefined for what is no JSON. */
+function parseTime(text: string): number | undefined {
   const times: number[] = []
   for (let round = 0; round < 5; round++) {
     const begun = process.threadCpuUsage()
     try {
       JSON.parse(text)
     } catch {
-      return NaN
+      return undefined
     }
     const { user, system } = process.threadCpuUsage(begun)
     times.push((user + system) / 1000)
   }
-  return times.sort((a, b) => a - b)[2] ?? NaN
-}
-
-const layers = Array.from({ length: 10_000 }, () => digestOf(randomBytes(8)))
-const subject = digestOf(Buffer.from('subject'))
-const large = image({ layers: layers.map((digest) => descriptor(digest, foreign)) })
-
-async function prepare(url: string): Promise<void> {
-  const tagged = image({ annotations: { tagged: 'often' } })
-  for (let first = 0; first < 12_000; first += 100) {
-    const tags = Array.from(
-      { length: 100 },
-      (_, each) => `tag=t${String(first + each).padStart(6, '0')}`,
-    ).join('&')
-    await put(url, 'tags', `${digestOf(Buffer.from(tagged))}?${tags}`, tagged)
-  }
-  const children: object[] = []
-  for (let each = 0; each < 20; each++) {
-    const annotations = { each: `${each} `.padEnd(2 * megabyte, 'a') }
-    const referrer = image({ artifactType: 'a/b', subject: descriptor(subject, imageType), annotations })
-    await put(url, 'referrers', digestOf(Buffer.from(referrer)), referrer)
-    const child = image({ unknown: `${each} `.padEnd(3 * megabyte, 'b') })
-    await put(url, 'fallback', digestOf(Buffer.from(child)), child)
-    children.push({ ...descriptor(digestOf(Buffer.from(child)), imageType), size: child.length })
-  }
-  const gone = layers.slice(0, 9980).map((digest) => descriptor(digest, foreign))
-  await put(url, 'fallback', subject.replace(':', '-'), index([...gone, ...children]), indexType)
-  for (let each = 0; each < 300; each++) await put(url, `many/r${each}`, 'latest', tagged)
-}
-
-function inputs(): Input[] {
-  const members = image({
-    annotations: Object.fromEntries(
-      Array.from({ length: 39_900 }, (_, each) => [`${each}`.padEnd(40, 'x'), '']),
-    ),
-  })
-  const lists = image({ unknown: Array.from({ length: 130_000 }, () => []) })
-  const text = image({ annotations: { text: 'a\n'.repeat(1.3 * megabyte) } })
-  const children = index(layers.map((digest) => descriptor(digest, foreign)))
-  const tooMany = image({
-    layers: Array.from({ length: 35_000 }, (_, each) => descriptor(layers[each % 10_000] ?? '', 'a')),
-  })
-  const tags = Array.from({ length: 100 }, (_, each) => `tag=x${each}`).join('&')
-  const small = Array.from({ length: 256 }, (_, each) =>
-    image({
-      layers: layers.slice(0, 100).map((digest) => descriptor(digest, foreign)),
-      annotations: { each: `${each}` },
-    }),
-  )
-  const pushed = (input: string, body: string, reference = 'x', type = imageType): Input => ({
-    route: 'PUT manifest',
-    input,
-    body,
-    request: (url) => put(url, 'inputs', reference, body, type),
-  })
-  const got = (route: string, input: string, path: string): Input => ({
-    route,
-    input,
-    request: (url) => fetch(url + path),
-  })
-  return [
-    pushed('10,000 layers', large),
-    pushed('35,000 layers (refused)', tooMany),
-    pushed('39,900 different names', members),
-    pushed('130,000 lists', lists),
-    pushed('one text of 4 MiB', text),
-    pushed('index of 10,000', children, 'index', indexType),
-    pushed('10,000 layers under 100 tags', large, `${digestOf(Buffer.from(large))}?${tags}`),
-    {
-      route: 'PUT manifest',
-      input: '256 at once, 100 layers each',
-      request: async (url) =>
-        (await Promise.all(small.map((body, each) => put(url, 'inputs', `s${each}`, body))))[0] as Response,
-    },
-    got('GET manifest', '4 MiB', '/v2/inputs/manifests/x'),
-    {
-      route: 'DELETE manifest',
-      input: '10,000 layers, 100 tags',
-      request: (url) =>
-        fetch(`${url}/v2/inputs/manifests/${digestOf(Buffer.from(large))}`, { method: 'DELETE' }),
-    },
-    got('GET tags', 'all of 12,000', '/v2/tags/tags/list'),
-    got('GET tags', 'n=999999999', '/v2/tags/tags/list?n=999999999'),
-    got('GET catalogue', 'all', '/v2/_catalog'),
-    got('GET referrers', '20 of 2 MiB', `/v2/referrers/referrers/${subject}`),
-    got('GET referrers', 'of one type', `/v2/referrers/referrers/${subject}?artifactType=a/b`),
-    got('GET referrers', 'fallback index of 10,000', `/v2/fallback/referrers/${subject}`),
-    {
-      route: 'DELETE manifest',
-      input: '12,000 tags',
-      request: (url) =>
-        fetch(
-          `${url}/v2/tags/manifests/${digestOf(Buffer.from(image({ annotations: { tagged: 'often' } })))}`,
-          { method: 'DELETE' },
-        ),
-    },
-    {
-      route: 'POST upload',
-      input: 'mount from anywhere',
-      request: (url) => fetch(`${url}/v2/inputs/blobs/uploads/?mount=${subject}`, { method: 'POST' }),
-    },
-    {
-      route: 'POST blob',
-      input: '64 MiB',
-      request: (url) => {
-        const body = randomBytes(64 * megabyte)
-        return fetch(`${url}/v2/inputs/blobs/uploads/?digest=${digestOf(body)}`, { method: 'POST', body })
-      },
-    },
-  ]
-}
-
-async function put(
-  url: string,
-  repository: string,
-  reference: string,
-  body: string,
-  type = imageType,
-): Promise<Response> {
-  return fetch(`${url}/v2/${repository}/manifests/${reference}`, {
-    method: 'PUT',
-    body,
-    headers: { 'Content-Type': type },
-  })
-}
-
-function image(fields: object): string {
-  return JSON.stringify({
-    schemaVersion: 2,
-    mediaType: imageType,
-    config: descriptor(subject, foreign),
-    layers: [],
-    ...fields,
-  })
-}
-
-function index(manifests: readonly object[]): string {
-  return JSON.stringify({ schemaVersion: 2, mediaType: indexType, manifests })
-}
-
-function descriptor(digest: string, mediaType: string): object {
-  return { mediaType, digest, size: 1 }
-}
-
-function digestOf(content: Uint8Array): string {
-  return `sha256:${createHash('sha256').update(content).digest('hex')}`
+  return times.sort((a, b) => a - b)[2]
 }
 
 function pause(milliseconds: number): Promise<void> {
@@ -280,13 +165,15 @@ export function printInputs(results: readonly InputResult[]): string {
     '|---|---|---:|---:|---:|---:|---:|---:|---:|---:|',
   ]
   for (const { route, input, status, bytes, worker, writer, parse, memory } of results) {
-    const of = (turn: number): string => (parse > 0 ? (turn / parse).toFixed(1) : '')
+    // Of less than that the quotient says nothing.
+    const of = (turn: number): string =>
+      parse !== undefined && parse >= 0.1 ? (turn / parse).toFixed(1) : ''
     const cells = [
       status,
       (bytes / 1e6).toFixed(2),
       worker,
       writer,
-      parse.toFixed(1),
+      parse?.toFixed(1) ?? '',
       of(worker),
       of(writer),
       memory.toFixed(0),

@@ -63,7 +63,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => pr
 
 if (positionals.includes('inputs')) {
   const checkout = values.trow ?? fileURLToPath(new URL('..', import.meta.url))
-  const table = `${describeMachine()}\n\n${printInputs(await measureInputs(folder, checkout, (text) => console.error(text)))}`
+  const table = `${describeMachine()}\n\n${printInputs(await measureInputs(folder, checkout, (text) => console.error(text), pattern))}`
   console.log(table)
   if (values.save) keep('-inputs', { md: table })
   process.exit(0)

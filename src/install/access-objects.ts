@@ -7,7 +7,9 @@ import { pick, place, readTemplate } from './template.ts'
 /** Who may do what: the roles for repositories, the registry's own, people's, kubelets'. */
 export function accessObjects(settings: InstallSettings): KubeObject[] {
   const layout = layoutOf(settings.namespace)
-  const templates = ['rbac', 'registry-rbac', 'kubelet-rbac', 'audit'].flatMap(readTemplate)
+  // Without it kubelets get no token that the registry takes, and a taken node cannot act as the accounts of its pods.
+  const ofKubelets = settings.pullIdentity === 'service-account' ? ['kubelet-rbac'] : []
+  const templates = ['rbac', 'registry-rbac', ...ofKubelets, 'audit'].flatMap(readTemplate)
   return [...templates, ...clientObjects(settings)].map((object) => place(object, layout, 'access'))
 }
 

@@ -24,6 +24,9 @@ interface MetricsParts {
   readonly hosts: KnownHosts | undefined
 }
 
+/** Milliseconds for which one text is given to all: each asks every thread, and any pod of a cluster reaches the port. */
+const givenFor = 1000
+
 /** `/metrics` on a listener of its own: the sums of all workers. Throws UserError as `claimPort` does. */
 export async function serveMetrics(
   { host, port }: { readonly host: string; readonly port: number },
@@ -36,14 +39,14 @@ export async function serveMetrics(
     import('../../http/http-listener.ts'),
     import('../../http/client-address.ts'),
   ])
-  const measure = async (): Promise<MetricsText> => {
+  const measure = shared(async (): Promise<MetricsText> => {
     const [workers, totals, audit] = await Promise.all([
       parts.workers.counts(),
       parts.maintenance.totals(),
       auditHealth(parts.audit),
     ])
     return renderMetrics({ workers, totals, audit, ...stateOf(parts) })
-  }
+  })
   const listener = new HttpListener({
     surface: new MetricsSurface(measure),
     log: parts.log,
@@ -67,6 +70,15 @@ export async function serveMetrics(
   return {
     address: `${host.includes(':') ? `[${host}]` : host}:${bound?.port}`,
     close: () => listener.close(0),
+  }
+}
+
+/** Made once for all who ask while it is made, and within a second after. */
+function shared<Value>(make: () => Promise<Value>): () => Promise<Value> {
+  let made: Promise<Value> | undefined
+  return () => {
+    made ??= make().finally(() => setTimeout(() => (made = undefined), givenFor).unref())
+    return made
   }
 }
 

@@ -42,7 +42,11 @@ suite('tokens of others', { timeout: 120_000 }, () => {
   before(async () => {
     cluster = await startSigningCluster()
     const oidc = [{ issuer: `${cluster.api.url}/oidc`, audience: 'trow', claims: { sub: '*' } }]
-    gated = await startInCluster(cluster, folder, { 'api-server-tokens': true, oidc })
+    gated = await startInCluster(cluster, folder, {
+      'api-server-tokens': true,
+      oidc,
+      'trusted-proxies': ['127.0.0.1'],
+    })
   })
   after(async () => {
     await gated.close()
@@ -101,7 +105,8 @@ suite('tokens of others', { timeout: 120_000 }, () => {
     const reply = await exchange(gated.url, {
       method: 'GET',
       path,
-      headers: { authorization: `Bearer ${token}` },
+      // Of an address of its own: of many denials of one, only some are lines of their own.
+      headers: { authorization: `Bearer ${token}`, 'x-forwarded-for': '10.1.2.3' },
     })
     assert.equal(reply.status, 401)
     const lines = (): string =>

@@ -15,7 +15,7 @@ import { listingRoutes } from '../../src/http/listing-routes.ts'
 import type { RegistryRequest } from '../../src/http/registry-request.ts'
 import { parseRepositoryName, type RepositoryName } from '../../src/oci/repository-name.ts'
 import { noteOf, quiet } from '../audit/notes.ts'
-import { openStores, sha256 } from '../registry/stores.ts'
+import { openStores, requester, sha256 } from '../registry/stores.ts'
 
 // What a reader may ask of the catalogue and the audit: counted, never timed. `npm run bench -- inputs` has the times.
 
@@ -98,6 +98,7 @@ suite('a catalogue of which its caller may list little', { timeout: 60_000 }, ()
       await Promise.all(
         Array.from({ length: 1500 }, (_, each) =>
           stores.registry.manifests.put({
+            requester,
             repository: parseRepositoryName(`hidden/r${each}`),
             reference,
             tags: [],

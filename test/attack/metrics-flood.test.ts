@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { serveMetrics } from '../../src/cli/serve/metrics-server.ts'
+import { quiet } from '../audit/notes.ts'
 
 test('whoever asks for metrics all the time has the threads asked once a second', async () => {
   let asked = 0
   const parts = {
+    log: quiet,
     workers: { counts: async () => (asked++, []) },
     maintenance: { totals: async () => undefined, restarts: 0, health: { ok: true } },
     writes: { state: { health: { ok: true }, freeBytes: Infinity } },

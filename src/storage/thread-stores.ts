@@ -3,7 +3,7 @@ import { openDiskBlobStore } from '../blobs/disk/disk-blob-store.ts'
 import { Generations } from '../metadata/cache/generations.ts'
 import { SharedCache } from '../metadata/cache/shared-cache.ts'
 import type { MetadataStore } from '../metadata/metadata-store.ts'
-import { openSqlMetadata } from '../metadata/sqlite/sqlite-metadata-store.ts'
+import { openSqliteMetadata } from '../metadata/sqlite/sqlite-metadata-store.ts'
 import { PortRunner } from '../metadata/sqlite/writer-port.ts'
 import type { Ticket } from './ticket.ts'
 
@@ -13,7 +13,7 @@ export function openMetadata(
   { cacheBytes }: { readonly cacheBytes: number },
 ): Promise<MetadataStore> {
   return Promise.resolve(
-    openSqlMetadata({
+    openSqliteMetadata({
       folder,
       changes: new PortRunner(writer),
       generations: new Generations(generations),

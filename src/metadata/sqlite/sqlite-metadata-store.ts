@@ -31,7 +31,7 @@ import { takeSnapshot } from './sqlite-snapshot.ts'
 import { SqliteWriter } from './sqlite-writer.ts'
 import { UploadClaims } from './upload-claims.ts'
 
-export interface SqlMetadataOptions {
+export interface SqliteMetadataOptions {
   /** The data folder; the writer has opened its `trow.db`. */
   readonly folder: string
   readonly changes: ChangeRunner
@@ -43,8 +43,8 @@ export interface SqlMetadataOptions {
 }
 
 /** The store of one thread: its own connection for reads, the one writer for changes. */
-export function openSqlMetadata(options: SqlMetadataOptions): MetadataStore {
-  return new SqlMetadataStore(options, openForReading(databasePath(options.folder)))
+export function openSqliteMetadata(options: SqliteMetadataOptions): MetadataStore {
+  return new SqliteMetadataStore(options, openForReading(databasePath(options.folder)))
 }
 
 /** A store with the writer in this very thread: for commands on a folder that nobody serves, and for tests. */
@@ -62,7 +62,7 @@ export function openLocalMetadata({
   const database = openForWriting(databasePath(folder))
   const writer = new SqliteWriter({ database, generations, claims, bound })
   const changes = new LocalRunner(writer, claims)
-  const store = openSqlMetadata({ folder, changes, generations, cacheBytes })
+  const store = openSqliteMetadata({ folder, changes, generations, cacheBytes })
   const close = store.close.bind(store)
   return Object.assign(store, {
     async close() {
@@ -72,7 +72,7 @@ export function openLocalMetadata({
   })
 }
 
-class SqlMetadataStore implements MetadataStore {
+class SqliteMetadataStore implements MetadataStore {
   readonly hasRepository: MetadataReads['hasRepository']
   readonly findManifest: MetadataReads['findManifest']
   readonly findBlob: MetadataReads['findBlob']
@@ -95,7 +95,7 @@ class SqlMetadataStore implements MetadataStore {
   readonly #folder: string
   readonly #fresh: FreshUploads
 
-  constructor(options: SqlMetadataOptions, database: SqliteDatabase) {
+  constructor(options: SqliteMetadataOptions, database: SqliteDatabase) {
     const { changes, generations, cacheBytes, sharedCache: shared, folder } = options
     const reads = new SqlReads({ database, generations, cacheBytes, shared })
     this.hasRepository = reads.hasRepository.bind(reads)

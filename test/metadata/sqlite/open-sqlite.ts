@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { MessageChannel } from 'node:worker_threads'
 import { Generations } from '../../../src/metadata/cache/generations.ts'
-import { openLocalMetadata, openSqlMetadata } from '../../../src/metadata/sqlite/sqlite-metadata-store.ts'
+import { openLocalMetadata, openSqliteMetadata } from '../../../src/metadata/sqlite/sqlite-metadata-store.ts'
 import { databasePath, openForWriting } from '../../../src/metadata/sqlite/sqlite-file.ts'
 import { SqliteWriter } from '../../../src/metadata/sqlite/sqlite-writer.ts'
 import { UploadClaims } from '../../../src/metadata/sqlite/upload-claims.ts'
@@ -22,10 +22,10 @@ export async function openThroughPorts(): Promise<OpenedStore> {
   const database = openForWriting(databasePath(folder))
   const writer = new SqliteWriter({ database, generations, claims })
   const ports = new WriterPorts(writer, claims)
-  const openOne = (): ReturnType<typeof openSqlMetadata> => {
+  const openOne = (): ReturnType<typeof openSqliteMetadata> => {
     const { port1, port2 } = new MessageChannel()
     ports.serve(port1, { opensUploads: true })
-    return openSqlMetadata({ folder, generations, cacheBytes: 1_000_000, changes: new PortRunner(port2) })
+    return openSqliteMetadata({ folder, generations, cacheBytes: 1_000_000, changes: new PortRunner(port2) })
   }
   const [store, other] = [openOne(), openOne()]
   return {

@@ -13,7 +13,7 @@ import * as garbageStatements from '../../../src/metadata/rules/statements/garba
 import * as reads from '../../../src/metadata/rules/statements/reads.ts'
 import { repositoryByName } from '../../../src/metadata/rules/statements/repositories.ts'
 import * as untagged from '../../../src/metadata/rules/statements/untagged.ts'
-import { openSqlMetadata } from '../../../src/metadata/sqlite/sqlite-metadata-store.ts'
+import { openSqliteMetadata } from '../../../src/metadata/sqlite/sqlite-metadata-store.ts'
 import { PortRunner, WriterPorts } from '../../../src/metadata/sqlite/writer-port.ts'
 import { parseRepositoryName } from '../../../src/oci/repository-name.ts'
 import { UploadClaims } from '../../../src/metadata/sqlite/upload-claims.ts'
@@ -41,7 +41,7 @@ test(
     const { port1, port2 } = new MessageChannel()
     ports.serve(port1, { opensUploads: true })
     const changes = new PortRunner(port2)
-    const store = openSqlMetadata({ folder, generations, cacheBytes: 1_000_000, changes })
+    const store = openSqliteMetadata({ folder, generations, cacheBytes: 1_000_000, changes })
     assert.equal(await store.findUpload(parseRepositoryName('some/name'), 'none'), undefined)
     await store.close()
     busy.port1.close()

@@ -16,7 +16,10 @@ export type ChangeNote = string
 export interface NoteQueue {
   /** Notes without a change, all or none. Durable when it resolves; rejects as a change does. */
   record(notes: readonly ChangeNote[], now: Instant): Promise<void>
-  /** Ascending, after `after`; ids grow and are never used twice. */
+  /**
+   * Ascending, after `after`. Ids are never used twice, and no entry appears later at or below one that was read: where
+   * commits overtake one another, the store gives entries their ids in the order in which it shows them.
+   */
   read(page: { readonly after: number; readonly limit: number }): Promise<readonly OutboxEntry[]>
   /** These and all before are in the log. Need not survive a power cut: who reads them again knows them by their ids. */
   forget(upTo: number): Promise<void>

@@ -1,9 +1,10 @@
 // The arrows between folders: docs/architecture.md, "Folders".
 const allowed = {
   oci: [],
+  messaging: ['oci'],
   blobs: ['oci'],
-  metadata: ['oci', 'blobs'],
-  storage: ['oci', 'blobs', 'metadata'],
+  metadata: ['oci', 'blobs', 'messaging'],
+  storage: ['oci', 'blobs', 'metadata', 'messaging'],
   upstream: ['oci'],
   registry: ['oci', 'blobs', 'metadata', 'upstream'],
   cluster: [],
@@ -19,6 +20,7 @@ const allowed = {
   image: ['oci', 'upstream'],
   cli: [
     'oci',
+    'messaging',
     'blobs',
     'metadata',
     'storage',

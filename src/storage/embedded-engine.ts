@@ -1,9 +1,10 @@
-import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads'
+import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { FreeSpace } from '../blobs/disk/free-space.ts'
 import { Generations } from '../metadata/cache/generations.ts'
 import { SharedCache } from '../metadata/cache/shared-cache.ts'
 import { PortRunner } from '../metadata/sqlite/writer-port.ts'
-import type { WriterOrder, WriterStart } from '../metadata/sqlite/writer-thread.ts'
+import { ThreadChannel } from '../messaging/thread-channel.ts'
+import type { WriterStart, WriterThread } from '../metadata/sqlite/writer-thread.ts'
 import type { ServeOptions, StorageEngine, StorageSettings, WriteState } from './storage-engine.ts'
 import type { DiskTicket, Ticket } from './ticket.ts'
 
@@ -17,7 +18,7 @@ export class EmbeddedEngine implements StorageEngine {
   readonly ended: Promise<string>
   readonly #settings: StorageSettings
   readonly #options: ServeOptions
-  readonly #writer: Worker
+  readonly #channel: ThreadChannel<WriterThread>
   readonly #generations = new Generations()
   readonly #cache = SharedCache.create(sharedCacheBytes)
   readonly #space: FreeSpace
@@ -33,11 +34,10 @@ export class EmbeddedEngine implements StorageEngine {
     }
     const ending = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
     const module = new URL(`../metadata/sqlite/writer-thread.${ending}`, import.meta.url)
-    this.#writer = options.startThread(module, start)
-    this.#writer.on('error', (error) =>
-      options.log.error('the writer died', { stack: (error as Error).stack }),
-    )
-    this.ended = new Promise((resolve) => this.#writer.once('exit', () => resolve('writer')))
+    const writer = options.startThread(module, start)
+    this.#channel = new ThreadChannel<WriterThread>(writer)
+    writer.on('error', (error) => options.log.error('the writer died', { stack: (error as Error).stack }))
+    this.ended = new Promise((resolve) => writer.once('exit', () => resolve('writer')))
     this.#space = new FreeSpace(settings.folder, settings.reserve)
     this.#probes = new PortRunner(this.#attachWriter(false))
   }
@@ -67,13 +67,13 @@ export class EmbeddedEngine implements StorageEngine {
 
   async stop(): Promise<void> {
     await this.#probes.close()
-    this.#tell({ kind: 'stop' })
+    this.#channel.tell('stop', [])
     await this.ended
   }
 
   #attachWriter(opensUploads: boolean): MessagePort {
     const { port1, port2 } = new MessageChannel()
-    this.#tell({ kind: 'attach', port: port1, opensUploads }, [port1])
+    this.#channel.tell('attach', [port1, { opensUploads }], [port1])
     return port2
   }
 
@@ -88,9 +88,5 @@ export class EmbeddedEngine implements StorageEngine {
       flushes: Math.max(1, Math.floor(poolSize / 2 / workers)),
       bufferBudget: Math.floor(bufferBytes / workers),
     }
-  }
-
-  #tell(order: WriterOrder, transfer: readonly MessagePort[] = []): void {
-    this.#writer.postMessage(order, transfer)
   }
 }

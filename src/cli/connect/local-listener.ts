@@ -1,7 +1,7 @@
 import { createServer, type AddressInfo, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { UserError } from '../../user-error.ts'
-import { cannotListen } from '../serve/worker-group.ts'
+import { cannotListen } from '../serve/cannot-listen.ts'
 
 export interface LocalListenerOptions {
   readonly address: string

@@ -1,58 +1,52 @@
-import { parentPort, workerData } from 'node:worker_threads'
+import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
+import type { Authority } from '../../access/authority.ts'
+import type { NodeCertificates } from '../../access/node-certificates.ts'
+import { ThreadChannel } from '../../messaging/thread-channel.ts'
 import { openMetadata } from '../../storage/thread-stores.ts'
-import { UserError } from '../../user-error.ts'
-import { openAuthority, type OpenAuthority } from '../access/open-authority.ts'
+import { openAuthority } from '../access/open-authority.ts'
 import { createLogger } from '../logger.ts'
-import { serveCalls } from './port-calls.ts'
-import type { ServedOrder } from './served-thread.ts'
-import type { AccessReport, AccessStart } from './thread-protocol.ts'
+import type { AccessMain, AccessStart, ServedSide } from './thread-protocol.ts'
 
 const start = workerData as AccessStart
 const { settings } = start
-const report = (message: AccessReport): void => parentPort?.postMessage(message)
+const main = parentPort as MessagePort
 
 const log = createLogger({ format: start.logFormat, level: settings['log-level'] })
 const metadata = await openMetadata(start.storage, { cacheBytes: 0 })
-try {
-  const opened = await openAuthority(settings, {
-    store: metadata.access,
-    log,
-    env: process.env,
-    cwd: process.cwd(),
-    onClientAuthority: (cluster) => report({ kind: 'client-authority', cluster }),
-  })
-  serve(opened)
-  report({ kind: 'ready' })
-} catch (error) {
-  if (!(error instanceof UserError)) throw error
-  const { code, message, hint, exitCode } = error
-  report({ kind: 'failed', error: { code, message, hint, exitCode } })
+const local: ServedSide = {
+  start: async () => void (await opened),
+  attach: (port) => void answer(port),
+  health: () => undefined,
+  stop: () => void stop(),
+}
+const channel = new ThreadChannel<AccessMain>(main, local)
+const opened = openAuthority(settings, {
+  store: metadata.access,
+  log,
+  env: process.env,
+  cwd: process.cwd(),
+  onClientAuthority: (cluster) => channel.tell('clientAuthority', [cluster]),
+})
+// Main asks for it by `start`; until then nobody is to call it unhandled.
+opened.catch(() => undefined)
+
+async function answer(port: MessagePort): Promise<void> {
+  const { authority, nodeCertificates } = await opened
+  const methods: Authority & NodeCertificates = {
+    verify: authority.verify.bind(authority),
+    verifyNode: authority.verifyNode.bind(authority),
+    review: authority.review.bind(authority),
+    reviewNamespace: authority.reviewNamespace.bind(authority),
+    reviewAudit: authority.reviewAudit.bind(authority),
+    signingKeys: authority.signingKeys.bind(authority),
+    issue: nodeCertificates.issue.bind(nodeCertificates),
+  }
+  new ThreadChannel(port, methods)
 }
 
-function serve({ authority, nodeCertificates, close }: OpenAuthority): void {
-  parentPort?.on('message', (order: ServedOrder) => {
-    if (order.kind === 'attach') {
-      const target = {
-        verify: authority.verify.bind(authority),
-        verifyNode: authority.verifyNode.bind(authority),
-        review: authority.review.bind(authority),
-        reviewNamespace: authority.reviewNamespace.bind(authority),
-        reviewAudit: authority.reviewAudit.bind(authority),
-        signingKeys: authority.signingKeys.bind(authority),
-        issue: nodeCertificates.issue.bind(nodeCertificates),
-      }
-      serveCalls(order.port, target, [
-        'verify',
-        'verifyNode',
-        'review',
-        'reviewNamespace',
-        'reviewAudit',
-        'signingKeys',
-        'issue',
-      ])
-      return
-    }
-    close()
-    void metadata.close().then(() => parentPort?.close())
-  })
+async function stop(): Promise<void> {
+  const { close } = await opened
+  close()
+  await metadata.close()
+  main.close()
 }

@@ -1,35 +1,43 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
-import type { MergedAccess } from '../../audit/access-merger.ts'
 import { AuditWriter } from '../../audit/audit-writer.ts'
+import { ThreadChannel } from '../../messaging/thread-channel.ts'
 import { openMetadata } from '../../storage/thread-stores.ts'
+import { UserError } from '../../user-error.ts'
 import { auditFolder } from '../audit/audit-folder.ts'
 import { createLogger } from '../logger.ts'
 import { auditSinks } from './audit-sinks.ts'
 import { openWitness } from './audit-witness.ts'
-import { failedStart, type ServedOrder } from './served-thread.ts'
-import type { AuditReport, AuditStart } from './thread-protocol.ts'
+import type { AuditMain, AuditPort, AuditStart, ServedSide } from './thread-protocol.ts'
 
 const start = workerData as AuditStart
 const { settings } = start
-const report = (message: AuditReport): void => parentPort?.postMessage(message)
+const main = parentPort as MessagePort
 
 const log = createLogger({ format: start.logFormat, level: settings['log-level'] })
 const metadata = await openMetadata(start.storage, { cacheBytes: 0 })
 const { outbox } = metadata
 const folder = auditFolder(settings, settings.data)
 const instance = hostname()
-const stdout = (lines: string): void => report({ kind: 'lines', lines })
 let closeWitness: (() => Promise<void>) | undefined
-const writer = await open()
-
-parentPort?.on('message', (order: ServedOrder | { readonly kind: 'health'; readonly id: number }) => {
-  if (order.kind === 'attach') take(order.port)
-  else if (order.kind === 'health') report({ kind: 'health', id: order.id, health: writer.health })
-  else void stop()
-})
-report({ kind: 'ready' })
+let writer: AuditWriter | undefined
+const local: ServedSide = {
+  start: async () => {
+    writer = await opened
+  },
+  attach: (port) => {
+    const taking: AuditPort = { merged: (batch) => writer?.merged(batch) }
+    new ThreadChannel(port, taking)
+  },
+  health: () => writer?.health,
+  stop: () => void stop(),
+}
+const channel = new ThreadChannel<AuditMain>(main, local)
+const stdout = (lines: string): void => channel.tell('lines', [lines])
+const opened = open()
+// Main asks for it by `start`; until then nobody is to call it unhandled.
+opened.catch(() => undefined)
 
 async function open(): Promise<AuditWriter> {
   try {
@@ -53,19 +61,17 @@ async function open(): Promise<AuditWriter> {
       newId: randomUUID,
     })
   } catch (error) {
-    report({ kind: 'failed', error: failedStart(error) })
-    // Main says it and ends this thread.
-    return new Promise<never>(() => {})
+    if (error instanceof UserError) throw error
+    throw new UserError('AUDIT_UNUSABLE', `the audit log cannot be opened: ${(error as Error).message}`, {
+      hint: 'Check --audit-folder: this user must be able to write there.',
+      cause: error,
+    })
   }
 }
 
-function take(port: MessagePort): void {
-  port.on('message', (batch: readonly MergedAccess[]) => writer.merged(batch))
-}
-
 async function stop(): Promise<void> {
-  await writer.close()
+  await writer?.close()
   await closeWitness?.()
   await metadata.close()
-  parentPort?.close()
+  main.close()
 }

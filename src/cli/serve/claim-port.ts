@@ -1,7 +1,7 @@
 import { lookup } from 'node:dns/promises'
 import { createServer, type AddressInfo, type ListenOptions, type Server } from 'node:net'
 import { markPort, type PortMark } from './port-mark.ts'
-import { cannotListen } from './worker-group.ts'
+import { cannotListen } from './cannot-listen.ts'
 
 /** A port that no other trow of this user gets until it is released, whether anybody listens there yet or not. */
 export interface PortClaim {

@@ -1,30 +1,32 @@
 import { randomUUID } from 'node:crypto'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { parentPort, workerData } from 'node:worker_threads'
+import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
 import { TrustedProxies } from '../../http/client-address.ts'
 import type { HealthChecks } from '../../http/health-routes.ts'
 import { HttpListener } from '../../http/http-listener.ts'
 import { RegistrySurface } from '../../http/registry-surface.ts'
+import { ThreadChannel } from '../../messaging/thread-channel.ts'
 import type { MetadataStore } from '../../metadata/metadata-store.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
 import { openRegistry } from '../../registry/open-registry.ts'
 import { openBlobs, openMetadata } from '../../storage/thread-stores.ts'
 import { auditFolder } from '../audit/audit-folder.ts'
 import { createLogger } from '../logger.ts'
+import { cannotListen } from './cannot-listen.ts'
 import { isAccessControlled } from './access-settings.ts'
 import { attachBodies } from './body-places.ts'
 import { openGate } from './worker-gate.ts'
 import { LineBatch } from './line-batch.ts'
 import { knownHosts } from './known-hosts.ts'
 import { OperationCounters } from './operation-counters.ts'
-import type { WorkerCounts, WorkerOrder, WorkerReport, WorkerStart } from './thread-protocol.ts'
+import type { WorkerCounts, WorkerMain, WorkerSide, WorkerStart } from './thread-protocol.ts'
 
 const cacheBytes = 16 * 1024 * 1024
 
 const start = workerData as WorkerStart
 const { settings } = start
 let { seen } = start
-const report = (message: WorkerReport): void => parentPort?.postMessage(message)
+const main = parentPort as MessagePort
 
 const log = createLogger({ format: start.logFormat, level: settings['log-level'] })
 const operations = new OperationCounters()
@@ -61,7 +63,7 @@ const registry = openRegistry({
   untagged: settings.untagged,
 })
 const { gate, close: closeGate } = openGate(start, metadata)
-const lines = new LineBatch((text) => report({ kind: 'access', lines: text }))
+const lines = new LineBatch((text) => channel.tell('accessLines', [text]))
 const bodies = attachBodies(start.bodies, start.number)
 const server = new HttpListener({
   surface: new RegistrySurface({
@@ -94,29 +96,21 @@ const server = new HttpListener({
 const lag = monitorEventLoopDelay({ resolution: 20 })
 lag.enable()
 
-parentPort?.on('message', (order: WorkerOrder) => {
-  switch (order.kind) {
-    case 'tls':
-      return server.setTls(order.pair)
-    case 'seen':
-      seen = order.seen
-      return
-    case 'counts':
-      return report({ kind: 'counts', id: order.id, counts: counts() })
-    case 'wind-down':
-      return void server.windDown().then(() => report({ kind: 'wound-down' }))
-    case 'close':
-      return void close(order.limit)
-  }
-})
-
-try {
-  await server.listen({ host: start.host, port: start.port, reusePort: start.reusePort })
-  report({ kind: 'listening' })
-} catch (error) {
-  const { code = 'UNKNOWN', message } = error as NodeJS.ErrnoException
-  report({ kind: 'failed', code, message })
+const local: WorkerSide = {
+  async listen() {
+    try {
+      await server.listen({ host: start.host, port: start.port, reusePort: start.reusePort })
+    } catch (error) {
+      throw cannotListen(start.host, start.port, error as NodeJS.ErrnoException)
+    }
+  },
+  setSeen: (changed) => void (seen = changed),
+  setTls: (pair) => server.setTls(pair),
+  counts,
+  windDown: () => server.windDown(),
+  close: (limit) => void close(limit),
 }
+const channel = new ThreadChannel<WorkerMain>(main, local)
 
 async function close(limit: number): Promise<void> {
   await server.close(limit)
@@ -124,7 +118,7 @@ async function close(limit: number): Promise<void> {
   closeGate()
   await blobs.close()
   await metadata.close()
-  parentPort?.close()
+  main.close()
 }
 
 function counts(): WorkerCounts {

@@ -1,12 +1,11 @@
 import type { Log } from '../../log.ts'
 import type { Ticket } from '../../storage/ticket.ts'
-import { UserError } from '../../user-error.ts'
 import type { Terminal } from '../streams.ts'
 import { isAccessControlled, isAudited } from './access-settings.ts'
 import { watchClientCa } from './client-ca-file.ts'
 import { ClientAuthorityList } from './client-authorities.ts'
-import { ServedThread, type FailedStart } from './served-thread.ts'
-import type { AccessReport, AuditReport, MaintenanceStart } from './thread-protocol.ts'
+import { ServedThread } from './served-thread.ts'
+import type { AccessMain, AuditMain, MaintenanceStart } from './thread-protocol.ts'
 
 /** The threads that say who may do what, and write down who did; undefined where settings want neither. */
 export interface Judges {
@@ -32,24 +31,21 @@ export async function startJudges(
   const clientCa = settings['client-ca']
   if (clientCa !== undefined && !settings.kubernetes)
     cleanup.defer(watchClientCa(clientCa, log, (pem) => authorities.setCluster(pem)))
-  const launch = async (module: string, onMessage: (message: never) => void): Promise<ServedThread> => {
+  const launch = async (module: string, local: AccessMain | AuditMain): Promise<ServedThread> => {
     const storage = parts.attach()
     const thread = await ServedThread.start(module, { ...start, storage }, storage.ports, {
-      failed: asUserError,
       onError: (error) => log.error('a thread died', { thread: module, stack: error.stack }),
-      onMessage: onMessage as (message: unknown) => void,
+      local,
     })
     cleanup.defer(() => thread.stop())
     return thread
   }
   const audit = isAudited(settings)
-    ? await launch('audit-thread', (message: AuditReport) => {
-        if (message.kind === 'lines') terminal.exact.stdout.write(message.lines)
-      })
+    ? await launch('audit-thread', { lines: (lines) => void terminal.exact.stdout.write(lines) })
     : undefined
   if (!isAccessControlled(settings)) return { access: undefined, audit, authorities }
-  const access = await launch('access-thread', (message: AccessReport) => {
-    if (message.kind === 'client-authority') authorities.setCluster(message.cluster)
+  const access = await launch('access-thread', {
+    clientAuthority: (cluster) => authorities.setCluster(cluster),
   })
   if (settings.kubernetes) {
     // What makes certificates is loaded only where it is used. The access thread has made this one by now, if none was given.
@@ -60,8 +56,4 @@ export async function startJudges(
     own.onChange(({ bundle }) => authorities.setOwn(bundle))
   }
   return { access, audit, authorities }
-}
-
-function asUserError({ code, message, hint, exitCode }: FailedStart): Error {
-  return new UserError(code, message, { exitCode, ...(hint === undefined ? {} : { hint }) })
 }

@@ -1,16 +1,16 @@
 import { randomUUID } from 'node:crypto'
-import { parentPort, workerData } from 'node:worker_threads'
+import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
+import { ThreadChannel } from '../../messaging/thread-channel.ts'
 import { openBlobs, openMetadata } from '../../storage/thread-stores.ts'
 import { createLogger } from '../logger.ts'
 import { GarbageSchedule } from '../maintenance/garbage-schedule.ts'
 import { maintenanceStores } from '../maintenance/stores.ts'
 import { auditFolder } from '../audit/audit-folder.ts'
 import { ControlServer } from '../control/control-server.ts'
-import type { MaintenanceOrder, MaintenanceReport, MaintenanceStart } from './thread-protocol.ts'
+import type { MaintenanceSide, MaintenanceStart } from './thread-protocol.ts'
 
 const start = workerData as MaintenanceStart
 const { settings } = start
-const report = (message: MaintenanceReport): void => parentPort?.postMessage(message)
 
 const log = createLogger({ format: start.logFormat, level: settings['log-level'] })
 const metadata = await openMetadata(start.storage, { cacheBytes: 1024 * 1024 })
@@ -24,16 +24,18 @@ const control = await ControlServer.listen(settings.data, {
 })
 schedule.start()
 
-parentPort?.on('message', (order: MaintenanceOrder) => {
-  if (order.kind === 'stop') void stop()
-  else report({ kind: 'totals', id: order.id, totals: schedule.totals })
-})
-report({ kind: 'ready' })
+const main = parentPort as MessagePort
+const local: MaintenanceSide = {
+  start: () => undefined,
+  totals: () => schedule.totals,
+  stop: () => void stop(),
+}
+new ThreadChannel(main, local)
 
 async function stop(): Promise<void> {
   await control.close()
   await schedule.stop()
   await blobs.close()
   await metadata.close()
-  parentPort?.close()
+  main.close()
 }

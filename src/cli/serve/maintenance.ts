@@ -1,14 +1,10 @@
 import type { Worker } from 'node:worker_threads'
 import type { Health } from '../../http/health-routes.ts'
 import type { Log } from '../../log.ts'
+import { ThreadChannel } from '../../messaging/thread-channel.ts'
 import type { Ticket } from '../../storage/ticket.ts'
-import { ended, firstMessage, startThread } from './threads.ts'
-import type {
-  MaintenanceOrder,
-  MaintenanceReport,
-  MaintenanceStart,
-  MaintenanceTotals,
-} from './thread-protocol.ts'
+import { ended, startThread } from './threads.ts'
+import type { MaintenanceSide, MaintenanceStart, MaintenanceTotals } from './thread-protocol.ts'
 
 export interface MaintenanceOptions {
   readonly start: Omit<MaintenanceStart, 'storage'>
@@ -25,11 +21,10 @@ const patience = 2000
 /** The thread that collects garbage and answers the control socket; main's side of it. One that dies is replaced. */
 export class Maintenance {
   readonly #options: MaintenanceOptions
-  #thread: Worker | undefined
+  #running: { readonly thread: Worker; readonly channel: ThreadChannel<MaintenanceSide> } | undefined
   #timer: NodeJS.Timeout | undefined
   #stopping = false
   #restarts = 0
-  #lastId = 0
   #health: Health = { ok: true }
 
   /** Rejects where the first thread does not start. */
@@ -54,44 +49,36 @@ export class Maintenance {
 
   /** Undefined where the thread has ended or does not answer in time. */
   async totals(): Promise<MaintenanceTotals | undefined> {
-    if (this.#thread === undefined) return undefined
-    const id = ++this.#lastId
-    const pick = (report: MaintenanceReport): MaintenanceTotals | undefined =>
-      report.kind === 'totals' && report.id === id ? report.totals : undefined
-    const answer = firstMessage(this.#thread, pick, patience)
-    this.#tell({ kind: 'totals', id })
-    return answer.catch(() => undefined)
+    return this.#running?.channel.callWithin(patience, 'totals').catch(() => undefined)
   }
 
   async stop(): Promise<void> {
     this.#stopping = true
     clearTimeout(this.#timer)
-    if (this.#thread === undefined) return
-    const gone = ended(this.#thread)
-    this.#tell({ kind: 'stop' })
+    if (this.#running === undefined) return
+    const { thread, channel } = this.#running
+    const gone = ended(thread)
+    channel.tell('stop', [])
     await gone
-  }
-
-  #tell(order: MaintenanceOrder): void {
-    this.#thread?.postMessage(order)
   }
 
   async #begin(delay: number): Promise<void> {
     const { start, attach, log } = this.#options
     const data: MaintenanceStart = { ...start, storage: attach() }
     const thread = startThread('maintenance-thread', data, data.storage.ports)
-    this.#thread = thread
+    const channel = new ThreadChannel<MaintenanceSide>(thread)
+    this.#running = { thread, channel }
     let isReady = false
     const since = performance.now()
     thread.on('error', (error) => log.error('maintenance has died', { stack: (error as Error).stack }))
     thread.on('exit', () => {
-      this.#thread = undefined
+      this.#running = undefined
       if (this.#stopping || !isReady) return
       const next = performance.now() - since > 10_000 ? firstDelay : Math.min(delay * 2, longestDelay)
       this.#set({ ok: false, reason: 'the thread that collects garbage has died and is being replaced' })
       this.#timer = setTimeout(() => void this.#restart(next), delay)
     })
-    await firstMessage(thread, (report: MaintenanceReport) => (report.kind === 'ready' ? true : undefined))
+    await channel.call('start')
     isReady = true
     this.#set({ ok: true })
   }

@@ -3,11 +3,14 @@ import type { KnownHosts } from '../../http/known-hosts.ts'
 import type { Maintenance } from './maintenance.ts'
 import type { AuditHealth } from '../../audit/audit-health.ts'
 import type { ServedThread } from './served-thread.ts'
-import type { AuditReport } from './thread-protocol.ts'
-import { cannotListen, type WorkerGroup } from './worker-group.ts'
+import { cannotListen } from './cannot-listen.ts'
+import type { WorkerGroup } from './worker-group.ts'
 import type { Measured, MetricsText } from './metrics-text.ts'
 import type { Log } from '../../log.ts'
 import type { WriteWatch } from './write-watch.ts'
+
+/** Who asks for numbers is not kept waiting by a thread that is busy; milliseconds. */
+const patience = 2000
 
 export interface MetricsServer {
   readonly address: string
@@ -64,8 +67,7 @@ export async function serveMetrics(
   try {
     bound = await listener.listen({ host, port })
   } catch (error) {
-    const { code = '', message } = error as NodeJS.ErrnoException
-    throw cannotListen(host, port, { code, message })
+    throw cannotListen(host, port, error as NodeJS.ErrnoException)
   }
   return {
     address: `${host.includes(':') ? `[${host}]` : host}:${bound?.port}`,
@@ -83,9 +85,7 @@ function shared<Value>(make: () => Promise<Value>): () => Promise<Value> {
 }
 
 async function auditHealth(audit: ServedThread | undefined): Promise<AuditHealth | undefined> {
-  return audit?.ask('health', (report: AuditReport, id) =>
-    report.kind === 'health' && report.id === id ? report.health : undefined,
-  )
+  return audit?.channel.callWithin(patience, 'health').catch(() => undefined)
 }
 
 function stateOf({ maintenance, writes }: MetricsParts): Pick<Measured, 'maintenance' | 'writes'> {

@@ -2,9 +2,9 @@ import type { MessagePort } from 'node:worker_threads'
 import type { Health } from '../../http/health-routes.ts'
 import type { RequestCount } from '../../http/request-counters.ts'
 import type { TlsPair } from '../../http/tls-context.ts'
-import type { ServedReport } from './served-thread.ts'
 import type { BodyBuffers } from './body-places.ts'
 import type { Settings } from '../settings-schema.ts'
+import type { MergedAccess } from '../../audit/access-merger.ts'
 import type { AuditHealth } from '../../audit/audit-health.ts'
 import type { OperationCount } from './operation-counters.ts'
 import type { Ticket } from '../../storage/ticket.ts'
@@ -35,20 +35,24 @@ export interface SeenHealth {
   readonly maintenance: Health
 }
 
-export type WorkerOrder =
-  | { readonly kind: 'seen'; readonly seen: SeenHealth }
-  | { readonly kind: 'tls'; readonly pair: TlsPair }
-  | { readonly kind: 'wind-down' }
-  | { readonly kind: 'close'; readonly limit: number }
-  | { readonly kind: 'counts'; readonly id: number }
+/** What a worker answers main. */
+export interface WorkerSide {
+  /** Once, at first. Throws UserError PORT_TAKEN, PORT_NOT_PERMITTED or LISTEN_FAILED. */
+  listen(): Promise<void>
+  setSeen(seen: SeenHealth): void
+  setTls(pair: TlsPair): void
+  counts(): WorkerCounts
+  /** Resolves when of the requests that ran then none runs any more. */
+  windDown(): Promise<void>
+  /** The worker ends within `limit` milliseconds. */
+  close(limit: number): void
+}
 
-export type WorkerReport =
-  | { readonly kind: 'listening' }
-  | { readonly kind: 'failed'; readonly code: string; readonly message: string }
-  /** Of the requests that ran at `wind-down` none runs any more. */
-  | { readonly kind: 'wound-down' }
-  | { readonly kind: 'access'; readonly lines: string }
-  | { readonly kind: 'counts'; readonly id: number; readonly counts: WorkerCounts }
+/** What main answers a worker. */
+export interface WorkerMain {
+  /** Lines of the access log, for standard output. */
+  accessLines(lines: string): void
+}
 
 export interface WorkerCounts {
   readonly worker: number
@@ -69,23 +73,40 @@ export interface MaintenanceStart {
 export type AccessStart = MaintenanceStart
 export type AuditStart = MaintenanceStart
 
-export type AccessReport =
-  | ServedReport
+/** What a thread answers main of which there is one, and which all others ask over ports of their own. */
+export interface ServedSide {
+  /** Once, at first. Throws UserError where it cannot start for a reason that the person at the terminal can act on. */
+  start(): Promise<void>
+  /** Somebody else who asks. */
+  attach(port: MessagePort): void
+  /** Of the audit log; undefined of a thread that keeps none. */
+  health(): AuditHealth | undefined
+  stop(): void
+}
+
+/** What main answers the access thread. */
+export interface AccessMain {
   /** PEM: the CA of the cluster's client certificates, at first and whenever it changes. Undefined: there is none now. */
-  | { readonly kind: 'client-authority'; readonly cluster: string | undefined }
+  clientAuthority(cluster: string | undefined): void
+}
 
-export type AuditReport =
-  | ServedReport
+/** What main answers the audit thread. */
+export interface AuditMain {
   /** For standard output. */
-  | { readonly kind: 'lines'; readonly lines: string }
-  | { readonly kind: 'health'; readonly id: number; readonly health: AuditHealth }
+  lines(lines: string): void
+}
 
-export type MaintenanceOrder = { readonly kind: 'stop' } | { readonly kind: 'totals'; readonly id: number }
+/** What the audit thread answers a worker. */
+export interface AuditPort {
+  merged(batch: readonly MergedAccess[]): void
+}
 
-export type MaintenanceReport =
-  | { readonly kind: 'ready' }
-  | { readonly kind: 'stopped' }
-  | { readonly kind: 'totals'; readonly id: number; readonly totals: MaintenanceTotals }
+export interface MaintenanceSide {
+  /** Once, at first. */
+  start(): void
+  totals(): MaintenanceTotals
+  stop(): void
+}
 
 export interface MaintenanceTotals {
   readonly collections: number

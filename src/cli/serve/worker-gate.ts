@@ -11,10 +11,10 @@ import { WorkerTrail } from '../../audit/worker-trail.ts'
 import { TrustedProxies } from '../../http/client-address.ts'
 import type { AccessParts, GateOptions } from '../../http/gate.ts'
 import { TokenRealm } from '../../http/token-realm.ts'
+import { remoteMethods, ThreadChannel } from '../../messaging/thread-channel.ts'
 import type { MetadataStore } from '../../metadata/metadata-store.ts'
 import { hostsOf, rulesOf, tokenNames } from './access-settings.ts'
-import { callsTo } from './port-calls.ts'
-import type { WorkerStart } from './thread-protocol.ts'
+import type { AuditPort, WorkerStart } from './thread-protocol.ts'
 
 /** What a worker asks and tells of who may do what; empty where access is open and nothing is audited. */
 export function openGate(
@@ -35,7 +35,10 @@ export function openGate(
 
 function openAccess({ access: port, settings }: WorkerStart): AccessParts | undefined {
   if (port === undefined) return undefined
-  const authority = callsTo<Authority & NodeCertificates>(port)
+  const authority: Authority & NodeCertificates = remoteMethods(
+    new ThreadChannel<Authority & NodeCertificates>(port),
+    ['verify', 'verifyNode', 'review', 'reviewNamespace', 'reviewAudit', 'signingKeys', 'issue'],
+  )
   const tokens = new OwnTokens({
     ...tokenNames,
     signingKeys: () => authority.signingKeys(),
@@ -65,8 +68,9 @@ function openTrail(
   { outbox }: MetadataStore,
 ): { readonly trail: AuditTrail; readonly merger: AccessMerger } | undefined {
   if (port === undefined) return undefined
+  const channel = new ThreadChannel<AuditPort>(port)
   const merger = new AccessMerger({
-    report: (batch) => port.postMessage(batch),
+    report: (batch) => channel.tell('merged', [batch]),
     record: (notes) => outbox.denials.record(notes, Date.now()),
     denials: DenialTable.attach(denials),
     now: Date.now,

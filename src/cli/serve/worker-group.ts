@@ -2,11 +2,11 @@ import type { Worker } from 'node:worker_threads'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { TlsPair } from '../../http/tls-context.ts'
 import type { Log } from '../../log.ts'
+import { ThreadChannel } from '../../messaging/thread-channel.ts'
 import type { Ticket } from '../../storage/ticket.ts'
-import { UserError } from '../../user-error.ts'
 import type { ServedThread } from './served-thread.ts'
-import { ended, firstMessage, startThread } from './threads.ts'
-import type { SeenHealth, WorkerCounts, WorkerOrder, WorkerReport, WorkerStart } from './thread-protocol.ts'
+import { ended, startThread } from './threads.ts'
+import type { SeenHealth, WorkerCounts, WorkerMain, WorkerSide, WorkerStart } from './thread-protocol.ts'
 
 export interface WorkerGroupOptions {
   readonly count: number
@@ -23,6 +23,11 @@ export interface WorkerGroupOptions {
   readonly accessLog: (lines: string) => void
 }
 
+interface RunningWorker {
+  readonly thread: Worker
+  readonly channel: ThreadChannel<WorkerSide>
+}
+
 const firstDelay = 100
 const longestDelay = 5000
 /** Who asks for numbers is not kept waiting by a worker that is busy; milliseconds. */
@@ -31,11 +36,10 @@ const patience = 2000
 /** The HTTP workers. One that dies is replaced; the others do not notice. */
 export class WorkerGroup {
   readonly #options: WorkerGroupOptions
-  readonly #workers = new Map<number, Worker>()
+  readonly #workers = new Map<number, RunningWorker>()
   #tls: TlsPair | undefined
   #seen: SeenHealth
   #stopping = false
-  #lastId = 0
 
   constructor(options: WorkerGroupOptions) {
     this.#options = options
@@ -51,12 +55,12 @@ export class WorkerGroup {
 
   setTls(pair: TlsPair): void {
     this.#tls = pair
-    this.#tell({ kind: 'tls', pair })
+    for (const { channel } of this.#workers.values()) channel.tell('setTls', [pair])
   }
 
   setSeen(seen: SeenHealth): void {
     this.#seen = seen
-    this.#tell({ kind: 'seen', seen })
+    for (const { channel } of this.#workers.values()) channel.tell('setSeen', [seen])
   }
 
   /**
@@ -68,32 +72,20 @@ export class WorkerGroup {
     const deadline = performance.now() + limit
     const all = [...this.#workers.values()]
     if (limit > 0) {
-      const idle = all.map((worker) =>
-        firstMessage(worker, ({ kind }: WorkerReport) => (kind === 'wound-down' ? true : undefined)),
-      )
-      this.#tell({ kind: 'wind-down' })
+      const idle = all.map(({ channel }) => channel.call('windDown'))
       await Promise.race([Promise.allSettled(idle), sleep(limit, undefined, { ref: false })])
     }
-    this.#tell({ kind: 'close', limit: Math.max(0, deadline - performance.now()) })
-    await Promise.all(all.map(ended))
+    const left = Math.max(0, deadline - performance.now())
+    const gone = all.map(({ thread }) => ended(thread))
+    for (const { channel } of all) channel.tell('close', [left])
+    await Promise.all(gone)
   }
 
   async counts(): Promise<WorkerCounts[]> {
-    const id = ++this.#lastId
-    const asked = [...this.#workers.values()].map((worker) =>
-      firstMessage(
-        worker,
-        (message: WorkerReport) =>
-          message.kind === 'counts' && message.id === id ? message.counts : undefined,
-        patience,
-      ).catch(() => undefined),
+    const asked = [...this.#workers.values()].map(({ channel }) =>
+      channel.callWithin(patience, 'counts').catch(() => undefined),
     )
-    this.#tell({ kind: 'counts', id })
     return (await Promise.all(asked)).filter((counts) => counts !== undefined)
-  }
-
-  #tell(order: WorkerOrder): void {
-    for (const worker of this.#workers.values()) worker.postMessage(order)
   }
 
   async #start(number: number, delay: number): Promise<void> {
@@ -109,16 +101,16 @@ export class WorkerGroup {
       storage,
     }
     const transfer = [...storage.ports, ports.access, ports.audit].filter((port) => port !== undefined)
-    const worker = startThread('http-worker', data, transfer)
+    const thread = startThread('http-worker', data, transfer)
+    const local: WorkerMain = { accessLines: accessLog }
+    const channel = new ThreadChannel<WorkerSide>(thread, local)
+    const worker: RunningWorker = { thread, channel }
     this.#workers.set(number, worker)
-    worker.on('message', (report: WorkerReport) => {
-      if (report.kind === 'access') accessLog(report.lines)
-    })
     const since = performance.now()
-    worker.on('error', (error) =>
+    thread.on('error', (error) =>
       log.error('a worker died', { worker: number, stack: (error as Error).stack }),
     )
-    worker.on('exit', (code) => {
+    thread.on('exit', (code) => {
       for (const each of this.#options.held) each.reclaim(number)
       if (this.#workers.get(number) === worker) this.#workers.delete(number)
       if (this.#stopping || !listening) return
@@ -127,12 +119,11 @@ export class WorkerGroup {
       setTimeout(() => void this.#restart(number, next), delay)
     })
     let listening = false
-    const result = await firstMessage(worker, (report: WorkerReport) =>
-      report.kind === 'listening' || report.kind === 'failed' ? report : undefined,
-    )
-    if (result.kind === 'failed') {
-      await worker.terminate()
-      throw cannotListen(start.host, start.port, result)
+    try {
+      await channel.call('listen')
+    } catch (error) {
+      await thread.terminate()
+      throw error
     }
     listening = true
   }
@@ -149,24 +140,4 @@ export class WorkerGroup {
       setTimeout(() => void this.#restart(number, Math.min(delay * 2, longestDelay)), delay)
     }
   }
-}
-
-export function cannotListen(
-  host: string,
-  port: number,
-  { code, message }: { readonly code: string; readonly message: string },
-): UserError {
-  if (code === 'EADDRINUSE') {
-    return new UserError('PORT_TAKEN', `port ${port} of ${host} is taken by another program`, {
-      hint: `Choose another with --listen ${host}:${port + 1}, or stop the other program (ss -ltnp 'sport = :${port}').`,
-    })
-  }
-  if (code === 'EACCES') {
-    return new UserError('PORT_NOT_PERMITTED', `this user may not listen on port ${port}`, {
-      hint: 'Choose a port from 1024 on with --listen.',
-    })
-  }
-  return new UserError('LISTEN_FAILED', `cannot listen on ${host}:${port}: ${message}`, {
-    hint: 'Check the address given with --listen: it must be one of this machine.',
-  })
 }

@@ -1,4 +1,5 @@
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
+import { ThreadChannel } from '../../messaging/thread-channel.ts'
 import { defaultOutboxBound, type OutboxBound } from '../rules/change-outbox.ts'
 import { Generations } from '../cache/generations.ts'
 import { databasePath, openForWriting } from './sqlite-file.ts'
@@ -14,11 +15,12 @@ export interface WriterStart {
   readonly unrecorded: OutboxBound['beyond']
 }
 
-/** What the main thread says later. */
-export type WriterOrder =
-  | { readonly kind: 'attach'; readonly port: MessagePort; readonly opensUploads: boolean }
-  /** Answer what was asked, close the file, end. */
-  | { readonly kind: 'stop' }
+/** What the writer's thread answers the main one. */
+export interface WriterThread {
+  attach(port: MessagePort, options: { readonly opensUploads: boolean }): void
+  /** Answers what was asked, closes the file, ends. */
+  stop(): void
+}
 
 const start = workerData as WriterStart
 const claims = new UploadClaims()
@@ -30,10 +32,14 @@ const writer = new SqliteWriter({
   bound: { ...defaultOutboxBound, beyond: start.unrecorded },
 })
 const ports = new WriterPorts(writer, claims)
-parentPort?.on('message', (order: WriterOrder) => {
-  if (order.kind === 'attach') return ports.serve(order.port, order)
-  void writer.idle().then(() => {
-    database.close()
-    parentPort?.close()
-  })
-})
+const main = parentPort as MessagePort
+const local: WriterThread = {
+  attach: (port, options) => ports.serve(port, options),
+  stop: () => {
+    void writer.idle().then(() => {
+      database.close()
+      main.close()
+    })
+  },
+}
+new ThreadChannel(main, local)

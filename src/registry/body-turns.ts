@@ -1,4 +1,4 @@
-/** Bytes of manifests that are looked at between two rounds of the event loop: some 10 ms. */
+/** Bytes that are looked at between two rounds of the event loop: some 10 ms for manifests. */
 const ofTurn = 256 * 1024
 /** What a push costs beside its bytes, in bytes. */
 const least = 8 * 1024

@@ -4,6 +4,7 @@ import type { ChangeNote } from '../metadata/outbox.ts'
 import type { UploadClaim, UploadRecord } from '../metadata/records.ts'
 import { digestAlgorithm, type Digest, type DigestAlgorithm } from '../oci/digest.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
+import { BodyTurns } from './body-turns.ts'
 import type { Body, PushedBlob, UploadAddress, Uploads, UploadStatus } from './registry.ts'
 import type { Requester } from './requester.ts'
 import type { RegistryParts } from './settings.ts'
@@ -25,6 +26,7 @@ import { fitsNeither, longerThanBlob, takenOver, unknownUpload, wrongDigest } fr
 export class UploadRules implements Uploads {
   readonly #parts: RegistryParts
   readonly #hashers: UploadHashers
+  readonly #turns = new BodyTurns()
 
   constructor(parts: RegistryParts) {
     this.#parts = parts
@@ -196,6 +198,8 @@ export class UploadRules implements Uploads {
     signal: AbortSignal | undefined,
     work: (claim: UploadClaim, stop: AbortSignal) => Promise<Result>,
   ): Promise<Result | undefined> {
+    // Each costs some tenth of a millisecond, however few its bytes are.
+    await this.#turns.take(0)
     const contested = new AbortController()
     const claim = await this.#parts.metadata.claimUpload(repository, id, () => contested.abort(takenOver()))
     if (claim === undefined) return undefined

@@ -11,6 +11,7 @@ import { ociImageIndex, ociImageManifest } from '../../src/oci/media-types.ts'
 import { referrersTag } from '../../src/oci/referrers-tag.ts'
 import { parseRepositoryName, type RepositoryName } from '../../src/oci/repository-name.ts'
 import { parseTag, type Reference } from '../../src/oci/tag.ts'
+import type { Body } from '../../src/registry/registry.ts'
 import { openStores, requester, sha256, type TestStores } from '../registry/stores.ts'
 import { startedServer } from '../support/server-process.ts'
 import { StatementCount } from '../support/statement-count.ts'
@@ -134,6 +135,41 @@ suite('the largest legal inputs', { timeout: 120_000 }, () => {
       assert.ok(most <= 2, `${most} large ones in one turn`)
     } finally {
       metadata.putManifest = original
+    }
+  })
+
+  test('of small chunks of many uploads that come at once a few are taken in a turn', async () => {
+    const name = newRepository()
+    const { metadata, registry } = stores
+    const uploads = await Promise.all(
+      Array.from({ length: 256 }, () => registry.uploads.open(requester, name, undefined)),
+    )
+    const original = metadata.claimUpload.bind(metadata)
+    let turn = 0
+    let most = 0
+    metadata.claimUpload = (...values) => {
+      if (turn++ === 0) setImmediate(() => (turn = 0))
+      most = Math.max(most, turn)
+      return original(...values)
+    }
+    try {
+      const chunk = (): Body => ({
+        length: 1024,
+        range: { start: 0, end: 1023 },
+        onDemand: false,
+        source: {
+          async *[Symbol.asyncIterator]() {
+            yield Buffer.alloc(1024, 'a')
+          },
+        },
+      })
+      const taken = await Promise.all(
+        uploads.map(({ id }) => registry.uploads.append({ requester, repository: name, id }, chunk())),
+      )
+      assert.ok(taken.every(({ offset }) => offset === 1024))
+      assert.ok(most <= 64, `${most} in one turn`)
+    } finally {
+      metadata.claimUpload = original
     }
   })
 

@@ -18,6 +18,8 @@ export class EndpointPool {
   readonly #failedAt = new Map<string, number>()
   #endpoints: readonly RegistryEndpoint[] = []
   #fallbacks: readonly Target[] = []
+  /** Since when the cluster knows of nobody who serves. */
+  #unservedSince: number | undefined
 
   /** `node`: whose own pods come first. `random`: below 1. */
   constructor(options: { readonly node: string; readonly now: () => number; readonly random: () => number }) {
@@ -30,8 +32,15 @@ export class EndpointPool {
     return this.#endpoints
   }
 
+  /** For how long the cluster has known of nobody who serves, milliseconds; 0 where it knows of one, or has told nothing. */
+  get unserved(): number {
+    return this.#unservedSince === undefined ? 0 : this.#now() - this.#unservedSince
+  }
+
   setEndpoints(endpoints: readonly RegistryEndpoint[]): void {
     this.#endpoints = endpoints
+    if (endpoints.some(({ serving }) => serving)) this.#unservedSince = undefined
+    else this.#unservedSince ??= this.#now()
     for (const key of this.#failedAt.keys())
       if (!endpoints.some((each) => keyOf(each) === key)) this.#failedAt.delete(key)
     this.#wake()

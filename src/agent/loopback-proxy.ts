@@ -4,8 +4,11 @@ import { dial } from './dial.ts'
 import type { EndpointPool, Target } from './endpoint-pool.ts'
 
 export interface ProxyTimes {
-  /** For a connection while no endpoint takes it: containerd gives a TLS handshake 10 s. */
+  /** For a connection while no endpoint takes it. */
   readonly hold: number
+  /** Instead, once nobody has served for `gone`: kubelets pull one image after the other, and others have their registries. */
+  readonly briefHold: number
+  readonly gone: number
   /** For one endpoint to take a connection. */
   readonly dial: number
   /** For its first byte after the client's last one, before the next is asked as well. */
@@ -14,7 +17,20 @@ export interface ProxyTimes {
   readonly pause: number
 }
 
-const usualTimes: ProxyTimes = { hold: 8000, dial: 1500, answer: 3000, pause: 400 }
+/**
+ * containerd gives a TLS handshake 10 s, and so does CRI-O. It is the client that is to give up: what it gave up itself
+ * containerd tries again at its next host, which is this proxy once more.
+ */
+const usualTimes: ProxyTimes = {
+  hold: 12_000,
+  briefHold: 1000,
+  gone: 120_000,
+  dial: 1500,
+  answer: 3000,
+  pause: 400,
+}
+/** For a client to close, once its registry broke off and it was told so by an end. */
+const farewell = 10_000
 /** Of the operating system: finds out about a peer that is gone without a word. */
 const keepAlive = 30_000
 const mostConnections = 8192
@@ -88,7 +104,7 @@ export class LoopbackProxy {
     const upstream = await this.#answering(client, signal)
     if (upstream === undefined || client.destroyed) {
       upstream?.resetAndDestroy()
-      client.resetAndDestroy()
+      leave(client)
       return
     }
     join(client, upstream)
@@ -96,7 +112,8 @@ export class LoopbackProxy {
 
   /** One that has said something, or whose client waits for nothing; undefined where there was none in time. */
   async #answering(client: Socket, signal: AbortSignal): Promise<Socket | undefined> {
-    const until = performance.now() + this.#times.hold
+    const { hold, briefHold, gone } = this.#times
+    const until = performance.now() + (this.#pool.unserved < gone ? hold : briefHold)
     const hello = new ClientHello(client, signal)
     const asked = new Map<Socket, Target>()
     try {
@@ -143,19 +160,27 @@ export class LoopbackProxy {
   }
 }
 
-/** Bytes both ways, each at the pace of its reader; an end is passed on by itself (half-close), a fault resets both. */
+/**
+ * Bytes both ways, each at the pace of its reader; an end is passed on by itself (half-close). A client that breaks off resets
+ * the registry's side. A registry that breaks off ends the client's: TLS tells that from an end that was meant, containerd goes
+ * on with the rest by Range after it, and gives up after a reset.
+ */
 function join(client: Socket, upstream: Socket): void {
-  for (const [one, other] of [
-    [client, upstream],
-    [upstream, client],
-  ] as const) {
-    one.setKeepAlive(true, keepAlive)
-    one.once('error', () => other.resetAndDestroy())
-    one.once('close', () => {
-      // Both ends were told: the other side has had them already.
-      if (!one.readableEnded || !one.writableFinished) other.destroy()
-    })
-  }
+  for (const one of [client, upstream]) one.setKeepAlive(true, keepAlive)
+  client.once('error', () => upstream.resetAndDestroy())
+  client.once('close', () => {
+    // Both ends were told: the other side has had them already.
+    if (!client.readableEnded || !client.writableFinished) upstream.destroy()
+  })
+  upstream.once('close', () => leave(client))
   client.pipe(upstream)
   upstream.pipe(client)
+}
+
+/** An end, and no reset: a socket that is closed with unread bytes would be one, so what the client still says is read. */
+function leave(client: Socket): void {
+  client.unpipe()
+  client.end()
+  client.resume()
+  client.setTimeout(farewell, () => client.destroy())
 }

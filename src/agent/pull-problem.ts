@@ -66,7 +66,7 @@ const rows: readonly Row[] = [
       `On node ${where.node}: cat ${bundleFile(where) ?? 'ca.crt'}, and compare it with trow ca show. ${runtimeLog(where)}`,
   },
   {
-    pattern: /no such host|server misbehaving|temporary failure in name resolution/i,
+    pattern: /no such host|server misbehaving|temporary failure in name resolution|dial tcp: lookup /i,
     code: 'PULL_NOT_MAPPED',
     file: hostsFile,
     message: ({ node, host }) =>
@@ -107,7 +107,7 @@ const rows: readonly Row[] = [
           : `kubectl -n ${namespace} logs statefulset/trow tells which CA it knows; on node ${node} see client = in hosts.toml.`,
   },
   {
-    pattern: /connection refused|no route to host|network is unreachable|connection reset/i,
+    pattern: /connection refused|no route to host|network is unreachable|connection reset|: EOF$/i,
     code: 'PULL_REFUSED_CONNECTION',
     message: ({ node }) => `node ${node} does not reach the registry`,
     hint: (where) =>

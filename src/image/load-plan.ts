@@ -88,6 +88,19 @@ export function loadCalls(target: LoadTarget, file: string): readonly LoadCall[]
   }
 }
 
+/**
+ * What keeps the image on the nodes where the loading program cannot pin it; undefined where nothing is needed. kind and
+ * minikube switch the kubelet's garbage collection of images off (`imageGCHighThresholdPercent: 100`).
+ */
+export function keepingHint(target: LoadTarget, reference: string): string | undefined {
+  const until = 'may take it from a node on which no pod of trow runs yet: install soon after'
+  if (target.kind === 'docker-desktop')
+    return `the kubelet's garbage collection of images ${until}, and load it again where it is gone`
+  if (target.kind !== 'k3d') return undefined
+  const label = `ctr -n k8s.io images label ${reference} io.cri-containerd.pinned=pinned`
+  return `k3d does not pin what it imports, and the kubelet's garbage collection of images ${until}, or pin it on each node: docker exec k3d-${target.cluster}-server-0 ${label}`
+}
+
 /** Whether only root may do it. */
 export function needsRoot({ kind }: LoadTarget): boolean {
   return kind === 'k3s' || kind === 'containerd'

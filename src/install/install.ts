@@ -46,7 +46,7 @@ export async function install(context: InstallContext, plan: Plan): Promise<Inst
 
   const early = wantedObjects(settings, before, { discovery })
   await step(context, 'namespaces', () => applyAll(context, early.namespaces))
-  await step(context, "trow's image", () => tryImageOrLeaveNothing(context, plan))
+  await step(context, "trow's image, as nodes list or pull it", () => tryImageOrLeaveNothing(context, plan))
   const facts = await step(context, 'accounts, roles and addresses', () => applyBase(context, early, before))
   const bundle = await step(context, 'certificate authority', async () => {
     try {

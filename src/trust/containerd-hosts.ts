@@ -12,14 +12,16 @@ export function hostFolder(host: string): string {
 
 /**
  * hosts.toml: one table an endpoint, in the order in which they are tried, then `server`, which is a reachable address too: on
- * containerd 1.x a missing tag would else look like a fault of name resolution. A top-level `ca` is for `server`.
+ * containerd 1.x a missing tag would else look like a fault of name resolution. It is the first endpoint once more, which holds
+ * connections while there is no registry: its hold counts twice, and on containerd 2.3, which tries the last host up to five
+ * times after a time limit or an early end (`doWithTransportRetries`), six times. A top-level `ca` is for `server`.
  */
 export function hostsToml({ endpoints, identity }: Omit<NodeTrust, 'hosts' | 'ca'>): string {
   const client = identity === undefined ? [] : [`client = ${clientPair(identity)}`]
-  const last = endpoints.at(-1)
-  if (last === undefined) throw new Error('there is no endpoint')
+  const [first] = endpoints
+  if (first === undefined) throw new Error('there is no endpoint')
   return [
-    `server = ${tomlString(`https://${last}`)}`,
+    `server = ${tomlString(`https://${first}`)}`,
     'ca = "ca.crt"',
     ...client,
     // A table that is there twice is no TOML, and containerd takes a file that is none for one that is not there.

@@ -30,6 +30,12 @@ const rows: readonly (readonly [string, string])[] = [
     'PULL_CERTIFICATE_EXPIRED',
   ],
   ['Head "https://trow.trow.svc/v2/": dial tcp: lookup trow.trow.svc: no such host', 'PULL_NOT_MAPPED'],
+  [
+    'Head "https://trow.trow.svc/v2/": dial tcp: lookup trow.trow.svc on [::1]:53: read udp [::1]:4->[::1]:53: read: connection refused',
+    'PULL_NOT_MAPPED',
+  ],
+  ['Head "https://127.0.0.1:29443/v2/": net/http: TLS handshake timeout', 'PULL_TIMED_OUT'],
+  ['Head "https://127.0.0.1:29443/v2/": EOF', 'PULL_REFUSED_CONNECTION'],
   ['unexpected status from HEAD request to https://127.0.0.1:29443/v2/: 403 Forbidden', 'PULL_DENIED'],
   [
     'unexpected status from HEAD request to https://127.0.0.1:29443/v2/: 401 Unauthorized',

@@ -13,6 +13,8 @@ export interface Subject {
   readonly groups?: readonly string[]
   /** Names and addresses that a server answers to. */
   readonly names?: readonly string[]
+  /** Milliseconds from now. */
+  readonly life?: number
 }
 
 /** PEM texts. */
@@ -54,7 +56,7 @@ export class Authority {
   }
 
   /** A client's certificate, and a server's too when there are names. */
-  async issue({ user, groups = [], names = [] }: Subject): Promise<Pair> {
+  async issue({ user, groups = [], names = [], life = 300 * day }: Subject): Promise<Pair> {
     const issuer = new x509.X509Certificate(readFileSync(this.file, 'utf8'))
     const signingKey = await crypto.subtle.importKey(
       'pkcs8',
@@ -69,7 +71,7 @@ export class Authority {
       subject: [...groups.map((group) => ({ O: [group] })), { CN: [user] }],
       issuer: issuer.subject,
       notBefore: new Date(Date.now() - day),
-      notAfter: new Date(Date.now() + 300 * day),
+      notAfter: new Date(Date.now() + life),
       publicKey: keys.publicKey,
       signingKey,
       signingAlgorithm: algorithm,

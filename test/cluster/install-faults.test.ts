@@ -150,7 +150,12 @@ suite('an install that is disturbed', { skip: clusterProblem() || (await imagePr
     return { code, stderr }
   }
 
-  const steps = ["trow's image", 'accounts, roles and addresses', 'certificate authority', 'configuration']
+  const steps = [
+    "trow's image, as nodes list or pull it",
+    'accounts, roles and addresses',
+    'certificate authority',
+    'configuration',
+  ]
   const later = ['agents of the nodes', 'registry', 'push of a tiny image', 'pull of it on every node']
   test('Ctrl-C or a kill in any step: the next install goes on, and the last is whole', async (context) => {
     for (const [index, title] of [...steps, ...later].entries()) {

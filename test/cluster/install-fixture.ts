@@ -210,7 +210,8 @@ export class InstallFixture {
         await cri.removeImage(reference)
         const begin = performance.now()
         try {
-          await cri.pullImage(reference, 30_000)
+          // The kubelet gives a pull all the time it takes.
+          await cri.pullImage(reference, 120_000)
         } catch (error) {
           failures.push(`${node.name}: ${(error as Error).message}`)
         }

@@ -74,9 +74,7 @@ suite('an install over time', { skip: clusterProblem() || (await imageProblem())
     )
     assert.ok(gap > 0, 'the registry was not restarted')
     assert.ok(pulls.count > 5)
-    // Connections are held for eight seconds: where the machine takes longer for a new pod, a pull may say so.
-    if (gap <= 7500) assert.deepEqual(pulls.failures, [])
-    for (const failure of pulls.failures) assert.match(failure, /connection re(set|fused)|EOF|timeout/)
+    assert.deepEqual(pulls.failures, [])
   })
 
   test('a domain that comes later, and then another one: nodes pull by the last', async () => {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
 import { after, before, suite, test } from 'node:test'
-import { imageProblem } from '../support/trow-image.ts'
+import { openCri } from '../../src/agent/cri.ts'
+import { imageProblem, trowImage } from '../support/trow-image.ts'
 import { Cluster } from './cluster.ts'
 import { eventually } from './program.ts'
 import { clusterProblem } from './requirements.ts'
@@ -51,6 +52,29 @@ suite("trow's own image", { skip: clusterProblem() || (await imageProblem()) }, 
   })
   const show = (name: string, path: string): Promise<string> =>
     cluster.kubectl(['-n', namespace, 'get', 'pod', name, '-o', `jsonpath={${path}}`])
+
+  test('is pinned by the commands that the documents print, and kubelets do not collect it', async () => {
+    const [node] = cluster.nodes
+    assert.ok(node)
+    const cri = await openCri(node.outside('/run/containerd/containerd.sock'))
+    const label = 'io.cri-containerd.pinned=pinned'
+    const pinned = async (): Promise<boolean | undefined> => (await cri.imageStatus(image))?.pinned
+    try {
+      await node.ctr('images', 'rm', '--sync', image)
+      await eventually(async () => assert.equal(await pinned(), undefined))
+      const { archive } = await trowImage()
+      await node.ctr('images', 'import', archive)
+      await eventually(async () => assert.equal(await pinned(), false))
+      await node.ctr('images', 'label', image, label)
+      await eventually(async () => assert.equal(await pinned(), true))
+      await node.ctr('images', 'rm', '--sync', image)
+      await eventually(async () => assert.equal(await pinned(), undefined))
+      await node.ctr('images', 'import', '--label', label, archive)
+      await eventually(async () => assert.equal(await pinned(), true))
+    } finally {
+      cri.close()
+    }
+  })
 
   test('runs restricted, on a root that is read-only: its threads, a push and a pull', async () => {
     const settings = ['--listen=0.0.0.0:8000', '--plain-http', '--data=/data/registry', '--workers=2']

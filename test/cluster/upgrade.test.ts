@@ -96,9 +96,7 @@ suite('an upgrade', { skip: clusterProblem() || (await imageProblem()) }, () => 
     )
     assert.ok(gap > 0, 'the registry was not replaced')
     assert.ok(pulls.count > 5)
-    // Connections are held for eight seconds: where the machine takes longer for a new pod, a pull may say so.
-    if (gap <= 7500) assert.deepEqual(pulls.failures, [])
-    for (const failure of pulls.failures) assert.match(failure, /connection re(set|fused)|EOF|timeout/)
+    assert.deepEqual(pulls.failures, [])
 
     const now = blobs()
     assert.deepEqual(Object.fromEntries(Object.keys(kept).map((path) => [path, now[path]])), kept)

@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { chooseLoadTarget, loadCalls, type LoadFacts, type LoadTarget } from '../../src/image/load-plan.ts'
+import {
+  chooseLoadTarget,
+  keepingHint,
+  loadCalls,
+  type LoadFacts,
+  type LoadTarget,
+} from '../../src/image/load-plan.ts'
 import { UserError } from '../../src/user-error.ts'
 
 const local = 'https://127.0.0.1:6443'
@@ -71,4 +77,15 @@ test('the commands are those of each program', () => {
     ],
   }
   for (const [target, expected] of Object.values(kinds)) assert.deepEqual(words(target), [expected])
+})
+
+test('an image that is not pinned and may be collected: what keeps it is said', () => {
+  const hint = (target: LoadTarget): string | undefined => keepingHint(target, 'a.test/trow:1')
+  assert.match(
+    hint({ kind: 'k3d', cluster: 'dev' }) ?? '',
+    /docker exec k3d-dev-server-0 ctr -n k8s\.io images label a\.test\/trow:1 io\.cri-containerd\.pinned=pinned$/,
+  )
+  assert.match(hint({ kind: 'docker-desktop' }) ?? '', /load it again/)
+  for (const kind of ['kind', 'minikube'] as const) assert.equal(hint({ kind, cluster: 'dev' }), undefined)
+  assert.equal(hint({ kind: 'containerd', socket: undefined }), undefined)
 })

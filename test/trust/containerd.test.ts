@@ -68,7 +68,7 @@ test('a kubeadm node gets ca.crt and hosts.toml for both spellings, once, and lo
     tree.read('/etc/containerd/certs.d/trow.trow.svc/hosts.toml'),
     `# managed-by: trow (edits are overwritten)
 # folders made for it: ["/etc/containerd/certs.d","/etc/containerd/certs.d/trow.trow.svc"]
-server = "https://10.96.7.7:443"
+server = "https://127.0.0.1:29443"
 ca = "ca.crt"
 client = ["${pem}"]
 [host."https://127.0.0.1:29443"]

@@ -6,6 +6,7 @@ import { Command, Option } from 'commander'
 import { loadKubeContext } from '../../cluster/kubeconfig.ts'
 import {
   chooseLoadTarget,
+  keepingHint,
   loadCalls,
   loadKinds,
   needsRoot,
@@ -76,6 +77,8 @@ export function loadCommand({ terminal }: CommandContext): Command {
     } finally {
       await rm(folder, { recursive: true, force: true })
     }
+    const hint = keepingHint(target, flags.name)
+    if (hint !== undefined) terminal.stderr.write(`${hint}\n`)
     terminal.stdout.write(`${flags.name}\n`)
   })
 }

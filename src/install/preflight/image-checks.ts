@@ -3,11 +3,14 @@ import { named } from '../../cluster/grouped-faults.ts'
 import { isSuitable, nodeFacts, type NodeFacts } from '../../cluster/node-facts.ts'
 import type { PreflightContext } from './preflight.ts'
 
-/** What can be known without a pod; `tryImage` finds out the rest. */
+/**
+ * What can be known without a pod: what kubelets last said that they have, up to minutes ago. `tryImage` finds out the rest, and
+ * pods that start do.
+ */
 export async function imageChecks({ cluster, image }: PreflightContext): Promise<PreflightCategory> {
   const nodes = (await cluster.list({ apiVersion: 'v1', kind: 'Node' })).map(nodeFacts)
   const missing = nodesWithout(image.reference, nodes).map(({ name }) => name)
-  const description = `${image.reference} is on the nodes`
+  const description = `the nodes list ${image.reference}`
   const check =
     missing.length === 0
       ? passed('image', description)

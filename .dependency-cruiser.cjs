@@ -40,7 +40,7 @@ const allowed = {
   ],
 }
 const leaves =
-  '^src/(log|reporter|user-error|foreign-json|pem-bundle|registry-host|key-strength|kubernetes-version|new-folder|flush)\\.ts$'
+  '^src/(log|instant|reporter|user-error|foreign-json|pem-bundle|registry-host|key-strength|kubernetes-version|new-folder|flush)\\.ts$'
 
 module.exports = {
   forbidden: [
@@ -94,7 +94,8 @@ module.exports = {
       name: 'no-cycles',
       severity: 'error',
       from: {},
-      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+      // Of types too: what two files need of each other stands in a third.
+      to: { circular: true },
     },
     {
       name: 'only-upstream-uses-undici',

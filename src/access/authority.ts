@@ -1,9 +1,7 @@
+import type { Instant } from '../instant.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
 import type { Credential } from './credential.ts'
 import type { Action, Principal } from './principal.ts'
-
-/** Milliseconds since the epoch. */
-export type Instant = number
 
 /**
  * How long an answer about a credential may be used without asking again, in milliseconds: with the 2 s after which a

@@ -1,6 +1,6 @@
 import { compactVerify, createLocalJWKSet, errors } from 'jose'
 import type { ClusterTokenKeys } from '../cluster/reviews.ts'
-import type { Instant } from './authority.ts'
+import type { Instant } from '../instant.ts'
 import { jwkSetSchema } from './jwk-set.ts'
 import { SingleFlight } from './single-flight.ts'
 import type { UnverifiedClaims } from './unverified-token.ts'

@@ -5,7 +5,8 @@ import {
   type ClusterUser,
   type TokenReviewResult,
 } from '../cluster/reviews.ts'
-import { answerFor, type Instant, type Verified } from './authority.ts'
+import type { Instant } from '../instant.ts'
+import { answerFor, type Verified } from './authority.ts'
 import { ExpiringCache } from './expiring-cache.ts'
 import type { Principal } from './principal.ts'
 import { SingleFlight } from './single-flight.ts'

@@ -1,13 +1,7 @@
 import type { RepositoryName } from '../oci/repository-name.ts'
 import { OciError } from '../oci/oci-error.ts'
-import {
-  answerFor,
-  type Authority,
-  type Instant,
-  type Reviewed,
-  type SigningKeys,
-  type Verified,
-} from './authority.ts'
+import type { Instant } from '../instant.ts'
+import { answerFor, type Authority, type Reviewed, type SigningKeys, type Verified } from './authority.ts'
 import type { Credential } from './credential.ts'
 import type { KubernetesTokens } from './kubernetes-tokens.ts'
 import type { NodeStandings } from './node-standings.ts'

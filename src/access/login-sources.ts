@@ -1,5 +1,5 @@
 import type { Log } from '../log.ts'
-import type { Instant } from './authority.ts'
+import type { Instant } from '../instant.ts'
 
 /** From where somebody has shown a right password, or a token that only the cluster can judge. */
 export interface LoginSource {

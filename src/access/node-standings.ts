@@ -1,6 +1,7 @@
 import type { ClusterPresence } from '../cluster/presence.ts'
 import { ClusterUnavailable } from '../cluster/reviews.ts'
-import { answerFor, type Instant, type Verified } from './authority.ts'
+import type { Instant } from '../instant.ts'
+import { answerFor, type Verified } from './authority.ts'
 import { nodePrefix } from './certificates.ts'
 import { ExpiringCache } from './expiring-cache.ts'
 import type { Principal } from './principal.ts'

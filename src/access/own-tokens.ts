@@ -1,6 +1,7 @@
 import { OciError } from '../oci/oci-error.ts'
 import type { IssuedToken, TokenService } from './access.ts'
-import type { Instant, SigningKeys } from './authority.ts'
+import type { Instant } from '../instant.ts'
+import type { SigningKeys } from './authority.ts'
 import { ExpiringCache } from './expiring-cache.ts'
 import type { Principal } from './principal.ts'
 import { longestRefresh } from './signing-keys.ts'

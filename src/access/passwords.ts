@@ -1,5 +1,6 @@
 import { createHash, createHmac } from 'node:crypto'
-import { answerFor, type Instant, type Verified } from './authority.ts'
+import type { Instant } from '../instant.ts'
+import { answerFor, type Verified } from './authority.ts'
 import type { Bcrypt } from './bcrypt.ts'
 import { BoundedQueue } from './bounded-queue.ts'
 import { ExpiringCache } from './expiring-cache.ts'

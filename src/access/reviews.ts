@@ -5,7 +5,8 @@ import {
   type ClusterReviews,
 } from '../cluster/reviews.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
-import type { Instant, Reviewed } from './authority.ts'
+import type { Instant } from '../instant.ts'
+import type { Reviewed } from './authority.ts'
 import { ExpiringCache } from './expiring-cache.ts'
 import { plain } from './kubernetes-tokens.ts'
 import { principalKey, type Action, type Principal } from './principal.ts'

@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { patternProblem } from '../oci/repository-pattern.ts'
-import { answerFor, type Instant, type Verified } from './authority.ts'
+import type { Instant } from '../instant.ts'
+import { answerFor, type Verified } from './authority.ts'
 import type { FailureDelays } from './failures.ts'
 import { actions, robotPrefix, type Action, type Principal, type RobotGrant } from './principal.ts'
 

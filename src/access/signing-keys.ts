@@ -5,7 +5,8 @@ import {
   generateKeyPairSync,
   type KeyObject,
 } from 'node:crypto'
-import type { Instant, SigningKey, SigningKeys } from './authority.ts'
+import type { Instant } from '../instant.ts'
+import type { SigningKey, SigningKeys } from './authority.ts'
 import { SingleFlight } from './single-flight.ts'
 
 /** Where the keys are kept for all workers and replicas: metadata's AccessStore. */

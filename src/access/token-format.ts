@@ -1,5 +1,6 @@
 import { sign, verify, type KeyObject } from 'node:crypto'
-import type { Instant, SigningKeys } from './authority.ts'
+import type { Instant } from '../instant.ts'
+import type { SigningKeys } from './authority.ts'
 import { principalKinds, type Principal } from './principal.ts'
 import { openSigningKey } from './signing-keys.ts'
 import { longestToken } from './unverified-token.ts'

@@ -1,13 +1,7 @@
 import { logNames, type LogName } from './chain.ts'
 import { verifierOf, type HeadStore } from './log-head.ts'
-import {
-  followAudit,
-  queryAudit,
-  type AuditEvent,
-  type AuditPosition,
-  type AuditQuery,
-  type PositionEvent,
-} from './query.ts'
+import type { AuditEvent } from './event-schema.ts'
+import { followAudit, queryAudit, type AuditPosition, type AuditQuery, type PositionEvent } from './query.ts'
 import type { VerifyEvent } from './verify-event.ts'
 import { verifyLog } from './verify.ts'
 import type { WitnessedHeads } from './head-witness.ts'

@@ -1,4 +1,4 @@
-import type { MergedAccess } from './access-merger.ts'
+import type { MergedAccess } from './merged-access.ts'
 import type { AuditHealth } from './audit-health.ts'
 import { eachLog, logNames, type Link, type LogName } from './chain.ts'
 import type { AuditWriterParts } from './audit-writer-parts.ts'

@@ -1,4 +1,4 @@
-import type { Access } from './access-merger.ts'
+import type { Access } from './merged-access.ts'
 import type { DenialTable } from './denial-table.ts'
 import type { AuditActor, AuditNote } from './event.ts'
 

@@ -1,4 +1,22 @@
-import type { AuditEvent } from './query.ts'
+/** A CloudEvent as it is in the log. */
+export interface AuditEvent {
+  readonly id: string
+  readonly type: string
+  readonly time: string
+  readonly subject?: string
+  readonly data: {
+    readonly decision?: string
+    readonly action?: string
+    readonly reason?: string
+    readonly actor?: { readonly user?: string }
+    readonly client?: { readonly ip?: string }
+    readonly repository?: string
+    readonly reference?: string
+    readonly digest?: string
+    readonly count?: number
+    readonly [name: string]: unknown
+  }
+}
 
 /** Bytes of a line; texts in it are bounded when it is written (`note-text.ts`). */
 const longestLine = 1024 * 1024

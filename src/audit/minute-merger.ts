@@ -1,4 +1,4 @@
-import type { MergedAccess } from './access-merger.ts'
+import type { MergedAccess } from './merged-access.ts'
 import type { Merged } from './cloud-event.ts'
 
 /** A line that is to be written: one access, or several equal ones. */

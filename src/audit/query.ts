@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { compilePattern } from '../oci/repository-pattern.ts'
 import { eachLog, logNames, parseLine, type ChainedLine, type LogName } from './chain.ts'
-import { parseEvent } from './event-schema.ts'
+import { parseEvent, type AuditEvent } from './event-schema.ts'
 import { LogTail } from './log-tail.ts'
 import { listSegments, type Segment } from './segment-folder.ts'
 import { firstLine, segmentLines } from './segment-lines.ts'
@@ -19,26 +19,6 @@ export interface AuditQuery {
   /** Milliseconds since the epoch, inclusive. */
   readonly since?: number | undefined
   readonly until?: number | undefined
-}
-
-/** A CloudEvent as it is in the log. */
-export interface AuditEvent {
-  readonly id: string
-  readonly type: string
-  readonly time: string
-  readonly subject?: string
-  readonly data: {
-    readonly decision?: string
-    readonly action?: string
-    readonly reason?: string
-    readonly actor?: { readonly user?: string }
-    readonly client?: { readonly ip?: string }
-    readonly repository?: string
-    readonly reference?: string
-    readonly digest?: string
-    readonly count?: number
-    readonly [name: string]: unknown
-  }
 }
 
 /** How far each log was read, or may be resumed from: the number of the last line. A trow may know fewer logs. */

@@ -1,4 +1,4 @@
-import type { CommandMaker } from './program.ts'
+import type { CommandMaker } from './command-context.ts'
 
 interface CommandEntry {
   readonly names: readonly string[]

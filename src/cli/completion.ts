@@ -1,5 +1,5 @@
 import { Argument, Command, type Option } from 'commander'
-import type { CommandContext } from './program.ts'
+import type { CommandContext } from './command-context.ts'
 
 /** Scripts made from the command tree itself, so that they cannot go stale. */
 export function completionCommand({ terminal }: CommandContext, program: () => Command): Command {

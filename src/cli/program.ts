@@ -1,20 +1,11 @@
 import { Command, CommanderError } from 'commander'
 import { exitCode, UserError } from '../user-error.ts'
+import type { CommandContext, CommandMaker } from './command-context.ts'
 import { loadCommands } from './command-table.ts'
 import { colorsOf } from './display.ts'
 import { terminalOf, type ProcessTerminal, type Terminal } from './streams.ts'
 import { trowVersion } from './version.ts'
 import { visibleLine } from './visible-text.ts'
-
-/** What a command is made with; its action sets the exit code of the run. */
-export interface CommandContext {
-  readonly terminal: Terminal
-  /** To be called by the action with its result. */
-  finish(code: number): void
-}
-
-/** Makes commands; the completion asks for the whole tree. */
-export type CommandMaker = (context: CommandContext, program: () => Command) => readonly Command[]
 
 /** Builds a command tree. */
 function createProgram(context: CommandContext, make: CommandMaker): Command {

@@ -1,4 +1,5 @@
-import type { AuditEvent, PositionEvent } from '../audit/query.ts'
+import type { AuditEvent } from '../audit/event-schema.ts'
+import type { PositionEvent } from '../audit/query.ts'
 import {
   auditKinds,
   readAudit,

@@ -1,5 +1,5 @@
 import type { ChangeNote, Noted } from './outbox.ts'
-import type { Instant } from './records.ts'
+import type { Instant } from '../instant.ts'
 
 export interface RobotRecord {
   readonly name: string

@@ -1,6 +1,6 @@
 import type { DataKey } from '../blobs/blob-store.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
-import type { Instant } from './records.ts'
+import type { Instant } from '../instant.ts'
 
 /** One thing that garbage collection takes, or would take. */
 export interface GarbageItem {

@@ -1,7 +1,8 @@
 import type { DataKey } from '../blobs/blob-store.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
-import type { BlobContent, Instant, Page } from './records.ts'
+import type { Instant } from '../instant.ts'
+import type { BlobContent, Page } from './records.ts'
 
 export interface InventoryBlob {
   readonly digest: Digest

@@ -6,11 +6,11 @@ import type { AccessStore } from './access-store.ts'
 import type { GarbageStore } from './garbage-store.ts'
 import type { InventoryStore } from './inventory-store.ts'
 import type { ChangeNote, Noted, Outbox } from './outbox.ts'
+import type { Instant } from '../instant.ts'
 import type {
   BlobLink,
   BlobRecord,
   FreedByRemoval,
-  Instant,
   ManifestRecord,
   NewBlob,
   NewManifest,

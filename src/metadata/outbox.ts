@@ -1,4 +1,4 @@
-import type { Instant } from './records.ts'
+import type { Instant } from '../instant.ts'
 
 /** What a change that knows no time of its own needs for its note. */
 export interface Noted {

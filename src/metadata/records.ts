@@ -1,11 +1,9 @@
+import type { Instant } from '../instant.ts'
 import type { DataKey, Held } from '../blobs/blob-store.ts'
 import type { Digest, DigestAlgorithm } from '../oci/digest.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
 import type { Tag } from '../oci/tag.ts'
 import type { ChangeNote } from './outbox.ts'
-
-/** Milliseconds since the epoch. */
-export type Instant = number
 
 export interface ManifestRecord {
   readonly digest: Digest

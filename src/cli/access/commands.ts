@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { CommandContext } from '../program.ts'
+import type { CommandContext } from '../command-context.ts'
 import { authCommand } from './auth-command.ts'
 import { robotCommand } from './robot-command.ts'
 import { userCommand } from './user-command.ts'

@@ -1,5 +1,5 @@
 import { exitCode, UserError } from '../../user-error.ts'
-import { settingsOf } from '../serve/command.ts'
+import { settingsOf } from '../setting-options.ts'
 import type { Terminal } from '../streams.ts'
 
 export interface HtpasswdOptions {

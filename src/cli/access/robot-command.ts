@@ -4,10 +4,10 @@ import { actions, robotPrefix, type Action } from '../../access/principal.ts'
 import { grantsProblem, makeRobot, parseGrants, robotNameProblem } from '../../access/robots.ts'
 import type { RobotRecord } from '../../metadata/access-store.ts'
 import { exitCode, UserError } from '../../user-error.ts'
-import type { CommandContext } from '../program.ts'
+import type { CommandContext } from '../command-context.ts'
 import { parseDuration } from '../quantities.ts'
 import { printTable } from '../registry/table.ts'
-import { addSettingOptions, settingsOf } from '../serve/command.ts'
+import { addSettingOptions, settingsOf } from '../setting-options.ts'
 import { RobotRegistry } from './robot-registry.ts'
 
 interface CreateOptions {

@@ -5,13 +5,12 @@ import { printAuditRequest } from '../../audit/request-parameters.ts'
 import { openKeptHeads } from '../../storage/open-engines.ts'
 import { exitCode, UserError } from '../../user-error.ts'
 import { askServer, readEvents } from '../control/control-client.ts'
-import { namedOrigin, type ConnectOptions } from '../registry/target.ts'
-import { settingsOf } from '../serve/command.ts'
+import { namedOrigin } from '../registry/target.ts'
+import { settingsOf } from '../setting-options.ts'
 import { storageSettings } from '../serve/storage-settings.ts'
 import type { Terminal } from '../streams.ts'
 import { auditFolder } from './audit-folder.ts'
-
-export type AuditOptions = ConnectOptions & Readonly<Record<string, unknown>>
+import type { AuditOptions } from './audit-options.ts'
 
 /**
  * Asks the folder that is named (--folder, --data, --config, or their variables), else a registry that is, else the one in

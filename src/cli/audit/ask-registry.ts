@@ -11,7 +11,7 @@ import { explainFault } from '../cluster/cluster-problem.ts'
 import { bindingCommand } from '../cluster/registry-road.ts'
 import { registryOptions } from '../registry/target.ts'
 import type { Terminal } from '../streams.ts'
-import type { AuditOptions } from './ask-audit.ts'
+import type { AuditOptions } from './audit-options.ts'
 
 interface Asked {
   readonly options: AuditOptions

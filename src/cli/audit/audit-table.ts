@@ -1,4 +1,4 @@
-import type { AuditEvent } from '../../audit/query.ts'
+import type { AuditEvent } from '../../audit/event-schema.ts'
 import type { VerifyEvent } from '../../audit/verify-event.ts'
 import { printTable } from '../registry/table.ts'
 import { visibleLine } from '../visible-text.ts'

@@ -10,7 +10,7 @@ import {
   type ClusterOptions,
   type OpenCluster,
 } from '../cluster/cluster-options.ts'
-import type { CommandContext } from '../program.ts'
+import type { CommandContext } from '../command-context.ts'
 import { hostName } from '../host-name.ts'
 import { probeOf } from '../status/forwarded-probe.ts'
 import { timeoutOption } from '../timeout-option.ts'

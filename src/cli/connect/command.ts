@@ -4,7 +4,7 @@ import { exitCode, UserError } from '../../user-error.ts'
 import { addClusterOptions, withCluster, type ClusterOptions } from '../cluster/cluster-options.ts'
 import { dialerOf, dialRegistry, publishedRegistry, waitingLine } from '../cluster/registry-road.ts'
 import { keepMemoryFlat } from '../flat-memory.ts'
-import type { CommandContext } from '../program.ts'
+import type { CommandContext } from '../command-context.ts'
 import { stopSignal } from '../stop-signal.ts'
 import { listenAndForward } from './local-listener.ts'
 

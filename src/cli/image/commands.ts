@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import type { CommandContext } from '../program.ts'
+import type { CommandContext } from '../command-context.ts'
 import { loadCommand } from './load-command.ts'
 import { pushCommand } from './push-command.ts'
 import { saveCommand } from './save-command.ts'

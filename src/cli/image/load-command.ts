@@ -15,7 +15,7 @@ import {
 } from '../../image/load-plan.ts'
 import { machinePrograms, printCall } from '../../trust/docker/program-runner.ts'
 import { exitCode, UserError } from '../../user-error.ts'
-import type { CommandContext } from '../program.ts'
+import type { CommandContext } from '../command-context.ts'
 import type { Terminal } from '../streams.ts'
 import { addBuildOptions, buildOwnImage, machinePlatform, ownReference, type BuildFlags } from './build.ts'
 import { saveArchive } from './save-command.ts'

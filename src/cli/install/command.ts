@@ -1,26 +1,11 @@
 import { Command, Option } from 'commander'
 import { exitCode, UserError } from '../../user-error.ts'
-import { addClusterOptions, type ClusterOptions } from '../cluster/cluster-options.ts'
-import type { CommandContext } from '../program.ts'
-import { addInstallOptions, type InstallOptions } from './install-options.ts'
-import type { ManifestFormat } from './manifests.ts'
+import { addClusterOptions } from '../cluster/cluster-options.ts'
+import type { CommandContext } from '../command-context.ts'
+import { addInstallOptions } from './install-options.ts'
+import type { Options } from './run-options.ts'
 
 /** How an install is carried out, and what is said of it. */
-export interface RunOptions {
-  readonly yes?: boolean
-  readonly dryRun?: 'client' | 'server'
-  readonly preflight?: boolean
-  readonly complete?: boolean
-  readonly output?: ManifestFormat
-  readonly ignorePreflight?: readonly string[]
-  readonly force?: boolean
-  readonly forceConflicts?: boolean
-  readonly prune?: boolean
-  readonly timeout: string
-}
-
-export type Options = ClusterOptions & InstallOptions & RunOptions
-
 export function installCommand({ terminal, finish }: CommandContext): Command {
   const command = new Command('install').description(
     'put the registry into the current cluster, or bring the one there up to date, and have every node pull from it',

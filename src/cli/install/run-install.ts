@@ -32,7 +32,7 @@ import { planText } from './plan-text.ts'
 import { pushCanary } from './push-canary.ts'
 import { checkServeSettings } from './serve-file.ts'
 
-import type { Options } from './command.ts'
+import type { Options } from './run-options.ts'
 
 /** Returns the exit code. Throws UserError. */
 export async function runInstall(options: Options, terminal: Terminal): Promise<number> {

@@ -7,7 +7,7 @@ import { planUninstall, print, uninstall, type UninstallPlan } from '../../insta
 import { exitCode } from '../../user-error.ts'
 import { addClusterOptions, withCluster, type ClusterOptions } from '../cluster/cluster-options.ts'
 import { confirmed } from '../confirm.ts'
-import type { CommandContext } from '../program.ts'
+import type { CommandContext } from '../command-context.ts'
 import { timeoutOption } from '../timeout-option.ts'
 
 interface UninstallOptions extends ClusterOptions {

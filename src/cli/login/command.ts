@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { exitCode, UserError } from '../../user-error.ts'
-import type { CommandContext } from '../program.ts'
+import type { CommandContext } from '../command-context.ts'
 import { parseDuration } from '../quantities.ts'
 import { login, logout } from './login.ts'
 import { addIdentityOptions, type IdentityOptions } from './identity-options.ts'

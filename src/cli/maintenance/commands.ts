@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { CommandContext } from '../program.ts'
+import type { CommandContext } from '../command-context.ts'
 import { backupCommand } from './backup-command.ts'
 import { fsckCommand } from './fsck-command.ts'
 import { gcCommand } from './gc-command.ts'

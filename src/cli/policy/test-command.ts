@@ -3,7 +3,7 @@ import { decide, type Answer, type RequestedImage } from '../../policy/decide.ts
 import { parseImageReference, printReference } from '../../policy/image-reference.ts'
 import { PolicySet, type JudgeSettings } from '../../policy/policy-set.ts'
 import { exitCode } from '../../user-error.ts'
-import type { CommandContext } from '../program.ts'
+import type { CommandContext } from '../command-context.ts'
 import { readCaseFile, type CaseFile, type PolicyCase } from './case-file.ts'
 import { ownHostsOf } from './own-hosts.ts'
 import { readSoundPolicies } from './sound-policies.ts'

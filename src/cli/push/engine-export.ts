@@ -4,7 +4,7 @@ import { PodmanImages } from '../../trust/docker/podman-images.ts'
 import { EngineApi } from '../../upstream/engine-api.ts'
 import { exitCode, UserError } from '../../user-error.ts'
 import { thisMachine } from '../trust/trust-docker.ts'
-import type { SourceOptions } from './image-source.ts'
+import type { SourceOptions } from './source-options.ts'
 import { spoolFault } from './spool-fault.ts'
 
 /** An archive of an image of this machine's engine, into a file. Throws UserError IMAGE_MISSING, ENGINE_FAILED and those of `findEngines`. */

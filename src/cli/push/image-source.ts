@@ -1,10 +1,10 @@
 import { createReadStream, createWriteStream, existsSync, statSync } from 'node:fs'
+import type { SourceOptions } from './source-options.ts'
 import { mkdtemp, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
-import type { Terminal } from '../streams.ts'
 import { folderFiles, invalidArchive, tarFiles, type ArchiveFiles } from './archive-files.ts'
 import { readDockerArchive } from './docker-archive.ts'
 import type { LocalImage } from './local-image.ts'
@@ -15,15 +15,6 @@ import { NoTar } from './tar-index.ts'
 export interface OpenImage extends LocalImage {
   /** Removes what had to be written for it. */
   close(): Promise<void>
-}
-
-export interface SourceOptions {
-  readonly terminal: Terminal
-  /** `--engine`. */
-  readonly engine: string | undefined
-  readonly say: (line: string) => void
-  /** Ends the reading of what goes through a file. */
-  readonly signal: AbortSignal
 }
 
 /**

@@ -9,7 +9,7 @@ import { makeFolder } from '../../new-folder.ts'
 import type { Settings } from '../settings-schema.ts'
 import { putFile } from './put-file.ts'
 import { openSigningAuthority, ownNames } from './signing-authority.ts'
-import type { TlsSource } from './tls.ts'
+import type { TlsSource } from './tls-source.ts'
 
 const day = 24 * 3_600_000
 const leafLife = 90 * day

@@ -4,7 +4,7 @@ import type { TlsPair } from '../../http/tls-context.ts'
 import type { Log } from '../../log.ts'
 import { weaknessOf } from '../../key-strength.ts'
 import { UserError } from '../../user-error.ts'
-import type { TlsSource } from './tls.ts'
+import type { TlsSource } from './tls-source.ts'
 import { watchValue } from './watched-value.ts'
 
 /** A pair of files, read again when they change. Throws UserError TLS_UNREADABLE, TLS_INVALID, TLS_EXPIRED or CERT_KEY_MISMATCH. */

@@ -1,17 +1,7 @@
-import type { TlsPair } from '../../http/tls-context.ts'
 import type { Log } from '../../log.ts'
 import type { Settings } from '../settings-schema.ts'
-import type { SigningAuthority } from './signing-authority.ts'
+import type { TlsSource } from './tls-source.ts'
 import { watchedTls } from './tls-files.ts'
-
-/** The server's certificate as it is now, and news of it. */
-export interface TlsSource {
-  readonly pair: TlsPair
-  /** trow's own CA; undefined where the certificate is somebody else's alone. */
-  readonly own: SigningAuthority | undefined
-  onChange(listener: () => void): void
-  close(): void
-}
 
 /**
  * With both kinds at once, `--tls-cert` is shown to clients that ask for a name it holds, and the one that trow makes to all

@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander'
 import { engineKinds, type EngineKind } from '../../trust/docker/engine.ts'
 import { addClusterOptions } from '../cluster/cluster-options.ts'
-import type { CommandContext } from '../program.ts'
+import type { CommandContext } from '../command-context.ts'
 import type { TrustDockerOptions } from './trust-docker.ts'
 
 export function trustDockerCommand({ terminal, finish }: CommandContext): Command {

@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander'
-import type { CommandContext } from '../program.ts'
+import type { CommandContext } from '../command-context.ts'
 import type { TrustNodeOptions } from './trust-node-once.ts'
 import { addWatchOptions, refuseOnceOptions, type WatchOptions } from './watch-options.ts'
 

@@ -1,7 +1,7 @@
 import { boundDescription, lackedForBinding, unboundCheck } from '../../cluster/node-binding.ts'
 import { minorOf, oldestTokenMinor } from '../../kubernetes-version.ts'
 import { failed, passed, warned, type PreflightCheck, type PreflightCategory } from '../check.ts'
-import type { PreflightContext } from './preflight.ts'
+import type { PreflightContext } from './preflight-context.ts'
 
 /** Server-side apply, Pod Security, projected tokens with audiences, `serving` endpoints: all there and switched on. */
 const oldestMinor = 27

@@ -3,7 +3,7 @@ import { layoutOf, names } from '../../cluster/layout.ts'
 import { failed, passed, warned, type PreflightCheck, type PreflightCategory } from '../check.ts'
 import { notedDataVersion } from '../kept-data.ts'
 import { leftoverCheck } from './leftovers.ts'
-import type { PreflightContext } from './preflight.ts'
+import type { PreflightContext } from './preflight-context.ts'
 
 const apps = 'apps/v1'
 

@@ -1,7 +1,7 @@
 import { passed, warned, type PreflightCategory } from '../check.ts'
 import { named } from '../../cluster/grouped-faults.ts'
 import { isSuitable, nodeFacts, type NodeFacts } from '../../cluster/node-facts.ts'
-import type { PreflightContext } from './preflight.ts'
+import type { PreflightContext } from './preflight-context.ts'
 
 /**
  * What can be known without a pod: what kubelets last said that they have, up to minutes ago. `tryImage` finds out the rest, and

@@ -2,7 +2,7 @@ import type { ClusterObjects, KubeObject } from '../../cluster/cluster-objects.t
 import { layoutOf, names } from '../../cluster/layout.ts'
 import { failed, final, passed, warned, type PreflightCheck, type PreflightCategory } from '../check.ts'
 import { loopbackPort } from '../install-settings.ts'
-import type { PreflightContext } from './preflight.ts'
+import type { PreflightContext } from './preflight-context.ts'
 
 export async function networkChecks(context: PreflightContext): Promise<PreflightCategory> {
   const { cluster, settings } = context

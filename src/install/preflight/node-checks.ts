@@ -3,7 +3,7 @@ import { failed, final, passed, warned, type PreflightCheck, type PreflightCateg
 import { faultLines, named } from '../../cluster/grouped-faults.ts'
 import { startupTaint } from '../../cluster/layout.ts'
 import { isFree, isHeld, isSuitable, nodeFacts, type NodeFacts } from '../../cluster/node-facts.ts'
-import type { PreflightContext } from './preflight.ts'
+import type { PreflightContext } from './preflight-context.ts'
 
 export async function nodeChecks({ cluster, settings }: PreflightContext): Promise<PreflightCategory> {
   const nodes = (await cluster.list({ apiVersion: 'v1', kind: 'Node' })).map(nodeFacts)

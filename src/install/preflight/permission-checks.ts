@@ -2,7 +2,7 @@ import type { OwnRight } from '../../cluster/cluster-objects.ts'
 import { layoutOf } from '../../cluster/layout.ts'
 import { lackedForBinding } from '../../cluster/node-binding.ts'
 import { failed, passed, type PreflightCheck, type PreflightCategory } from '../check.ts'
-import type { PreflightContext } from './preflight.ts'
+import type { PreflightContext } from './preflight-context.ts'
 
 const rbac = 'rbac.authorization.k8s.io'
 

@@ -5,7 +5,7 @@ import { failed, final, passed, warned, type PreflightCheck, type PreflightCateg
 import type { InstallSettings, Storage } from '../install-settings.ts'
 import type { Remembered } from '../remembered.ts'
 import { runningStorage, storageOptions } from '../running-storage.ts'
-import type { PreflightContext } from './preflight.ts'
+import type { PreflightContext } from './preflight-context.ts'
 import { limitChecks } from './limit-checks.ts'
 import { quotaCheck } from './quota-check.ts'
 

@@ -1,6 +1,6 @@
 import type { LoginSourceRecord, RobotRecord, SigningKeyRecord } from '../access-store.ts'
 import type { Noted } from '../outbox.ts'
-import type { Instant } from '../records.ts'
+import type { Instant } from '../../instant.ts'
 import { durable, relaxed, type Transaction } from './change.ts'
 import { noteChange } from './change-outbox.ts'
 import {

@@ -1,5 +1,5 @@
 import type { RepositoryName } from '../../oci/repository-name.ts'
-import type { Instant } from '../records.ts'
+import type { Instant } from '../../instant.ts'
 import type { Transaction } from './change.ts'
 import { insertRepository, repositoryByName } from './statements/repositories.ts'
 

@@ -3,7 +3,7 @@ import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { Digest } from '../../oci/digest.ts'
 import { hashOf, linkKey, manifestKey, slotOf, tagListKey } from '../cache/generations.ts'
 import type { Statement, Values } from './bind.ts'
-import type { OutboxBound } from './change-outbox.ts'
+import type { OutboxBound } from './outbox-bound.ts'
 
 /** The transaction that a change runs in. SQLite answers at once, PostgreSQL later: always await. */
 export interface Transaction {

@@ -1,6 +1,6 @@
 import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { Tag } from '../../oci/tag.ts'
-import type { Instant } from '../records.ts'
+import type { Instant } from '../../instant.ts'
 import { rowsAtOnce, type Transaction } from './change.ts'
 import { anyTagOf, removeTags, setUntagged, tagsOfAfter } from './statements/manifests.ts'
 

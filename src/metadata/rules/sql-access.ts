@@ -1,6 +1,6 @@
 import type { AccessStore, LoginSourceRecord, RobotRecord, SigningKeyRecord } from '../access-store.ts'
 import type { ChangeNote, Noted } from '../outbox.ts'
-import type { Instant } from '../records.ts'
+import type { Instant } from '../../instant.ts'
 import type { ChangeRunner } from './changes.ts'
 import { loginSources, robotByName, robots, signingKeys } from './statements/reads.ts'
 import type { Schema } from './queries/schema.ts'

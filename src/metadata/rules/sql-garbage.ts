@@ -1,7 +1,7 @@
 import type { DataKey } from '../../blobs/blob-store.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { GarbagePage, GarbageStep, GarbageStore } from '../garbage-store.ts'
-import type { Instant } from '../records.ts'
+import type { Instant } from '../../instant.ts'
 import { clockSetting } from './change-garbage.ts'
 import type { ChangeRunner } from './changes.ts'
 import { pendingDeletes } from './statements/reads.ts'

@@ -1,5 +1,5 @@
 import type { ChangeNote, Facts, NoteQueue, Outbox, OutboxEntry } from '../outbox.ts'
-import type { Instant } from '../records.ts'
+import type { Instant } from '../../instant.ts'
 import { auditKeySetting, headSetting } from './change-outbox.ts'
 import type { ChangeRunner } from './changes.ts'
 import { denialsAfter, denialsSize, notesAfter, outboxSize } from './statements/reads.ts'

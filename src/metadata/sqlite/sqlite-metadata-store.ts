@@ -5,15 +5,9 @@ import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { Tag } from '../../oci/tag.ts'
 import type { MetadataReads, MetadataSnapshot, MetadataStore } from '../metadata-store.ts'
 import type { ChangeNote, Noted } from '../outbox.ts'
-import type {
-  Instant,
-  NewBlob,
-  NewManifest,
-  PutManifestResult,
-  RemovalResult,
-  UploadClaim,
-} from '../records.ts'
-import { defaultOutboxBound, type OutboxBound } from '../rules/change-outbox.ts'
+import type { Instant } from '../../instant.ts'
+import type { NewBlob, NewManifest, PutManifestResult, RemovalResult, UploadClaim } from '../records.ts'
+import { defaultOutboxBound, type OutboxBound } from '../rules/outbox-bound.ts'
 import type { ChangeRunner } from '../rules/changes.ts'
 import { FreshUploads } from './fresh-uploads.ts'
 import { Generations } from '../cache/generations.ts'

@@ -1,6 +1,6 @@
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
 import { ThreadChannel } from '../../messaging/thread-channel.ts'
-import { defaultOutboxBound, type OutboxBound } from '../rules/change-outbox.ts'
+import { defaultOutboxBound, type OutboxBound } from '../rules/outbox-bound.ts'
 import { Generations } from '../cache/generations.ts'
 import { databasePath, openForWriting } from './sqlite-file.ts'
 import { SqliteWriter } from './sqlite-writer.ts'

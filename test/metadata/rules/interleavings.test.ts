@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { TouchedKeys, type Change, type Transaction } from '../../../src/metadata/rules/change.ts'
-import { defaultOutboxBound } from '../../../src/metadata/rules/change-outbox.ts'
+import { defaultOutboxBound } from '../../../src/metadata/rules/outbox-bound.ts'
 import { changes } from '../../../src/metadata/rules/changes.ts'
 import { migrate } from '../../../src/metadata/sqlite/migrations.ts'
 import { SqliteDatabase } from '../../../src/metadata/sqlite/sqlite-database.ts'

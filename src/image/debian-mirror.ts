@@ -1,5 +1,5 @@
 import { UserError, exitCode } from '../user-error.ts'
-import { downloadFile, DownloadRefused } from '../upstream/file-download.ts'
+import { downloadFile, DownloadRefused } from './file-download.ts'
 import type { DebianFile } from './source-lock.ts'
 
 /** Where Debian's archives are taken from; each `http(s)://…` without a slash at its end. */

@@ -1,5 +1,5 @@
 import { Agent } from 'undici'
-import { readLimited } from './limited-body.ts'
+import { readLimited } from '../limited-body.ts'
 import { registryReason } from './registry-errors.ts'
 
 const timeout = 5000

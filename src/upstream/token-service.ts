@@ -2,7 +2,7 @@ import { Agent } from 'undici'
 import { UserError } from '../user-error.ts'
 import { z } from 'zod'
 import { parseForeignJson } from '../foreign-json.ts'
-import { readLimited } from './limited-body.ts'
+import { readLimited } from '../limited-body.ts'
 
 const largestAnswer = 64 * 1024
 

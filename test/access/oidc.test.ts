@@ -5,7 +5,7 @@ import { exportJWK, generateKeyPair, SignJWT, type CryptoKey } from 'jose'
 import type { Verified } from '../../src/access/authority.ts'
 import { OidcTokens } from '../../src/access/oidc.ts'
 import { issuersProblem, type OidcIssuer } from '../../src/access/oidc-issuer.ts'
-import { fetchJson } from '../../src/upstream/json-fetch.ts'
+import { fetchJson } from '../../src/access/json-fetch.ts'
 
 const start = 1_800_000_000_000
 const github = {

@@ -10,7 +10,7 @@ import { after, before, suite, test } from 'node:test'
 import { z } from 'zod'
 import { ForeignJsonError, parseForeignJson, tryForeignJson } from '../../src/foreign-json.ts'
 import { restore } from '../../src/registry/restore.ts'
-import { EngineApi } from '../../src/upstream/engine-api.ts'
+import { EngineApi } from '../../src/trust/docker/engine-api.ts'
 import { runCommand } from '../support/run-trow.ts'
 
 // What a registry, an engine or a backup sends is judged by a schema and a size before anything of it is used.

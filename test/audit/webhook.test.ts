@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, suite, test } from 'node:test'
 import { encodeNote } from '../../src/audit/note-text.ts'
 import { WebhookSink } from '../../src/audit/webhook-sink.ts'
-import { HttpWebhookSender } from '../../src/upstream/webhook-sender.ts'
+import { HttpWebhookSender } from '../../src/audit/webhook-sender.ts'
 import { eventually, openFixture, type AuditFixture } from './fixture.ts'
 import { noteOf, quiet } from './notes.ts'
 

@@ -1,7 +1,7 @@
 import { engineKinds, titleOf, type EngineKind } from '../../trust/docker/engine.ts'
 import { findEngines } from '../../trust/docker/find-engines.ts'
 import { PodmanImages } from '../../trust/docker/podman-images.ts'
-import { EngineApi } from '../../upstream/engine-api.ts'
+import { EngineApi } from '../../trust/docker/engine-api.ts'
 import { exitCode, UserError } from '../../user-error.ts'
 import { thisMachine } from '../trust/trust-docker.ts'
 import type { SourceOptions } from './source-options.ts'

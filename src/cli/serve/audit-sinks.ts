@@ -27,7 +27,7 @@ export async function auditSinks(
   if (webhook !== undefined) {
     const [{ WebhookSink }, { HttpWebhookSender }] = await Promise.all([
       import('../../audit/webhook-sink.ts'),
-      import('../../upstream/webhook-sender.ts'),
+      import('../../audit/webhook-sender.ts'),
     ])
     const sender = new HttpWebhookSender({ url: webhook.url, ca: undefined })
     const { secret } = webhook

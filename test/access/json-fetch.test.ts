@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createServer, type Server } from 'node:http'
 import { after, before, suite, test } from 'node:test'
-import { fetchJson } from '../../src/upstream/json-fetch.ts'
+import { fetchJson } from '../../src/access/json-fetch.ts'
 
 suite('fetching JSON', () => {
   let server: Server

@@ -1,5 +1,5 @@
 import { Agent, type Dispatcher } from 'undici'
-import { readLimited } from './limited-body.ts'
+import { readLimited } from '../limited-body.ts'
 
 const longest = 1024 * 1024
 const timeout = 5000

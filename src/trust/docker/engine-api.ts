@@ -2,8 +2,8 @@ import { createWriteStream } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
 import { Agent, type Dispatcher } from 'undici'
 import { z } from 'zod'
-import { parseForeignJson, tryForeignJson } from '../foreign-json.ts'
-import { readLimited } from './limited-body.ts'
+import { parseForeignJson, tryForeignJson } from '../../foreign-json.ts'
+import { readLimited } from '../../limited-body.ts'
 
 /** What the engine says of itself, as far as registries go. */
 export interface EngineInfo {

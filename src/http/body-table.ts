@@ -294,7 +294,9 @@ export class BodyTable {
   }
 }
 
+const origin = performance.timeOrigin
+
 /** Milliseconds; wraps around, and is the same in all threads. */
 function now(): number {
-  return (performance.timeOrigin + performance.now()) | 0
+  return (origin + performance.now()) | 0
 }

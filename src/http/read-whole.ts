@@ -68,18 +68,25 @@ async function collect(request: RegistryRequest, limit: number, open: OpenBody):
       open.awaitClient()
       const { done, value } = await chunksOfBody.next()
       open.heard(value?.byteLength ?? 0)
-      if (done === true) return Buffer.concat(chunks, size)
+      if (done === true) return joined(chunks, size)
       size += value.byteLength
       if (size > limit) throw tooLarge(limit)
       const room = open.take(value.byteLength)
       if (room !== undefined) await room
       // Copied: a chunk is valid only until the next one.
-      chunks.push(Uint8Array.from(value))
+      chunks.push(new Uint8Array(value))
     }
   } catch (error) {
     void chunksOfBody.return?.()
     throw error
   }
+}
+
+/** Most small bodies come in one chunk, which is not copied again. */
+function joined(chunks: readonly Uint8Array[], size: number): Buffer {
+  const [only] = chunks
+  if (only === undefined || chunks.length > 1) return Buffer.concat(chunks, size)
+  return Buffer.from(only.buffer, only.byteOffset, only.byteLength)
 }
 
 function tooLarge(limit: number): OciError {

@@ -208,7 +208,9 @@ export class HttpListener {
       if (admitted !== undefined) await admitted
       let reply: Reply
       try {
-        reply = await this.#handled(admission)
+        reply = await route.handler(request, admission.values)
+        const held = this.#held(admission, reply)
+        if (held instanceof Promise) reply = await held
       } catch (error) {
         // What was let in and then refused for another reason is an access too.
         reply = surface.refuse(clientFault(error), request, endpoint)
@@ -226,8 +228,8 @@ export class HttpListener {
     }
   }
 
-  async #handled({ request, route, values }: Admission): Promise<Reply> {
-    const reply = await route.handler(request, values)
+  /** Within what large replies may hold together. */
+  #held({ request, route, values }: Admission, reply: Reply): Reply | Promise<Reply> {
     if (this.#replies === undefined || !ReplyBodies.isLarge(reply) || request.method !== 'GET') return reply
     return this.#replies.hold(reply, {
       owner: this.#replies.ownerOf(request),

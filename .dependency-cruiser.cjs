@@ -98,6 +98,12 @@ module.exports = {
       to: { circular: true },
     },
     {
+      name: 'upstream-throws-faults-and-no-words-of-the-command-line',
+      severity: 'error',
+      from: { path: '^src/upstream/' },
+      to: { path: '^src/user-error' },
+    },
+    {
       name: 'only-clients-use-undici',
       severity: 'error',
       from: {

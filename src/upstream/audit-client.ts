@@ -1,7 +1,7 @@
-import { UserError } from '../user-error.ts'
-import { RegistryHttp, type HttpRegistryOptions } from './registry-http.ts'
 import { z } from 'zod'
 import { tryForeignJson } from '../foreign-json.ts'
+import { RegistryHttp, type HttpRegistryOptions } from './registry-http.ts'
+import { UpstreamFault } from './upstream-fault.ts'
 
 /** An event, or why there are no more; who asked knows which kinds of events there are. */
 const lineSchema = z.looseObject({ error: z.string().optional() })
@@ -27,7 +27,7 @@ export class AuditClient {
 
   /**
    * What the registry answers to `request` (`query?limit=10`), a JSON line each, no more of it read than is taken. Throws
-   * UserError of `RegistryHttp.ask`, AUDIT_MISSING, SERVER_FAILED; StreamEnded where it is cut, or can answer only later.
+   * UpstreamFault of `RegistryHttp.ask`, `missing`, `malformed`, `failed`; StreamEnded where it is cut, or can answer only later.
    */
   async *read(request: string, signal: AbortSignal): AsyncGenerator<object> {
     // While it follows, the registry says every few seconds where it is; verifying is silent until a log was read.
@@ -37,14 +37,12 @@ export class AuditClient {
       if (answer.status === 503 || answer.status === 429)
         throw new StreamEnded(`the registry answers ${answer.status}`)
       if (answer.status !== 404) this.#http.expect(answer, 200)
-      throw new UserError('AUDIT_MISSING', `${this.#http.origin} shows no audit log`, {
-        hint: 'It keeps none (setting audit), or is older than this command.',
-      })
+      throw new UpstreamFault('missing', `${this.#http.origin} shows no audit log`)
     }
     for await (const line of linesOf(answer)) {
       const event = tryForeignJson(line, lineSchema, longestLine)
-      if (event === undefined) throw new UserError('SERVER_FAILED', 'the registry sends no lines of an audit')
-      if (event.error !== undefined) throw new UserError('SERVER_FAILED', event.error)
+      if (event === undefined) throw noLines()
+      if (event.error !== undefined) throw new UpstreamFault('failed', event.error)
       yield event
     }
   }
@@ -66,11 +64,15 @@ async function* linesOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<string> {
       }
       rest.push(chunk.subarray(start))
       size += chunk.length - start
-      if (size > longestLine) throw new UserError('SERVER_FAILED', 'the registry sends no lines of an audit')
+      if (size > longestLine) throw noLines()
     }
   } catch (cause) {
-    if (cause instanceof UserError) throw cause
+    if (cause instanceof UpstreamFault) throw cause
     throw new StreamEnded('the connection to the registry was cut', { cause })
   }
   if (size > 0) throw new StreamEnded('the registry ended in the midst of a line')
+}
+
+function noLines(): UpstreamFault {
+  return new UpstreamFault('malformed', 'the registry sends no lines of an audit')
 }

@@ -84,7 +84,7 @@ class HttpRegistryClient implements RegistryClient {
     const algorithm = isDigest(reference) ? digestAlgorithm(reference) : 'sha256'
     const digest = makeDigest(algorithm, createHash(algorithm).update(answer.body).digest('hex'))
     if (isDigest(reference) && digest !== reference) {
-      throw this.#http.failed(`it sent a manifest with the digest ${digest} for ${reference}`)
+      throw this.#http.malformed(`it sent a manifest with the digest ${digest} for ${reference}`)
     }
     const mediaType = String(answer.headers['content-type'] ?? '').split(';')[0] ?? ''
     return { digest, mediaType, body: answer.body }
@@ -136,7 +136,7 @@ class HttpRegistryClient implements RegistryClient {
     return this.#http.close()
   }
 
-  /** The JSON of all pages, following Link. Throws UserError REGISTRY_FAILED for what does not fit the schema. */
+  /** The JSON of all pages, following Link. Throws UpstreamFault `malformed` for what does not fit the schema. */
   async *#pages<Schema extends z.ZodType>(
     path: string,
     schema: Schema,
@@ -150,8 +150,8 @@ class HttpRegistryClient implements RegistryClient {
       if (next === undefined) return
       const url = new URL(next, `${this.#http.origin}${path}`)
       if (url.origin !== new URL(this.#http.origin).origin)
-        throw this.#http.failed('a Link leads to another host')
-      if (count === mostPages) throw this.#http.failed(`its list has more than ${mostPages} pages`)
+        throw this.#http.malformed('a Link leads to another host')
+      if (count === mostPages) throw this.#http.malformed(`its list has more than ${mostPages} pages`)
       answer = await this.#get(`${url.pathname}${url.search}`)
     }
   }
@@ -160,7 +160,7 @@ class HttpRegistryClient implements RegistryClient {
     try {
       return parseForeignJson(body, schema, largest)
     } catch (error) {
-      if (error instanceof ForeignJsonError) throw this.#http.failed(`its answer: ${error.message}`)
+      if (error instanceof ForeignJsonError) throw this.#http.malformed(`its answer: ${error.message}`)
       throw error
     }
   }

@@ -2,9 +2,9 @@ import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { RepositoryName } from '../oci/repository-name.ts'
 import type { Reference } from '../oci/tag.ts'
-import { UserError } from '../user-error.ts'
-import { RegistryHttp, UnexpectedStatus, type Answer, type HttpRegistryOptions } from './registry-http.ts'
+import { RegistryHttp, type Answer, type HttpRegistryOptions } from './registry-http.ts'
 import type { BlobProgress, BlobSource, RegistryPusher } from './registry-pusher.ts'
+import { UpstreamFault } from './upstream-fault.ts'
 
 export function connectPusher(options: HttpRegistryOptions): RegistryPusher {
   return new HttpRegistryPusher(new RegistryHttp(options))
@@ -49,7 +49,7 @@ class HttpRegistryPusher implements RegistryPusher {
         return 'pushed'
       } catch (error) {
         if (this.#closed || !isPassing(error) || ++misses > fruitless) throw error
-        const status = statusOf(error)
+        const status = error instanceof UpstreamFault ? error.status : undefined
         // Gone with whatever kept it, or twice not where it says that it is.
         if (status === 404 || (status === 416 && displaced === reached)) session = undefined
         // The request that was cut was still being received when the registry said how far it was.
@@ -129,7 +129,7 @@ class HttpRegistryPusher implements RegistryPusher {
 
   #location(answer: Answer): string {
     const location = header(answer, 'location')
-    if (location === undefined) throw this.#http.failed('it began an upload and did not say where')
+    if (location === undefined) throw this.#http.malformed('it began an upload and did not say where')
     const url = new URL(location, this.#http.origin)
     return `${url.pathname}${url.search}`
   }
@@ -150,16 +150,8 @@ async function* counted(
 
 /** What a new connection, to another pod perhaps, may not meet again. */
 function isPassing(error: unknown): boolean {
-  if (!(error instanceof UserError)) return false
-  // The second is of whoever dials, who has waited long enough where there is no pod.
-  if (['REGISTRY_UNREACHABLE', 'CLUSTER_UNREACHABLE'].includes(error.code)) return true
-  return [404, 408, 416, 429, 500, 502, 503, 504].includes(statusOf(error) ?? 0)
-}
-
-/** Of the answer that was not what it should have been. */
-function statusOf(error: unknown): number | undefined {
-  const cause = error instanceof UserError ? error.cause : undefined
-  return cause instanceof UnexpectedStatus ? cause.status : undefined
+  if (!(error instanceof UpstreamFault)) return false
+  return error.kind === 'unreachable' || [404, 408, 416, 429, 500, 502, 503, 504].includes(error.status ?? 0)
 }
 
 function header({ headers }: Answer, name: string): string | undefined {

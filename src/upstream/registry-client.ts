@@ -35,7 +35,7 @@ export interface RemoteUntagged {
 
 /**
  * Another registry, or our own from outside, over the distribution API. Absence is undefined; what keeps it from
- * answering is a UserError: REGISTRY_UNREACHABLE (69), REGISTRY_UNTRUSTED (69), REGISTRY_DENIED (77), REGISTRY_FAILED.
+ * answering is an UpstreamFault.
  */
 export interface RegistryClient {
   /** All repositories, page by page. */

@@ -1,9 +1,9 @@
 import type { Duplex } from 'node:stream'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { Agent, type Dispatcher } from 'undici'
-import { exitCode, UserError } from '../user-error.ts'
 import { TokenService, type RegistryCredentials } from './token-service.ts'
 import { registryReason } from './registry-errors.ts'
+import { UpstreamFault } from './upstream-fault.ts'
 
 export interface HttpRegistryOptions {
   /** `http://host:port` or `https://host:port`, without a path. */
@@ -13,10 +13,11 @@ export interface HttpRegistryOptions {
   readonly credentials: RegistryCredentials | undefined
   /** Shown to the registry, PEM. */
   readonly certificate?: { readonly cert: string; readonly key: string } | undefined
-  /** Makes the connections; TLS, checked against the origin's host, is spoken inside of them. */
+  /**
+   * Makes the connections; TLS, checked against the origin's host, is spoken inside of them. An UpstreamFault that it rejects
+   * with comes out of the request as it is, everything else as `unreachable`.
+   */
   readonly dial?: (() => Promise<Duplex>) | undefined
-  /** What somebody can do who is not permitted something; the usual is to give credentials. */
-  readonly deniedHint?: string | undefined
 }
 
 type Sent = Pick<Dispatcher.RequestOptions, 'method' | 'path' | 'body'> & {
@@ -34,18 +35,16 @@ export interface Answer {
 /** Bytes of the largest answer that is taken into memory. */
 export const largest = 64 * 1024 * 1024
 
-/** Requests to one registry, and in words what keeps it from answering. */
+/** Requests to one registry; what keeps it from answering is an UpstreamFault. */
 export class RegistryHttp {
   readonly origin: string
   readonly #agent: Agent
   readonly #headers: Readonly<Record<string, string>>
-  readonly #deniedHint: string
   /** Not of a registry that is dialled: its token service could not be reached, and it takes passwords. */
   readonly #tokens: TokenService | undefined
 
   constructor(options: HttpRegistryOptions) {
     const { origin, credentials } = options
-    this.#deniedHint = options.deniedHint ?? 'Give credentials with --username and --password-stdin.'
     this.origin = origin
     this.#agent = new Agent({ connect: connectorOf(options), headersTimeout: 60_000 })
     const pair =
@@ -55,7 +54,7 @@ export class RegistryHttp {
     this.#tokens = options.dial === undefined ? new TokenService(options) : undefined
   }
 
-  /** Throws UserError REGISTRY_DENIED, REGISTRY_UNREACHABLE, REGISTRY_UNTRUSTED. */
+  /** Throws UpstreamFault `denied`, `token-service`, `unreachable`, `untrusted`, and that of `dial`. */
   async ask(
     method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE',
     path: string,
@@ -107,7 +106,7 @@ export class RegistryHttp {
       if (!last && (await this.#tokens?.takeUp(challenge, authorization))) return undefined
       throw this.#denied(status, body)
     } catch (cause) {
-      throw cause instanceof UserError ? cause : this.#unreachable(cause as NodeJS.ErrnoException)
+      throw cause instanceof UpstreamFault ? cause : this.#unreachable(cause as NodeJS.ErrnoException)
     }
   }
 
@@ -126,21 +125,21 @@ export class RegistryHttp {
     }
   }
 
-  /** Throws UserError REGISTRY_FAILED. */
+  /** Throws UpstreamFault `unexpected-status`. */
   expect({ status, body }: Answer, ...expected: readonly number[]): void {
-    if (!expected.includes(status)) throw this.failed(`it answered ${status}: ${explain(body)}`, status)
+    if (expected.includes(status)) return
+    const message = `${this.origin}: it answered ${status}: ${explain(body)}`
+    throw new UpstreamFault('unexpected-status', message, { status })
   }
 
   /** A deletion that the registry does not make: it is in use, or the registry deletes nothing. */
-  kept({ body }: Answer): UserError {
-    return new UserError('MANIFEST_KEPT', `${this.origin} keeps it: ${explain(body)}`, {
-      hint: 'What another manifest needs goes after that one: an index first, then its children.',
-    })
+  kept({ body }: Answer): UpstreamFault {
+    return new UpstreamFault('kept', `${this.origin} keeps it: ${explain(body)}`)
   }
 
-  failed(reason: string, status?: number): UserError {
-    const cause = status === undefined ? undefined : new UnexpectedStatus(status)
-    return new UserError('REGISTRY_FAILED', `${this.origin}: ${reason}`, { cause })
+  /** An answer that is not what was asked for. */
+  malformed(reason: string): UpstreamFault {
+    return new UpstreamFault('malformed', `${this.origin}: ${reason}`)
   }
 
   /** Ends what is still asked. */
@@ -148,43 +147,18 @@ export class RegistryHttp {
     await this.#agent.destroy()
   }
 
-  #denied(status: number, body: Buffer): UserError {
+  #denied(status: number, body: Buffer): UpstreamFault {
     const words = body.length === 0 ? '' : `: ${explain(body)}`
-    return new UserError('REGISTRY_DENIED', `${this.origin} does not permit this (${status}${words})`, {
-      hint: this.#deniedHint,
-      exitCode: exitCode.notPermitted,
-    })
+    return new UpstreamFault('denied', `${this.origin} does not permit this (${status}${words})`)
   }
 
-  #unreachable(cause: NodeJS.ErrnoException): UserError {
+  #unreachable(cause: NodeJS.ErrnoException): UpstreamFault {
     const { code = '', message } = cause
-    if (/CERT|SELF_SIGNED|ISSUER|ALTNAME|SIGNATURE/.test(code)) {
-      return new UserError(
-        'REGISTRY_UNTRUSTED',
-        `the certificate of ${this.origin} is not trusted: ${message}`,
-        {
-          hint: 'Give the CA of the registry with --ca FILE.',
-          cause,
-          exitCode: exitCode.unreachable,
-        },
-      )
-    }
-    return new UserError('REGISTRY_UNREACHABLE', `${this.origin} cannot be reached: ${message || code}`, {
-      hint: 'Check the address, and whether the registry runs; --plain-http is for registries without TLS.',
-      cause,
-      exitCode: exitCode.unreachable,
-    })
-  }
-}
-
-/** The cause of a REGISTRY_FAILED that an answer was. */
-export class UnexpectedStatus extends Error {
-  readonly status: number
-
-  constructor(status: number) {
-    super(`it answered ${status}`)
-    this.name = 'UnexpectedStatus'
-    this.status = status
+    if (/CERT|SELF_SIGNED|ISSUER|ALTNAME|SIGNATURE/.test(code))
+      return new UpstreamFault('untrusted', `the certificate of ${this.origin} is not trusted: ${message}`, {
+        cause,
+      })
+    return new UpstreamFault('unreachable', `${this.origin} cannot be reached: ${message || code}`, { cause })
   }
 }
 

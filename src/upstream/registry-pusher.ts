@@ -21,7 +21,7 @@ export interface RegistryPusher {
   /**
    * `there`: nothing had to travel; `mounted`: another repository had it. An upload that is cut goes on where the registry
    * says that it was (distribution-spec, "Pushing a blob in chunks"), as long as attempts bring it further; five in a row
-   * that bring nothing are the end. Throws UserError REGISTRY_FAILED for content that is not of its digest.
+   * that bring nothing are the end. Throws UpstreamFault `unexpected-status` for content that is not of its digest.
    */
   pushBlob(
     repository: RepositoryName,

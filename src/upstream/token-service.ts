@@ -1,8 +1,8 @@
 import { Agent } from 'undici'
-import { UserError } from '../user-error.ts'
 import { z } from 'zod'
 import { parseForeignJson } from '../foreign-json.ts'
 import { readLimited } from '../limited-body.ts'
+import { UpstreamFault } from './upstream-fault.ts'
 
 const largestAnswer = 64 * 1024
 
@@ -64,7 +64,7 @@ export class TokenService {
 
   /**
    * Takes up a `WWW-Authenticate` that answered what `shown` was shown to. True: there is another token now. Throws
-   * UserError REGISTRY_FAILED.
+   * UpstreamFault `token-service`.
    */
   async takeUp(header: string, shown: string | undefined): Promise<boolean> {
     const challenge = parseChallenge(header)
@@ -126,7 +126,7 @@ export class TokenService {
       const life = expires_in ?? usualLife
       this.#last = { challenge, token: given, scopes, until: performance.now() + (life * 1000) / 2 }
     } catch (cause) {
-      throw cause instanceof UserError ? cause : failed(realm, (cause as Error).message, cause)
+      throw cause instanceof UpstreamFault ? cause : failed(realm, (cause as Error).message, cause)
     } finally {
       await agent.destroy()
     }
@@ -175,13 +175,7 @@ export function parseChallenge(header: string): Challenge | undefined {
   return { realm, service: fields.get('service'), scope: fields.get('scope') }
 }
 
-function failed(realm: string, reason: string, cause?: unknown): UserError {
-  return new UserError(
-    'REGISTRY_FAILED',
-    `the registry's token service ${new URL(realm).origin}: ${reason}`,
-    {
-      hint: 'Check the credentials: --username and --password-stdin, or a new docker login.',
-      cause,
-    },
-  )
+function failed(realm: string, reason: string, cause?: unknown): UpstreamFault {
+  const message = `the registry's token service ${new URL(realm).origin}: ${reason}`
+  return new UpstreamFault('token-service', message, { cause })
 }

@@ -11,7 +11,7 @@ import { AuditClient } from '../../src/upstream/audit-client.ts'
 import { connectRegistry } from '../../src/upstream/http-registry-client.ts'
 import { connectPusher } from '../../src/upstream/http-registry-pusher.ts'
 import { parseChallenge, TokenService, type RegistryCredentials } from '../../src/upstream/token-service.ts'
-import { UserError } from '../../src/user-error.ts'
+import { UpstreamFault } from '../../src/upstream/upstream-fault.ts'
 import { passwords, startGated } from '../gate/fixture.ts'
 import { postToken } from '../gate/ways.ts'
 
@@ -144,7 +144,7 @@ suite('pushing to a registry with a token service', () => {
     grants = false
     await assert.rejects(
       push(password),
-      (error: unknown) => error instanceof UserError && error.code === 'REGISTRY_DENIED',
+      (error: unknown) => error instanceof UpstreamFault && error.kind === 'denied',
     )
     assert.equal(asked.length, 1)
   })

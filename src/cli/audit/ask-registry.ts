@@ -5,12 +5,14 @@ import type { AuditPosition, PositionEvent } from '../../audit/query.ts'
 import { printAuditRequest } from '../../audit/request-parameters.ts'
 import { names } from '../../cluster/layout.ts'
 import { AuditClient, StreamEnded } from '../../upstream/audit-client.ts'
+import type { HttpRegistryOptions } from '../../upstream/registry-http.ts'
 import { exitCode, UserError } from '../../user-error.ts'
 import type { FoundRegistry } from '../cluster/found-registry.ts'
 import { explainFault } from '../cluster/cluster-problem.ts'
 import { bindingCommand } from '../cluster/registry-road.ts'
 import { registryOptions } from '../registry/target.ts'
 import type { Terminal } from '../streams.ts'
+import { explainAuditFault } from './audit-errors.ts'
 import type { AuditOptions } from './audit-options.ts'
 
 interface Asked {
@@ -32,7 +34,7 @@ export async function* askNamedRegistry(
   const registry = await registryOptions(origin, options, terminal)
   const deniedHint =
     'audit-readers of its configuration, or in a cluster ClusterRole trow-auditor, says who may read the audit.'
-  yield* ask(new AuditClient({ ...registry, deniedHint }), request, { signal, terminal })
+  yield* ask(registry, request, { signal, terminal, deniedHint })
 }
 
 /** Throws UserError REGISTRY_DENIED with the binding to ask for. */
@@ -43,7 +45,7 @@ export async function* askCluster(
   const { registry, cluster } = found
   try {
     const full = request.kind === 'verify' ? await withWitness(request, found, terminal) : request
-    yield* ask(new AuditClient(registry), full, { signal, terminal })
+    yield* ask(registry, full, { signal, terminal, deniedHint: registry.deniedHint })
   } catch (error) {
     if (!(error instanceof UserError) || error.code !== 'REGISTRY_DENIED')
       throw explainFault(error, cluster.context)
@@ -80,16 +82,21 @@ async function withWitness(
 }
 
 async function* ask(
-  client: AuditClient,
+  registry: HttpRegistryOptions,
   request: AuditRequest,
-  { signal, terminal }: Pick<Asked, 'signal' | 'terminal'>,
+  {
+    signal,
+    terminal,
+    deniedHint,
+  }: Pick<Asked, 'signal' | 'terminal'> & { readonly deniedHint: string | undefined },
 ): AsyncGenerator<object> {
+  const client = new AuditClient(registry)
   try {
     if (request.kind === 'follow') yield* follow(client, request, { signal, terminal })
     else yield* client.read(printAuditRequest(request), signal)
   } catch (error) {
     if (signal.aborted) return
-    if (!(error instanceof StreamEnded)) throw error
+    if (!(error instanceof StreamEnded)) throw explainAuditFault(error, deniedHint)
     throw new UserError('SERVER_FAILED', `${error.message} before all was read`, {
       hint: 'Run the command again.',
       exitCode: exitCode.unreachable,
@@ -156,7 +163,7 @@ function isPosition(event: object): event is PositionEvent {
 }
 
 function passes(error: unknown): boolean {
-  return (
-    error instanceof StreamEnded || (error instanceof UserError && error.exitCode === exitCode.unreachable)
-  )
+  if (error instanceof StreamEnded) return true
+  const told = explainAuditFault(error)
+  return told instanceof UserError && told.exitCode === exitCode.unreachable
 }

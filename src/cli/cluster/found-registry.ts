@@ -1,13 +1,13 @@
-import type { HttpRegistryOptions } from '../../upstream/registry-http.ts'
 import { UserError } from '../../user-error.ts'
 import type { IdentityOptions } from '../login/identity-options.ts'
 import type { Terminal } from '../streams.ts'
+import type { RegistryWay } from '../upstream/registry-way.ts'
 import { openCluster, type ClusterOptions, type OpenCluster } from './cluster-options.ts'
 import { explainFault } from './cluster-problem.ts'
 import { publishedRegistry, registryRoad } from './registry-road.ts'
 
 export interface FoundRegistry {
-  readonly registry: HttpRegistryOptions
+  readonly registry: RegistryWay
   readonly cluster: OpenCluster
   close(): Promise<void>
 }

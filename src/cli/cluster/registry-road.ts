@@ -5,11 +5,12 @@ import type { OpenClusterObjects } from '../../cluster/kubernetes-objects.ts'
 import { installedHost } from '../../cluster/config-data.ts'
 import { names, ports } from '../../cluster/layout.ts'
 import { NoReadyPod, ServiceDialer } from '../../cluster/service-dialer.ts'
-import type { HttpRegistryOptions } from '../../upstream/registry-http.ts'
 import { exitCode, UserError } from '../../user-error.ts'
 import type { IdentityOptions } from '../login/identity-options.ts'
 import { registryCredential } from '../login/registry-credential.ts'
 import type { Terminal } from '../streams.ts'
+import { dialFault } from '../upstream/upstream-errors.ts'
+import type { RegistryWay } from '../upstream/registry-way.ts'
 import type { OpenCluster } from './cluster-options.ts'
 import { explainFault } from './cluster-problem.ts'
 
@@ -45,7 +46,7 @@ export async function registryRoad(
   { ca, imageHost }: PublishedRegistry,
   options: IdentityOptions,
   terminal: Terminal,
-): Promise<HttpRegistryOptions> {
+): Promise<RegistryWay> {
   const credential = await registryCredential({
     context: cluster.context,
     // Whoever may make a namespace could name one of theirs like the image host: the namespace is what the person knows.
@@ -70,9 +71,13 @@ export async function registryRoad(
     credentials: credential.kind === 'token' ? { username: 'trow', password: credential.token } : undefined,
     certificate: credential.kind === 'certificate' ? credential : undefined,
     dial: async () => {
-      const stream = await dialRegistry(dialer, cluster, { wait: patience, tell })
-      isReached = true
-      return stream
+      try {
+        const stream = await dialRegistry(dialer, cluster, { wait: patience, tell })
+        isReached = true
+        return stream
+      } catch (error) {
+        throw dialFault(error)
+      }
     },
     deniedHint:
       'Somebody who may has to bind ClusterRole trow-puller, trow-pusher or trow-admin to you there.',

@@ -12,6 +12,7 @@ import type { CommandContext } from '../command-context.ts'
 import { humanSize } from '../quantities.ts'
 import { isLoopback } from '../serve/exposure.ts'
 import type { Terminal } from '../streams.ts'
+import { withPusher } from '../upstream/with-pusher.ts'
 import { trowVersion } from '../version.ts'
 import { addBuildOptions, buildOwnImage, type BuildFlags } from './build.ts'
 
@@ -42,19 +43,15 @@ export function pushCommand({ terminal }: CommandContext): Command {
     const credentials = await credentialsFor(host, flags, terminal)
     const ca = flags.ca === undefined ? undefined : readCa(flags.ca)
     const image = await buildOwnImage(flags, terminal)
-    const { connectPusher } = await import('../../upstream/http-registry-pusher.ts')
-    const pusher = connectPusher({ origin: originOf(host, flags), ca, credentials })
-    try {
-      await pushImage(image, {
+    await withPusher({ origin: originOf(host, flags), ca, credentials }, (pusher) =>
+      pushImage(image, {
         pusher,
         repository,
         reference: tag,
         report: ({ digest, size }, outcome) =>
           void terminal.stderr.write(`${digest.slice(0, 19)} ${humanSize(size)}: ${outcome}\n`),
-      })
-    } finally {
-      await pusher.close()
-    }
+      }),
+    )
     terminal.stdout.write(`${host}/${repository}:${tag}@${image.index.digest}\n`)
   })
 }

@@ -6,16 +6,18 @@ import { bundleOf } from '../../cluster/config-data.ts'
 import type { CanaryImage } from '../../install/canary-image.ts'
 import { parseRepositoryName } from '../../oci/repository-name.ts'
 import { parseTag } from '../../oci/tag.ts'
-import { connectPusher } from '../../upstream/http-registry-pusher.ts'
 import type { HttpRegistryOptions } from '../../upstream/registry-http.ts'
 import type { OpenCluster } from '../cluster/cluster-options.ts'
+import { dialFault } from '../upstream/upstream-errors.ts'
+import type { RegistryWay } from '../upstream/registry-way.ts'
+import { withPusher } from '../upstream/with-pusher.ts'
 
 /** Milliseconds to wait for a pod that is ready, at each connection. */
 const patience = 30_000
 /** Seconds; the API server gives no less. */
 const tokenLife = 600
 
-/** Through the API server, as whoever installs. Throws UserError as RegistryPusher does. */
+/** Through the API server, as whoever installs. Throws UserError as `explainUpstream` has it. */
 export async function pushCanary(
   image: CanaryImage,
   { cluster, signal }: { readonly cluster: OpenCluster; readonly signal: AbortSignal },
@@ -24,23 +26,24 @@ export async function pushCanary(
   const { namespace } = layout
   const map = await objects.get({ apiVersion: 'v1', kind: 'ConfigMap', name: names.bundle, namespace })
   const dialer = new ServiceDialer(objects, { namespace, service: names.service, port: ports.service })
-  const pusher = connectPusher({
+  const way: RegistryWay = {
     // The name inside the cluster, which every certificate of this install has.
     origin: `https://${layout.imageHost}`,
     ca: bundleOf(map)?.certificates,
-    dial: () => dialer.dial(patience, signal),
+    dial: () =>
+      dialer.dial(patience, signal).catch((error: unknown) => {
+        throw dialFault(error)
+      }),
     ...(await identity(cluster)),
-  })
-  try {
+  }
+  await withPusher(way, async (pusher) => {
     const repository = parseRepositoryName(image.repository)
     for (const { digest, content } of image.blobs) {
       await pusher.pushBlob(repository, { digest, size: content.length, open: (from) => rest(content, from) })
     }
     const manifest = { mediaType: image.mediaType, body: image.manifest }
     await pusher.pushManifest(repository, parseTag(image.tag), manifest)
-  } finally {
-    await pusher.close()
-  }
+  })
 }
 
 /**

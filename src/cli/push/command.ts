@@ -1,5 +1,4 @@
 import { Command, Option } from 'commander'
-import type { HttpRegistryOptions } from '../../upstream/registry-http.ts'
 import { engineKinds } from '../../trust/docker/engine.ts'
 import { exitCode, UserError } from '../../user-error.ts'
 import { withCluster, type OpenCluster } from '../cluster/cluster-options.ts'
@@ -10,6 +9,8 @@ import { humanSize } from '../quantities.ts'
 import { addConnectOptions, namedOrigin, registryOptions, type ConnectOptions } from '../registry/target.ts'
 import { stopSignal } from '../stop-signal.ts'
 import type { Terminal } from '../streams.ts'
+import type { RegistryWay } from '../upstream/registry-way.ts'
+import { withPusher } from '../upstream/with-pusher.ts'
 import { openImage } from './image-source.ts'
 import { pushImage } from './push-image.ts'
 import { PushProgress } from './push-progress.ts'
@@ -28,7 +29,7 @@ interface PushWish {
 
 /** Where an image goes, whatever the road. */
 interface Destination {
-  readonly registry: HttpRegistryOptions
+  readonly registry: RegistryWay
   /** As references have it. */
   readonly host: string
   /** Below which images without a name of their own go. */
@@ -110,28 +111,27 @@ async function push(
   // A name that cannot be is known before anything is read.
   if (name !== undefined) targetName(name, undefined, { namespace, hosts })
   const local = await openImage(image, { terminal, engine, say, signal })
-  // Loaded here, not with every command: `trow serve` is to start fast.
-  const { connectPusher } = await import('../../upstream/http-registry-pusher.ts')
-  const pusher = connectPusher(destination.registry)
   const progress = new PushProgress(terminal, () => Date.now())
-  const end = (): void => void pusher.close()
-  signal.addEventListener('abort', end)
   try {
     const target = targetName(name, local.name, { namespace, hosts })
     for (const note of local.notes) say(note)
     say(`pushing to ${target.repository}:${target.tag}`)
-    const { digest, pushed, total, bytes } = await pushImage(pusher, local, target, progress).catch(
-      async (error: unknown) => {
-        const denied = error instanceof UserError && error.code === 'REGISTRY_DENIED'
-        throw denied ? await destination.refused(error, target) : error
-      },
-    )
+    const { digest, pushed, total, bytes } = await withPusher(destination.registry, async (pusher) => {
+      const end = (): void => void pusher.close()
+      signal.addEventListener('abort', end)
+      try {
+        return await pushImage(pusher, local, target, progress)
+      } finally {
+        signal.removeEventListener('abort', end)
+      }
+    }).catch(async (error: unknown) => {
+      const denied = error instanceof UserError && error.code === 'REGISTRY_DENIED'
+      throw denied ? await destination.refused(error, target) : error
+    })
     say(`${pushed} of ${total} blobs sent, ${humanSize(bytes)}; ${digest}`)
     terminal.stdout.write(`${host}/${target.repository}:${target.tag}\n`)
   } finally {
-    signal.removeEventListener('abort', end)
     progress.end()
-    await pusher.close()
     await local.close()
   }
 }

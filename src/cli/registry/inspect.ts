@@ -7,7 +7,7 @@ import { humanSize } from '../quantities.ts'
 import { visibleLine } from '../visible-text.ts'
 import { loadImage, platformName, type Image } from './image.ts'
 import { needReference } from './need-reference.ts'
-import { addConnectOptions, connect, parseNamed, printReference, type ConnectOptions } from './target.ts'
+import { addConnectOptions, parseNamed, printReference, withRegistry, type ConnectOptions } from './target.ts'
 
 interface ReferrerTree extends RemoteReferrer {
   readonly referrers: readonly ReferrerTree[]
@@ -24,16 +24,13 @@ export function inspectCommand({ terminal }: CommandContext): Command {
     async (name: string, options: ConnectOptions & { output: string }) => {
       const named = parseNamed(name, options, terminal)
       const { repository, reference } = needReference(name, named, 'latest')
-      const client = await connect(named, options, terminal)
-      try {
+      await withRegistry(named, options, terminal, async (client) => {
         const image = await loadImage(client, repository, reference)
         const referrers = await referrerTree(client, repository, image.digest, deepest)
         if (options.output === 'json')
           terminal.exact.stdout.write(`${JSON.stringify({ ...image, referrers }, undefined, 2)}\n`)
         else terminal.stdout.write(printImage(printReference(repository, reference), image, referrers))
-      } finally {
-        await client.close()
-      }
+      })
     },
   )
 }

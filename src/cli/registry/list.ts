@@ -9,7 +9,7 @@ import { humanSize } from '../quantities.ts'
 import type { Terminal } from '../streams.ts'
 import { loadImage } from './image.ts'
 import { printTable } from './table.ts'
-import { addConnectOptions, connect, parseNamed, type ConnectOptions, type Named } from './target.ts'
+import { addConnectOptions, parseNamed, withRegistry, type ConnectOptions, type Named } from './target.ts'
 import { listUntagged, noRepository, untaggedFate, untaggedTable } from './untagged.ts'
 
 export function listCommand({ terminal }: CommandContext): Command {
@@ -26,8 +26,7 @@ export function listCommand({ terminal }: CommandContext): Command {
     async (name: string | undefined, options: ConnectOptions & { output: string; untagged?: boolean }) => {
       const named = parseNamed(name, options, terminal)
       const untaggedOf = options.untagged === true ? needRepository(name, named) : undefined
-      const client = await connect(named, options, terminal)
-      try {
+      await withRegistry(named, options, terminal, async (client) => {
         if (untaggedOf !== undefined)
           return await printUntagged(client, { repository: untaggedOf, place: name }, options, terminal)
         const rows =
@@ -36,9 +35,7 @@ export function listCommand({ terminal }: CommandContext): Command {
         else if (rows.length === 0)
           terminal.stderr.write(`nothing is in ${named.repository ?? named.origin ?? 'the registry'}\n`)
         else terminal.stdout.write(printTable(toCells(rows)))
-      } finally {
-        await client.close()
-      }
+      })
     },
   )
 }

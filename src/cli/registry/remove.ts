@@ -5,7 +5,7 @@ import { confirmed } from '../confirm.ts'
 import type { CommandContext } from '../command-context.ts'
 import { loadImage } from './image.ts'
 import { needReference } from './need-reference.ts'
-import { addConnectOptions, connect, parseNamed, printReference, type ConnectOptions } from './target.ts'
+import { addConnectOptions, parseNamed, printReference, withRegistry, type ConnectOptions } from './target.ts'
 import { manifestKept } from './untagged.ts'
 
 export function removeCommand({ terminal, finish }: CommandContext): Command {
@@ -17,8 +17,7 @@ export function removeCommand({ terminal, finish }: CommandContext): Command {
     async (name: string, options: ConnectOptions & { yes?: boolean }) => {
       const named = parseNamed(name, options, terminal)
       const { repository, reference } = needReference(name, named)
-      const client = await connect(named, options, terminal)
-      try {
+      await withRegistry(named, options, terminal, async (client) => {
         const { digest } = await loadImage(client, repository, reference)
         const shown = printReference(repository, reference)
         const what = isDigest(reference)
@@ -37,9 +36,7 @@ export function removeCommand({ terminal, finish }: CommandContext): Command {
         const isGone = (await client.manifest(repository, digest).catch(() => undefined)) === undefined
         if (isGone) return
         terminal.stdout.write(manifestKept({ repository, place, digest }, found))
-      } finally {
-        await client.close()
-      }
+      })
     },
   )
 }

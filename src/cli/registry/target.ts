@@ -5,13 +5,15 @@ import { isDigest } from '../../oci/digest.ts'
 import { OciError } from '../../oci/oci-error.ts'
 import { parseRepositoryName, type RepositoryName } from '../../oci/repository-name.ts'
 import { parseReference, type Reference } from '../../oci/tag.ts'
-import type { HttpRegistryOptions } from '../../upstream/registry-http.ts'
 import type { RegistryClient } from '../../upstream/registry-client.ts'
 import { exitCode, UserError } from '../../user-error.ts'
 import { isLoopback } from '../serve/exposure.ts'
 import { addClusterOptions, type ClusterOptions } from '../cluster/cluster-options.ts'
+import type { FoundRegistry } from '../cluster/found-registry.ts'
 import { addIdentityOptions, type IdentityOptions } from '../login/identity-options.ts'
 import type { Terminal } from '../streams.ts'
+import { explainUpstream } from '../upstream/upstream-errors.ts'
+import type { RegistryWay } from '../upstream/registry-way.ts'
 
 const defaultRegistry = 'http://127.0.0.1:8000'
 
@@ -25,7 +27,7 @@ export interface ConnectOptions extends ClusterOptions, IdentityOptions {
 
 /** What a person names on the command line: `[http[s]://]host[:port][/repository[:tag][@digest]]`. */
 export interface Named {
-  /** Undefined: nobody has said; see `connect`. */
+  /** Undefined: nobody has said; see `withRegistry`. */
   readonly origin: string | undefined
   readonly repository: RepositoryName | undefined
   readonly reference: Reference | undefined
@@ -67,27 +69,37 @@ export function namedOrigin(options: ConnectOptions, { env }: Terminal): string 
 }
 
 /**
- * Where no registry is named, the one in the cluster of the kube context; where there is no kubeconfig, or no trow in that
+ * Runs a command's work on a registry: its faults in words for the person at the terminal, and closed in the end. Where no
+ * registry is named, the one in the cluster of the kube context; where there is no kubeconfig, or no trow in that
  * cluster, http://127.0.0.1:8000. Flags that name a cluster make sure that it is the first.
  */
-export async function connect(
-  named: Named,
+export async function withRegistry<Result>(
+  { origin }: Named,
   options: ConnectOptions,
   terminal: Terminal,
-): Promise<RegistryClient> {
+  work: (client: RegistryClient) => Promise<Result>,
+): Promise<Result> {
   // Loaded here, not with every command: `trow serve` is to start fast.
   const { connectRegistry } = await import('../../upstream/http-registry-client.ts')
-  const direct = async (origin: string): Promise<RegistryClient> =>
-    connectRegistry(await registryOptions(origin, options, terminal))
-  if (named.origin !== undefined) return direct(named.origin)
-  const { findRegistry } = await import('../cluster/found-registry.ts')
-  const found = await findRegistry(options, terminal)
-  if (found === undefined) return direct(defaultRegistry)
-  const client = connectRegistry(found.registry)
-  return withClose(client, async () => {
+  const found = origin === undefined ? await findInCluster(options, terminal) : undefined
+  const way = found?.registry ?? (await registryOptions(origin ?? defaultRegistry, options, terminal))
+  const client = connectRegistry(way)
+  try {
+    return await work(client)
+  } catch (error) {
+    throw explainUpstream(error, way.deniedHint)
+  } finally {
     await client.close()
-    await found.close()
-  })
+    await found?.close()
+  }
+}
+
+async function findInCluster(
+  options: ConnectOptions,
+  terminal: Terminal,
+): Promise<FoundRegistry | undefined> {
+  const { findRegistry } = await import('../cluster/found-registry.ts')
+  return findRegistry(options, terminal)
 }
 
 /** Of a registry that is reached as it is named. */
@@ -95,26 +107,13 @@ export async function registryOptions(
   origin: string,
   options: ConnectOptions,
   terminal: Terminal,
-): Promise<HttpRegistryOptions> {
+): Promise<RegistryWay> {
   const { username } = options
   const password = options.passwordStdin === true ? (await text(terminal.stdin)).trim() : ''
   return {
     origin,
     ca: options.ca === undefined ? undefined : readCa(options.ca),
     credentials: username === undefined ? undefined : { username, password },
-  }
-}
-
-function withClose(client: RegistryClient, close: () => Promise<void>): RegistryClient {
-  return {
-    repositories: () => client.repositories(),
-    tags: (repository) => client.tags(repository),
-    manifest: (repository, reference) => client.manifest(repository, reference),
-    smallBlob: (repository, digest, limit) => client.smallBlob(repository, digest, limit),
-    referrers: (repository, subject) => client.referrers(repository, subject),
-    untagged: (repository, digest) => client.untagged(repository, digest),
-    deleteManifest: (repository, reference) => client.deleteManifest(repository, reference),
-    close,
   }
 }
 

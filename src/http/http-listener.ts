@@ -210,7 +210,7 @@ export class HttpListener {
       try {
         reply = await route.handler(request, admission.values)
         const held = this.#held(admission, reply)
-        if (held instanceof Promise) reply = await held
+        reply = held instanceof Promise ? await held : held
       } catch (error) {
         // What was let in and then refused for another reason is an access too.
         reply = surface.refuse(clientFault(error), request, endpoint)

@@ -229,6 +229,5 @@ function settle(
 }
 
 function digestsOf({ digest }: ImageReference, fact: ContentFact | undefined): readonly Digest[] {
-  const known = fact?.kind === 'known' ? fact.content.digests : []
-  return digest === undefined ? known : [digest, ...known]
+  return [digest ?? [], fact?.kind === 'known' ? fact.content.digests : []].flat()
 }

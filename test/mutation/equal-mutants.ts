@@ -1,2 +1,8 @@
+interface EqualMutant {
+  readonly file: string
+  readonly mutant: string
+  readonly why: string
+}
+
 /** Changes that no test can notice, since nothing that anybody sees changes, and why. */
-export const equalMutants: readonly { readonly mutant: string; readonly why: string }[] = []
+export const equalMutants: readonly EqualMutant[] = []

@@ -1,18 +1,17 @@
 import { spawn } from 'node:child_process'
 import { globSync, readFileSync } from 'node:fs'
-import { parseArgs } from 'node:util'
+import { basename } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { equalMutants } from './equal-mutants.ts'
 import { mutantsOf, type Mutant } from './mutants.ts'
 
-// `npm run test:mutation [-- WORD]`: changes one place of src/policy at a time (of the files whose name has the word) and
-// runs its tests, which should fail. Prints the changes that no test noticed. Nothing is written.
+// `npm run test:mutation [-- WORD…]`: changes one place of src/policy at a time (of the files whose names begin with one of the
+// words) and runs its tests, which should fail. Prints the changes that no test noticed. Nothing is written.
 
 const root = new URL('../..', import.meta.url).pathname
-const { positionals } = parseArgs({ allowPositionals: true })
-const [word = ''] = positionals
+const words = process.argv.slice(2)
 const files = globSync('src/policy/*.ts', { cwd: root })
-  .filter((file) => file.includes(word))
+  .filter((file) => words.length === 0 || words.some((word) => basename(file).startsWith(word)))
   .sort()
 const all = globSync('test/policy/*.test.ts', { cwd: root }).sort()
 /** The slowest last: most mutants are noticed before. */
@@ -21,25 +20,29 @@ const tests = [
   ...all.filter((file) => file.includes('properties')),
 ]
 
-let [total, noticed] = [0, 0]
-const survivors: string[] = []
+let [total, noticed, unexplained] = [0, 0, 0]
 for (const file of files) {
   const source = readFileSync(`${root}${file}`, 'utf8')
-  for (const mutant of mutantsOf(source, file)) {
-    total++
-    if (await isNoticed(file, source, mutant)) noticed++
-    else survivors.push(`${file}:${mutant.line}  ${mutant.what}`)
+  const mutants = mutantsOf(source, file)
+  let here = 0
+  for (const mutant of mutants) {
+    if (await isNoticed(file, source, mutant)) {
+      here++
+      continue
+    }
+    const isEqual = equalMutants.some((each) => each.file === file && each.mutant === mutant.what)
+    if (!isEqual) unexplained++
+    console.log(`${isEqual ? 'equal    ' : 'UNNOTICED'} ${file}:${mutant.line}  ${mutant.what}`)
   }
-  console.error(`${file}: ${noticed} of ${total} noticed so far`)
+  total += mutants.length
+  noticed += here
+  console.log(`${file}: ${here} of ${mutants.length}`)
 }
-const unexplained = survivors.filter(
-  (line) => !equalMutants.some(({ mutant }) => line.replace(/:\d+ /, ' ') === mutant),
-)
-console.log(survivors.join('\n'))
+const share = ((100 * noticed) / total).toFixed(1)
 console.log(
-  `${total} mutants, ${noticed} noticed (${((100 * noticed) / total).toFixed(1)} %), ${survivors.length} not, ${unexplained.length} of these unexplained`,
+  `${noticed} of ${total} noticed (${share} %), ${total - noticed - unexplained} equal, ${unexplained} unexplained`,
 )
-process.exitCode = unexplained.length > 0 ? 1 : 0
+process.exitCode = unexplained > 0 ? 1 : 0
 
 /** Whether a test fails, or does not end. */
 function isNoticed(file: string, source: string, { from, to, text }: Mutant): Promise<boolean> {

@@ -397,6 +397,11 @@ suite('decide', () => {
   test('nothing is pushed below f/', () => {
     const set = makeSet([policy({ default: 'pass' })])
     assert.equal(verdict(set, '', { ...at('f/ghcr.io/acme/app', 'v1'), point: 'push' }), 'REF_PROXY')
+    const [refusal] = first(ask(set, '', { ...at('f/ghcr.io/acme/app', 'v1'), point: 'push' })).refusals
+    assert.equal(
+      refusal?.detail,
+      'f/ is kept for the content of other registries, and nothing is pushed there',
+    )
     assert.equal(verdict(set, '', { ...at('f/ghcr.io/acme/app', 'v1'), point: 'pull' }), 'allow')
     assert.equal(verdict(set, '', { ...at('fx/app', 'v1'), point: 'push' }), 'allow')
   })
@@ -486,6 +491,20 @@ suite('exceptions', () => {
     assert.equal(verdict(set(true), own, unseen), 'allow')
     assert.equal(verdict(set(false, { onError: 'allow' }), own, unseen), 'allow')
     assert.equal(verdict(set(false, { default: 'pass' }), own, unseen), 'FACT_TIMEOUT')
+  })
+
+  test('one deny list among several reasons is enough to ask for overrideDeny', () => {
+    const deny = [{ scope: 'docker.io', reason: 'x' }]
+    const policies = ['p', 'q']
+    for (const [first, second] of [
+      [policy({}), policy({ deny }, 'q')],
+      [policy({ deny }), policy({}, 'q')],
+    ]) {
+      const set = (overrideDeny: boolean) =>
+        makeSet([first, second, exception({ images: [{ scope: '*' }], policies, overrideDeny })])
+      assert.match(verdict(set(false), 'nginx'), /DENY_LIST/)
+      assert.equal(verdict(set(true), 'nginx'), 'allow')
+    }
   })
 
   test('several exceptions never add up: one lifts all that refuses together', () => {
@@ -578,5 +597,6 @@ suite('exceptions', () => {
       'DENY_LIST',
     )
     assert.equal(lifted({ images: [{ digest: sha512 }] }, own, twins), 'allow')
+    assert.equal(lifted({ images: [{ digest: sha512 }] }, `${own}@${digest('c')}`, twins), 'allow')
   })
 })

@@ -120,6 +120,21 @@ const broken: readonly (readonly [string, unknown, string | RegExp])[] = [
   ['no platforms', requires({ platforms: [] }), /must name at least one platform$/],
   ['a platform that is none', requires({ platforms: ['amd64'] }), /platforms\[0\]: must be OS\/ARCHITECTURE/],
   [
+    'a platform with something before it',
+    requires({ platforms: ['Xlinux/amd64'] }),
+    /platforms\[0\]: must be/,
+  ],
+  [
+    'a platform with something behind it',
+    requires({ platforms: ['linux/amd64\n'] }),
+    /platforms\[0\]: must be/,
+  ],
+  [
+    'a scope of 513 characters',
+    rule({ scope: `a.io/${'a'.repeat(508)}`, unverified: true }),
+    'spec.rules[0].scope: has at most 512 characters',
+  ],
+  [
     '101 platforms',
     requires({ platforms: Array.from({ length: 101 }, (_, each) => `linux/a${each}`) }),
     /has at most 100 entries$/,
@@ -508,6 +523,26 @@ suite('policy documents', () => {
 
   for (const [what, document] of loaded)
     test(`loaded: ${what}`, () => assert.deepEqual(problemsOf(document), []))
+
+  test('a field of a later release says what it needs', () => {
+    const needs = (document: unknown): string => problemsOf(document)[0] ?? ''
+    for (const [document, what] of [
+      [policy({ pin: 'serve' }), 'the choice of a tag’s digest by trow'],
+      [policy({ onMovedTag: 'deny' }), 'the choice of a tag’s digest by trow'],
+      [policy({ signers: {} }), 'the verification of signatures'],
+      [requires({ signedBy: {} }), 'the verification of signatures'],
+      [requires({ attestations: [] }), 'the verification of attestations'],
+      [requires({ minFirstSeen: '1h' }), 'rules over time'],
+      [requires({ noRollback: true }), 'rules over time'],
+      [requires({ maxAge: '1h' }), 'rules over time'],
+    ] as const)
+      assert.ok(needs(document).endsWith(`this release does not have it (it needs ${what}): leave it out`))
+  })
+
+  test('a list is not read beyond its length', () => {
+    const deny = Array.from({ length: 20_001 }, (_, each) => ({ scope: `@trow/r${each}`, reason: 'x' }))
+    assert.deepEqual(problemsOf(policy({ deny })), ['spec.deny: has at most 20000 entries'])
+  })
 
   test('a ticket is required where the settings say so, and an exception lasts as long as they say', () => {
     const document = exception({ images: [{ scope: own }] })

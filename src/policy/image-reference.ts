@@ -1,7 +1,7 @@
 import { isDigest, type Digest } from '../oci/digest.ts'
 import { isRepositoryName, repositoryNameLimit, type RepositoryName } from '../oci/repository-name.ts'
 import { isTag, type Reference } from '../oci/tag.ts'
-import { canonicalHost, type HostProblemCode } from './host-name.ts'
+import { canonicalHost, type HostProblemCode, type HostResult } from './host-name.ts'
 import { shown } from './shown.ts'
 
 /** The registry itself in canonical names, under whatever host it was asked. Nobody can type it. */
@@ -64,33 +64,30 @@ export function parseImageReference(
   if (typeof text !== 'string' || text === '') return problem('REF_EMPTY', 'there is no image name')
   if (text.length > referenceLimit)
     return problem('REF_LONG', `an image name has at most ${referenceLimit} characters`)
-  const at = text.indexOf('@')
-  const name = at < 0 ? text : text.slice(0, at)
-  const digest = at < 0 ? undefined : text.slice(at + 1)
-  const slash = name.indexOf('/')
-  const host = slash < 0 ? undefined : writtenHost(name.slice(0, slash))
-  const rest = host === undefined ? name : name.slice(slash + 1)
-  const colon = rest.indexOf(':')
-  const path = colon < 0 ? rest : rest.slice(0, colon)
-  const tag = colon < 0 ? undefined : rest.slice(colon + 1)
+  const [name, digest] = cut(text, text.lastIndexOf('@'))
+  const [component, below] = cut(name, name.indexOf('/'))
+  const written = below === undefined ? undefined : writtenHost(component)
+  const rest = written === undefined || below === undefined ? name : below
+  const [path, tag] = cut(rest, rest.indexOf(':'))
   if (path.length > repositoryNameLimit)
     return problem('REF_LONG', `a repository's name has at most ${repositoryNameLimit} characters`)
-  if (!isRepositoryName(path) || (tag !== undefined && !isTag(tag)) || digest?.includes('@') || digest === '')
+  if (!isRepositoryName(path) || (tag !== undefined && !isTag(tag)) || digest === '')
     return problem('REF_SYNTAX', `${shown(text)} is not written like HOST/PATH:TAG or HOST/PATH@DIGEST`)
-  const place = host === undefined ? placeOfShort(path, settings) : placeOf(host, path, settings)
+  const place =
+    written === undefined ? placeOfShort(path, settings) : placeOf({ component, written, path }, settings)
   if (place.kind === 'problem') return place
   if (digest !== undefined && !isImageDigest(digest))
     return problem('REF_DIGEST', `${shown(digest)} is not sha256: and 64 lower-case hexadecimal digits`)
   return whole({ ...place, tag, digest: digest as Digest | undefined })
 }
 
-/** The canonical form of what one of the registry's own repositories is asked for. `tag` may be given beside a digest. */
+/** The canonical form of what one of the registry's own repositories is asked for. */
 export function ownImage(
   repository: RepositoryName,
   reference: Reference,
   settings: NameSettings,
 ): ImageReference | ReferenceProblem {
-  const place = unwrapped(repository, settings)
+  const place = unwrapped(repository, undefined, settings)
   if (place.kind === 'problem') return place
   return isDigest(reference)
     ? whole({ ...place, tag: undefined, digest: reference })
@@ -116,10 +113,14 @@ interface Place {
   readonly proxied: boolean
 }
 
+/** What stands before and behind a place; without one, all of it and nothing. */
+function cut(text: string, at: number): readonly [before: string, behind: string | undefined] {
+  return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)]
+}
+
 /** Docker's rule of what is a host in the first component; what looks like one and is not written like one is a path. */
-function writtenHost(component: string): string | undefined {
-  const looks = /[.:[A-Z]/.test(component) || component === 'localhost'
-  return looks && canonicalHost(component) !== undefined ? component : undefined
+function writtenHost(component: string): HostResult | undefined {
+  return /[.:[A-Z]/.test(component) || component === 'localhost' ? canonicalHost(component) : undefined
 }
 
 function placeOfShort(path: string, { shortNames }: NameSettings): Place | ReferenceProblem {
@@ -133,16 +134,15 @@ function placeOfShort(path: string, { shortNames }: NameSettings): Place | Refer
   return { kind: 'place', host: 'docker.io', path: full, hostToWrite: undefined, proxied: false }
 }
 
-function placeOf(written: string, path: string, settings: NameSettings): Place | ReferenceProblem {
-  const result = canonicalHost(written)
-  if (result === undefined) return problem('REF_SYNTAX', `${shown(written)} is no host`)
-  if (result.kind === 'problem') return problem(result.code, result.message)
-  const { host } = result
-  const hostToWrite = written === host ? undefined : host
-  if (settings.ownHosts.has(host)) {
-    const place = unwrapped(path, settings)
-    return place.kind === 'problem' ? place : { ...place, hostToWrite }
-  }
+function placeOf(
+  name: { readonly component: string; readonly written: HostResult; readonly path: string },
+  settings: NameSettings,
+): Place | ReferenceProblem {
+  const { component, written, path } = name
+  if (written.kind === 'problem') return problem(written.code, written.message)
+  const { host } = written
+  const hostToWrite = component === host ? undefined : host
+  if (settings.ownHosts.has(host)) return unwrapped(path, hostToWrite, settings)
   return {
     kind: 'place',
     host,
@@ -153,9 +153,13 @@ function placeOf(written: string, path: string, settings: NameSettings): Place |
 }
 
 /** A path of this registry: its own content, or below `f/` that of another registry, which is named as there. */
-function unwrapped(path: string, settings: NameSettings): Place | ReferenceProblem {
+function unwrapped(
+  path: string,
+  hostToWrite: string | undefined,
+  settings: NameSettings,
+): Place | ReferenceProblem {
   const [first, upstream, ...rest] = path.split('/')
-  if (first !== 'f') return { kind: 'place', host: ownRegistry, path, hostToWrite: undefined, proxied: false }
+  if (first !== 'f') return { kind: 'place', host: ownRegistry, path, hostToWrite, proxied: false }
   const result = upstream === undefined ? undefined : canonicalHost(upstream)
   if (result?.kind !== 'host' || rest.length === 0)
     return problem('REF_PROXY', `below f/ there must be a registry's host and a path: f/ghcr.io/acme/app`)
@@ -166,7 +170,7 @@ function unwrapped(path: string, settings: NameSettings): Place | ReferenceProbl
     kind: 'place',
     host,
     path: host === 'docker.io' ? inDockerHub(inside) : inside,
-    hostToWrite: undefined,
+    hostToWrite,
     proxied: true,
   }
 }

@@ -58,9 +58,8 @@ export function judgeByPolicy(subject: Subject, compiled: CompiledPolicy): Findi
 function denial({ reference, fact }: Subject, compiled: CompiledPolicy): Refusal | undefined {
   const scope = compiled.deniedScopes.find(reference)
   if (scope !== undefined) return deniedBy(compiled, scope, 'is denied')
-  if (compiled.deniedDigests.size === 0) return undefined
   const content = fact?.kind === 'known' ? fact.content : undefined
-  const own = [...(reference.digest === undefined ? [] : [reference.digest]), ...(content?.digests ?? [])]
+  const own = [reference.digest ?? [], content?.digests ?? []].flat()
   const entry = firstOf(own, compiled) ?? firstOf(content?.contains ?? [], compiled)
   if (entry === undefined) return undefined
   const isOwn = own.some((digest) => digest === entry.target)

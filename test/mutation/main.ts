@@ -1,9 +1,10 @@
-import { spawn } from 'node:child_process'
 import { globSync, readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { Worker } from 'node:worker_threads'
 import { equalMutants } from './equal-mutants.ts'
-import { mutantsOf, type Mutant } from './mutants.ts'
+import type { MutantRun } from './mutant-worker.ts'
+import { mutantsOf } from './mutants.ts'
 
 // `npm run test:mutation [-- WORD…]`: changes one place of src/policy at a time (of the files whose names begin with one of the
 // words) and runs its tests, which should fail. Prints the changes that no test noticed. Nothing is written.
@@ -20,13 +21,20 @@ const tests = [
   ...all.filter((file) => file.includes('properties')),
 ]
 
-let [total, noticed, unexplained] = [0, 0, 0]
+const worker = openWorker()
+let [number, total, noticed, unexplained] = [0, 0, 0, 0]
 for (const file of files) {
   const source = readFileSync(`${root}${file}`, 'utf8')
   const mutants = mutantsOf(source, file)
   let here = 0
   for (const mutant of mutants) {
-    if (await isNoticed(file, source, mutant)) {
+    const { from, to, text } = mutant
+    const run = {
+      number: ++number,
+      file: pathToFileURL(`${root}${file}`).href,
+      source: source.slice(0, from) + text + source.slice(to),
+    }
+    if (await worker.isNoticed(run)) {
       here++
       continue
     }
@@ -44,30 +52,41 @@ console.log(
 )
 process.exitCode = unexplained > 0 ? 1 : 0
 
-/** Whether a test fails, or does not end. */
-function isNoticed(file: string, source: string, { from, to, text }: Mutant): Promise<boolean> {
-  const child = spawn(
-    process.execPath,
-    [
-      `--import=${root}test/mutation/source-hook.ts`,
-      '--input-type=module',
-      `--eval=${tests.map((each) => `await import('${root}${each}')`).join('\n')}`,
-    ],
-    {
-      cwd: root,
-      env: {
-        ...process.env,
-        MUTANT_FILE: pathToFileURL(`${root}${file}`).href,
-        MUTANT_SOURCE: source.slice(0, from) + text + source.slice(to),
-      },
-      stdio: 'ignore',
+worker.end()
+
+/** Runs mutants one after another in a thread, which is made anew where one does not end, and now and then for its memory. */
+function openWorker(): { isNoticed(run: MutantRun): Promise<boolean>; end(): void } {
+  let [thread, runs] = [undefined as Worker | undefined, 0]
+  const end = (): void => {
+    void thread?.terminate()
+    thread = undefined
+  }
+  return {
+    end,
+    isNoticed(run) {
+      if (runs++ % 50 === 0) end()
+      const workerData = {
+        root: pathToFileURL(root).href,
+        tests: tests.map((each) => pathToFileURL(`${root}${each}`).href),
+      }
+      const running = (thread ??= new Worker(new URL('mutant-worker.ts', import.meta.url), { workerData }))
+      return new Promise((resolve) => {
+        const settle = (noticed: boolean): void => {
+          clearTimeout(timer)
+          running.off('message', settle).off('error', broken)
+          resolve(noticed)
+        }
+        const broken = (): void => {
+          thread = undefined
+          settle(true)
+        }
+        const timer = setTimeout(() => {
+          end()
+          settle(true)
+        }, 30_000)
+        running.on('message', settle).on('error', broken)
+        running.postMessage(run)
+      })
     },
-  )
-  const timer = setTimeout(() => child.kill('SIGKILL'), 60_000)
-  return new Promise((resolve) => {
-    child.on('close', (code) => {
-      clearTimeout(timer)
-      resolve(code !== 0)
-    })
-  })
+  }
 }

@@ -105,6 +105,8 @@ suite('decide', () => {
       const answer = ask(set, own, { fact: content(parts) })
       return answer.kind === 'deny' ? answer.verdicts[0]?.refusals[0]?.detail : undefined
     })
+    const twin = first(ask(set, own, { fact: content({ digests: [digest('c'), digest('d')] }) }))
+    assert.equal(twin.refusals[0]?.detail, `${digest('d')} is denied: CVE`)
     assert.equal(whole, `${digest('d')} is denied: CVE`)
     assert.equal(part, `${digest('d')} is denied, and is part of it: CVE`)
   })
@@ -433,6 +435,29 @@ suite('exceptions', () => {
     assert.equal(lifted(byDigest, own, { fact: content({ contains: [digest('e')] }) }), 'NOT_ALLOWED')
     assert.equal(lifted(byDigest, own, { fact: absent }), 'NOT_ALLOWED')
     assert.equal(lifted(byDigest, own, { now: now + 30 * day }), 'NOT_ALLOWED')
+  })
+
+  test('of a digest that several exceptions name each counts', () => {
+    const images = [{ digest: digest('e') }]
+    const other = exception({ images, namespaces: ['other'] }, 'a')
+    for (const documents of [
+      [exception({ images }), other],
+      [other, exception({ images })],
+    ])
+      assert.equal(verdict(makeSet([base, ...documents]), `nginx@${digest('e')}`), 'allow')
+    const scopes = [{ scope: 'docker.io' }]
+    const elsewhere = exception({ images: scopes, namespaces: ['other'] }, 'a')
+    for (const documents of [
+      [exception({ images: scopes }), elsewhere],
+      [elsewhere, exception({ images: scopes })],
+    ])
+      assert.equal(verdict(makeSet([base, ...documents]), 'nginx'), 'allow')
+  })
+
+  test('content is looked at for the sake of an exception only where one names a digest', () => {
+    assert.equal(lifted({ images: [{ scope: 'quay.io' }] }, own), 'NOT_ALLOWED')
+    assert.equal(lifted({ images: [{ scope: 'quay.io' }, { digest: digest('e') }] }, own), 'needs')
+    assert.equal(lifted({ images: [{ digest: digest('e') }], policies: ['q'] }, own), 'NOT_ALLOWED')
   })
 
   test('policies: only those named', () => {

@@ -25,6 +25,10 @@ const judge = makeSet([
   }),
 ])
 
+function longHost(length: number): string {
+  return `a.${'b'.repeat(length - 2)}`
+}
+
 type Word = 'allow' | 'default' | 'deny'
 const codes: Readonly<Record<Word, string>> = { allow: 'allow', default: 'NOT_ALLOWED', deny: 'DENY_LIST' }
 /** Typed names, their canonical form (`=`: as typed, with `:latest`), and what the policy says. */
@@ -104,6 +108,26 @@ const names: readonly (readonly [string | readonly string[], string, Word])[] = 
   [['quay.io.evil.com/any', 'quay.iox/any'], '=', 'default'],
   ['xn--80ak6aa92e.com/app', '=', 'default'],
   ['LOCALHOST/app', 'localhost/app:latest', 'default'],
+  [
+    ['localhost/app', 'localhost:5000/app', 'reg.a1/x', 'reg.1a/x', 'reg.0xg/x', 'reg.x0x1/x'],
+    '=',
+    'default',
+  ],
+  ['trow.local:31000/f/quay.io/x', 'quay.io/x:latest', 'allow'],
+  // One digit more, or something else beside them, is no id.
+  [`${hex}a`, `docker.io/library/${hex}a:latest`, 'allow'],
+  [`z${hex}`, `docker.io/library/z${hex}:latest`, 'allow'],
+  [`${hex}z`, `docker.io/library/${hex}z:latest`, 'allow'],
+  // As long as they can be: the path, the path with library/ before it, the host, the whole as typed and in canonical form.
+  [`ghcr.io/${'x'.repeat(255)}`, '=', 'default'],
+  ['x'.repeat(247), `docker.io/library/${'x'.repeat(247)}:latest`, 'allow'],
+  [`${longHost(255)}/x`, '=', 'default'],
+  [
+    `${longHost(55)}/${'x'.repeat(255)}:${'t'.repeat(128)}@${D}`,
+    `${longHost(55)}/${'x'.repeat(255)}@${D}`,
+    'default',
+  ],
+  [`${longHost(249)}/${'x'.repeat(255)}`, '=', 'default'],
   ['a_b.com/x', 'docker.io/a_b.com/x:latest', 'default'],
   ['docker.io/library/sha256:7', 'docker.io/library/sha256:7', 'allow'],
   ['registry.example:65535/x', '=', 'default'],
@@ -196,6 +220,10 @@ const refused: readonly (readonly [string, readonly string[]])[] = [
       `ghcr.io/${'x'.repeat(256)}`,
       // With library/ before it, or :latest behind it, it is no name any more.
       'x'.repeat(255),
+      'x'.repeat(248),
+      `${longHost(256)}/x`,
+      `${longHost(56)}/${'x'.repeat(255)}:${'t'.repeat(128)}@${D}`,
+      `${longHost(250)}/${'x'.repeat(255)}`,
       `${`${'a'.repeat(50)}.`.repeat(4)}io/${'x'.repeat(250)}@${D}`.slice(0, 505).padEnd(520, 'a'),
     ],
   ],

@@ -23,6 +23,8 @@ const good = [
   '*.corp.example',
   '*.corp.example/x',
   '*.corp.example:8443/x',
+  '*.1.example',
+  '*.1a.example',
   'docker.io/nginx',
   'docker.io/library/nginx',
   '[2001:db8::1]:5000/app',

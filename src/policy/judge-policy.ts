@@ -109,7 +109,7 @@ function nameProblem({ point, reference, fact }: Subject, require: Requirements)
     return {
       reason: 'DIGEST_REQUIRED',
       detail: 'the name has no digest',
-      fix: `write ${reference.host}/${reference.path}@sha256:…`,
+      fix: 'put @sha256:… behind the name',
     }
   if (reference.tag !== undefined && require.deniedTags.has(reference.tag))
     return {

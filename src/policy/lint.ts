@@ -53,7 +53,7 @@ function findingsOfPolicy(policy: TrowPolicy): LoadProblem[] {
   const denied = new ScopeIndex<Scope>()
   for (const { target } of policy.deny) if (typeof target !== 'string') denied.set(target, target)
   for (const [place, { scope, require }] of policy.rules.entries()) {
-    const by = coverOf(denied, scope)
+    const by = denied.find({ host: scope.host, path: scope.segments.join('/') })
     if (by !== undefined) add(['rules', place, 'scope'], `nothing reaches the rule: ${by.text} is denied`)
     if (scope.host === '*' && require === undefined)
       add(
@@ -68,12 +68,6 @@ function findingsOfPolicy(policy: TrowPolicy): LoadProblem[] {
       )
   }
   return found
-}
-
-/** A denied scope below which all of another scope is. */
-function coverOf(denied: ScopeIndex<Scope>, { host, segments }: Scope): Scope | undefined {
-  const name = { host: host.startsWith('*.') ? host.slice(1) : host, path: segments.join('/') }
-  return denied.find(name)
 }
 
 function findingsOfException(

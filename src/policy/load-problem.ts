@@ -54,7 +54,8 @@ export function parseShape<Schema extends z.ZodType>(
   if (result.success) return { kind: 'loaded', value: result.data }
   return refused(
     result.error.issues.flatMap((issue): LoadProblem[] => {
-      const path = issue.path.map((each) => (typeof each === 'symbol' ? String(each) : each))
+      // Documents have no symbols.
+      const path = issue.path as (string | number)[]
       if (issue.code !== 'unrecognized_keys') return [{ path, message: issue.message }]
       return issue.keys.map((key) => ({ path: [...path, key.slice(0, 100)], message: issue.message }))
     }),
@@ -66,7 +67,7 @@ function wording(issue: z.core.$ZodRawIssue): string | undefined {
   if (issue.code === 'invalid_type')
     return issue.input === undefined ? 'is required' : `must be ${articled(String(issue['expected']))}`
   if (issue.code === 'invalid_value') {
-    const values = (issue['values'] as readonly unknown[]).map(String).join(', ')
+    const values = (issue['values'] as readonly unknown[]).join(', ')
     return issue.input === undefined ? `is required: ${values}` : `must be ${values.replaceAll(', ', ' or ')}`
   }
   return undefined

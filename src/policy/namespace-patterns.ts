@@ -10,7 +10,7 @@ export class NamespacePatterns {
   readonly hasPatterns: boolean
 
   constructor(entries: readonly string[]) {
-    this.#names = new Set(entries.filter((entry) => !entry.includes('*')))
+    this.#names = new Set(entries)
     this.#patterns = entries.filter((entry) => entry.includes('*')).map((entry) => compilePattern(entry))
     this.everywhere = entries.includes('*')
     this.hasPatterns = this.#patterns.length > 0

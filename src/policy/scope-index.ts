@@ -17,7 +17,6 @@ interface Name {
  */
 export class ScopeIndex<Value> {
   readonly #hosts = new Map<string, Node<Value>>()
-  #hasDomains = false
 
   get(scope: Scope): Value | undefined {
     return this.#node(scope).value
@@ -25,7 +24,6 @@ export class ScopeIndex<Value> {
 
   set(scope: Scope, value: Value): void {
     this.#node(scope).value = value
-    this.#hasDomains ||= scope.host.startsWith('*.')
   }
 
   /** The value of the most specific scope that covers the name. */
@@ -44,8 +42,7 @@ export class ScopeIndex<Value> {
 
   /** Most specific first. */
   #roots(host: string): Node<Value>[] {
-    const keys = [host, ...(this.#hasDomains ? domainsAbove(host) : []), '*']
-    return keys.flatMap((key) => this.#hosts.get(key) ?? [])
+    return [host, ...domainsAbove(host), '*'].flatMap((key) => this.#hosts.get(key) ?? [])
   }
 
   #node({ host, segments }: Scope): Node<Value> {
@@ -66,7 +63,6 @@ function child<Value>(nodes: Map<string, Node<Value>>, key: string): Node<Value>
 /** The values from the root down, as far as there are nodes. */
 function along<Value>(root: Node<Value>, path: string): Value[] {
   const found: Value[] = root.value === undefined ? [] : [root.value]
-  if (root.children === undefined) return found
   let node: Node<Value> = root
   for (const segment of path.split('/')) {
     const next = node.children?.get(segment)

@@ -5,6 +5,7 @@ import type { RepositoryName } from '../../src/oci/repository-name.ts'
 import type { Reference } from '../../src/oci/tag.ts'
 import { decide, type Answer, type ImageVerdict } from '../../src/policy/decide.ts'
 import { ownImage } from '../../src/policy/image-reference.ts'
+import type { Refusal } from '../../src/policy/judge-policy.ts'
 import { isUnchecked, reasons, type ReasonCode } from '../../src/policy/reasons.ts'
 import {
   ask,
@@ -408,6 +409,66 @@ suite('decide', () => {
     assert.equal(verdict(set, '', { ...at('fx/app', 'v1'), point: 'push' }), 'allow')
   })
 
+  test('each reason has its words, and what to do', () => {
+    const unseen = (reason: 'FACT_PENDING' | 'FACT_TIMEOUT' | 'FACT_UPSTREAM') => ({ fact: failed(reason) })
+    const said = (require: object, parts: object, name = own): unknown[] => {
+      const [{ reason, detail, fix, rule } = {}] = first(ask(requiring(require), name, parts))
+        .refusals as Refusal[]
+      return [reason, detail, fix, rule]
+    }
+    const present = { present: true }
+    const both = { platforms: ['linux/arm64', 'linux/arm/v7', 'linux/amd64'] }
+    for (const [got, expected] of [
+      [
+        said({ digest: true }, {}),
+        ['DIGEST_REQUIRED', 'the name has no digest', 'put @sha256:… behind the name'],
+      ],
+      [
+        said({ tags: { deny: ['latest'] } }, {}),
+        ['TAG_DENIED', 'the tag latest is denied', 'use another tag, or a digest'],
+      ],
+      [
+        said(present, {}, 'TROW.local:31000/prod/app'),
+        ['HOST_SPELLING', 'nodes do not know the host in this spelling', 'write trow.local:31000'],
+      ],
+      [
+        said(present, { fact: absent }),
+        ['NOT_PRESENT', 'the registry has no @trow/prod/app:latest', 'push it, or correct the name'],
+      ],
+      [
+        said(both, { fact: content() }),
+        [
+          'PLATFORM',
+          'it has nothing for linux/arm64, linux/arm/v7',
+          'push an index with linux/arm64, linux/arm/v7, linux/amd64',
+        ],
+      ],
+      [
+        said({ maxSize: '1kB' }, { fact: content({ size: 1001 }) }),
+        ['SIZE', 'it has 1001 bytes, and may have 1000B', 'make it smaller'],
+      ],
+      [
+        said(present, unseen('FACT_PENDING')),
+        ['FACT_PENDING', 'its content is still being looked at', 'try again'],
+      ],
+      [
+        said(present, unseen('FACT_TIMEOUT')),
+        ['FACT_TIMEOUT', 'its content could not be looked at in time', 'try again'],
+      ],
+      [
+        said(present, unseen('FACT_UPSTREAM')),
+        ['FACT_UPSTREAM', 'the registry that has its content did not answer', 'try again'],
+      ],
+    ] as const)
+      assert.deepEqual(got, [...expected, '@trow/prod'])
+    // Of indexes that lack as much the image itself is told.
+    const equal = content({ platforms: ['linux/amd64'], listedBy: [['linux/arm64']] })
+    assert.equal(
+      said({ platforms: ['linux/amd64', 'linux/arm64'] }, { fact: equal })[1],
+      'it has nothing for linux/arm64',
+    )
+  })
+
   test('the reasons are a table, and three of them say that nothing was checked', () => {
     assert.deepEqual(
       Object.keys(reasons).filter((code) => isUnchecked(code as ReasonCode)),
@@ -471,6 +532,10 @@ suite('exceptions', () => {
     assert.equal(lifted({ images, namespaces: ['default'] }), 'allow')
     assert.equal(lifted({ images, namespaces: ['def*'] }), 'allow')
     assert.equal(lifted({ images, namespaces: ['other'] }), 'NOT_ALLOWED')
+    assert.equal(
+      lifted({ images, namespaces: ['def*'] }, 'nginx', { point: 'pull', namespace: undefined }),
+      'NOT_ALLOWED',
+    )
     assert.equal(
       lifted({ images, namespaces: ['default'] }, 'nginx', { point: 'pull', namespace: undefined }),
       'NOT_ALLOWED',

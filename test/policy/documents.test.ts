@@ -539,6 +539,13 @@ suite('policy documents', () => {
       assert.ok(needs(document).endsWith(`this release does not have it (it needs ${what}): leave it out`))
   })
 
+  test('of a long name of a field the beginning is told', () => {
+    for (const length of [100, 101, 5000]) {
+      const { problems } = loadPolicyDocuments([policy({ ['x'.repeat(length)]: 1 })], loading)
+      assert.deepEqual(problems[0]?.path, ['spec', 'x'.repeat(100)])
+    }
+  })
+
   test('a list is not read beyond its length', () => {
     const deny = Array.from({ length: 20_001 }, (_, each) => ({ scope: `@trow/r${each}`, reason: 'x' }))
     assert.deepEqual(problemsOf(policy({ deny })), ['spec.deny: has at most 20000 entries'])

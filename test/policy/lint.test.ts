@@ -3,7 +3,7 @@ import { suite, test } from 'node:test'
 import { printPath } from '../../src/policy/load-problem.ts'
 import { lintPolicies } from '../../src/policy/lint.ts'
 import { loadPolicyDocuments } from '../../src/policy/policy-documents.ts'
-import { exception, loading, now, policy } from './fixtures.ts'
+import { digest, exception, loading, now, policy } from './fixtures.ts'
 
 function lint(...documents: readonly unknown[]): string[] {
   const loaded = loadPolicyDocuments(documents, loading)
@@ -37,7 +37,7 @@ suite('lint of policies', () => {
       namespaces: { include: ['*'] },
     })
     assert.deepEqual(lint(fine, exception({ images: [{ scope: '*' }] })), [])
-    assert.deepEqual(lint(policy({ default: 'pass', deny: [{ scope: 'ghcr.io', reason: 'x' }] })), [])
+    assert.deepEqual(lint(policy({ default: 'pass', deny: [{ digest: digest('a'), reason: 'x' }] })), [])
     assert.deepEqual(
       lint(policy({ default: 'pass', rules: [{ scope: 'ghcr.io', require: { digest: true } }] })),
       [],

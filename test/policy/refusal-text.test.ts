@@ -125,6 +125,21 @@ suite('what somebody reads', () => {
     const all = warningTexts(verdicts(set, ...images))
     assert.equal(all.length, 16)
     assert.deepEqual(warningTexts(verdicts(makeSet([production]), { name: 'quay.io/x' })), [])
+    // 4,096 characters together are taken, and one more is not.
+    const [shortest = ''] = warningTexts(verdicts(set, { name: 'quay.io/x:1' }))
+    const ofLength = (length: number): { name: string } => ({
+      name: `quay.io/${'x'.repeat(1 + length - shortest.length)}:1`,
+    })
+    const lengths = (...wanted: number[]): number[] =>
+      warningTexts(verdicts(set, ...wanted.map((length) => ofLength(length)))).map((each) => each.length)
+    const [whole = ''] = warningTexts(verdicts(set, ofLength(256)))
+    assert.ok(whole.length === 256 && whole.endsWith('exception'))
+    const ten = Array.from({ length: 10 }, () => 256)
+    const six = [256, 256, 256, 256, 256, 256]
+    assert.deepEqual(lengths(...ten, ...six), [...ten, ...six])
+    const seven = [220, 220, 220, 220, 220, 220, 217]
+    assert.deepEqual(lengths(...ten, ...seven), [...ten, ...seven.slice(0, 6)])
+    assert.deepEqual(lengths(...ten, ...seven.slice(0, 6), 216), [...ten, ...seven.slice(0, 6), 216])
   })
 
   test('a denied part is named', () => {

@@ -7,6 +7,7 @@ import { decide, type Answer, type ImageVerdict } from '../../src/policy/decide.
 import { ownImage } from '../../src/policy/image-reference.ts'
 import type { Refusal } from '../../src/policy/judge-policy.ts'
 import { isUnchecked, reasons, type ReasonCode } from '../../src/policy/reasons.ts'
+import { points } from '../../src/policy/trow-policy.ts'
 import {
   ask,
   content,
@@ -272,7 +273,8 @@ suite('decide', () => {
   })
 
   test('at: overrides the mode for one point', () => {
-    for (const point of ['admission', 'pull', 'push', 'scan'] as const) {
+    assert.deepEqual(points, ['admission', 'pull', 'push', 'scan'])
+    for (const point of points) {
       const other = point === 'scan' ? 'pull' : 'scan'
       const set = makeSet([policy({ mode: 'off', at: { [point]: 'enforce' } })])
       assert.equal(verdict(set, 'nginx', { point }), 'NOT_ALLOWED')
@@ -568,6 +570,8 @@ suite('exceptions', () => {
     const set = (overrideDeny: boolean, rest: object = {}) =>
       makeSet([policy({ deny, ...rest }), exception({ images: [{ scope: '*' }], overrideDeny })])
     assert.equal(verdict(set(false), 'nginx'), 'DENY_LIST')
+    const silent = makeSet([policy({ deny }), exception({ images: [{ scope: '*' }] })])
+    assert.equal(verdict(silent, 'nginx'), 'DENY_LIST')
     assert.equal(verdict(set(true), 'nginx'), 'allow')
     const bad = { fact: content({ contains: [digest('d')] }) }
     // Refused by name and lifted, it still has to be seen whether it is denied.

@@ -366,6 +366,11 @@ const broken: readonly (readonly [string, unknown, string | RegExp])[] = [
     'spec.images[1].scope: stands in spec.images[0] already',
   ],
   [
+    'an image twice by its digest',
+    exception({ images: [{ digest: digest('a') }, { digest: digest('a') }] }),
+    'spec.images[1].digest: stands in spec.images[0] already',
+  ],
+  [
     'an exception from no policy',
     exception({ images: [{ scope: own }], policies: [] }),
     'spec.policies: must name at least one policy',
@@ -537,6 +542,28 @@ suite('policy documents', () => {
       [requires({ maxAge: '1h' }), 'rules over time'],
     ] as const)
       assert.ok(needs(document).endsWith(`this release does not have it (it needs ${what}): leave it out`))
+  })
+
+  test('1,500,000 bytes of JSON are taken, and one more is not', () => {
+    const deny = Array.from({ length: 7000 }, (_, each) => ({
+      scope: `@trow/r${each}`,
+      reason: 'x'.repeat(160),
+    }))
+    const sized = (bytes: number): object => {
+      const document = policy({ deny }) as { spec: object }
+      const missing = bytes - JSON.stringify(document.spec).length
+      const rules = [{ scope: '@trow/a', unverified: true }]
+      const rest = missing - ',"rules":[{"scope":"@trow/a","unverified":true}]'.length
+      const padded = deny.map((each, place) => {
+        const share = Math.floor(rest / deny.length) + (place < rest % deny.length ? 1 : 0)
+        return { ...each, reason: 'x'.repeat(160 + share) }
+      })
+      return policy({ deny: padded, rules })
+    }
+    const [fits, over] = [sized(1_500_000), sized(1_500_001)] as { spec: object }[]
+    assert.equal(JSON.stringify(fits?.spec).length, 1_500_000)
+    assert.deepEqual(problemsOf(fits), [])
+    assert.deepEqual(problemsOf(over), ['spec: has 1500001 bytes as JSON, and may have 1500000'])
   })
 
   test('of a long name of a field the beginning is told', () => {

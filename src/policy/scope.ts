@@ -69,7 +69,7 @@ function hostProblem(
   if (head !== 'localhost' && !/[.:[]/.test(head) && head !== '*') return shortProblem(head, path)
   const result = canonicalHost(head)
   if (result === undefined) {
-    const [name = '', tag = ''] = head.split(':', 2)
+    const [name = '', tag = ''] = head.split(':')
     if (path === undefined && isRepositoryName(name.toLowerCase()) && isTag(tag)) return tagProblem()
     return problem('SCOPE_HOST', `${shown(head)} is no host: write HOST, HOST:PORT or *.DOMAIN`)
   }
@@ -82,7 +82,7 @@ function hostProblem(
 }
 
 function domainProblem(domain: string, path: string | undefined): ScopeProblem | undefined {
-  const [name = ''] = domain.split(':', 1)
+  const [name = ''] = domain.split(':')
   if (/^[a-zA-Z0-9-]+$/.test(name))
     return problem('SCOPE_WILD', `*.${name} is too wide: write a domain of at least two labels`)
   const result = canonicalHost(domain)
@@ -108,8 +108,8 @@ function pathProblem(head: string, path: string): ScopeProblem | undefined {
   if (head === ownRegistry && (path === 'f' || path.startsWith('f/')))
     return problem('SCOPE_PATH', 'what is below f/ is named as in its own registry: write that')
   if (isRepositoryName(path)) return undefined
-  const [name = '', ...tag] = path.split(':')
-  if (tag.length > 0 && isRepositoryName(name)) return tagProblem()
+  const [name = ''] = path.split(':')
+  if (isRepositoryName(name)) return tagProblem()
   if (isRepositoryName(path.toLowerCase()))
     return problem('SCOPE_CASE', `write ${joined(head, path.toLowerCase())}`)
   const trimmed = path.replace(/\/?\*{0,2}\/?$/, '')

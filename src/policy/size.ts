@@ -19,9 +19,7 @@ export function parseSize(text: string): number | undefined {
 
 /** In the largest unit of 1024 that says it without a fraction, else in bytes. */
 export function printSize(bytes: number): string {
-  for (const unit of ['TiB', 'GiB', 'MiB', 'KiB']) {
-    const factor = units.get(unit) ?? 1
-    if (bytes >= factor && bytes % factor === 0) return `${bytes / factor}${unit}`
-  }
+  for (const [unit, factor] of [...units].reverse())
+    if (unit.endsWith('iB') && bytes >= factor && bytes % factor === 0) return `${bytes / factor}${unit}`
   return `${bytes}B`
 }

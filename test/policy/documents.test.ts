@@ -401,6 +401,11 @@ const broken: readonly (readonly [string, unknown, string | RegExp])[] = [
     'spec.reason: is required',
   ],
   [
+    'a long reason of an exception',
+    exception({ images: [{ scope: own }], reason: 'x'.repeat(201) }),
+    'spec.reason: has at most 200 characters',
+  ],
+  [
     'a long ticket',
     exception({ images: [{ scope: own }], ticket: 'x'.repeat(101) }),
     'spec.ticket: has at most 100 characters',

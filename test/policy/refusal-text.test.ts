@@ -3,6 +3,7 @@ import { suite, test } from 'node:test'
 import { decide, type RequestedImage } from '../../src/policy/decide.ts'
 import type { PolicySet } from '../../src/policy/policy-set.ts'
 import { refusalText, warningTexts } from '../../src/policy/refusal-text.ts'
+import { plain, shown } from '../../src/policy/shown.ts'
 import { digest, makeSet, now, policy } from './fixtures.ts'
 
 function verdicts(set: PolicySet, ...images: readonly (Partial<RequestedImage> & { name: unknown })[]) {
@@ -99,6 +100,12 @@ suite('what somebody reads', () => {
       )
     const quoted = refusalText(verdicts(makeSet([production]), { name: '"\\' }), undefined) ?? ''
     assert.ok(quoted.includes(' \\"\\\\  REF_SYNTAX "\\"\\\\" is not'))
+  })
+
+  test('a text of somebody else is shown to its 160th character, and no other than plain ones', () => {
+    assert.equal(shown('a'.repeat(160)), `"${'a'.repeat(160)}"`)
+    assert.equal(shown('a'.repeat(161)), `"${'a'.repeat(160)}…"`)
+    assert.equal(plain('a"\\\u202e\u{1f600}\ud800~ …é'), 'a\\"\\\\\\u{202e}\\u{1f600}\\u{d800}~ …\\u{e9}')
   })
 
   test('of thousands of images the first fifty are named', () => {

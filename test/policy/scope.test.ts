@@ -81,6 +81,9 @@ const bad: readonly (readonly [string, string, string])[] = [
   ['SCOPE_SYNTAX', '@trowx', 'may begin with @'],
   ['SCOPE_SYNTAX', '@other/x', 'may begin with @'],
   ['SCOPE_HOST', '*evil.com', 'HOST:PORT or *.DOMAIN'],
+  ['SCOPE_HOST', 'nginx:latest/x', 'HOST:PORT or *.DOMAIN'],
+  ['SCOPE_HOST', '_a:b', 'HOST:PORT or *.DOMAIN'],
+  ['SCOPE_HOST', 'nginx:-x', 'HOST:PORT or *.DOMAIN'],
   ['SCOPE_HOST', '*/x', 'HOST:PORT or *.DOMAIN'],
   ['SCOPE_HOST', 'a_b.com/x', 'HOST:PORT or *.DOMAIN'],
   ['SCOPE_HOST', 'registry:443', 'a port other than 443'],
@@ -122,7 +125,8 @@ suite('scopes', () => {
     for (const [, text] of bad) {
       const problem = parseScope(text, own)
       const [, proposed] = (problem.kind === 'problem' && /write (?:")?([^" ]+)/.exec(problem.message)) || []
-      if (proposed !== undefined && /^[@*a-z0-9[].*[./\]]/.test(proposed)) scope(proposed.replace(/,$/, ''))
+      if (proposed !== undefined && !proposed.includes('://') && /^[@*a-z0-9[].*[./\]]/.test(proposed))
+        scope(proposed.replace(/,$/, ''))
     }
   })
 

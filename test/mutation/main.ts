@@ -41,9 +41,12 @@ for (const file of files) {
       here++
       continue
     }
-    const isEqual = equalMutants.some((each) => each.file === file && each.mutant === what)
+    const code = original.split('\n')[line - 1]?.trim()
+    const isEqual = equalMutants.some(
+      (each) => each.file === file && each.code === code && each.mutants.includes(what),
+    )
     if (!isEqual) unexplained++
-    console.log(`${isEqual ? 'equal    ' : 'UNNOTICED'} ${file}:${line}  ${what}`)
+    console.log(`${isEqual ? 'equal    ' : 'UNNOTICED'} ${file}:${line}  ${what}   in   ${code}`)
   }
   total += count
   noticed += here

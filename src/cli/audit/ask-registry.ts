@@ -5,13 +5,13 @@ import type { AuditPosition, PositionEvent } from '../../audit/query.ts'
 import { printAuditRequest } from '../../audit/request-parameters.ts'
 import { names } from '../../cluster/layout.ts'
 import { AuditClient, StreamEnded } from '../../upstream/audit-client.ts'
-import type { HttpRegistryOptions } from '../../upstream/registry-http.ts'
 import { exitCode, UserError } from '../../user-error.ts'
 import type { FoundRegistry } from '../cluster/found-registry.ts'
 import { explainFault } from '../cluster/cluster-problem.ts'
 import { bindingCommand } from '../cluster/registry-road.ts'
 import { registryOptions } from '../registry/target.ts'
 import type { Terminal } from '../streams.ts'
+import type { RegistryWay } from '../upstream/registry-way.ts'
 import { explainAuditFault } from './audit-errors.ts'
 import type { AuditOptions } from './audit-options.ts'
 
@@ -34,7 +34,7 @@ export async function* askNamedRegistry(
   const registry = await registryOptions(origin, options, terminal)
   const deniedHint =
     'audit-readers of its configuration, or in a cluster ClusterRole trow-auditor, says who may read the audit.'
-  yield* ask(registry, request, { signal, terminal, deniedHint })
+  yield* ask({ ...registry, deniedHint }, request, { signal, terminal })
 }
 
 /** Throws UserError REGISTRY_DENIED with the binding to ask for. */
@@ -45,7 +45,7 @@ export async function* askCluster(
   const { registry, cluster } = found
   try {
     const full = request.kind === 'verify' ? await withWitness(request, found, terminal) : request
-    yield* ask(registry, full, { signal, terminal, deniedHint: registry.deniedHint })
+    yield* ask(registry, full, { signal, terminal })
   } catch (error) {
     if (!(error instanceof UserError) || error.code !== 'REGISTRY_DENIED')
       throw explainFault(error, cluster.context)
@@ -82,21 +82,17 @@ async function withWitness(
 }
 
 async function* ask(
-  registry: HttpRegistryOptions,
+  way: RegistryWay,
   request: AuditRequest,
-  {
-    signal,
-    terminal,
-    deniedHint,
-  }: Pick<Asked, 'signal' | 'terminal'> & { readonly deniedHint: string | undefined },
+  { signal, terminal }: Pick<Asked, 'signal' | 'terminal'>,
 ): AsyncGenerator<object> {
-  const client = new AuditClient(registry)
+  const client = new AuditClient(way)
   try {
     if (request.kind === 'follow') yield* follow(client, request, { signal, terminal })
     else yield* client.read(printAuditRequest(request), signal)
   } catch (error) {
     if (signal.aborted) return
-    if (!(error instanceof StreamEnded)) throw explainAuditFault(error, deniedHint)
+    if (!(error instanceof StreamEnded)) throw explainAuditFault(error, way.deniedHint)
     throw new UserError('SERVER_FAILED', `${error.message} before all was read`, {
       hint: 'Run the command again.',
       exitCode: exitCode.unreachable,

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
-import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer, type RequestListener } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
@@ -10,18 +9,18 @@ import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { issue } from '../../kubernetes/certificates.ts'
 import { runCommand } from '../../support/run-trow.ts'
+import { manifestType, sha256, writeLayout } from './oci-layout.ts'
 
 // What a person reads, to the byte, where a registry gives no answer that can be used; HOST stands for its address.
 
 const manifest = Buffer.from(
   JSON.stringify({
     schemaVersion: 2,
-    mediaType: 'application/vnd.oci.image.manifest.v1+json',
+    mediaType: manifestType,
     config: { mediaType: 'a/b', digest: `sha256:${'0'.repeat(64)}`, size: 2 },
     layers: [],
   }),
 )
-const sha256 = (bytes: Uint8Array): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`
 const reason = (message: string, detail?: string): string => JSON.stringify({ errors: [{ message, detail }] })
 
 type Reply = readonly [
@@ -51,7 +50,7 @@ const challenge = (realm: string) => ({ 'www-authenticate': `Bearer realm="${rea
 const audit = ['audit', 'query', '--registry', 'http://HOST']
 const list = ['list', 'HOST/a']
 const tags = (...reply: Reply): Replies => ({ '/v2/a/tags/list': reply })
-const heads = { 'content-type': 'application/vnd.oci.image.manifest.v1+json' }
+const heads = { 'content-type': manifestType }
 
 const rows: readonly Row[] = [
   {
@@ -282,27 +281,4 @@ function respond(replies: Replies, host: string): RequestListener {
     if ('content-length' in headers) response.write(body, () => response.destroy())
     else response.end(body)
   }
-}
-
-/** An OCI layout of one image without layers. */
-function writeLayout(folder: string): void {
-  const config = Buffer.from('{}')
-  const content = Buffer.from(
-    JSON.stringify({
-      schemaVersion: 2,
-      mediaType: 'application/vnd.oci.image.manifest.v1+json',
-      config: {
-        mediaType: 'application/vnd.oci.image.config.v1+json',
-        digest: sha256(config),
-        size: config.length,
-      },
-      layers: [],
-    }),
-  )
-  const blobs = join(folder, 'blobs', 'sha256')
-  mkdirSync(blobs, { recursive: true })
-  for (const bytes of [config, content]) writeFileSync(join(blobs, sha256(bytes).slice(7)), bytes)
-  writeFileSync(join(folder, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}')
-  const descriptor = { mediaType: heads['content-type'], digest: sha256(content), size: content.length }
-  writeFileSync(join(folder, 'index.json'), JSON.stringify({ schemaVersion: 2, manifests: [descriptor] }))
 }

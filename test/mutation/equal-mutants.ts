@@ -39,6 +39,12 @@ export const equalMutants: readonly EqualMutants[] = [
     why: 'No canonical host begins with a dot or has two in a row, and a key more that is no scope finds nothing.',
   },
   {
+    file: 'src/policy/scope.ts',
+    code: 'const path = slash < 0 ? undefined : text.slice(slash + 1)',
+    mutants: ['< -> <=', '0 -> 1'],
+    why: 'A slash that stands first leaves no host before it, which is refused in the same words with any path.',
+  },
+  {
     file: 'src/policy/trow-exception.ts',
     code: 'const begun = created <= settings.now ? created : settings.now',
     mutants: ['<= -> <'],

@@ -62,6 +62,14 @@ worker.end()
 /** Runs mutants one after another in a thread, which is made anew where one does not end, and now and then for its memory. */
 function openWorker(): { isNoticed(run: MutantRun): Promise<boolean>; end(): void } {
   let [thread, runs] = [undefined as Worker | undefined, 0]
+  // One that is given up may still run out of memory before it has ended.
+  const newThread = (): Worker =>
+    new Worker(new URL('mutant-worker.ts', import.meta.url), {
+      workerData: {
+        root: pathToFileURL(root).href,
+        tests: tests.map((each) => pathToFileURL(`${root}${each}`).href),
+      },
+    }).on('error', () => undefined)
   const end = (): void => {
     void thread?.terminate()
     thread = undefined
@@ -70,11 +78,7 @@ function openWorker(): { isNoticed(run: MutantRun): Promise<boolean>; end(): voi
     end,
     isNoticed(run) {
       if (runs++ % 50 === 0) end()
-      const workerData = {
-        root: pathToFileURL(root).href,
-        tests: tests.map((each) => pathToFileURL(`${root}${each}`).href),
-      }
-      const running = (thread ??= new Worker(new URL('mutant-worker.ts', import.meta.url), { workerData }))
+      const running = (thread ??= newThread())
       return new Promise((resolve) => {
         const settle = (noticed: boolean): void => {
           clearTimeout(timer)

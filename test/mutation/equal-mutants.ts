@@ -45,6 +45,12 @@ export const equalMutants: readonly EqualMutants[] = [
     why: 'A slash that stands first leaves no host before it, which is refused in the same words with any path.',
   },
   {
+    file: 'src/policy/shown.ts',
+    code: 'return `\\\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`',
+    mutants: ['0 -> 1'],
+    why: 'A character that was met has a code point: the zero is for the compiler.',
+  },
+  {
     file: 'src/policy/trow-exception.ts',
     code: 'const begun = created <= settings.now ? created : settings.now',
     mutants: ['<= -> <'],

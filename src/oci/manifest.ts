@@ -7,7 +7,7 @@ import {
   ociImageIndex,
   ociImageManifest,
 } from './media-types.ts'
-import { invalid, strictJsonSteps, tooMany } from './strict-json.ts'
+import { invalid, parseStrictJson, strictJsonSteps, tooMany } from './strict-json.ts'
 
 /** Content that a manifest names. */
 export interface Descriptor {
@@ -56,11 +56,7 @@ const mediaTypeLimit = 255
  * more than 10,000 descriptors, or more JSON than `strictJsonSteps` takes.
  */
 export function parseManifest(body: Uint8Array, contentType: string | undefined): Manifest {
-  const steps = manifestSteps(body, contentType)
-  for (;;) {
-    const { done, value } = steps.next()
-    if (done === true) return value
-  }
+  return manifestOf(parseStrictJson(body), contentType)
 }
 
 /** Below so many bytes all of it takes a fraction of a millisecond. */
@@ -81,8 +77,13 @@ export async function parseManifestInTurns(
 }
 
 function* manifestSteps(body: Uint8Array, contentType: string | undefined): Generator<void, Manifest> {
-  const fields = asFields(yield* strictJsonSteps(body), 'the manifest')
+  const document = yield* strictJsonSteps(body)
   yield
+  return manifestOf(document, contentType)
+}
+
+function manifestOf(document: unknown, contentType: string | undefined): Manifest {
+  const fields = asFields(document, 'the manifest')
   if (fields['schemaVersion'] !== 2) {
     throw invalid(
       fields['schemaVersion'] === 1

@@ -9,6 +9,7 @@ const least = 8 * 1024
  */
 export class BodyTurns {
   #taken = 0
+  #isDue = false
   readonly #waiting: { readonly bytes: number; readonly go: () => void }[] = []
 
   /** Undefined: now. More bytes than a turn has get one of their own. */
@@ -18,19 +19,29 @@ export class BodyTurns {
       this.#count(counted)
       return undefined
     }
+    this.#goRoundSoon()
     return new Promise((go) => this.#waiting.push({ bytes: counted, go }))
   }
 
   #count(bytes: number): void {
-    if (this.#taken === 0) setImmediate(() => this.#next())
     this.#taken += bytes
+    // Small bodies would pay for a timer each: the count goes on over several rounds, until it matters.
+    if (this.#taken * 2 >= ofTurn) this.#goRoundSoon()
+  }
+
+  #goRoundSoon(): void {
+    if (this.#isDue) return
+    this.#isDue = true
+    setImmediate(() => this.#next())
   }
 
   #next(): void {
     this.#taken = 0
+    this.#isDue = false
     for (;;) {
       const [first] = this.#waiting
-      if (first === undefined || this.#taken + first.bytes > ofTurn) return
+      if (first === undefined) return
+      if (this.#taken + first.bytes > ofTurn) return this.#goRoundSoon()
       this.#waiting.shift()
       this.#count(first.bytes)
       first.go()

@@ -1,48 +1,37 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
-import { setImmediate as round } from 'node:timers/promises'
+import { suite, test } from 'node:test'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { BodyTurns } from '../../src/registry/body-turns.ts'
 
-const kibibyte = 1024
+const KiB = 1024
 
-test('one body does not wait, and the next one after a turn neither', async () => {
-  const turns = new BodyTurns()
-  for (let count = 0; count < 3; count++) {
-    assert.equal(turns.take(4096 * kibibyte), undefined)
-    await round()
-  }
-})
-
-test('small bodies share a turn, however small; those that find it full go first in the next', async () => {
-  const turns = new BodyTurns()
-  const done: number[] = []
-  const perTurn: number[] = []
-  const all = Array.from({ length: 80 }, async (_, each) => {
-    await turns.take(10)
-    done.push(each)
-  })
-  while (done.length < 80) {
-    const before = done.length
-    await round()
-    perTurn.push(done.length - before)
-  }
-  await Promise.all(all)
-  assert.deepEqual(
-    done,
-    done.toSorted((a, b) => a - b),
-  )
-  assert.ok(Math.max(...perTurn) <= 32 * 2, perTurn.join(' '))
-})
-
-test('the steps of large bodies alternate', async () => {
-  const turns = new BodyTurns()
-  const steps: string[] = []
-  const body = async (name: string): Promise<void> => {
-    for (let step = 0; step < 3; step++) {
-      await turns.take()
-      steps.push(name)
+suite('bodies that come at once take turns', () => {
+  test('small ones go at once, up to what a turn has; the rest a round later, in order', async () => {
+    const turns = new BodyTurns()
+    const went: number[] = []
+    const waited: number[] = []
+    for (let each = 0; each < 70; each++) {
+      const turn = turns.take(1 * KiB)
+      if (turn === undefined) went.push(each)
+      else void turn.then(() => waited.push(each))
     }
-  }
-  await Promise.all([body('a'), body('b')])
-  assert.equal(steps.join(''), 'ababab')
+    // Each counts as 8 KiB at least, and a turn has 256.
+    assert.equal(went.length, 32)
+    await nextTurn()
+    await nextTurn()
+    assert.deepEqual(
+      waited.slice(0, 32),
+      Array.from({ length: 32 }, (_, index) => 32 + index),
+    )
+    for (let rounds = 0; rounds < 5; rounds++) await nextTurn()
+    assert.equal(waited.length, 38)
+  })
+
+  test('a large one goes after a few small ones though nothing else comes', { timeout: 5000 }, async () => {
+    const turns = new BodyTurns()
+    for (let each = 0; each < 3; each++) assert.equal(turns.take(8 * KiB), undefined)
+    await turns.take(256 * KiB)
+    const both = [turns.take(8 * KiB), turns.take(256 * KiB), turns.take(256 * KiB)]
+    await Promise.all(both)
+  })
 })

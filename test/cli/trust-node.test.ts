@@ -108,7 +108,7 @@ test('a registry behind several addresses keeps its name, in both spellings of t
   const text = tree.read('/etc/containerd/certs.d/trow.trow.svc_443_/hosts.toml')
   assert.deepEqual(
     [...text.matchAll(/^(?:server = |\[host\.)"(.*?)"/gm)].map(([, url]) => url),
-    ['https://10.96.7.7:443', 'https://127.0.0.1:29443', 'https://10.96.7.7:443'],
+    ['https://127.0.0.1:29443', 'https://127.0.0.1:29443', 'https://10.96.7.7:443'],
   )
   assert.equal(tree.read('/etc/containerd/certs.d/trow.trow.svc/hosts.toml').includes('10.96.7.7'), true)
 })

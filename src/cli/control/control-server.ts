@@ -5,6 +5,12 @@ import { HttpListener } from '../../http/http-listener.ts'
 import { ControlSurface, type ControlParts } from './control-surface.ts'
 import { controlSocketPath, socketName } from './socket-path.ts'
 
+/**
+ * Milliseconds. The other end is a command of this machine: what it prints may stand still in a pager, or on a disk that is
+ * slow, without being cut.
+ */
+const longestPause = 24 * 3_600_000
+
 /** Serves commands of this machine's user on a Unix socket (0600) in the data folder. */
 export class ControlServer {
   readonly #listener: HttpListener
@@ -27,8 +33,7 @@ export class ControlServer {
       replies: undefined,
       proxies: new TrustedProxies([]),
       hosts: undefined,
-      // The other end is a command of this machine: it waits as long as its work takes.
-      idleTimeout: 60_000,
+      idleTimeout: longestPause,
       tls: undefined,
       certificates: false,
       accessLog: undefined,

@@ -1,16 +1,6 @@
-import type { AuditEvent } from '../audit/event-schema.ts'
-import type { PositionEvent } from '../audit/query.ts'
-import {
-  auditKinds,
-  readAudit,
-  type AuditRequest,
-  type AuditSource,
-  type KeyEvent,
-} from '../audit/audit-request.ts'
-import { parseAuditRequest } from '../audit/request-parameters.ts'
-import type { VerifyEvent } from '../audit/verify-event.ts'
+import { auditKinds, readAudit, type AuditRequest, type AuditSource } from '../audit/audit-request.ts'
 import { OciError } from '../oci/oci-error.ts'
-import { HttpRefusal } from './http-refusal.ts'
+import { auditLines, auditRequestOf } from './audit-reading.ts'
 import { goingAway } from './refusals.ts'
 import type { RegistryRequest } from './registry-request.ts'
 import type { Reply } from './reply.ts'
@@ -21,8 +11,6 @@ const mostReadings = 2
 const mostFollowers = 32
 /** Milliseconds: then it is asked again who follows, and whether they still may. */
 const longestFollow = 5 * 60_000
-/** Lines are sent together up to so many bytes. */
-const chunkSize = 16 * 1024
 
 /**
  * `GET /trow/v1/audit/query|follow|verify|key`: a JSON line for each event, no faster than the client takes them; a last
@@ -41,9 +29,7 @@ export function auditRoutes(
     return AbortSignal.timeout(Math.max(0, Math.min(longestFollow, left)))
   }
   const answer = (kind: AuditRequest['kind'], request: RegistryRequest): Reply => {
-    const parsed = parseAuditRequest(kind, request.query)
-    if (typeof parsed === 'string')
-      throw new HttpRefusal(400, 'REQUEST_INVALID', 'this cannot be asked of the audit', { detail: parsed })
+    const parsed = auditRequestOf(kind, request.query)
     const counter = kind === 'follow' ? 'followers' : 'readings'
     if (kind === 'follow' && stopping.aborted) throw goingAway()
     if (running[counter] >= (kind === 'follow' ? mostFollowers : mostReadings)) {
@@ -60,7 +46,7 @@ export function auditRoutes(
       headers: ['Content-Type', 'application/jsonl', 'Cache-Control', 'no-store'],
       body: {
         length: undefined,
-        stream: () => lines(readAudit(source, parsed, signal), signal),
+        stream: () => auditLines(readAudit(source, parsed, signal), signal),
         close: () => void running[counter]--,
       },
     }
@@ -68,24 +54,4 @@ export function auditRoutes(
   return auditKinds.map((kind) =>
     route(['GET'], `/trow/v1/audit/${kind}`, 'audit', (request) => answer(kind, request)),
   )
-}
-
-async function* lines(
-  events: AsyncGenerator<AuditEvent | PositionEvent | VerifyEvent | KeyEvent>,
-  signal: AbortSignal,
-): AsyncGenerator<Buffer> {
-  let text = ''
-  try {
-    for await (const event of events) {
-      if (signal.aborted) break
-      text += `${JSON.stringify(event)}\n`
-      // Whoever follows waits for what came before a position.
-      if (text.length < chunkSize && !('kind' in event && event.kind === 'position')) continue
-      yield Buffer.from(text)
-      text = ''
-    }
-  } catch (error) {
-    text += `${JSON.stringify({ error: (error as Error).message })}\n`
-  }
-  if (text !== '') yield Buffer.from(text)
 }

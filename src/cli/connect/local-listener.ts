@@ -55,9 +55,7 @@ export async function listenAndForward({
     )
   })
   await new Promise<void>((resolve, reject) => {
-    server.once('error', ({ code = 'UNKNOWN', message }: NodeJS.ErrnoException) =>
-      reject(cannotListen(address, port, { code, message })),
-    )
+    server.once('error', (error: NodeJS.ErrnoException) => reject(cannotListen(address, port, error)))
     server.listen({ host: address, port }, resolve)
   })
   return {

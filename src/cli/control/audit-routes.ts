@@ -1,17 +1,14 @@
 import { auditKinds, readAudit, type AuditSource } from '../../audit/audit-request.ts'
-import { parseAuditRequest } from '../../audit/request-parameters.ts'
-import { HttpRefusal } from '../../http/http-refusal.ts'
+import { auditLines, auditRequestOf } from '../../http/audit-reading.ts'
 import { route, type Route } from '../../http/route.ts'
-import { eventReply } from './events.ts'
 
 /** `GET /audit/query|follow|verify|key`, for `printAuditRequest`. */
 export function controlAuditRoutes(source: AuditSource): Route[] {
   return auditKinds.map((kind) =>
-    route(['GET'], `/audit/${kind}`, 'none', (request) => {
-      const parsed = parseAuditRequest(kind, request.query)
-      if (typeof parsed === 'string')
-        throw new HttpRefusal(400, 'REQUEST_INVALID', 'this cannot be asked of the audit', { detail: parsed })
-      return eventReply(readAudit(source, parsed, request.signal))
+    route(['GET'], `/audit/${kind}`, 'none', ({ query, signal }) => {
+      const events = readAudit(source, auditRequestOf(kind, query), signal)
+      const stream = (): AsyncGenerator<Uint8Array> => auditLines(events, signal)
+      return { status: 200, headers: [], body: { length: undefined, stream, close: () => undefined } }
     }),
   )
 }

@@ -29,8 +29,7 @@ export async function claimPort(
     if (!shared) return claimOf(await freePort(address, port), undefined)
     return port === 0 ? await claimAny(address) : await claimNamed(address, port)
   } catch (error) {
-    const { code = 'UNKNOWN', message } = error as NodeJS.ErrnoException
-    throw cannotListen(host, port, { code, message })
+    throw cannotListen(host, port, error as NodeJS.ErrnoException)
   }
 }
 

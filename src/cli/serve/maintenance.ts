@@ -3,7 +3,7 @@ import type { Health } from '../../http/health-routes.ts'
 import type { Log } from '../../log.ts'
 import { ThreadChannel } from '../../messaging/thread-channel.ts'
 import type { Ticket } from '../../storage/ticket.ts'
-import { ended, startThread } from './threads.ts'
+import { ended, patience, startThread } from './threads.ts'
 import type { MaintenanceSide, MaintenanceStart, MaintenanceTotals } from './thread-protocol.ts'
 
 export interface MaintenanceOptions {
@@ -15,9 +15,6 @@ export interface MaintenanceOptions {
 
 const firstDelay = 100
 const longestDelay = 5000
-/** Who asks for numbers is not kept waiting by a thread that is busy; milliseconds. */
-const patience = 2000
-
 /** The thread that collects garbage and answers the control socket; main's side of it. One that dies is replaced. */
 export class Maintenance {
   readonly #options: MaintenanceOptions

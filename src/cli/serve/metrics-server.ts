@@ -7,10 +7,8 @@ import { cannotListen } from './cannot-listen.ts'
 import type { WorkerGroup } from './worker-group.ts'
 import type { Measured, MetricsText } from './metrics-text.ts'
 import type { Log } from '../../log.ts'
+import { patience } from './threads.ts'
 import type { WriteWatch } from './write-watch.ts'
-
-/** Who asks for numbers is not kept waiting by a thread that is busy; milliseconds. */
-const patience = 2000
 
 export interface MetricsServer {
   readonly address: string

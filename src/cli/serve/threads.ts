@@ -1,6 +1,9 @@
 import { once } from 'node:events'
 import { Worker, type MessagePort } from 'node:worker_threads'
 
+/** Who asks for numbers is not kept waiting by a thread that is busy; milliseconds. */
+export const patience = 2000
+
 /** Starts a thread from a module; a name: of one beside this one, in a checkout (.ts) and in the package (.js). */
 export function startThread(
   module: string | URL,

@@ -5,7 +5,7 @@ import type { Log } from '../../log.ts'
 import { ThreadChannel } from '../../messaging/thread-channel.ts'
 import type { Ticket } from '../../storage/ticket.ts'
 import type { ServedThread } from './served-thread.ts'
-import { ended, startThread } from './threads.ts'
+import { ended, patience, startThread } from './threads.ts'
 import type { SeenHealth, WorkerCounts, WorkerMain, WorkerSide, WorkerStart } from './thread-protocol.ts'
 
 export interface WorkerGroupOptions {
@@ -30,9 +30,6 @@ interface RunningWorker {
 
 const firstDelay = 100
 const longestDelay = 5000
-/** Who asks for numbers is not kept waiting by a worker that is busy; milliseconds. */
-const patience = 2000
-
 /** The HTTP workers. One that dies is replaced; the others do not notice. */
 export class WorkerGroup {
   readonly #options: WorkerGroupOptions

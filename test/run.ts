@@ -4,7 +4,7 @@ import { installComponents } from './components.ts'
 import { SuiteRun } from './suite-run.ts'
 
 // `npm test`: brings in what the machine allows, runs every suite, names what was skipped and why. Those
-// that need a cluster have a run of their own, cluster/run.ts.
+// that need a cluster have a run of their own, e2e/run.ts.
 
 const { values } = parseArgs({ options: { unit: { type: 'boolean' }, only: { type: 'string' } } })
 const root = new URL('..', import.meta.url).pathname
@@ -12,7 +12,7 @@ const root = new URL('..', import.meta.url).pathname
 const heavy = /^test\/(crash|clients|coherence|conformance|disk-full|package)\//
 
 const files = globSync('test/**/*.test.ts', { cwd: root })
-  .filter((file) => !file.startsWith('test/cluster/'))
+  .filter((file) => !file.startsWith('test/e2e/'))
   .filter((file) => values.only === undefined || file.startsWith(`test/${values.only}`))
   .filter((file) => values.unit !== true || !heavy.test(file))
   .sort()

@@ -13,7 +13,7 @@ interface Watcher {
   readonly onFault: ((fault: Error) => void) | undefined
 }
 
-/** An API server that can be taken away. Real ones: test/cluster. */
+/** An API server that can be taken away. Real ones: test/e2e. */
 export class FakeObjects implements ClusterObjects {
   readonly server = 'https://fake.test'
   /** Every object that was applied or patched, in order. */

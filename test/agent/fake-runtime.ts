@@ -11,7 +11,7 @@ interface ImageRequest {
 type Call = { readonly request: ImageRequest }
 type Done = (error: object | null, answer?: object) => void
 
-/** A runtime whose pulls end as they are told. Real ones: test/cluster/agent.test.ts. */
+/** A runtime whose pulls end as they are told. Real ones: test/e2e/agent.test.ts. */
 export class FakeRuntime {
   readonly pulls: string[] = []
   /** The password of each pull; undefined where it came without credentials. */

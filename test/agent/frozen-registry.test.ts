@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { EndpointPool } from '../../src/agent/endpoint-pool.ts'
 import { LoopbackProxy } from '../../src/agent/loopback-proxy.ts'
-import { Authority } from '../cluster/certificates.ts'
+import { Authority } from '../support/certificate-authority.ts'
 import { startedServer, type ServerProcess } from '../support/server-process.ts'
 
 /** containerd's limit for a TLS handshake, milliseconds. */

@@ -10,7 +10,7 @@ import {
   makeAuthority,
 } from '../../src/certificates/certificate-authority.ts'
 import { trustMachine } from '../../src/trust/trust-machine.ts'
-import { eventually } from '../cluster/program.ts'
+import { eventually } from '../support/program.ts'
 import { makeCa } from '../trust/authorities.ts'
 import { AgentNode, freePort, hostsFile, tell } from './agent-fixture.ts'
 import { FakeObjects } from './fake-objects.ts'

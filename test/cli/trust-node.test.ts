@@ -3,7 +3,7 @@ import { chmodSync, copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { binary, missingBinaries } from '../cluster/binaries.ts'
+import { binary, missingBinaries } from '../support/cluster-binaries.ts'
 import { runCommand } from '../support/run-trow.ts'
 import { makeCa, makePair } from '../trust/authorities.ts'
 import { MachineTree } from '../trust/machine-tree.ts'

@@ -9,7 +9,7 @@ import type { MachineOptions, NodeTrust, TrustMeans } from '../../src/trust/node
 import { trustMachine } from '../../src/trust/trust-machine.ts'
 import { untrustMachine } from '../../src/trust/untrust-machine.ts'
 import { noRoot } from './daemon.ts'
-import { binary, missingBinaries } from '../cluster/binaries.ts'
+import { binary, missingBinaries } from '../support/cluster-binaries.ts'
 import { findProgram, missing } from '../requirements.ts'
 import { nodeOf } from '../trust/platforms.ts'
 import { PrivateContainerd } from './private-containerd.ts'

@@ -5,7 +5,7 @@ import type { TLSSocket } from 'node:tls'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { writeImageLayout } from './fixture.ts'
-import { Authority } from '../cluster/certificates.ts'
+import { Authority } from '../support/certificate-authority.ts'
 import { startedServer, type ServerOptions, type ServerProcess } from '../support/server-process.ts'
 
 /** Certificates of callers, one PEM each with the key in it. */

@@ -16,7 +16,7 @@ export interface Asked {
 
 type Answer = (asked: Asked, response: ServerResponse, request: IncomingMessage) => void | Promise<void>
 
-/** For faults that a real API server does not have on demand. What the real one says is asked of it in test/cluster. */
+/** For faults that a real API server does not have on demand. What the real one says is asked of it in test/e2e. */
 export interface FakeApiServer {
   readonly url: string
   readonly asked: readonly Asked[]

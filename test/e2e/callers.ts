@@ -1,0 +1,116 @@
+import { randomUUID } from 'node:crypto'
+import { seed, sha256, type Received } from '../gate/matrix.ts'
+import { basic } from '../gate/ways.ts'
+import { Authority, type Pair } from '../support/certificate-authority.ts'
+import { resign } from './cluster-access.ts'
+import { subfolder } from './place.ts'
+import type { ClusterRegistry } from './registry.ts'
+import { bearer, type RegistryClient } from './registry-client.ts'
+
+/** A kind of caller that goes on doing the same thing. */
+export interface Caller {
+  readonly name: string
+  /** What each reply's status may be while the API server is away. */
+  readonly during: readonly number[]
+  /** What it is otherwise. */
+  readonly usual: number
+  send(): Promise<Received>
+}
+
+/** Who somebody of the cluster's CA is. */
+export function certificateOf(user: string, ...groups: readonly string[]): Promise<Pair> {
+  return new Authority(subfolder('pki')).issue({ user, groups })
+}
+
+/** One of each kind that the API server's absence could concern, in namespace `team-a`, with the rights they need. */
+export async function makeCallers(registry: ClusterRegistry): Promise<Caller[]> {
+  const pusher = await registry.serviceAccount('team-a', 'pusher')
+  const stranger = await registry.serviceAccount('team-a', 'stranger')
+  await registry.bind('team-a', 'puller', '--group=system:nodes')
+  await registry.bind('team-b', 'puller', '--group=system:unauthenticated')
+  await registry.bind('team-a', 'pusher', '--serviceaccount=team-a:pusher', '--user=jane')
+  await seed(registry.keeper, 'team-a/app')
+  await seed(registry.keeper, 'team-b/app')
+  const token = await registry.token(pusher)
+  const strange = await registry.token(stranger)
+  const anybody = registry.client()
+  const kubelet = registry.client({ pair: await certificateOf('system:node:n1', 'system:nodes') })
+  const jane = registry.client({ pair: await certificateOf('jane') })
+  const pull = (who: RegistryClient, headers = {}, repository = 'team-a/app'): Promise<Received> =>
+    who.get(`/v2/${repository}/tags/list`, headers)
+  /** A whole blob each time: uploads that stay open would be too many. */
+  const push = (who: RegistryClient, headers = {}): Promise<Received> => {
+    const body = randomUUID()
+    const path = `/v2/team-a/app/blobs/uploads/?digest=${sha256(body)}`
+    const type = { 'Content-Type': 'application/octet-stream' }
+    return who.send({ method: 'POST', path, headers: { ...headers, ...type }, body })
+  }
+  const pullScope = 'repository:team-a/app:pull'
+  const ofAccount = new KeptToken(() => anybody.token(pullScope, basic('x', token)))
+  const ofKubelet = new KeptToken(() => kubelet.token(pullScope))
+  const seen = { during: [200], usual: 200 }
+  return [
+    { name: 'kubelet certificate, pull', ...seen, send: () => pull(kubelet) },
+    {
+      name: 'its token of ours, pull',
+      ...seen,
+      send: async () => pull(anybody, bearer(await ofKubelet.current())),
+    },
+    { name: 'person certificate, pull', ...seen, send: () => pull(jane) },
+    { name: 'person certificate, push', during: [503], usual: 201, send: () => push(jane) },
+    {
+      name: 'account token of ours, pull',
+      ...seen,
+      send: async () => pull(anybody, bearer(await ofAccount.current())),
+    },
+    {
+      name: 'account Basic, pull',
+      during: [200, 503],
+      usual: 200,
+      send: () => pull(anybody, { authorization: basic('x', token) }),
+    },
+    {
+      name: 'account Basic, push',
+      during: [503],
+      usual: 201,
+      send: () => push(anybody, { authorization: basic('x', token) }),
+    },
+    {
+      name: 'account, a new token each time',
+      during: [503],
+      usual: 200,
+      send: () => pull(anybody, bearer(resign(token, { jti: randomUUID() }))),
+    },
+    {
+      name: 'account without rights, pull',
+      during: [403, 503],
+      usual: 403,
+      send: () => pull(anybody, bearer(strange)),
+    },
+    { name: 'anonymous, pull', ...seen, send: () => pull(anybody, {}, 'team-b/app') },
+    { name: 'htpasswd, pull', ...seen, send: () => pull(registry.keeper) },
+    { name: 'htpasswd, push', during: [201], usual: 201, send: () => push(registry.keeper) },
+  ]
+}
+
+/** As a client has it: another one is fetched in time, and the old one is used while there is none. */
+class KeptToken {
+  readonly #fetch: () => Promise<string>
+  #token: string | undefined
+  #fetchedAt = 0
+
+  constructor(fetch: () => Promise<string>) {
+    this.#fetch = fetch
+  }
+
+  async current(): Promise<string> {
+    if (this.#token !== undefined && Date.now() < this.#fetchedAt + 60_000) return this.#token
+    try {
+      this.#token = await this.#fetch()
+      this.#fetchedAt = Date.now()
+    } catch (error) {
+      if (this.#token === undefined) throw error
+    }
+    return this.#token
+  }
+}

@@ -1,0 +1,50 @@
+import { globSync } from 'node:fs'
+import { SuiteRun } from '../suite-run.ts'
+import { binary } from '../support/cluster-binaries.ts'
+import { Cluster } from './cluster.ts'
+import { clusterFolder, sharedCluster } from './place.ts'
+import { clusterProblem, installClusterComponents } from './requirements.ts'
+
+// `npm run test:e2e [-- WORD]`: brings in what a cluster needs, starts one, and runs every suite on it, or those whose
+// path has the word. `npm run test:e2e -- keep` only starts one, until Ctrl-C.
+
+const root = new URL('../..', import.meta.url).pathname
+const say = (line: string): void => console.log(line)
+const [word = ''] = process.argv.slice(2)
+
+installClusterComponents(say)
+if (word === 'keep') await keep()
+else await runSuites()
+
+async function runSuites(): Promise<void> {
+  const suites = new SuiteRun()
+  const files = globSync('test/e2e/**/*.test.ts', { cwd: root }).filter((file) => file.includes(word))
+  try {
+    const cluster = clusterProblem() === false ? await start() : undefined
+    await suites.runFiles(files.sort(), 1)
+    await cluster?.close()
+  } catch (error) {
+    console.error(error)
+    suites.fail(`the cluster: ${String(error)}`)
+  }
+  suites.report()
+}
+
+async function keep(): Promise<void> {
+  const problem = clusterProblem()
+  if (problem !== false) throw new Error(problem)
+  const cluster = await start()
+  say(`a test file uses it with ${sharedCluster}=${clusterFolder}`)
+  say(
+    `nsenter ${cluster.nodes[0]?.entrance.join(' ')} ${binary('kubectl')} --kubeconfig ${cluster.kubeconfig()}`,
+  )
+  setInterval(() => {}, 60_000)
+}
+
+async function start(): Promise<Cluster> {
+  const started = Date.now()
+  const cluster = await Cluster.start({ say })
+  process.env[sharedCluster] = clusterFolder
+  say(`a cluster of ${cluster.nodes.length} nodes in ${Math.round((Date.now() - started) / 1000)} s`)
+  return cluster
+}

@@ -9,7 +9,7 @@ import { SuiteRun } from './suite-run.ts'
 const { values } = parseArgs({ options: { unit: { type: 'boolean' }, only: { type: 'string' } } })
 const root = new URL('..', import.meta.url).pathname
 /** Suites that start many processes or need much of the machine run by themselves, after the others. */
-const heavy = /^test\/(crash|clients|coherence|conformance|disk-full|package)\//
+const heavy = /^test\/(crash|clients|conformance|disk-full|package|metadata\/cache\/coherence)\b/
 
 const files = globSync('test/**/*.test.ts', { cwd: root })
   .filter((file) => !file.startsWith('test/e2e/'))

@@ -10,9 +10,9 @@ import { loadKubeContext } from '../../src/cluster/kubeconfig.ts'
 import { terminalOf } from '../../src/cli/streams.ts'
 import type { HttpRegistryOptions } from '../../src/upstream/registry-http.ts'
 import { UserError } from '../../src/user-error.ts'
-import { issue } from '../kubernetes/certificates.ts'
-import { failure, jwt, reply, startFakeApiServer } from '../kubernetes/fake-api-server.ts'
-import { LoginFolder } from '../kubernetes/login-folder.ts'
+import { issue } from '../support/self-signed.ts'
+import { failure, jwt, reply, startFakeApiServer } from '../support/fake-api-server.ts'
+import { LoginFolder } from '../support/login-folder.ts'
 import { FakeObjects } from '../support/fake-objects.ts'
 
 // Whoever runs the registry's pod must not receive what the API server takes: `list`, `push`, `inspect`, `rm` and `audit`

@@ -13,9 +13,9 @@ import { parseTag } from '../../src/oci/tag.ts'
 import { manifestOf } from '../metadata/metadata-store-contract.ts'
 import { runCommand } from '../support/run-trow.ts'
 import { startedServer } from '../support/server-process.ts'
-import { passwords, startGated } from '../gate/fixture.ts'
-import { seed } from '../gate/matrix.ts'
-import { basic, exchange, wayWith } from '../gate/ways.ts'
+import { passwords, startGated } from '../support/gated-server.ts'
+import { seed } from '../support/access-matrix.ts'
+import { basic, exchange, wayWith } from '../support/ways.ts'
 
 interface Line {
   readonly event: {

@@ -3,9 +3,9 @@ import { appendFileSync } from 'node:fs'
 import { after, before, suite, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { hash } from '@node-rs/bcrypt'
-import { passwords, roleRules, startGated, type GatedServer } from '../gate/fixture.ts'
-import { seed } from '../gate/matrix.ts'
-import { basic, exchange, wayWith } from '../gate/ways.ts'
+import { passwords, roleRules, startGated, type GatedServer } from '../support/gated-server.ts'
+import { seed } from '../support/access-matrix.ts'
+import { basic, exchange, wayWith } from '../support/ways.ts'
 import { head, SlowSocket } from './slow-sockets.ts'
 
 const mebibyte = 1024 * 1024

@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import fc from 'fast-check'
 import { readUnverified } from '../../src/access/unverified-token.ts'
-import type { GatedServer } from '../gate/fixture.ts'
-import { basic, exchange, getToken } from '../gate/ways.ts'
+import type { GatedServer } from '../support/gated-server.ts'
+import { basic, exchange, getToken } from '../support/ways.ts'
 import {
   forged,
   issuer,

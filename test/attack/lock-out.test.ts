@@ -4,8 +4,8 @@ import { request as send } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
-import { passwords, startGated, type GatedServer } from '../gate/fixture.ts'
-import { basic, exchange } from '../gate/ways.ts'
+import { passwords, startGated, type GatedServer } from '../support/gated-server.ts'
+import { basic, exchange } from '../support/ways.ts'
 import { startedServer } from '../support/server-process.ts'
 import {
   forged,

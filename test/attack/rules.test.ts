@@ -4,8 +4,8 @@ import { anonymous, type Principal } from '../../src/access/principal.ts'
 import { Rules, type AccessRule } from '../../src/access/rules.ts'
 import { lintRules } from '../../src/access/rules-lint.ts'
 import { parseRepositoryName } from '../../src/oci/repository-name.ts'
-import { startGated } from '../gate/fixture.ts'
-import { exchange } from '../gate/ways.ts'
+import { startGated } from '../support/gated-server.ts'
+import { exchange } from '../support/ways.ts'
 
 const secret = parseRepositoryName('team/secret')
 const alice: Principal = { kind: 'password', name: 'alice', groups: [], reviewable: false }

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
-import { passwords, startGated, type GatedServer } from '../gate/fixture.ts'
-import { seed, type Content, type Received } from '../gate/matrix.ts'
-import { basic, exchange, getToken, postToken, wayWith } from '../gate/ways.ts'
+import { passwords, startGated, type GatedServer } from '../support/gated-server.ts'
+import { seed, type Content, type Received } from '../support/access-matrix.ts'
+import { basic, exchange, getToken, postToken, wayWith } from '../support/ways.ts'
 
 const auditPath = '/trow/v1/audit/query?limit=1'
 

@@ -2,8 +2,8 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { stringify } from 'yaml'
-import { startGated, type GatedServer } from '../gate/fixture.ts'
-import { failure, reply, startFakeApiServer, type FakeApiServer } from '../kubernetes/fake-api-server.ts'
+import { startGated, type GatedServer } from '../support/gated-server.ts'
+import { failure, reply, startFakeApiServer, type FakeApiServer } from '../support/fake-api-server.ts'
 
 export const issuer = 'https://kubernetes.default.svc.cluster.local'
 

@@ -9,7 +9,7 @@ import { after, before, suite, test } from 'node:test'
 import type { Verified } from '../../src/access/authority.ts'
 import { OidcTokens } from '../../src/access/oidc.ts'
 import { issueNodeCertificate, makeAuthority } from '../../src/certificates/certificate-authority.ts'
-import { startGated } from '../gate/fixture.ts'
+import { startGated } from '../support/gated-server.ts'
 import { missing } from '../requirements.ts'
 import { startServer } from '../support/server-process.ts'
 

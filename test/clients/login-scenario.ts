@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
-import { passwords, roleRules, startGated } from '../gate/fixture.ts'
+import { passwords, roleRules, startGated } from '../support/gated-server.ts'
 import { runProgram } from '../requirements.ts'
 import { makeHome, writeImageLayout } from './fixture.ts'
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { seed, sha256, type Received } from '../gate/matrix.ts'
-import { basic } from '../gate/ways.ts'
+import { seed, sha256, type Received } from '../support/access-matrix.ts'
+import { basic } from '../support/ways.ts'
 import { Authority, type Pair } from '../support/certificate-authority.ts'
 import { resign } from './cluster-access.ts'
 import { subfolder } from './place.ts'

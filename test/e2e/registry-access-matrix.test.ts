@@ -12,8 +12,8 @@ import {
   type Content,
   type Role,
   type Way,
-} from '../gate/matrix.ts'
-import { basic } from '../gate/ways.ts'
+} from '../support/access-matrix.ts'
+import { basic } from '../support/ways.ts'
 import { certificateOf } from './callers.ts'
 import type { Pair } from '../support/certificate-authority.ts'
 import { Cluster } from './cluster.ts'

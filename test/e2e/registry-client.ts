@@ -1,6 +1,6 @@
 import { Agent, request } from 'undici'
-import type { Received, Sent, Way } from '../gate/matrix.ts'
-import { scopeFor } from '../gate/ways.ts'
+import type { Received, Sent, Way } from '../support/access-matrix.ts'
+import { scopeFor } from '../support/ways.ts'
 import type { Pair } from '../support/certificate-authority.ts'
 
 /** How somebody shows who they are. */

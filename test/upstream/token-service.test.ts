@@ -12,8 +12,8 @@ import { connectRegistry } from '../../src/upstream/http-registry-client.ts'
 import { connectPusher } from '../../src/upstream/http-registry-pusher.ts'
 import { parseChallenge, TokenService, type RegistryCredentials } from '../../src/upstream/token-service.ts'
 import { UpstreamFault } from '../../src/upstream/upstream-fault.ts'
-import { passwords, startGated } from '../gate/fixture.ts'
-import { postToken } from '../gate/ways.ts'
+import { passwords, startGated } from '../support/gated-server.ts'
+import { postToken } from '../support/ways.ts'
 
 suite('pushing to a registry with a token service', () => {
   let server: Server

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
-import { failure, jwt, reply, startFakeApiServer } from '../../kubernetes/fake-api-server.ts'
-import { LoginFolder } from '../../kubernetes/login-folder.ts'
+import { failure, jwt, reply, startFakeApiServer } from '../../support/fake-api-server.ts'
+import { LoginFolder } from '../../support/login-folder.ts'
 import { writeLayout } from './oci-layout.ts'
 
 const resources = [

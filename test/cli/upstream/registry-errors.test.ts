@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
-import { issue } from '../../kubernetes/certificates.ts'
+import { issue } from '../../support/self-signed.ts'
 import { runCommand } from '../../support/run-trow.ts'
 import { manifestType, sha256, writeLayout } from './oci-layout.ts'
 

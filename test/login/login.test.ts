@@ -4,9 +4,9 @@ import { statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { after, beforeEach, suite, test } from 'node:test'
 import { missing } from '../requirements.ts'
-import { issue } from './certificates.ts'
-import { failure, jwt, reply, startFakeApiServer } from './fake-api-server.ts'
-import { LoginFolder } from './login-folder.ts'
+import { issue } from '../support/self-signed.ts'
+import { failure, jwt, reply, startFakeApiServer } from '../support/fake-api-server.ts'
+import { LoginFolder } from '../support/login-folder.ts'
 import { startIssuer } from './oidc-issuer.ts'
 
 const inAnHour = Math.floor(Date.now() / 1000) + 3600

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
 import { runTrow } from '../support/server-process.ts'
-import { passwords, startGated, type GatedServer } from './fixture.ts'
+import { passwords, startGated, type GatedServer } from '../support/gated-server.ts'
 import {
   checkCatalogue,
   checkCells,
@@ -11,8 +11,8 @@ import {
   sha256,
   type Content,
   type Role,
-} from './matrix.ts'
-import { basic, exchange, getToken, postToken, waysOfPassword, wayWith } from './ways.ts'
+} from '../support/access-matrix.ts'
+import { basic, exchange, getToken, postToken, waysOfPassword, wayWith } from '../support/ways.ts'
 
 suite('who may do what, cell by cell', () => {
   let gated: GatedServer

@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { runCommand } from '../support/run-trow.ts'
+import { runCommand } from './run-trow.ts'
 
 /** A person's home folder, and the commands that they run in it. */
 export class LoginFolder {

@@ -6,9 +6,9 @@ import { after, before, suite, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { runCommand, startCommand } from '../support/run-trow.ts'
 import { startedServer } from '../support/server-process.ts'
-import { passwords, startGated, type GatedServer } from './fixture.ts'
-import { seed } from './matrix.ts'
-import { basic, exchange, waysOfPassword } from './ways.ts'
+import { passwords, startGated, type GatedServer } from '../support/gated-server.ts'
+import { seed } from '../support/access-matrix.ts'
+import { basic, exchange, waysOfPassword } from '../support/ways.ts'
 
 type Events = readonly { readonly type: string; readonly data: Record<string, unknown> }[]
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { hash } from '@node-rs/bcrypt'
 import { stringify } from 'yaml'
-import { startedServer, type ServerProcess } from '../support/server-process.ts'
+import { startedServer, type ServerProcess } from './server-process.ts'
 
 export interface GatedServer {
   readonly server: ServerProcess

@@ -1,12 +1,18 @@
 import assert from 'node:assert/strict'
 import { once, EventEmitter } from 'node:events'
 import { after, test } from 'node:test'
-import { issueAuthority } from './certificates.ts'
+import { issueAuthority } from '../support/self-signed.ts'
 import { followClientCa } from '../../src/cluster/client-ca.ts'
 import { connectCluster } from '../../src/cluster/cluster-connection.ts'
 import { CredentialSource } from '../../src/cluster/credential-source.ts'
 import type { Log } from '../../src/log.ts'
-import { contextFor, failure, reply, startFakeApiServer, type FakeApiServer } from './fake-api-server.ts'
+import {
+  contextFor,
+  failure,
+  reply,
+  startFakeApiServer,
+  type FakeApiServer,
+} from '../support/fake-api-server.ts'
 
 const closers: (() => unknown)[] = []
 after(async () => {

@@ -5,9 +5,9 @@ import { after, before, suite, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { LogName } from '../../src/audit/chain.ts'
 import { runTrow, startedServer } from '../support/server-process.ts'
-import { passwords, startGated, type GatedServer } from './fixture.ts'
-import { seed, sha256 } from './matrix.ts'
-import { basic, exchange, getToken, waysOfPassword } from './ways.ts'
+import { passwords, startGated, type GatedServer } from '../support/gated-server.ts'
+import { seed, sha256 } from '../support/access-matrix.ts'
+import { basic, exchange, getToken, waysOfPassword } from '../support/ways.ts'
 
 interface Event {
   readonly type: string

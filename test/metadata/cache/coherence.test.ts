@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { connectClient } from '../crash/http-client.ts'
-import { sha256 } from '../crash/model.ts'
-import { startedServer } from '../support/server-process.ts'
+import { connectClient } from '../../crash/http-client.ts'
+import { sha256 } from '../../crash/model.ts'
+import { startedServer } from '../../support/server-process.ts'
 
 const imageType = 'application/vnd.oci.image.manifest.v1+json'
 

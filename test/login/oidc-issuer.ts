@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
-import { issue } from './certificates.ts'
+import { issue } from '../support/self-signed.ts'
 
 export interface Issuer extends AsyncDisposable {
   readonly url: string

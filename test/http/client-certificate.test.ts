@@ -6,9 +6,9 @@ import https from 'node:https'
 import { after, before, suite, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { missing } from '../requirements.ts'
-import { passwords, startGated, type GatedServer } from './fixture.ts'
-import { checkCells, rights, seed, type Content, type Way } from './matrix.ts'
-import { basic } from './ways.ts'
+import { passwords, startGated, type GatedServer } from '../support/gated-server.ts'
+import { checkCells, rights, seed, type Content, type Way } from '../support/access-matrix.ts'
+import { basic } from '../support/ways.ts'
 
 interface Pair {
   readonly cert: string

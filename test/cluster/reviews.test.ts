@@ -8,7 +8,7 @@ import { CredentialSource } from '../../src/cluster/credential-source.ts'
 import type { KubeUser } from '../../src/cluster/kube-context.ts'
 import { KubernetesReviews } from '../../src/cluster/kubernetes-reviews.ts'
 import { ClusterUnavailable } from '../../src/cluster/reviews.ts'
-import { contextFor, failure, reply, startFakeApiServer } from './fake-api-server.ts'
+import { contextFor, failure, reply, startFakeApiServer } from '../support/fake-api-server.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'trow-reviews-'))
 const server = await startFakeApiServer(() => undefined)

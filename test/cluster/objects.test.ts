@@ -6,7 +6,14 @@ import { ApplyConflict, type KubeChange, type KubeObject } from '../../src/clust
 import { CredentialSource } from '../../src/cluster/credential-source.ts'
 import type { KubeUser } from '../../src/cluster/kube-context.ts'
 import { connectObjects, type OpenClusterObjects } from '../../src/cluster/kubernetes-objects.ts'
-import { contextFor, discovering, failure, reply, startFakeApiServer, type Asked } from './fake-api-server.ts'
+import {
+  contextFor,
+  discovering,
+  failure,
+  reply,
+  startFakeApiServer,
+  type Asked,
+} from '../support/fake-api-server.ts'
 
 const server = await startFakeApiServer(() => undefined)
 const opened: OpenClusterObjects[] = []

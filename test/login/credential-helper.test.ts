@@ -5,9 +5,9 @@ import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { after, beforeEach, suite, test } from 'node:test'
-import { issue } from './certificates.ts'
-import { failure, reply, startFakeApiServer } from './fake-api-server.ts'
-import { LoginFolder } from './login-folder.ts'
+import { issue } from '../support/self-signed.ts'
+import { failure, reply, startFakeApiServer } from '../support/fake-api-server.ts'
+import { LoginFolder } from '../support/login-folder.ts'
 
 const program = new URL('../../bin/docker-credential-trow.js', import.meta.url).pathname
 const server = await startFakeApiServer(() => undefined)

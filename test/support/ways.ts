@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { request } from 'undici'
-import type { Received, Sent, Way } from './matrix.ts'
+import type { Received, Sent, Way } from './access-matrix.ts'
 
 /** With these headers on every request. */
 export function wayWith(

@@ -1,8 +1,7 @@
-import type { Access, MergedAccess } from './merged-access.ts'
-import { DenialRation, mergedNote, type DenialLimits } from './denial-ration.ts'
+import { DenialRation, mergedNote, type Access, type DenialLimits } from './denial-ration.ts'
 import type { DenialTable } from './denial-table.ts'
-import type { AuditActor, AuditNote } from './event.ts'
-import { encodeNote } from './note-text.ts'
+import { encodeNote, type AuditActor, type AuditNote } from './audit-note.ts'
+import type { MergedAccess } from './minute-merger.ts'
 
 export interface AccessMergerParts {
   /** Takes what was counted, at most once in `interval`, and when there is much of it. */

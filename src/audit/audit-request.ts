@@ -1,10 +1,8 @@
 import { logNames, type LogName } from './chain.ts'
-import { verifierOf, type HeadStore } from './log-head.ts'
+import { verifierOf, type HeadStore, type WitnessedHeads } from './log-head.ts'
 import type { AuditEvent } from './event-schema.ts'
 import { followAudit, queryAudit, type AuditPosition, type AuditQuery, type PositionEvent } from './query.ts'
-import type { VerifyEvent } from './verify-event.ts'
-import { verifyLog } from './verify.ts'
-import type { WitnessedHeads } from './head-witness.ts'
+import { verifyLog, type VerifyEvent } from './verify.ts'
 
 /** A log in its folder, and the second place; undefined where a folder is looked at by itself. */
 export interface AuditSource {

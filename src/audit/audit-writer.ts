@@ -1,20 +1,42 @@
-import type { MergedAccess } from './merged-access.ts'
+import type { Log } from '../log.ts'
 import type { AuditHealth } from './audit-health.ts'
 import { eachLog, logNames, type Link, type LogName } from './chain.ts'
-import type { AuditWriterParts } from './audit-writer-parts.ts'
 import { accessEvent, systemEvent } from './cloud-event.ts'
-import type { Facts } from './event.ts'
+import { decodeNote, type Facts } from './audit-note.ts'
 import { HeadKeeper } from './head-keeper.ts'
-import { openHeadSigner, signHead } from './log-head.ts'
+import { openHeadSigner, signHead, type HeadStore, type HeadWitness } from './log-head.ts'
 import { LogWriter } from './log-writer.ts'
-import { MinuteMerger, type MergedLine } from './minute-merger.ts'
+import { MinuteMerger, type MergedAccess, type MergedLine } from './minute-merger.ts'
 import type { NoteOutbox } from './note-outbox.ts'
-import { decodeNote } from './note-text.ts'
 import { QuietTries } from './quiet-tries.ts'
 import { compareWithHead, rowsInLog } from './recovery.ts'
 import { SegmentFolder } from './segment-folder.ts'
-import { SegmentLog, segmentSizeFor } from './segment-log.ts'
+import { SegmentLog, segmentSizeFor, type Retention } from './segment-log.ts'
 import type { NoteSigner } from './signed-note.ts'
+import type { AuditSink } from './sink.ts'
+
+export interface AuditWriterParts {
+  /** The folder of the log; made where there is none. */
+  readonly folder: string | SegmentFolder
+  /** Names this registry in each event: `source` is `/trow/<instance>`. */
+  readonly instance: string
+  /** Of changes. */
+  readonly outbox: NoteOutbox
+  /** The outbox of denials. */
+  readonly denials: NoteOutbox
+  readonly heads: HeadStore
+  /** Where heads are kept besides, out of reach of whoever has the folder and the database; undefined: nowhere. */
+  readonly witness?: HeadWitness | undefined
+  readonly sinks: readonly AuditSink[]
+  readonly retention: Readonly<Record<LogName, Retention>>
+  readonly say: Log
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+  /** Unique: a UUID. */
+  readonly newId: () => string
+  /** Bytes; else what suits each log's retention. */
+  readonly segmentSize?: number
+}
 
 const beat = 200
 const headEvery = 1000

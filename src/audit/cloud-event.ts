@@ -1,4 +1,4 @@
-import type { AuditNote, Facts } from './event.ts'
+import type { AuditNote, Facts } from './audit-note.ts'
 
 /** How often equal accesses of one caller came, where one line stands for several. Milliseconds since the epoch. */
 export interface Merged {

@@ -1,6 +1,17 @@
-import type { Access } from './merged-access.ts'
 import type { DenialTable } from './denial-table.ts'
-import type { AuditActor, AuditNote } from './event.ts'
+import type { AuditActor, AuditNote } from './audit-note.ts'
+
+/** What makes two accesses equal for the audit. */
+export interface Access {
+  /** One and the same object for one and the same caller: it is looked up by identity. */
+  readonly actor: AuditActor
+  readonly address: string
+  readonly repository: string | undefined
+  readonly reference: string | undefined
+  readonly action: string
+  readonly reason: string
+  readonly status: number | undefined
+}
 
 /** Of all workers together, in a minute of the clock. */
 export interface DenialLimits {

@@ -1,7 +1,7 @@
 import type { Log } from '../log.ts'
 import type { LogName } from './chain.ts'
-import type { Facts } from './event.ts'
-import type { HeadWitness, WitnessedHeads } from './head-witness.ts'
+import type { Facts } from './audit-note.ts'
+import type { HeadWitness, WitnessedHeads } from './log-head.ts'
 import { compareWithWitness } from './recovery.ts'
 import type { SegmentLog } from './segment-log.ts'
 

@@ -1,5 +1,17 @@
-import type { MergedAccess } from './merged-access.ts'
 import type { Merged } from './cloud-event.ts'
+
+/** Equal accesses of one caller since the last report; plain data, for another thread. */
+export interface MergedAccess {
+  readonly key: string
+  /** Of the first of them: `encodeNote`. */
+  readonly note: string
+  readonly count: number
+  /** Milliseconds since the epoch. */
+  readonly first: number
+  readonly last: number
+  /** A denial: one that equals them has been recorded by itself. */
+  readonly denied: boolean
+}
 
 /** A line that is to be written: one access, or several equal ones. */
 export interface MergedLine {

@@ -1,11 +1,8 @@
-import type { Facts } from './event.ts'
-import { entryId } from './entry-event.ts'
-import type { WitnessedHeads } from './head-witness.ts'
+import { decodeNote, type Facts } from './audit-note.ts'
+import { entryId, type NoteEntry, type NoteOutbox } from './note-outbox.ts'
+import { openHead, type WitnessedHeads, type HeadStore } from './log-head.ts'
 import { parseEvent } from './event-schema.ts'
-import { openHead, type HeadStore } from './log-head.ts'
-import type { NoteEntry, NoteOutbox } from './note-outbox.ts'
 import { LogTail } from './log-tail.ts'
-import { decodeNote } from './note-text.ts'
 import { eventTime, type SegmentLog } from './segment-log.ts'
 
 const slack = 86_400_000

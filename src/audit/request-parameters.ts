@@ -1,6 +1,6 @@
 import type { AuditRequest } from './audit-request.ts'
 import { logNames, type LogName } from './chain.ts'
-import type { WitnessedHeads } from './head-witness.ts'
+import type { WitnessedHeads } from './log-head.ts'
 import type { AuditPosition, AuditQuery } from './query.ts'
 
 const texts = ['user', 'repository', 'decision', 'action', 'digest'] as const

@@ -1,4 +1,25 @@
-import type { AuditedAccess } from './event.ts'
+/** One access as the serving road sees it: made for every request, so it holds what is at hand and no more. */
+export interface AuditedAccess {
+  readonly action: string
+  readonly reason: string
+  readonly actor: {
+    readonly kind: string
+    readonly name: string
+    readonly groups: readonly string[]
+    readonly credentialId?: string
+    readonly extra?: Readonly<Record<string, readonly string[]>>
+  }
+  readonly repository: string | undefined
+  readonly reference: string | undefined
+  /** What the reference was resolved to. */
+  readonly digest: string | undefined
+  readonly status: number
+  readonly address: string
+  readonly userAgent: string
+  readonly requestId: string
+  readonly method: string
+  readonly route: string
+}
 
 /** What the serving road tells the audit. */
 export interface AuditTrail {

@@ -1,11 +1,48 @@
 import { beginning, isIntact, parseLine, type ChainedLine, type LogName } from './chain.ts'
-import type { WitnessedHeads } from './head-witness.ts'
-import { openHead, type LogHead } from './log-head.ts'
+import { openHead, type WitnessedHeads, type LogHead } from './log-head.ts'
 import { MissingLines } from './missing-lines.ts'
 import { listSegments, type Segment } from './segment-folder.ts'
 import { segmentLines } from './segment-lines.ts'
-import type { AuditProblem, VerifyEvent } from './verify-event.ts'
 import { parseEvent } from './event-schema.ts'
+
+/** Something that should not be. `seq`: of the line, or the first of several. */
+export interface AuditProblem {
+  readonly kind: 'problem'
+  readonly log: LogName
+  readonly problem:
+    | 'edited'
+    | 'removed'
+    | 'inserted'
+    | 'reordered'
+    | 'unlinked'
+    | 'cut'
+    | 'rewritten'
+    | 'incomplete'
+    | 'unreadable'
+    | 'head-invalid'
+  readonly seq: number | undefined
+  readonly upTo: number | undefined
+  readonly file: string | undefined
+  readonly detail: string
+}
+
+export interface AuditSummary {
+  readonly kind: 'summary'
+  readonly log: LogName
+  readonly segments: number
+  readonly lines: number
+  readonly first: number | undefined
+  readonly last: number | undefined
+  /** Lines before the first, gone by retention, as a signed record says. */
+  readonly pruned: number
+  /** The head that was compared; undefined: there was none, so a cut tail could not be seen. */
+  readonly head: { readonly seq: number; readonly time: string } | undefined
+  /** The same of the head that was kept elsewhere, in the cluster. */
+  readonly witness: { readonly seq: number; readonly time: string } | undefined
+  readonly problems: number
+}
+
+export type VerifyEvent = AuditProblem | AuditSummary
 
 /** Reads one log and reports whatever does not fit. `head` must have been read before: the log may grow meanwhile. */
 export async function* verifyLog(options: {

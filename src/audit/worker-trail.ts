@@ -1,7 +1,6 @@
 import type { AccessMerger } from './access-merger.ts'
-import type { AuditActor, AuditedAccess, AuditNote } from './event.ts'
-import { encodeNote } from './note-text.ts'
-import type { AuditTrail } from './trail.ts'
+import { encodeNote, type AuditActor, type AuditNote } from './audit-note.ts'
+import type { AuditedAccess, AuditTrail } from './trail.ts'
 
 export interface WorkerTrailParts {
   readonly merger: AccessMerger

@@ -2,7 +2,7 @@ import type { AuditEvent } from '../audit/event-schema.ts'
 import type { AuditRequest, KeyEvent } from '../audit/audit-request.ts'
 import type { PositionEvent } from '../audit/query.ts'
 import { parseAuditRequest } from '../audit/request-parameters.ts'
-import type { VerifyEvent } from '../audit/verify-event.ts'
+import type { VerifyEvent } from '../audit/verify.ts'
 import { HttpRefusal } from './http-refusal.ts'
 
 // What reading the audit shares, over HTTP and through the control socket.

@@ -1,4 +1,4 @@
-import type { AuditedAccess } from '../audit/event.ts'
+import type { AuditedAccess } from '../audit/trail.ts'
 import type { RegistryRequest } from './registry-request.ts'
 
 /** What the audit is told of an access: what the request itself says, and what was made of it. */

@@ -1,5 +1,5 @@
 import { nodeOf } from '../access/node-certificates.ts'
-import type { AuditedAccess } from '../audit/event.ts'
+import type { AuditedAccess } from '../audit/trail.ts'
 import { OciError } from '../oci/oci-error.ts'
 import { describeAccess } from './audited-access.ts'
 import type { GateOptions } from './gate.ts'

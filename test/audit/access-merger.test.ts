@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import fc from 'fast-check'
-import type { Access, MergedAccess } from '../../src/audit/merged-access.ts'
+import type { Access } from '../../src/audit/denial-ration.ts'
+import { MinuteMerger, type MergedAccess } from '../../src/audit/minute-merger.ts'
 import { AccessMerger } from '../../src/audit/access-merger.ts'
 import { DenialTable } from '../../src/audit/denial-table.ts'
-import { MinuteMerger } from '../../src/audit/minute-merger.ts'
 import { actor, noteOf } from './notes.ts'
 
 const access: Access = {

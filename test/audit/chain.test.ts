@@ -9,8 +9,7 @@ import { beginning, chainLine, isIntact, parseLine, type Link } from '../../src/
 import { openHead, signHead } from '../../src/audit/log-head.ts'
 import { newSigningKey, openNote, openSigner } from '../../src/audit/signed-note.ts'
 import { MissingLines } from '../../src/audit/missing-lines.ts'
-import type { AuditProblem, AuditSummary } from '../../src/audit/verify-event.ts'
-import { verifyLog } from '../../src/audit/verify.ts'
+import { verifyLog, type AuditProblem, type AuditSummary } from '../../src/audit/verify.ts'
 
 const signer = openSigner('trow-audit', newSigningKey())
 

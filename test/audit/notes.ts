@@ -1,4 +1,4 @@
-import type { AuditActor, AuditNote } from '../../src/audit/event.ts'
+import type { AuditActor, AuditNote } from '../../src/audit/audit-note.ts'
 
 export const actor: AuditActor = {
   name: 'system:serviceaccount:team-a:builder',

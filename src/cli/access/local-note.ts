@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { userInfo } from 'node:os'
-import { encodeNote } from '../../audit/note-text.ts'
+import { encodeNote } from '../../audit/audit-note.ts'
 
 /** The audit note of what somebody does who has the data folder, not through the registry's own doors. */
 export function localNote(action: 'robot-create' | 'robot-revoke', subject: string): string {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { AuditRequest } from '../../audit/audit-request.ts'
-import type { WitnessedHeads } from '../../audit/head-witness.ts'
+import type { WitnessedHeads } from '../../audit/log-head.ts'
 import type { AuditPosition, PositionEvent } from '../../audit/query.ts'
 import { printAuditRequest } from '../../audit/request-parameters.ts'
 import { names } from '../../cluster/layout.ts'

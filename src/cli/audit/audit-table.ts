@@ -1,5 +1,5 @@
 import type { AuditEvent } from '../../audit/event-schema.ts'
-import type { VerifyEvent } from '../../audit/verify-event.ts'
+import type { VerifyEvent } from '../../audit/verify.ts'
 import { printTable } from '../registry/table.ts'
 import { visibleLine } from '../visible-text.ts'
 

@@ -1,4 +1,4 @@
-import type { HeadWitness } from '../../audit/head-witness.ts'
+import type { HeadWitness } from '../../audit/log-head.ts'
 import type { Settings } from '../settings-schema.ts'
 
 export interface OpenWitness {

@@ -19,11 +19,11 @@ export interface GarbageItem {
  * as nothing goes, it pages with `after` (an opaque word from `next`).
  */
 export interface GarbageStore {
-  /** False while somebody else holds it. Renew at less than half of `ttl` (ms). */
-  acquireLease(name: string, holder: string, ttl: number, now: Instant): Promise<boolean>
+  /** False while somebody else holds it. Renew at less than half of its `ttl`. */
+  acquireLease(lease: LeaseTerm): Promise<boolean>
   /** False when it is not the holder's any more: somebody else has taken it, or it went with a restart of the store. */
-  renewLease(name: string, holder: string, ttl: number, now: Instant): Promise<boolean>
-  releaseLease(name: string, holder: string): Promise<void>
+  renewLease(lease: LeaseTerm): Promise<boolean>
+  releaseLease(lease: Pick<LeaseTerm, 'name' | 'holder'>): Promise<void>
   /** Uploads not touched since `before` and not claimed. */
   expireUploads(step: GarbageStep): Promise<GarbagePage>
   /**
@@ -41,7 +41,7 @@ export interface GarbageStore {
   dropEmptyRepositories(step: GarbageStep): Promise<GarbagePage>
   /** Data keys whose rows are gone durably: their bytes may be removed. */
   pendingDeletes(limit: number): Promise<readonly DataKey[]>
-  forgetPendingDeletes(keys: readonly DataKey[]): Promise<void>
+  forgetPendingDeletes(pending: { readonly keys: readonly DataKey[] }): Promise<void>
   /** Gives room that removed content had in the store back to the machine, a little at each call: bytes; 0 when it is done. */
   reclaim(): Promise<number>
   /** The latest wall clock time that this store has seen a collector report, and until when deletion is suspended. */
@@ -50,6 +50,14 @@ export interface GarbageStore {
     readonly seenAt: Instant
     readonly suspendedUntil: Instant | undefined
   }): Promise<void>
+}
+
+export interface LeaseTerm {
+  readonly name: string
+  readonly holder: string
+  /** Milliseconds. */
+  readonly ttl: number
+  readonly now: Instant
 }
 
 export interface GarbageStep {

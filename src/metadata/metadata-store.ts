@@ -5,12 +5,14 @@ import type { Reference, Tag } from '../oci/tag.ts'
 import type { AccessStore } from './access-store.ts'
 import type { GarbageStore } from './garbage-store.ts'
 import type { InventoryStore } from './inventory-store.ts'
-import type { ChangeNote, Noted, Outbox } from './outbox.ts'
+import type { Noted, Outbox } from './outbox.ts'
+import type { UntaggedStore } from './untagged-store.ts'
 import type { Instant } from '../instant.ts'
 import type {
   BlobLink,
+  BlobMount,
   BlobRecord,
-  FreedByRemoval,
+  ContentChange,
   ManifestRecord,
   NewBlob,
   NewManifest,
@@ -19,7 +21,7 @@ import type {
   ReferrerPage,
   ReferrerRecord,
   RemovalResult,
-  UntaggedRecord,
+  TagRemoval,
   UploadClaim,
   UploadRecord,
 } from './records.ts'
@@ -35,6 +37,7 @@ export interface MetadataStore extends MetadataReads, MetadataChanges {
   readonly outbox: Outbox
   readonly garbage: GarbageStore
   readonly inventory: InventoryStore
+  readonly untagged: UntaggedStore
   /** A consistent image of all that is known now, taken while changes go on. To be closed. */
   snapshot(): Promise<MetadataSnapshot>
   close(): Promise<void>
@@ -70,22 +73,6 @@ export interface MetadataReads {
    * tag or it is no index. Looks at no more than `limit` entries, so it may give fewer, even none, and a `next`.
    */
   listIndexed(repository: RepositoryName, tag: Tag, page: ReferrerPage): Promise<Page<ReferrerRecord>>
-  /**
-   * What garbage collection would take where a rule says so, by the time since when it is untagged, ascending; undefined when
-   * the repository is unknown. Looks at no more than `limit` manifests, so it may give fewer, even none, and a `next`.
-   */
-  listUntagged(
-    repository: RepositoryName,
-    page: { readonly after?: string; readonly limit: number },
-  ): Promise<Page<UntaggedRecord> | undefined>
-  /** The same of one manifest; undefined where something needs it, or where it is not there. */
-  findUntagged(repository: RepositoryName, digest: Digest): Promise<UntaggedRecord | undefined>
-  /** Looks at no more than `limit` of what the manifest names. Undefined when it is not there. */
-  freedByRemoval(
-    repository: RepositoryName,
-    digest: Digest,
-    limit: number,
-  ): Promise<FreedByRemoval | undefined>
   findUpload(repository: RepositoryName, id: string): Promise<UploadRecord | undefined>
 }
 
@@ -123,32 +110,16 @@ export interface MetadataChanges {
    * False, and nothing was changed, where it is not so or where there is no such upload.
    */
   putWholeBlob(blob: NewBlob & { readonly uploadId: string }): Promise<boolean>
-  /** Links existing content; false when no repository of `from` (undefined: of all) has it linked. Rescues. */
-  mountBlob(mount: {
-    readonly digest: Digest
-    readonly to: RepositoryName
-    readonly from: readonly RepositoryName[] | undefined
-    readonly now: Instant
-    readonly note?: ChangeNote | undefined
-  }): Promise<boolean>
+  /** Links existing content; false when no repository of `from` has it linked. Rescues. */
+  mountBlob(mount: BlobMount): Promise<boolean>
   /** Begins the grace period of an unreferenced blob anew; rescues. False when it is not linked any more. */
-  touchBlob(repository: RepositoryName, digest: Digest, now: Instant, note?: ChangeNote): Promise<boolean>
-  unlinkBlob(
-    repository: RepositoryName,
-    digest: Digest,
-    now: Instant,
-    note?: ChangeNote,
-  ): Promise<RemovalResult>
+  touchBlob(blob: ContentChange): Promise<boolean>
+  unlinkBlob(blob: ContentChange): Promise<RemovalResult>
   putManifest(manifest: NewManifest): Promise<PutManifestResult>
   /** Only the tag goes. False when there was none. */
-  deleteTag(repository: RepositoryName, tag: Tag, now: Instant, note?: ChangeNote): Promise<boolean>
+  deleteTag(removal: TagRemoval): Promise<boolean>
   /** The manifest with every tag on it. */
-  deleteManifest(
-    repository: RepositoryName,
-    digest: Digest,
-    now: Instant,
-    note?: ChangeNote,
-  ): Promise<RemovalResult>
+  deleteManifest(manifest: ContentChange): Promise<RemovalResult>
 }
 
 /** For backup: the image in the implementation's own form, and the stored bytes that belong to it. */

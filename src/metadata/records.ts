@@ -160,6 +160,30 @@ export interface NewBlob {
   readonly note?: ChangeNote | undefined
 }
 
+export interface BlobMount {
+  readonly digest: Digest
+  readonly to: RepositoryName
+  /** Undefined: all. */
+  readonly from: readonly RepositoryName[] | undefined
+  readonly now: Instant
+  readonly note?: ChangeNote | undefined
+}
+
+/** What a change is made to: content of a repository. */
+export interface ContentChange {
+  readonly repository: RepositoryName
+  readonly digest: Digest
+  readonly now: Instant
+  readonly note?: ChangeNote | undefined
+}
+
+export interface TagRemoval {
+  readonly repository: RepositoryName
+  readonly tag: Tag
+  readonly now: Instant
+  readonly note?: ChangeNote | undefined
+}
+
 /**
  * Content is in use in a repository while a manifest there refers to its digest, as a config, layer or child of an
  * index, whether it is a blob or a manifest itself. A subject is not in use by its referrers.

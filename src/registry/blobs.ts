@@ -56,7 +56,7 @@ export class BlobRules implements Blobs {
   async remove(requester: Requester, repository: RepositoryName, digest: Digest): Promise<boolean> {
     const { metadata, now } = this.#parts
     const note = requester.note({ action: 'delete', repository, reference: digest })
-    const result = await metadata.unlinkBlob(repository, digest, now(), note)
+    const result = await metadata.unlinkBlob({ repository, digest, now: now(), note })
     return isRemoved(result)
   }
 
@@ -84,7 +84,7 @@ export class BlobRules implements Blobs {
     const instant = now()
     if (blob.unreferencedSince === undefined || instant - blob.unreferencedSince < this.#renewAfter)
       return true
-    return metadata.touchBlob(repository, blob.digest, instant)
+    return metadata.touchBlob({ repository, digest: blob.digest, now: instant })
   }
 }
 

@@ -27,7 +27,7 @@ export class GarbageLease {
   static async take(parts: LeaseParts): Promise<GarbageLease | undefined> {
     const holder = `${parts.holder}-${randomUUID()}`
     const now = parts.clocks.wall()
-    const taken = await parts.metadata.garbage.acquireLease(name, holder, leaseTime, now)
+    const taken = await parts.metadata.garbage.acquireLease({ name, holder, ttl: leaseTime, now })
     return taken ? new GarbageLease(parts, holder, now) : undefined
   }
 
@@ -59,13 +59,14 @@ export class GarbageLease {
 
   async release(): Promise<void> {
     clearInterval(this.#timer)
-    await this.#parts.metadata.garbage.releaseLease(name, this.#holder)
+    await this.#parts.metadata.garbage.releaseLease({ name, holder: this.#holder })
   }
 
   async #renew(): Promise<void> {
     const { metadata, clocks } = this.#parts
     const now = clocks.wall()
-    if (await metadata.garbage.renewLease(name, this.#holder, leaseTime, now)) this.#renewed = now
+    const lease = { name, holder: this.#holder, ttl: leaseTime, now }
+    if (await metadata.garbage.renewLease(lease)) this.#renewed = now
     else this.#lost.abort(new LeaseLost())
   }
 }

@@ -141,7 +141,7 @@ async function removePending(
       await proceed()
       await blobs.remove(key)
     }
-    await metadata.garbage.forgetPendingDeletes(keys)
+    await metadata.garbage.forgetPendingDeletes({ keys })
     files += keys.length
     await breathe()
   }

@@ -72,7 +72,7 @@ export class ListingRules implements Listings {
     { limit, after }: PageRequest,
   ): Promise<UntaggedListing | undefined> {
     const { metadata } = this.#parts
-    const page = await metadata.listUntagged(repository, {
+    const page = await metadata.untagged.list(repository, {
       limit: Math.min(limit ?? untaggedAtOnce, untaggedAtOnce),
       ...(after === undefined ? {} : { after }),
     })
@@ -82,13 +82,13 @@ export class ListingRules implements Listings {
   }
 
   async untaggedManifest(repository: RepositoryName, digest: Digest): Promise<UntaggedListing> {
-    const record = await this.#parts.metadata.findUntagged(repository, digest)
+    const record = await this.#parts.metadata.untagged.find(repository, digest)
     const items = record === undefined ? [] : [await this.#withFreed(repository, record)]
     return { items, next: undefined, expireAfter: this.#limitOf(repository) }
   }
 
   async #withFreed(repository: RepositoryName, record: UntaggedRecord): Promise<UntaggedManifest> {
-    const found = await this.#parts.metadata.freedByRemoval(repository, record.digest, countedAtOnce)
+    const found = await this.#parts.metadata.untagged.freedByRemoval(repository, record.digest, countedAtOnce)
     return { ...record, freed: found ?? { bytes: undefined, children: undefined } }
   }
 

@@ -80,8 +80,8 @@ export class ManifestRules implements Manifests {
     const { metadata, now } = this.#parts
     const note = requester.note({ action: 'delete', repository, reference })
     return isDigest(reference)
-      ? isRemoved(await metadata.deleteManifest(repository, reference, now(), note))
-      : metadata.deleteTag(repository, reference, now(), note)
+      ? isRemoved(await metadata.deleteManifest({ repository, digest: reference, now: now(), note }))
+      : metadata.deleteTag({ repository, tag: reference, now: now(), note })
   }
 }
 

@@ -53,7 +53,7 @@ export async function countKept(
     let found = 0
     for (let after: string | undefined; ;) {
       await proceed()
-      const page = await metadata.listUntagged(repository, {
+      const page = await metadata.untagged.list(repository, {
         limit: looked,
         ...(after === undefined ? {} : { after }),
       })

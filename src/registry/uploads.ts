@@ -159,7 +159,7 @@ export class UploadRules implements Uploads {
       if (body.length !== undefined && body.length > blob.size) throw longerThanBlob(blob.size)
       await discard(body, blob.size, signal)
     }
-    if (!(await metadata.touchBlob(repository, digest, now(), note))) throw unknownUpload()
+    if (!(await metadata.touchBlob({ repository, digest, now: now(), note }))) throw unknownUpload()
   }
 
   async single(pushed: PushedBlob, body: Body, signal?: AbortSignal): Promise<void> {

@@ -119,13 +119,13 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
       assert.equal(await seen(), undefined)
       await putBlob(repository, 'linked', 1)
       assert.deepEqual(await seen(), { digest, size: 6, unreferencedSince: 1 })
-      await store.touchBlob(repository, digest, 5)
+      await store.touchBlob({ repository, digest, now: 5 })
       assert.deepEqual(await seen(), { digest, size: 6, unreferencedSince: 5 })
       await store.putManifest(manifestOf(repository, 'm', { references: [layer('linked')], now: 6 }))
       assert.deepEqual(await seen(), { digest, size: 6, unreferencedSince: undefined })
-      await store.deleteManifest(repository, digestOf('m'), 7)
+      await store.deleteManifest({ repository, digest: digestOf('m'), now: 7 })
       assert.deepEqual(await seen(), { digest, size: 6, unreferencedSince: 7 })
-      await store.unlinkBlob(repository, digest, 8)
+      await store.unlinkBlob({ repository, digest, now: 8 })
       assert.equal(await seen(), undefined)
     })
 
@@ -148,7 +148,7 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
       })
       const pending = await store.garbage.pendingDeletes(100)
       assert.ok(pending.includes('b'.repeat(32) as DataKey) && !pending.includes('a'.repeat(32) as DataKey))
-      await store.garbage.forgetPendingDeletes(pending)
+      await store.garbage.forgetPendingDeletes({ keys: pending })
       assert.deepEqual(await store.garbage.pendingDeletes(100), [])
     })
 
@@ -235,9 +235,9 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
       assert.deepEqual(await listed(), ['a'])
       await store.putManifest({ ...body, tags: [tag('b'), tag('c')] })
       assert.deepEqual(await listed(), ['a', 'b', 'c'])
-      await store.deleteTag(repository, tag('b'), 2)
+      await store.deleteTag({ repository, tag: tag('b'), now: 2 })
       assert.deepEqual(await listed(), ['a', 'c'])
-      await store.deleteManifest(repository, body.digest, 3)
+      await store.deleteManifest({ repository, digest: body.digest, now: 3 })
       assert.deepEqual(await listed(), [])
     })
 
@@ -245,14 +245,21 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
       const repository = newRepository()
       await store.putManifest(manifestOf(repository, 'm', { tags: [tag('a'), tag('b')], now: 1 }))
       assert.ok(await other.findManifest(repository, tag('a')))
-      assert.equal(await store.deleteTag(repository, tag('a'), 2), true)
-      assert.equal(await store.deleteTag(repository, tag('a'), 2), false)
+      assert.equal(await store.deleteTag({ repository, tag: tag('a'), now: 2 }), true)
+      assert.equal(await store.deleteTag({ repository, tag: tag('a'), now: 2 }), false)
       assert.equal(await other.findManifest(repository, tag('a')), undefined)
       assert.ok(await other.findManifest(repository, digestOf('m')))
-      assert.deepEqual(await store.deleteManifest(repository, digestOf('m'), 3), { kind: 'removed' })
+      assert.deepEqual(await store.deleteManifest({ repository, digest: digestOf('m'), now: 3 }), {
+        kind: 'removed',
+      })
       assert.equal(await other.findManifest(repository, tag('b')), undefined)
-      assert.deepEqual(await store.deleteManifest(repository, digestOf('m'), 3), { kind: 'unknown' })
-      assert.deepEqual(await store.deleteManifest(newRepository(), digestOf('m'), 3), { kind: 'unknown' })
+      assert.deepEqual(await store.deleteManifest({ repository, digest: digestOf('m'), now: 3 }), {
+        kind: 'unknown',
+      })
+      assert.deepEqual(
+        await store.deleteManifest({ repository: newRepository(), digest: digestOf('m'), now: 3 }),
+        { kind: 'unknown' },
+      )
     })
 
     for (const kind of ['config', 'layer', 'blob', 'manifest'] as const) {
@@ -262,13 +269,14 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
         for (const name of [repository, elsewhere])
           await store.putManifest(manifestOf(name, 'needed', { tags: [tag('t')], now: 1 }))
         await store.putManifest(manifestOf(repository, 'parent', { references, now: 1 }))
-        const remove = (name: RepositoryName, text: string) => store.deleteManifest(name, digestOf(text), 2)
+        const remove = (name: RepositoryName, text: string) =>
+          store.deleteManifest({ repository: name, digest: digestOf(text), now: 2 })
         assert.deepEqual(await remove(repository, 'needed'), {
           kind: 'in-use',
           manifest: digestOf('parent'),
         })
         assert.ok(await other.findManifest(repository, tag('t')))
-        assert.equal(await store.deleteTag(repository, tag('t'), 2), true)
+        assert.equal(await store.deleteTag({ repository, tag: tag('t'), now: 2 }), true)
         // Untagged for long, and needed all the same.
         const gone = await store.garbage.expireUntagged({ ...step(1_000_000, 10), repository })
         assert.deepEqual(
@@ -284,7 +292,9 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
       const repository = newRepository()
       await store.putManifest(manifestOf(repository, 'subject', { now: 1 }))
       await store.putManifest(manifestOf(repository, 'referrer', { subject: digestOf('subject'), now: 1 }))
-      assert.deepEqual(await store.deleteManifest(repository, digestOf('subject'), 2), { kind: 'removed' })
+      assert.deepEqual(await store.deleteManifest({ repository, digest: digestOf('subject'), now: 2 }), {
+        kind: 'removed',
+      })
     })
 
     test('a damaged manifest can be taken out of use', async () => {
@@ -311,11 +321,15 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
       const repository = newRepository()
       await putBlob(repository, 'needed')
       await store.putManifest(manifestOf(repository, 'm', { references: [layer('needed')], now: 1 }))
-      const kept = await store.unlinkBlob(repository, digestOf('needed'), 2)
+      const kept = await store.unlinkBlob({ repository, digest: digestOf('needed'), now: 2 })
       assert.deepEqual(kept, { kind: 'in-use', manifest: digestOf('m') })
-      await store.deleteManifest(repository, digestOf('m'), 3)
-      assert.deepEqual(await store.unlinkBlob(repository, digestOf('needed'), 4), { kind: 'removed' })
-      assert.deepEqual(await store.unlinkBlob(repository, digestOf('needed'), 4), { kind: 'unknown' })
+      await store.deleteManifest({ repository, digest: digestOf('m'), now: 3 })
+      assert.deepEqual(await store.unlinkBlob({ repository, digest: digestOf('needed'), now: 4 }), {
+        kind: 'removed',
+      })
+      assert.deepEqual(await store.unlinkBlob({ repository, digest: digestOf('needed'), now: 4 }), {
+        kind: 'unknown',
+      })
       assert.equal(await other.findBlob(repository, digestOf('needed')), undefined)
     })
 
@@ -514,7 +528,7 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
       assert.equal(await other.findBlob(repository, digestOf('cancelled')), undefined)
       const pending = await store.garbage.pendingDeletes(100)
       assert.ok(pending.includes(key))
-      await store.garbage.forgetPendingDeletes(pending)
+      await store.garbage.forgetPendingDeletes({ keys: pending })
     })
 
     test('bytes that a blob has never become a pending deletion', async () => {
@@ -581,7 +595,7 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
     test('a repository that was dropped has no list of tags any more, on any worker', async () => {
       const repository = newRepository()
       await store.putManifest(manifestOf(repository, 'm', { tags: [tag('a')], now: 1 }))
-      await store.deleteManifest(repository, digestOf('m'), 2)
+      await store.deleteManifest({ repository, digest: digestOf('m'), now: 2 })
       assert.deepEqual(await other.listTags(repository, { limit: 10 }), { items: [], next: undefined })
       await store.garbage.dropEmptyRepositories(step(9000, 100))
       assert.equal(await other.listTags(repository, { limit: 10 }), undefined)
@@ -601,7 +615,7 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
       const remove = (at: GarbageStep): Promise<boolean> => taken((each) => garbage.deleteCondemned(each), at)
 
       assert.equal(await unlink(step(1050, 100)), false, 'within its grace')
-      assert.equal(await store.touchBlob(repository, digestOf('garbage'), 1060), true)
+      assert.equal(await store.touchBlob({ repository, digest: digestOf('garbage'), now: 1060 }), true)
       assert.equal(await unlink(step(1150, 100)), false, 'a HEAD begins the grace anew')
       assert.equal(await unlink(step(1200, 100, true)), true, 'a dry run says so')
       assert.ok(await store.findBlob(repository, digestOf('garbage')), 'a dry run changes nothing')
@@ -630,14 +644,14 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
       assert.ok(!links.items.some(({ repository: of }) => of === repository))
       const untagged = await store.garbage.expireUntagged({ ...at, repository })
       assert.deepEqual(untagged.items.map(({ subject }) => subject), [digestOf('loose')]) // prettier-ignore
-      await store.deleteManifest(repository, digestOf('index'), 1_000_000)
+      await store.deleteManifest({ repository, digest: digestOf('index'), now: 1_000_000 })
       const later = await store.garbage.expireUntagged({ ...step(1_000_005, 10), repository })
       assert.deepEqual(later.items, [], 'what the index kept begins its time now')
     })
 
     test('what is untagged is listed page by page as it would be collected', async () => {
       const repository = newRepository()
-      assert.equal(await other.listUntagged(repository, { limit: 5 }), undefined)
+      assert.equal(await other.untagged.list(repository, { limit: 5 }), undefined)
       const put = (text: string, extra: object): Promise<unknown> =>
         store.putManifest(manifestOf(repository, text, { now: 1, ...extra }))
       await put('u-child', {})
@@ -650,7 +664,7 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
       const seen: string[] = []
       let pages = 0
       for (let after: string | undefined; ; pages++) {
-        const page = await other.listUntagged(repository, { limit: 2, ...(after && { after }) })
+        const page = await other.untagged.list(repository, { limit: 2, ...(after && { after }) })
         assert.ok(page !== undefined && page.items.length <= 2)
         seen.push(...page.items.map(({ digest, untaggedSince }) => `${digest} ${untaggedSince}`))
         after = page.next
@@ -659,11 +673,11 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
       const expected = [['u-first', 5], ['u-second', 5], ['u-third', 9]] as const // prettier-ignore
       assert.deepEqual(seen, expected.map(([text, since]) => `${digestOf(text)} ${since}`)) // prettier-ignore
       assert.equal(pages, 2, 'five that are untagged, two of them needed')
-      assert.equal((await other.findUntagged(repository, digestOf('u-third')))?.untaggedSince, 9)
+      assert.equal((await other.untagged.find(repository, digestOf('u-third')))?.untaggedSince, 9)
       for (const kept of ['u-child', 'u-signature', 'u-tagged', 'none'])
-        assert.equal(await other.findUntagged(repository, digestOf(kept)), undefined, kept)
-      await store.deleteTag(repository, tag('v1'), 20)
-      assert.equal((await other.findUntagged(repository, digestOf('u-tagged')))?.untaggedSince, 20)
+        assert.equal(await other.untagged.find(repository, digestOf(kept)), undefined, kept)
+      await store.deleteTag({ repository, tag: tag('v1'), now: 20 })
+      assert.equal((await other.untagged.find(repository, digestOf('u-tagged')))?.untaggedSince, 20)
     })
 
     test('what goes with a manifest is what nothing else needs, here and elsewhere', async () => {
@@ -675,35 +689,35 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
       await store.putManifest(manifestOf(repository, 'f-next', { references: [layer('f-shared')], now: 1 }))
       await store.putManifest(manifestOf(repository, 'f-index', { references: [child('f-image')], now: 1 }))
       const freed = (text: string, limit = 10): Promise<unknown> =>
-        other.freedByRemoval(repository, digestOf(text), limit)
+        other.untagged.freedByRemoval(repository, digestOf(text), limit)
       assert.deepEqual(await freed('f-image'), { bytes: 'f-image'.length + 'f-own'.length, children: 0 })
       assert.deepEqual(await freed('f-index'), { bytes: 'f-index'.length, children: 1 })
       assert.deepEqual(await freed('f-image', 2), { bytes: undefined, children: undefined })
       assert.equal(await freed('none'), undefined)
-      await store.deleteManifest(repository, digestOf('f-next'), 3)
+      await store.deleteManifest({ repository, digest: digestOf('f-next'), now: 3 })
       const [own, shared] = ['f-own'.length, 'f-shared'.length]
       assert.deepEqual(await freed('f-image'), { bytes: 'f-image'.length + own + shared, children: 0 })
     })
 
     test('one lease, until it is released or has run out', async () => {
       const { garbage } = store
-      assert.equal(await garbage.acquireLease('l', 'a', 100, 1000), true)
-      assert.equal(await other.garbage.acquireLease('l', 'b', 100, 1050), false)
-      assert.equal(await garbage.acquireLease('l', 'a', 100, 1090), true)
-      assert.equal(await other.garbage.acquireLease('l', 'b', 100, 1191), true)
-      await other.garbage.releaseLease('l', 'b')
-      assert.equal(await garbage.acquireLease('l', 'a', 100, 1192), true)
+      assert.equal(await garbage.acquireLease({ name: 'l', holder: 'a', ttl: 100, now: 1000 }), true)
+      assert.equal(await other.garbage.acquireLease({ name: 'l', holder: 'b', ttl: 100, now: 1050 }), false)
+      assert.equal(await garbage.acquireLease({ name: 'l', holder: 'a', ttl: 100, now: 1090 }), true)
+      assert.equal(await other.garbage.acquireLease({ name: 'l', holder: 'b', ttl: 100, now: 1191 }), true)
+      await other.garbage.releaseLease({ name: 'l', holder: 'b' })
+      assert.equal(await garbage.acquireLease({ name: 'l', holder: 'a', ttl: 100, now: 1192 }), true)
     })
 
     test('a lease is renewed by its holder alone, and never taken by that', async () => {
       const { garbage } = store
-      await garbage.acquireLease('r', 'a', 100, 1000)
-      assert.equal(await other.garbage.renewLease('r', 'b', 100, 1300), false)
-      assert.equal(await garbage.renewLease('r', 'a', 100, 1300), true)
-      assert.equal(await other.garbage.acquireLease('r', 'b', 100, 1350), false)
-      await garbage.releaseLease('r', 'a')
-      assert.equal(await garbage.renewLease('r', 'a', 100, 1360), false)
-      assert.equal(await other.garbage.acquireLease('r', 'b', 100, 1361), true)
+      await garbage.acquireLease({ name: 'r', holder: 'a', ttl: 100, now: 1000 })
+      assert.equal(await other.garbage.renewLease({ name: 'r', holder: 'b', ttl: 100, now: 1300 }), false)
+      assert.equal(await garbage.renewLease({ name: 'r', holder: 'a', ttl: 100, now: 1300 }), true)
+      assert.equal(await other.garbage.acquireLease({ name: 'r', holder: 'b', ttl: 100, now: 1350 }), false)
+      await garbage.releaseLease({ name: 'r', holder: 'a' })
+      assert.equal(await garbage.renewLease({ name: 'r', holder: 'a', ttl: 100, now: 1360 }), false)
+      assert.equal(await other.garbage.acquireLease({ name: 'r', holder: 'b', ttl: 100, now: 1361 }), true)
     })
 
     test('a change that fails leaves its neighbours in the batch alone', async () => {

@@ -145,10 +145,10 @@ export function outboxContract(name: string, open: () => Promise<OpenedStore>): 
       const { digest, mediaType, body } = manifestOf(repository, 'm', { now: 1 })
       const facts = { digest, size: body.byteLength, mediaType }
       await store.putManifest(manifestOf(repository, 'm', { tags: ['a', 'b', 'c'].map(parseTag), now: 1 }))
-      const deleteTag = () => store.deleteTag(repository, parseTag('a'), 2, note)
+      const deleteTag = () => store.deleteTag({ repository, tag: parseTag('a'), now: 2, note })
       assert.deepEqual(await written(note, deleteTag), [{ ...facts, tags: [{ name: 'a', before: digest }] }])
       assert.deepEqual(await written(note, deleteTag), [])
-      const deleteManifest = () => store.deleteManifest(repository, digest, 3, note)
+      const deleteManifest = () => store.deleteManifest({ repository, digest, now: 3, note })
       const tags = ['b', 'c'].map((name) => ({ name, before: digest }))
       assert.deepEqual(await written(note, deleteManifest), [{ ...facts, tags }])
       assert.deepEqual(await written(note, deleteManifest), [])
@@ -159,7 +159,7 @@ export function outboxContract(name: string, open: () => Promise<OpenedStore>): 
         }),
       )
       const [many] = (await written(note, () =>
-        store.deleteManifest(repository, digestOf('many'), 5, note),
+        store.deleteManifest({ repository, digest: digestOf('many'), now: 5, note }),
       )) as [{ tags: unknown[]; tagCount: number }]
       assert.deepEqual([many.tags.length, many.tagCount], [100, 120])
     })
@@ -170,9 +170,9 @@ export function outboxContract(name: string, open: () => Promise<OpenedStore>): 
       await store.putBlob({ ...blobOf(repository, 'needed'), uploadId: undefined })
       const references = [{ digest: digestOf('needed'), size: 6, kind: 'layer' as const, required: true }]
       await store.putManifest(manifestOf(repository, 'm', { references, now: 1 }))
-      const unlink = () => store.unlinkBlob(repository, digestOf('needed'), 2, note)
+      const unlink = () => store.unlinkBlob({ repository, digest: digestOf('needed'), now: 2, note })
       assert.deepEqual(await written(note, unlink), [])
-      await store.deleteManifest(repository, digestOf('m'), 3)
+      await store.deleteManifest({ repository, digest: digestOf('m'), now: 3 })
       assert.deepEqual(await written(note, unlink), [{ digest: digestOf('needed'), size: 6 }])
       assert.deepEqual(await written(note, unlink), [])
     })
@@ -180,7 +180,7 @@ export function outboxContract(name: string, open: () => Promise<OpenedStore>): 
     test('a push that finds its blob there is noted as one that changed nothing', async () => {
       const repository = newRepository()
       const note = newNote()
-      const touch = () => store.touchBlob(repository, digestOf('touched'), 2, note)
+      const touch = () => store.touchBlob({ repository, digest: digestOf('touched'), now: 2, note })
       assert.deepEqual(await written(note, touch), [])
       await store.putBlob({ ...blobOf(repository, 'touched'), uploadId: undefined })
       assert.deepEqual(await written(note, touch), [{ digest: digestOf('touched'), size: 7, known: true }])
@@ -206,8 +206,8 @@ export function outboxContract(name: string, open: () => Promise<OpenedStore>): 
         await written('', async () => {
           await store.putBlob({ ...blobOf(repository, 'silent'), uploadId: undefined })
           await store.putManifest(manifestOf(repository, 'silent', { tags: [parseTag('a')], now: 1 }))
-          await store.deleteTag(repository, parseTag('a'), 2)
-          await store.deleteManifest(repository, digestOf('silent'), 2)
+          await store.deleteTag({ repository, tag: parseTag('a'), now: 2 })
+          await store.deleteManifest({ repository, digest: digestOf('silent'), now: 2 })
         }),
         [],
       )

@@ -134,7 +134,9 @@ suite('garbage', () => {
         // A slow disk: each removal takes most of the lease.
         async value(key: DataKey) {
           clock.now += 50_000
-          taken.push(await metadata.garbage.acquireLease('garbage', 'other', 1, clock.now))
+          taken.push(
+            await metadata.garbage.acquireLease({ name: 'garbage', holder: 'other', ttl: 1, now: clock.now }),
+          )
           await stores.blobs.remove(key)
         },
       },
@@ -246,7 +248,12 @@ suite('garbage', () => {
   })
 
   test('one collector at a time', async () => {
-    await stores.metadata.garbage.acquireLease('garbage', 'somebody else', 60_000, stores.clock.now)
+    await stores.metadata.garbage.acquireLease({
+      name: 'garbage',
+      holder: 'somebody else',
+      ttl: 60_000,
+      now: stores.clock.now,
+    })
     assert.deepEqual(await collect(), [{ kind: 'busy' }])
   })
 })
@@ -410,8 +417,11 @@ suite('backup', () => {
     const running = backup({ metadata, blobs, clocks: clock, holder: 'test' })
     await running.next()
     clock.now += 100_000
-    assert.equal(await metadata.garbage.acquireLease('garbage', 'other', 60_000, clock.now), true)
-    await metadata.garbage.releaseLease('garbage', 'other')
+    assert.equal(
+      await metadata.garbage.acquireLease({ name: 'garbage', holder: 'other', ttl: 60_000, now: clock.now }),
+      true,
+    )
+    await metadata.garbage.releaseLease({ name: 'garbage', holder: 'other' })
     await assert.rejects(Array.fromAsync(running), { code: 'BACKUP_INCOMPLETE' })
   })
 

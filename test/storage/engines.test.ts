@@ -39,7 +39,7 @@ suite('the door to engines', () => {
       const content = { kind: 'inline', bytes: Buffer.from('x') } as const
       await one.putBlob({ repository, digest, size: 1, content, uploadId: upload.id, now: 1 })
       assert.equal((await other.findLink(repository, digest))?.size, 1)
-      assert.deepEqual(await one.unlinkBlob(repository, digest, 2), { kind: 'removed' })
+      assert.deepEqual(await one.unlinkBlob({ repository, digest, now: 2 }), { kind: 'removed' })
       assert.equal(await other.findLink(repository, digest), undefined)
 
       const key = '0'.repeat(32) as DataKey

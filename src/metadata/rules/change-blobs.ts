@@ -1,8 +1,7 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
-import type { ChangeNote } from '../outbox.ts'
 import type { Instant } from '../../instant.ts'
-import type { NewBlob, RemovalResult } from '../records.ts'
+import type { BlobMount, ContentChange, NewBlob, RemovalResult } from '../records.ts'
 import { durable, type Transaction } from './change.ts'
 import { noteChange } from './change-outbox.ts'
 import { ensureRepository, findRepository } from './change-repositories.ts'
@@ -67,75 +66,46 @@ export const putWholeBlob = durable(
   },
 )
 
-export const mountBlob = durable(
-  async (
-    transaction: Transaction,
-    mount: {
-      readonly digest: Digest
-      readonly to: RepositoryName
-      readonly from: readonly RepositoryName[] | undefined
-      readonly now: Instant
-      readonly note?: ChangeNote | undefined
-    },
-  ): Promise<boolean> => {
-    const blob = await transaction.get(blobByDigest, { digest: mount.digest })
-    if (blob === undefined) return false
-    const source = await linkedIn(transaction, blob.id, mount.from)
-    if (source === undefined) return false
-    const repository = await ensureRepository(transaction, mount.to, mount.now)
-    await transaction.run(rescueBlob, { blob: blob.id })
-    const added = await link(transaction, {
-      repository,
-      name: mount.to,
-      blob: blob.id,
-      digest: mount.digest,
-      now: mount.now,
-    })
-    await noteChange(transaction, mount, async () => ({
-      digest: mount.digest,
-      size: blob.size,
-      from: (await transaction.get(repositoryName, { repository: source }))?.name,
-      ...(!added && { known: true }),
-    }))
-    return true
-  },
-)
+export const mountBlob = durable(async (transaction: Transaction, mount: BlobMount): Promise<boolean> => {
+  const blob = await transaction.get(blobByDigest, { digest: mount.digest })
+  if (blob === undefined) return false
+  const source = await linkedIn(transaction, blob.id, mount.from)
+  if (source === undefined) return false
+  const repository = await ensureRepository(transaction, mount.to, mount.now)
+  await transaction.run(rescueBlob, { blob: blob.id })
+  const added = await link(transaction, {
+    repository,
+    name: mount.to,
+    blob: blob.id,
+    digest: mount.digest,
+    now: mount.now,
+  })
+  await noteChange(transaction, mount, async () => ({
+    digest: mount.digest,
+    size: blob.size,
+    from: (await transaction.get(repositoryName, { repository: source }))?.name,
+    ...(!added && { known: true }),
+  }))
+  return true
+})
 
-export const touchBlob = durable(
-  async (
-    transaction: Transaction,
-    touch: {
-      readonly repository: RepositoryName
-      readonly digest: Digest
-      readonly now: Instant
-      readonly note?: ChangeNote | undefined
-    },
-  ): Promise<boolean> => {
-    const repository = await findRepository(transaction, touch.repository)
-    const blob =
-      repository === undefined ? undefined : await transaction.get(blobByDigest, { digest: touch.digest })
-    if (repository === undefined || blob === undefined) return false
-    const linked = await transaction.get(linkOf, { repository, blob: blob.id })
-    if (linked === undefined) return false
-    if (linked.unreferenced_since !== null) {
-      await transaction.run(renewLink, { repository, blob: blob.id, now: touch.now })
-      transaction.touched.link(touch.repository, touch.digest)
-    }
-    await noteChange(transaction, touch, () => ({ digest: touch.digest, size: blob.size, known: true }))
-    return true
-  },
-)
+export const touchBlob = durable(async (transaction: Transaction, touch: ContentChange): Promise<boolean> => {
+  const repository = await findRepository(transaction, touch.repository)
+  const blob =
+    repository === undefined ? undefined : await transaction.get(blobByDigest, { digest: touch.digest })
+  if (repository === undefined || blob === undefined) return false
+  const linked = await transaction.get(linkOf, { repository, blob: blob.id })
+  if (linked === undefined) return false
+  if (linked.unreferenced_since !== null) {
+    await transaction.run(renewLink, { repository, blob: blob.id, now: touch.now })
+    transaction.touched.link(touch.repository, touch.digest)
+  }
+  await noteChange(transaction, touch, () => ({ digest: touch.digest, size: blob.size, known: true }))
+  return true
+})
 
 export const unlinkBlob = durable(
-  async (
-    transaction: Transaction,
-    unlink: {
-      readonly repository: RepositoryName
-      readonly digest: Digest
-      readonly now: Instant
-      readonly note?: ChangeNote | undefined
-    },
-  ): Promise<RemovalResult> => {
+  async (transaction: Transaction, unlink: ContentChange): Promise<RemovalResult> => {
     const repository = await findRepository(transaction, unlink.repository)
     const blob =
       repository === undefined ? undefined : await transaction.get(blobByDigest, { digest: unlink.digest })

@@ -1,7 +1,7 @@
 import type { DataKey } from '../../blobs/blob-store.ts'
 import type { Digest } from '../../oci/digest.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
-import type { GarbageItem, GarbagePage, GarbageStep } from '../garbage-store.ts'
+import type { GarbageItem, GarbagePage, GarbageStep, LeaseTerm } from '../garbage-store.ts'
 import type { Instant } from '../../instant.ts'
 import type { BlobContent } from '../records.ts'
 import { durable, relaxed, type Transaction } from './change.ts'
@@ -175,13 +175,6 @@ export const forgetPendingDeletes = relaxed(
   },
 )
 
-interface LeaseTerm {
-  readonly name: string
-  readonly holder: string
-  readonly ttl: number
-  readonly now: Instant
-}
-
 export const acquireLease = relaxed(async (transaction: Transaction, lease: LeaseTerm): Promise<boolean> => {
   const { name, holder, ttl, now } = lease
   const current = await transaction.get(statements.leaseByName, { name })
@@ -199,10 +192,7 @@ export const renewLease = relaxed(async (transaction: Transaction, lease: LeaseT
 })
 
 export const releaseLease = relaxed(
-  async (
-    transaction: Transaction,
-    lease: { readonly name: string; readonly holder: string },
-  ): Promise<void> => {
+  async (transaction: Transaction, lease: Pick<LeaseTerm, 'name' | 'holder'>): Promise<void> => {
     await transaction.run(statements.deleteLease, lease)
   },
 )

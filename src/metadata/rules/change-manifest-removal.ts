@@ -1,9 +1,7 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
-import type { Tag } from '../../oci/tag.ts'
-import type { ChangeNote } from '../outbox.ts'
 import type { Instant } from '../../instant.ts'
-import type { RemovalResult } from '../records.ts'
+import type { ContentChange, RemovalResult, TagRemoval } from '../records.ts'
 import { durable, rowsAtOnce, type Transaction } from './change.ts'
 import { noteChange } from './change-outbox.ts'
 import { findRepository } from './change-repositories.ts'
@@ -25,51 +23,25 @@ import {
   tagByName,
 } from './statements/manifests.ts'
 
-export const deleteTag = durable(
-  async (
-    transaction: Transaction,
-    {
-      repository: name,
-      tag,
-      now,
-      note,
-    }: {
-      readonly repository: RepositoryName
-      readonly tag: Tag
-      readonly now: Instant
-      readonly note?: ChangeNote | undefined
-    },
-  ): Promise<boolean> => {
-    const repository = await findRepository(transaction, name)
-    if (repository === undefined) return false
-    const current = await transaction.get(tagByName, { repository, tag })
-    if (current === undefined) return false
-    await transaction.run(removeTag, { repository, tag })
-    await noteUntagged(transaction, current.manifest_id, now)
-    transaction.touched.tag(name, tag)
-    await noteChange(transaction, { note, now }, async () => {
-      const facts = await factsOfId(transaction, current.manifest_id)
-      return { ...facts, tags: [{ name: tag, before: facts['digest'] }] }
-    })
-    return true
-  },
-)
+export const deleteTag = durable(async (transaction: Transaction, removal: TagRemoval): Promise<boolean> => {
+  const { repository: name, tag, now, note } = removal
+  const repository = await findRepository(transaction, name)
+  if (repository === undefined) return false
+  const current = await transaction.get(tagByName, { repository, tag })
+  if (current === undefined) return false
+  await transaction.run(removeTag, { repository, tag })
+  await noteUntagged(transaction, current.manifest_id, now)
+  transaction.touched.tag(name, tag)
+  await noteChange(transaction, { note, now }, async () => {
+    const facts = await factsOfId(transaction, current.manifest_id)
+    return { ...facts, tags: [{ name: tag, before: facts['digest'] }] }
+  })
+  return true
+})
 
 export const deleteManifest = durable(
-  async (
-    transaction: Transaction,
-    {
-      repository: name,
-      digest,
-      now,
-      note,
-    }: {
-      readonly repository: RepositoryName
-      readonly digest: Digest
-      readonly now: Instant
-      readonly note?: ChangeNote | undefined
-    },
-  ): Promise<RemovalResult> => {
+  async (transaction: Transaction, removal: ContentChange): Promise<RemovalResult> => {
+    const { repository: name, digest, now, note } = removal
     const repository = await findRepository(transaction, name)
     if (repository === undefined) return { kind: 'unknown' }
     if ((await transaction.get(manifestByDigest, { repository, digest })) === undefined)

@@ -72,6 +72,15 @@ export type ChangeName = keyof Changes
 export type ChangeArguments<Name extends ChangeName> = Parameters<Changes[Name]['run']>[1]
 export type ChangeResult<Name extends ChangeName> = Awaited<ReturnType<Changes[Name]['run']>>
 
+/** Changes as methods, for a store where a method does no more than run the change of its name. */
+export function changeMethods<Name extends ChangeName>(
+  changes: ChangeRunner,
+  names: readonly Name[],
+): { readonly [Each in Name]: (values: ChangeArguments<Each>) => Promise<ChangeResult<Each>> } {
+  const methods = names.map((name) => [name, (values: ChangeArguments<Name>) => changes.run(name, values)])
+  return Object.fromEntries(methods) as ReturnType<typeof changeMethods<Name>>
+}
+
 /** Runs changes, wherever the writer is: this thread, another one, or an SQL server. */
 export interface ChangeRunner {
   run<Name extends ChangeName>(name: Name, values: ChangeArguments<Name>): Promise<ChangeResult<Name>>

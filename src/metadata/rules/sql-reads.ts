@@ -16,13 +16,12 @@ import { CoherentCache, type Found } from '../cache/coherent-cache.ts'
 import { linkKey, manifestKey, tagListKey, type Generations } from '../cache/generations.ts'
 import * as statements from './statements/reads.ts'
 import { repositoryByName } from './statements/repositories.ts'
-import type { UntaggedReads } from './sql-untagged.ts'
 import type { SharedCache } from '../cache/shared-cache.ts'
 import { blobForm, linkForm, manifestForm } from '../cache/shared-forms.ts'
 import type { Database } from './database.ts'
 
 /** Requests' reads on a connection of this thread's own, behind caches that the generations keep coherent. */
-export class SqlReads implements Omit<MetadataReads, keyof UntaggedReads> {
+export class SqlReads implements MetadataReads {
   readonly #database: Database
   readonly #manifests: CoherentCache<ManifestRecord>
   readonly #blobs: CoherentCache<BlobRecord>

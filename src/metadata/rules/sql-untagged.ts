@@ -1,22 +1,20 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
-import type { MetadataReads } from '../metadata-store.ts'
 import type { FreedByRemoval, Page, UntaggedRecord } from '../records.ts'
+import type { UntaggedStore } from '../untagged-store.ts'
 import * as statements from './statements/untagged.ts'
 import { repositoryByName } from './statements/repositories.ts'
 import type { Database } from './database.ts'
 
-export type UntaggedReads = Pick<MetadataReads, 'listUntagged' | 'findUntagged' | 'freedByRemoval'>
-
-/** What people ask of manifests without a tag; rare, so nothing is cached. */
-export class SqlUntagged implements UntaggedReads {
+/** Rare, so nothing is cached. */
+export class SqlUntagged implements UntaggedStore {
   readonly #database: Database
 
   constructor(database: Database) {
     this.#database = database
   }
 
-  async listUntagged(
+  async list(
     name: RepositoryName,
     { after = '', limit }: { readonly after?: string; readonly limit: number },
   ): Promise<Page<UntaggedRecord> | undefined> {
@@ -32,7 +30,7 @@ export class SqlUntagged implements UntaggedReads {
     }
   }
 
-  async findUntagged(name: RepositoryName, digest: Digest): Promise<UntaggedRecord | undefined> {
+  async find(name: RepositoryName, digest: Digest): Promise<UntaggedRecord | undefined> {
     const repository = await this.#repositoryId(name)
     const row = repository && (await this.#database.get(statements.untaggedByDigest, { repository, digest }))
     return row && isFree(row) ? toRecord(row) : undefined

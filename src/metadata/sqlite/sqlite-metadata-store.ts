@@ -2,19 +2,19 @@ import type { Held } from '../../blobs/blob-store.ts'
 import type { Digest, DigestAlgorithm } from '../../oci/digest.ts'
 import { OciError } from '../../oci/oci-error.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
-import type { Tag } from '../../oci/tag.ts'
-import type { MetadataReads, MetadataSnapshot, MetadataStore } from '../metadata-store.ts'
-import type { ChangeNote, Noted } from '../outbox.ts'
+import type { GarbageStore } from '../garbage-store.ts'
+import type { MetadataSnapshot, MetadataStore } from '../metadata-store.ts'
+import type { Noted } from '../outbox.ts'
 import type { Instant } from '../../instant.ts'
-import type { NewBlob, NewManifest, PutManifestResult, RemovalResult, UploadClaim } from '../records.ts'
+import type { NewBlob, UploadClaim, UploadRecord } from '../records.ts'
 import { defaultOutboxBound, type OutboxBound } from '../rules/outbox-bound.ts'
-import type { ChangeRunner } from '../rules/changes.ts'
+import { changeMethods, type ChangeRunner } from '../rules/changes.ts'
 import { FreshUploads } from './fresh-uploads.ts'
 import { Generations } from '../cache/generations.ts'
 import { LocalRunner } from './local-runner.ts'
 import type { SharedCache } from '../cache/shared-cache.ts'
 import { SqlAccess } from '../rules/sql-access.ts'
-import { SqlGarbage } from '../rules/sql-garbage.ts'
+import { sqlGarbage } from '../rules/sql-garbage.ts'
 import { SqlInventory } from '../rules/sql-inventory.ts'
 import { SqlOutbox } from '../rules/sql-outbox.ts'
 import { SqlReads } from '../rules/sql-reads.ts'
@@ -24,6 +24,17 @@ import type { SqliteDatabase } from './sqlite-database.ts'
 import { takeSnapshot } from './sqlite-snapshot.ts'
 import { SqliteWriter } from './sqlite-writer.ts'
 import { UploadClaims } from './upload-claims.ts'
+
+/** Changes that the store does nothing about but run them. */
+const plainChanges = [
+  'mountBlob',
+  'touchBlob',
+  'unlinkBlob',
+  'putManifest',
+  'deleteTag',
+  'deleteManifest',
+] as const
+type PlainChange = (typeof plainChanges)[number]
 
 export interface SqliteMetadataOptions {
   /** The data folder; the writer has opened its `trow.db`. */
@@ -38,7 +49,8 @@ export interface SqliteMetadataOptions {
 
 /** The store of one thread: its own connection for reads, the one writer for changes. */
 export function openSqliteMetadata(options: SqliteMetadataOptions): MetadataStore {
-  return new SqliteMetadataStore(options, openForReading(databasePath(options.folder)))
+  const store = new SqliteStore(options, openForReading(databasePath(options.folder)))
+  return Object.assign(store, changeMethods(options.changes, plainChanges))
 }
 
 /** A store with the writer in this very thread: for commands on a folder that nobody serves, and for tests. */
@@ -66,24 +78,12 @@ export function openLocalMetadata({
   })
 }
 
-class SqliteMetadataStore implements MetadataStore {
-  readonly hasRepository: MetadataReads['hasRepository']
-  readonly findManifest: MetadataReads['findManifest']
-  readonly findBlob: MetadataReads['findBlob']
-  readonly findLink: MetadataReads['findLink']
-  readonly listBlobRepositories: MetadataReads['listBlobRepositories']
-  readonly listTags: MetadataReads['listTags']
-  readonly listRepositories: MetadataReads['listRepositories']
-  readonly listReferrers: MetadataReads['listReferrers']
-  readonly listIndexed: MetadataReads['listIndexed']
-  readonly listUntagged: MetadataReads['listUntagged']
-  readonly findUntagged: MetadataReads['findUntagged']
-  readonly freedByRemoval: MetadataReads['freedByRemoval']
-  readonly findUpload: MetadataReads['findUpload']
+class SqliteStore extends SqlReads implements Omit<MetadataStore, PlainChange> {
   readonly access: SqlAccess
-  readonly garbage: SqlGarbage
+  readonly garbage: GarbageStore
   readonly inventory: SqlInventory
   readonly outbox: SqlOutbox
+  readonly untagged: SqlUntagged
   readonly #database: SqliteDatabase
   readonly #changes: ChangeRunner
   readonly #folder: string
@@ -91,32 +91,24 @@ class SqliteMetadataStore implements MetadataStore {
 
   constructor(options: SqliteMetadataOptions, database: SqliteDatabase) {
     const { changes, generations, cacheBytes, sharedCache: shared, folder } = options
-    const reads = new SqlReads({ database, generations, cacheBytes, shared })
-    this.hasRepository = reads.hasRepository.bind(reads)
-    this.findManifest = reads.findManifest.bind(reads)
-    this.findBlob = reads.findBlob.bind(reads)
-    this.findLink = reads.findLink.bind(reads)
-    this.listBlobRepositories = reads.listBlobRepositories.bind(reads)
-    this.listTags = reads.listTags.bind(reads)
-    this.listRepositories = reads.listRepositories.bind(reads)
-    this.listReferrers = reads.listReferrers.bind(reads)
-    this.listIndexed = reads.listIndexed.bind(reads)
-    const untagged = new SqlUntagged(database)
-    this.listUntagged = untagged.listUntagged.bind(untagged)
-    this.findUntagged = untagged.findUntagged.bind(untagged)
-    this.freedByRemoval = untagged.freedByRemoval.bind(untagged)
-    this.findUpload = async (repository, id) =>
-      (await reads.findUpload(repository, id)) ??
-      // Opened in some thread that has not told the writer yet.
-      (await changes.settle().then(() => reads.findUpload(repository, id)))
+    super({ database, generations, cacheBytes, shared })
     this.#fresh = new FreshUploads(changes)
     this.access = new SqlAccess({ database, changes })
-    this.garbage = new SqlGarbage({ database, changes })
+    this.garbage = sqlGarbage(database, changes)
     this.inventory = new SqlInventory({ database, changes })
     this.outbox = new SqlOutbox({ database, changes })
+    this.untagged = new SqlUntagged(database)
     this.#database = database
     this.#changes = changes
     this.#folder = folder
+  }
+
+  override async findUpload(repository: RepositoryName, id: string): Promise<UploadRecord | undefined> {
+    const upload = await super.findUpload(repository, id)
+    if (upload !== undefined) return upload
+    // Opened in some thread that has not told the writer yet.
+    await this.#changes.settle()
+    return super.findUpload(repository, id)
   }
 
   createUpload(upload: {
@@ -200,46 +192,6 @@ class SqliteMetadataStore implements MetadataStore {
       fresh.undo()
       throw error
     }
-  }
-
-  mountBlob(mount: {
-    readonly digest: Digest
-    readonly to: RepositoryName
-    readonly from: readonly RepositoryName[] | undefined
-    readonly now: Instant
-    readonly note?: ChangeNote | undefined
-  }): Promise<boolean> {
-    return this.#changes.run('mountBlob', mount)
-  }
-
-  touchBlob(repository: RepositoryName, digest: Digest, now: Instant, note?: ChangeNote): Promise<boolean> {
-    return this.#changes.run('touchBlob', { repository, digest, now, note })
-  }
-
-  unlinkBlob(
-    repository: RepositoryName,
-    digest: Digest,
-    now: Instant,
-    note?: ChangeNote,
-  ): Promise<RemovalResult> {
-    return this.#changes.run('unlinkBlob', { repository, digest, now, note })
-  }
-
-  putManifest(manifest: NewManifest): Promise<PutManifestResult> {
-    return this.#changes.run('putManifest', manifest)
-  }
-
-  deleteTag(repository: RepositoryName, tag: Tag, now: Instant, note?: ChangeNote): Promise<boolean> {
-    return this.#changes.run('deleteTag', { repository, tag, now, note })
-  }
-
-  deleteManifest(
-    repository: RepositoryName,
-    digest: Digest,
-    now: Instant,
-    note?: ChangeNote,
-  ): Promise<RemovalResult> {
-    return this.#changes.run('deleteManifest', { repository, digest, now, note })
   }
 
   snapshot(): Promise<MetadataSnapshot> {

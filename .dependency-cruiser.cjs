@@ -40,7 +40,7 @@ const allowed = {
   ],
 }
 const leaves =
-  '^src/(log|instant|reporter|user-error|foreign-json|pem-bundle|registry-host|key-strength|kubernetes-version|new-folder|flush|limited-body)\\.ts$'
+  '^src/(log|instant|reporter|user-error|foreign-json|pem-bundle|registry-host|key-strength|reason-of|kubernetes-version|new-folder|flush|limited-body)\\.ts$'
 
 module.exports = {
   forbidden: [

@@ -1,5 +1,6 @@
 import type { Log } from '../log.ts'
 import type { Instant } from '../instant.ts'
+import { reasonOf } from '../reason-of.ts'
 
 /** From where somebody has shown a right password, or a token that only the cluster can judge. */
 export interface LoginSource {
@@ -77,7 +78,7 @@ export class LoginSources {
       .saveLoginSource({ name, network, seenAt: now }, { most: mostOfName, forgetBefore: now - knownFor })
       .catch((error: unknown) =>
         this.#say.warn('it could not be written down from where a user has logged in', {
-          reason: (error as Error).message,
+          reason: reasonOf(error),
         }),
       )
   }

@@ -3,6 +3,7 @@ import type { KubeObject } from '../cluster/cluster-objects.ts'
 import { names } from '../cluster/layout.ts'
 import { servingPods } from '../cluster/serving-pods.ts'
 import type { NodeProblem } from '../cluster/node-report.ts'
+import { reasonOf, stackOf } from '../reason-of.ts'
 import { Alarm } from './alarm.ts'
 import { usualPace, type AgentPace } from './agent-pace.ts'
 import { CanaryKeeper } from './canary-keeper.ts'
@@ -142,8 +143,8 @@ export class NodeAgent {
       await this.#round()
       this.setProblem('round', undefined)
     } catch (error) {
-      const { message, stack } = error as Error
-      this.#options.log.error('a round failed', { error: message, stack })
+      const message = reasonOf(error)
+      this.#options.log.error('a round failed', { error: message, stack: stackOf(error) })
       this.setProblem('round', {
         code: 'AGENT_FAILED',
         message: `a bug in the agent: ${message}`,
@@ -207,7 +208,7 @@ export class NodeAgent {
       this.#recalled = true
     } catch (error) {
       this.#recalled = error instanceof ClusterFault && error.kind === 'forbidden'
-      this.#options.log.debug('the last report cannot be read', { error: (error as Error).message })
+      this.#options.log.debug('the last report cannot be read', { error: reasonOf(error) })
     }
   }
 
@@ -250,7 +251,7 @@ export class NodeAgent {
       try {
         return await this.#options.certify({ endpoint, ca: orders.bundle, request })
       } catch (error) {
-        reasons.push((error as Error).message)
+        reasons.push(reasonOf(error))
       }
     }
     throw new Error(reasons.join('; ') || `there is no way to Service ${names.service}`)

@@ -3,6 +3,7 @@ import type { ClusterObjects, KubeReference } from '../cluster/cluster-objects.t
 import { labels, names } from '../cluster/layout.ts'
 import { readNodeReport, type NodeReport } from '../cluster/node-report.ts'
 import type { Log } from '../log.ts'
+import { reasonOf } from '../reason-of.ts'
 import { isRegistryHost } from '../registry-host.ts'
 import { Alarm } from './alarm.ts'
 
@@ -63,7 +64,7 @@ export class NodeReporter {
     try {
       await this.#apply(this.#before)
     } catch (error) {
-      this.#options.log.warn('hosts cannot be written down', { error: (error as Error).message })
+      this.#options.log.warn('hosts cannot be written down', { error: reasonOf(error) })
     }
   }
 
@@ -94,8 +95,7 @@ export class NodeReporter {
       this.#reachable = true
       return true
     } catch (error) {
-      if (this.#reachable)
-        log.warn('the report cannot be written; tried again', { error: (error as Error).message })
+      if (this.#reachable) log.warn('the report cannot be written; tried again', { error: reasonOf(error) })
       this.#reachable = false
       return false
     }

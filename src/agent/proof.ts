@@ -1,4 +1,5 @@
 import type { Log } from '../log.ts'
+import { reasonOf } from '../reason-of.ts'
 import { MachineFiles } from '../trust/machine-files.ts'
 import type { Alarm } from './alarm.ts'
 import type { CanaryKeeper } from './canary-keeper.ts'
@@ -45,7 +46,7 @@ export class Proof {
     if (image === undefined || !this.#options.canary.isDue(image, state.written)) return
     this.#pulling = this.#pull(orders, state)
       .catch((error: unknown) => {
-        this.#fault = error instanceof Error ? error : new Error(String(error))
+        this.#fault = error instanceof Error ? error : new Error(reasonOf(error))
       })
       .finally(() => {
         this.#pulling = undefined

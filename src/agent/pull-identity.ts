@@ -1,6 +1,7 @@
 import type { X509Certificate } from 'node:crypto'
 import type { NodeProblem, NodeReport } from '../cluster/node-report.ts'
 import type { NodeSettings } from '../cluster/node-settings.ts'
+import { reasonOf } from '../reason-of.ts'
 import type { NodeFacts } from '../trust/node-trust.ts'
 import type { IssuedCertificate } from './issued-certificate.ts'
 import { readKeyPair, type KeyPairFile } from './key-pair-file.ts'
@@ -87,7 +88,7 @@ export async function pullIdentity(parts: IdentityParts & { readonly node: strin
     } catch (error) {
       problems.push({
         code: 'CERTIFICATE_NOT_ISSUED',
-        message: `the registry gave this node no certificate: ${(error as Error).message}`,
+        message: `the registry gave this node no certificate: ${reasonOf(error)}`,
         hint: `kubectl -n ${settings.registry.namespace} logs statefulset/trow tells why; it is asked again by itself.`,
         fatal: current === undefined && ending === undefined,
       })

@@ -1,5 +1,6 @@
 import type { NodeProblem } from '../cluster/node-report.ts'
 import type { Log } from '../log.ts'
+import { reasonOf, stackOf } from '../reason-of.ts'
 import type { MachineOptions, NodeFacts, TrustChange } from '../trust/node-trust.ts'
 import { UserError } from '../user-error.ts'
 import { fileProblem } from './file-problem.ts'
@@ -214,7 +215,7 @@ export class TrustKeeper {
     } catch (error) {
       problems.push({
         code: 'RUNTIME_RESTART_WAITS',
-        message: `whether another node restarts its runtime cannot be asked: ${(error as Error).message}`,
+        message: `whether another node restarts its runtime cannot be asked: ${reasonOf(error)}`,
         fatal: true,
       })
       return false
@@ -259,8 +260,8 @@ export class TrustKeeper {
   }
 
   #unknown(error: unknown): NodeFacts {
-    const { message, stack } = error as Error
-    this.#options.log.error('the node could not be looked at', { error: message, stack })
+    const message = reasonOf(error)
+    this.#options.log.error('the node could not be looked at', { error: message, stack: stackOf(error) })
     const problem = {
       code: 'NODE_UNREADABLE',
       message: `the node could not be looked at: ${message}`,
@@ -278,9 +279,12 @@ export class TrustKeeper {
   }
 
   #problemOf(error: unknown): NodeProblem {
-    const { message, stack } = error as Error
+    const message = reasonOf(error)
     if (!(error instanceof UserError) && message !== this.#told) {
-      this.#options.log.error('files of the node could not be changed', { error: message, stack })
+      this.#options.log.error('files of the node could not be changed', {
+        error: message,
+        stack: stackOf(error),
+      })
       this.#told = message
     }
     return fileProblem(this.#options.node, error)

@@ -1,4 +1,5 @@
 import type { Log } from '../log.ts'
+import { reasonOf } from '../reason-of.ts'
 import type { LogName } from './chain.ts'
 import type { Facts } from './audit-note.ts'
 import type { HeadWitness, WitnessedHeads } from './log-head.ts'
@@ -100,7 +101,7 @@ export class HeadKeeper {
       if (!this.#isFailing && !this.#closing.signal.aborted) {
         say.warn('heads of the audit log cannot be kept elsewhere now', {
           in: witness.name,
-          reason: (error as Error).message,
+          reason: reasonOf(error),
         })
       }
       this.#isFailing = true

@@ -1,4 +1,5 @@
 import type { Log } from '../log.ts'
+import { reasonOf } from '../reason-of.ts'
 import type { LogName } from './chain.ts'
 import { entryEvent, type NoteOutbox } from './note-outbox.ts'
 import type { Facts } from './audit-note.ts'
@@ -84,7 +85,7 @@ export class LogWriter {
     try {
       await (outbox === undefined ? this.#flush() : this.#drain(outbox))
     } catch (error) {
-      const reason = (error as Error).message
+      const reason = reasonOf(error)
       const first = this.outage.fail(now(), reason)
       if (first) say.error('the audit log cannot be written', { log: this.name, reason })
     }

@@ -1,4 +1,5 @@
 import type { Log } from '../log.ts'
+import { reasonOf } from '../reason-of.ts'
 
 /** What may fail without harm and is tried again: said once until it succeeds. */
 export class QuietTries {
@@ -14,7 +15,7 @@ export class QuietTries {
       await work()
       this.#failing.delete(what)
     } catch (error) {
-      if (!this.#failing.has(what)) this.#say.warn(what, { reason: (error as Error).message })
+      if (!this.#failing.has(what)) this.#say.warn(what, { reason: reasonOf(error) })
       this.#failing.add(what)
     }
   }

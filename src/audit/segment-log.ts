@@ -1,6 +1,7 @@
 import type { FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Log } from '../log.ts'
+import { reasonOf } from '../reason-of.ts'
 import {
   beginning,
   chainLine,
@@ -195,7 +196,7 @@ export class SegmentLog {
           'a segment of the audit log could not be compressed; it stays as it is until the next start',
           {
             segment: name,
-            reason: (error as Error).message,
+            reason: reasonOf(error),
           },
         ),
       )
@@ -252,7 +253,7 @@ export class SegmentLog {
     } catch (error) {
       say.error('a sealed segment of the audit log is damaged', {
         segment: segment.file,
-        reason: (error as Error).message,
+        reason: reasonOf(error),
       })
     }
     return link

@@ -1,3 +1,4 @@
+import { reasonOf } from '../reason-of.ts'
 import { beginning, isIntact, parseLine, type ChainedLine, type LogName } from './chain.ts'
 import { openHead, type WitnessedHeads, type LogHead } from './log-head.ts'
 import { MissingLines } from './missing-lines.ts'
@@ -127,7 +128,7 @@ async function* readSegment(
         yield check.problem('incomplete', check.expected, segment, 'it ends in the midst of a line')
     }
   } catch (error) {
-    yield check.problem('unreadable', check.expected, segment, (error as Error).message)
+    yield check.problem('unreadable', check.expected, segment, reasonOf(error))
   }
 }
 

@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Log } from '../log.ts'
+import { reasonOf } from '../reason-of.ts'
 import { eachLog, logNames, type ChainedLine, type LogName } from './chain.ts'
 import { systemEvent } from './cloud-event.ts'
 import type { HeadStore } from './log-head.ts'
@@ -66,7 +67,7 @@ export class WebhookSink implements AuditSink {
     Object.assign(this.#written, last)
     this.#running = this.#run(last).catch((error: unknown) => {
       if (this.#stop.signal.aborted) return
-      this.#problem = (error as Error).message
+      this.#problem = reasonOf(error)
       this.#parts.say.error('the webhook of the audit has ended', { reason: this.#problem })
     })
   }
@@ -164,7 +165,7 @@ export class WebhookSink implements AuditSink {
         retryAfter = answer.retryAfter
         this.#problem = `it answered ${answer.status}`
       } catch (error) {
-        this.#problem = (error as Error).message
+        this.#problem = reasonOf(error)
       }
       if (this.#stop.signal.aborted) return false
       if (failures === 0) say.warn('the webhook of the audit takes no events', { reason: this.#problem })

@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander'
+import { reasonOf, stackOf } from '../reason-of.ts'
 import { exitCode, UserError } from '../user-error.ts'
 import type { CommandContext, CommandMaker } from './command-context.ts'
 import { loadCommands } from './command-table.ts'
@@ -55,9 +56,8 @@ function report(error: unknown, terminal: Terminal): number {
     if (error.hint !== undefined) terminal.stderr.write(`  ${error.hint}\n`)
     return error.exitCode
   }
-  const { message, stack } = error instanceof Error ? error : new Error(String(error))
-  terminal.stderr.write(`trow: ${visibleLine(message)}\n`)
-  if (terminal.env['TROW_LOG_LEVEL'] === 'debug') terminal.stderr.write(`${stack}\n`)
+  terminal.stderr.write(`trow: ${visibleLine(reasonOf(error))}\n`)
+  if (terminal.env['TROW_LOG_LEVEL'] === 'debug') terminal.stderr.write(`${stackOf(error)}\n`)
   else terminal.stderr.write('  This is a bug; TROW_LOG_LEVEL=debug shows where.\n')
   return exitCode.failed
 }

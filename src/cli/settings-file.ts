@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { parseDocument } from 'yaml'
+import { reasonOf } from '../reason-of.ts'
 import { exitCode, UserError } from '../user-error.ts'
 import { settingInfo } from './settings-schema.ts'
 import { unknownSetting } from './unknown-setting.ts'
@@ -13,7 +14,7 @@ export function readSettingsFile(path: string): Readonly<Record<string, unknown>
   try {
     text = readFileSync(path, 'utf8')
   } catch (cause) {
-    throw new UserError('CONFIG_UNREADABLE', `${path} cannot be read: ${(cause as Error).message}`, {
+    throw new UserError('CONFIG_UNREADABLE', `${path} cannot be read: ${reasonOf(cause)}`, {
       hint: 'Check the path given with --config.',
       cause,
       exitCode: exitCode.usage,

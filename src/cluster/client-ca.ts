@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import type { Log } from '../log.ts'
+import { reasonOf } from '../reason-of.ts'
 import type { ClusterConnection } from './cluster-connection.ts'
 import { certificatesInPem } from '../pem-bundle.ts'
 
@@ -69,7 +70,7 @@ class Follower implements ClientCa {
       // The last one stays. Said once, not every time.
       if (this.#failures++ === 0) {
         log.warn("the cluster's client CA cannot be read; what is known of it stays", {
-          reason: (error as Error).message,
+          reason: reasonOf(error),
         })
       }
     }

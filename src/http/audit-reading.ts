@@ -3,6 +3,7 @@ import type { AuditRequest, KeyEvent } from '../audit/audit-request.ts'
 import type { PositionEvent } from '../audit/query.ts'
 import { parseAuditRequest } from '../audit/request-parameters.ts'
 import type { VerifyEvent } from '../audit/verify.ts'
+import { reasonOf } from '../reason-of.ts'
 import { HttpRefusal } from './http-refusal.ts'
 
 // What reading the audit shares, over HTTP and through the control socket.
@@ -33,7 +34,7 @@ export async function* auditLines(
       text = ''
     }
   } catch (error) {
-    text += `${JSON.stringify({ error: (error as Error).message })}\n`
+    text += `${JSON.stringify({ error: reasonOf(error) })}\n`
   }
   if (text !== '') yield Buffer.from(text)
 }

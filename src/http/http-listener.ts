@@ -3,6 +3,7 @@ import https from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { Log } from '../log.ts'
 import { OciError } from '../oci/oci-error.ts'
+import { stackOf } from '../reason-of.ts'
 import { accessLine, type AccessRecord } from './access-log.ts'
 import type { BodyBudget } from './body-budget.ts'
 import type { TrustedProxies } from './client-address.ts'
@@ -240,8 +241,7 @@ export class HttpListener {
 
   #bug(error: unknown, request: RegistryRequest): void {
     const { method, path, id } = request
-    const stack = error instanceof Error ? error.stack : String(error)
-    this.#options.log.error('a request failed', { id, method, path, stack })
+    this.#options.log.error('a request failed', { id, method, path, stack: stackOf(error) })
   }
 
   /** A client's own id when it is sane, so that logs of several systems can be joined. */

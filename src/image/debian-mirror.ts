@@ -1,3 +1,4 @@
+import { reasonOf } from '../reason-of.ts'
 import { UserError, exitCode } from '../user-error.ts'
 import { downloadFile, DownloadRefused } from './file-download.ts'
 import type { DebianFile } from './source-lock.ts'
@@ -45,7 +46,7 @@ export async function downloadFromMirror(
     return await downloadFile(url, size)
   } catch (cause) {
     if (cause instanceof DownloadRefused) throw cause
-    throw new UserError('MIRROR_UNREACHABLE', `${url} cannot be read: ${(cause as Error).message}`, {
+    throw new UserError('MIRROR_UNREACHABLE', `${url} cannot be read: ${reasonOf(cause)}`, {
       hint: 'Another mirror can be given with --mirror URL.',
       cause,
       exitCode: exitCode.unreachable,

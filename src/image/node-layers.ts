@@ -1,5 +1,6 @@
 import { createGunzip } from 'node:zlib'
 import { Readable } from 'node:stream'
+import { reasonOf } from '../reason-of.ts'
 import { UserError } from '../user-error.ts'
 import type { ImageSource } from './image-source.ts'
 import { file, type LayerEntry } from './layer-entry.ts'
@@ -72,7 +73,7 @@ async function readPackage(
     )
     return members.map((member) => ({ ...member, path: inside(member.path) }))
   } catch (cause) {
-    throw invalid(name, (cause as Error).message, cause)
+    throw invalid(name, reasonOf(cause), cause)
   }
 }
 

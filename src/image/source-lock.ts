@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { reasonOf } from '../reason-of.ts'
 import { UserError } from '../user-error.ts'
 
 const architectures = ['amd64', 'arm64'] as const
@@ -41,7 +42,7 @@ export function parseSourceLock(text: string): SourceLock {
   try {
     return lock.parse(JSON.parse(text))
   } catch (cause) {
-    const reason = cause instanceof z.ZodError ? z.prettifyError(cause) : (cause as Error).message
+    const reason = cause instanceof z.ZodError ? z.prettifyError(cause) : reasonOf(cause)
     throw new UserError('IMAGE_LOCK_INVALID', `sources.lock.json cannot be used: ${reason}`, {
       hint: `In a checkout of trow, ${refreshCommand} writes it anew.`,
       cause,

@@ -1,3 +1,4 @@
+import { reasonOf } from '../reason-of.ts'
 import { UserError } from '../user-error.ts'
 import type { ImageSource } from './image-source.ts'
 import { readDebianPackage } from './debian-package.ts'
@@ -70,7 +71,7 @@ async function unpack(
   try {
     return { name, ...(await readDebianPackage(bytes, wanted)) }
   } catch (cause) {
-    throw new UserError('IMAGE_SOURCE_INVALID', `${debianFile.path}: ${(cause as Error).message}`, {
+    throw new UserError('IMAGE_SOURCE_INVALID', `${debianFile.path}: ${reasonOf(cause)}`, {
       hint: `In a checkout of trow, ${refreshCommand} takes the newest packages.`,
       cause,
     })

@@ -1,4 +1,5 @@
 import type { KubeObject, KubeReference } from '../cluster/cluster-objects.ts'
+import { reasonOf } from '../reason-of.ts'
 import { explained, isPassing, nameOf } from './cluster-error.ts'
 import type { InstallContext } from './install-context.ts'
 
@@ -31,7 +32,7 @@ export async function asked<T>(context: InstallContext, what: string, call: () =
       return await call()
     } catch (error) {
       if (!isPassing(error) || now() > deadline) throw explained(error, what)
-      progress.state([{ text: (error as Error).message }])
+      progress.state([{ text: reasonOf(error) }])
       await sleep(1000)
     }
   }

@@ -1,4 +1,5 @@
 import type { ClusterObjects } from '../cluster/cluster-objects.ts'
+import { reasonOf } from '../reason-of.ts'
 import { isPassing } from './cluster-error.ts'
 
 /** Milliseconds between two tries. */
@@ -26,7 +27,7 @@ export function patientObjects(
         return answer
       } catch (error) {
         if (!isPassing(error) || parts.now() >= parts.deadline) throw error
-        if (!away) parts.tell(`${(error as Error).message}; asked again until it answers`)
+        if (!away) parts.tell(`${reasonOf(error)}; asked again until it answers`)
         away = true
         await parts.pause(pause)
       }

@@ -1,4 +1,5 @@
 import { faultLines, type Fault } from '../cluster/grouped-faults.ts'
+import { reasonOf } from '../reason-of.ts'
 import { exitCode, UserError } from '../user-error.ts'
 import { isPassing } from './cluster-error.ts'
 import type { InstallContext } from './install-context.ts'
@@ -30,7 +31,7 @@ export async function waitUntil(
     signal.throwIfAborted()
     const outcome = await look().catch((error: unknown): Outcome => {
       if (!isPassing(error)) throw error
-      return { done: false, reasons: [{ text: (error as Error).message }] }
+      return { done: false, reasons: [{ text: reasonOf(error) }] }
     })
     if (outcome.done) return
     const { reasons, hint, stuck = false } = outcome

@@ -1,4 +1,5 @@
 import { OciError, type OciErrorCode, type OciErrorEntry } from '../oci/oci-error.ts'
+import { reasonOf } from '../reason-of.ts'
 import { UserError } from '../user-error.ts'
 
 /** An error as plain data: structured clone would leave only name, message and stack of it. */
@@ -22,7 +23,7 @@ export interface PackedError {
 const longestChain = 5
 
 export function packError(error: unknown, depth = longestChain): PackedError {
-  const known = error instanceof Error ? error : new Error(String(error))
+  const known = error instanceof Error ? error : new Error(reasonOf(error))
   const { name, message, stack, cause } = known
   const packed: PackedError = {
     name,

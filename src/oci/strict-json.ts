@@ -1,3 +1,4 @@
+import { reasonOf } from '../reason-of.ts'
 import { OciError } from './oci-error.ts'
 
 const depthLimit = 64
@@ -46,7 +47,7 @@ function parsed(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch (cause) {
-    throw invalid(`it is not JSON: ${(cause as Error).message.slice(0, 200)}`, cause)
+    throw invalid(`it is not JSON: ${reasonOf(cause).slice(0, 200)}`, cause)
   }
 }
 

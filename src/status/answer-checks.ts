@@ -1,4 +1,5 @@
 import type { Check } from '../cluster/check.ts'
+import { reasonOf } from '../reason-of.ts'
 import { leafCheck } from './authority-checks.ts'
 import type { Health, RegistryProbe } from './registry-probe.ts'
 
@@ -24,7 +25,7 @@ export async function answerChecks(
         {
           description: 'it answers',
           result: 'unknown',
-          error: (error as Error).message,
+          error: reasonOf(error),
           hint: 'It was asked through the API server (pods/portforward).',
         },
       ],

@@ -2,6 +2,7 @@ import { accessSync, constants, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { lockFolder, type FolderLock } from '../metadata/sqlite/folder-lock.ts'
 import { databasePath, openForWriting } from '../metadata/sqlite/sqlite-file.ts'
+import { reasonOf } from '../reason-of.ts'
 import { UserError } from '../user-error.ts'
 import { isUnfinished } from './restore-folder.ts'
 import { makeFolder } from '../new-folder.ts'
@@ -23,7 +24,7 @@ export function openDataFolder(given: string): DataFolder {
     makeFolder(path)
     accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK)
   } catch (cause) {
-    throw new UserError('FOLDER_NOT_WRITABLE', `${path} cannot be written: ${(cause as Error).message}`, {
+    throw new UserError('FOLDER_NOT_WRITABLE', `${path} cannot be written: ${reasonOf(cause)}`, {
       hint: 'Choose another folder with --data, or give this user the right to write there.',
       cause,
     })

@@ -5,6 +5,7 @@ import { SharedCache } from '../metadata/cache/shared-cache.ts'
 import { PortRunner } from '../metadata/sqlite/writer-port.ts'
 import { ThreadChannel } from '../messaging/thread-channel.ts'
 import type { WriterStart, WriterThread } from '../metadata/sqlite/writer-thread.ts'
+import { stackOf } from '../reason-of.ts'
 import type { ServeOptions, StorageEngine, StorageSettings, WriteState } from './storage-engine.ts'
 import type { DiskTicket, Ticket } from './ticket.ts'
 
@@ -36,7 +37,7 @@ export class EmbeddedEngine implements StorageEngine {
     const module = new URL(`../metadata/sqlite/writer-thread.${ending}`, import.meta.url)
     const writer = options.startThread(module, start)
     this.#channel = new ThreadChannel<WriterThread>(writer)
-    writer.on('error', (error) => options.log.error('the writer died', { stack: (error as Error).stack }))
+    writer.on('error', (error) => options.log.error('the writer died', { stack: stackOf(error) }))
     this.ended = new Promise((resolve) => writer.once('exit', () => resolve('writer')))
     this.#space = new FreeSpace(settings.folder, settings.reserve)
     this.#probes = new PortRunner(this.#attachWriter(false))

@@ -1,4 +1,5 @@
 import { dirname, join, normalize } from 'node:path/posix'
+import { reasonOf } from '../reason-of.ts'
 import type { MachineFiles } from './machine-files.ts'
 import { isTable, parseToml, tableAt, TomlError, type Toml } from './toml.ts'
 
@@ -26,7 +27,7 @@ export class ContainerdConfigError extends Error {
 
   constructor(file: string, cause: unknown) {
     const line = cause instanceof TomlError ? `:${cause.line}` : ''
-    super(`${file}${line}: ${(cause as Error).message.split('\n')[0]}`, { cause })
+    super(`${file}${line}: ${reasonOf(cause).split('\n')[0]}`, { cause })
     this.file = file
   }
 }

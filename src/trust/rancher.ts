@@ -1,3 +1,4 @@
+import { reasonOf } from '../reason-of.ts'
 import { UserError } from '../user-error.ts'
 import type { MachineFiles } from './machine-files.ts'
 
@@ -16,14 +17,10 @@ export async function refuseRegistriesYaml(
   try {
     content = parse(text)
   } catch (cause) {
-    throw new UserError(
-      'REGISTRIES_YAML',
-      `${path} cannot be read: ${(cause as Error).message.split('\n')[0]}`,
-      {
-        hint: `Repair it: ${distribution} will not start with it either.`,
-        cause,
-      },
-    )
+    throw new UserError('REGISTRIES_YAML', `${path} cannot be read: ${reasonOf(cause).split('\n')[0]}`, {
+      hint: `Repair it: ${distribution} will not start with it either.`,
+      cause,
+    })
   }
   const named = hosts.find((host) => namesHost(content, host))
   if (named === undefined) return

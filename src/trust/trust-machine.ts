@@ -1,3 +1,4 @@
+import { reasonOf } from '../reason-of.ts'
 import { exitCode, UserError } from '../user-error.ts'
 import { identityFault } from './client-identity.ts'
 import { colonSteps } from './colon-link.ts'
@@ -127,7 +128,7 @@ function checkedCa(ca: string): string {
     if (certificates.some((each) => !each.ca)) throw new Error('a certificate in it is no CA')
     return onlyCertificates(ca)
   } catch (cause) {
-    throw new UserError('TRUST_CA_INVALID', `the CA cannot be used: ${(cause as Error).message}`, {
+    throw new UserError('TRUST_CA_INVALID', `the CA cannot be used: ${reasonOf(cause)}`, {
       hint: 'Give PEM certificates of the CA that signed the registry’s: ca.crt of trow, not tls.crt.',
       exitCode: exitCode.usage,
       cause,

@@ -2,6 +2,7 @@ import { Agent } from 'undici'
 import { z } from 'zod'
 import { parseForeignJson } from '../foreign-json.ts'
 import { readLimited } from '../limited-body.ts'
+import { reasonOf } from '../reason-of.ts'
 import { UpstreamFault } from './upstream-fault.ts'
 
 const largestAnswer = 64 * 1024
@@ -126,7 +127,7 @@ export class TokenService {
       const life = expires_in ?? usualLife
       this.#last = { challenge, token: given, scopes, until: performance.now() + (life * 1000) / 2 }
     } catch (cause) {
-      throw cause instanceof UpstreamFault ? cause : failed(realm, (cause as Error).message, cause)
+      throw cause instanceof UpstreamFault ? cause : failed(realm, reasonOf(cause), cause)
     } finally {
       await agent.destroy()
     }

@@ -71,6 +71,14 @@ test('foreign JSON is parsed by a schema', () => {
   }
 })
 
+test('what was thrown is asked for its reason, and not taken for an error', () => {
+  for (const file of globSync('src/**/*.ts', { cwd: root })) {
+    const text = readFileSync(`${root}${file}`, 'utf8')
+    const cast = /.*\bas Error\)\.(message|stack).*|.*\} = \w+ as Error$/m.exec(text)
+    assert.equal(cast?.[0], undefined, `${file}: reasonOf and stackOf (src/reason-of.ts) take anything`)
+  }
+})
+
 test('docs/errors.md lists exactly the codes that exist, each kind in its table', () => {
   const [, clients = '', terminal = ''] = readFileSync(`${root}docs/errors.md`, 'utf8').split(/^## /m)
   const documented = (table: string): Set<string | undefined> =>

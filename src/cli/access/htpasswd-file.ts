@@ -13,6 +13,7 @@ import {
 } from 'node:fs'
 import { dirname } from 'node:path'
 import { nameOf, parseHtpasswd } from '../../access/htpasswd.ts'
+import { reasonOf } from '../../reason-of.ts'
 import { UserError } from '../../user-error.ts'
 import { readText } from './watched-htpasswd.ts'
 
@@ -56,7 +57,7 @@ function replaceFile(path: string, text: string): void {
     }
   } catch (cause) {
     rmSync(fresh, { force: true })
-    throw new UserError('HTPASSWD_UNWRITABLE', `${path} cannot be written: ${(cause as Error).message}`, {
+    throw new UserError('HTPASSWD_UNWRITABLE', `${path} cannot be written: ${reasonOf(cause)}`, {
       hint: 'The file and its folder must be writable; a file that is mounted from a Secret is changed there.',
       cause,
     })

@@ -20,6 +20,7 @@ import type { ClusterReviews, ClusterTokenKeys } from '../../cluster/reviews.ts'
 import type { Log } from '../../log.ts'
 import type { AccessStore } from '../../metadata/access-store.ts'
 import { fetchJson } from '../../access/json-fetch.ts'
+import { reasonOf } from '../../reason-of.ts'
 import type { Settings } from '../settings-schema.ts'
 import { tokenNames } from '../serve/access-settings.ts'
 import { watchedHtpasswd } from './watched-htpasswd.ts'
@@ -169,7 +170,7 @@ async function openNodeCertificates(
       } catch (error) {
         return {
           ok: false,
-          reason: `it is no PKCS #10 request in PEM that is signed: ${(error as Error).message}`,
+          reason: `it is no PKCS #10 request in PEM that is signed: ${reasonOf(error)}`,
         }
       }
     },

@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from 'node:fs'
 import { parseHtpasswd, type Users } from '../../access/htpasswd.ts'
 import type { Log } from '../../log.ts'
+import { reasonOf } from '../../reason-of.ts'
 import { UserError } from '../../user-error.ts'
 
 export interface WatchedHtpasswd {
@@ -29,7 +30,7 @@ export function watchedHtpasswd(path: string, log: Log, interval = 2000): Watche
       for (const listener of listeners) listener(users)
       log.info('the htpasswd file was read again', { file: path, users: users.size })
     } catch (error) {
-      const { message } = error as Error
+      const message = reasonOf(error)
       if (message !== complaint)
         log.error('the new htpasswd file is not used, the old one stays', { reason: message })
       complaint = message
@@ -65,7 +66,7 @@ function tried<Value>(path: string, read: () => Value): Value {
   try {
     return read()
   } catch (cause) {
-    throw new UserError('HTPASSWD_UNREADABLE', `${path} cannot be read: ${(cause as Error).message}`, {
+    throw new UserError('HTPASSWD_UNREADABLE', `${path} cannot be read: ${reasonOf(cause)}`, {
       hint: 'Check --htpasswd; trow user add NAME --htpasswd FILE makes the file.',
       cause,
     })

@@ -4,6 +4,7 @@ import type { WitnessedHeads } from '../../audit/log-head.ts'
 import type { AuditPosition, PositionEvent } from '../../audit/query.ts'
 import { printAuditRequest } from '../../audit/request-parameters.ts'
 import { names } from '../../cluster/layout.ts'
+import { reasonOf } from '../../reason-of.ts'
 import { AuditClient, StreamEnded } from '../../upstream/audit-client.ts'
 import { exitCode, UserError } from '../../user-error.ts'
 import type { FoundRegistry } from '../cluster/found-registry.ts'
@@ -76,7 +77,7 @@ async function withWitness(
       stderr.write(`trow: not compared with the cluster: no head is in ${place}\n`)
     return { ...request, witnessed }
   } catch (error) {
-    stderr.write(`trow: not compared with ${place}: ${(error as Error).message}\n`)
+    stderr.write(`trow: not compared with ${place}: ${reasonOf(error)}\n`)
     return request
   }
 }
@@ -144,7 +145,7 @@ async function* follow(
       } catch (error) {
         if (signal.aborted) return
         if (after === undefined || !passes(error)) throw error
-        lost((error as Error).message)
+        lost(reasonOf(error))
       }
       if (signal.aborted) return
       await sleep(pause, undefined, { signal }).catch(() => undefined)

@@ -1,5 +1,6 @@
 import { createServer, type AddressInfo, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { reasonOf } from '../../reason-of.ts'
 import { UserError } from '../../user-error.ts'
 import { cannotListen } from '../serve/cannot-listen.ts'
 
@@ -48,7 +49,7 @@ export async function listenAndForward({
         join(near, far, tell)
       },
       (error: unknown) => {
-        tell(`trow: ${(error as Error).message}`)
+        tell(`trow: ${reasonOf(error)}`)
         if (error instanceof UserError && error.hint !== undefined) tell(`  ${error.hint}`)
         near.destroy()
       },

@@ -1,4 +1,5 @@
 import type { Reply } from '../../http/reply.ts'
+import { reasonOf } from '../../reason-of.ts'
 
 /** A JSON line each, no faster than they are taken; a last line `{"error":…}` says that it failed. */
 export function eventReply(events: AsyncIterable<object> | Iterable<object>): Reply {
@@ -13,6 +14,6 @@ async function* linesOf(events: AsyncIterable<object> | Iterable<object>): Async
   try {
     for await (const event of events) yield Buffer.from(`${JSON.stringify(event)}\n`)
   } catch (error) {
-    yield Buffer.from(`${JSON.stringify({ error: (error as Error).message })}\n`)
+    yield Buffer.from(`${JSON.stringify({ error: reasonOf(error) })}\n`)
   }
 }

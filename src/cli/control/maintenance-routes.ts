@@ -1,3 +1,4 @@
+import { reasonOf } from '../../reason-of.ts'
 import { checkStorage } from '../../registry/fsck.ts'
 import type { GarbageSchedule } from '../maintenance/garbage-schedule.ts'
 import type { MaintenanceStores } from '../maintenance/stores.ts'
@@ -30,7 +31,7 @@ export function maintenanceRoutes({ stores, schedule }: MaintenanceControl): Rou
 async function backupReply(stores: MaintenanceStores, request: RegistryRequest): Promise<Reply> {
   const { signal } = request
   const failed = (error: unknown): void => {
-    if (!signal.aborted) stores.log.error('a backup failed', { reason: (error as Error).message })
+    if (!signal.aborted) stores.log.error('a backup failed', { reason: reasonOf(error) })
   }
   const { backup } = await import('../../registry/backup.ts')
   const chunks = backup(stores, signal)

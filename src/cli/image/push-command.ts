@@ -5,6 +5,7 @@ import { OciError } from '../../oci/oci-error.ts'
 import { parseRepositoryName, type RepositoryName } from '../../oci/repository-name.ts'
 import { parseTag, type Tag } from '../../oci/tag.ts'
 import { pushImage } from '../../image/push-image.ts'
+import { reasonOf } from '../../reason-of.ts'
 import { exitCode, UserError } from '../../user-error.ts'
 import type { RegistryCredentials } from '../../upstream/token-service.ts'
 import { storedDockerCredential } from '../login/stored-credential.ts'
@@ -96,6 +97,6 @@ function readCa(path: string): string {
   try {
     return readFileSync(path, 'utf8')
   } catch (cause) {
-    throw new UserError('FILE_MISSING', `${path} cannot be read: ${(cause as Error).message}`, { cause })
+    throw new UserError('FILE_MISSING', `${path} cannot be read: ${reasonOf(cause)}`, { cause })
   }
 }

@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import { Command } from 'commander'
 import { writeImageArchive } from '../../image/image-archive.ts'
 import type { Image, PlatformImage } from '../../image/image.ts'
+import { reasonOf } from '../../reason-of.ts'
 import { UserError } from '../../user-error.ts'
 import type { CommandContext } from '../command-context.ts'
 import { humanSize } from '../quantities.ts'
@@ -43,7 +44,7 @@ export async function saveArchive(
   } catch (cause) {
     await rm(staged, { force: true })
     if ((cause as NodeJS.ErrnoException).syscall === undefined) throw cause
-    throw new UserError('FILE_UNWRITABLE', `${path} cannot be written: ${(cause as Error).message}`, {
+    throw new UserError('FILE_UNWRITABLE', `${path} cannot be written: ${reasonOf(cause)}`, {
       cause,
     })
   }

@@ -4,6 +4,7 @@ import { copyFile, readdir, rm, rmdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { replaceFile } from '../../cluster/replace-file.ts'
 import { makeFolder } from '../../new-folder.ts'
+import { reasonOf } from '../../reason-of.ts'
 import { exitCode, UserError } from '../../user-error.ts'
 import type { Engine } from './engine.ts'
 
@@ -39,15 +40,11 @@ export async function writeCertificate(
     await replaceFile(cert, pair.cert, 0o644)
     return [cert, key, ...beside]
   } catch (cause) {
-    throw new UserError(
-      'CREDENTIALS_NOT_WRITABLE',
-      `${folder} cannot be written: ${(cause as Error).message}`,
-      {
-        hint: 'Try it as the user whom the folder belongs to.',
-        exitCode: exitCode.notPermitted,
-        cause,
-      },
-    )
+    throw new UserError('CREDENTIALS_NOT_WRITABLE', `${folder} cannot be written: ${reasonOf(cause)}`, {
+      hint: 'Try it as the user whom the folder belongs to.',
+      exitCode: exitCode.notPermitted,
+      cause,
+    })
   }
 }
 

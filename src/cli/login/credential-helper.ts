@@ -1,5 +1,6 @@
 import { text } from 'node:stream/consumers'
 import { loadKubeContext } from '../../cluster/kubeconfig.ts'
+import { reasonOf } from '../../reason-of.ts'
 import { exitCode, UserError } from '../../user-error.ts'
 import { terminalOf, type ProcessTerminal, type Terminal } from '../streams.ts'
 import { trowVersion } from '../version.ts'
@@ -33,7 +34,7 @@ export async function runHelper(args: readonly string[], given: ProcessTerminal)
     return 0
   } catch (error) {
     if (!(error instanceof UserError)) {
-      stdout.write(`trow: ${(error as Error).message}\n`)
+      stdout.write(`trow: ${reasonOf(error)}\n`)
       return exitCode.failed
     }
     const hint = error.hint === undefined ? '' : ` ${error.hint}`

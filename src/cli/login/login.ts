@@ -3,6 +3,7 @@ import { delimiter, resolve } from 'node:path'
 import type { KubeContext } from '../../cluster/kube-context.ts'
 import { loadKubeContext } from '../../cluster/kubeconfig.ts'
 import { replaceFile } from '../../cluster/replace-file.ts'
+import { reasonOf } from '../../reason-of.ts'
 import { exitCode, UserError } from '../../user-error.ts'
 import { findOnPath } from '../program-path.ts'
 import type { Terminal } from '../streams.ts'
@@ -225,7 +226,7 @@ async function read(file: string): Promise<string | undefined> {
 }
 
 function notUsable(file: string, done: string, cause: unknown): UserError {
-  return new UserError('CREDENTIALS_NOT_WRITABLE', `${file} cannot be ${done}: ${(cause as Error).message}`, {
+  return new UserError('CREDENTIALS_NOT_WRITABLE', `${file} cannot be ${done}: ${reasonOf(cause)}`, {
     exitCode: exitCode.notPermitted,
     cause,
   })

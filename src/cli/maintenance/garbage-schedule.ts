@@ -1,3 +1,4 @@
+import { reasonOf } from '../../reason-of.ts'
 import { collectGarbage, type CollectOptions, type GarbageEvent } from '../../registry/garbage.ts'
 import type { MaintenanceStores } from './stores.ts'
 
@@ -71,7 +72,7 @@ export class GarbageSchedule {
       if (items > 0) log.info('collected garbage', { items })
     } catch (error) {
       if (this.#abort.signal.aborted) return
-      log.error('the collection of garbage failed; it is tried again', { reason: (error as Error).message })
+      log.error('the collection of garbage failed; it is tried again', { reason: reasonOf(error) })
     }
   }
 

@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import type { Readable } from 'node:stream'
 import { Command } from 'commander'
 import type { ByteSource } from '../../blobs/blob-store.ts'
+import { reasonOf } from '../../reason-of.ts'
 import type { BackupTail } from '../../registry/backup-form.ts'
 import { openRestoreStorage } from '../../storage/restore-storage.ts'
 import type { StorageSettings } from '../../storage/storage-engine.ts'
@@ -64,7 +65,7 @@ async function openFile(path: string): Promise<Readable> {
   const stream = createReadStream(path)
   await new Promise<void>((done, reject) => stream.once('open', () => done()).once('error', reject)).catch(
     (cause: unknown) => {
-      throw new UserError('FILE_MISSING', `${path} cannot be read: ${(cause as Error).message}`, { cause })
+      throw new UserError('FILE_MISSING', `${path} cannot be read: ${reasonOf(cause)}`, { cause })
     },
   )
   return stream

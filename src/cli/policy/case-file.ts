@@ -6,6 +6,7 @@ import type { ContentFact } from '../../policy/image-content.ts'
 import { fields, parseShape, printPath } from '../../policy/load-problem.ts'
 import { reasons, type ReasonCode } from '../../policy/reasons.ts'
 import { points, type Point } from '../../policy/trow-policy.ts'
+import { reasonOf } from '../../reason-of.ts'
 import { exitCode, UserError } from '../../user-error.ts'
 import { readYamlDocuments, type TextPlace } from './yaml-documents.ts'
 
@@ -77,7 +78,7 @@ export function readCaseFile(file: string): CaseFile {
   try {
     text = readFileSync(file, 'utf8')
   } catch (cause) {
-    throw new UserError('POLICY_UNREADABLE', `${file} cannot be read: ${(cause as Error).message}`, {
+    throw new UserError('POLICY_UNREADABLE', `${file} cannot be read: ${reasonOf(cause)}`, {
       hint: 'Name a file with cases.',
       cause,
       exitCode: exitCode.usage,

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { printPath, type LoadProblem } from '../../policy/load-problem.ts'
 import { loadPolicyDocuments, type PolicyDocuments } from '../../policy/policy-documents.ts'
 import { usualLongestException } from '../../policy/trow-exception.ts'
+import { reasonOf } from '../../reason-of.ts'
 import { exitCode, UserError } from '../../user-error.ts'
 import { readYamlDocuments, type YamlDocument } from './yaml-documents.ts'
 
@@ -83,7 +84,7 @@ function attempt<Result>(path: string, work: () => Result): Result {
   try {
     return work()
   } catch (cause) {
-    throw new UserError('POLICY_UNREADABLE', `${path} cannot be read: ${(cause as Error).message}`, {
+    throw new UserError('POLICY_UNREADABLE', `${path} cannot be read: ${reasonOf(cause)}`, {
       hint: 'Name files with policies, or a folder of them.',
       cause,
       exitCode: exitCode.usage,

@@ -1,4 +1,5 @@
 import { isNode, LineCounter, parseAllDocuments, type Document } from 'yaml'
+import { reasonOf } from '../../reason-of.ts'
 
 /** A place in a text, both counted from 1. */
 export interface TextPlace {
@@ -37,7 +38,7 @@ export function readYamlDocuments(text: string): readonly (YamlDocument | YamlFa
     )
   } catch (error) {
     // Too many aliases, one that names nothing, or lists in lists until no stack is left.
-    return [{ place: start, message: (error as Error).message }]
+    return [{ place: start, message: reasonOf(error) }]
   }
 }
 

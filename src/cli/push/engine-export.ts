@@ -1,3 +1,4 @@
+import { reasonOf } from '../../reason-of.ts'
 import { engineKinds, titleOf, type EngineKind } from '../../trust/docker/engine.ts'
 import { findEngines } from '../../trust/docker/find-engines.ts'
 import { PodmanImages } from '../../trust/docker/podman-images.ts'
@@ -28,7 +29,7 @@ export async function exportImage(name: string, file: string, options: SourceOpt
     throw engineFailed(title, outcome.refused)
   } catch (cause) {
     if (cause instanceof UserError) throw cause
-    throw spoolFault(cause) ?? engineFailed(title, (cause as Error).message, cause)
+    throw spoolFault(cause) ?? engineFailed(title, reasonOf(cause), cause)
   } finally {
     await api?.close()
   }

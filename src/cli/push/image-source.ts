@@ -1,4 +1,5 @@
 import { createReadStream, createWriteStream, existsSync, statSync } from 'node:fs'
+import { reasonOf } from '../../reason-of.ts'
 import type { SourceOptions } from './source-options.ts'
 import { mkdtemp, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -72,7 +73,7 @@ async function plainTar(path: string, spool: string, signal: AbortSignal): Promi
       signal,
     })
   } catch (cause) {
-    throw spoolFault(cause) ?? invalidArchive(path, (cause as Error).message, cause)
+    throw spoolFault(cause) ?? invalidArchive(path, reasonOf(cause), cause)
   }
   return spool
 }

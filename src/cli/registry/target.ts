@@ -5,6 +5,7 @@ import { isDigest } from '../../oci/digest.ts'
 import { OciError } from '../../oci/oci-error.ts'
 import { parseRepositoryName, type RepositoryName } from '../../oci/repository-name.ts'
 import { parseReference, type Reference } from '../../oci/tag.ts'
+import { reasonOf } from '../../reason-of.ts'
 import type { RegistryClient } from '../../upstream/registry-client.ts'
 import { exitCode, UserError } from '../../user-error.ts'
 import { isLoopback } from '../serve/exposure.ts'
@@ -142,7 +143,7 @@ function readCa(path: string): string {
   try {
     return readFileSync(path, 'utf8')
   } catch (cause) {
-    throw new UserError('FILE_MISSING', `${path} cannot be read: ${(cause as Error).message}`, { cause })
+    throw new UserError('FILE_MISSING', `${path} cannot be read: ${reasonOf(cause)}`, { cause })
   }
 }
 

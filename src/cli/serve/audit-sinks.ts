@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import type { HeadStore } from '../../audit/log-head.ts'
 import { LineSink, type AuditSink } from '../../audit/sink.ts'
 import type { Log } from '../../log.ts'
+import { reasonOf } from '../../reason-of.ts'
 import { UserError } from '../../user-error.ts'
 import type { Settings } from '../settings-schema.ts'
 
@@ -63,7 +64,7 @@ function webhookOf(settings: Settings): { readonly url: string; readonly secret:
       const content = readFileSync(path, 'utf8').trim()
       if (content !== '') return content
     } catch (cause) {
-      throw invalid(`${path}: ${(cause as Error).message}`, cause)
+      throw invalid(`${path}: ${reasonOf(cause)}`, cause)
     }
     throw invalid(`${path} is empty`)
   }

@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
 import { AuditWriter } from '../../audit/audit-writer.ts'
 import { ThreadChannel } from '../../messaging/thread-channel.ts'
+import { reasonOf } from '../../reason-of.ts'
 import { openMetadata } from '../../storage/thread-stores.ts'
 import { UserError } from '../../user-error.ts'
 import { auditFolder } from '../audit/audit-folder.ts'
@@ -62,7 +63,7 @@ async function open(): Promise<AuditWriter> {
     })
   } catch (error) {
     if (error instanceof UserError) throw error
-    throw new UserError('AUDIT_UNUSABLE', `the audit log cannot be opened: ${(error as Error).message}`, {
+    throw new UserError('AUDIT_UNUSABLE', `the audit log cannot be opened: ${reasonOf(error)}`, {
       hint: 'Check --audit-folder: this user must be able to write there.',
       cause: error,
     })

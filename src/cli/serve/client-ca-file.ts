@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import type { Log } from '../../log.ts'
 import { weaknessOf } from '../../key-strength.ts'
 import { certificatesInPem } from '../../pem-bundle.ts'
+import { reasonOf } from '../../reason-of.ts'
 import { UserError } from '../../user-error.ts'
 import { watchValue } from './watched-value.ts'
 
@@ -33,7 +34,7 @@ function readClientCa(path: string): string {
     }
     return pem
   } catch (cause) {
-    throw new UserError('CLIENT_CA_INVALID', `${path} cannot be used: ${(cause as Error).message}`, {
+    throw new UserError('CLIENT_CA_INVALID', `${path} cannot be used: ${reasonOf(cause)}`, {
       hint: '--client-ca takes the PEM certificates of the CAs whose client certificates are accepted.',
       cause,
     })

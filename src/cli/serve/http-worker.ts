@@ -8,6 +8,7 @@ import { RegistrySurface } from '../../http/registry-surface.ts'
 import { ThreadChannel } from '../../messaging/thread-channel.ts'
 import type { MetadataStore } from '../../metadata/metadata-store.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
+import { reasonOf } from '../../reason-of.ts'
 import { openRegistry } from '../../registry/open-registry.ts'
 import { openBlobs, openMetadata } from '../../storage/thread-stores.ts'
 import { auditFolder } from '../audit/audit-folder.ts'
@@ -135,7 +136,7 @@ function healthChecks(store: MetadataStore): HealthChecks {
         await store.hasRepository('ready' as RepositoryName)
         return { ok: true }
       } catch (error) {
-        return { ok: false, reason: (error as Error).message }
+        return { ok: false, reason: reasonOf(error) }
       }
     },
     write: () => seen.write,

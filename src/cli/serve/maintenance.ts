@@ -2,6 +2,7 @@ import type { Worker } from 'node:worker_threads'
 import type { Health } from '../../http/health-routes.ts'
 import type { Log } from '../../log.ts'
 import { ThreadChannel } from '../../messaging/thread-channel.ts'
+import { reasonOf, stackOf } from '../../reason-of.ts'
 import type { Ticket } from '../../storage/ticket.ts'
 import { ended, patience, startThread } from './threads.ts'
 import type { MaintenanceSide, MaintenanceStart, MaintenanceTotals } from './thread-protocol.ts'
@@ -67,7 +68,7 @@ export class Maintenance {
     this.#running = { thread, channel }
     let isReady = false
     const since = performance.now()
-    thread.on('error', (error) => log.error('maintenance has died', { stack: (error as Error).stack }))
+    thread.on('error', (error) => log.error('maintenance has died', { stack: stackOf(error) }))
     thread.on('exit', () => {
       this.#running = undefined
       if (this.#stopping || !isReady) return
@@ -87,7 +88,7 @@ export class Maintenance {
       await this.#begin(delay)
       this.#options.log.warn('maintenance was replaced')
     } catch (error) {
-      const reason = (error as Error).message
+      const reason = reasonOf(error)
       this.#options.log.error('maintenance could not be replaced; it is tried again', { reason })
       const next = Math.min(delay * 2, longestDelay)
       this.#timer = setTimeout(() => void this.#restart(next), delay)

@@ -6,6 +6,7 @@ import { makeAuthority, type Authority } from '../../certificates/certificate-au
 import type { Log } from '../../log.ts'
 import { weaknessOf } from '../../key-strength.ts'
 import { makeFolder } from '../../new-folder.ts'
+import { reasonOf } from '../../reason-of.ts'
 import { UserError } from '../../user-error.ts'
 import type { Settings } from '../settings-schema.ts'
 import { putFile } from './put-file.ts'
@@ -73,7 +74,7 @@ function readAuthority(folder: string): SigningAuthority {
     const bundle = existsSync(bundlePath) ? read(bundlePath) : authority.cert
     return { authority, bundle, path }
   } catch (cause) {
-    throw new UserError('CA_INVALID', `${path} cannot be used: ${(cause as Error).message}`, {
+    throw new UserError('CA_INVALID', `${path} cannot be used: ${reasonOf(cause)}`, {
       hint: '--tls-ca takes a folder with ca.crt, a CA, and ca.key, its private key, both PEM.',
       cause,
     })
@@ -84,7 +85,7 @@ function read(path: string): string {
   try {
     return readFileSync(path, 'utf8')
   } catch (cause) {
-    throw new UserError('CA_UNREADABLE', `${path} cannot be read: ${(cause as Error).message}`, {
+    throw new UserError('CA_UNREADABLE', `${path} cannot be read: ${reasonOf(cause)}`, {
       hint: '--tls-ca takes a folder with ca.crt and ca.key.',
       cause,
     })

@@ -6,6 +6,7 @@ import { issueLeaf, type Authority } from '../../certificates/certificate-author
 import type { TlsPair } from '../../http/tls-context.ts'
 import type { Log } from '../../log.ts'
 import { makeFolder } from '../../new-folder.ts'
+import { reasonOf } from '../../reason-of.ts'
 import type { Settings } from '../settings-schema.ts'
 import { putFile } from './put-file.ts'
 import { openSigningAuthority, ownNames } from './signing-authority.ts'
@@ -34,8 +35,7 @@ export async function automaticTls(settings: Settings, log: Log): Promise<TlsSou
         for (const listener of listeners) listener()
         log.info('the certificate was renewed', { validTo: new X509Certificate(pair.cert).validTo })
       },
-      (error: unknown) =>
-        log.error('the certificate could not be renewed', { reason: (error as Error).message }),
+      (error: unknown) => log.error('the certificate could not be renewed', { reason: reasonOf(error) }),
     )
   const timer = setInterval(() => {
     if (isDue(pair)) replace()

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import type { TlsPair } from '../../http/tls-context.ts'
 import type { Log } from '../../log.ts'
 import { weaknessOf } from '../../key-strength.ts'
+import { reasonOf } from '../../reason-of.ts'
 import { UserError } from '../../user-error.ts'
 import type { TlsSource } from './tls-source.ts'
 import { watchValue } from './watched-value.ts'
@@ -55,7 +56,7 @@ function read(path: string): string {
   try {
     return readFileSync(path, 'utf8')
   } catch (cause) {
-    throw new UserError('TLS_UNREADABLE', `${path} cannot be read: ${(cause as Error).message}`, {
+    throw new UserError('TLS_UNREADABLE', `${path} cannot be read: ${reasonOf(cause)}`, {
       hint: 'Check --tls-cert and --tls-key.',
       cause,
     })
@@ -66,7 +67,7 @@ function parse<Value>(path: string, make: () => Value): Value {
   try {
     return make()
   } catch (cause) {
-    throw new UserError('TLS_INVALID', `${path} is not valid PEM: ${(cause as Error).message}`, {
+    throw new UserError('TLS_INVALID', `${path} is not valid PEM: ${reasonOf(cause)}`, {
       hint: '--tls-cert takes a certificate, --tls-key its unencrypted private key, both PEM.',
       cause,
     })

@@ -1,4 +1,5 @@
 import type { Log } from '../../log.ts'
+import { reasonOf } from '../../reason-of.ts'
 
 /** What files say now, and news of it. */
 export interface WatchedValue<Value> {
@@ -34,7 +35,7 @@ export function watchValue<Value>(
       for (const listener of listeners) listener(current)
       log.info(`${name} was replaced`, facts(current) as Record<string, unknown>)
     } catch (error) {
-      const { message } = error as Error
+      const message = reasonOf(error)
       if (message !== complaint)
         log.error(`${name} is not used as it is now, the old one stays`, { reason: message })
       complaint = message

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { TlsPair } from '../../http/tls-context.ts'
 import type { Log } from '../../log.ts'
 import { ThreadChannel } from '../../messaging/thread-channel.ts'
+import { reasonOf, stackOf } from '../../reason-of.ts'
 import type { Ticket } from '../../storage/ticket.ts'
 import type { ServedThread } from './served-thread.ts'
 import { ended, patience, startThread } from './threads.ts'
@@ -104,9 +105,7 @@ export class WorkerGroup {
     const worker: RunningWorker = { thread, channel }
     this.#workers.set(number, worker)
     const since = performance.now()
-    thread.on('error', (error) =>
-      log.error('a worker died', { worker: number, stack: (error as Error).stack }),
-    )
+    thread.on('error', (error) => log.error('a worker died', { worker: number, stack: stackOf(error) }))
     thread.on('exit', (code) => {
       for (const each of this.#options.held) each.reclaim(number)
       if (this.#workers.get(number) === worker) this.#workers.delete(number)
@@ -132,7 +131,7 @@ export class WorkerGroup {
     } catch (error) {
       this.#options.log.error('a worker could not be replaced', {
         worker: number,
-        reason: (error as Error).message,
+        reason: reasonOf(error),
       })
       setTimeout(() => void this.#restart(number, Math.min(delay * 2, longestDelay)), delay)
     }

@@ -1,4 +1,5 @@
 import type { Health } from '../../http/health-routes.ts'
+import { reasonOf } from '../../reason-of.ts'
 import type { StorageEngine, WriteState } from '../../storage/storage-engine.ts'
 
 /** Between two looks, and how long a write may wait for the disk; milliseconds. */
@@ -66,7 +67,7 @@ export class WriteWatch {
     try {
       return await this.#storage.probe()
     } catch (error) {
-      return { ...this.#state, health: { ok: false, reason: (error as Error).message } }
+      return { ...this.#state, health: { ok: false, reason: reasonOf(error) } }
     }
   }
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { checkAuthority } from '../../certificates/authority-check.ts'
 import { ports } from '../../cluster/layout.ts'
 import { onlyCertificates } from '../../pem-bundle.ts'
+import { reasonOf } from '../../reason-of.ts'
 import { carryOut } from '../../trust/docker/carry-out.ts'
 import { configuredInsecure } from '../../trust/docker/daemon-config.ts'
 import { isVirtual, titleOf, type ContainerEngine, type EngineKind } from '../../trust/docker/engine.ts'
@@ -148,7 +149,7 @@ function givenHost(registry: string): string {
 
 async function readAuthority(file: string): Promise<string> {
   return readFile(file, 'utf8').catch((cause: unknown) => {
-    throw new UserError('FILE_MISSING', `${file} cannot be read: ${(cause as Error).message}`, { cause })
+    throw new UserError('FILE_MISSING', `${file} cannot be read: ${reasonOf(cause)}`, { cause })
   })
 }
 

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { reasonOf } from '../../reason-of.ts'
 import { inspectMachine } from '../../trust/inspect-machine.ts'
 import { provideTokens, type TokenProvision } from '../../trust/kubelet/provide-tokens.ts'
 import { providedHosts, withdrawTokens, type TokenWithdrawal } from '../../trust/kubelet/withdraw-tokens.ts'
@@ -169,7 +170,7 @@ function readCa(path: string): string {
     const text = readFileSync(path, 'utf8')
     return text.endsWith('\n') ? text : `${text}\n`
   } catch (cause) {
-    throw new UserError('FILE_MISSING', `${path} cannot be read: ${(cause as Error).message}`, {
+    throw new UserError('FILE_MISSING', `${path} cannot be read: ${reasonOf(cause)}`, {
       hint: 'Name the CA’s file, PEM.',
       cause,
     })

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { reasonOf } from '../../reason-of.ts'
 import { UserError } from '../../user-error.ts'
 import { makeOwnerOnly } from './owner-only.ts'
 
@@ -24,7 +25,7 @@ export function lockFolder(folder: string): FolderLock {
         cause,
       })
     }
-    throw new UserError('FOLDER_NOT_WRITABLE', `${folder} cannot be written: ${(cause as Error).message}`, {
+    throw new UserError('FOLDER_NOT_WRITABLE', `${folder} cannot be written: ${reasonOf(cause)}`, {
       hint: 'Choose another folder with --data, or give this user the right to write there.',
       cause,
     })

@@ -1,4 +1,5 @@
 import { dirname, join } from 'node:path'
+import { reasonOf } from '../../reason-of.ts'
 import { UserError } from '../../user-error.ts'
 import { migrate } from './migrations.ts'
 import { makeOwnerOnly } from './owner-only.ts'
@@ -52,7 +53,7 @@ function openFile(path: string): SqliteDatabase {
 }
 
 function notUsable(path: string, cause: unknown): UserError {
-  return new UserError('DATABASE_UNUSABLE', `${path} cannot be used: ${(cause as Error).message}`, {
+  return new UserError('DATABASE_UNUSABLE', `${path} cannot be used: ${reasonOf(cause)}`, {
     hint: 'Check that the folder can be written, that its disk has room, and that the file is a trow database; restore a backup where it is damaged.',
     cause,
   })

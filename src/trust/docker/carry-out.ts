@@ -1,4 +1,5 @@
 import { mkdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises'
+import { reasonOf } from '../../reason-of.ts'
 import { UserError } from '../../user-error.ts'
 import type { DeveloperMachine } from './machine.ts'
 import { printCall, type ProgramCall } from './program-runner.ts'
@@ -60,7 +61,7 @@ async function changeFile({ path, before, after, folders }: FileStep): Promise<v
     await writeFile(`${path}.part`, after, { mode: 0o644 })
     await rename(`${path}.part`, path)
   } catch (cause) {
-    throw new UserError('TRUST_STEP_FAILED', `${path} cannot be written: ${(cause as Error).message}`, {
+    throw new UserError('TRUST_STEP_FAILED', `${path} cannot be written: ${reasonOf(cause)}`, {
       cause,
     })
   }

@@ -37,6 +37,8 @@ export interface GarbageStore {
   condemnBlobs(step: GarbageStep): Promise<GarbagePage>
   /** Blobs condemned before `before` lose their row; stored bytes go to the pending deletions. */
   deleteCondemned(step: GarbageStep): Promise<GarbagePage>
+  /** History of what was removed before `before`, of manifests and tags. Gives no items. */
+  forgetHistory(step: GarbageStep): Promise<GarbagePage>
   /** Repositories with no manifest, no blob link and no upload. */
   dropEmptyRepositories(step: GarbageStep): Promise<GarbagePage>
   /** Data keys whose rows are gone durably: their bytes may be removed. */

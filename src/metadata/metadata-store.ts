@@ -3,7 +3,9 @@ import type { Digest, DigestAlgorithm } from '../oci/digest.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
 import type { Reference, Tag } from '../oci/tag.ts'
 import type { AccessStore } from './access-store.ts'
+import type { ContentStore } from './content-store.ts'
 import type { GarbageStore } from './garbage-store.ts'
+import type { HistoryStore } from './history-store.ts'
 import type { InventoryStore } from './inventory-store.ts'
 import type { Noted, Outbox } from './outbox.ts'
 import type { UntaggedStore } from './untagged-store.ts'
@@ -38,6 +40,8 @@ export interface MetadataStore extends MetadataReads, MetadataChanges {
   readonly garbage: GarbageStore
   readonly inventory: InventoryStore
   readonly untagged: UntaggedStore
+  readonly history: HistoryStore
+  readonly contents: ContentStore
   /** A consistent image of all that is known now, taken while changes go on. To be closed. */
   snapshot(): Promise<MetadataSnapshot>
   close(): Promise<void>

@@ -131,6 +131,8 @@ export interface NewManifest {
   readonly references: readonly ManifestReference[]
   /** Set to this manifest in the same step; may be empty (push by digest). */
   readonly tags: readonly Tag[]
+  /** Whose push it is, as the audit names them; undefined: not known. */
+  readonly pusher: string | undefined
   /** True: store it although its config or layers are missing. */
   readonly allowMissing: boolean
   /** True: store it although children of it, an index, are missing. */
@@ -154,6 +156,8 @@ export interface NewBlob {
   readonly size: number
   /** `stored`: already published in the blob store. */
   readonly content: BlobContent
+  /** Where `digest` is of another algorithm, the SHA-256 digest of the same bytes, as far as it is known. */
+  readonly twin?: Digest | undefined
   /** The upload that ends with this blob, if there is one. */
   readonly uploadId: string | undefined
   readonly now: Instant

@@ -1,5 +1,6 @@
 import type { BlobStore } from '../blobs/blob-store.ts'
 import type { GarbageItem, GarbagePage, GarbageStep } from '../metadata/garbage-store.ts'
+import { historyBounds } from '../metadata/history-store.ts'
 import type { MetadataStore } from '../metadata/metadata-store.ts'
 import type { Log } from '../log.ts'
 import { ClockGuard, type Clocks } from './clock-guard.ts'
@@ -114,6 +115,7 @@ async function* sweep(
   yield* pages('deleted', 0, (step) => garbage.deleteCondemned(step))
   yield* pages('unlinked', policy.grace, (step) => garbage.unlinkUnreferenced(step))
   yield* pages('condemned', 0, (step) => garbage.condemnBlobs(step))
+  yield* pages('deleted', historyBounds.age, (step) => garbage.forgetHistory(step))
   yield* pages('deleted', policy.grace, (step) => garbage.dropEmptyRepositories(step))
   if (!dryRun) {
     const pending = await removePending(parts, proceed)

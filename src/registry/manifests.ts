@@ -59,6 +59,7 @@ export class ManifestRules implements Manifests {
       subject: manifest.subject?.digest,
       references: manifest.references,
       tags: allTags,
+      pusher: requester.name,
       allowMissing: limits.allowMissing,
       allowSparseIndex: limits.allowSparseIndex,
       now: now(),

@@ -37,6 +37,7 @@ export function manifestOf(
     subject: undefined,
     references: [],
     tags: [],
+    pusher: undefined,
     allowMissing: false,
     allowSparseIndex: false,
     ...extra,

@@ -2,7 +2,7 @@ import type { Digest } from '../../oci/digest.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { Instant } from '../../instant.ts'
 import type { BlobMount, ContentChange, NewBlob, RemovalResult } from '../records.ts'
-import { durable, type Transaction } from './change.ts'
+import { durable, relaxed, type Transaction } from './change.ts'
 import { noteChange } from './change-outbox.ts'
 import { ensureRepository, findRepository } from './change-repositories.ts'
 import {
@@ -18,6 +18,7 @@ import {
   markUnlinked,
   renewLink,
   rescueBlob,
+  setTwin as setTwinOf,
 } from './statements/blobs.ts'
 import { repositoryName } from './statements/repositories.ts'
 import { deleteUpload, emptyUpload } from './statements/uploads.ts'
@@ -36,12 +37,14 @@ export const putBlob = durable(async (transaction: Transaction, blob: NewBlob): 
   const known = await transaction.get(blobByDigest, { digest: blob.digest })
   let id = known?.id
   if (id === undefined) {
-    id = (await transaction.run(insertBlob, { digest: blob.digest, size: blob.size, key })).id
+    const { digest, size, twin } = blob
+    id = (await transaction.run(insertBlob, { digest, size, key, twin })).id
     if (blob.content.kind === 'inline')
       await transaction.run(insertBody, { blob: id, body: blob.content.bytes })
   } else {
     await transaction.run(rescueBlob, { blob: id })
     if (key !== null && known?.data_key !== key) await transaction.run(addPendingDelete, { key })
+    if (blob.twin !== undefined) await transaction.run(setTwinOf, { digest: blob.digest, twin: blob.twin })
   }
   const added = await link(transaction, {
     repository,
@@ -124,6 +127,14 @@ export const unlinkBlob = durable(
     await noteChange(transaction, unlink, () => ({ digest: unlink.digest, size: blob.size }))
     return { kind: 'removed' }
   },
+)
+
+/** Follows from the bytes, so that it can be computed again. */
+export const setTwin = relaxed(
+  async (
+    transaction: Transaction,
+    values: { readonly digest: Digest; readonly twin: Digest },
+  ): Promise<boolean> => (await transaction.run(setTwinOf, values)).changes > 0,
 )
 
 export interface Link {

@@ -11,6 +11,7 @@ import { findRepository } from './change-repositories.ts'
 import { dropUpload } from './change-uploads.ts'
 import { addPendingDelete, blobByDigest, linksOfBlob } from './statements/blobs.ts'
 import * as statements from './statements/garbage.ts'
+import { vacateRepository } from './statements/repositories.ts'
 import { putSetting } from './statements/settings.ts'
 
 export const expireUploads = durable(
@@ -149,8 +150,13 @@ export const dropEmptyRepositories = durable(
     })
     const empty = rows.filter((row) => row.empty === 1)
     if (!step.dryRun)
-      for (const row of empty) {
-        await transaction.run(statements.deleteRepository, { repository: row.id })
+      for (const row of rows.filter(
+        ({ empty: isEmpty, vacated_at: vacated }) => isEmpty || vacated !== null,
+      )) {
+        if (!row.remembered) await transaction.run(statements.deleteRepository, { repository: row.id })
+        // Its id is what its history is found by, until that is forgotten.
+        else if (row.empty) await transaction.run(vacateRepository, { repository: row.id, now: step.now })
+        else continue
         transaction.touched.tags(row.name as RepositoryName)
       }
     return page(

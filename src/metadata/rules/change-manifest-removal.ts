@@ -3,6 +3,7 @@ import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { Instant } from '../../instant.ts'
 import type { ContentChange, RemovalResult, TagRemoval } from '../records.ts'
 import { durable, rowsAtOnce, type Transaction } from './change.ts'
+import { keepFirstSeen, keepRemovedTags } from './change-history.ts'
 import { noteChange } from './change-outbox.ts'
 import { findRepository } from './change-repositories.ts'
 import { factsBefore, factsOfId } from './manifest-facts.ts'
@@ -29,6 +30,7 @@ export const deleteTag = durable(async (transaction: Transaction, removal: TagRe
   if (repository === undefined) return false
   const current = await transaction.get(tagByName, { repository, tag })
   if (current === undefined) return false
+  await keepRemovedTags(transaction, { repository, tags: [tag], now })
   await transaction.run(removeTag, { repository, tag })
   await noteUntagged(transaction, current.manifest_id, now)
   transaction.touched.tag(name, tag)
@@ -81,9 +83,10 @@ export async function dropManifest(
   const manifest = (await transaction.get(manifestByDigest, { repository, digest }))?.id
   if (manifest === undefined) return false
   transaction.touched.manifest(name, digest)
-  await dropTags(transaction, { repository, name, manifest })
+  await dropTags(transaction, { repository, name, manifest, now })
   await dropReferences(transaction, { repository, name, manifest, now })
   await renewReferrers(transaction, { repository, subject: digest, now })
+  await keepFirstSeen(transaction, { repository, manifest, now })
   await transaction.run(removeBody, { manifest })
   await transaction.run(removeManifest, { manifest })
   return true

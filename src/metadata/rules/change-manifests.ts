@@ -4,6 +4,7 @@ import type { Tag } from '../../oci/tag.ts'
 import type { ManifestReference, NewManifest, PutManifestResult } from '../records.ts'
 import { durable, inParts, type Transaction } from './change.ts'
 import { noteChange } from './change-outbox.ts'
+import { keepMovedTag, pusherName, takeFirstSeen } from './change-history.ts'
 import { addReferences, heldManifests, linkedBlobs } from './change-references.ts'
 import { ensureRepository, findRepository } from './change-repositories.ts'
 import { factsOf } from './manifest-facts.ts'
@@ -11,9 +12,11 @@ import { noteUntagged, touchTags } from './manifest-tags.ts'
 import {
   insertBody,
   insertManifest,
+  insertTag,
   manifestByDigest,
+  moveTag as pointTag,
+  renewTag,
   setReferencedAmong,
-  setTag,
   setUntagged,
   tagByName,
   updateMediaType,
@@ -122,6 +125,7 @@ async function store(transaction: Transaction, repository: number, manifest: New
       await transaction.run(setUntagged, { manifest: known.id, since: manifest.tags.length > 0 ? null : now })
     return known.id
   }
+  const seen = await takeFirstSeen(transaction, { repository, digest })
   const { id } = await transaction.run(insertManifest, {
     repository,
     digest,
@@ -132,6 +136,10 @@ async function store(transaction: Transaction, repository: number, manifest: New
     annotations: manifest.annotations,
     now,
     untaggedSince: manifest.tags.length > 0 ? null : now,
+    firstSeen: now,
+    atLatest: 0,
+    pusher: pusherName(manifest.pusher),
+    ...seen,
   })
   await transaction.run(insertBody, { manifest: id, body: manifest.body })
   await addReferences(transaction, { repository, manifest: id }, manifest.references)
@@ -148,10 +156,15 @@ async function moveTag(
   },
 ): Promise<void> {
   const { repository, manifest, tag, id } = move
+  const { now } = manifest
   const before = await transaction.get(tagByName, { repository, tag })
-  await transaction.run(setTag, { repository, tag, manifest: id, now: manifest.now })
-  if (before !== undefined && before.manifest_id !== id) {
-    await noteUntagged(transaction, before.manifest_id, manifest.now)
+  const target = { repository, tag, manifest: id, now, pusher: pusherName(manifest.pusher) }
+  if (before === undefined) await transaction.run(insertTag, target)
+  else if (before.manifest_id === id) await transaction.run(renewTag, target)
+  else {
+    await keepMovedTag(transaction, { repository, tag, now })
+    await transaction.run(pointTag, target)
+    await noteUntagged(transaction, before.manifest_id, now)
   }
   transaction.touched.tag(manifest.repository, tag)
 }

@@ -1,7 +1,12 @@
 import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { Instant } from '../../instant.ts'
 import type { Transaction } from './change.ts'
-import { insertRepository, repositoryByName } from './statements/repositories.ts'
+import {
+  insertRepository,
+  repositoryByName,
+  repositoryEver,
+  reviveRepository,
+} from './statements/repositories.ts'
 
 export async function findRepository(
   transaction: Transaction,
@@ -16,5 +21,9 @@ export async function ensureRepository(
   now: Instant,
 ): Promise<number> {
   const known = await findRepository(transaction, name)
-  return known ?? (await transaction.run(insertRepository, { name, now })).id
+  if (known !== undefined) return known
+  const vacated = (await transaction.get(repositoryEver, { name }))?.id
+  if (vacated === undefined) return (await transaction.run(insertRepository, { name, now })).id
+  await transaction.run(reviveRepository, { repository: vacated, now })
+  return vacated
 }

@@ -1,5 +1,5 @@
 import { addRobot, removeRobot, rotateSigningKey, saveLoginSource } from './change-access.ts'
-import { mountBlob, putBlob, putWholeBlob, touchBlob, unlinkBlob } from './change-blobs.ts'
+import { mountBlob, putBlob, putWholeBlob, setTwin, touchBlob, unlinkBlob } from './change-blobs.ts'
 import {
   acquireLease,
   condemnBlobs,
@@ -15,6 +15,7 @@ import {
   renewLease,
   unlinkUnreferenced,
 } from './change-garbage.ts'
+import { forgetHistory } from './change-history.ts'
 import { deleteManifest, deleteTag, discardManifest } from './change-manifest-removal.ts'
 import { putManifest } from './change-manifests.ts'
 import {
@@ -34,6 +35,7 @@ export const changes = {
   mountBlob,
   touchBlob,
   unlinkBlob,
+  setTwin,
   putManifest,
   deleteTag,
   deleteManifest,
@@ -47,6 +49,7 @@ export const changes = {
   unlinkUnreferenced,
   condemnBlobs,
   deleteCondemned,
+  forgetHistory,
   dropEmptyRepositories,
   forgetPendingDeletes,
   acquireLease,

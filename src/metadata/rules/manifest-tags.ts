@@ -2,6 +2,7 @@ import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { Tag } from '../../oci/tag.ts'
 import type { Instant } from '../../instant.ts'
 import { rowsAtOnce, type Transaction } from './change.ts'
+import { keepRemovedTags } from './change-history.ts'
 import { anyTagOf, removeTags, setUntagged, tagsOfAfter } from './statements/manifests.ts'
 
 // What putting and removing manifests share.
@@ -29,15 +30,16 @@ export async function touchTags(
 /** All of them. */
 export async function dropTags(
   transaction: Transaction,
-  { repository, name, manifest }: TaggedManifest,
+  { repository, name, manifest, now }: TaggedManifest & { readonly now: Instant },
 ): Promise<void> {
   for (;;) {
     const tags = await transaction.all(tagsOfAfter, { repository, manifest, after: '', limit: rowsAtOnce })
     if (tags.length === 0) return
     const names = tags.map(({ name: tag }) => tag)
+    await keepRemovedTags(transaction, { repository, tags: names, now })
     await transaction.run(removeTags, { repository, list: JSON.stringify(names) })
     for (const tag of names) transaction.touched.tag(name, tag as Tag)
-    await transaction.turn(tags.length)
+    await transaction.turn(4 * tags.length)
   }
 }
 

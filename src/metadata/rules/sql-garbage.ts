@@ -17,6 +17,7 @@ export function sqlGarbage(database: Database, changes: ChangeRunner): GarbageSt
       'unlinkUnreferenced',
       'condemnBlobs',
       'deleteCondemned',
+      'forgetHistory',
       'dropEmptyRepositories',
       'forgetPendingDeletes',
       'recordClock',

@@ -141,6 +141,48 @@ const migrations: readonly string[] = [
     total integer not null
   );
   `,
+  `
+  alter table repository add column vacated_at integer;
+
+  alter table manifest add column first_seen integer not null default 0;
+  alter table manifest add column seen_at_latest integer not null default 0;
+  alter table manifest add column pusher text;
+  update manifest set first_seen = pushed_at, seen_at_latest = 1;
+
+  alter table tag add column since integer not null default 0;
+  alter table tag add column since_at_latest integer not null default 0;
+  alter table tag add column pusher text;
+  update tag set since = updated_at, since_at_latest = 1;
+
+  create table past_manifest (
+    repository_id integer not null,
+    digest text not null,
+    sequence integer not null,
+    first_seen integer not null,
+    seen_at_latest integer not null,
+    pusher text,
+    removed_at integer not null,
+    primary key (repository_id, digest)
+  ) without rowid;
+  create unique index past_manifest_sequence on past_manifest (repository_id, sequence);
+
+  create table past_tag (
+    repository_id integer not null,
+    name text not null,
+    sequence integer not null,
+    digest text not null,
+    since integer not null,
+    since_at_latest integer not null,
+    pusher text,
+    until integer not null,
+    removal integer,
+    primary key (repository_id, name, sequence)
+  ) without rowid;
+  create unique index past_tag_removal on past_tag (repository_id, removal) where removal is not null;
+
+  alter table blob add column twin text;
+  create index blob_twin on blob (twin) where twin is not null;
+  `,
 ]
 
 /** The schema of this program: how many migrations it knows. */

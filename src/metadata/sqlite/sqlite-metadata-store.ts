@@ -14,7 +14,9 @@ import { Generations } from '../cache/generations.ts'
 import { LocalRunner } from './local-runner.ts'
 import type { SharedCache } from '../cache/shared-cache.ts'
 import { SqlAccess } from '../rules/sql-access.ts'
+import { SqlContents } from '../rules/sql-contents.ts'
 import { sqlGarbage } from '../rules/sql-garbage.ts'
+import { SqlHistory } from '../rules/sql-history.ts'
 import { SqlInventory } from '../rules/sql-inventory.ts'
 import { SqlOutbox } from '../rules/sql-outbox.ts'
 import { SqlReads } from '../rules/sql-reads.ts'
@@ -82,6 +84,8 @@ class SqliteStore extends SqlReads implements Omit<MetadataStore, PlainChange> {
   readonly access: SqlAccess
   readonly garbage: GarbageStore
   readonly inventory: SqlInventory
+  readonly history: SqlHistory
+  readonly contents: SqlContents
   readonly outbox: SqlOutbox
   readonly untagged: SqlUntagged
   readonly #database: SqliteDatabase
@@ -96,6 +100,8 @@ class SqliteStore extends SqlReads implements Omit<MetadataStore, PlainChange> {
     this.access = new SqlAccess({ database, changes })
     this.garbage = sqlGarbage(database, changes)
     this.inventory = new SqlInventory({ database, changes })
+    this.history = new SqlHistory(database)
+    this.contents = new SqlContents({ database, changes })
     this.outbox = new SqlOutbox({ database, changes })
     this.untagged = new SqlUntagged(database)
     this.#database = database

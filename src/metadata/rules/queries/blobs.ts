@@ -17,7 +17,14 @@ export const insertBlob = compile(
     state: 'live',
     unlinked_since: null,
     condemned_at: null,
+    twin: parameter<string | null>('twin'),
   }),
+)
+export const setTwin = compile(
+  queries
+    .updateTable('blob')
+    .set({ twin: parameter<string>('twin') })
+    .where('digest', '=', parameter<string>('digest')),
 )
 export const insertBody = compile(
   queries

@@ -121,9 +121,13 @@ export const deleteBody = compile(
 export const repositoriesByUse = compile(
   queries
     .selectFrom('repository')
-    .select(['id', 'name'])
+    .select(['id', 'name', 'vacated_at'])
     .select(
-      sql<number>`created_at < ${before}
+      sql<number>`exists (select 1 from past_manifest where past_manifest.repository_id = repository.id)
+        or exists (select 1 from past_tag where past_tag.repository_id = repository.id)`.as('remembered'),
+    )
+    .select(
+      sql<number>`created_at < ${before} and vacated_at is null
         and not exists (select 1 from manifest where manifest.repository_id = repository.id)
         and not exists (select 1 from repository_blob where repository_blob.repository_id = repository.id)
         and not exists (select 1 from upload where upload.repository_id = repository.id)`.as('empty'),

@@ -43,6 +43,9 @@ export const insertManifest = compile(
     annotations: parameter<string | null>('annotations'),
     pushed_at: parameter<number>('now'),
     untagged_since: parameter<number | null>('untaggedSince'),
+    first_seen: parameter<number>('firstSeen'),
+    seen_at_latest: parameter<number>('atLatest'),
+    pusher: parameter<string | null>('pusher'),
   }),
 )
 export const updateMediaType = compile(
@@ -56,20 +59,38 @@ export const insertBody = compile(
     .insertInto('manifest_body')
     .values({ manifest_id: parameter<number>('manifest'), body: parameter<Uint8Array>('body') }),
 )
-export const setTag = compile(
+export const insertTag = compile(
+  queries.insertInto('tag').values({
+    repository_id: parameter<number>('repository'),
+    name: parameter<string>('tag'),
+    manifest_id: parameter<number>('manifest'),
+    updated_at: parameter<number>('now'),
+    // Not before it was removed, whatever the clock does.
+    since: sql<number>`max(${parameter<number>('now')}, coalesce((select past.until from past_tag as past
+      where past.repository_id = ${parameter<number>('repository')} and past.name = ${parameter<string>('tag')}
+      order by past.sequence desc limit 1), 0))`,
+    pusher: parameter<string | null>('pusher'),
+  }),
+)
+export const moveTag = compile(
   queries
-    .insertInto('tag')
-    .values({
-      repository_id: parameter<number>('repository'),
-      name: parameter<string>('tag'),
+    .updateTable('tag')
+    .set({
       manifest_id: parameter<number>('manifest'),
       updated_at: parameter<number>('now'),
+      since: sql<number>`max(since, ${parameter<number>('now')})`,
+      since_at_latest: 0,
+      pusher: parameter<string | null>('pusher'),
     })
-    .onConflict((conflict) =>
-      conflict
-        .columns(['repository_id', 'name'])
-        .doUpdateSet({ manifest_id: parameter<number>('manifest'), updated_at: parameter<number>('now') }),
-    ),
+    .where('repository_id', '=', parameter<number>('repository'))
+    .where('name', '=', parameter<string>('tag')),
+)
+export const renewTag = compile(
+  queries
+    .updateTable('tag')
+    .set({ updated_at: parameter<number>('now') })
+    .where('repository_id', '=', parameter<number>('repository'))
+    .where('name', '=', parameter<string>('tag')),
 )
 export const removeTag = compile(
   queries

@@ -156,7 +156,7 @@ export const pendingDeletes = compile(queries.selectFrom('pending_delete').selec
 
 export const counts = compile(
   queries.selectNoFrom([
-    sql<number>`(select count(*) from repository)`.as('repositories'),
+    sql<number>`(select count(*) from repository where vacated_at is null)`.as('repositories'),
     sql<number>`(select count(*) from manifest)`.as('manifests'),
     sql<number>`(select count(*) from tag)`.as('tags'),
     sql<number>`(select count(*) from blob)`.as('blobs'),

@@ -6,6 +6,8 @@ export interface Schema {
     id: Generated<number>
     name: string
     created_at: number
+    /** Set while nothing is in it but its history: it is not known then. */
+    vacated_at: Generated<number | null>
   }
   manifest: {
     id: Generated<number>
@@ -20,6 +22,12 @@ export interface Schema {
     pushed_at: number
     /** Set while no tag points here. */
     untagged_since: number | null
+    /** In this repository, before a removal too. */
+    first_seen: number
+    /** 1: it may have been there before that. */
+    seen_at_latest: Generated<number>
+    /** Of the push that it was first seen by; null: unknown. */
+    pusher: string | null
   }
   manifest_body: {
     manifest_id: number
@@ -37,6 +45,36 @@ export interface Schema {
     name: string
     manifest_id: number
     updated_at: number
+    /** When it came to point to this manifest. */
+    since: number
+    /** 1: it may have pointed there before that. */
+    since_at_latest: Generated<number>
+    pusher: string | null
+  }
+  /** Of digests that the repository does not hold any more. */
+  past_manifest: {
+    repository_id: number
+    digest: string
+    /** Of the removals in the repository. */
+    sequence: number
+    first_seen: number
+    seen_at_latest: number
+    pusher: string | null
+    removed_at: number
+  }
+  /** What tags pointed to before. */
+  past_tag: {
+    repository_id: number
+    name: string
+    /** Of what this tag pointed to. */
+    sequence: number
+    digest: string
+    since: number
+    since_at_latest: number
+    pusher: string | null
+    until: number
+    /** Null: the tag was moved. Else it was removed, and this is the removal's place among those of the repository's tags. */
+    removal: number | null
   }
   blob: {
     id: Generated<number>
@@ -48,6 +86,8 @@ export interface Schema {
     /** Set while no repository links the blob. */
     unlinked_since: number | null
     condemned_at: number | null
+    /** The SHA-256 digest of the same bytes, of one that is kept under another algorithm; null: not computed. */
+    twin: string | null
   }
   blob_body: {
     blob_id: number

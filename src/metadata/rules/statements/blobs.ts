@@ -23,8 +23,16 @@ export const deleteLink: typeof queries.deleteLink = {
   values: [new Parameter('repository'), new Parameter('blob')],
 }
 export const insertBlob: typeof queries.insertBlob = {
-  sql: 'insert into "blob" ("digest", "size", "data_key", "state", "unlinked_since", "condemned_at") values (?, ?, ?, ?, ?, ?)',
-  values: [new Parameter('digest'), new Parameter('size'), new Parameter('key'), 'live', null, null],
+  sql: 'insert into "blob" ("digest", "size", "data_key", "state", "unlinked_since", "condemned_at", "twin") values (?, ?, ?, ?, ?, ?, ?)',
+  values: [
+    new Parameter('digest'),
+    new Parameter('size'),
+    new Parameter('key'),
+    'live',
+    null,
+    null,
+    new Parameter('twin'),
+  ],
 }
 export const insertBody: typeof queries.insertBody = {
   sql: 'insert into "blob_body" ("blob_id", "body") values (?, ?)',
@@ -53,4 +61,8 @@ export const renewLink: typeof queries.renewLink = {
 export const rescueBlob: typeof queries.rescueBlob = {
   sql: 'update "blob" set "state" = ?, "unlinked_since" = ?, "condemned_at" = ? where "id" = ? and "unlinked_since" is not null',
   values: ['live', null, null, new Parameter('blob')],
+}
+export const setTwin: typeof queries.setTwin = {
+  sql: 'update "blob" set "twin" = ? where "digest" = ?',
+  values: [new Parameter('twin'), new Parameter('digest')],
 }

@@ -51,7 +51,7 @@ export const putLease: typeof queries.putLease = {
   ],
 }
 export const repositoriesByUse: typeof queries.repositoriesByUse = {
-  sql: 'select "id", "name", created_at < ?\n        and not exists (select 1 from manifest where manifest.repository_id = repository.id)\n        and not exists (select 1 from repository_blob where repository_blob.repository_id = repository.id)\n        and not exists (select 1 from upload where upload.repository_id = repository.id) as "empty" from "repository" where "id" > ? order by "id" limit ? + 0',
+  sql: 'select "id", "name", "vacated_at", exists (select 1 from past_manifest where past_manifest.repository_id = repository.id)\n        or exists (select 1 from past_tag where past_tag.repository_id = repository.id) as "remembered", created_at < ? and vacated_at is null\n        and not exists (select 1 from manifest where manifest.repository_id = repository.id)\n        and not exists (select 1 from repository_blob where repository_blob.repository_id = repository.id)\n        and not exists (select 1 from upload where upload.repository_id = repository.id) as "empty" from "repository" where "id" > ? order by "id" limit ? + 0',
   values: [new Parameter('before'), new Parameter('afterId'), new Parameter('limit')],
 }
 export const staleUploads: typeof queries.staleUploads = {

@@ -23,7 +23,7 @@ export const insertBody: typeof queries.insertBody = {
   values: [new Parameter('manifest'), new Parameter('body')],
 }
 export const insertManifest: typeof queries.insertManifest = {
-  sql: 'insert into "manifest" ("repository_id", "digest", "media_type", "artifact_type", "subject", "size", "annotations", "pushed_at", "untagged_since") values (?, ?, ?, ?, ?, ?, ?, ?, ?)',
+  sql: 'insert into "manifest" ("repository_id", "digest", "media_type", "artifact_type", "subject", "size", "annotations", "pushed_at", "untagged_since", "first_seen", "seen_at_latest", "pusher") values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
   values: [
     new Parameter('repository'),
     new Parameter('digest'),
@@ -34,6 +34,9 @@ export const insertManifest: typeof queries.insertManifest = {
     new Parameter('annotations'),
     new Parameter('now'),
     new Parameter('untaggedSince'),
+    new Parameter('firstSeen'),
+    new Parameter('atLatest'),
+    new Parameter('pusher'),
   ],
 }
 export const insertReference: typeof queries.insertReference = {
@@ -49,6 +52,19 @@ export const insertReference: typeof queries.insertReference = {
 export const insertReferences: typeof queries.insertReferences = {
   sql: 'insert into "manifest_reference" ("repository_id", "child", "manifest_id", "kind", "required") select ? as "repository_id", listed.value ->> 0 as "child", ? as "manifest_id", listed.value ->> 1 as "kind", listed.value ->> 2 as "required" from json_each(?) as "listed" where true on conflict do nothing',
   values: [new Parameter('repository'), new Parameter('manifest'), new Parameter('list')],
+}
+export const insertTag: typeof queries.insertTag = {
+  sql: 'insert into "tag" ("repository_id", "name", "manifest_id", "updated_at", "since", "pusher") values (?, ?, ?, ?, max(?, coalesce((select past.until from past_tag as past\n      where past.repository_id = ? and past.name = ?\n      order by past.sequence desc limit 1), 0)), ?)',
+  values: [
+    new Parameter('repository'),
+    new Parameter('tag'),
+    new Parameter('manifest'),
+    new Parameter('now'),
+    new Parameter('now'),
+    new Parameter('repository'),
+    new Parameter('tag'),
+    new Parameter('pusher'),
+  ],
 }
 export const linkedAmong: typeof queries.linkedAmong = {
   sql: 'select "blob"."id", "blob"."digest", "blob"."size", "repository_blob"."unreferenced_since" from json_each(?) as "listed" cross join "blob" cross join "repository_blob" where "blob"."digest" = "listed"."value" and "repository_blob"."blob_id" = "blob"."id" and "repository_blob"."repository_id" = ?',
@@ -69,6 +85,18 @@ export const manifestById: typeof queries.manifestById = {
 export const manifestsAmong: typeof queries.manifestsAmong = {
   sql: 'select "manifest"."digest", "manifest"."size" from json_each(?) as "listed" cross join "manifest" where "manifest"."digest" = "listed"."value" and "manifest"."repository_id" = ?',
   values: [new Parameter('list'), new Parameter('repository')],
+}
+export const moveTag: typeof queries.moveTag = {
+  sql: 'update "tag" set "manifest_id" = ?, "updated_at" = ?, "since" = max(since, ?), "since_at_latest" = ?, "pusher" = ? where "repository_id" = ? and "name" = ?',
+  values: [
+    new Parameter('manifest'),
+    new Parameter('now'),
+    new Parameter('now'),
+    0,
+    new Parameter('pusher'),
+    new Parameter('repository'),
+    new Parameter('tag'),
+  ],
 }
 export const orphansAmong: typeof queries.orphansAmong = {
   sql: 'select "listed"."value" from json_each(?) as "listed" where not exists (select 1 from manifest_reference where repository_id = ? and child = listed.value)',
@@ -103,6 +131,10 @@ export const removeTags: typeof queries.removeTags = {
   sql: 'delete from "tag" where "repository_id" = ? and "name" in (select "listed"."value" from json_each(?) as "listed")',
   values: [new Parameter('repository'), new Parameter('list')],
 }
+export const renewTag: typeof queries.renewTag = {
+  sql: 'update "tag" set "updated_at" = ? where "repository_id" = ? and "name" = ?',
+  values: [new Parameter('now'), new Parameter('repository'), new Parameter('tag')],
+}
 export const renewUntaggedAmong: typeof queries.renewUntaggedAmong = {
   sql: 'update "manifest" set "untagged_since" = ? where "repository_id" = ? and "digest" in (select "listed"."value" from json_each(?) as "listed") and +untagged_since is not null',
   values: [new Parameter('now'), new Parameter('repository'), new Parameter('list')],
@@ -110,17 +142,6 @@ export const renewUntaggedAmong: typeof queries.renewUntaggedAmong = {
 export const setReferencedAmong: typeof queries.setReferencedAmong = {
   sql: 'update "repository_blob" set "unreferenced_since" = ? where "repository_id" = ? and "blob_id" in (select listed.value as "id" from json_each(?) as "listed")',
   values: [new Parameter('since'), new Parameter('repository'), new Parameter('list')],
-}
-export const setTag: typeof queries.setTag = {
-  sql: 'insert into "tag" ("repository_id", "name", "manifest_id", "updated_at") values (?, ?, ?, ?) on conflict ("repository_id", "name") do update set "manifest_id" = ?, "updated_at" = ?',
-  values: [
-    new Parameter('repository'),
-    new Parameter('tag'),
-    new Parameter('manifest'),
-    new Parameter('now'),
-    new Parameter('manifest'),
-    new Parameter('now'),
-  ],
 }
 export const setUntagged: typeof queries.setUntagged = {
   sql: 'update "manifest" set "untagged_since" = ? where "id" = ?',

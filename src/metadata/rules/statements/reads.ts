@@ -15,7 +15,7 @@ export const blobsAfter: typeof queries.blobsAfter = {
   values: [new Parameter('after'), new Parameter('limit')],
 }
 export const counts: typeof queries.counts = {
-  sql: 'select (select count(*) from repository) as "repositories", (select count(*) from manifest) as "manifests", (select count(*) from tag) as "tags", (select count(*) from blob) as "blobs", (select coalesce(sum(size), 0) from blob) as "bytes", (select count(*) from upload) as "uploads"',
+  sql: 'select (select count(*) from repository where vacated_at is null) as "repositories", (select count(*) from manifest) as "manifests", (select count(*) from tag) as "tags", (select count(*) from blob) as "blobs", (select coalesce(sum(size), 0) from blob) as "bytes", (select count(*) from upload) as "uploads"',
   values: [],
 }
 export const denialsAfter: typeof queries.denialsAfter = {

@@ -1,0 +1,55 @@
+// Made of ../queries/contents.ts by npm run statements.
+import { Parameter } from '../bind.ts'
+import type * as queries from '../queries/contents.ts'
+
+export const blobOfTwin: typeof queries.blobOfTwin = {
+  sql: 'select "digest" from "blob" where "twin" = ? limit ? + 0',
+  values: [new Parameter('digest'), 1],
+}
+export const copiesInWindow: typeof queries.copiesInWindow = {
+  sql: 'select "repository"."name", "manifest"."digest", "manifest"."media_type", "manifest"."artifact_type" from "repository" cross join "manifest" where "repository"."id" >= ? and "repository"."id" < ? and "manifest"."repository_id" = "repository"."id" and "manifest"."digest" = ? order by "repository"."id"',
+  values: [new Parameter('first'), new Parameter('end'), new Parameter('digest')],
+}
+export const manifestId: typeof queries.manifestId = {
+  sql: 'select "manifest"."id", "manifest"."repository_id" from "manifest" inner join "repository" on "repository"."id" = "manifest"."repository_id" where "repository"."name" = ? and "manifest"."digest" = ?',
+  values: [new Parameter('name'), new Parameter('digest')],
+}
+export const namedAfter: typeof queries.namedAfter = {
+  sql: 'select "entry"."child", "entry"."kind", "blob"."size" as "blob_size", "blob"."twin", "link"."blob_id", "held"."id" as "manifest_id", "held"."size" as "manifest_size", "held"."media_type" from "manifest_reference" as "entry" left join "blob" on "blob"."digest" = "entry"."child" left join "repository_blob" as "link" on "link"."blob_id" = "blob"."id" and "link"."repository_id" = ? left join "manifest" as "held" on "held"."repository_id" = ? and "held"."digest" = "entry"."child" where "entry"."manifest_id" = ? and "entry"."repository_id" = ? and "entry"."child" > ? order by "entry"."child" limit ? + 0',
+  values: [
+    new Parameter('repository'),
+    new Parameter('repository'),
+    new Parameter('manifest'),
+    new Parameter('repository'),
+    new Parameter('after'),
+    new Parameter('limit'),
+  ],
+}
+export const parentsAfter: typeof queries.parentsAfter = {
+  sql: 'select "manifest"."id", "manifest"."digest", "manifest"."media_type", "manifest"."artifact_type", "entry"."kind" from "repository" inner join "manifest_reference" as "entry" on "entry"."repository_id" = "repository"."id" inner join "manifest" on "manifest"."id" = "entry"."manifest_id" where "repository"."name" = ? and "entry"."child" = ? and "entry"."manifest_id" > ? order by "entry"."manifest_id" limit ? + 0',
+  values: [
+    new Parameter('name'),
+    new Parameter('digest'),
+    new Parameter('afterManifest'),
+    new Parameter('limit'),
+  ],
+}
+export const parentsInWindow: typeof queries.parentsInWindow = {
+  sql: 'select "repository"."id" as "repository_id", "repository"."name", "manifest"."id", "manifest"."digest", "manifest"."media_type", "manifest"."artifact_type", "entry"."kind" from "repository" cross join "manifest_reference" as "entry" cross join "manifest" where "repository"."id" >= ? and "repository"."id" < ? and "entry"."repository_id" = "repository"."id" and "entry"."child" = ? and (repository.id > ? or entry.manifest_id > ?) and "manifest"."id" = "entry"."manifest_id" order by "repository"."id", "entry"."manifest_id" limit ? + 0',
+  values: [
+    new Parameter('first'),
+    new Parameter('end'),
+    new Parameter('digest'),
+    new Parameter('first'),
+    new Parameter('afterManifest'),
+    new Parameter('limit'),
+  ],
+}
+export const twinOfBlob: typeof queries.twinOfBlob = {
+  sql: 'select "twin" from "blob" where "digest" = ?',
+  values: [new Parameter('digest')],
+}
+export const windowEnd: typeof queries.windowEnd = {
+  sql: 'select "id" from "repository" where "id" >= ? order by "id" limit ? + 0 offset ?',
+  values: [new Parameter('first'), 1, new Parameter('size')],
+}

@@ -11,6 +11,7 @@ const allowed = {
   access: ['oci', 'cluster'],
   audit: ['oci'],
   policy: ['oci'],
+  'policy-store': ['oci', 'policy', 'cluster'],
   http: ['oci', 'registry', 'access', 'audit', 'blobs', 'metadata'],
   certificates: [],
   trust: [],
@@ -37,6 +38,7 @@ const allowed = {
     'status',
     'image',
     'policy',
+    'policy-store',
   ],
 }
 const leaves =

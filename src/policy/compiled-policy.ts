@@ -1,4 +1,5 @@
 import type { Digest } from '../oci/digest.ts'
+import { NamespacePatterns } from './namespace-patterns.ts'
 import { ScopeIndex } from './scope-index.ts'
 import type { DenyEntry, Rule, TrowPolicy } from './trow-policy.ts'
 
@@ -8,9 +9,13 @@ export class CompiledPolicy {
   readonly deniedScopes = new ScopeIndex<DenyEntry>()
   readonly deniedDigests = new Map<Digest, DenyEntry>()
   readonly rules = new ScopeIndex<Rule>()
+  readonly #include: NamespacePatterns
+  readonly #exclude: NamespacePatterns
 
   constructor(policy: TrowPolicy) {
     this.policy = policy
+    this.#include = new NamespacePatterns(policy.namespaces.include)
+    this.#exclude = new NamespacePatterns(policy.namespaces.exclude)
     for (const entry of policy.deny)
       if (typeof entry.target === 'string') this.deniedDigests.set(entry.target, entry)
       else this.deniedScopes.set(entry.target, entry)
@@ -18,7 +23,6 @@ export class CompiledPolicy {
   }
 
   selects(namespace: string | undefined): boolean {
-    const { include, exclude } = this.policy.namespaces
-    return include.has(namespace) && !exclude.has(namespace)
+    return this.#include.has(namespace) && !this.#exclude.has(namespace)
   }
 }

@@ -1,5 +1,6 @@
 import type { Digest } from '../oci/digest.ts'
 import type { ImageReference } from './image-reference.ts'
+import { NamespacePatterns } from './namespace-patterns.ts'
 import { ScopeIndex } from './scope-index.ts'
 import type { TrowException } from './trow-exception.ts'
 
@@ -17,13 +18,18 @@ export interface Lifting {
   readonly now: number
 }
 
+interface Indexed extends Omit<TrowException, 'namespaces'> {
+  readonly namespaces: NamespacePatterns
+}
+
 /** Exceptions by the images that they name. */
 export class ExceptionIndex {
-  readonly #byScope = new ScopeIndex<TrowException[]>()
-  readonly #byDigest = new Map<Digest, TrowException[]>()
-  readonly #withDigests: readonly TrowException[]
+  readonly #byScope = new ScopeIndex<Indexed[]>()
+  readonly #byDigest = new Map<Digest, Indexed[]>()
+  readonly #withDigests: readonly Indexed[]
 
-  constructor(exceptions: readonly TrowException[]) {
+  constructor(given: readonly TrowException[]) {
+    const exceptions = given.map((each) => ({ ...each, namespaces: new NamespacePatterns(each.namespaces) }))
     for (const exception of exceptions)
       for (const image of exception.images)
         if (typeof image === 'string')
@@ -35,7 +41,7 @@ export class ExceptionIndex {
   /**
    * The exception that lifts all of it by itself, that which lasts longest; several never add up to one. Undefined: none.
    */
-  find(lifting: Lifting): TrowException | undefined {
+  find(lifting: Lifting): { readonly name: string; readonly expires: number } | undefined {
     const named = [
       ...this.#byScope.covering(lifting.reference).flat(),
       ...lifting.digests.flatMap((digest) => this.#byDigest.get(digest) ?? []),
@@ -52,7 +58,7 @@ export class ExceptionIndex {
   }
 }
 
-function lifts(exception: TrowException, lifting: Lifting): boolean {
+function lifts(exception: Indexed, lifting: Lifting): boolean {
   const { policies, override, namespace, now } = lifting
   return (
     now < exception.expires &&

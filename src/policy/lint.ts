@@ -45,7 +45,7 @@ function findingsOfPolicy(policy: TrowPolicy): LoadProblem[] {
       ['default'],
       'the policy refuses nothing: it passes what no rule covers, and requires and denies nothing',
     )
-  if (policy.namespaces.exclude.hasPatterns)
+  if (policy.namespaces.exclude.some((entry) => entry.includes('*')))
     add(['namespaces', 'exclude'], 'whoever may make a namespace may make one that a pattern excludes')
   const ownRule = policy.rules.some(({ scope }) => scope.host === ownRegistry || scope.host === '*')
   if (policy.default === 'deny' && policy.modes.push === 'enforce' && !ownRule)
@@ -81,7 +81,7 @@ function findingsOfException(
   for (const [place, name] of [...exception.policies].entries()) {
     const policy = policies.get(name)
     if (policy === undefined) add(['policies', place], `there is no policy named ${name} here`)
-    else if (!exception.namespaces.everywhere && policy.modes.pull === 'enforce')
+    else if (!exception.namespaces.includes('*') && policy.modes.pull === 'enforce')
       add(
         ['namespaces'],
         `${name} also judges pulls, where no namespace is known: the exception lifts nothing there`,

@@ -4,21 +4,17 @@ import { compilePattern } from '../oci/repository-pattern.ts'
 export class NamespacePatterns {
   readonly #names: ReadonlySet<string>
   readonly #patterns: readonly ((name: string) => boolean)[]
-  /** Whether it has all namespaces, and so also holds where none is known. */
-  readonly everywhere: boolean
-  /** Whether it has entries with `*`, which fit namespaces that do not exist yet. */
-  readonly hasPatterns: boolean
+  readonly #everywhere: boolean
 
   constructor(entries: readonly string[]) {
     this.#names = new Set(entries)
     this.#patterns = entries.filter((entry) => entry.includes('*')).map((entry) => compilePattern(entry))
-    this.everywhere = entries.includes('*')
-    this.hasPatterns = this.#patterns.length > 0
+    this.#everywhere = entries.includes('*')
   }
 
-  /** `undefined`: no namespace is known, as at push and pull. */
+  /** `undefined`: no namespace is known, as at push and pull; only `*` has it. */
   has(namespace: string | undefined): boolean {
-    if (this.everywhere) return true
+    if (this.#everywhere) return true
     if (namespace === undefined) return false
     return this.#names.has(namespace) || this.#patterns.some((matches) => matches(namespace))
   }

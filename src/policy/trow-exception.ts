@@ -1,15 +1,15 @@
 import type { Digest } from '../oci/digest.ts'
 import { exceptionSchema } from './document-schema.ts'
 import { parseShape, refused, type Loaded, type LoadProblem } from './load-problem.ts'
-import { NamespacePatterns } from './namespace-patterns.ts'
 import { parseScope, type Scope } from './scope.ts'
 
-/** A TrowException that has been checked. */
+/** A TrowException that has been checked: plain data, which threads can hand to each other. */
 export interface TrowException {
   readonly name: string
   readonly policies: ReadonlySet<string>
   readonly images: readonly (Scope | Digest)[]
-  readonly namespaces: NamespacePatterns
+  /** Names, or with `*` for a part of one (`NamespacePatterns`). */
+  readonly namespaces: readonly string[]
   readonly reason: string
   readonly ticket: string | undefined
   /** Milliseconds since 1970; from then on it is none. */
@@ -72,7 +72,7 @@ export function parseTrowException(value: unknown, settings: ExceptionSettings):
       name: metadata.name,
       policies: new Set(spec.policies),
       images,
-      namespaces: new NamespacePatterns(spec.namespaces),
+      namespaces: spec.namespaces,
       reason: spec.reason,
       ticket: spec.ticket,
       expires,

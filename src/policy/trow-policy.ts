@@ -3,7 +3,6 @@ import type { Digest } from '../oci/digest.ts'
 import { documentLimits, policySchema, type Mode } from './document-schema.ts'
 import { ownRegistry } from './image-reference.ts'
 import { parseShape, refused, type Loaded, type LoadProblem } from './load-problem.ts'
-import { NamespacePatterns } from './namespace-patterns.ts'
 import { parseScope, type Scope } from './scope.ts'
 import { parseSize } from './size.ts'
 
@@ -35,11 +34,12 @@ export interface Rule {
   readonly require: Requirements | undefined
 }
 
-/** A TrowPolicy that has been checked. */
+/** A TrowPolicy that has been checked: plain data, which threads can hand to each other. */
 export interface TrowPolicy {
   readonly name: string
   readonly modes: Readonly<Record<Point, Mode>>
-  readonly namespaces: { readonly include: NamespacePatterns; readonly exclude: NamespacePatterns }
+  /** Names, or with `*` for a part of one (`NamespacePatterns`). */
+  readonly namespaces: { readonly include: readonly string[]; readonly exclude: readonly string[] }
   readonly default: 'deny' | 'pass'
   readonly onError: 'deny' | 'allow'
   readonly deny: readonly DenyEntry[]
@@ -64,8 +64,8 @@ export function parseTrowPolicy(value: unknown, ownHosts: ReadonlySet<string>): 
       name: metadata.name,
       modes: modesOf(spec),
       namespaces: {
-        include: new NamespacePatterns(spec.namespaces?.include ?? ['*']),
-        exclude: new NamespacePatterns(spec.namespaces?.exclude ?? []),
+        include: spec.namespaces?.include ?? ['*'],
+        exclude: spec.namespaces?.exclude ?? [],
       },
       default: spec.default,
       onError: spec.onError ?? 'deny',

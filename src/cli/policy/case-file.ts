@@ -7,8 +7,9 @@ import { fields, parseShape, printPath } from '../../policy/load-problem.ts'
 import { reasons, type ReasonCode } from '../../policy/reasons.ts'
 import { points, type Point } from '../../policy/trow-policy.ts'
 import { reasonOf } from '../../reason-of.ts'
+import type { TextPlace } from '../../policy-store/policy-source.ts'
+import { readYamlDocuments } from '../../policy-store/yaml-documents.ts'
 import { exitCode, UserError } from '../../user-error.ts'
-import { readYamlDocuments, type TextPlace } from './yaml-documents.ts'
 
 /** What is asked, and what should be answered. */
 export interface PolicyCase {

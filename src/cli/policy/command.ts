@@ -5,11 +5,16 @@ import { lintPolicies } from '../../policy/lint.ts'
 import { PolicySet } from '../../policy/policy-set.ts'
 import { refusalText, warningTexts } from '../../policy/refusal-text.ts'
 import { points, type Point } from '../../policy/trow-policy.ts'
+import {
+  loadPolicyFiles,
+  loadSoundPolicies,
+  problemLine,
+  type LoadedFiles,
+} from '../../policy-store/load-files.ts'
 import { exitCode } from '../../user-error.ts'
 import type { CommandContext } from '../command-context.ts'
+import { exceptionSettings } from './exception-settings.ts'
 import { ownHostsOf } from './own-hosts.ts'
-import { problemLine, readPolicyFiles, type PolicyFiles } from './policy-files.ts'
-import { readSoundPolicies } from './sound-policies.ts'
 import { testCommand } from './test-command.ts'
 
 export function policyCommand(context: CommandContext): Command {
@@ -31,7 +36,7 @@ export function policyCommand(context: CommandContext): Command {
     .description('find what does not load, and what is likely not meant')
     .action((files: readonly string[], options: FileOptions) => {
       const now = Date.now()
-      const read = readPolicyFiles(files, { ownHosts: ownHostsOf(options.ownHost ?? []), now })
+      const read = loadPolicyFiles(files, exceptionSettings(ownHostsOf(options.ownHost ?? []), now))
       const found = [
         ...read.problems.map((problem) => ({ level: 'error', ...problem })),
         ...lintPolicies(read.documents, now).map((finding) => ({
@@ -56,7 +61,7 @@ export function policyCommand(context: CommandContext): Command {
       const now = Date.now()
       const ownHosts = ownHostsOf(options.ownHost ?? [])
       const print = (line: string): void => void terminal.stderr.write(`${line}\n`)
-      const { policies, exceptions } = readSoundPolicies(files, { ownHosts, now }, print)
+      const { policies, exceptions } = loadSoundPolicies(files, exceptionSettings(ownHosts, now), print)
       const set = new PolicySet(policies, exceptions, {
         ownHosts,
         shortNames: 'docker.io',
@@ -92,7 +97,7 @@ interface EvalOptions extends FileOptions {
   readonly point: Point
 }
 
-function countText({ documents: { policies, exceptions } }: PolicyFiles): string {
+function countText({ documents: { policies, exceptions } }: LoadedFiles): string {
   return `${policies.length} policies, ${exceptions.length} exceptions`
 }
 

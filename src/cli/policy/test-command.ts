@@ -2,11 +2,12 @@ import { Command } from 'commander'
 import { decide, type Answer, type RequestedImage } from '../../policy/decide.ts'
 import { parseImageReference, printReference } from '../../policy/image-reference.ts'
 import { PolicySet, type JudgeSettings } from '../../policy/policy-set.ts'
+import { loadSoundPolicies } from '../../policy-store/load-files.ts'
 import { exitCode } from '../../user-error.ts'
 import type { CommandContext } from '../command-context.ts'
 import { readCaseFile, type CaseFile, type PolicyCase } from './case-file.ts'
+import { exceptionSettings } from './exception-settings.ts'
 import { ownHostsOf } from './own-hosts.ts'
-import { readSoundPolicies } from './sound-policies.ts'
 
 export function testCommand({ terminal, finish }: CommandContext): Command {
   return new Command('test')
@@ -39,7 +40,7 @@ function setOf(
   print: (line: string) => void,
 ): PolicySet {
   const ownHosts = ownHostsOf(written)
-  const { policies, exceptions } = readSoundPolicies(paths, { ownHosts, now }, print)
+  const { policies, exceptions } = loadSoundPolicies(paths, exceptionSettings(ownHosts, now), print)
   return new PolicySet(policies, exceptions, { ownHosts, shortNames: 'docker.io', noPolicy: 'allow' })
 }
 

@@ -6,6 +6,7 @@ import { installedHost } from '../../cluster/config-data.ts'
 import { names, ports } from '../../cluster/layout.ts'
 import { NoReadyPod, ServiceDialer } from '../../cluster/service-dialer.ts'
 import { exitCode, UserError } from '../../user-error.ts'
+import { consentPrompt } from '../login/consent-prompt.ts'
 import type { IdentityOptions } from '../login/identity-options.ts'
 import { registryCredential } from '../login/registry-credential.ts'
 import type { Terminal } from '../streams.ts'
@@ -55,8 +56,8 @@ export async function registryRoad(
     seconds: 3600,
     takesCertificate: true,
     isApiTokenShared: options.shareApiToken === true,
-    isInteractive: terminal.stdin.isTTY === true,
-    terminal,
+    askConsent: consentPrompt(terminal),
+    env: terminal.env,
   })
   const dialer = dialerOf(cluster)
   // Later on, who is cut says so.

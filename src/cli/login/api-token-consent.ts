@@ -4,8 +4,6 @@ import { z } from 'zod'
 import type { KubeContext } from '../../cluster/kube-context.ts'
 import { replaceFile } from '../../cluster/replace-file.ts'
 import { exitCode, UserError } from '../../user-error.ts'
-import { confirmed } from '../confirm.ts'
-import type { Terminal } from '../streams.ts'
 import { home, type Env } from './engine.ts'
 import { parseForeignJson } from '../../foreign-json.ts'
 
@@ -18,6 +16,9 @@ export interface ApiTokenQuestion {
   readonly isShared: boolean
 }
 
+/** Tells the person what it means, and returns whether they agree. */
+export type AskConsent = (question: ApiTokenQuestion) => Promise<boolean>
+
 /** `TROW_SHARE_API_TOKEN=true` is `--share-api-token`. */
 const variable = 'TROW_SHARE_API_TOKEN'
 
@@ -27,25 +28,22 @@ type Consent = z.infer<typeof consentSchema>
 
 /**
  * Returns once the person agrees that a token for the API server is presented to the registry. Whoever receives such a
- * token can do in the cluster what the person can. An answer on the terminal holds for this context, API server and registry
+ * token can do in the cluster what the person can. An answer holds for this context, API server and registry
  * from then on; a flag or variable holds for one run. Throws UserError API_TOKEN_NOT_SHARED.
  */
-export async function needApiTokenConsent(question: ApiTokenQuestion, terminal: Terminal): Promise<void> {
-  const { env } = terminal
+export async function needApiTokenConsent(
+  question: ApiTokenQuestion,
+  env: Env,
+  ask: AskConsent | undefined,
+): Promise<void> {
   if (question.isShared || /^(1|true|yes|on)$/i.test(env[variable] ?? '')) return
   const { context, registry } = question
   const consent: Consent = { context: context.name, server: context.cluster.server, registry }
   const consents = await readConsents(env)
   if (consents.some((each) => isSame(each, consent))) return
-  if (terminal.stdin.isTTY === true) {
-    terminal.stderr.write(
-      `Context "${context.name}" holds only a token for its API server. Whoever receives that token\n` +
-        `can do in the cluster what you can; the registry ${registry} would receive it.\n`,
-    )
-    if (await confirmed(`Present it to ${registry}, now and later?`, terminal)) {
-      await writeConsents(env, [...consents, consent])
-      return
-    }
+  if ((await ask?.(question)) === true) {
+    await writeConsents(env, [...consents, consent])
+    return
   }
   throw new UserError(
     'API_TOKEN_NOT_SHARED',

@@ -2,8 +2,10 @@ import { Command } from 'commander'
 import { exitCode, UserError } from '../../user-error.ts'
 import type { CommandContext } from '../command-context.ts'
 import { parseDuration } from '../quantities.ts'
+import { consentPrompt } from './consent-prompt.ts'
 import { login, logout } from './login.ts'
 import { addIdentityOptions, type IdentityOptions } from './identity-options.ts'
+import { printLogin, printLogout } from './print-login.ts'
 import { registryHost } from './registry-host.ts'
 
 interface LoginOptions extends IdentityOptions {
@@ -31,9 +33,14 @@ export function loginCommand({ terminal }: CommandContext): Command {
     .option('--undo', 'take it back, as trow logout does')
   return addIdentityOptions(command).action(async (given: string | undefined, options: LoginOptions) => {
     const host = registryHost(given, options.registry, terminal.env)
-    if (options.undo === true) return logout(host, terminal)
+    if (options.undo === true) return printLogout(host, await logout(host, terminal.env), terminal)
     const { duration, docker = false, podman = false, helper = false, ...rest } = options
-    await login({ host, seconds: secondsOf(duration), docker, podman, helper, ...rest }, terminal)
+    const wish = { host, seconds: secondsOf(duration), docker, podman, helper, ...rest }
+    const { env, cwd, stderr } = terminal
+    const onSharedCertificate = (): void =>
+      void stderr.write('  dockerd shows this certificate for everybody who may use it on this machine.\n')
+    const outcome = await login(wish, { env, cwd, askConsent: consentPrompt(terminal), onSharedCertificate })
+    printLogin(host, outcome, terminal)
   })
 }
 
@@ -43,7 +50,8 @@ export function logoutCommand({ terminal }: CommandContext): Command {
     .argument('[host]', 'HOST or HOST:PORT of the registry (default TROW_REGISTRY, else trow.trow.svc)')
     .option('--registry <host>', 'the same')
     .action(async (given: string | undefined, { registry }: { registry?: string }) => {
-      await logout(registryHost(given, registry, terminal.env), terminal)
+      const host = registryHost(given, registry, terminal.env)
+      printLogout(host, await logout(host, terminal.env), terminal)
     })
 }
 

@@ -124,8 +124,8 @@ async function tokenFor(host: string, login: Login, terminal: Terminal): Promise
     takesCertificate: false,
     isApiTokenShared,
     // Standard input is the request.
-    isInteractive: false,
-    terminal,
+    askConsent: undefined,
+    env,
   })
   if (credential.kind === 'certificate') {
     throw new UserError('CERTIFICATE_ONLY', `context "${context}" holds only a client certificate`, {

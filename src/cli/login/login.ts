@@ -5,8 +5,7 @@ import { loadKubeContext } from '../../cluster/kubeconfig.ts'
 import { replaceFile } from '../../cluster/replace-file.ts'
 import { reasonOf } from '../../reason-of.ts'
 import { exitCode, UserError } from '../../user-error.ts'
-import { findOnPath } from '../program-path.ts'
-import type { Terminal } from '../streams.ts'
+import type { AskConsent } from './api-token-consent.ts'
 import { describeCertificate, removeFiles, writeCertificate } from './client-certificate.ts'
 import { eraseCredential, storeCredential } from './credential-store.ts'
 import { chosenEngines, engines, type Engine, type Env } from './engine.ts'
@@ -26,7 +25,7 @@ import { forgetToken } from './token-cache.ts'
 /** The name beside a token is free text. */
 export const username = 'trow'
 /** `docker-credential-<this>`. */
-const helperName = 'trow'
+export const helperName = 'trow'
 
 export interface LoginWish {
   readonly host: string
@@ -40,8 +39,36 @@ export interface LoginWish {
   readonly kubeconfig?: string
 }
 
-export async function login(wish: LoginWish, terminal: Terminal): Promise<void> {
-  const { env, cwd } = terminal
+export interface LoginSurroundings {
+  readonly env: Env
+  readonly cwd: string
+  /** Undefined: nobody is there to answer. */
+  readonly askConsent: AskConsent | undefined
+  /** dockerd has a certificate now, which it shows for everybody who may use it. */
+  onSharedCertificate(): void
+}
+
+/** What a login has done. `until`: milliseconds since the epoch; undefined: nobody has said. */
+export type LoginOutcome =
+  | {
+      /** The engines keep a token, or ask our credential helper for one each time. */
+      readonly kind: 'token' | 'helper'
+      /** Where the token is from, in words. */
+      readonly origin: string
+      readonly until: number | undefined
+      readonly engines: readonly Engine[]
+      readonly isForApiServer: boolean
+    }
+  | {
+      readonly kind: 'certificate'
+      /** Whom it names. */
+      readonly name: string
+      readonly until: number
+      readonly files: readonly string[]
+    }
+
+export async function login(wish: LoginWish, surroundings: LoginSurroundings): Promise<LoginOutcome> {
+  const { env, cwd, askConsent } = surroundings
   const context = loadKubeContext({ env, cwd, context: wish.context, kubeconfig: wish.kubeconfig })
   const credential = await registryCredential({
     context,
@@ -50,13 +77,13 @@ export async function login(wish: LoginWish, terminal: Terminal): Promise<void> 
     seconds: wish.seconds,
     takesCertificate: false,
     isApiTokenShared: wish.shareApiToken === true,
-    isInteractive: terminal.stdin.isTTY === true,
-    terminal,
+    askConsent,
+    env,
   })
   const chosen = chosenEngines(wish, env)
   const earlier = (await readLogins(env))[wish.host]
   const way: Login = {
-    ...pinned(wish, context, terminal),
+    ...pinned(wish, context, surroundings),
     serviceAccount: wish.serviceAccount,
     seconds: wish.seconds,
     helper: wish.helper || earlier?.helper === true,
@@ -64,8 +91,7 @@ export async function login(wish: LoginWish, terminal: Terminal): Promise<void> 
     isApiTokenShared: credential.kind === 'token' && credential.isForApiServer,
     files: earlier?.files ?? [],
   }
-  if (credential.kind === 'certificate') return useCertificate(wish, context, credential, way, terminal)
-  const { stdout, stderr } = terminal
+  if (credential.kind === 'certificate') return useCertificate(wish, context, credential, way, surroundings)
   if (wish.helper) {
     await forgetToken(env, wish.host)
     await writeLogin(env, wish.host, way)
@@ -75,22 +101,21 @@ export async function login(wish: LoginWish, terminal: Terminal): Promise<void> 
         setHelper(config, wish.host, helperName)
       })
     }
-    stdout.write(`${wish.host}: asks for ${credential.origin} each time\n`)
   } else {
     for (const engine of chosen) await keep(engine, wish.host, credential.token, env)
-    stdout.write(`${wish.host}: logged in with ${credential.origin}, ${untilWords(credential.until)}\n`)
   }
-  for (const { readers, config } of chosen) stdout.write(`  ${readers}: ${config}\n`)
-  if (credential.isForApiServer) stderr.write(apiTokenNote)
-  if (wish.helper && findOnPath(`docker-credential-${helperName}`, env) === undefined) {
-    stderr.write(
-      `  docker-credential-${helperName} is not in PATH: npm install --global trow puts it there, beside trow.\n`,
-    )
-  }
+  const { origin, until, isForApiServer } = credential
+  return { kind: wish.helper ? 'helper' : 'token', origin, until, engines: chosen, isForApiServer }
 }
 
-export async function logout(host: string, terminal: Terminal): Promise<void> {
-  const { env, stdout } = terminal
+export interface LogoutOutcome {
+  /** What was taken back, a line each. */
+  readonly undone: readonly string[]
+  /** A login of trow was noted. */
+  readonly wasKnown: boolean
+}
+
+export async function logout(host: string, env: Env): Promise<LogoutOutcome> {
   const undone: string[] = []
   for (const engine of engines(env)) {
     const text = await read(engine.config)
@@ -110,18 +135,14 @@ export async function logout(host: string, terminal: Terminal): Promise<void> {
     await forgetToken(env, host)
     await writeLogin(env, host, undefined)
   }
-  stdout.write(
-    undone.length > 0 || earlier !== undefined
-      ? `${host}: logged out\n${undone.map((line) => `  ${line}\n`).join('')}`
-      : `${host}: nobody was logged in\n`,
-  )
+  return { undone, wasKnown: earlier !== undefined }
 }
 
 /** Which context it is now, so that a later change of the current one changes nothing here. */
 function pinned(
   wish: LoginWish,
   context: KubeContext,
-  { env, cwd }: Terminal,
+  { env, cwd }: LoginSurroundings,
 ): Pick<Login, 'context' | 'kubeconfig'> {
   if (context.file === undefined) return {}
   const listed = env['KUBECONFIG'] ? env['KUBECONFIG'].split(delimiter) : []
@@ -164,8 +185,9 @@ async function useCertificate(
   context: KubeContext,
   pair: Extract<RegistryCredential, { kind: 'certificate' }>,
   way: Login,
-  { env, stdout, stderr }: Terminal,
-): Promise<void> {
+  surroundings: LoginSurroundings,
+): Promise<LoginOutcome> {
+  const { env } = surroundings
   const able = process.platform === 'linux' && !wish.helper
   if (!able || (!wish.docker && !wish.podman)) {
     throw new UserError(
@@ -191,20 +213,10 @@ async function useCertificate(
     // A password would outrank the certificate.
     const text = await read(engine.config)
     if (text !== undefined) await edit(engine, (config) => void forget(config, wish.host, helperName))
-    if (engine.name === 'docker') {
-      stderr.write('  dockerd shows this certificate for everybody who may use it on this machine.\n')
-    }
+    if (engine.name === 'docker') surroundings.onSharedCertificate()
   }
-  stdout.write(`${wish.host}: shown the client certificate of "${name}", ${untilWords(until)}\n`)
-  for (const file of files) stdout.write(`  ${file}\n`)
+  return { kind: 'certificate', name, until, files }
 }
-
-function untilWords(until: number | undefined): string {
-  if (until === undefined) return 'for as long as the cluster takes it'
-  return `until ${new Date(until).toISOString().replace(/\.\d+Z$/, 'Z')}`
-}
-
-const apiTokenNote = `  It is a token for the API server: the registry takes it only with --api-server-tokens. ${needsServiceAccount}\n`
 
 async function edit(engine: Engine, change: (config: EngineConfig) => void): Promise<void> {
   await write(engine, editConfig(engine.config, await read(engine.config), change))

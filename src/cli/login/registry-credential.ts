@@ -1,12 +1,11 @@
-import { Readable } from 'node:stream'
 import { ClusterFault } from '../../cluster/cluster-fault.ts'
 import { CredentialSource } from '../../cluster/credential-source.ts'
 import { credentialKind, type KubeContext } from '../../cluster/kube-context.ts'
 import { readClaims } from '../../cluster/unverified-jwt.ts'
 import { exitCode, UserError } from '../../user-error.ts'
 import { explainFault } from '../cluster/cluster-problem.ts'
-import type { Terminal } from '../streams.ts'
-import { needApiTokenConsent } from './api-token-consent.ts'
+import { needApiTokenConsent, type AskConsent } from './api-token-consent.ts'
+import type { Env } from './engine.ts'
 
 /** The audience of tokens that are meant for the registry. */
 const audience = 'trow'
@@ -23,9 +22,9 @@ export interface CredentialOptions {
   readonly takesCertificate: boolean
   /** The person has agreed for this run that the registry receives a token for the API server. */
   readonly isApiTokenShared: boolean
-  /** Standard input is free for questions and plug-ins. */
-  readonly isInteractive: boolean
-  readonly terminal: Terminal
+  /** Undefined: nobody is there to answer, plug-ins neither. */
+  readonly askConsent: AskConsent | undefined
+  readonly env: Env
 }
 
 export type RegistryCredential =
@@ -49,8 +48,9 @@ export type RegistryCredential =
  * SERVICE_ACCOUNT_INVALID, SERVICE_ACCOUNT_MISSING, TOKEN_EXPIRED, NO_CREDENTIAL, and those of `CredentialSource`.
  */
 export async function registryCredential(options: CredentialOptions): Promise<RegistryCredential> {
-  const { context, terminal, isInteractive: interactive } = options
-  const source = new CredentialSource(context, { env: terminal.env, interactive, now: Date.now })
+  const { context, env, askConsent } = options
+  const interactive = askConsent !== undefined
+  const source = new CredentialSource(context, { env, interactive, now: Date.now })
   if (options.serviceAccount !== undefined) {
     return requestedToken(options, parseServiceAccount(options.serviceAccount, context), source)
   }
@@ -68,10 +68,7 @@ export async function registryCredential(options: CredentialOptions): Promise<Re
     const requested = await ownToken(options, subject, source)
     if (requested !== undefined) return requested
     const { registry, isApiTokenShared: isShared } = options
-    await needApiTokenConsent(
-      { context, registry, isShared },
-      interactive ? terminal : withoutInput(terminal),
-    )
+    await needApiTokenConsent({ context, registry, isShared }, env, askConsent)
     return { ...own, isForApiServer: true }
   }
   if (certificate !== undefined) return { kind: 'certificate', ...certificate }
@@ -142,11 +139,6 @@ async function requestedToken(
   } finally {
     await connection.close()
   }
-}
-
-/** Standard input is somebody's request, not a person. */
-function withoutInput(terminal: Terminal): Terminal {
-  return { ...terminal, stdin: Readable.from([]) }
 }
 
 function originWords({ user: { token } }: KubeContext): string {

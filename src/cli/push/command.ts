@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander'
 import { engineKinds } from '../../trust/docker/engine.ts'
+import type { DeveloperMachine } from '../../trust/docker/machine.ts'
 import { exitCode, UserError } from '../../user-error.ts'
 import { withCluster, type OpenCluster } from '../cluster/cluster-options.ts'
 import { bindingCommand, publishedRegistry, registryRoad } from '../cluster/registry-road.ts'
@@ -110,7 +111,12 @@ async function push(
   const hosts = [host, `${host}:443`]
   // A name that cannot be is known before anything is read.
   if (name !== undefined) targetName(name, undefined, { namespace, hosts })
-  const local = await openImage(image, { terminal, engine, say, signal })
+  const machine = async (): Promise<DeveloperMachine> => {
+    // Loaded here: archives need nothing of engines.
+    const { thisMachine } = await import('../trust/this-machine.ts')
+    return thisMachine(terminal)
+  }
+  const local = await openImage(image, { cwd: terminal.cwd, machine, engine, say, signal })
   const progress = new PushProgress(terminal, () => Date.now())
   try {
     const target = targetName(name, local.name, { namespace, hosts })

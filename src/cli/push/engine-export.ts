@@ -4,13 +4,12 @@ import { findEngines } from '../../trust/docker/find-engines.ts'
 import { PodmanImages } from '../../trust/docker/podman-images.ts'
 import { EngineApi } from '../../trust/docker/engine-api.ts'
 import { exitCode, UserError } from '../../user-error.ts'
-import { thisMachine } from '../trust/trust-docker.ts'
 import type { SourceOptions } from './source-options.ts'
 import { spoolFault } from './spool-fault.ts'
 
 /** An archive of an image of this machine's engine, into a file. Throws UserError IMAGE_MISSING, ENGINE_FAILED and those of `findEngines`. */
 export async function exportImage(name: string, file: string, options: SourceOptions): Promise<string> {
-  const machine = thisMachine(options.terminal)
+  const machine = await options.machine()
   const { chosen } = findEngines(machine, engineNamed(options.engine))
   const title = titleOf(chosen)
   options.say(`reading ${name} from ${title}`)

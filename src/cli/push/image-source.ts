@@ -25,7 +25,7 @@ export interface OpenImage extends LocalImage {
  * that is cut needs its bytes again. Throws UserError ARCHIVE_INVALID, IMAGE_MISSING, ENGINE_FAILED and those of engines.
  */
 export async function openImage(name: string, options: SourceOptions): Promise<OpenImage> {
-  const path = resolve(options.terminal.cwd, name)
+  const path = resolve(options.cwd, name)
   const isFolder = existsSync(join(path, 'oci-layout'))
   const isFile = !isFolder && existsSync(path) && statSync(path).isFile()
   if (options.engine === undefined && isFolder)

@@ -1,8 +1,16 @@
-import type { RegistryPusher } from '../../upstream/registry-pusher.ts'
-import type { BlobSource } from '../../upstream/registry-pusher.ts'
+import type { BlobProgress, BlobSource, RegistryPusher } from '../../upstream/registry-pusher.ts'
 import type { LocalImage } from './local-image.ts'
-import type { PushProgress } from './push-progress.ts'
 import type { TargetName } from './target-name.ts'
+
+/** What is told about one blob. */
+export interface BlobLine extends BlobProgress {
+  done(outcome: 'there' | 'mounted' | 'pushed'): void
+}
+
+/** Who is told what becomes of each blob. */
+export interface PushListener {
+  begin(blob: BlobSource): BlobLine
+}
 
 export interface PushResult {
   readonly digest: string
@@ -20,7 +28,7 @@ export async function pushImage(
   pusher: RegistryPusher,
   { manifests }: LocalImage,
   { repository, tag }: TargetName,
-  progress: PushProgress,
+  progress: PushListener,
 ): Promise<PushResult> {
   const blobs = new Map<string, BlobSource>()
   for (const manifest of manifests) for (const blob of manifest.blobs) blobs.set(blob.digest, blob)

@@ -1,16 +1,12 @@
-import type { BlobProgress, BlobSource } from '../../upstream/registry-pusher.ts'
+import type { BlobSource } from '../../upstream/registry-pusher.ts'
 import { humanSize } from '../quantities.ts'
 import { fitted, isRedrawn } from '../display.ts'
 import type { Terminal } from '../streams.ts'
 import { ownSequence, visibleLine } from '../visible-text.ts'
-
-/** What is told about one blob. */
-export interface BlobLine extends BlobProgress {
-  done(outcome: 'there' | 'mounted' | 'pushed'): void
-}
+import type { BlobLine, PushListener } from './push-image.ts'
 
 /** A line a blob on stderr: on a terminal redrawn while it travels, elsewhere told when something is over. */
-export class PushProgress {
+export class PushProgress implements PushListener {
   readonly #stderr: Terminal['stderr']
   readonly #isRedrawn: boolean
   readonly #now: () => number

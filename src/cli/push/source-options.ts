@@ -1,7 +1,10 @@
-import type { Terminal } from '../streams.ts'
+import type { DeveloperMachine } from '../../trust/docker/machine.ts'
 
 export interface SourceOptions {
-  readonly terminal: Terminal
+  /** Relative paths begin here. */
+  readonly cwd: string
+  /** Called only for an image of an engine. */
+  readonly machine: () => Promise<DeveloperMachine>
   /** `--engine`. */
   readonly engine: string | undefined
   readonly say: (line: string) => void

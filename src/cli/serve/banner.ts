@@ -1,15 +1,8 @@
+import { isLoopback } from '../../loopback.ts'
 import { findOnPath } from '../program-path.ts'
-import type { Settings } from '../settings-schema.ts'
 import type { Terminal } from '../streams.ts'
 import { isAccessControlled } from './access-settings.ts'
-import { isLoopback } from './exposure.ts'
-
-interface BannerFacts {
-  readonly url: string
-  readonly settings: Settings
-  readonly fresh: boolean
-  readonly caPath: string | undefined
-}
+import type { BannerFacts } from './serve.ts'
 
 interface Engine {
   readonly program: string

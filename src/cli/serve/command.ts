@@ -4,6 +4,7 @@ import { settingInfo, type SettingName } from '../settings-schema.ts'
 import { printSettings } from '../print-settings.ts'
 import { addSettingOptions, settingsQuietlyOf, warnOfVariables } from '../setting-options.ts'
 import { variableOf } from '../settings-variables.ts'
+import { bannerText } from './banner.ts'
 import { serve } from './serve.ts'
 
 export function serveCommand({ terminal, finish }: CommandContext): Command {
@@ -23,6 +24,6 @@ that order. Lists are separated by commas.`,
         terminal.exact.stdout.write(printSettings(resolved))
         return
       }
-      finish(await serve(resolved, terminal))
+      finish(await serve(resolved, terminal, (facts) => bannerText(facts, terminal.env)))
     })
 }

@@ -1,12 +1,8 @@
-import { isIP } from 'node:net'
 import type { Log } from '../../log.ts'
+import { isLoopback } from '../../loopback.ts'
 import { exitCode, UserError } from '../../user-error.ts'
 import { isAccessControlled } from './access-settings.ts'
 import type { Settings } from '../settings-schema.ts'
-
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
-}
 
 /** Beyond loopback there must be TLS or an explicit --plain-http. Throws UserError PLAIN_HTTP_REFUSED, TLS_INCOMPLETE. */
 export function checkExposure(settings: Settings, log: Log): void {

@@ -1,6 +1,6 @@
+import type { Writable } from 'node:stream'
 import type { Log } from '../../log.ts'
 import type { Ticket } from '../../storage/ticket.ts'
-import type { Terminal } from '../streams.ts'
 import { isAccessControlled, isAudited } from './access-settings.ts'
 import { watchClientCa } from './client-ca-file.ts'
 import { ClientAuthorityList } from './client-authorities.ts'
@@ -20,13 +20,14 @@ export async function startJudges(
   parts: {
     readonly attach: () => Ticket
     readonly log: Log
-    readonly terminal: Terminal
+    /** Takes what the audit writes beside its files. */
+    readonly lines: Writable
     /** Ends what was started, whatever happens later. */
     readonly cleanup: AsyncDisposableStack
   },
 ): Promise<Judges> {
   const { settings } = start
-  const { log, terminal, cleanup } = parts
+  const { log, cleanup } = parts
   const authorities = new ClientAuthorityList()
   const clientCa = settings['client-ca']
   if (clientCa !== undefined && !settings.kubernetes)
@@ -41,7 +42,7 @@ export async function startJudges(
     return thread
   }
   const audit = isAudited(settings)
-    ? await launch('audit-thread', { lines: (lines) => void terminal.exact.stdout.write(lines) })
+    ? await launch('audit-thread', { lines: (lines) => void parts.lines.write(lines) })
     : undefined
   if (!isAccessControlled(settings)) return { access: undefined, audit, authorities }
   const access = await launch('access-thread', {

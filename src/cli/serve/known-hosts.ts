@@ -1,6 +1,6 @@
 import { KnownHosts } from '../../http/known-hosts.ts'
+import { isLoopback } from '../../loopback.ts'
 import type { Settings } from '../settings-schema.ts'
-import { isLoopback } from './exposure.ts'
 
 /**
  * Of a listener that lets everybody in without TLS: undefined beyond loopback, where its names are not known. With TLS a

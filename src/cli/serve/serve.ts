@@ -7,13 +7,12 @@ import { createLogger } from '../logger.ts'
 import type { ResolvedSettings } from '../settings.ts'
 import type { Settings } from '../settings-schema.ts'
 import { noSetting } from '../settings-variables.ts'
-import type { Terminal } from '../streams.ts'
-import { bannerText } from './banner.ts'
 import { createBodies } from './body-places.ts'
 import { claimPort } from './claim-port.ts'
 import { checkClock } from './clock-check.ts'
 import { checkExposure } from './exposure.ts'
 import { warnOfWideFolders } from './folder-rights.ts'
+import type { HostProcess } from './host-process.ts'
 import { startJudges } from './judges.ts'
 import { Maintenance } from './maintenance.ts'
 import { knownHosts } from './known-hosts.ts'
@@ -29,12 +28,25 @@ const drainLimit = 60_000
 /** One Ctrl-C may arrive several times: from the terminal, from npm, from a wrapper. Milliseconds. */
 const sameSignal = 500
 
-/** `trow serve`: resolves with the exit code when it was told to stop or could not go on. */
+/** What a person is told after the start. */
+export interface BannerFacts {
+  readonly url: string
+  readonly settings: Settings
+  /** The data folder was made by this start. */
+  readonly fresh: boolean
+  readonly caPath: string | undefined
+}
+
+/**
+ * `trow serve`: resolves with the exit code when it was told to stop or could not go on. `banner` puts what a person is told
+ * into words.
+ */
 export async function serve(
   { settings: given, ignored }: ResolvedSettings,
-  terminal: Terminal,
+  surroundings: HostProcess,
+  banner: (facts: BannerFacts) => string,
 ): Promise<number> {
-  const logFormat = formatOf(given, terminal)
+  const logFormat = formatOf(given, surroundings)
   const log = createLogger({ format: logFormat, level: given['log-level'] })
   for (const variable of ignored) log.warn(noSetting(variable))
   checkExposure(given, log)
@@ -44,11 +56,11 @@ export async function serve(
   const { host } = settings.listen
   await using cleanup = new AsyncDisposableStack()
   cleanup.defer(() => engines.close())
-  warnOfWideFolders([settings.data, auditFolder(settings, settings.data)], terminal.env, log)
+  warnOfWideFolders([settings.data, auditFolder(settings, settings.data)], surroundings.env, log)
 
   // Only from here on: what comes before may wait in a system call, and a signal is to end that at once.
-  const stop = waitForStop(terminal)
-  terminal.onHangup?.(() => log.warn('SIGHUP is ignored: settings are read again by a restart only'))
+  const stop = waitForStop(surroundings)
+  surroundings.onHangup?.(() => log.warn('SIGHUP is ignored: settings are read again by a restart only'))
 
   const tls = await openTls(settings, log)
   if (tls !== undefined) cleanup.defer(() => tls.close())
@@ -58,7 +70,7 @@ export async function serve(
   cleanup.defer(release)
   const storage = engines.serve({
     workers: settings.workers,
-    poolSize: Number(terminal.env['UV_THREADPOOL_SIZE'] ?? 4),
+    poolSize: Number(surroundings.env['UV_THREADPOOL_SIZE'] ?? 4),
     unrecorded: settings['audit-on-failure'],
     log,
     startThread,
@@ -66,7 +78,12 @@ export async function serve(
   cleanup.defer(() => storage.stop())
   const attach = (): Ticket => storage.attach()
   const beside = { settings, logFormat }
-  const { access, audit, authorities } = await startJudges(beside, { attach, log, terminal, cleanup })
+  const { access, audit, authorities } = await startJudges(beside, {
+    attach,
+    log,
+    lines: surroundings.exact.stdout,
+    cleanup,
+  })
 
   // What is seen before the workers are there is given to them at their start.
   const watching: { workers?: WorkerGroup; seen: SeenHealth } = {
@@ -96,7 +113,7 @@ export async function serve(
     audit,
     tls: tls && authorities.with(tls.pair),
     seen: watching.seen,
-    accessLog: (lines) => void terminal.exact.stdout.write(lines),
+    accessLog: (lines) => void surroundings.exact.stdout.write(lines),
     start: {
       settings,
       host,
@@ -131,7 +148,7 @@ export async function serve(
   }
   const url = `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}`
   if (logFormat === 'json') log.info('listening', { url })
-  else log.info(bannerText({ url, settings, fresh: engines.fresh, caPath: tls?.own?.path }, terminal.env))
+  else log.info(banner({ url, settings, fresh: engines.fresh, caPath: tls?.own?.path }))
 
   stop.started()
   const reason = await Promise.race([
@@ -151,10 +168,10 @@ export async function serve(
   return reason === 'SIGINT' ? 130 : 0
 }
 
-function formatOf(settings: Settings, terminal: Terminal): 'json' | 'text' {
+function formatOf(settings: Settings, { stderr }: HostProcess): 'json' | 'text' {
   const format = settings['log-format']
   if (format !== 'auto') return format
-  return terminal.stderr.isTTY === true ? 'text' : 'json'
+  return stderr.isTTY === true ? 'text' : 'json'
 }
 
 interface Stop {
@@ -164,12 +181,12 @@ interface Stop {
   started(): void
 }
 
-function waitForStop(terminal: Terminal): Stop {
+function waitForStop(surroundings: HostProcess): Stop {
   const first = Promise.withResolvers<'SIGINT' | 'SIGTERM'>()
   const second = Promise.withResolvers<void>()
   let since: number | undefined
   let isStarted = false
-  terminal.onStop((signal) => {
+  surroundings.onStop((signal) => {
     const now = performance.now()
     if (since === undefined) {
       since = now

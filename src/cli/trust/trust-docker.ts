@@ -1,6 +1,5 @@
 import { lookup } from 'node:dns/promises'
 import { readFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { checkAuthority } from '../../certificates/authority-check.ts'
 import { ports } from '../../cluster/layout.ts'
 import { onlyCertificates } from '../../pem-bundle.ts'
@@ -11,19 +10,18 @@ import { isVirtual, titleOf, type ContainerEngine, type EngineKind } from '../..
 import { findEngines } from '../../trust/docker/find-engines.ts'
 import type { DeveloperMachine } from '../../trust/docker/machine.ts'
 import { planTrust, planUndo } from '../../trust/docker/plan-trust.ts'
-import { machinePrograms, type ProgramRunner } from '../../trust/docker/program-runner.ts'
 import { checkAddress, checkVerified, nameOf } from '../../trust/docker/registry-address.ts'
 import { consentsOf, type TrustPlan } from '../../trust/docker/trust-step.ts'
 import { exitCode, UserError } from '../../user-error.ts'
 import type { ClusterOptions } from '../cluster/cluster-options.ts'
 import { confirmed } from '../confirm.ts'
-import { home } from '../login/engine.ts'
 import { hostOf } from '../login/registry-host.ts'
 import type { Terminal } from '../streams.ts'
 import { clusterRegistry } from './cluster-registry.ts'
 import { openEngine } from './engine-images.ts'
 import { printPlan, printStep } from './print-plan.ts'
 import { printReferences, proveEngine } from './prove-engine.ts'
+import { thisMachine } from './this-machine.ts'
 
 export interface TrustDockerOptions extends ClusterOptions {
   readonly registry?: string
@@ -156,25 +154,4 @@ async function readAuthority(file: string): Promise<string> {
 async function resolve(name: string): Promise<readonly string[]> {
   const found = await lookup(name, { all: true }).catch(() => [])
   return found.map(({ address }) => address)
-}
-
-export function thisMachine({ env }: Terminal): DeveloperMachine {
-  const { platform } = process
-  if (platform !== 'linux' && platform !== 'darwin' && platform !== 'win32') {
-    throw new UserError('ENGINE_MISSING', `trow knows no container engine on ${platform}`)
-  }
-  const run: ProgramRunner = machinePrograms(env)
-  return {
-    platform,
-    env,
-    home: slashes(home(env)),
-    uid: process.getuid?.(),
-    root: '/',
-    temporary: slashes(tmpdir()),
-    run,
-  }
-}
-
-function slashes(path: string): string {
-  return process.platform === 'win32' ? path.replaceAll('\\', '/') : path
 }

@@ -1,7 +1,7 @@
 import type { Check, CheckCategory } from '../cluster/check.ts'
 import { faultKey, groupBy, named } from '../cluster/grouped-faults.ts'
 import type { Colors } from './display.ts'
-import { visibleLine } from './visible-text.ts'
+import { visibleLine } from '../visible-text.ts'
 
 /** What stands before a line that says how something went. */
 export const marks = { success: '√', warning: '‼', error: '×', unknown: '?' } as const

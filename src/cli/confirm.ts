@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline/promises'
 import { exitCode, UserError } from '../user-error.ts'
 import type { Terminal } from './streams.ts'
-import { printedText } from './visible-text.ts'
+import { printedText } from '../visible-text.ts'
 
 /** Fails at once where nobody is there to answer: UserError CONFIRMATION_NEEDED. */
 function needTerminal(terminal: Terminal, flag: string): void {

@@ -1,7 +1,7 @@
 import { Chalk } from 'chalk'
 import type { Writable } from 'node:stream'
 import type { Terminal } from './streams.ts'
-import { ownSequence } from './visible-text.ts'
+import { ownSequence } from '../visible-text.ts'
 
 type Stream = Writable & { readonly isTTY?: boolean; readonly columns?: number }
 

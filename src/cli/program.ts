@@ -6,7 +6,7 @@ import { loadCommands } from './command-table.ts'
 import { colorsOf } from './display.ts'
 import { terminalOf, type ProcessTerminal, type Terminal } from './streams.ts'
 import { trowVersion } from './version.ts'
-import { visibleLine } from './visible-text.ts'
+import { visibleLine } from '../visible-text.ts'
 
 /** Builds a command tree. */
 function createProgram(context: CommandContext, make: CommandMaker): Command {

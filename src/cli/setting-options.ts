@@ -1,8 +1,8 @@
 import { availableParallelism } from 'node:os'
 import { Option, type Command } from 'commander'
-import { resolveSettings, type ResolvedSettings } from './settings.ts'
-import { defaultSettings, fileOnly, settingInfo, type SettingName } from './settings-schema.ts'
-import { noSetting } from './settings-variables.ts'
+import { resolveSettings, type ResolvedSettings } from '../settings/settings.ts'
+import { defaultSettings, fileOnly, settingInfo, type SettingName } from '../settings/settings-schema.ts'
+import { noSetting } from '../settings/settings-variables.ts'
 import type { Terminal } from './streams.ts'
 
 /** Adds the flags of these settings, and --config. */

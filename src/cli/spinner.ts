@@ -1,6 +1,6 @@
 import { colorsOf, isRedrawn } from './display.ts'
 import type { Terminal } from './streams.ts'
-import { printedText } from './visible-text.ts'
+import { printedText } from '../visible-text.ts'
 
 /** A line that is redrawn while work goes on; its texts are for people, like the terminal's. */
 export interface Spinner {

@@ -1,5 +1,5 @@
 import type { Readable, Writable } from 'node:stream'
-import { printedText } from './visible-text.ts'
+import { printedText } from '../visible-text.ts'
 
 type Output = Writable & { readonly isTTY?: boolean }
 

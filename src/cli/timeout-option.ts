@@ -1,5 +1,5 @@
 import { exitCode, UserError } from '../user-error.ts'
-import { parseDuration } from './quantities.ts'
+import { parseDuration } from '../settings/quantities.ts'
 
 /** Milliseconds of a command's `--timeout`. Throws UserError DURATION_INVALID. */
 export function timeoutOption(text: string, hint: string): number {

@@ -18,7 +18,7 @@ import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { after, before, suite, test } from 'node:test'
-import { claimPort } from '../../src/cli/serve/claim-port.ts'
+import { claimPort } from '../../src/serve/claim-port.ts'
 import { runCommand } from '../support/run-trow.ts'
 import { runTrow, startedServer } from '../support/server-process.ts'
 

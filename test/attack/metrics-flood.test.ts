@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { serveMetrics } from '../../src/cli/serve/metrics-server.ts'
+import { serveMetrics } from '../../src/serve/metrics/metrics-server.ts'
 import { quiet } from '../audit/notes.ts'
 
 test('whoever asks for metrics all the time has the threads asked once a second', async () => {

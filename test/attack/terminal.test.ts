@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { colorsOf } from '../../src/cli/display.ts'
 import { terminalOf } from '../../src/cli/streams.ts'
-import { printedText, visibleLine } from '../../src/cli/visible-text.ts'
+import { printedText, visibleLine } from '../../src/visible-text.ts'
 import { runCommand } from '../support/run-trow.ts'
 
 // A registry, an archive or a node that is not ours chooses the text; the terminal of who looks must not obey it.

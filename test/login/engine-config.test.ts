@@ -7,7 +7,7 @@ import {
   setHelper,
   setPassword,
   type EngineConfig,
-} from '../../src/cli/login/engine-config.ts'
+} from '../../src/login/engine-config.ts'
 import { UserError } from '../../src/user-error.ts'
 
 const auth = Buffer.from('trow:s').toString('base64')

@@ -5,7 +5,7 @@ import { grantsProblem, makeRobot, parseGrants, robotNameProblem } from '../../a
 import type { RobotRecord } from '../../metadata/access-store.ts'
 import { exitCode, UserError } from '../../user-error.ts'
 import type { CommandContext } from '../command-context.ts'
-import { parseDuration } from '../quantities.ts'
+import { parseDuration } from '../../settings/quantities.ts'
 import { printTable } from '../registry/table.ts'
 import { addSettingOptions, settingsOf } from '../setting-options.ts'
 import { RobotRegistry } from './robot-registry.ts'

@@ -1,10 +1,10 @@
 import type { AccessStore, RobotRecord } from '../../metadata/access-store.ts'
 import { UserError } from '../../user-error.ts'
 import { askServer, readEvents } from '../control/control-client.ts'
-import { localNote } from './local-note.ts'
-import { createLogger } from '../logger.ts'
+import { localNote } from '../../serve/control/local-note.ts'
+import { createLogger } from '../../serve/logger.ts'
 import { openLocalStores } from '../maintenance/local-stores.ts'
-import type { Settings } from '../settings-schema.ts'
+import type { Settings } from '../../settings/settings-schema.ts'
 
 /** The robots of a data folder: through its server where one runs, else in the folder itself. */
 export class RobotRegistry {

@@ -6,9 +6,9 @@ import { exitCode, UserError } from '../../user-error.ts'
 import type { CommandContext } from '../command-context.ts'
 import { printTable } from '../registry/table.ts'
 import { htpasswdOf, type HtpasswdOptions } from './htpasswd-option.ts'
-import { writeUser } from './htpasswd-file.ts'
+import { writeUser } from '../../serve/access/htpasswd-file.ts'
 import { newPassword } from './password-input.ts'
-import { readHtpasswd } from './watched-htpasswd.ts'
+import { readHtpasswd } from '../../serve/access/watched-htpasswd.ts'
 
 export function userCommand({ terminal }: CommandContext): Command {
   const command = new Command('user').description(

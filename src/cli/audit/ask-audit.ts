@@ -7,9 +7,9 @@ import { exitCode, UserError } from '../../user-error.ts'
 import { askServer, readEvents } from '../control/control-client.ts'
 import { namedOrigin } from '../registry/target.ts'
 import { settingsOf } from '../setting-options.ts'
-import { storageSettings } from '../serve/storage-settings.ts'
+import { storageSettings } from '../../serve/storage-settings.ts'
 import type { Terminal } from '../streams.ts'
-import { auditFolder } from './audit-folder.ts'
+import { auditFolder } from '../../serve/audit/audit-folder.ts'
 import type { AuditOptions } from './audit-options.ts'
 
 /**

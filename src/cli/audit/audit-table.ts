@@ -1,7 +1,7 @@
 import type { AuditEvent } from '../../audit/event-schema.ts'
 import type { VerifyEvent } from '../../audit/verify.ts'
 import { printTable } from '../registry/table.ts'
-import { visibleLine } from '../visible-text.ts'
+import { visibleLine } from '../../visible-text.ts'
 
 /** Together with two spaces between them: 100 columns. */
 const widths = { time: 20, result: 6, action: 8, user: 22, subject: 36 } as const

@@ -1,5 +1,5 @@
 import { exitCode, UserError } from '../../user-error.ts'
-import { parseDuration } from '../quantities.ts'
+import { parseDuration } from '../../settings/quantities.ts'
 
 /** `1h` (ago) or ISO 8601, as milliseconds since the epoch. Throws UserError TIME_INVALID. */
 export function parseInstant(option: string, text: string | undefined, now: number): number | undefined {

@@ -5,9 +5,9 @@ import { loadKubeContext } from '../../cluster/kubeconfig.ts'
 import type { OpenClusterObjects } from '../../cluster/kubernetes-objects.ts'
 import { layoutOf, type Layout } from '../../cluster/layout.ts'
 import { exitCode, UserError } from '../../user-error.ts'
-import { parseDuration } from '../quantities.ts'
+import { parseDuration } from '../../settings/quantities.ts'
 import type { Terminal } from '../streams.ts'
-import { explainFault } from './cluster-problem.ts'
+import { explainFault } from '../../cluster/cluster-problem.ts'
 
 /** The flags of every command that talks to a cluster, as kubectl names them. */
 export interface ClusterOptions {

@@ -3,7 +3,7 @@ import type { IdentityOptions } from '../login/identity-options.ts'
 import type { Terminal } from '../streams.ts'
 import type { RegistryWay } from '../upstream/registry-way.ts'
 import { openCluster, type ClusterOptions, type OpenCluster } from './cluster-options.ts'
-import { explainFault } from './cluster-problem.ts'
+import { explainFault } from '../../cluster/cluster-problem.ts'
 import { publishedRegistry, registryRoad } from './registry-road.ts'
 
 export interface FoundRegistry {

@@ -8,12 +8,12 @@ import { NoReadyPod, ServiceDialer } from '../../cluster/service-dialer.ts'
 import { exitCode, UserError } from '../../user-error.ts'
 import { consentPrompt } from '../login/consent-prompt.ts'
 import type { IdentityOptions } from '../login/identity-options.ts'
-import { registryCredential } from '../login/registry-credential.ts'
+import { registryCredential } from '../../login/registry-credential.ts'
 import type { Terminal } from '../streams.ts'
 import { dialFault } from '../upstream/upstream-errors.ts'
 import type { RegistryWay } from '../upstream/registry-way.ts'
 import type { OpenCluster } from './cluster-options.ts'
-import { explainFault } from './cluster-problem.ts'
+import { explainFault } from '../../cluster/cluster-problem.ts'
 
 /** Milliseconds that a connection waits for a pod that is ready: an upgrade of the only one takes some seconds. */
 const patience = 60_000

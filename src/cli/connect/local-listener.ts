@@ -2,7 +2,7 @@ import { createServer, type AddressInfo, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { reasonOf } from '../../reason-of.ts'
 import { UserError } from '../../user-error.ts'
-import { cannotListen } from '../serve/cannot-listen.ts'
+import { cannotListen } from '../../serve/cannot-listen.ts'
 
 export interface LocalListenerOptions {
   readonly address: string

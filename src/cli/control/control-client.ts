@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline'
 import { z } from 'zod'
 import { parseForeignJson } from '../../foreign-json.ts'
 import { UserError } from '../../user-error.ts'
-import { controlSocketPath } from './socket-path.ts'
+import { controlSocketPath } from '../../serve/control/socket-path.ts'
 
 const longestLine = 4 * 1024 * 1024
 const lineSchema = z.looseObject({ error: z.string().optional() })

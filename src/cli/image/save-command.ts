@@ -7,7 +7,7 @@ import type { Image, PlatformImage } from '../../image/image.ts'
 import { reasonOf } from '../../reason-of.ts'
 import { UserError } from '../../user-error.ts'
 import type { CommandContext } from '../command-context.ts'
-import { humanSize } from '../quantities.ts'
+import { humanSize } from '../../settings/quantities.ts'
 import type { Terminal } from '../streams.ts'
 import { addBuildOptions, buildOwnImage, machinePlatform, ownReference, type BuildFlags } from './build.ts'
 

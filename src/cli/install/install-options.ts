@@ -11,8 +11,8 @@ import {
 } from '../../install/install-settings.ts'
 import { exitCode, UserError } from '../../user-error.ts'
 import { hostName } from '../host-name.ts'
-import { isAddressRange } from '../setting-values.ts'
-import { readSettingsFile } from '../settings-file.ts'
+import { isAddressRange } from '../../settings/setting-values.ts'
+import { readSettingsFile } from '../../settings/settings-file.ts'
 
 /** What `trow install` is asked for; undefined: as the last install, else the default. */
 export interface InstallOptions {

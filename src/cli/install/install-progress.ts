@@ -3,7 +3,7 @@ import type { Progress } from '../../install/install-context.ts'
 import { marks } from '../check-lines.ts'
 import { colorsOf, fitted, isRedrawn } from '../display.ts'
 import { openSpinner } from '../spinner.ts'
-import { visibleLine } from '../visible-text.ts'
+import { visibleLine } from '../../visible-text.ts'
 import type { Terminal } from '../streams.ts'
 
 /**

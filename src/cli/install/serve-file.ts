@@ -1,5 +1,5 @@
 import { exitCode, UserError } from '../../user-error.ts'
-import { defaultSettings, settingsSchema } from '../settings-schema.ts'
+import { defaultSettings, settingsSchema } from '../../settings/settings-schema.ts'
 
 /** Has the registry's whole trow.yaml checked as `trow serve` will. Throws UserError CONFIG_INVALID. */
 export function checkServeSettings(configuration: Readonly<Record<string, unknown>>): void {

@@ -1,12 +1,12 @@
 import { Command } from 'commander'
 import { exitCode, UserError } from '../../user-error.ts'
 import type { CommandContext } from '../command-context.ts'
-import { parseDuration } from '../quantities.ts'
+import { parseDuration } from '../../settings/quantities.ts'
 import { consentPrompt } from './consent-prompt.ts'
-import { login, logout } from './login.ts'
+import { login, logout } from '../../login/login.ts'
 import { addIdentityOptions, type IdentityOptions } from './identity-options.ts'
 import { printLogin, printLogout } from './print-login.ts'
-import { registryHost } from './registry-host.ts'
+import { registryHost } from '../../login/registry-host.ts'
 
 interface LoginOptions extends IdentityOptions {
   readonly registry?: string

@@ -1,6 +1,6 @@
 import { confirmed } from '../confirm.ts'
 import type { Terminal } from '../streams.ts'
-import type { AskConsent } from './api-token-consent.ts'
+import type { AskConsent } from '../../login/api-token-consent.ts'
 
 /** Undefined where nobody is there to answer. */
 export function consentPrompt(terminal: Terminal): AskConsent | undefined {

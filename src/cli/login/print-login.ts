@@ -1,7 +1,7 @@
 import { findOnPath } from '../program-path.ts'
 import type { Terminal } from '../streams.ts'
-import { helperName, type LoginOutcome, type LogoutOutcome } from './login.ts'
-import { needsServiceAccount } from './registry-credential.ts'
+import { helperName, type LoginOutcome, type LogoutOutcome } from '../../login/login.ts'
+import { needsServiceAccount } from '../../login/registry-credential.ts'
 
 export function printLogin(host: string, outcome: LoginOutcome, terminal: Terminal): void {
   const { env, stdout, stderr } = terminal

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import type { Log } from '../../log.ts'
 import { openEngines } from '../../storage/open-engines.ts'
-import type { Settings } from '../settings-schema.ts'
-import { storageSettings } from '../serve/storage-settings.ts'
-import { maintenanceStores, type MaintenanceStores } from './stores.ts'
+import type { Settings } from '../../settings/settings-schema.ts'
+import { storageSettings } from '../../serve/storage-settings.ts'
+import { maintenanceStores, type MaintenanceStores } from '../../serve/garbage/stores.ts'
 
 /**
  * The stores of a registry that nobody serves, nobody else's until closed. Throws UserError NO_REGISTRY where there is none,

@@ -1,9 +1,9 @@
 import type { BlobSource } from '../../upstream/registry-pusher.ts'
-import { humanSize } from '../quantities.ts'
+import { humanSize } from '../../settings/quantities.ts'
 import { fitted, isRedrawn } from '../display.ts'
 import type { Terminal } from '../streams.ts'
-import { ownSequence, visibleLine } from '../visible-text.ts'
-import type { BlobLine, PushListener } from './push-image.ts'
+import { ownSequence, visibleLine } from '../../visible-text.ts'
+import type { BlobLine, PushListener } from '../../push/push-image.ts'
 
 /** A line a blob on stderr: on a terminal redrawn while it travels, elsewhere told when something is over. */
 export class PushProgress implements PushListener {

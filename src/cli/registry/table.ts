@@ -1,4 +1,4 @@
-import { visibleLine } from '../visible-text.ts'
+import { visibleLine } from '../../visible-text.ts'
 
 /** Columns as wide as their longest cell, two spaces between; numbers are not right-aligned. Cells may hold text of others. */
 export function printTable(given: readonly (readonly string[])[]): string {

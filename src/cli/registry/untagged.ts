@@ -3,7 +3,7 @@ import { isIndexType } from '../../oci/media-types.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { RegistryClient, RemoteUntagged } from '../../upstream/registry-client.ts'
 import { UserError } from '../../user-error.ts'
-import { humanSize, printDuration } from '../quantities.ts'
+import { humanSize, printDuration } from '../../settings/quantities.ts'
 import { printTable } from './table.ts'
 
 /** Throws UserError NOT_FOUND for a repository that is not there, UNTAGGED_UNKNOWN for a registry that cannot tell. */

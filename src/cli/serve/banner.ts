@@ -1,8 +1,8 @@
 import { isLoopback } from '../../loopback.ts'
 import { findOnPath } from '../program-path.ts'
 import type { Terminal } from '../streams.ts'
-import { isAccessControlled } from './access-settings.ts'
-import type { BannerFacts } from './serve.ts'
+import { isAccessControlled } from '../../settings/access-settings.ts'
+import type { BannerFacts } from '../../serve/serve.ts'
 
 interface Engine {
   readonly program: string

@@ -1,11 +1,11 @@
 import { Command } from 'commander'
 import type { CommandContext } from '../command-context.ts'
-import { settingInfo, type SettingName } from '../settings-schema.ts'
-import { printSettings } from '../print-settings.ts'
+import { settingInfo, type SettingName } from '../../settings/settings-schema.ts'
+import { printSettings } from '../../settings/print-settings.ts'
 import { addSettingOptions, settingsQuietlyOf, warnOfVariables } from '../setting-options.ts'
-import { variableOf } from '../settings-variables.ts'
+import { variableOf } from '../../settings/settings-variables.ts'
 import { bannerText } from './banner.ts'
-import { serve } from './serve.ts'
+import { serve } from '../../serve/serve.ts'
 
 export function serveCommand({ terminal, finish }: CommandContext): Command {
   const command = new Command('serve').description('run the registry').addHelpText(

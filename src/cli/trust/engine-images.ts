@@ -4,7 +4,7 @@ import { PodmanImages, podmanInfo } from '../../trust/docker/podman-images.ts'
 import type { EngineImages } from '../../trust/docker/proof.ts'
 import type { InsecureRegistries } from '../../trust/docker/registry-address.ts'
 import { EngineApi } from '../../trust/docker/engine-api.ts'
-import { storedDockerCredential } from '../login/stored-credential.ts'
+import { storedDockerCredential } from '../../login/stored-credential.ts'
 
 export interface OpenEngine {
   /** Undefined: it does not answer. */

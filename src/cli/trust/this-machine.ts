@@ -2,7 +2,7 @@ import { tmpdir } from 'node:os'
 import type { DeveloperMachine } from '../../trust/docker/machine.ts'
 import { machinePrograms, type ProgramRunner } from '../../trust/docker/program-runner.ts'
 import { UserError } from '../../user-error.ts'
-import { home } from '../login/engine.ts'
+import { home } from '../../login/engine.ts'
 import type { Terminal } from '../streams.ts'
 
 /** Throws UserError ENGINE_MISSING on a system that has none that trow knows. */

@@ -10,7 +10,7 @@ import { identityProblem, trustMachine } from '../../trust/trust-machine.ts'
 import { trustedHosts } from '../../trust/trusted-hosts.ts'
 import { untrustMachine } from '../../trust/untrust-machine.ts'
 import { exitCode, UserError } from '../../user-error.ts'
-import { hostOf } from '../login/registry-host.ts'
+import { hostOf } from '../../login/registry-host.ts'
 import type { Terminal } from '../streams.ts'
 import { printTrust } from './print-trust.ts'
 

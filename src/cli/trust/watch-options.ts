@@ -3,7 +3,7 @@ import { ports } from '../../cluster/layout.ts'
 import { isRegistryHost } from '../../registry-host.ts'
 import { exitCode, UserError } from '../../user-error.ts'
 import { addClusterOptions, type ClusterOptions } from '../cluster/cluster-options.ts'
-import { parseDuration } from '../quantities.ts'
+import { parseDuration } from '../../settings/quantities.ts'
 
 export interface WatchOptions extends ClusterOptions {
   readonly watch?: boolean

@@ -16,7 +16,7 @@ import { PassThrough } from 'node:stream'
 import { after, suite, test } from 'node:test'
 import { bcrypt, hashPassword } from '../../../src/access/bcrypt.ts'
 import { newPassword } from '../../../src/cli/access/password-input.ts'
-import { readHtpasswd } from '../../../src/cli/access/watched-htpasswd.ts'
+import { readHtpasswd } from '../../../src/serve/access/watched-htpasswd.ts'
 import { terminalOf } from '../../../src/cli/streams.ts'
 import { runCommand } from '../../support/run-trow.ts'
 

@@ -1,7 +1,0 @@
-import type { StorageSettings } from '../../storage/storage-engine.ts'
-import type { Settings } from '../settings-schema.ts'
-
-/** What of the settings says where the registry keeps what it has. */
-export function storageSettings({ data, reserve }: Settings): StorageSettings {
-  return { folder: data, reserve }
-}

@@ -1,0 +1,60 @@
+import type { Writable } from 'node:stream'
+import type { Log } from '../../log.ts'
+import type { Ticket } from '../../storage/ticket.ts'
+import { isAccessControlled, isAudited } from '../../settings/access-settings.ts'
+import { watchClientCa } from '../tls/client-ca-file.ts'
+import { ClientAuthorityList } from '../tls/client-authorities.ts'
+import { ServedThread } from './served-thread.ts'
+import type { AccessMain, AuditMain, MaintenanceStart } from './thread-protocol.ts'
+
+/** The threads that say who may do what, and write down who did; undefined where settings want neither. */
+export interface Judges {
+  readonly access: ServedThread | undefined
+  readonly audit: ServedThread | undefined
+  readonly authorities: ClientAuthorityList
+}
+
+/** Throws the UserErrors of the settings that they are started with. */
+export async function startJudges(
+  start: Omit<MaintenanceStart, 'storage'>,
+  parts: {
+    readonly attach: () => Ticket
+    readonly log: Log
+    /** Takes what the audit writes beside its files. */
+    readonly lines: Writable
+    /** Ends what was started, whatever happens later. */
+    readonly cleanup: AsyncDisposableStack
+  },
+): Promise<Judges> {
+  const { settings } = start
+  const { log, cleanup } = parts
+  const authorities = new ClientAuthorityList()
+  const clientCa = settings['client-ca']
+  if (clientCa !== undefined && !settings.kubernetes)
+    cleanup.defer(watchClientCa(clientCa, log, (pem) => authorities.setCluster(pem)))
+  const launch = async (module: string, local: AccessMain | AuditMain): Promise<ServedThread> => {
+    const storage = parts.attach()
+    const thread = await ServedThread.start(module, { ...start, storage }, storage.ports, {
+      onError: (error) => log.error('a thread died', { thread: module, stack: error.stack }),
+      local,
+    })
+    cleanup.defer(() => thread.stop())
+    return thread
+  }
+  const audit = isAudited(settings)
+    ? await launch('audit-thread', { lines: (lines) => void parts.lines.write(lines) })
+    : undefined
+  if (!isAccessControlled(settings)) return { access: undefined, audit, authorities }
+  const access = await launch('access-thread', {
+    clientAuthority: (cluster) => authorities.setCluster(cluster),
+  })
+  if (settings.kubernetes) {
+    // What makes certificates is loaded only where it is used. The access thread has made this one by now, if none was given.
+    const { openSigningAuthority } = await import('../tls/signing-authority.ts')
+    const own = await openSigningAuthority(settings, log)
+    cleanup.defer(() => own.close())
+    authorities.setOwn(own.current.bundle)
+    own.onChange(({ bundle }) => authorities.setOwn(bundle))
+  }
+  return { access, audit, authorities }
+}

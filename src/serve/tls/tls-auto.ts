@@ -1,0 +1,89 @@
+import { webcrypto, X509Certificate } from 'node:crypto'
+import { existsSync, readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
+import { join } from 'node:path'
+import { issueLeaf, type Authority } from '../../certificates/certificate-authority.ts'
+import type { TlsPair } from '../../http/tls-context.ts'
+import type { Log } from '../../log.ts'
+import { makeFolder } from '../../new-folder.ts'
+import { reasonOf } from '../../reason-of.ts'
+import type { Settings } from '../../settings/settings-schema.ts'
+import { putFile } from './put-file.ts'
+import { openSigningAuthority, ownNames } from './signing-authority.ts'
+import type { TlsSource } from './tls-source.ts'
+
+const day = 24 * 3_600_000
+const leafLife = 90 * day
+const checkInterval = 3_600_000
+
+/**
+ * A leaf for the listen address and --tls-san, kept in `<data>/tls`, of trow's own CA. It is renewed in process at half of
+ * its life and when the CA is another one, and at the start when the names have changed.
+ */
+export async function automaticTls(settings: Settings, log: Log): Promise<TlsSource> {
+  const folder = join(settings.data, 'tls')
+  const names = ownNames(settings)
+  const source = await openSigningAuthority(settings, log)
+  const listeners: (() => void)[] = []
+  makeFolder(folder)
+  const issue = (): Promise<TlsPair> => renew(folder, source.current.authority, names)
+  let pair = loadLeaf(folder, names, source.current.authority) ?? (await issue())
+  const replace = (): void =>
+    void issue().then(
+      (next) => {
+        pair = next
+        for (const listener of listeners) listener()
+        log.info('the certificate was renewed', { validTo: new X509Certificate(pair.cert).validTo })
+      },
+      (error: unknown) => log.error('the certificate could not be renewed', { reason: reasonOf(error) }),
+    )
+  const timer = setInterval(() => {
+    if (isDue(pair)) replace()
+  }, checkInterval)
+  timer.unref()
+  source.onChange(({ authority }) => {
+    // The bundle alone may have grown.
+    if (isIssuedBy(pair, authority)) for (const listener of listeners) listener()
+    else replace()
+  })
+  return {
+    get pair() {
+      return pair
+    },
+    get own() {
+      return source.current
+    },
+    onChange: (listener) => void listeners.push(listener),
+    close() {
+      clearInterval(timer)
+      source.close()
+    },
+  }
+}
+
+async function renew(folder: string, authority: Authority, names: readonly string[]): Promise<TlsPair> {
+  const pair = await issueLeaf(authority, { names, life: leafLife }, webcrypto as Crypto)
+  putFile(join(folder, 'tls.key'), pair.key)
+  putFile(join(folder, 'tls.crt'), pair.cert)
+  return pair
+}
+
+function loadLeaf(folder: string, names: readonly string[], authority: Authority): TlsPair | undefined {
+  const [certPath, keyPath] = [join(folder, 'tls.crt'), join(folder, 'tls.key')]
+  if (!existsSync(certPath) || !existsSync(keyPath)) return undefined
+  const pair = { cert: readFileSync(certPath, 'utf8'), key: readFileSync(keyPath, 'utf8') }
+  const certificate = new X509Certificate(pair.cert)
+  const covered = names.every((name) =>
+    isIP(name) === 0 ? certificate.checkHost(name) : certificate.checkIP(name),
+  )
+  return covered && isIssuedBy(pair, authority) && !isDue(pair) ? pair : undefined
+}
+
+function isIssuedBy({ cert }: TlsPair, authority: Authority): boolean {
+  return new X509Certificate(cert).verify(new X509Certificate(authority.cert).publicKey)
+}
+
+function isDue(pair: TlsPair): boolean {
+  const { validFrom, validTo } = new X509Certificate(pair.cert)
+  return Date.now() > (Date.parse(validFrom) + Date.parse(validTo)) / 2
+}

@@ -1,0 +1,30 @@
+import { z } from 'zod'
+import { actions } from '../access/principal.ts'
+import { ownNamespace } from '../access/rules.ts'
+import { patternProblem } from '../oci/repository-pattern.ts'
+
+const words = z
+  .union([z.string(), z.array(z.string()).min(1, 'must name at least one')])
+  .transform((value) => [value].flat())
+
+const pattern = z.string().superRefine((text, context) => {
+  const problem = patternProblem(text.replaceAll(ownNamespace, 'a'))
+  if (problem !== undefined) context.addIssue({ code: 'custom', message: `matches nothing: ${problem}` })
+})
+
+/** `access` of trow.yaml: the rules of who may do what where. One word may stand without brackets. */
+export const rulesSchema = z.array(
+  z
+    .strictObject({
+      who: words.pipe(z.array(z.string().min(1, 'names nobody'))),
+      repositories: words.pipe(z.array(pattern)),
+      actions: words.pipe(z.array(z.enum(actions))),
+      deny: z.boolean().optional(),
+    })
+    .refine(
+      ({ who, repositories }) =>
+        !repositories.some((each) => each.includes(ownNamespace)) ||
+        who.every((word) => word === 'service-accounts'),
+      `has ${ownNamespace}, which only "who: service-accounts" have`,
+    ),
+)

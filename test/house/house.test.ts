@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { globSync, readFileSync } from 'node:fs'
+import { existsSync, globSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
 import { ociErrorStatus } from '../../src/oci/oci-error.ts'
@@ -49,6 +49,15 @@ test('imports follow the arrows', async () => {
   // A reader that reads nothing finds no violation either.
   const read = modules.map(({ source }) => source).filter((source) => source.startsWith('src/'))
   assert.equal(read.length, globSync('src/**/*.ts', { cwd: root }).length)
+})
+
+test('tests stand in the folder of what they test, or of a kind that CONTRIBUTING.md names', () => {
+  const text = readFileSync(`${root}CONTRIBUTING.md`, 'utf8')
+  const [, bullet = ''] = /\*\*Where tests go\.\*\*(.*?)\n- /s.exec(text) ?? []
+  const kinds = [...bullet.matchAll(/`([a-z0-9-]+)`/g)].map(([, kind = '']) => kind)
+  const folders = new Set(globSync('test/*/**/*.ts', { cwd: root }).map((file) => file.split('/')[1] ?? ''))
+  const besides = [...folders].filter((folder) => !existsSync(`${root}src/${folder}`))
+  assert.deepEqual(besides.sort(), kinds.sort())
 })
 
 test('process and console are used only in cli and serve', () => {

@@ -1,9 +1,12 @@
 import type { NodeProblem } from '../cluster/node-report.ts'
+import { errorCode } from '../error-code.ts'
+import { reasonOf } from '../reason-of.ts'
 import { UserError } from '../user-error.ts'
 
 /** Why files of a node could not be changed, for its report. */
 export function fileProblem(node: string, error: unknown): NodeProblem {
-  const { message, code } = error as Error & { code?: string }
+  const message = reasonOf(error)
+  const code = errorCode(error)
   if (error instanceof UserError) {
     const { code: known, hint } = error
     return { code: known, message, ...(hint === undefined ? {} : { hint }), fatal: true }

@@ -1,5 +1,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+import { errorCode } from '../error-code.ts'
+import { reasonOf } from '../reason-of.ts'
 import { MachineFiles } from '../trust/machine-files.ts'
 
 /** A client certificate with its key, as the machine names the files; one file may hold both. */
@@ -24,8 +26,10 @@ export async function readKeyPair(hostRoot: string, pair: KeyPairFile, now: numb
     const key = await readFile(await files.locate(pair.key), 'utf8')
     return judgeKeyPair(pair, { certificate, key }, now)
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException
-    return { usable: false, reason: `${pair.certificate} cannot be used: ${code ?? message}` }
+    return {
+      usable: false,
+      reason: `${pair.certificate} cannot be used: ${errorCode(error) ?? reasonOf(error)}`,
+    }
   }
 }
 
@@ -41,8 +45,10 @@ export function judgeKeyPair(
     if (!certificate.checkPrivateKey(createPrivateKey(text.key)))
       return { usable: false, reason: `${names.key} is not the key of ${names.certificate}` }
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException
-    return { usable: false, reason: `${names.certificate} cannot be used: ${code ?? message}` }
+    return {
+      usable: false,
+      reason: `${names.certificate} cannot be used: ${errorCode(error) ?? reasonOf(error)}`,
+    }
   }
   if (certificate.validToDate.getTime() <= now)
     return {

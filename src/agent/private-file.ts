@@ -1,6 +1,7 @@
 import { constants } from 'node:fs'
 import { mkdir, open, rename, rm, rmdir } from 'node:fs/promises'
 import { basename, dirname } from 'node:path/posix'
+import { errorCode } from '../error-code.ts'
 import { MachineFolder } from '../trust/machine-folder.ts'
 
 /** A file of root's alone in a folder of its own, `/var/lib/trow-node`; no link in it is ever followed. */
@@ -94,9 +95,9 @@ export class PrivateFile {
   }
 }
 
-function unlessCode(...codes: readonly string[]): (error: NodeJS.ErrnoException) => undefined {
+function unlessCode(...codes: readonly string[]): (error: unknown) => undefined {
   return (error) => {
-    if (!codes.includes(error.code ?? '')) throw error
+    if (!codes.includes(errorCode(error) ?? '')) throw error
     return undefined
   }
 }

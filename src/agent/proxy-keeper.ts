@@ -1,4 +1,6 @@
 import type { NodeProblem } from '../cluster/node-report.ts'
+import { errorCode } from '../error-code.ts'
+import { reasonOf } from '../reason-of.ts'
 import type { EndpointPool } from './endpoint-pool.ts'
 import { LoopbackProxy } from './loopback-proxy.ts'
 
@@ -34,11 +36,10 @@ export class ProxyKeeper {
       this.#port = port
       this.problem = undefined
     } catch (error) {
-      const { code, message } = error as NodeJS.ErrnoException
       if (this.#port !== port) this.stop()
       this.problem = {
         code: 'LOOPBACK_PORT_TAKEN',
-        message: `127.0.0.1:${port} of node ${this.#node} cannot be listened on: ${code ?? message}`,
+        message: `127.0.0.1:${port} of node ${this.#node} cannot be listened on: ${errorCode(error) ?? reasonOf(error)}`,
         hint: `On node ${this.#node}: ss -ltnp 'sport = :${port}' names the program that must let it go; pulls go to the Service meanwhile.`,
         fatal: false,
       }

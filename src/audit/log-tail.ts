@@ -1,5 +1,6 @@
 import { open, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
+import { errorCode } from '../error-code.ts'
 import { parseLine, type ChainedLine, type LogName } from './chain.ts'
 import { listSegments, type Segment } from './segment-folder.ts'
 import { segmentLines, type RawLine } from './segment-lines.ts'
@@ -69,7 +70,7 @@ export class LogTail {
         this.#plain = { handle: await open(join(this.#folder, segment.file), 'r'), offset: 0 }
       } catch (error) {
         // Sealed or pruned in this moment: the next look finds what is there.
-        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
+        if (errorCode(error) === 'ENOENT') return false
         throw error
       }
     }

@@ -1,6 +1,7 @@
 import { open, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createGunzip } from 'node:zlib'
+import { errorCode } from '../error-code.ts'
 import type { Segment } from './segment-folder.ts'
 
 const newline = 0x0a
@@ -42,7 +43,7 @@ async function openFile(
   try {
     return { handle: await open(path, 'r'), sealed }
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    if (errorCode(error) === 'ENOENT') return undefined
     throw error
   }
 }

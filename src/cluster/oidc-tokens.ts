@@ -2,6 +2,7 @@ import { open, readFile, rm, stat } from 'node:fs/promises'
 import { request } from 'node:https'
 import type { ClientAuth } from 'openid-client'
 import { parseDocument } from 'yaml'
+import { errorCode } from '../error-code.ts'
 import { UserError } from '../user-error.ts'
 import type { OidcProvider } from './kube-context.ts'
 import { readPem } from './pem-source.ts'
@@ -159,7 +160,7 @@ async function underLock<T>(file: string, work: () => Promise<T>): Promise<T> {
       await (await open(lock, 'wx', 0o600)).close()
       break
     } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code !== 'EEXIST' || attempt === 20) {
+      if (errorCode(cause) !== 'EEXIST' || attempt === 20) {
         throw new UserError('OIDC_REFRESH_FAILED', `${file} cannot be locked for a fresh token`, {
           hint: `Where no other program is at work, remove ${lock}.`,
           cause,

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { mkdtemp, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { errorCode } from '../error-code.ts'
 import { makeFolder } from '../new-folder.ts'
 import { DownloadRefused } from './file-download.ts'
 import { UserError } from '../user-error.ts'
@@ -101,7 +102,7 @@ export class CachedSource implements ImageSource {
       const bytes = await readFile(join(this.#options.folder, `${algorithm}-${hex}`))
       return digest(algorithm, bytes) === hex ? bytes : undefined
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+      if (errorCode(error) === 'ENOENT') return undefined
       throw error
     }
   }

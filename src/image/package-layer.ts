@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { errorCode } from '../error-code.ts'
 import { file, type FileEntry } from './layer-entry.ts'
 import type { Layer } from './layer.ts'
 import { home } from './node-layers.ts'
@@ -25,7 +26,7 @@ async function read(folder: string, path: string): Promise<FileEntry[]> {
     const names = await readdir(join(folder, path))
     return (await Promise.all(names.sort().map((name) => read(folder, `${path}/${name}`)))).flat()
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOTDIR') throw error
+    if (errorCode(error) !== 'ENOTDIR') throw error
     const mode = path.startsWith('bin/') ? 0o755 : 0o644
     return [file(`${home}/${path}`, await readFile(join(folder, path)), mode)]
   }

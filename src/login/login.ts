@@ -3,6 +3,7 @@ import { delimiter, resolve } from 'node:path'
 import type { KubeContext } from '../cluster/kube-context.ts'
 import { loadKubeContext } from '../cluster/kubeconfig.ts'
 import { replaceFile } from '../cluster/replace-file.ts'
+import { errorCode } from '../error-code.ts'
 import { reasonOf } from '../reason-of.ts'
 import { exitCode, UserError } from '../user-error.ts'
 import type { AskConsent } from './api-token-consent.ts'
@@ -231,8 +232,8 @@ async function write(engine: Engine, content: string): Promise<void> {
 }
 
 async function read(file: string): Promise<string | undefined> {
-  return readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined
+  return readFile(file, 'utf8').catch((error: unknown) => {
+    if (errorCode(error) === 'ENOENT') return undefined
     throw notUsable(file, 'read', error)
   })
 }

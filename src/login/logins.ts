@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { replaceFile } from '../cluster/replace-file.ts'
+import { errorCode } from '../error-code.ts'
 import { UserError } from '../user-error.ts'
 import { home, type Env } from './engine.ts'
 
@@ -35,8 +36,8 @@ const loginsSchema = z.object({ hosts: z.record(z.string(), loginSchema) })
 
 export async function readLogins(env: Env): Promise<Readonly<Record<string, Login>>> {
   const file = loginsFile(env)
-  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined
+  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+    if (errorCode(error) === 'ENOENT') return undefined
     throw invalid(file, error)
   })
   if (text === undefined) return {}

@@ -1,3 +1,4 @@
+import { errorCode } from '../error-code.ts'
 import { OciError, type OciErrorCode, type OciErrorEntry } from '../oci/oci-error.ts'
 import { reasonOf } from '../reason-of.ts'
 import { UserError } from '../user-error.ts'
@@ -39,8 +40,8 @@ export function packError(error: unknown, depth = longestChain): PackedError {
     const { code, hint, exitCode } = known
     return { ...packed, user: { code, hint, exitCode } }
   }
-  const { code } = known as NodeJS.ErrnoException
-  return typeof code === 'string' ? { ...packed, code } : packed
+  const code = errorCode(known)
+  return code === undefined ? packed : { ...packed, code }
 }
 
 /** With the class of the error that was packed, where that is OciError or UserError; an Error with its name else. */

@@ -29,7 +29,7 @@ export async function claimPort(
     if (!shared) return claimOf(await freePort(address, port), undefined)
     return port === 0 ? await claimAny(address) : await claimNamed(address, port)
   } catch (error) {
-    throw cannotListen(host, port, error as NodeJS.ErrnoException)
+    throw cannotListen(host, port, error)
   }
 }
 

@@ -1,5 +1,7 @@
 import { chmod, lstat, mkdir, open, rename, rm, symlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path/posix'
+import { errorCode } from '../error-code.ts'
+import { reasonOf } from '../reason-of.ts'
 import { exitCode, UserError } from '../user-error.ts'
 import type { MachineFiles } from './machine-files.ts'
 import { MachineFolder } from './machine-folder.ts'
@@ -244,9 +246,9 @@ async function guarded(path: string, work: () => Promise<void>): Promise<void> {
   try {
     await work()
   } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException
+    const code = errorCode(cause)
     if (code === undefined || cause instanceof UserError) throw cause
-    throw new UserError('MACHINE_NOT_WRITABLE', `${path} cannot be written: ${message}`, {
+    throw new UserError('MACHINE_NOT_WRITABLE', `${path} cannot be written: ${reasonOf(cause)}`, {
       hint: 'This needs root, a file system that may be written, and room on it.',
       exitCode:
         code === 'EACCES' || code === 'EPERM' || code === 'EROFS' ? exitCode.notPermitted : exitCode.failed,

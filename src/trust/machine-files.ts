@@ -1,5 +1,6 @@
 import { lstat, readdir, readFile, readlink, stat } from 'node:fs/promises'
 import { basename, dirname, join, matchesGlob, normalize, relative } from 'node:path/posix'
+import { errorCode } from '../error-code.ts'
 import { foreignLink, isOwnersAlone } from './machine-folder.ts'
 
 const linkLimit = 40
@@ -135,7 +136,7 @@ async function ifThere<T>(reading: Promise<T>): Promise<T | undefined> {
   try {
     return await reading
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
+    const code = errorCode(error)
     if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'EISDIR') return undefined
     throw error
   }

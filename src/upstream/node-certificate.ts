@@ -1,5 +1,7 @@
 import { Agent } from 'undici'
+import { errorCode } from '../error-code.ts'
 import { readLimited } from '../limited-body.ts'
+import { reasonOf } from '../reason-of.ts'
 import { registryReason } from './registry-errors.ts'
 
 const timeout = 5000
@@ -39,8 +41,7 @@ export async function askForNodeCertificate(question: NodeCertificateQuestion): 
     )
   } catch (error) {
     if (error instanceof Refusal) throw error
-    const { code, message } = error as NodeJS.ErrnoException
-    throw new Error(`${endpoint} gave no answer: ${code ?? message}`, { cause: error })
+    throw new Error(`${endpoint} gave no answer: ${errorCode(error) ?? reasonOf(error)}`, { cause: error })
   } finally {
     await agent.destroy()
   }

@@ -1,6 +1,8 @@
 import type { Duplex } from 'node:stream'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { Agent, type Dispatcher } from 'undici'
+import { errorCode } from '../error-code.ts'
+import { reasonOf } from '../reason-of.ts'
 import { TokenService, type RegistryCredentials } from './token-service.ts'
 import { registryReason } from './registry-errors.ts'
 import { UpstreamFault } from './upstream-fault.ts'
@@ -106,7 +108,7 @@ export class RegistryHttp {
       if (!last && (await this.#tokens?.takeUp(challenge, authorization))) return undefined
       throw this.#denied(status, body)
     } catch (cause) {
-      throw cause instanceof UpstreamFault ? cause : this.#unreachable(cause as NodeJS.ErrnoException)
+      throw cause instanceof UpstreamFault ? cause : this.#unreachable(cause)
     }
   }
 
@@ -121,7 +123,7 @@ export class RegistryHttp {
       }
       return { status: answer.statusCode, headers: answer.headers, body: Buffer.concat(chunks) }
     } catch (cause) {
-      throw this.#unreachable(cause as NodeJS.ErrnoException)
+      throw this.#unreachable(cause)
     }
   }
 
@@ -152,13 +154,18 @@ export class RegistryHttp {
     return new UpstreamFault('denied', `${this.origin} does not permit this (${status}${words})`)
   }
 
-  #unreachable(cause: NodeJS.ErrnoException): UpstreamFault {
-    const { code = '', message } = cause
+  #unreachable(cause: unknown): UpstreamFault {
+    const code = errorCode(cause) ?? ''
+    const message = cause instanceof Error ? cause.message : ''
     if (/CERT|SELF_SIGNED|ISSUER|ALTNAME|SIGNATURE/.test(code))
       return new UpstreamFault('untrusted', `the certificate of ${this.origin} is not trusted: ${message}`, {
         cause,
       })
-    return new UpstreamFault('unreachable', `${this.origin} cannot be reached: ${message || code}`, { cause })
+    return new UpstreamFault(
+      'unreachable',
+      `${this.origin} cannot be reached: ${message || code || reasonOf(cause)}`,
+      { cause },
+    )
   }
 }
 

@@ -1,6 +1,7 @@
 import { request, type IncomingMessage } from 'node:http'
 import { createInterface } from 'node:readline'
 import { z } from 'zod'
+import { errorCode } from '../../error-code.ts'
 import { parseForeignJson } from '../../foreign-json.ts'
 import { UserError } from '../../user-error.ts'
 import { controlSocketPath } from '../../serve/control/socket-path.ts'
@@ -25,7 +26,7 @@ export async function askServer(
       socket.close()
     }
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
+    const code = errorCode(error)
     if (code === 'ENOENT' || code === 'ECONNREFUSED') return undefined
     if (code === 'EACCES') {
       throw new UserError('CONTROL_NOT_PERMITTED', `${folder} is served by another user`, {

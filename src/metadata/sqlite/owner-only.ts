@@ -1,4 +1,5 @@
 import fs from 'node:fs'
+import { errorCode } from '../../error-code.ts'
 
 const ownerOnly = 0o600
 
@@ -15,7 +16,7 @@ export function makeOwnerOnly(path: string): void {
       fs.closeSync(fd)
     }
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    if (errorCode(error) !== 'EEXIST') throw error
     // Never opened here: to close any descriptor of a file gives up the locks that SQLite holds on it (fcntl(2)).
     narrow(path)
   }
@@ -28,6 +29,6 @@ function narrow(path: string): void {
   try {
     fs.chmodSync(path, ownerOnly)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EPERM') throw error
+    if (errorCode(error) !== 'EPERM') throw error
   }
 }

@@ -65,7 +65,7 @@ export async function serveMetrics(
   try {
     bound = await listener.listen({ host, port })
   } catch (error) {
-    throw cannotListen(host, port, error as NodeJS.ErrnoException)
+    throw cannotListen(host, port, error)
   }
   return {
     address: `${host.includes(':') ? `[${host}]` : host}:${bound?.port}`,

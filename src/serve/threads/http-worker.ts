@@ -102,7 +102,7 @@ const local: WorkerSide = {
     try {
       await server.listen({ host: start.host, port: start.port, reusePort: start.reusePort })
     } catch (error) {
-      throw cannotListen(start.host, start.port, error as NodeJS.ErrnoException)
+      throw cannotListen(start.host, start.port, error)
     }
   },
   setSeen: (changed) => void (seen = changed),

@@ -1,4 +1,5 @@
 import { accessSync, constants, existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs'
+import { errorCode } from '../../error-code.ts'
 import { reasonOf } from '../../reason-of.ts'
 import { UserError } from '../../user-error.ts'
 import { pathOf, type DeveloperMachine } from './machine.ts'
@@ -89,7 +90,7 @@ function readOurs(path: string): OurFile | undefined {
   try {
     content = readFileSync(path, 'utf8')
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    if (errorCode(cause) === 'ENOENT') return undefined
     throw new UserError('FILE_MISSING', `${path} cannot be read: ${reasonOf(cause)}`, { cause })
   }
   if (!isOurs(content) || lstatSync(path).isSymbolicLink()) {

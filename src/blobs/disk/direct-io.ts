@@ -1,5 +1,5 @@
 import fs from 'node:fs'
-import { hasErrorCode, systemCall } from './system-call.ts'
+import { hasErrorCode, systemCall } from './system-calls.ts'
 
 /** Offsets, lengths and memory of direct writes are multiples of this, the largest block that file systems ask for. */
 export const directAlignment = 4096

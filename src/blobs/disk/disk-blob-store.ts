@@ -18,11 +18,10 @@ import { FreeSpace } from './free-space.ts'
 import { Gate } from './gate.ts'
 import { AlignedMemory, DirectIo } from './direct-io.ts'
 import { FileReader } from './file-reader.ts'
-import { exists, flushFolder, statFile, unlink } from './folder-calls.ts'
+import { exists, flushFolder, statFile, unlink, hasErrorCode, systemCall } from './system-calls.ts'
 import { OpenFiles } from './open-files.ts'
 import { drain } from './receive.ts'
 import { StagedFile, type StagedFileParts } from './staged-file.ts'
-import { hasErrorCode, systemCall } from './system-call.ts'
 
 export interface DiskBlobStoreOptions {
   readonly folder: string

@@ -1,7 +1,7 @@
 import fs from 'node:fs'
 import type { ByteRange } from '../../oci/byte-range.ts'
 import type { BufferPool } from './buffer-pool.ts'
-import { systemCall } from './system-call.ts'
+import { systemCall } from './system-calls.ts'
 
 /**
  * Reads `range` of a file with one buffer ahead of the consumer. A chunk is valid until the next one is asked

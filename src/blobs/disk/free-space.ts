@@ -1,6 +1,6 @@
 import fs, { type StatsFs } from 'node:fs'
 import { OciError } from '../../oci/oci-error.ts'
-import { systemCall } from './system-call.ts'
+import { systemCall } from './system-calls.ts'
 
 /** Asks the file system how much room is left: at most once a second, and again when much was written since. */
 export class FreeSpace {

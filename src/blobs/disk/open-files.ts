@@ -1,5 +1,5 @@
 import fs, { type Stats } from 'node:fs'
-import { hasErrorCode, systemCall } from './system-call.ts'
+import { hasErrorCode, systemCall } from './system-calls.ts'
 
 export interface OpenFile {
   readonly fd: number

@@ -3,7 +3,7 @@ import type { BufferPool } from './buffer-pool.ts'
 import { directAlignment, type DirectIo } from './direct-io.ts'
 import type { FreeSpace } from './free-space.ts'
 import type { Gate } from './gate.ts'
-import { systemCall } from './system-call.ts'
+import { systemCall } from './system-calls.ts'
 
 /** Bytes between two looks at the room that is left, and between two flushes in the background. */
 const flushDistance = 8 * 2 ** 20

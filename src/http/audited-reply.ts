@@ -1,5 +1,5 @@
 import type { Reply } from './reply.ts'
-import type { PathValues } from './route.ts'
+import type { GivenValues } from './route.ts'
 
 /** A change that was made has a note of its own, in its transaction; everything else that was let in is an access. */
 export function isAudited(method: string, { status }: Reply): boolean {
@@ -8,7 +8,7 @@ export function isAudited(method: string, { status }: Reply): boolean {
 }
 
 /** Ids of uploads say nothing later, and would keep equal accesses apart. */
-export function referenceOf({ reference, digest }: PathValues): string | undefined {
+export function referenceOf({ reference, digest }: GivenValues): string | undefined {
   return reference ?? digest
 }
 

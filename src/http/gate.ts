@@ -11,7 +11,7 @@ import { challenged, scopeOf } from './challenge.ts'
 import { isAudited, referenceOf, resolvedDigest } from './audited-reply.ts'
 import type { RegistryRequest } from './registry-request.ts'
 import type { Reply } from './reply.ts'
-import type { Route } from './route.ts'
+import type { GivenValues, Route } from './route.ts'
 import type { Admission } from './surface.ts'
 import type { TokenRealm } from './token-realm.ts'
 
@@ -95,10 +95,11 @@ export class Gate {
         throw this.#challenge(loginNeeded(), admission)
       return this.#enter(admission, identity, { allowed: true, reason: 'authenticated' })
     }
+    // `admit` has let in what needs no right.
     const decision =
       route.right === 'audit'
         ? access.decideAudit(principal)
-        : access.decide(principal, route.right as Action, values.name)
+        : access.decide(principal, route.right as Action, named(values))
     if (!(decision instanceof Promise)) return this.#settle(admission, identity, decision)
     return decision.then((made) => this.#settle(admission, identity, made))
   }
@@ -170,7 +171,8 @@ export class Gate {
 }
 
 /** Whether an access token was asked for with what the request needs of it. */
-function isWithin(bounds: TokenBounds, { request, route, values: { name } }: Admission): boolean {
+function isWithin(bounds: TokenBounds, { request, route, values }: Admission): boolean {
+  const { name } = values
   switch (route.right) {
     case 'list':
       // Of one repository: the scope that the challenge names.
@@ -181,12 +183,20 @@ function isWithin(bounds: TokenBounds, { request, route, values: { name } }: Adm
     case 'push':
     case 'delete': {
       const source = route.right === 'push' ? sourceOf(request) : undefined
-      return bounds.allows(route.right, name) && (source === undefined || bounds.allows('pull', source))
+      return (
+        bounds.allows(route.right, named(values)) && (source === undefined || bounds.allows('pull', source))
+      )
     }
     case 'login':
     case 'none':
       return true
   }
+}
+
+/** The repository of the path. A route that asks for a right on one and names none is a bug of its table. */
+function named({ name }: GivenValues): RepositoryName {
+  if (name === undefined) throw new TypeError('a path without a repository asks for a right on one')
+  return name
 }
 
 /** The repository that a blob is to be mounted from. */

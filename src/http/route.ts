@@ -20,6 +20,9 @@ export interface PathValues {
   readonly upload: string
 }
 
+/** Those that a path names: a fixed path has none. */
+export type GivenValues = Partial<PathValues>
+
 type ValueNames<Path extends string> = Path extends `${string}<${infer Name}>${infer Rest}`
   ? Name | ValueNames<Rest>
   : never
@@ -34,7 +37,7 @@ export interface Route {
   readonly methods: readonly string[]
   readonly path: string
   readonly right: Right
-  readonly handler: Handler<PathValues>
+  readonly handler: Handler<GivenValues>
 }
 
 /** One line of the route table: the path is the type of the params. `<name>` may hold slashes, the others may not. */
@@ -44,5 +47,6 @@ export function route<const Path extends string>(
   right: Right,
   handler: Handler<PathParams<Path>>,
 ): Route {
-  return { methods, path, right, handler: handler as Handler<PathValues> }
+  // Router.find gives a route exactly the values that its path names.
+  return { methods, path, right, handler: handler as Handler<GivenValues> }
 }

@@ -3,7 +3,7 @@ import { OciError } from '../oci/oci-error.ts'
 import { parseRepositoryName } from '../oci/repository-name.ts'
 import { parseReference } from '../oci/tag.ts'
 import { HttpRefusal } from './http-refusal.ts'
-import type { PathValues, Route } from './route.ts'
+import type { GivenValues, PathValues, Route } from './route.ts'
 
 /** A path of the table with everything that may be done there. */
 export interface Endpoint {
@@ -22,7 +22,7 @@ export interface PathMatch {
   readonly endpoint: Endpoint
   /** As they stand in the path, from right to left. */
   readonly captured: readonly string[]
-  values: PathValues | undefined
+  values: GivenValues | undefined
 }
 
 interface Node {
@@ -109,11 +109,11 @@ export class Router {
  * The checked values of a path. Throws OciError NAME_INVALID, DIGEST_INVALID, TAG_INVALID or
  * BLOB_UPLOAD_UNKNOWN; what is to be deleted under a malformed name cannot be there, so that is "unknown".
  */
-export function pathValues(match: PathMatch, method: string): PathValues {
+export function pathValues(match: PathMatch, method: string): GivenValues {
   return (match.values ??= parsePathValues(match, method))
 }
 
-function parsePathValues({ endpoint, captured }: PathMatch, method: string): PathValues {
+function parsePathValues({ endpoint, captured }: PathMatch, method: string): GivenValues {
   const values: Record<string, string> = {}
   const { captures } = endpoint
   for (let index = captures.length - 1; index >= 0; index--) {
@@ -125,7 +125,8 @@ function parsePathValues({ endpoint, captured }: PathMatch, method: string): Pat
       throw method === 'DELETE' && error instanceof OciError ? asUnknown(name, error) : error
     }
   }
-  return values as unknown as PathValues
+  // Each was made by the parser of its name.
+  return values as GivenValues
 }
 
 const uploadId = /^[A-Za-z0-9-]{1,128}$/

@@ -2,7 +2,7 @@ import type { OciError } from '../oci/oci-error.ts'
 import type { RegistryRequest } from './registry-request.ts'
 import type { FlatHeaders, Reply } from './reply.ts'
 import type { Endpoint, PathMatch } from './router.ts'
-import type { PathValues, Route } from './route.ts'
+import type { GivenValues, Route } from './route.ts'
 
 /** A request that has found its route: what it asks for, and where. */
 export interface Admission {
@@ -10,7 +10,7 @@ export interface Admission {
   readonly endpoint: Endpoint
   readonly route: Route
   /** The checked values of the path. */
-  readonly values: PathValues
+  readonly values: GivenValues
 }
 
 /**

@@ -1,4 +1,4 @@
-import { DenialRation, mergedNote, type Access, type DenialLimits } from './denial-ration.ts'
+import { DenialRation, mergedNote, type CountedAccess, type DenialLimits } from './denial-ration.ts'
 import type { DenialTable } from './denial-table.ts'
 import { encodeNote, type AuditActor, type AuditNote } from './audit-note.ts'
 import type { MergedAccess } from './minute-merger.ts'
@@ -20,7 +20,7 @@ export interface AccessMergerParts {
 }
 
 interface Entry {
-  readonly access: Access
+  readonly access: CountedAccess
   readonly note: AuditNote
   readonly first: number
   count: number
@@ -59,7 +59,7 @@ export class AccessMerger {
   }
 
   /** `describe` is called for the first of equal ones only. */
-  allowed(access: Access, describe: () => AuditNote): void {
+  allowed(access: CountedAccess, describe: () => AuditNote): void {
     const entries = this.#entriesOf(access)
     for (const entry of entries) {
       const known = entry.access
@@ -85,7 +85,7 @@ export class AccessMerger {
    * (OciError UNAVAILABLE or STORAGE_FULL): then the reply must say so instead. Above a rate those of one address equal
    * each other.
    */
-  denied(access: Access, describe: () => AuditNote): Promise<void> {
+  denied(access: CountedAccess, describe: () => AuditNote): Promise<void> {
     const now = this.#parts.now()
     const key = keyOf(access, 'denied')
     if (this.#isCounted(key, now)) return this.#count(key, access, describe, now)
@@ -102,7 +102,7 @@ export class AccessMerger {
   /** `ofAll`: its first is recorded by one of all workers. */
   async #count(
     key: string,
-    access: Access,
+    access: CountedAccess,
     describe: () => AuditNote,
     now: number,
     ofAll = false,
@@ -161,7 +161,7 @@ export class AccessMerger {
     if (batch.length > 0) this.#parts.report(batch)
   }
 
-  #entriesOf({ actor, address, reference = '' }: Access): Entry[] {
+  #entriesOf({ actor, address, reference = '' }: CountedAccess): Entry[] {
     let addresses = this.#allowed.get(actor)
     if (addresses === undefined) this.#allowed.set(actor, (addresses = new Map()))
     let references = addresses.get(address)
@@ -180,7 +180,7 @@ function merged(key: string, { note, count, first, last }: Entry, denied: boolea
   return { key, note: encodeNote(note), count, first, last, denied }
 }
 
-function keyOf(access: Access, outcome: string): string {
+function keyOf(access: CountedAccess, outcome: string): string {
   const { actor, address, repository, reference, action, reason, status } = access
   return JSON.stringify([
     outcome,

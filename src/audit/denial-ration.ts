@@ -2,7 +2,7 @@ import type { DenialTable } from './denial-table.ts'
 import type { AuditActor, AuditNote } from './audit-note.ts'
 
 /** What makes two accesses equal for the audit. */
-export interface Access {
+export interface CountedAccess {
   /** One and the same object for one and the same caller: it is looked up by identity. */
   readonly actor: AuditActor
   readonly address: string
@@ -56,7 +56,7 @@ export class DenialRation {
   }
 
   /** Undefined: it is recorded as it is. Else as what it counts. `now`: milliseconds since the epoch. */
-  merge(access: Access, now: number): Access | undefined {
+  merge(access: CountedAccess, now: number): CountedAccess | undefined {
     if (this.#isAlone(access.address, now)) return undefined
     const address = this.#hasLine(access.address, now) ? access.address : several
     const known = access.actor.kind !== 'unknown' && access.actor.kind !== 'anonymous'
@@ -116,7 +116,7 @@ export class DenialRation {
 }
 
 /** The note of what several denials count as, from that of the first of them. */
-export function mergedNote(note: AuditNote, as: Access): AuditNote {
+export function mergedNote(note: AuditNote, as: CountedAccess): AuditNote {
   const { actor, action, reason, address } = as
   return {
     ...note,

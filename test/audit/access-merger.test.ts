@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import fc from 'fast-check'
-import type { Access } from '../../src/audit/denial-ration.ts'
+import type { CountedAccess } from '../../src/audit/denial-ration.ts'
 import { MinuteMerger, type MergedAccess } from '../../src/audit/minute-merger.ts'
 import { AccessMerger } from '../../src/audit/access-merger.ts'
 import { DenialTable } from '../../src/audit/denial-table.ts'
 import { actor, noteOf } from './notes.ts'
 
-const access: Access = {
+const access: CountedAccess = {
   actor,
   address: '10.0.0.1',
   repository: 'team-a/app',
@@ -62,7 +62,7 @@ suite('a worker counts equal accesses', () => {
 
   test('those that differ in anything are counted by themselves', () => {
     const { merger, reports } = openMerger()
-    const others: Access[] = [
+    const others: CountedAccess[] = [
       access,
       { ...access, actor: { ...actor, name: 'alice' } },
       { ...access, address: '10.0.0.2' },
@@ -130,7 +130,7 @@ suite('denials', () => {
 
 suite('a flood of denials over several workers', () => {
   const workers = 4
-  const denial = (each: number, more: Partial<Access> = {}): Access => ({
+  const denial = (each: number, more: Partial<CountedAccess> = {}): CountedAccess => ({
     ...access,
     actor: { ...actor, kind: 'unknown', name: '' },
     repository: `team-a/r${each}`,
@@ -145,7 +145,7 @@ suite('a flood of denials over several workers', () => {
   }
   async function flood(
     given: readonly ReturnType<typeof openMerger>[],
-    denials: readonly Access[],
+    denials: readonly CountedAccess[],
   ): Promise<void> {
     const ways = denials.flatMap((each, index) => {
       const merger = given[index % workers]?.merger

@@ -15,7 +15,7 @@ import type {
 import { blobFolders, blobPath, isDataKey, stateFolder } from './blob-path.ts'
 import { BufferPool } from './buffer-pool.ts'
 import { FreeSpace } from './free-space.ts'
-import { Gate } from './gate.ts'
+import { Semaphore } from './semaphore.ts'
 import { AlignedMemory, DirectIo } from './direct-io.ts'
 import { FileReader } from './file-reader.ts'
 import { exists, flushFolder, statFile, unlink, hasErrorCode, systemCall } from './system-calls.ts'
@@ -50,7 +50,7 @@ export async function openDiskBlobStore(options: DiskBlobStoreOptions): Promise<
   return new DiskBlobStore({
     folder,
     space: new FreeSpace(folder, reserve),
-    flushes: new Gate(flushes),
+    flushes: new Semaphore(flushes),
     readBuffers: new BufferPool(bufferBudget),
     writeBuffers: new BufferPool(bufferBudget, (size) => aligned.allocate(size)),
     direct: new DirectIo(),
@@ -61,7 +61,7 @@ export async function openDiskBlobStore(options: DiskBlobStoreOptions): Promise<
 interface Parts {
   readonly folder: string
   readonly space: FreeSpace
-  readonly flushes: Gate
+  readonly flushes: Semaphore
   readonly readBuffers: BufferPool
   readonly writeBuffers: BufferPool
   readonly direct: DirectIo

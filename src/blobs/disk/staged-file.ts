@@ -2,7 +2,7 @@ import fs from 'node:fs'
 import type { BufferPool } from './buffer-pool.ts'
 import { directAlignment, type DirectIo } from './direct-io.ts'
 import type { FreeSpace } from './free-space.ts'
-import type { Gate } from './gate.ts'
+import type { Semaphore } from './semaphore.ts'
 import { systemCall } from './system-calls.ts'
 
 /** Bytes between two looks at the room that is left, and between two flushes in the background. */
@@ -19,7 +19,7 @@ export interface StagedFileParts {
   readonly size: number
   /** The file was changed already (cut) and needs a flush even if nothing follows. */
   readonly dirty: boolean
-  readonly flushes: Gate
+  readonly flushes: Semaphore
   readonly buffers: BufferPool
   readonly direct: DirectIo
   readonly space: FreeSpace

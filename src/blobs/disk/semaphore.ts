@@ -1,5 +1,5 @@
 /** Lets at most `size` tasks run at once; the others wait in order. */
-export class Gate {
+export class Semaphore {
   readonly #waiting: (() => void)[] = []
   #free: number
 

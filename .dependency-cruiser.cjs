@@ -12,6 +12,7 @@ const allowed = {
   audit: ['oci'],
   policy: ['oci'],
   'policy-store': ['oci', 'policy', 'cluster'],
+  enforcement: ['oci', 'policy', 'registry', 'metadata', 'blobs'],
   http: ['oci', 'registry', 'access', 'audit', 'blobs', 'metadata'],
   certificates: [],
   trust: [],
@@ -35,6 +36,8 @@ const allowed = {
     'http',
     'certificates',
     'settings',
+    'policy',
+    'enforcement',
   ],
   cli: [
     'oci',

@@ -1,6 +1,6 @@
 import { DenialRation, mergedNote, type CountedAccess, type DenialLimits } from './denial-ration.ts'
 import type { DenialTable } from './denial-table.ts'
-import { encodeNote, type AuditActor, type AuditNote } from './audit-note.ts'
+import { encodeNote, type AuditActor, type AuditNote, type PolicyNote } from './audit-note.ts'
 import type { MergedAccess } from './minute-merger.ts'
 
 export interface AccessMergerParts {
@@ -29,6 +29,8 @@ interface Entry {
 
 interface Denial {
   readonly entry: Entry
+  /** Of the request that the record is of; undefined: of many. */
+  readonly id: string | undefined
   /** Until then equal ones are only counted. */
   readonly until: number
   readonly recorded: Promise<void>
@@ -67,7 +69,8 @@ export class AccessMerger {
         known.repository === access.repository &&
         known.action === access.action &&
         known.status === access.status &&
-        known.reason === access.reason
+        known.reason === access.reason &&
+        isSamePolicy(known.policy, access.policy)
       ) {
         entry.count++
         entry.last = this.#parts.now()
@@ -81,11 +84,12 @@ export class AccessMerger {
   }
 
   /**
-   * Resolves when the denial, or an equal one of the last minute, is durable. Rejects where it cannot be recorded
+   * Resolves when the denial, or an equal one of the last minute, is durable: with the id of the request that the record names;
+   * undefined where it names several. Rejects where it cannot be recorded
    * (OciError UNAVAILABLE or STORAGE_FULL): then the reply must say so instead. Above a rate those of one address equal
    * each other.
    */
-  denied(access: CountedAccess, describe: () => AuditNote): Promise<void> {
+  denied(access: CountedAccess, describe: () => AuditNote): Promise<string | undefined> {
     const now = this.#parts.now()
     const key = keyOf(access, 'denied')
     if (this.#isCounted(key, now)) return this.#count(key, access, describe, now)
@@ -106,22 +110,25 @@ export class AccessMerger {
     describe: () => AuditNote,
     now: number,
     ofAll = false,
-  ): Promise<void> {
+  ): Promise<string | undefined> {
     const known = this.#denials.get(key)
     if (known !== undefined && now < known.until) {
       this.#countIn(known.entry, now)
-      return known.recorded
+      await known.recorded
+      return known.id
     }
     if (known !== undefined || this.#denials.size >= this.#limit) this.flush()
     const note = describe()
+    const id = ofAll ? undefined : note.request.id
     const entry: Entry = { access, note, first: now, last: now, count: 0 }
     const record = (): Promise<void> => this.#parts.record([encodeNote(note)])
     const isHeld = this.#denials.size < this.#limit
     const recorded = ofAll && isHeld ? this.#recordOnce(key, entry, record) : record()
-    const denial: Denial = { entry, until: now + minute, recorded }
+    const denial: Denial = { entry, id, until: now + minute, recorded }
     if (isHeld) this.#denials.set(key, denial)
     try {
       await recorded
+      return id
     } catch (error) {
       if (this.#denials.get(key) === denial) this.#denials.delete(key)
       throw error
@@ -181,7 +188,7 @@ function merged(key: string, { note, count, first, last }: Entry, denied: boolea
 }
 
 function keyOf(access: CountedAccess, outcome: string): string {
-  const { actor, address, repository, reference, action, reason, status } = access
+  const { actor, address, repository, reference, action, reason, status, policy } = access
   return JSON.stringify([
     outcome,
     actor.kind,
@@ -193,5 +200,14 @@ function keyOf(access: CountedAccess, outcome: string): string {
     action,
     reason,
     status,
+    policy,
   ])
+}
+
+function isSamePolicy(
+  one: readonly PolicyNote[] | undefined,
+  other: readonly PolicyNote[] | undefined,
+): boolean {
+  if (one === other) return true
+  return one !== undefined && other !== undefined && JSON.stringify(one) === JSON.stringify(other)
 }

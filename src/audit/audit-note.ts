@@ -19,8 +19,22 @@ export interface AuditNote {
   readonly client: { readonly address: string; readonly userAgent: string }
   readonly request: { readonly id: string; readonly method: string; readonly route: string }
   readonly status: number | undefined
+  /** What policies said; undefined: nothing. */
+  readonly policy?: readonly PolicyNote[] | undefined
   /** What was read, where there was no change to say it: `digest`, `mediaType`, `size`. */
   readonly facts?: Facts | undefined
+}
+
+/** What a policy said of an image: that it refuses it, or what would have been refused but for its mode or an exception. */
+export interface PolicyNote {
+  readonly policy: string
+  /** `denied`, `warned`, `would-deny`, `excepted` or `unchecked`. */
+  readonly outcome: string
+  /** The code: `DENY_LIST`. */
+  readonly reason: string
+  /** The scope of the rule, or the entry of the deny list. */
+  readonly rule?: string | undefined
+  readonly exception?: string | undefined
 }
 
 /** JSON: what a change did (`Facts` of the metadata), or what was read. */
@@ -37,9 +51,10 @@ export interface AuditActor {
   readonly node: string | undefined
 }
 
-/** Longest texts, in UTF-16 units; what is longer ends in `…`. Most groups, and the rest is left out. */
-const longest = { name: 256, text: 1024, id: 128, userAgent: 256, address: 64 } as const
+/** Longest texts, in UTF-16 units; what is longer ends in `…`. Most groups and policies: the rest is left out. */
+const longest = { name: 256, text: 1024, id: 128, userAgent: 256, address: 64, rule: 512 } as const
 const mostGroups = 32
+const mostPolicies = 32
 
 /** A note as the text that travels with a change. Only what AuditNote names is taken, and no more of it than is sane. */
 export function encodeNote(note: AuditNote): string {
@@ -79,7 +94,18 @@ function bounded(note: AuditNote): AuditNote {
       route: cut(withoutQuery(request.route) ?? '', longest.name),
     },
     status: note.status,
+    ...(note.policy !== undefined && { policy: note.policy.slice(0, mostPolicies).map(boundedPolicy) }),
     ...(note.facts !== undefined && { facts: note.facts }),
+  }
+}
+
+function boundedPolicy({ policy, outcome, reason, rule, exception }: PolicyNote): PolicyNote {
+  return {
+    policy: cut(policy, longest.name),
+    outcome: cut(outcome, longest.id),
+    reason: cut(reason, longest.id),
+    rule: optional(rule, longest.rule),
+    exception: optional(exception, longest.name),
   }
 }
 

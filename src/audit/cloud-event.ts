@@ -67,6 +67,7 @@ export function accessEvent(
       repository: note.repository,
       reference: note.reference,
       ...Object.fromEntries(factNames.flatMap((name) => (name in facts ? [[name, facts[name]]] : []))),
+      policy: note.policy,
       client: { ip: client.address, userAgent: client.userAgent },
       requestId: request.id,
       method: request.method,

@@ -1,5 +1,5 @@
 import type { DenialTable } from './denial-table.ts'
-import type { AuditActor, AuditNote } from './audit-note.ts'
+import type { AuditActor, AuditNote, PolicyNote } from './audit-note.ts'
 
 /** What makes two accesses equal for the audit. */
 export interface CountedAccess {
@@ -11,6 +11,7 @@ export interface CountedAccess {
   readonly action: string
   readonly reason: string
   readonly status: number | undefined
+  readonly policy?: readonly PolicyNote[] | undefined
 }
 
 /** Of all workers together, in a minute of the clock. */
@@ -128,5 +129,6 @@ export function mergedNote(note: AuditNote, as: CountedAccess): AuditNote {
     client: { address, userAgent: '' },
     request: { ...note.request, route: '' },
     status: undefined,
+    policy: undefined,
   }
 }

@@ -25,17 +25,19 @@ export class WorkerTrail implements AuditTrail {
 
   allowed(access: AuditedAccess): void {
     const actor = this.#actorOf(access.actor)
-    const { address, repository, reference, action, reason, status } = access
-    this.#parts.merger.allowed({ actor, address, repository, reference, action, reason, status }, () =>
-      this.#noteOf(access, 'allowed'),
+    const { address, repository, reference, action, reason, status, policy } = access
+    this.#parts.merger.allowed(
+      { actor, address, repository, reference, action, reason, status, policy },
+      () => this.#noteOf(access, 'allowed'),
     )
   }
 
-  denied(access: AuditedAccess): Promise<void> {
+  denied(access: AuditedAccess): Promise<string | undefined> {
     const actor = this.#actorOf(access.actor)
-    const { address, repository, reference, action, reason, status } = access
-    return this.#parts.merger.denied({ actor, address, repository, reference, action, reason, status }, () =>
-      this.#noteOf(access, 'denied'),
+    const { address, repository, reference, action, reason, status, policy } = access
+    return this.#parts.merger.denied(
+      { actor, address, repository, reference, action, reason, status, policy },
+      () => this.#noteOf(access, 'denied'),
     )
   }
 
@@ -44,7 +46,7 @@ export class WorkerTrail implements AuditTrail {
   }
 
   #noteOf(access: AuditedAccess, outcome: AuditNote['outcome']): AuditNote {
-    const { action, reason, repository, reference, digest, status } = access
+    const { action, reason, repository, reference, digest, status, policy } = access
     return {
       id: this.#parts.newId(),
       time: this.#parts.now(),
@@ -57,6 +59,7 @@ export class WorkerTrail implements AuditTrail {
       client: { address: access.address, userAgent: access.userAgent },
       request: { id: access.requestId, method: access.method, route: access.route },
       status,
+      policy,
       ...(digest !== undefined && { facts: { digest } }),
     }
   }

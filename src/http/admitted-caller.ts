@@ -4,11 +4,14 @@ import type { TokenBounds } from '../access/token-bounds.ts'
 import type { AuditTrail } from '../audit/trail.ts'
 import type { ChangeNote } from '../metadata/outbox.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
-import type { Change } from '../registry/requester.ts'
+import type { AuditedAccess } from '../audit/trail.ts'
+import type { Change, Judgement, Refused } from '../registry/requester.ts'
 import { describeAccess } from './audited-access.ts'
 import type { Caller } from './caller.ts'
 import type { RegistryRequest } from './registry-request.ts'
 import type { Route } from './route.ts'
+
+const none: readonly string[] = []
 
 /** The caller of a request that the gate has let in. */
 export class AdmittedCaller implements Caller {
@@ -20,6 +23,8 @@ export class AdmittedCaller implements Caller {
   readonly #route: Route
   readonly #access: Access | undefined
   readonly #trail: AuditTrail | undefined
+  #judgement: Judgement | undefined
+  #isRefused = false
 
   constructor(
     request: RegistryRequest,
@@ -61,7 +66,41 @@ export class AdmittedCaller implements Caller {
         reference,
         // The status that answers the change.
         status: action === 'delete' ? 202 : 201,
+        policy: this.policy,
       }),
     )
+  }
+
+  judged(judgement: Judgement): void {
+    this.#judgement = judgement
+  }
+
+  async refused(refusal: Refused): Promise<string | undefined> {
+    this.#judgement = refusal
+    const id = await this.#trail?.denied(
+      describeAccess(this.#request, this.#route.path, {
+        actor: this.principal,
+        action: this.#route.right,
+        reason: refusal.reason,
+        repository: refusal.repository,
+        reference: refusal.reference,
+        status: 403,
+        policy: refusal.findings,
+      }),
+    )
+    this.#isRefused = true
+    return id
+  }
+
+  get policy(): AuditedAccess['policy'] {
+    return this.#judgement?.findings
+  }
+
+  get warnings(): readonly string[] {
+    return this.#judgement?.warnings ?? none
+  }
+
+  get isRefused(): boolean {
+    return this.#isRefused
   }
 }

@@ -6,7 +6,7 @@ export function describeAccess(
   request: RegistryRequest,
   route: string,
   made: Pick<AuditedAccess, 'actor' | 'action' | 'reason' | 'status'> &
-    Partial<Pick<AuditedAccess, 'repository' | 'reference' | 'digest'>>,
+    Partial<Pick<AuditedAccess, 'repository' | 'reference' | 'digest' | 'policy'>>,
 ): AuditedAccess {
   return {
     action: made.action,
@@ -16,6 +16,7 @@ export function describeAccess(
     reference: made.reference,
     digest: made.digest,
     status: made.status,
+    policy: made.policy,
     address: request.shown.address,
     userAgent: request.header('user-agent') ?? '',
     requestId: request.id,

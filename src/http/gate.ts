@@ -71,6 +71,8 @@ export class Gate {
   answered({ request, route, values }: Admission, reply: Reply): void {
     const { caller } = request
     if (this.#trail === undefined || caller === undefined || !isAudited(request.method, reply)) return
+    // That is on record, as a denial.
+    if (caller.isRefused) return
     this.#trail.allowed(
       describeAccess(request, route.path, {
         actor: caller.principal,
@@ -80,6 +82,7 @@ export class Gate {
         reference: referenceOf(values),
         digest: resolvedDigest(reply),
         status: reply.status,
+        policy: caller.policy,
       }),
     )
   }

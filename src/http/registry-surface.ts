@@ -16,6 +16,7 @@ import { Router, type Endpoint, type PathMatch } from './router.ts'
 import type { Route } from './route.ts'
 import type { Admission, Surface } from './surface.ts'
 import { tokenRoutes } from './token-routes.ts'
+import { warningHeader } from './warning-header.ts'
 import { uploadRoutes } from './upload-routes.ts'
 
 export interface RegistrySurfaceOptions {
@@ -71,9 +72,11 @@ export class RegistrySurface implements Surface {
     return reply
   }
 
-  sign(headers: FlatHeaders, { id }: RegistryRequest): void {
+  sign(headers: FlatHeaders, { id, caller }: RegistryRequest): void {
     headers.push('Docker-Distribution-API-Version', 'registry/2.0')
     headers.push('X-Content-Type-Options', 'nosniff', 'X-Request-Id', id)
+    if (caller === undefined) return
+    for (const text of caller.warnings) headers.push('Warning', warningHeader(text))
   }
 
   /** An upload that is open may end. */

@@ -8,6 +8,7 @@ import type { GarbageStore } from './garbage-store.ts'
 import type { HistoryStore } from './history-store.ts'
 import type { InventoryStore } from './inventory-store.ts'
 import type { Noted, Outbox } from './outbox.ts'
+import type { PolicyGenerations } from './policy-generation.ts'
 import type { UntaggedStore } from './untagged-store.ts'
 import type { Instant } from '../instant.ts'
 import type {
@@ -42,6 +43,7 @@ export interface MetadataStore extends MetadataReads, MetadataChanges {
   readonly untagged: UntaggedStore
   readonly history: HistoryStore
   readonly contents: ContentStore
+  readonly policy: PolicyGenerations
   /** A consistent image of all that is known now, taken while changes go on. To be closed. */
   snapshot(): Promise<MetadataSnapshot>
   close(): Promise<void>
@@ -83,6 +85,8 @@ export interface MetadataReads {
 /**
  * A `note` goes to the outbox in the same transaction, with what the change did, if and only if the change was made:
  * none for what was missing, unknown or in use.
+ *
+ * Where a `policyGeneration` is given and is not that in force, nothing is changed: rejects with PolicyChanged.
  */
 export interface MetadataChanges {
   /**

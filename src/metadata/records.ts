@@ -139,6 +139,8 @@ export interface NewManifest {
   readonly allowSparseIndex: boolean
   readonly now: Instant
   readonly note?: ChangeNote | undefined
+  /** Of the policies that let it pass. */
+  readonly policyGeneration?: number | undefined
 }
 
 export type PutManifestResult =
@@ -162,6 +164,8 @@ export interface NewBlob {
   readonly uploadId: string | undefined
   readonly now: Instant
   readonly note?: ChangeNote | undefined
+  /** Of the policies that let it pass. */
+  readonly policyGeneration?: number | undefined
 }
 
 export interface BlobMount {
@@ -171,6 +175,8 @@ export interface BlobMount {
   readonly from: readonly RepositoryName[] | undefined
   readonly now: Instant
   readonly note?: ChangeNote | undefined
+  /** Of the policies that let it pass. */
+  readonly policyGeneration?: number | undefined
 }
 
 /** What a change is made to: content of a repository. */

@@ -13,7 +13,7 @@ export interface ImageReference {
   /** Canonical, with its port; `@trow` for the registry's own content. */
   readonly host: string
   readonly path: string
-  /** Undefined where there is a digest: runtimes look at nothing else then. */
+  /** Undefined where there is a digest: runtimes look at nothing else then. Also where a repository itself is meant. */
   readonly tag: string | undefined
   readonly digest: Digest | undefined
   /** The tag that was written beside a digest, for display. */
@@ -81,23 +81,25 @@ export function parseImageReference(
   return whole({ ...place, tag, digest: digest as Digest | undefined })
 }
 
-/** The canonical form of what one of the registry's own repositories is asked for. */
+/** The canonical form of what one of the registry's own repositories is asked for; of the repository itself, without a reference. */
 export function ownImage(
   repository: RepositoryName,
-  reference: Reference,
+  reference: Reference | undefined,
   settings: NameSettings,
 ): ImageReference | ReferenceProblem {
   const place = unwrapped(repository, undefined, settings)
   if (place.kind === 'problem') return place
+  if (reference === undefined) return bare(place)
   return isDigest(reference)
     ? whole({ ...place, tag: undefined, digest: reference })
     : whole({ ...place, tag: reference, digest: undefined })
 }
 
-/** `ghcr.io/acme/app:1.4`, `ghcr.io/acme/app@sha256:…`, `@trow/prod/app:latest`. */
+/** `ghcr.io/acme/app:1.4`, `ghcr.io/acme/app@sha256:…`, `@trow/prod/app:latest`; `@trow/prod/app` of a repository. */
 export function printReference(reference: ImageReference): string {
   const { host, path, tag, digest } = reference
-  return digest === undefined ? `${host}/${path}:${tag}` : `${host}/${path}@${digest}`
+  if (digest !== undefined) return `${host}/${path}@${digest}`
+  return tag === undefined ? `${host}/${path}` : `${host}/${path}:${tag}`
 }
 
 /** One algorithm: a second one would be another name for the same bytes. */
@@ -177,6 +179,11 @@ function unwrapped(
 
 function inDockerHub(path: string): string {
   return path.includes('/') ? path : `library/${path}`
+}
+
+function bare({ host, path, hostToWrite, proxied }: Place): ImageReference {
+  const none = { tag: undefined, digest: undefined, shadowTag: undefined }
+  return { kind: 'reference', host, path, hostToWrite, proxied, ...none }
 }
 
 function whole(

@@ -131,7 +131,7 @@ function needsContent({ present, platforms, maxSize }: Requirements): boolean {
 }
 
 function byContent(
-  { reference, fact }: Subject,
+  { point, reference, fact }: Subject,
   compiled: CompiledPolicy,
   rule: Rule & { readonly require: Requirements },
 ): Finding {
@@ -142,7 +142,10 @@ function byContent(
       ? { ...taken, unchecked: failure }
       : { ...taken, refusal: failure }
   }
-  const problem = fact.kind === 'absent' ? absent(reference) : contentProblem(fact.content, rule.require)
+  // A child of an index is pushed before the index that lists it.
+  const isPart = point === 'push' && reference.digest !== undefined
+  const require = isPart ? { ...rule.require, platforms: [] } : rule.require
+  const problem = fact.kind === 'absent' ? absent(reference) : contentProblem(fact.content, require)
   if (problem === undefined) return taken
   return { ...taken, refusal: refusal(compiled, { ...problem, rule: rule.scope.text }) }
 }

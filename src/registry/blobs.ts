@@ -2,6 +2,7 @@ import type { BlobReader } from '../blobs/blob-store.ts'
 import type { BlobLink, BlobRecord, ManifestRecord } from '../metadata/records.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
+import { judgedChange } from './judged-change.ts'
 import { isRemoved } from './removal.ts'
 import type { Blobs, BlobStat, OpenBlob } from './registry.ts'
 import type { Requester } from './requester.ts'
@@ -19,31 +20,36 @@ export class BlobRules implements Blobs {
   }
 
   async stat(
-    _requester: Requester,
+    requester: Requester,
     repository: RepositoryName,
     digest: Digest,
   ): Promise<BlobStat | undefined> {
-    const blob = await this.#parts.metadata.findLink(repository, digest)
-    if (blob !== undefined && (await this.#stays(repository, blob))) {
-      return { digest, size: blob.size, mediaType: octets }
+    const { metadata, guard } = this.#parts
+    const blob = await metadata.findLink(repository, digest)
+    if (blob !== undefined) {
+      const judged = guard?.pullBlob(requester, repository, digest)
+      if (judged !== undefined) await judged
+      if (await this.#stays(repository, blob)) return { digest, size: blob.size, mediaType: octets }
     }
-    const manifest = await this.#parts.metadata.findManifest(repository, digest)
+    const manifest = await this.#manifest(requester, repository, digest)
     return manifest && { digest, size: manifest.size, mediaType: manifest.mediaType }
   }
 
   async open(
-    _requester: Requester,
+    requester: Requester,
     repository: RepositoryName,
     digest: Digest,
   ): Promise<OpenBlob | undefined> {
-    const { metadata, blobs, log } = this.#parts
+    const { metadata, blobs, guard, log } = this.#parts
     // Between the look-up and the opening, a collection and a fresh push may have changed the key: look again.
     for (let attempt = 0; attempt < 2; attempt++) {
       const blob = await metadata.findBlob(repository, digest)
       if (blob === undefined) {
-        const manifest = await metadata.findManifest(repository, digest)
+        const manifest = await this.#manifest(requester, repository, digest)
         return manifest && openManifest(manifest)
       }
+      const judged = guard?.pullBlob(requester, repository, digest)
+      if (judged !== undefined) await judged
       if (blob.content.kind === 'inline') return inMemory(digest, blob.content.bytes, octets)
       const reader = await blobs.open(blob.content.key)
       if (reader?.size === blob.size) return inStore(blob, reader)
@@ -70,9 +76,35 @@ export class BlobRules implements Blobs {
     digest: Digest,
     from: readonly RepositoryName[],
   ): Promise<boolean> {
-    const { metadata, now } = this.#parts
-    const note = requester.note({ action: 'mount', repository: to, reference: digest })
-    return metadata.mountBlob({ digest, to, from, now: now(), note })
+    const { metadata, guard, now } = this.#parts
+    const change = { action: 'mount', repository: to, reference: digest } as const
+    const note = requester.note(change)
+    if (guard === undefined) return metadata.mountBlob({ digest, to, from, now: now(), note })
+    return judgedChange(
+      guard,
+      () => guard.mountBlob({ requester, to, digest, from }),
+      (stamp) =>
+        metadata.mountBlob({
+          digest,
+          to,
+          from: stamp.from,
+          now: now(),
+          note: stamp.isNoted ? requester.note(change) : note,
+          policyGeneration: stamp.generation,
+        }),
+    )
+  }
+
+  /** Judged, if it is there. */
+  async #manifest(
+    requester: Requester,
+    repository: RepositoryName,
+    digest: Digest,
+  ): Promise<ManifestRecord | undefined> {
+    const { metadata, guard } = this.#parts
+    const manifest = await metadata.findManifest(repository, digest)
+    if (manifest !== undefined) await guard?.pullManifest(requester, repository, digest, manifest)
+    return manifest
   }
 
   /**

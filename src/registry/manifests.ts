@@ -1,16 +1,22 @@
 import { createHash } from 'node:crypto'
-import type { ManifestReference } from '../metadata/records.ts'
+import type { ChangeNote } from '../metadata/outbox.ts'
+import type { ManifestReference, NewManifest, PutManifestResult } from '../metadata/records.ts'
 import { digestAlgorithm, isDigest, makeDigest, type Digest } from '../oci/digest.ts'
 import { largeBody, parseManifest, parseManifestInTurns, type Manifest } from '../oci/manifest.ts'
 import { OciError, type OciErrorCode } from '../oci/oci-error.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
 import type { Reference } from '../oci/tag.ts'
 import { BodyTurns } from './body-turns.ts'
+import { judgedChange } from './judged-change.ts'
 import { isRemoved } from './removal.ts'
 import type { ManifestContent, Manifests, PutManifestOptions, PutManifestReply } from './registry.ts'
 import type { Requester } from './requester.ts'
 import type { RegistryParts } from './settings.ts'
 import { requireRoom } from './storage-room.ts'
+
+type ParsedPush = Pick<NewManifest, 'repository' | 'digest' | 'tags' | 'pusher' | 'body'> & {
+  readonly manifest: Manifest
+}
 
 export class ManifestRules implements Manifests {
   readonly sizeLimit: number
@@ -23,11 +29,19 @@ export class ManifestRules implements Manifests {
   }
 
   get(
-    _requester: Requester,
+    requester: Requester,
     repository: RepositoryName,
     reference: Reference,
   ): Promise<ManifestContent | undefined> {
-    return this.#parts.metadata.findManifest(repository, reference)
+    const { guard, metadata } = this.#parts
+    const found = metadata.findManifest(repository, reference)
+    return guard === undefined
+      ? found
+      : found.then((manifest) => {
+          if (manifest === undefined) return undefined
+          const judged = guard.pullManifest(requester, repository, reference, manifest)
+          return judged === undefined ? manifest : judged.then(() => manifest)
+        })
   }
 
   async put({
@@ -38,8 +52,9 @@ export class ManifestRules implements Manifests {
     contentType,
     body,
   }: PutManifestOptions): Promise<PutManifestReply> {
-    const { metadata, blobs, now, limits } = this.#parts
-    const note = requester.note({ action: 'push', repository, reference })
+    const { blobs, guard } = this.#parts
+    const change = { action: 'push', repository, reference } as const
+    const note = requester.note(change)
     await requireRoom(blobs)
     const turn = this.#turns.take(body.byteLength)
     if (turn !== undefined) await turn
@@ -49,25 +64,40 @@ export class ManifestRules implements Manifests {
         : await this.#parseLarge(body, contentType)
     const digest = digestOf(body, reference)
     const allTags = isDigest(reference) ? tags : [reference]
-    const result = await metadata.putManifest({
-      repository,
-      digest,
+    const parts = { repository, digest, tags: allTags, pusher: requester.name, manifest, body }
+    const result =
+      guard === undefined
+        ? await this.#store(parts, note, undefined)
+        : await judgedChange(
+            guard,
+            () => guard.pushManifest({ ...parts, requester, byDigest: isDigest(reference) }),
+            ({ isNoted, generation }) =>
+              this.#store(parts, isNoted ? requester.note(change) : note, generation),
+          )
+    if (result.kind === 'missing') throw missingContent(result.missing)
+    if (result.kind === 'other-size') throw otherSizes(result.others)
+    return { digest, subject: manifest.subject?.digest, tags: allTags }
+  }
+
+  #store(
+    { manifest, ...parts }: ParsedPush,
+    note: ChangeNote | undefined,
+    policyGeneration: number | undefined,
+  ): Promise<PutManifestResult> {
+    const { metadata, now, limits } = this.#parts
+    return metadata.putManifest({
+      ...parts,
       mediaType: manifest.mediaType,
       artifactType: manifest.artifactType,
-      body,
       annotations: manifest.annotations && JSON.stringify(manifest.annotations),
       subject: manifest.subject?.digest,
       references: manifest.references,
-      tags: allTags,
-      pusher: requester.name,
       allowMissing: limits.allowMissing,
       allowSparseIndex: limits.allowSparseIndex,
       now: now(),
       note,
+      policyGeneration,
     })
-    if (result.kind === 'missing') throw missingContent(result.missing)
-    if (result.kind === 'other-size') throw otherSizes(result.others)
-    return { digest, subject: manifest.subject?.digest, tags: allTags }
   }
 
   async #parseLarge(body: Uint8Array, contentType: string | undefined): Promise<Manifest> {

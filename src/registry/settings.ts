@@ -1,12 +1,15 @@
 import type { Log } from '../log.ts'
 import type { BlobStore } from '../blobs/blob-store.ts'
 import type { MetadataStore } from '../metadata/metadata-store.ts'
+import type { ContentGuard } from './content-guard.ts'
 import type { UntaggedRule } from './untagged-policy.ts'
 
 /** What the rules are given: stores by their interfaces, and time and chance from outside. */
 export interface RegistryParts {
   readonly metadata: MetadataStore
   readonly blobs: BlobStore
+  /** Undefined: no policy judges anything. */
+  readonly guard: ContentGuard | undefined
   readonly log: Log
   /** Milliseconds since the epoch. */
   readonly now: () => number

@@ -1,9 +1,9 @@
 import { startHasher } from '../blobs/hasher.ts'
 import type { ContentHasher, DataKey, Held, Received } from '../blobs/blob-store.ts'
-import type { ChangeNote } from '../metadata/outbox.ts'
-import type { UploadClaim, UploadRecord } from '../metadata/records.ts'
+import type { BlobContent, UploadClaim, UploadRecord } from '../metadata/records.ts'
 import { digestAlgorithm, type Digest, type DigestAlgorithm } from '../oci/digest.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
+import { BlobPushes, isDenial, type BegunPush } from './blob-pushes.ts'
 import { BodyTurns } from './body-turns.ts'
 import type { Body, PushedBlob, UploadAddress, Uploads, UploadStatus } from './registry.ts'
 import type { Requester } from './requester.ts'
@@ -26,19 +26,22 @@ import { fitsNeither, longerThanBlob, takenOver, unknownUpload, wrongDigest } fr
 export class UploadRules implements Uploads {
   readonly #parts: RegistryParts
   readonly #hashers: UploadHashers
+  readonly #pushes: BlobPushes
   readonly #turns = new BodyTurns()
 
   constructor(parts: RegistryParts) {
     this.#parts = parts
     this.#hashers = new UploadHashers(parts.blobs)
+    this.#pushes = new BlobPushes(parts, this.#hashers)
   }
 
   async open(
-    _requester: Requester,
+    requester: Requester,
     repository: RepositoryName,
     algorithm: DigestAlgorithm = 'sha256',
   ): Promise<UploadStatus> {
-    const { metadata, blobs, newId, now } = this.#parts
+    const { metadata, blobs, guard, newId, now } = this.#parts
+    await guard?.openUpload(requester, repository)
     await requireRoom(blobs)
     const id = newId()
     await metadata.createUpload({ id, repository, algorithm, now: now() })
@@ -50,7 +53,9 @@ export class UploadRules implements Uploads {
     return upload && statusOf(upload)
   }
 
-  async append({ repository, id }: UploadAddress, body: Body, signal?: AbortSignal): Promise<UploadStatus> {
+  async append(address: UploadAddress, body: Body, signal?: AbortSignal): Promise<UploadStatus> {
+    const { requester, repository, id } = address
+    await this.#parts.guard?.openUpload(requester, repository)
     await requireRoom(this.#parts.blobs)
     const status = await this.#claimed(repository, id, signal, async (claim, stop) => {
       checkRange(claim.upload, body)
@@ -63,7 +68,7 @@ export class UploadRules implements Uploads {
   }
 
   async finish(id: string, pushed: PushedBlob, body: Body | undefined, signal?: AbortSignal): Promise<void> {
-    const blob = noted(pushed)
+    const blob = await this.#pushes.begin(pushed)
     if (body !== undefined) await requireRoom(this.#parts.blobs)
     // A client that waits to be asked for its body is told first what stands against it.
     if (body?.onDemand === false && isSmallAndWhole(body, this.#parts.limits.inlineLimit)) {
@@ -75,10 +80,11 @@ export class UploadRules implements Uploads {
   /** Small content in one step. Undefined: done; else what came, to be taken the long way. */
   async #finishWhole(
     id: string,
-    { repository, digest, note }: NotedBlob,
+    push: BegunPush,
     body: Body,
     signal: AbortSignal | undefined,
   ): Promise<Body | undefined> {
+    const { repository, digest } = push
     const { blobs, limits, metadata, now } = this.#parts
     const { inlineLimit } = limits
     const hasher = startHasher(digestAlgorithm(digest))
@@ -90,15 +96,18 @@ export class UploadRules implements Uploads {
     const { held, interrupted } = received
     if (held.kind !== 'inline') throw new Error('small content was not kept in memory')
     if (interrupted === undefined && hasher.digest() === digest) {
-      const content = { repository, digest, size: held.bytes.byteLength, content: held }
-      if (await metadata.putWholeBlob({ ...content, uploadId: id, now: now(), note })) return undefined
+      const content = { repository, digest, size: held.bytes.byteLength, content: held, uploadId: id }
+      const isKept = await this.#pushes.keep(push, held, (judged) =>
+        metadata.putWholeBlob({ ...content, ...judged, now: now() }),
+      )
+      if (isKept) return undefined
     }
     return replay(held.bytes, body, interrupted)
   }
 
   async #finishClaimed(
     id: string,
-    blob: NotedBlob,
+    blob: BegunPush,
     body: Body | undefined,
     signal: AbortSignal | undefined,
   ): Promise<void> {
@@ -148,13 +157,15 @@ export class UploadRules implements Uploads {
    * not needed, and the blob's grace period begins anew. Throws OciError BLOB_UPLOAD_UNKNOWN.
    */
   async #finishAgain(
-    { repository, digest, note }: NotedBlob,
+    push: BegunPush,
     body: Body | undefined,
     signal: AbortSignal | undefined,
   ): Promise<void> {
+    const { repository, digest, note } = push
     const { metadata, now } = this.#parts
     const blob = await metadata.findLink(repository, digest)
     if (blob === undefined) throw unknownUpload()
+    await this.#pushes.again(push)
     if (body !== undefined) {
       if (body.length !== undefined && body.length > blob.size) throw longerThanBlob(blob.size)
       await discard(body, blob.size, signal)
@@ -163,7 +174,7 @@ export class UploadRules implements Uploads {
   }
 
   async single(pushed: PushedBlob, body: Body, signal?: AbortSignal): Promise<void> {
-    const blob = noted(pushed)
+    const blob = await this.#pushes.begin(pushed)
     const { blobs, limits } = this.#parts
     checkWhole(body)
     await requireRoom(blobs)
@@ -273,34 +284,31 @@ export class UploadRules implements Uploads {
     })
   }
 
-  async #store(
-    { repository, digest, note }: NotedBlob,
-    held: Held,
-    uploadId: string | undefined,
-  ): Promise<void> {
+  async #store(push: BegunPush, held: Held, uploadId: string | undefined): Promise<void> {
+    const { repository, digest } = push
     const { blobs, metadata, now } = this.#parts
-    if (held.kind === 'staged') await blobs.publish(held.key)
-    await metadata.putBlob({
-      repository,
-      digest,
-      size: heldSize(held),
-      content: held.kind === 'staged' ? { kind: 'stored', key: held.key } : held,
-      uploadId,
-      now: now(),
-      note,
-    })
+    const content: BlobContent = held.kind === 'staged' ? { kind: 'stored', key: held.key } : held
+    try {
+      await this.#pushes.keep(push, held, async (judged) => {
+        if (held.kind === 'staged') await blobs.publish(held.key)
+        await metadata.putBlob({
+          ...judged,
+          repository,
+          digest,
+          size: heldSize(held),
+          content,
+          uploadId,
+          now: now(),
+        })
+      })
+    } catch (error) {
+      if (!isDenial(error)) throw error
+      // What has come and is refused is nobody's, and has no row that names it.
+      if (uploadId !== undefined) await metadata.cancelUpload(repository, uploadId)
+      if (held.kind === 'staged') await blobs.remove(held.key)
+      throw error
+    }
   }
-}
-
-interface NotedBlob {
-  readonly repository: RepositoryName
-  readonly digest: Digest
-  readonly note: ChangeNote | undefined
-}
-
-/** Before a byte is read: where changes cannot be audited none is begun. */
-function noted({ requester, repository, digest }: PushedBlob): NotedBlob {
-  return { repository, digest, note: requester.note({ action: 'push', repository, reference: digest }) }
 }
 
 function isSmallAndWhole({ length, range }: Body, limit: number): boolean {

@@ -9,6 +9,7 @@ import { openLocalMetadata } from '../../src/metadata/sqlite/sqlite-metadata-sto
 import type { ByteRange } from '../../src/oci/byte-range.ts'
 import { parseDigest, type Digest } from '../../src/oci/digest.ts'
 import { parseRepositoryName } from '../../src/oci/repository-name.ts'
+import type { ContentGuard } from '../../src/registry/content-guard.ts'
 import { openRegistry } from '../../src/registry/open-registry.ts'
 import type { Body, Registry } from '../../src/registry/registry.ts'
 import type { Requester } from '../../src/registry/requester.ts'
@@ -27,8 +28,13 @@ export const grace = 1_000_000
 
 export const quiet = { debug() {}, info() {}, warn() {}, error() {} }
 
+export interface StoreOptions {
+  /** What judges content. */
+  readonly guardOf?: (stores: { readonly metadata: MetadataStore; readonly blobs: BlobStore }) => ContentGuard
+}
+
 /** The real stores in a folder of their own, and the rules over them. */
-export async function openStores(): Promise<TestStores> {
+export async function openStores({ guardOf }: StoreOptions = {}): Promise<TestStores> {
   const folder = mkdtempSync(join(tmpdir(), 'trow-registry-'))
   const metadata = openLocalMetadata({ folder })
   const blobs = await openDiskBlobStore({ folder, reserve: 0 })
@@ -40,9 +46,11 @@ export async function openStores(): Promise<TestStores> {
     allowSparseIndex: false,
     grace,
   }
+  const guard = guardOf?.({ metadata, blobs })
   const registry = openRegistry({
     metadata,
     blobs,
+    guard,
     log: quiet,
     now: clock.wall,
     newId: randomUUID,
@@ -107,4 +115,10 @@ export function imageOf(layers: readonly (readonly [digest: Digest, size: number
 }
 
 /** Somebody whose changes are not audited. */
-export const requester: Requester = { name: 'anyone', reason: 'the test lets them', note: () => undefined }
+export const requester: Requester = {
+  name: 'anyone',
+  reason: 'the test lets them',
+  note: () => undefined,
+  judged() {},
+  refused: () => Promise.resolve(undefined),
+}

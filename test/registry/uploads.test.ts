@@ -107,7 +107,16 @@ suite('uploads', () => {
       grace: 1,
     }
     const log = { debug() {}, info() {}, warn() {}, error() {} }
-    return openRegistry({ metadata, blobs, log, now: clock.wall, newId: () => 'x', limits, untagged: [] })
+    return openRegistry({
+      metadata,
+      blobs,
+      guard: undefined,
+      log,
+      now: clock.wall,
+      newId: () => 'x',
+      limits,
+      untagged: [],
+    })
   }
 
   test('content with another digest than announced leaves no bytes behind', async () => {

@@ -4,6 +4,7 @@ import type { Instant } from '../../instant.ts'
 import type { BlobMount, ContentChange, NewBlob, RemovalResult } from '../records.ts'
 import { durable, relaxed, type Transaction } from './change.ts'
 import { noteChange } from './change-outbox.ts'
+import { requireGeneration } from './change-policy.ts'
 import { ensureRepository, findRepository } from './change-repositories.ts'
 import {
   addPendingDelete,
@@ -25,6 +26,7 @@ import { deleteUpload, emptyUpload } from './statements/uploads.ts'
 
 /** False when the upload was cancelled meanwhile: its bytes are going, so they must not be promised to anybody. */
 export const putBlob = durable(async (transaction: Transaction, blob: NewBlob): Promise<boolean> => {
+  requireGeneration(transaction, blob.policyGeneration)
   const key = blob.content.kind === 'stored' ? blob.content.key : null
   if (blob.uploadId !== undefined) {
     const ended = await transaction.run(deleteUpload, { id: blob.uploadId })
@@ -70,6 +72,7 @@ export const putWholeBlob = durable(
 )
 
 export const mountBlob = durable(async (transaction: Transaction, mount: BlobMount): Promise<boolean> => {
+  requireGeneration(transaction, mount.policyGeneration)
   const blob = await transaction.get(blobByDigest, { digest: mount.digest })
   if (blob === undefined) return false
   const source = await linkedIn(transaction, blob.id, mount.from)

@@ -5,6 +5,7 @@ import type { ManifestReference, NewManifest, PutManifestResult } from '../recor
 import { durable, inParts, type Transaction } from './change.ts'
 import { noteChange } from './change-outbox.ts'
 import { keepMovedTag, pusherName, takeFirstSeen } from './change-history.ts'
+import { requireGeneration } from './change-policy.ts'
 import { addReferences, heldManifests, linkedBlobs } from './change-references.ts'
 import { ensureRepository, findRepository } from './change-repositories.ts'
 import { factsOf } from './manifest-facts.ts'
@@ -25,6 +26,7 @@ import {
 export const putManifest = durable(
   async (transaction: Transaction, manifest: NewManifest): Promise<PutManifestResult> => {
     const { now } = manifest
+    requireGeneration(transaction, manifest.policyGeneration)
     const known = await findRepository(transaction, manifest.repository)
     const { links, missing, others } = await resolve(transaction, known, manifest)
     if (missing.length > 0) return { kind: 'missing', missing }

@@ -16,6 +16,8 @@ export interface Transaction {
   readonly claimed: { has(upload: string): boolean }
   /** How much may wait in the outbox. */
   readonly bound: OutboxBound
+  /** The policies in force; undefined where nobody judges. */
+  readonly policy: { generation: number | undefined }
   /**
    * To be awaited in every loop over rows that a client chose the number of, with how many were worked on beyond one a
    * statement. Lets the thread go round where that has become much; the transaction goes on, and nothing comes between.

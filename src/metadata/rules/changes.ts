@@ -18,6 +18,7 @@ import {
 import { forgetHistory } from './change-history.ts'
 import { deleteManifest, deleteTag, discardManifest } from './change-manifest-removal.ts'
 import { putManifest } from './change-manifests.ts'
+import { setPolicyGeneration } from './change-policy.ts'
 import {
   forgetNoted,
   recordDenials,
@@ -68,6 +69,7 @@ export const changes = {
   removeRobot,
   rotateSigningKey,
   saveLoginSource,
+  setPolicyGeneration,
 } as const
 
 export type Changes = typeof changes

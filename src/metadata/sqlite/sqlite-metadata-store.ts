@@ -5,6 +5,7 @@ import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { GarbageStore } from '../garbage-store.ts'
 import type { MetadataSnapshot, MetadataStore } from '../metadata-store.ts'
 import type { Noted } from '../outbox.ts'
+import type { PolicyGenerations } from '../policy-generation.ts'
 import type { Instant } from '../../instant.ts'
 import type { NewBlob, UploadClaim, UploadRecord } from '../records.ts'
 import { defaultOutboxBound, type OutboxBound } from '../rules/outbox-bound.ts'
@@ -88,6 +89,7 @@ class SqliteStore extends SqlReads implements Omit<MetadataStore, PlainChange> {
   readonly contents: SqlContents
   readonly outbox: SqlOutbox
   readonly untagged: SqlUntagged
+  readonly policy: PolicyGenerations
   readonly #database: SqliteDatabase
   readonly #changes: ChangeRunner
   readonly #folder: string
@@ -104,6 +106,9 @@ class SqliteStore extends SqlReads implements Omit<MetadataStore, PlainChange> {
     this.contents = new SqlContents({ database, changes })
     this.outbox = new SqlOutbox({ database, changes })
     this.untagged = new SqlUntagged(database)
+    this.policy = {
+      setGeneration: (generation) => changes.run('setPolicyGeneration', { generation }),
+    }
     this.#database = database
     this.#changes = changes
     this.#folder = folder

@@ -32,6 +32,7 @@ export class SqliteWriter {
   readonly #generations: Generations
   readonly #claims: UploadClaims
   readonly #bound: OutboxBound
+  readonly #policy: Transaction['policy'] = { generation: undefined }
   readonly #waiting: Waiting[] = []
   readonly #unrecorded = { changes: new UnrecordedNotes('changes'), denials: new UnrecordedNotes('denials') }
   #running: Promise<void> | undefined
@@ -159,6 +160,7 @@ export class SqliteWriter {
       touched,
       claimed: this.#claims,
       bound: this.#bound,
+      policy: this.#policy,
       turn: (rows = 0) => {
         work.add(rows)
         return work.turn()

@@ -16,6 +16,11 @@ type Label =
   | 'le'
   | 'log'
   | 'sink'
+  | 'point'
+  | 'policy'
+  | 'mode'
+  | 'decision'
+  | 'reason'
 
 export interface Measured {
   readonly workers: readonly WorkerCounts[]
@@ -55,6 +60,7 @@ export async function renderMetrics({
     operations.inc({ operation, outcome }, count)
     operationTime.inc({ operation, outcome }, seconds)
   }
+  policyMetrics(workers, counter)
   const lag = gauge('trow_event_loop_lag_seconds', 'Event-loop lag since the last scrape', [
     'worker',
     'quantile',
@@ -109,6 +115,17 @@ function requestMetrics(
       buckets.inc({ route, method, code, le: bound === undefined ? '+Inf' : String(bound) }, sum)
     }
   }
+}
+
+function policyMetrics(
+  workers: readonly WorkerCounts[],
+  counter: (name: string, help: string, labels: Label[]) => Counter<Label>,
+): void {
+  const counts = workers.flatMap((worker) => worker.policies)
+  if (counts.length === 0) return
+  const labels: Label[] = ['point', 'policy', 'mode', 'decision', 'reason']
+  const decisions = counter('trow_policy_decisions_total', 'What policies have decided of images', labels)
+  for (const { count, ...labelled } of counts) decisions.inc(labelled, count)
 }
 
 function maintenanceMetrics(

@@ -51,6 +51,7 @@ const blobs = operations.watch('blobs', await openBlobs(start.storage), [
 const registry = openRegistry({
   metadata,
   blobs,
+  guard: undefined,
   log,
   now: Date.now,
   newId: randomUUID,
@@ -126,7 +127,13 @@ function counts(): WorkerCounts {
   const seconds = (nanoseconds: number): number => (Number.isFinite(nanoseconds) ? nanoseconds / 1e9 : 0)
   const measured = { mean: seconds(lag.mean), p99: seconds(lag.percentile(99)), max: seconds(lag.max) }
   lag.reset()
-  return { worker: start.number, ...server.counts(), operations: operations.snapshot(), lag: measured }
+  return {
+    worker: start.number,
+    ...server.counts(),
+    operations: operations.snapshot(),
+    policies: [],
+    lag: measured,
+  }
 }
 
 function healthChecks(store: MetadataStore): HealthChecks {

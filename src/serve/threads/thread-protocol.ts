@@ -6,6 +6,7 @@ import type { BodyBuffers } from './body-places.ts'
 import type { Settings } from '../../settings/settings-schema.ts'
 import type { MergedAccess } from '../../audit/minute-merger.ts'
 import type { AuditHealth } from '../../audit/audit-health.ts'
+import type { PolicyCount } from '../../enforcement/policy-counters.ts'
 import type { OperationCount } from './operation-counters.ts'
 import type { Ticket } from '../../storage/ticket.ts'
 
@@ -59,6 +60,8 @@ export interface WorkerCounts {
   readonly inFlight: number
   readonly requests: readonly RequestCount[]
   readonly operations: readonly OperationCount[]
+  /** Empty where no policy judges. */
+  readonly policies: readonly PolicyCount[]
   /** Event-loop lag since the last report, in seconds. */
   readonly lag: { readonly mean: number; readonly p99: number; readonly max: number }
 }

@@ -41,6 +41,7 @@ async function change<Result>(world: World, name: keyof Changes, values: object)
     touched: new TouchedKeys(),
     claimed: { has: () => false },
     bound: defaultOutboxBound,
+    policy: { generation: undefined },
     turn: () => {},
   }
   database.execute('begin')

@@ -1,0 +1,76 @@
+import { createHash } from 'node:crypto'
+import { startHasher } from '../blobs/hasher.ts'
+import type { BlobStore } from '../blobs/blob-store.ts'
+import type { MetadataStore } from '../metadata/metadata-store.ts'
+import { digestAlgorithm, makeDigest, type Digest } from '../oci/digest.ts'
+import type { RepositoryName } from '../oci/repository-name.ts'
+import { BoundedCache } from './bounded-cache.ts'
+
+const remembered = 4096
+
+type TwinSource = Pick<MetadataStore, 'findBlob' | 'contents'>
+
+/** The sha256 of content that is kept under another digest: policies name content by that alone. */
+export class Sha256Twins {
+  readonly #metadata: TwinSource
+  readonly #blobs: Pick<BlobStore, 'open'>
+  readonly #known = new BoundedCache<Digest>(remembered)
+  readonly #running = new Map<string, Promise<Digest | undefined>>()
+
+  constructor(metadata: TwinSource, blobs: Pick<BlobStore, 'open'>) {
+    this.#metadata = metadata
+    this.#blobs = blobs
+  }
+
+  /** Undefined where none of the repositories has the blob. Reads all of its bytes where nobody has hashed them yet. */
+  ofBlob(
+    repositories: readonly RepositoryName[],
+    digest: Digest,
+  ): Digest | undefined | Promise<Digest | undefined> {
+    if (digestAlgorithm(digest) === 'sha256') return digest
+    const known = this.#known.get(digest)
+    if (known !== undefined) return known
+    const key = [digest, ...repositories].join(' ')
+    const running = this.#running.get(key)
+    if (running !== undefined) return running
+    const hashed = this.#find(repositories, digest).finally(() => this.#running.delete(key))
+    this.#running.set(key, hashed)
+    return hashed
+  }
+
+  async #find(repositories: readonly RepositoryName[], digest: Digest): Promise<Digest | undefined> {
+    const kept = await this.#metadata.contents.twinOf(digest)
+    if (kept !== undefined) {
+      this.#known.set(digest, kept)
+      return kept
+    }
+    for (const repository of repositories) {
+      const found = await this.#hashIn(repository, digest)
+      if (found === undefined) continue
+      // Where there is no room for it, it is computed again another day.
+      await this.#metadata.contents.setTwin(digest, found).catch(() => false)
+      this.#known.set(digest, found)
+      return found
+    }
+    return undefined
+  }
+
+  async #hashIn(repository: RepositoryName, digest: Digest): Promise<Digest | undefined> {
+    const blob = await this.#metadata.findBlob(repository, digest)
+    if (blob === undefined) return undefined
+    if (blob.content.kind === 'inline') return sha256Of(blob.content.bytes)
+    const reader = await this.#blobs.open(blob.content.key)
+    if (reader === undefined) return undefined
+    try {
+      const hasher = startHasher('sha256')
+      for await (const chunk of reader.stream()) hasher.update(chunk)
+      return hasher.digest()
+    } finally {
+      reader.close()
+    }
+  }
+}
+
+export function sha256Of(bytes: Uint8Array): Digest {
+  return makeDigest('sha256', createHash('sha256').update(bytes).digest('hex'))
+}

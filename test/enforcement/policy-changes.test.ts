@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { openGuarded, type Answered, type GuardedRegistry } from './guarded-registry.ts'
+import { config, image, layer, push, pushBlob, pushManifest, type Content } from './images.ts'
+import { denying } from './test-feed.ts'
+
+const name = 'prod/app'
+const parts = [config('amd64'), layer('a layer')] as const
+const whole = image(parts)
+
+/** Each push is let pass by the policies of now, and meets newer ones when it is to be kept. */
+const pushes: readonly {
+  readonly what: string
+  readonly denied: Content
+  send(to: GuardedRegistry): Promise<Answered>
+}[] = [
+  { what: 'a manifest', denied: whole, send: (to) => pushManifest(to, name, whole, { as: 'new' }) },
+  { what: 'a blob in one request', denied: parts[1], send: (to) => pushBlob(to, 'other', parts[1]) },
+  {
+    what: 'a closing PUT',
+    denied: parts[1],
+    send: async (to) => {
+      const { headers } = await to.send('POST', '/v2/third/blobs/uploads/')
+      const path = `${String(headers['location'])}?digest=${parts[1].digest}`
+      return to.send('PUT', path, { body: parts[1].bytes })
+    },
+  },
+  {
+    what: 'a mount',
+    denied: parts[1],
+    send: (to) => to.send('POST', `/v2/fourth/blobs/uploads/?mount=${parts[1].digest}&from=${name}`),
+  },
+]
+
+suite('policies that change between a decision and what is kept', () => {
+  for (const { what, denied, send } of pushes) {
+    test(`${what} is judged again, and refused`, async () => {
+      await using registry = await openGuarded()
+      await push(registry, name, whole, 'old')
+      const { feed } = registry
+      // The writer knows of the next policies; this thread still judges by those before.
+      await feed.announce(1)
+      const pushed = send(registry)
+      await new Promise((resolve) => setTimeout(resolve, 300))
+      feed.learn([denying(denied.sha256)])
+      const { status, code } = await pushed
+      assert.deepEqual([status, code], [403, 'DENIED'])
+    })
+
+    test(`${what} is judged again, and kept where the newer ones take it`, async () => {
+      await using registry = await openGuarded()
+      await push(registry, name, whole, 'old')
+      await registry.feed.announce(1)
+      const pushed = send(registry)
+      await new Promise((resolve) => setTimeout(resolve, 300))
+      registry.feed.learn([])
+      assert.equal((await pushed).status, 201)
+    })
+  }
+})

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { reasonOf } from '../reason-of.ts'
 import { exitCode, UserError } from '../user-error.ts'
 import type { SourceDocument, UnitProblem } from './policy-source.ts'
+import { readJsonDocument } from './json-document.ts'
 import { readYamlDocuments } from './yaml-documents.ts'
 
 /** Bytes of one file: an object of the largest size, with blanks and comments. */
@@ -20,12 +21,26 @@ export interface PolicyText {
 
 /** The documents of a file's text. Never throws. */
 export function readPolicyText(text: string): PolicyText {
+  const value = readJsonDocument(text)
+  if (value !== undefined) return { documents: [jsonDocument(value, text)], problems: [] }
   const documents: SourceDocument[] = []
   const problems: UnitProblem[] = []
   for (const read of readYamlDocuments(text))
     if ('message' in read) problems.push(read)
     else documents.push(read)
   return { documents, problems }
+}
+
+/** Places are asked for only where there is a problem, and cost the text's reading as YAML. */
+function jsonDocument(value: unknown, text: string): SourceDocument {
+  let read: ReturnType<typeof readYamlDocuments> | undefined
+  return {
+    value,
+    placeOf(path) {
+      const [document] = (read ??= readYamlDocuments(text))
+      return document !== undefined && 'placeOf' in document ? document.placeOf(path) : undefined
+    },
+  }
 }
 
 export interface PolicyFile extends PolicyText {

@@ -69,6 +69,16 @@ suite('documents of a text', () => {
     assert.match(within(20_000, () => problemsOf('#\n'.repeat(760_000)))[0] ?? '', /too many words/)
   })
 
+  test('JSON is read as such, and says the same as YAML of what is wrong with it', () => {
+    const { documents } = readPolicyText('{"a": [{"b": "c:d\\"{"}, 1]}')
+    assert.deepEqual(documents[0]?.value, { a: [{ b: 'c:d"{' }, 1] })
+    assert.deepEqual(documents[0].placeOf(['a', 0, 'b']), { line: 1, column: 14 })
+    assert.match(problemsOf('{"a": 1, "a": 2}')[0] ?? '', /^1:10 Map keys must be unique/)
+    assert.match(problemsOf(`{"a": ${'['.repeat(60)}${']'.repeat(60)}}`)[0] ?? '', /nested more than 50/)
+    assert.match(problemsOf('{"\\u005f_proto__": 1}')[0] ?? '', /__proto__ is no name/)
+    assert.match(problemsOf('{"a": 1')[0] ?? '', /^1:8 /)
+  })
+
   test('no more than a thousand documents are taken', () => {
     const { documents, problems } = readPolicyText('---\na: 1\n'.repeat(1100))
     assert.deepEqual([documents.length, problems[0]?.message], [1000, 'has more than 1000 documents'])

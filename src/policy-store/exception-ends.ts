@@ -1,0 +1,64 @@
+import { ExpiredExceptions, type ExpiredException } from './expired-exceptions.ts'
+import type { KeptPolicies } from './kept-policies.ts'
+import { PolicyClock, type Clocks } from './policy-clock.ts'
+import type { GoodUnit, PolicyObject } from './unit-book.ts'
+
+/** Milliseconds between two times that the floor of the clock is kept, if nothing expires meanwhile. */
+const keepInterval = 600_000
+
+/** Knows which exceptions have ended, for good: over restarts, and whatever the clock says later. */
+export class ExceptionEnds {
+  readonly clock: PolicyClock
+  readonly #kept: KeptPolicies
+  readonly #expired: ExpiredExceptions
+  readonly #clocks: Clocks
+  #keptAt = -Infinity
+  #isUnkept = true
+
+  /** Throws where what is kept cannot be read: without it an exception could be revived. */
+  constructor(kept: KeptPolicies, clocks: Clocks) {
+    const known = kept.readClock()
+    this.#kept = kept
+    this.#clocks = clocks
+    this.clock = new PolicyClock(clocks, known?.floor)
+    this.#expired = new ExpiredExceptions(known?.expired)
+  }
+
+  isLive(object: PolicyObject): boolean {
+    if (object.kind === 'TrowPolicy') return true
+    return !this.#expired.has(ended(object)) && this.clock.now() < object.value.expires
+  }
+
+  /** Takes down which have expired. Whether there is one that was not known to have. */
+  see(units: readonly GoodUnit[]): boolean {
+    const now = this.clock.now()
+    let isNew = false
+    for (const object of units.flatMap(({ objects }) => objects)) {
+      if (object.kind === 'TrowPolicy' || now < object.value.expires || this.#expired.has(ended(object)))
+        continue
+      this.#expired.add(ended(object))
+      isNew = true
+    }
+    this.#isUnkept ||= isNew
+    return isNew
+  }
+
+  /** On disk when it resolves, where there is news or it is time. Rejects where it cannot be written: it is tried again. */
+  async keep(): Promise<void> {
+    const now = this.#clocks.monotonic()
+    if (!this.#isUnkept && now - this.#keptAt < keepInterval) return
+    const { floor } = this.clock
+    this.#isUnkept = false
+    this.#keptAt = now
+    try {
+      await this.#kept.writeClock({ floor, expired: this.#expired.kept(floor) })
+    } catch (error) {
+      this.#isUnkept = true
+      throw error
+    }
+  }
+}
+
+function ended({ value, hash }: Extract<PolicyObject, { kind: 'TrowException' }>): ExpiredException {
+  return { name: value.name, expires: value.expires, hash }
+}

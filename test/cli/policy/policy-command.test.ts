@@ -128,7 +128,7 @@ spec:
       .map((name, place) => `${name}: &${name} [${Array(9).fill(`*${'abcdefgh'[place]}`).join(',')}]\n`)
       .join('')}`
     for (const [name, text, problem] of [
-      ['bomb', bomb, /1:1: error: Excessive alias count/],
+      ['bomb', bomb, /:2:8: error: Excessive alias count/],
       ['deep', '['.repeat(200_000), /:\d+:\d+: error: /],
       ['broken', 'a: [1\nb: 2', /:\d+:\d+: error: /],
       ['double', `${good}  mode: off\n`, /:\d+:\d+: error: Map keys must be unique/],

@@ -26,12 +26,12 @@ export class ApiResources {
     this.#connection = connection
   }
 
-  /** Undefined: the server does not know the kind, asked anew. Rejects with ClusterFault. */
+  /** Returns `undefined` if the server does not know the kind, and asks anew each time. Rejects with ClusterFault. */
   async find(apiVersion: string, kind: string): Promise<ApiResource | undefined> {
     const known = this.#known.get(apiVersion)
     const found = (await known?.catch(() => undefined))?.get(kind)
     if (found !== undefined) return found
-    // Another may have begun to ask meanwhile.
+    // Another call may have started a discovery meanwhile.
     if (this.#known.get(apiVersion) === known) this.#ask(apiVersion)
     return (await this.#known.get(apiVersion))?.get(kind)
   }

@@ -1,13 +1,13 @@
-/** One thing that was looked at, before an install or of one that is there. */
+/** The result of one check, before an install or of an existing install. */
 export interface Check {
   readonly description: string
-  /** `unknown`: there was no answer, which is never healthy. */
+  /** `unknown` means that there was no answer; it never counts as healthy. */
   readonly result: 'success' | 'warning' | 'error' | 'unknown'
-  /** What was found instead, in words; not given where all is well. */
+  /** What was found instead, as a sentence. Absent if the result is `success`. */
   readonly error?: string
   /** What to do about it: names the node, the file, the command. */
   readonly hint?: string
-  /** Of one node: equal checks of several are told together to people. */
+  /** The node that the check is about. Equal checks of several nodes are printed as one. */
   readonly node?: string
 }
 
@@ -16,7 +16,7 @@ export interface CheckCategory {
   readonly checks: readonly Check[]
 }
 
-/** Whether something was found that a person must see to. Warnings do not count. */
+/** Returns whether a person must act: `error` and `unknown` count, warnings do not. */
 export function hasProblems(categories: readonly CheckCategory[]): boolean {
   return categories.some(({ checks }) =>
     checks.some(({ result }) => result === 'error' || result === 'unknown'),

@@ -12,21 +12,21 @@ export interface ClientCaOptions {
 }
 
 /**
- * The CAs that vouch for the cluster's client certificates, kubelets' included: `client-ca-file` of ConfigMap
- * `kube-system/extension-apiserver-authentication`, which every API server publishes for servers like ours. Needs Role
- * `extension-apiserver-authentication-reader`.
+ * The CAs that sign the cluster's client certificates, kubelets' included: `client-ca-file` of ConfigMap
+ * `kube-system/extension-apiserver-authentication`, which every API server publishes for extension API servers. Needs
+ * Role `extension-apiserver-authentication-reader`.
  */
 export interface ClientCa {
-  /** PEM, one certificate or several. Undefined: not known yet, or the cluster has none. */
+  /** PEM, one certificate or several. `undefined` means that it is not known yet, or that the cluster has none. */
   readonly pem: string | undefined
-  /** Called with every other bundle from now on; returns what takes it back. */
+  /** Calls the listener with each new bundle; returns the function that removes the listener. */
   onChange(listener: (pem: string | undefined) => void): () => void
   close(): void
 }
 
 /**
- * Resolves after the first look, whether it found something or not; goes on looking. One small object is read whole each
- * time: a watch can be silently dead behind a load balancer, and a CA is replaced once in years.
+ * Resolves after the first read, successful or not, and keeps polling. Polling reads one small object. A watch can stay
+ * silent behind a load balancer whose connection is dead, and a CA changes once in years.
  */
 export async function followClientCa(options: ClientCaOptions): Promise<ClientCa> {
   const follower = new Follower(options)
@@ -67,7 +67,7 @@ class Follower implements ClientCa {
       if (this.#failures > 0) log.info("the cluster's client CA can be read again")
       this.#failures = 0
     } catch (error) {
-      // The last one stays. Said once, not every time.
+      // The last bundle is kept. A series of failures is logged once.
       if (this.#failures++ === 0) {
         log.warn("the cluster's client CA cannot be read; what is known of it stays", {
           reason: reasonOf(error),
@@ -75,7 +75,7 @@ class Follower implements ClientCa {
       }
     }
     if (this.#closed) return
-    // At first a failure is looked into sooner: 1 s, 2 s, 4 s …
+    // Failures are retried sooner than the interval: after 1 s, 2 s, 4 s …
     const wait = this.#failures === 0 ? interval : Math.min(interval, 1000 * 2 ** (this.#failures - 1))
     this.#timer = setTimeout(() => void this.look(), wait)
     this.#timer.unref()
@@ -105,7 +105,7 @@ class Follower implements ClientCa {
   }
 }
 
-/** Throws where the bundle holds no certificate, or one that cannot be read: half a bundle would lock some out. */
+/** Throws if the bundle holds no certificate or an unreadable one: half a bundle would lock clients out. */
 function certificatesOf(bundle: string): string {
   const blocks = certificatesInPem(bundle)
   if (blocks.length === 0) throw new Error('client-ca-file holds no certificate')

@@ -13,9 +13,9 @@ import { Turns } from './turns.ts'
 export interface ConnectionOptions {
   readonly context: KubeContext
   readonly credentials: CredentialSource
-  /** Milliseconds for one request, waiting for its turn included; 3000 when not given. */
+  /** Milliseconds for one request, including the wait for a free connection; 3000 by default. */
   readonly timeout?: number
-  /** Requests at once, and so connections; 32 when not given. */
+  /** Concurrent requests, and therefore connections; 32 by default. */
   readonly concurrency?: number
 }
 
@@ -23,24 +23,24 @@ export interface ApiRequest {
   readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
   /** With its query, escaped: `/api/v1/nodes?limit=500`. */
   readonly path: string
-  /** JSON, whatever `contentType` says of it. */
+  /** Sent as JSON, whatever `contentType` says. */
   readonly body?: object | undefined
-  /** `application/json` when not given. */
+  /** `application/json` by default. */
   readonly contentType?: string
-  /** `application/json` when not given. */
+  /** `application/json` by default. */
   readonly accept?: string
-  /** Ends the request, and the reading of its answer. */
+  /** Aborts the request and the reading of its response. */
   readonly signal?: AbortSignal
 }
 
-/** An answer of 200 to 299. */
+/** A response with a status of 200 to 299. */
 export interface ApiAnswer {
-  /** Names in small letters. */
+  /** Header names are in lower case. */
   readonly headers: Readonly<Record<string, string>>
   readonly text: string
 }
 
-/** What a WebSocket to the API server needs, which the library's requests do not make. */
+/** The parameters of a WebSocket to the API server, which the client library's requests cannot open. */
 export interface SocketSetup {
   /** `wss://…`. */
   readonly url: string
@@ -48,18 +48,18 @@ export interface SocketSetup {
   readonly agent: Agent
 }
 
-/** Requests of the API server over connections that are kept. */
+/** Requests to the API server over kept-alive connections. */
 export interface ClusterConnection {
   readonly server: string
-  /** The options are for the call: they carry its time limit. Throws ClusterFault, and UserError of the credential. */
+  /** Pass `options` on to the call: they carry its time limit. Throws ClusterFault, or a credential's UserError. */
   ask<T>(call: (apis: ClusterApis, options: ConfigurationOptions) => Promise<T>): Promise<T>
-  /** Any request; the time limit holds until the answer is read. Throws as `ask`. */
+  /** Sends any request. The time limit covers the whole response body. Throws as `ask`. */
   request(request: ApiRequest): Promise<ApiAnswer>
-  /** The time limit holds until the head of the answer; the body goes on until the signal. Throws as `ask`. */
+  /** The time limit covers the response headers only; the body runs until the signal aborts. Throws as `ask`. */
   stream(request: ApiRequest): Promise<AsyncIterable<Uint8Array>>
   /**
-   * `open` makes a WebSocket and throws ClusterFault where it is refused; the signal is its time limit, and the caller's.
-   * Throws as `ask`.
+   * `open` makes the WebSocket and throws ClusterFault if it is refused. Its signal combines the time limit and the
+   * caller's signal. Throws as `ask`.
    */
   socket<T>(
     path: string,
@@ -69,7 +69,7 @@ export interface ClusterConnection {
   close(): Promise<void>
 }
 
-/** Asks nothing yet. The client library is loaded by the first `ask`, which takes half a second then. */
+/** Sends no request. The first `ask` loads the client library, which takes half a second. */
 export async function connectCluster(options: ConnectionOptions): Promise<ClusterConnection> {
   const { server } = options.context.cluster
   const transport = new ClusterTransport(options.context)
@@ -77,7 +77,7 @@ export async function connectCluster(options: ConnectionOptions): Promise<Cluste
   const { credentials, timeout = 3000 } = options
   let library: Promise<LibraryApis> | undefined
 
-  /** Once more with another credential where this one is refused, and over another connection where one was cut. */
+  /** Retries once: with a new credential after a 401, or on a new connection after a cut one. */
   async function attempts<T>(
     signal: AbortSignal,
     once: (credential: ClusterCredential) => Promise<T>,
@@ -92,7 +92,7 @@ export async function connectCluster(options: ConnectionOptions): Promise<Cluste
           if (thrown instanceof UserError) throw thrown
           const error = toFault(thrown, server)
           if (attempt === 2 || signal.aborted) throw error
-          // A kept connection that the other side has just closed; what we ask may be asked twice.
+          // The server may have just closed a kept connection. Our requests are safe to repeat.
           const cut = error.kind === 'unreachable' && error.status === undefined
           const replaced = error.kind === 'unauthorized' && (await credentials.replace(credential))
           if (!cut && !replaced) throw error
@@ -130,7 +130,7 @@ export async function connectCluster(options: ConnectionOptions): Promise<Cluste
       const signal = request.signal === undefined ? limit : AbortSignal.any([limit, request.signal])
       return attempts(signal, async (credential) => {
         const answer = await send(request, credential, signal)
-        // Read here, so that the time limit and a second attempt cover it.
+        // The body is read here, so that the time limit and the retry cover it.
         return { headers: single(answer), text: await text(answer) }
       })
     },

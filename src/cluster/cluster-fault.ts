@@ -19,24 +19,24 @@ const statusSchema = z.object({
     .optional(),
 })
 
-/** Of meta/v1 Status. */
+/** One cause of a meta/v1 Status. */
 export interface StatusCause {
   readonly reason?: string | undefined
   readonly message?: string | undefined
   readonly field?: string | undefined
 }
 
-/** Why the API server gave no answer that can be used. Its message holds no credential. */
+/** Why the API server gave no usable response. Its message contains no credential. */
 export class ClusterFault extends Error {
   /**
-   * `unreachable`: no answer, or 5xx; `busy`: 429; `unauthorized`: it does not know our credential; `forbidden`: our
-   * credential may not; `refused`: any other status.
+   * `unreachable`: no response, or 5xx; `busy`: 429; `unauthorized`: 401, the server does not know our credential;
+   * `forbidden`: 403; `refused`: any other status.
    */
   readonly kind: 'unreachable' | 'busy' | 'unauthorized' | 'forbidden' | 'refused'
   readonly status: number | undefined
-  /** Seconds. */
+  /** From `Retry-After`, in seconds. */
   readonly retryAfter: number | undefined
-  /** What the API server says about single fields (meta/v1 StatusDetails): `FieldManagerConflict` and the like. */
+  /** What the API server says about single fields (meta/v1 StatusDetails), such as `FieldManagerConflict`. */
   readonly causes: readonly StatusCause[]
 
   constructor(
@@ -58,11 +58,11 @@ export class ClusterFault extends Error {
   }
 }
 
-/** Made from whatever the client library throws; a ClusterFault is left as it is. */
+/** Converts an error of the client library; a ClusterFault is returned unchanged. */
 export function toFault(error: unknown, server: string): ClusterFault {
   if (error instanceof ClusterFault) return error
   const { code: status, headers, body } = error as Failure & { code?: unknown }
-  // A DOMException has a small number of its own there.
+  // The `code` of a DOMException is a small number, not an HTTP status.
   if (typeof status === 'number' && status >= 100) return faultOf({ status, headers, body }, server, error)
   return new ClusterFault('unreachable', `no answer from ${server}: ${networkReason(error)}`, {
     cause: error,
@@ -75,7 +75,7 @@ interface Failure {
   readonly body?: unknown
 }
 
-/** Of an answer that is none of 200 to 299. */
+/** The fault for a response whose status is outside 200 to 299. */
 export function faultOf(
   { status, headers, body }: Failure & { readonly status: number },
   server: string,

@@ -1,4 +1,4 @@
-/** Any object of the API, as it travels: plain JSON. */
+/** Any API object as plain JSON. */
 export interface KubeObject {
   readonly apiVersion: string
   readonly kind: string
@@ -19,7 +19,7 @@ export interface KubeMetadata {
   readonly [field: string]: unknown
 }
 
-/** `namespace` undefined: a cluster-scoped object. */
+/** `namespace` is `undefined` for a cluster-scoped object. */
 export interface KubeReference {
   readonly apiVersion: string
   readonly kind: string
@@ -27,7 +27,7 @@ export interface KubeReference {
   readonly namespace?: string | undefined
 }
 
-/** `namespace` undefined: of all namespaces. */
+/** `namespace` is `undefined` for all namespaces. */
 export interface KubeSelection {
   readonly apiVersion: string
   readonly kind: string
@@ -37,38 +37,38 @@ export interface KubeSelection {
 }
 
 export interface ApplyOptions {
-  /** The API server checks everything and keeps nothing (`dryRun=All`). */
+  /** The API server validates the object and stores nothing (`dryRun=All`). */
   readonly dryRun?: boolean
-  /** Takes fields over from other managers instead of an ApplyConflict. */
+  /** Takes fields over from other managers instead of throwing ApplyConflict. */
   readonly force?: boolean
 }
 
 export type KubeChange =
   | { readonly kind: 'present'; readonly object: KubeObject }
   | { readonly kind: 'absent'; readonly object: KubeObject }
-  /** All that there is was told; from here on it is news. Told again after a gap (410 Gone, a new connection). */
+  /** The initial list is complete; later changes are new. Sent again after every new list (after 410 Gone). */
   | { readonly kind: 'synced' }
 
-/** What may be asked by SelfSubjectAccessReview. */
+/** What SelfSubjectAccessReview can ask. */
 export interface OwnRight {
   readonly verb: string
-  /** `''`: the core group. */
+  /** `''` is the core group. */
   readonly group: string
-  /** Plural: `statefulsets`; with a subresource: `pods/portforward`. */
+  /** Plural, such as `statefulsets`; with a subresource `pods/portforward`. */
   readonly resource: string
   readonly namespace?: string | undefined
   readonly name?: string | undefined
 }
 
-/** Objects of the API server, by the identity of one kube context. Everything rejects with ClusterFault. */
+/** Objects of the API server, accessed with the identity of one kube context. All methods reject with ClusterFault. */
 export interface ClusterObjects {
   /** `https://10.0.0.1:6443`. */
   readonly server: string
-  /** GET /version, and the server's clock by its Date header (milliseconds since the epoch). */
+  /** GET /version, with the server's clock from its Date header (milliseconds since the epoch). */
   version(): Promise<{ readonly gitVersion: string; readonly clock: number | undefined }>
   get(reference: KubeReference): Promise<KubeObject | undefined>
   list(selection: KubeSelection): Promise<readonly KubeObject[]>
-  /** List, then watch, for ever: until the signal ends it. Faults on the way are told to `onFault` and tried again. */
+  /** Lists, then watches until the signal aborts. Faults are passed to `onFault` and retried. */
   watch(
     selection: KubeSelection,
     listeners: {
@@ -77,25 +77,28 @@ export interface ClusterObjects {
     },
     signal: AbortSignal,
   ): Promise<void>
-  /** Server-side apply (KEP-555) as one field manager, `trow` unless the connection has another. Rejects with ApplyConflict when others own the fields. */
+  /**
+   * Server-side apply (KEP-555) with one field manager: `trow` unless the connection sets another. Rejects with
+   * ApplyConflict if others own the fields.
+   */
   apply(object: KubeObject, options?: ApplyOptions): Promise<KubeObject>
-  /** JSON merge patch (RFC 7386). Undefined: it is not there. */
+  /** JSON merge patch (RFC 7386). Returns `undefined` if the object does not exist. */
   patch(reference: KubeReference, patch: object): Promise<KubeObject | undefined>
-  /** False: it was not there. Dependents go in the background. */
+  /** Returns false if the object did not exist. Dependents are deleted in the background. */
   delete(reference: KubeReference, options?: { readonly uid?: string }): Promise<boolean>
   /** SelfSubjectAccessReview. */
   may(right: OwnRight): Promise<boolean>
-  /** The last lines of a container's log; undefined where there is none. */
+  /** Returns the last lines of a container's log, or `undefined` if it has none. */
   log(
     pod: { readonly namespace: string; readonly name: string; readonly container?: string },
     options: { readonly lines: number; readonly previous?: boolean },
   ): Promise<string | undefined>
 }
 
-/** Server-side apply: other managers own fields that we would change (409, cause FieldManagerConflict). */
+/** Server-side apply failed: other managers own fields that the object sets (409, cause FieldManagerConflict). */
 export class ApplyConflict extends Error {
   readonly object: KubeReference
-  /** Each manager with the field paths it owns: `kubectl-client-side-apply: .spec.replicas`. */
+  /** Each manager with a field path that it owns: `kubectl-client-side-apply: .spec.replicas`. */
   readonly owners: readonly { readonly manager: string; readonly field: string }[]
 
   constructor(object: KubeReference, owners: ApplyConflict['owners'], options: { cause?: unknown } = {}) {

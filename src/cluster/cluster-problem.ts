@@ -3,8 +3,8 @@ import type { KubeContext } from './kube-context.ts'
 import { exitCode, UserError } from '../user-error.ts'
 
 /**
- * A ClusterFault in words for the person at the terminal: UserError CLUSTER_UNREACHABLE, CLUSTER_NOT_PERMITTED,
- * CLUSTER_REFUSED. Everything else comes back as it is. `needs`: what has to be allowed, where the caller knows.
+ * Converts a ClusterFault into a UserError: CLUSTER_UNREACHABLE, CLUSTER_NOT_PERMITTED or CLUSTER_REFUSED. Returns any
+ * other error unchanged. `needs` is the hint that names the missing permission, if the caller knows it.
  */
 export function explainFault(error: unknown, context: KubeContext, needs?: string): unknown {
   if (!(error instanceof ClusterFault)) return error

@@ -14,16 +14,16 @@ export interface TransportRequest {
   readonly signal: AbortSignal
 }
 
-/** Milliseconds without a byte after which an answer that is still being read is given up. */
+/** Milliseconds without a byte after which a response is given up. */
 const silence = 300_000
-/** Milliseconds of silence after which TCP asks whether the other side is still there, as client-go does. */
+/** Idle milliseconds before TCP keep-alive probes, as in client-go. */
 const keepAliveMsecs = 30_000
 
 type Agents = { readonly kept: HttpsAgent; readonly single: HttpsAgent }
 
 /**
- * Connections to one API server, kept while the credential's certificate and the CA stay the same. HTTP/1.1: a request that
- * takes too long closes its connection, so the next one gets another; with HTTP/2 all would wait on one that is dead.
+ * Connections to one API server, kept while the certificates stay the same. HTTP/1.1: a request that times out closes
+ * its connection, so the next one gets another; with HTTP/2 all requests would wait on one dead connection.
  */
 export class ClusterTransport {
   readonly #context: KubeContext
@@ -33,7 +33,7 @@ export class ClusterTransport {
     this.#context = context
   }
 
-  /** Rejects with what node:http says; the body of an answer is still to be read. */
+  /** Rejects with the errors of node:http. The caller reads the response body. */
   async send(request: TransportRequest, credential: ClusterCredential): Promise<IncomingMessage> {
     const { kept: agent } = await this.#agents(credential)
     const { method, path, body, signal } = request
@@ -46,7 +46,7 @@ export class ClusterTransport {
     const start = server.startsWith('http:') ? requestHttp : requestHttps
     return new Promise((resolve, reject) => {
       const outgoing = start(`${server}${path}`, { method, headers, agent, signal }, (answer) => {
-        // What is told after the head ends the answer itself.
+        // After the response headers, errors reach the caller through the response stream.
         outgoing.on('error', () => undefined)
         resolve(answer)
       })
@@ -56,7 +56,7 @@ export class ClusterTransport {
     })
   }
 
-  /** For a WebSocket: it is given a connection of its own. */
+  /** For a WebSocket: the agent opens a connection for it alone. */
   async socketAgent(credential: ClusterCredential): Promise<HttpsAgent> {
     return (await this.#agents(credential)).single
   }
@@ -79,7 +79,7 @@ export class ClusterTransport {
     const key = createHash('sha256').update(JSON.stringify(tls)).digest('hex')
     if (this.#current?.key === key) return this.#current.agents
     const agents = { kept: await this.#agent(tls, true), single: await this.#agent(tls, false) }
-    // The last one's idle connections end by themselves.
+    // Idle connections of the previous agents close by themselves.
     this.#current = { key, agents }
     return agents
   }
@@ -88,7 +88,7 @@ export class ClusterTransport {
     const { server, proxyUrl } = this.#context.cluster
     const options = { ...tls, keepAlive, keepAliveMsecs, timeout: silence }
     if (proxyUrl !== undefined) {
-      // Only here: the library takes half a second and 90 MB, and has agents for every kind of proxy.
+      // Loaded only for proxies: the library takes half a second and 90 MB, and has agents for every kind of proxy.
       const { KubeConfig } = await import('@kubernetes/client-node')
       return new KubeConfig()['createAgent'](libraryCluster(this.#context), options) as HttpsAgent
     }
@@ -96,7 +96,7 @@ export class ClusterTransport {
   }
 }
 
-/** Of the library's own kind. */
+/** The context's cluster as the client library's type. */
 export function libraryCluster({ name, cluster }: KubeContext): Cluster {
   return {
     name,
@@ -119,7 +119,7 @@ export async function tlsOf(
   }
 }
 
-/** Without impersonation. */
+/** Headers of the credential, without impersonation. */
 export function headersOf({ token, basic }: ClusterCredential): Record<string, string> {
   const headers: Record<string, string> = { 'User-Agent': 'trow' }
   if (token !== undefined) headers['Authorization'] = `Bearer ${token}`
@@ -130,7 +130,7 @@ export function headersOf({ token, basic }: ClusterCredential): Record<string, s
   return headers
 }
 
-/** As client-go's transport writes them; one line a value. */
+/** Header names and escaping are those of client-go's transport; each value is a header line of its own. */
 export function impersonationHeaders(impersonate: Impersonation): Record<string, string | string[]> {
   const extra = Object.entries(impersonate.extra).map(
     ([key, values]) => [`Impersonate-Extra-${encodeURIComponent(key)}`, [...values]] as const,

@@ -2,19 +2,19 @@ import type { KubeObject } from './cluster-objects.ts'
 import { z } from 'zod'
 import { tryForeignJson } from '../foreign-json.ts'
 
-/** What is read of the settings here; a member of another type counts as absent. */
+/** The settings that are read here; a member of another type counts as absent. */
 const settingsSchema = z.object({
   host: z.string().optional().catch(undefined),
   trustNodes: z.boolean().optional().catch(undefined),
 })
 
-/** The CAs that clients are to trust, PEM; the generation grows with every change of them. */
+/** The CAs that clients must trust, as PEM. The generation grows with every change. */
 export interface Bundle {
   readonly certificates: string
   readonly generation: number
 }
 
-/** Of ConfigMap `trow-ca`. Undefined where it is not there or holds no bundle. */
+/** Reads ConfigMap `trow-ca`. Returns `undefined` if it does not exist or holds no bundle. */
 export function bundleOf(map: KubeObject | undefined): Bundle | undefined {
   const data = (map?.['data'] ?? {}) as Readonly<Record<string, string>>
   const certificates = data['ca.crt']
@@ -24,19 +24,19 @@ export function bundleOf(map: KubeObject | undefined): Bundle | undefined {
     : { certificates, generation }
 }
 
-/** `host` of the settings of the last install, ConfigMap `trow-install`; undefined: it has none, or cannot be read. */
+/** `host` in the settings of the last install (ConfigMap `trow-install`); `undefined` if absent or unreadable. */
 export function installedHost(map: KubeObject | undefined): string | undefined {
   const data = (map?.['data'] ?? {}) as Readonly<Record<string, string>>
   return tryForeignJson(data['settings.json'], settingsSchema)?.host || undefined
 }
 
-/** The last install was one with `--no-trust-nodes`; false also where that cannot be read. */
+/** Returns whether the last install used `--no-trust-nodes`; false also if its settings cannot be read. */
 export function leavesNodesAlone(map: KubeObject | undefined): boolean {
   const data = (map?.['data'] ?? {}) as Readonly<Record<string, string>>
   return tryForeignJson(data['settings.json'], settingsSchema)?.trustNodes === false
 }
 
-/** What a Secret holds under a key. */
+/** The text of a Secret under one key. */
 export function secretText(secret: KubeObject | undefined, key: string): string | undefined {
   const text = ((secret?.['data'] ?? {}) as Readonly<Record<string, string>>)[key]
   return text === undefined ? undefined : Buffer.from(text, 'base64').toString('utf8')

@@ -4,7 +4,7 @@ import { parseAnswer } from './kube-json.ts'
 
 const texts = z.record(z.string(), z.string()).optional()
 
-/** A few texts in a ConfigMap that is there already: its `data`. Everything rejects with ClusterFault. */
+/** Texts in `data` of an existing ConfigMap. All methods reject with ClusterFault. */
 export class ConfigMapHeads {
   readonly name: string
   readonly #connection: ClusterConnection
@@ -21,7 +21,7 @@ export class ConfigMapHeads {
     return parseAnswer(this.#connection.server, text, z.object({ data: texts })).data ?? {}
   }
 
-  /** A merge patch (RFC 7386): texts that are not given stay. */
+  /** A merge patch (RFC 7386): keys that are not given keep their text. */
   async write(data: Readonly<Partial<Record<string, string>>>, signal: AbortSignal): Promise<void> {
     const path = `${this.#path}?fieldManager=trow-registry`
     const contentType = 'application/merge-patch+json'

@@ -6,12 +6,12 @@ import { currentIdToken } from './oidc-tokens.ts'
 import { readPem } from './pem-source.ts'
 import { readClaims } from './unverified-jwt.ts'
 
-/** What the API server is shown; any of it may be missing. */
+/** What is sent to the API server; each part may be missing. */
 export interface ClusterCredential {
   readonly token: string | undefined
   readonly certificate: { readonly cert: string; readonly key: string } | undefined
   readonly basic: { readonly username: string; readonly password: string } | undefined
-  /** When the token, or without one the plug-in's certificate, ends: milliseconds since the epoch. */
+  /** When the token expires (without a token: the plug-in's certificate), in milliseconds since the epoch. */
   readonly until: number | undefined
 }
 
@@ -19,12 +19,12 @@ export interface CredentialOptions extends ExecSurroundings {
   readonly now: () => number
 }
 
-/** Token files are read again this often, as client-go does: a pod's token is replaced long before it ends. */
+/** Milliseconds after which a token file is read again, as in client-go: a pod's token is replaced early. */
 const rereadAfter = 60_000
-/** A credential that ends this soon is not handed out any more. */
+/** A credential that expires within these milliseconds is not used any more. */
 const margin = 10_000
 
-/** The credential of a context, kept until it ends or its file may have changed; asked for once at a time. */
+/** The credential of a context, cached until it expires or must be read again. Callers share one request. */
 export class CredentialSource {
   readonly #context: KubeContext
   readonly #options: CredentialOptions
@@ -36,14 +36,14 @@ export class CredentialSource {
     this.#options = options
   }
 
-  /** Throws UserError KUBECONFIG_INVALID, EXEC_PLUGIN_FAILED, OIDC_REFRESH_FAILED. */
+  /** Throws UserError KUBECONFIG_INVALID, EXEC_PLUGIN_FAILED or OIDC_REFRESH_FAILED. */
   async current(): Promise<ClusterCredential> {
     if (this.#known !== undefined && this.#options.now() < this.#known.renewAt) return this.#known.credential
     this.#asking ??= this.#ask().finally(() => (this.#asking = undefined))
     return this.#asking
   }
 
-  /** The API server has refused this one. Tells whether there is another to try. */
+  /** Drops a credential that the API server refused. Returns whether there is another one to try. */
   async replace(refused: ClusterCredential): Promise<boolean> {
     if (this.#known?.credential === refused) this.#known = undefined
     const next = await this.current()
@@ -56,7 +56,7 @@ export class CredentialSource {
     const credential = await resolve(this.#context, this.#options)
     const { kind } = this.#context.user.token ?? {}
     const ends = credential.until === undefined ? Infinity : credential.until - margin
-    // A plug-in is asked again only when its credential ends or is refused, as client-go does.
+    // As in client-go, a plug-in runs again only when its credential expires or is refused.
     const reread = kind === 'exec' ? Infinity : started + rereadAfter
     this.#known = { credential, renewAt: Math.min(ends, reread) }
     return credential

@@ -7,15 +7,15 @@ import { tryForeignJson } from '../foreign-json.ts'
 
 export interface ExecSurroundings {
   readonly env: Readonly<Record<string, string | undefined>>
-  /** Standard input is a terminal that the plug-in may ask. */
+  /** Whether standard input is a terminal on which the plug-in may prompt. */
   readonly interactive: boolean
 }
 
-/** What a plug-in has given: a token, a certificate, or both. */
+/** The output of a plug-in: a token, a certificate, or both. */
 export interface ExecCredential {
   readonly token: string | undefined
   readonly certificate: { readonly cert: string; readonly key: string } | undefined
-  /** Milliseconds since the epoch. */
+  /** When the credential expires, in milliseconds since the epoch. */
   readonly until: number | undefined
 }
 
@@ -33,8 +33,8 @@ const credentialSchema = z.object({
 })
 
 /**
- * Runs a credential plug-in as kubectl does (KEP-541, client-go `plugin/pkg/client/auth/exec`): KUBERNETES_EXEC_INFO, its
- * standard error shown, standard input only where its interactive mode allows it. Throws UserError EXEC_PLUGIN_FAILED.
+ * Runs a credential plug-in as kubectl does (KEP-541, client-go `plugin/pkg/client/auth/exec`): KUBERNETES_EXEC_INFO,
+ * inherited standard error, standard input only if its mode allows it. Throws UserError EXEC_PLUGIN_FAILED.
  */
 export async function runExecPlugin(
   plugin: ExecPlugin,
@@ -116,7 +116,7 @@ function parseCredential(plugin: ExecPlugin, output: string): ExecCredential {
   }
 }
 
-/** Never holds what the plug-in printed: that may be a credential. */
+/** The message never contains the plug-in's output, which may be a credential. */
 function failed(plugin: ExecPlugin, reason: string, cause?: unknown): UserError {
   return new UserError('EXEC_PLUGIN_FAILED', `the credential plug-in ${plugin.command} ${reason}`, {
     hint: plugin.installHint ?? 'kubectl runs the same one: kubectl version shows whether that works.',

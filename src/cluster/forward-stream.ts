@@ -2,21 +2,21 @@ import { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
 
 /**
- * Bytes that may wait in the WebSocket before the writer has to. The kernel's buffers come on top; more here only lives long
- * enough to be collected late.
+ * Bytes that the WebSocket may buffer before the writer must wait. The kernel has buffers of its own; more bytes here
+ * would only live longer on the heap.
  */
 const mostBuffered = 1024 * 1024
-/** Milliseconds between two signs of life that are asked for; without any between two of them the connection is dead. */
+/** Milliseconds between two pings. Without any message between two pings the connection counts as dead. */
 const heartbeat = 30_000
 
 const dataChannel = 0
 const errorChannel = 1
 
 /**
- * One TCP connection to a port of a pod, over a WebSocket of its own (`v4.channel.k8s.io`: each message begins with its
- * channel, 0 for data and 1 for errors; the first one of each holds the port). Back-pressure both ways: writers wait
- * while 1 MiB is on its way, and the WebSocket is paused while the reader is slow. The protocol has no half-close:
- * the end of the writing side ends the connection.
+ * One TCP connection to a port of a pod, over its own WebSocket (`v4.channel.k8s.io`: the first byte of each message is
+ * its channel, 0 for data and 1 for errors; the first message of each channel holds the port). Back-pressure works both
+ * ways: the writer waits while 1 MiB is buffered, and the WebSocket is paused while the reader is slow. The protocol
+ * has no half-close, so the end of the writing side closes the connection.
  */
 export class ForwardStream extends Duplex {
   readonly #socket: WebSocket
@@ -68,7 +68,7 @@ export class ForwardStream extends Duplex {
     const waiting = this.#waiting
     this.#waiting = undefined
     waiting?.()
-    // A socket that is already closing is given no more time: nobody listens to it.
+    // A closing socket is terminated at once: nobody reads from it any more.
     this.#socket.terminate()
     done(error)
   }
@@ -86,14 +86,14 @@ export class ForwardStream extends Duplex {
 
   #closed(code: number, reason: string): void {
     if (this.#fault !== '') return void this.destroy(new ForwardFault(this.#fault.trim()))
-    // 1005: a close without a status, which is how a kubelet says that the pod has closed the connection.
+    // 1005 is a close without a status: the kubelet sends it when the pod has closed the connection.
     if (code === 1000 || code === 1005) return void this.push(null)
     this.destroy(new ForwardFault(`it was cut (${code}${reason === '' ? '' : `: ${reason}`})`))
   }
 
   #checkLife(): void {
     const { bufferedAmount } = this.#socket
-    // What is read slowly, or still being written, is alive without any answer.
+    // A paused socket, or one whose buffer shrinks or grows, is alive even without a pong.
     const moving = this.#socket.isPaused || (bufferedAmount > 0 && bufferedAmount !== this.#lastBuffered)
     this.#lastBuffered = bufferedAmount
     if (!this.#alive && !moving) return void this.destroy(new ForwardFault('the API server does not answer'))
@@ -102,7 +102,7 @@ export class ForwardStream extends Duplex {
   }
 }
 
-/** A connection through the API server that ended other than by the pod's closing it. */
+/** A connection through the API server that ended for another reason than that the pod closed it. */
 class ForwardFault extends Error {
   readonly code = 'ECONNRESET'
 

@@ -1,22 +1,22 @@
-/** What is told of something that is not as it should be; `node`: whose it is, so that equal ones can be told together. */
+/** A fault to report. With `node`, equal faults of several nodes are reported as one. */
 export interface Fault {
   readonly node?: string | undefined
   readonly text: string
 }
 
-/** Names that a person is shown of many. */
+/** Names that are printed before "and … more". */
 const shownNames = 3
 
 /** `n1, n2, n3 and 297 more`. */
 export function named(names: readonly string[], most = shownNames): string {
-  // One more name takes no more room than to say that there is one more.
+  // Printing one more name takes no more room than "and 1 more".
   if (names.length <= most + 1) return names.join(', ')
   return `${names.slice(0, most).join(', ')} and ${names.length - most} more`
 }
 
 /**
- * What equal faults of several nodes have in common: the text without the node's name, and without addresses, times and
- * the random ends of its pods' names.
+ * The key that equal faults of several nodes share: the text without the node's name, addresses, times and the random
+ * suffixes of pod names.
  */
 export function faultKey({ node, text }: Fault): string {
   const ofNode = node === undefined ? text : text.split(node).join('NODE')
@@ -27,7 +27,7 @@ export function faultKey({ node, text }: Fault): string {
     .replaceAll(/\bpod "?[a-z0-9.-]+"?/gi, 'POD')
 }
 
-/** Those of one key together, in the order of their first. */
+/** Groups by key, in the order in which the keys first appear. */
 export function groupBy<T>(all: readonly T[], keyOf: (one: T, index: number) => string): T[][] {
   const groups = new Map<string, T[]>()
   for (const [index, one] of all.entries()) {
@@ -39,7 +39,7 @@ export function groupBy<T>(all: readonly T[], keyOf: (one: T, index: number) => 
   return [...groups.values()]
 }
 
-/** A line for all that are equal: `n1, n2, n3 and 297 more: its agent has not reported yet`. Those of no node stay single. */
+/** One line per group of equal faults: `n1, n2, n3 and 297 more: its agent …`. Faults without a node stay single. */
 export function faultLines(faults: readonly Fault[]): string[] {
   const groups = groupBy(faults, (fault, index) =>
     fault.node === undefined ? `${index}` : `node ${faultKey(fault)}`,

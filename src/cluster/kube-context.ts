@@ -1,7 +1,7 @@
-/** A context of a kubeconfig, with all paths absolute: which cluster, and as whom. */
+/** A context of a kubeconfig: its cluster and user, with all paths absolute. */
 export interface KubeContext {
   readonly name: string
-  /** The file that it was found in; undefined in a pod. */
+  /** The file that defines the context; `undefined` in a pod. */
   readonly file: string | undefined
   readonly namespace: string | undefined
   readonly cluster: KubeCluster
@@ -17,10 +17,10 @@ export interface KubeCluster {
   readonly proxyUrl: string | undefined
 }
 
-/** PEM in the kubeconfig itself or in a file of its own, which may be replaced at any time. */
+/** PEM in the kubeconfig itself, or in a file that may be replaced at any time. */
 export type PemSource = { readonly pem: string } | { readonly file: string }
 
-/** What kubectl would show: a certificate, and at most one kind of token besides. */
+/** The credentials that kubectl would send: a certificate, and at most one kind of token besides. */
 export interface KubeUser {
   readonly name: string
   readonly certificate: { readonly cert: PemSource; readonly key: PemSource } | undefined
@@ -35,13 +35,13 @@ export type TokenOrigin =
   | { readonly kind: 'exec'; readonly plugin: ExecPlugin }
   | { readonly kind: 'oidc'; readonly provider: OidcProvider }
   | { readonly kind: 'basic'; readonly username: string; readonly password: string }
-  /** An auth-provider that kubectl itself has dropped: `gcp`, `azure`. */
+  /** An auth-provider that kubectl itself has removed: `gcp`, `azure`. */
   | { readonly kind: 'unsupported'; readonly provider: string }
 
-/** client.authentication.k8s.io ExecCredential plug-in. */
+/** An ExecCredential plug-in (client.authentication.k8s.io). */
 export interface ExecPlugin {
   readonly apiVersion: string
-  /** A bare name is looked up in PATH; everything else is an absolute path. */
+  /** A bare name is looked up in PATH; anything else is an absolute path. */
   readonly command: string
   readonly args: readonly string[]
   readonly env: Readonly<Record<string, string>>
@@ -50,7 +50,7 @@ export interface ExecPlugin {
   readonly installHint: string | undefined
 }
 
-/** The `oidc` auth-provider, and where its tokens are kept: a refresh writes them back, as kubectl does. */
+/** The `oidc` auth-provider, and the file of its tokens: a refresh writes them back, as kubectl does. */
 export interface OidcProvider {
   readonly issuer: string
   readonly clientId: string
@@ -68,7 +68,7 @@ export interface Impersonation {
   readonly extra: Readonly<Record<string, readonly string[]>>
 }
 
-/** The kind of credential that a person would name: what their token comes from, else the certificate. */
+/** The kind of credential for messages: the origin of the token, or else the certificate. */
 export function credentialKind(user: KubeUser): TokenOrigin['kind'] | 'certificate' | 'none' {
   return user.token?.kind ?? (user.certificate === undefined ? 'none' : 'certificate')
 }

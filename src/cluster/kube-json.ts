@@ -3,12 +3,12 @@ import { ForeignJsonError, parseForeignJson } from '../foreign-json.ts'
 import { ClusterFault } from './cluster-fault.ts'
 import type { KubeObject } from './cluster-objects.ts'
 
-/** Bytes of one answer: a page of a list of large objects. */
+/** Largest response in bytes; it holds one page of a list of large objects. */
 const largest = 64 * 1024 * 1024
 
 const texts = z.record(z.string(), z.string()).optional()
 
-/** What every object of the API has, and what is read of it without asking; the rest is for who knows the kind. */
+/** The fields of every API object that are read here; other fields pass through unchecked. */
 const objectSchema = z.looseObject({
   apiVersion: z.string(),
   kind: z.string(),
@@ -25,7 +25,7 @@ const objectSchema = z.looseObject({
   }),
 })
 
-/** An answer of the API server. Throws ClusterFault `refused`: a proxy or another server has answered. */
+/** Parses a response of the API server. Throws ClusterFault `refused` if a proxy or another server has answered. */
 export function parseAnswer<Schema extends z.ZodType>(
   server: string,
   text: string,
@@ -45,7 +45,7 @@ export function parseAnswer<Schema extends z.ZodType>(
   }
 }
 
-/** One object, as the API server answers a get, a patch or an apply. Throws ClusterFault. */
+/** Parses the object in the response to a get, patch or apply. Throws ClusterFault. */
 export function parseObject(server: string, text: string): KubeObject {
   return parseAnswer(server, text, objectSchema) as KubeObject
 }

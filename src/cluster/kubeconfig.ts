@@ -17,23 +17,23 @@ import { proxyFor } from './proxy-environment.ts'
 export interface KubeconfigOptions {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly cwd: string
-  /** `--kubeconfig`: this file alone, and it must be there. */
+  /** `--kubeconfig`: only this file is read, and it must exist. */
   readonly kubeconfig?: string | undefined
-  /** `--context`; without it the current one. */
+  /** `--context`; the current context by default. */
   readonly context?: string | undefined
-  /** `--as` and `--as-group`: instead of what the kubeconfig says of impersonation. */
+  /** `--as` and `--as-group`: they replace the kubeconfig's impersonation. */
   readonly as?: string | undefined
   readonly asGroups?: readonly string[] | undefined
-  /** Where a pod finds its service account; elsewhere only in tests. */
+  /** The folder of a pod's service account; tests set another one. */
   readonly serviceAccountFolder?: string
 }
 
 const podFolder = '/var/run/secrets/kubernetes.io/serviceaccount'
 
 /**
- * By kubectl's rules: `--kubeconfig`, else the files of KUBECONFIG merged (the first to name something wins, missing ones
- * are passed over), else `~/.kube/config`, else what a pod was given; where the kubeconfig names no proxy, the one of
- * the environment. Throws UserError KUBECONFIG_MISSING, KUBECONFIG_INVALID, CONTEXT_UNKNOWN,
+ * Follows kubectl's rules: `--kubeconfig`, else the merged files of KUBECONFIG (the first definition of a name wins,
+ * missing files are skipped), else `~/.kube/config`, else the pod's service account. If the kubeconfig names no proxy,
+ * the environment's is used. Throws UserError KUBECONFIG_MISSING, KUBECONFIG_INVALID, CONTEXT_UNKNOWN or
  * IMPERSONATION_INVALID.
  */
 export function loadKubeContext(options: KubeconfigOptions): KubeContext {
@@ -74,7 +74,7 @@ function findContext(options: KubeconfigOptions): KubeContext {
   return contextOf(found.map(readKubeconfig), options.context)
 }
 
-/** A pod's own service account, where the environment names an API server. */
+/** The context of a pod's own service account, if the environment names an API server. */
 export function podContext(
   options: Pick<KubeconfigOptions, 'env' | 'serviceAccountFolder'>,
 ): KubeContext | undefined {
@@ -123,12 +123,12 @@ function readKubeconfig(file: string): Kubeconfig {
   }
 }
 
-/** Names the place, never the value: it may be a secret. */
+/** Names the field, never its value: the value may be a secret. */
 function where(error: z.ZodError): string {
   return error.issues.map(({ path }) => `${path.join('.')} is not what it should be`).join('; ')
 }
 
-/** The parser's own message quotes the line, which may hold a secret; its code does not. */
+/** The parser's message quotes the line, which may hold a secret; its code does not. */
 function reasonOf(cause: unknown): string {
   const { code, linePos } = cause as { code?: string; linePos?: readonly { line: number }[] }
   return `${code ?? 'no YAML'}${linePos === undefined ? '' : ` in line ${linePos[0]?.line}`}`
@@ -266,7 +266,7 @@ function providerOf(
   }
 }
 
-/** What stands in the kubeconfig itself outranks a file (client-go's rule). */
+/** As in client-go, inline data takes precedence over a file. */
 function pemOf(
   data: string | null | undefined,
   path: string | null | undefined,

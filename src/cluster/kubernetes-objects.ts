@@ -16,20 +16,20 @@ import { watchObjects, type ObjectPage, type WatchListeners } from './object-wat
 import { z } from 'zod'
 import { parseAnswer, parseObject } from './kube-json.ts'
 
-/** To be closed: its connections keep the process alive for some seconds. */
+/** The caller must close it: its connections keep the process alive for some seconds. */
 export interface OpenClusterObjects extends ClusterObjects {
   readonly connection: ClusterConnection
-  /** Who the API server takes us for (SelfSubjectReview): `ada`, `system:serviceaccount:team-a:builder`. */
+  /** The user name that the API server sees (SelfSubjectReview): `ada`, `system:serviceaccount:team-a:builder`. */
   whoAmI(): Promise<string>
   close(): Promise<void>
 }
 
 export interface ObjectsOptions extends ConnectionOptions {
-  /** As whom fields are written, for server-side apply: `trow` when not given. */
+  /** Field manager for server-side apply; `trow` by default. */
   readonly manager?: string
 }
 
-/** A request has 30 s when `timeout` is not given, a watch no limit at all. */
+/** `timeout` is 30 s by default. A watch has no time limit. */
 export async function connectObjects({
   manager = 'trow',
   ...options
@@ -37,11 +37,11 @@ export async function connectObjects({
   return new KubernetesObjects(await connectCluster({ timeout: 30_000, ...options }), manager)
 }
 
-/** Objects of one page of a list. */
+/** Objects per page of a list. */
 const pageSize = 500
-/** Seconds until the API server ends a watch: shorter than the client library waits for a word (300 s). */
+/** Seconds until the API server ends a watch: less than the connection's limit of silence (300 s). */
 const watchTime = 240
-/** How long an apply waits for a kind that is not served yet, as after its CustomResourceDefinition. */
+/** How long an apply waits for a kind whose CustomResourceDefinition is new; `pause` in milliseconds. */
 const kindPatience = { attempts: 30, pause: 500 }
 
 class KubernetesObjects implements OpenClusterObjects {
@@ -100,7 +100,7 @@ class KubernetesObjects implements OpenClusterObjects {
     try {
       return await this.#apply(object, options)
     } catch (error) {
-      // What we have patched ourselves is recorded as another manager of the same name: an Update beside an Apply.
+      // The API server records our own patches as another manager of the same name: operation Update beside Apply.
       const own =
         error instanceof ApplyConflict && error.owners.every(({ manager }) => manager === this.#manager)
       if (!own) throw error
@@ -223,7 +223,7 @@ class KubernetesObjects implements OpenClusterObjects {
         next = page.metadata.continue ?? ''
         if (next === '') return { items, resourceVersion: page.metadata.resourceVersion }
       } catch (error) {
-        // The snapshot of the earlier pages is gone: begin again.
+        // The snapshot of the earlier pages has expired: start the list again.
         const again = error instanceof ClusterFault && error.status === 410 && next !== ''
         if (!again || ++expired > 3) throw error
         items.length = 0
@@ -251,7 +251,7 @@ class KubernetesObjects implements OpenClusterObjects {
     return text === undefined ? undefined : parseObject(this.server, text)
   }
 
-  /** What the API server answers; a deletion it answers with a Status, or with the object that is going. */
+  /** Returns `undefined` for a 404. The response to a deletion is a Status, or the object that is being deleted. */
   async #unlessAbsent(
     method: 'GET' | 'PATCH' | 'DELETE',
     path: string,
@@ -279,13 +279,13 @@ const reviewSchema = z.object({
 const selfSchema = z.object({
   status: z.object({ userInfo: z.object({ username: z.string().optional() }).optional() }).optional(),
 })
-/** Items of a list leave out their kind. */
+/** The items of a list have no `apiVersion` and `kind`. */
 const pageSchema = z.object({
   metadata: z.object({ resourceVersion: z.string(), continue: z.string().optional() }),
   items: z.array(z.looseObject({ metadata: z.looseObject({ name: z.string() }) })).nullable(),
 })
 
-/** The causes name the manager only in words: `conflict with "kubectl" using apps/v1`. */
+/** The causes name the manager only in their message: `conflict with "kubectl" using apps/v1`. */
 function conflictOf(error: unknown, reference: KubeReference): ApplyConflict | undefined {
   if (!(error instanceof ClusterFault) || error.status !== 409) return undefined
   const owners = error.causes

@@ -5,12 +5,12 @@ import type { ClusterConnection } from './cluster-connection.ts'
 import type { ClusterPresence } from './presence.ts'
 import { ClusterUnavailable } from './reviews.ts'
 
-/** A Node says much of itself (its images alone are some 10 KB), and only its uid is of interest. */
+/** Only the uid is needed, and a whole Node is large (its images alone take some 10 KB). */
 const metadataOnly = 'application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io'
 const longest = 256 * 1024
 const objectSchema = z.object({ metadata: z.object({ uid: z.string().min(1) }) })
 
-/** The API server itself; keeps nothing. Needs `get` on nodes, and on the agents' service accounts. */
+/** Asks the API server on every call; caches nothing. Needs `get` on nodes and on the agents' service accounts. */
 export class KubernetesPresence implements ClusterPresence {
   readonly #connection: ClusterConnection
 

@@ -10,13 +10,13 @@ import {
   type TokenReviewResult,
 } from './reviews.ts'
 
-/** Beyond this it is no token of any cluster: client certificates and JWTs with many groups stay far below. */
+/** Longer texts are not tokens of any cluster: JWTs with many groups are far shorter. */
 const longestToken = 64 * 1024
 
-/** Reviews by the API server itself. Keeps nothing, and says nothing about tokens to anybody. */
+/** Reviews by the API server. Caches nothing, and never logs a token. */
 export class KubernetesReviews implements ClusterReviews {
   readonly #connection: ClusterConnection
-  /** Of the API server itself, as it named them. */
+  /** The API server's own audiences, learned from its responses. */
   readonly #serverAudiences = new Set<string>()
 
   constructor(connection: ClusterConnection) {
@@ -29,11 +29,11 @@ export class KubernetesReviews implements ClusterReviews {
     if (audiences !== undefined) return this.#reviewFor(token, audiences, audiences)
     const known = [...this.#serverAudiences]
     const answer = known.length === 0 ? undefined : await this.#reviewFor(token, known, undefined)
-    // The API server may have more audiences than those of the tokens so far.
+    // The API server may have more audiences than the ones seen so far.
     return answer?.authenticated === true ? answer : this.#reviewFor(token, [], undefined)
   }
 
-  /** `asked`: none stands for those of the API server. */
+  /** An empty `asked` means the API server's own audiences. */
   async #reviewFor(
     token: string,
     asked: readonly string[],
@@ -56,7 +56,7 @@ export class KubernetesReviews implements ClusterReviews {
     const named = status.audiences ?? []
     if (asked.length === 0) for (const audience of named) this.#serverAudiences.add(audience)
     const fitting = audiences?.filter((audience) => named.includes(audience)) ?? []
-    // An authenticator that minds audiences has found another one: never to be taken for a token of the API server.
+    // The authenticator found another audience. Such a token must not count as one for the API server.
     if (audiences !== undefined && named.length > 0 && fitting.length === 0) {
       return refused(`its audience is not ${audiences.map((each) => `"${each}"`).join(' or ')}`)
     }
@@ -116,20 +116,20 @@ export class KubernetesReviews implements ClusterReviews {
 }
 
 /**
- * Another one each time. The API server keeps for 10 s what it has found of a token and the audiences that it was asked for,
- * so a token that is deleted would be good for so long: with an audience that was never asked for, it looks again.
+ * A new audience on every call. The API server caches for 10 s what it found for a token and a list of audiences, so a
+ * deleted token would stay valid for that time. It cannot have a cache entry for a new list.
  */
 function nobodysAudience(): string {
   return `trow-asked-at-${performance.timeOrigin + performance.now()}`
 }
 
-/** Something else than an API server answered with 200. */
+/** Something other than an API server answered with 200. */
 function noAnswer(): ClusterUnavailable {
   return new ClusterUnavailable('no answer of an API server: a review without a status')
 }
 
 function toUnavailable(error: unknown, resource: string): unknown {
-  // What the credential's own kubeconfig lacks.
+  // An error in the credential's own kubeconfig.
   if (error instanceof UserError) return new ClusterUnavailable(error.message, { cause: error })
   if (!(error instanceof ClusterFault)) return error
   const { retryAfter } = error
@@ -156,7 +156,7 @@ function refused(reason: string): TokenReviewResult {
   return { authenticated: false, reason }
 }
 
-/** The authenticators' own words, without their brackets, and without anything of the token in them. */
+/** The authenticators' message, without its brackets and with every part of the token removed. */
 function tokenReason(error: string | undefined, token: string): string {
   if (error === undefined || error === '') return 'the cluster does not know the token'
   const parts = [token, ...token.split('.')].filter((part) => part.length >= 8)

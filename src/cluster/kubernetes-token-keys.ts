@@ -8,7 +8,7 @@ import { UserError } from '../user-error.ts'
 const longest = 1024 * 1024
 const discovery = z.object({ issuer: z.string().min(1).max(2048) })
 
-/** OpenID discovery of the API server (Kubernetes 1.21): ClusterRole system:service-account-issuer-discovery. */
+/** OpenID discovery of the API server (Kubernetes 1.21). Needs ClusterRole system:service-account-issuer-discovery. */
 export class KubernetesTokenKeys implements ClusterTokenKeys {
   readonly #connection: ClusterConnection
   readonly #log: Log

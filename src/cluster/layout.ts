@@ -1,10 +1,10 @@
-/** What trow is called in a cluster: shared by what installs, watches, looks and takes away. */
+/** Names of an install in the cluster, shared by install, uninstall, status and the agents. */
 export interface Layout {
-  /** Of the registry: `trow`. */
+  /** The registry's namespace: `trow`. */
   readonly namespace: string
-  /** Of the agents, which need hostPath volumes: `trow-node`. */
+  /** The agents' namespace: `trow-node`. It is separate because agents need hostPath volumes. */
   readonly nodeNamespace: string
-  /** As image references have it, when no `--host` says otherwise: `trow.trow.svc`. */
+  /** The host in image references, unless `--host` sets another: `trow.trow.svc`. */
   readonly imageHost: string
 }
 
@@ -12,7 +12,7 @@ export function layoutOf(namespace: string): Layout {
   return { namespace, nodeNamespace: `${namespace}-node`, imageHost: `${names.service}.${namespace}.svc` }
 }
 
-/** Names of single objects; each lives in the registry's namespace unless it says otherwise. */
+/** Names of single objects. They are in the registry's namespace unless stated otherwise. */
 export const names = {
   /** Service on port 443, and its StatefulSet and ServiceAccount. */
   service: 'trow',
@@ -26,47 +26,50 @@ export const names = {
   configuration: 'trow-config',
   /** ConfigMap with the settings of the last `trow install`: `settings.json`, and `version`. */
   settings: 'trow-install',
-  /** Secret with the CA that signs now, `ca.crt` and `ca.key`; while it is replaced also `next.crt` and `next.key`. */
+  /** Secret with the CA that signs now, `ca.crt` and `ca.key`; during a rotation also `next.crt` and `next.key`. */
   authority: 'trow-ca',
-  /** ConfigMap with the bundle that everybody is to trust, `ca.crt`, and its `generation`. */
+  /** ConfigMap with the CA bundle that all clients trust, `ca.crt`, and its `generation`. */
   bundle: 'trow-ca',
-  /** ConfigMap with the last heads of the audit log, away from its volume. */
+  /** ConfigMap with the last heads of the audit log, kept apart from the log's volume. */
   auditHeads: 'trow-audit',
-  /** ClusterRole for people who read the audit log through the registry. */
+  /** ClusterRole for users who read the audit log through the registry. */
   auditorRole: 'trow-auditor',
-  /** Role for people who push by port-forward: pods/portforward and the bundle. */
+  /** Role for users who push by port-forward: it allows pods/portforward and reading the bundle. */
   clientRole: 'trow-client',
-  /** ConfigMap with NodeSettings: what the agents do. They may read it, and write nothing in this namespace. */
+  /**
+   * ConfigMap with NodeSettings, the agents' desired state. Agents may read it, and write nothing in this namespace.
+   */
   orders: 'trow-orders',
   /**
    * In the agents' namespace: DaemonSet, ServiceAccount and Role; and the ConfigMap with NodeSettings of agents of the
-   * release before, which goes when none of them is left.
+   * In the agents' namespace: DaemonSet, ServiceAccount and Role; and the ConfigMap with NodeSettings for agents of the
+   * previous release, which is deleted with the last of them.
    */
   agent: 'trow-node',
-  /** In the agents' namespace, one ConfigMap a node: `node-<name>`, label `trow.io/report: node`. */
+  /** In the agents' namespace, one ConfigMap per node: `node-<name>`, label `trow.io/report: node`. */
   report: (node: string): string => `node-${node}`,
-  /** Of the registry: the image that every node pulls to prove that it can. */
+  /** Repository of the canary image, which every node pulls to prove that it can pull. */
   canaryRepository: 'trow/canary',
 } as const
 
 export const ports = {
-  /** Of the Service. */
+  /** Port of the Service. */
   service: 443,
-  /** Of the registry's container. */
+  /** Port of the registry's container. */
   registry: 8443,
-  /** Of the registry's container: metrics, plain HTTP. */
+  /** Port of the registry's container for metrics, plain HTTP. */
   metrics: 9090,
-  /** Of each node's agent, on 127.0.0.1. */
+  /** Port of each node's agent, on 127.0.0.1. */
   loopback: 29443,
-  /** Of `trow connect`, on 127.0.0.1 of a laptop. */
+  /** Port of `trow connect`, on 127.0.0.1 of the user's machine. */
   connect: 5443,
-  /** Of each node's agent, on 127.0.0.1: `/livez` and `/readyz` for the DaemonSet's probes, plain HTTP. */
+  /** Health port of each node's agent, on 127.0.0.1: `/livez` and `/readyz` for the DaemonSet's probes, plain HTTP. */
   agentHealth: 29444,
 } as const
 
 /**
- * A node that registers with this taint (effect NoSchedule) gets no pods before its agent has made it able to pull; with
- * `trow install --startup-taint` the agent takes it away.
+ * A node that registers with this taint (effect NoSchedule) gets no pods until its agent has set up pulling. With `trow
+ * install --startup-taint` the agent removes the taint.
  */
 export const startupTaint = 'trow.io/agent-not-ready'
 

@@ -19,13 +19,13 @@ export interface ClusterApis {
 
 type Dispatcher = NonNullable<ReturnType<RequestContext['getDispatcher']>>
 
-/** The client library's own APIs, over connections that are kept. It takes half a second and 90 MB to load. */
+/** The client library's typed APIs over kept-alive connections. Loading the library takes half a second and 90 MB. */
 export class LibraryApis {
   readonly apis: ClusterApis
   readonly #context: KubeContext
   readonly #library: typeof import('@kubernetes/client-node')
   readonly #config: KubeConfig
-  /** The library makes a dispatcher, and so a connection, for each request; this one stays while its credential does. */
+  /** The library makes a dispatcher, and so a connection, per request; this one is kept with its credential. */
   #current: { readonly key: string; readonly base: Dispatcher; readonly dispatcher: Dispatcher } | undefined
 
   private constructor(context: KubeContext, library: typeof import('@kubernetes/client-node')) {
@@ -46,7 +46,7 @@ export class LibraryApis {
     return new LibraryApis(context, await import('@kubernetes/client-node'))
   }
 
-  /** For one call, with its credential and time limit. */
+  /** Options for one call, with its credential and time limit. */
   options(credential: ClusterCredential, signal: AbortSignal): ConfigurationOptions {
     const { Observable } = this.#library
     const prepare = async (request: RequestContext): Promise<RequestContext> => {
@@ -77,16 +77,16 @@ export class LibraryApis {
     const last = this.#current
     const dispatcher = overHttp1(base, this.#context.user.impersonate)
     this.#current = { key, base, dispatcher }
-    // Ends when the requests on it have.
+    // Closes once its requests have finished.
     void last?.base.close()
     return dispatcher
   }
 }
 
 /**
- * A request that takes too long closes its connection, so the next one gets another: with HTTP/2 all would go on waiting on
- * one that is dead. And where groups are impersonated each needs a line of its own, which the library's requests cannot
- * say and undici's HTTP/2 would join.
+ * HTTP/1.1: a request that times out closes its connection, so the next request gets another; with HTTP/2 all requests
+ * would wait on one dead connection. Also, each impersonated group needs a header line of its own. The library's
+ * requests cannot express that, and undici's HTTP/2 would join the lines.
  */
 function overHttp1(base: Dispatcher, impersonate: Impersonation | undefined): Dispatcher {
   const added = impersonate === undefined ? {} : impersonationHeaders(impersonate)

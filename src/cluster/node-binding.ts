@@ -4,20 +4,20 @@ import type { ClusterObjects, KubeReference } from './cluster-objects.ts'
 import { names } from './layout.ts'
 import { minorOf } from '../kubernetes-version.ts'
 
-/** ValidatingAdmissionPolicy is v1, and tokens of pods name the node (KEP-4193), both since 1.30. */
+/** Since 1.30, ValidatingAdmissionPolicy is v1 and tokens of pods name their node (KEP-4193). */
 const oldestMinor = 30
 const apiVersion = 'admissionregistration.k8s.io/v1'
 
 export const bindingKinds = ['ValidatingAdmissionPolicy', 'ValidatingAdmissionPolicyBinding'] as const
 
-/** Of the install, cluster-scoped: what binds each agent to its node, and where it holds. */
+/** The cluster-scoped objects of an install that restrict each agent to its own node. */
 export const bindingReferences: readonly KubeReference[] = bindingKinds.map((kind) => ({
   apiVersion,
   kind,
   name: names.agent,
 }))
 
-/** What the cluster lacks so that an agent's account could be bound to its node, in words; none where it can. */
+/** What the cluster lacks for restricting each agent to its node, as sentences; empty if nothing is missing. */
 export async function lackedForBinding(cluster: ClusterObjects): Promise<readonly string[]> {
   const [{ gitVersion }, served] = await Promise.all([cluster.version(), servesPolicies(cluster)])
   return [
@@ -26,7 +26,7 @@ export async function lackedForBinding(cluster: ClusterObjects): Promise<readonl
   ]
 }
 
-/** Of a cluster that has no such bounds, what follows and what to do. */
+/** The warning for a cluster that cannot restrict agents: the consequence and the remedy. */
 export function unboundCheck(lacks: readonly string[]): Check {
   return {
     description: boundDescription,
@@ -45,7 +45,7 @@ async function servesPolicies(cluster: ClusterObjects): Promise<boolean> {
   } catch (error) {
     if (!(error instanceof ClusterFault)) throw error
     if (error.status === 404) return false
-    // It is there, and whether it may be written is for others to find out.
+    // The kind is served. Whether we may write it is checked elsewhere.
     if (error.kind === 'forbidden') return true
     throw error
   }

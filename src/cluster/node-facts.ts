@@ -1,7 +1,7 @@
 import type { KubeObject } from './cluster-objects.ts'
 import { startupTaint } from './layout.ts'
 
-/** What a Node object says, as far as an install cares. */
+/** The fields of a Node object that an install needs. */
 export interface NodeFacts {
   readonly name: string
   readonly ready: boolean
@@ -15,7 +15,7 @@ export interface NodeFacts {
   /** `containerd`, `2.3.7`. */
   readonly runtime: { readonly name: string; readonly version: string }
   readonly labels: Readonly<Record<string, string>>
-  /** Every name that an image on it has; the kubelet lists the largest fifty images. */
+  /** Names of the images on the node; the kubelet lists only the 50 largest images. */
   readonly images: readonly string[]
   readonly internalIps: readonly string[]
 }
@@ -57,22 +57,22 @@ export function nodeFacts(node: KubeObject): NodeFacts {
   }
 }
 
-/** It has the taint that keeps pods away until its agent is there. */
+/** The node has the startup taint, so no pods are scheduled on it yet. */
 export function isHeld({ taints }: NodeFacts): boolean {
   return taints.some((taint) => taint.startsWith(`${startupTaint}:`))
 }
 
-/** It takes pods, at the latest when its agent has taken the startup taint away (`isLifted`: agents do). */
+/** The node takes pods, or will once its agent removes the startup taint (`isLifted` means that agents remove it). */
 export function isFree(node: NodeFacts, isLifted: boolean): boolean {
   return node.schedulable || (isLifted && node.ready && node.taints.length === 1 && isHeld(node))
 }
 
-/** Nodes that can run trow: Linux, on a processor that its image is made for. */
+/** The node can run trow: Linux on amd64 or arm64; unknown values count as suitable. */
 export function isSuitable({ system, architecture }: NodeFacts): boolean {
   return (system === 'linux' || system === '') && ['amd64', 'arm64', ''].includes(architecture)
 }
 
-/** Nodes that are meant to have an agent, as templates/node.yaml says: not those that only stand for other machines. */
+/** The node should have an agent, as in templates/node.yaml: Fargate and virtual-kubelet nodes get none. */
 export function takesAgent(node: NodeFacts): boolean {
   return (
     isSuitable(node) &&

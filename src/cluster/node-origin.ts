@@ -1,15 +1,17 @@
-/** What a node's certificate of trow's own CA was issued for: it is refused once either is gone, or is another one. */
+/**
+ * The Node and the account that a node certificate was issued for; it is refused once either is deleted or recreated.
+ */
 export interface NodeOrigin {
-  /** Of the Node. */
+  /** uid of the Node. */
   readonly uid?: string
-  /** The agent's service account, to which it was issued. */
+  /** The agent's service account that requested the certificate. */
   readonly account?: { readonly namespace: string; readonly name: string; readonly uid: string }
 }
 
 const nodeUri = /^urn:trow:node:([A-Za-z0-9-]{1,64})$/
 const accountUri = /^urn:trow:account:([a-z0-9-]{1,63}):([a-z0-9.-]{1,253}):([A-Za-z0-9-]{1,64})$/
 
-/** The URIs (RFC 8141) that say it in a certificate's subjectAltName. */
+/** The URIs (RFC 8141) in a certificate's subjectAltName that hold the origin. */
 export function urisOf({ uid, account }: NodeOrigin): string[] {
   return [
     ...(uid === undefined ? [] : [`urn:trow:node:${uid}`]),

@@ -4,7 +4,7 @@ import type { KubeChange, KubeObject } from './cluster-objects.ts'
 import { z } from 'zod'
 import { parseForeignJson } from '../foreign-json.ts'
 
-/** Bytes: an object has 1.5 MiB at most in etcd, and more as JSON. */
+/** Bytes of one line: an object has 1.5 MiB at most in etcd, and is larger as JSON. */
 const longestLine = 16 * 1024 * 1024
 
 /** meta/v1 WatchEvent; a Status (type ERROR) has metadata too. */
@@ -18,10 +18,10 @@ export interface ObjectPage {
   readonly resourceVersion: string
 }
 
-/** What a watch asks for; each rejects with ClusterFault. */
+/** The requests of a watch; each rejects with ClusterFault. */
 export interface WatchSource {
   list(): Promise<ObjectPage>
-  /** The lines of a watch from there on: JSON of meta/v1 WatchEvents, bookmarks among them. */
+  /** The lines of a watch from this version on: JSON of meta/v1 WatchEvents, including bookmarks. */
   changes(resourceVersion: string): Promise<AsyncIterable<Uint8Array>>
 }
 
@@ -30,12 +30,12 @@ export interface WatchListeners {
   readonly onFault?: (fault: Error) => void
 }
 
-/** Milliseconds between two attempts: doubled from the first to the last. */
+/** Milliseconds between two attempts: doubled from `first` up to `last`. */
 const pauses = { first: 250, last: 30_000 }
 
 /**
- * List, then watch (Kubernetes API concepts, "Efficient detection of changes"), until the signal: a watch that ends goes on
- * where it was, one that is too old (410) begins with a list again. What vanished in a gap is told as absent.
+ * Lists, then watches (Kubernetes API concepts, "Efficient detection of changes") until the signal aborts. A watch that
+ * ends is resumed; after 410 Gone it starts with a new list. Objects that vanished are reported as absent.
  */
 export async function watchObjects(
   source: WatchSource,
@@ -45,7 +45,7 @@ export async function watchObjects(
   const known = new Map<string, KubeObject>()
   let from: string | undefined
   let pause = pauses.first
-  // Errors of a listener are bugs, and not to be tried again.
+  // An error thrown by a listener is a bug and is not retried.
   let bug: { readonly error: unknown } | undefined
   const tell = (change: KubeChange): void => {
     if (change.kind === 'present') known.set(keyOf(change.object), change.object)
@@ -79,7 +79,7 @@ export async function watchObjects(
         if (type === 'ADDED' || type === 'MODIFIED') tell({ kind: 'present', object })
         else if (type === 'DELETED') tell({ kind: 'absent', object })
       }
-      // The server ends each watch after some minutes; one that it ends at once is not asked for in a loop.
+      // The server ends each watch after some minutes. The pause prevents a busy loop if it ends them at once.
       await sleep(pauses.first, undefined, { signal }).catch(() => undefined)
     } catch (error) {
       if (bug !== undefined) throw bug.error
@@ -100,7 +100,7 @@ interface WatchEvent {
   readonly object: KubeObject
 }
 
-/** The server's own reason for ending a watch: a meta/v1 Status. */
+/** The server's reason for ending a watch: a meta/v1 Status. */
 class WatchEnded extends Error {
   readonly code: unknown
 

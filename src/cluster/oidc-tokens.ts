@@ -9,18 +9,18 @@ import { readPem } from './pem-source.ts'
 import { replaceFile } from './replace-file.ts'
 import { readClaims } from './unverified-jwt.ts'
 
-/** As kubectl: a token that ends this soon is refreshed. */
+/** As in kubectl, a token that expires within these milliseconds is refreshed. */
 const margin = 10_000
 
 /**
- * The id token of kubectl's `oidc` auth-provider, refreshed where it has ended. Issuers may take a refresh token only
- * once, so what the refresh gives is written back into the kubeconfig, under kubectl's lock (`<file>.lock`). Throws
+ * Returns the id token of kubectl's `oidc` auth-provider, refreshed if it has expired. Some issuers accept a refresh
+ * token only once, so the new tokens are written back into the kubeconfig, under kubectl's lock (`<file>.lock`). Throws
  * UserError OIDC_REFRESH_FAILED.
  */
 export async function currentIdToken(provider: OidcProvider, now: () => number): Promise<string> {
   if (isGood(provider.idToken, now)) return provider.idToken
   return underLock(provider.keptIn.file, async () => {
-    // Another program may have refreshed it since the file was read.
+    // Another program may have refreshed the token since the file was read.
     const kept = await readKept(provider)
     if (isGood(kept.idToken, now)) return kept.idToken
     if (kept.refreshToken === undefined || provider.issuer === '' || provider.clientId === '') {
@@ -46,7 +46,7 @@ async function refresh(
   provider: OidcProvider,
   refreshToken: string,
 ): Promise<{ readonly idToken: string; readonly refreshToken: string }> {
-  // Loaded here: most kubeconfigs have no such provider.
+  // Loaded on demand: most kubeconfigs have no such provider.
   const oidc = await import('openid-client')
   const ca = provider.ca === undefined ? undefined : await readPem(provider.ca)
   const { clientSecret } = provider
@@ -67,15 +67,15 @@ async function refresh(
     if (tokens.id_token === undefined) throw new Error('the answer holds no id_token')
     return { idToken: tokens.id_token, refreshToken: tokens.refresh_token ?? refreshToken }
   } catch (cause) {
-    // Texts of the issuer stay out: they are its own, and might hold anything.
+    // The issuer's texts are left out: they might contain a secret.
     const { error, code } = cause as { error?: string; code?: string }
     throw refreshFailed(provider, `${provider.issuer} gave none (${error ?? code ?? 'no answer'})`, cause)
   }
 }
 
 /**
- * RFC 6749, 2.3.1, escaped as kubectl does it: the library also escapes `-`, which it may, but issuers that do not
- * unescape at all then see another secret.
+ * HTTP Basic as in RFC 6749, 2.3.1, escaped as kubectl does. The library also escapes `-`, which is allowed; but an
+ * issuer that does not unescape would then see another secret.
  */
 function basic(clientId: string, clientSecret: string): ClientAuth {
   const pair = [clientId, clientSecret]
@@ -92,7 +92,7 @@ interface FetchInit {
   readonly signal?: AbortSignal
 }
 
-/** The global fetch cannot be given a CA. */
+/** The global fetch has no option for a CA. */
 async function fetchTrusting(ca: string, url: string, init: FetchInit): Promise<Response> {
   return new Promise((resolve, reject) => {
     const outgoing = request(

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { UserError } from '../user-error.ts'
 import type { PemSource } from './kube-context.ts'
 
-/** Read anew each time: a file may have been replaced. Throws UserError KUBECONFIG_INVALID. */
+/** Reads the file on each call, since it may have been replaced. Throws UserError KUBECONFIG_INVALID. */
 export async function readPem(source: PemSource): Promise<string> {
   if ('pem' in source) return source.pem
   try {

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { tryForeignJson } from '../foreign-json.ts'
 
-/** A line of pino. */
+/** A line of pino's output. */
 const entrySchema = z.object({
   level: z.number().optional(),
   msg: z.string().optional(),
@@ -9,8 +9,8 @@ const entrySchema = z.object({
 })
 
 /**
- * The words of a container's log that tell a person most, in one line: the last error, else the last thing that was said.
- * Of the registry's JSON lines their message, of a stack trace its head, of requests nothing. Undefined: none are there.
+ * The most useful message of a container's log, as one line: the last error, else the last message. Access log lines
+ * and all but the head of a stack trace are skipped. Returns `undefined` if there is no message.
  */
 export function toldBy(log: string): string | undefined {
   const said = log.split('\n').flatMap((line) => wordsOf(line.trim()))
@@ -22,7 +22,7 @@ interface Words {
   readonly isError: boolean
 }
 
-/** Pino's level of errors. */
+/** Pino's level for errors. */
 const errorLevel = 50
 
 function wordsOf(line: string): readonly Words[] {
@@ -32,7 +32,7 @@ function wordsOf(line: string): readonly Words[] {
     if (msg === undefined) return []
     return [{ text: reason === undefined ? msg : `${msg} (${reason})`, isError: level >= errorLevel }]
   }
-  // A stack trace ends in lines that say nothing to those who did not write the program.
+  // The frames of a stack trace help only the program's authors.
   if (line === '' || /^(at |Node\.js v|\^|[{}])/.test(line)) return []
   return [{ text: line, isError: /error|trow:|fail/i.test(line) }]
 }

@@ -1,14 +1,14 @@
 import { z } from 'zod'
 import type { ClusterObjects, KubeObject } from './cluster-objects.ts'
 
-/** Why a pod is not ready, in the words of the scheduler, the kubelet or the container itself. */
+/** Why a pod is not ready, in the words of the scheduler, the kubelet or the container. */
 export interface PodProblem {
   readonly pod: string
   readonly node: string | undefined
   /** `Unschedulable`, `ImagePullBackOff`, `CrashLoopBackOff`, `ContainersNotReady`, …. */
   readonly reason: string
   readonly message: string
-  /** The last lines of the container that ended, or that is not ready. */
+  /** The last log lines of the container that ended or is not ready. */
   readonly log?: string
 }
 
@@ -32,7 +32,7 @@ interface ContainerStatus {
   readonly lastState?: { readonly terminated?: { reason?: string; message?: string; exitCode: number } }
 }
 
-/** Of a pod or a node. */
+/** For a pod or a node. */
 export function isReady(pod: KubeObject): boolean {
   const { conditions = [] } = (pod['status'] ?? {}) as PodStatus
   return conditions.some(({ type, status }) => type === 'Ready' && status === 'True')
@@ -60,7 +60,7 @@ const placedSchema = z.object({
     .catch(undefined),
 })
 
-/** Where a DaemonSet's pod runs or, while the scheduler has found no room for it there, is to run. */
+/** The node of a DaemonSet's pod: where it runs or, while it is unscheduled, where it is meant to run. */
 export function meantNodeOf(pod: KubeObject): string | undefined {
   const { nodeName, affinity } = placedSchema.safeParse(pod['spec'] ?? {}).data ?? {}
   const terms = affinity?.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms ?? []
@@ -68,7 +68,7 @@ export function meantNodeOf(pod: KubeObject): string | undefined {
   return nodeName ?? fields.find(({ key }) => key === 'metadata.name')?.values[0]
 }
 
-/** Undefined: it is ready. Asks for events and a log only where the status itself does not say enough. */
+/** Returns `undefined` for a ready pod. Asks for events and a log only if the status does not say enough. */
 export async function podProblem(
   objects: Pick<ClusterObjects, 'list' | 'log'>,
   pod: KubeObject,
@@ -133,18 +133,18 @@ function statusProblem(
 const eventSchema = z.object({ reason: z.string().default(''), message: z.string().default('') })
 
 export interface Warning extends z.infer<typeof eventSchema> {
-  /** RFC 3339: when it was last seen; empty where the event does not say. */
+  /** When the event was last seen, RFC 3339; empty if the event does not say. */
   readonly time: string
 }
 const eventTimeSchema = z.object({ lastTimestamp: z.string().nullish(), eventTime: z.string().nullish() })
 
-/** RFC 3339, so that texts compare as times do. */
+/** RFC 3339, so that string order is time order. */
 function timeOfEvent(event: KubeObject): string {
   const { lastTimestamp, eventTime } = eventTimeSchema.parse(event)
   return lastTimestamp ?? eventTime ?? event.metadata.creationTimestamp ?? ''
 }
 
-/** The newest event of type Warning about an object: a volume that is not bound, an image that cannot be had. */
+/** The newest Warning event about an object, such as an unbound volume or an image that cannot be pulled. */
 export async function lastWarning(
   objects: Pick<ClusterObjects, 'list'>,
   object: KubeObject,
@@ -152,7 +152,7 @@ export async function lastWarning(
   return (await warningsAbout(objects, object)).at(-1)
 }
 
-/** Events of type Warning, the newest last. */
+/** Events of type Warning, oldest first. */
 export async function warningsAbout(
   objects: Pick<ClusterObjects, 'list'>,
   { metadata: { name, namespace } }: KubeObject,

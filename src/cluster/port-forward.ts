@@ -10,8 +10,8 @@ export interface PodPort {
 }
 
 /**
- * A TCP connection to a port of a pod through the API server (`pods/portforward`; a WebSocket asks for the verbs `get` and,
- * from Kubernetes 1.35 on, `create`). Rejects with ClusterFault; that nothing listens there is an error of the stream.
+ * Opens a TCP connection to a pod's port through the API server (`pods/portforward`; a WebSocket needs the verb `get`
+ * and, from Kubernetes 1.35 on, `create`). Rejects with ClusterFault. If nothing listens on the port, the stream fails.
  */
 export async function forwardPort(
   connection: ClusterConnection,
@@ -40,7 +40,7 @@ async function open(
       reject(new ClusterFault('unreachable', `no answer from ${server}: it took too long`))
     }
     signal.addEventListener('abort', expire, { once: true })
-    // Ends of streams are told in order: nothing of the first message may be missed.
+    // The stream is made at once: the first message must not be missed.
     socket.once('open', () => {
       signal.removeEventListener('abort', expire)
       socket.off('error', fail)

@@ -1,7 +1,7 @@
-/** What access asks of a cluster's objects: whether they are there. Rejects with ClusterUnavailable when it does not answer. */
+/** Whether the objects behind an identity exist. Rejects with ClusterUnavailable if the API server does not answer. */
 export interface ClusterPresence {
-  /** The uid of a Node; undefined where there is none. */
+  /** Returns the uid of a Node, or `undefined` if there is none. */
   nodeUid(name: string): Promise<string | undefined>
-  /** The uid of a ServiceAccount; undefined where there is none. */
+  /** Returns the uid of a ServiceAccount, or `undefined` if there is none. */
   accountUid(namespace: string, name: string): Promise<string | undefined>
 }

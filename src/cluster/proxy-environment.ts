@@ -1,9 +1,9 @@
 import { BlockList, isIP } from 'node:net'
 
 /**
- * The proxy that the environment names for a server, as client-go finds it (golang.org/x/net/http/httpproxy): HTTPS_PROXY
- * or HTTP_PROXY by its scheme, in capitals or small letters, unless NO_PROXY has its host, domain (`.example.com`,
- * `example.com`), address or network (`10.0.0.0/8`), with or without a port, or `*`. Never for this machine itself.
+ * Returns the environment's proxy for a server, by client-go's rules (golang.org/x/net/http/httpproxy): HTTPS_PROXY or
+ * HTTP_PROXY by the URL's scheme, in either case, unless NO_PROXY lists its host, domain (`.example.com`,
+ * `example.com`), address or network (`10.0.0.0/8`), with or without a port, or `*`. Never for the local machine.
  */
 export function proxyFor(
   server: string,
@@ -31,7 +31,7 @@ function matches(listed: string, { host, port }: { readonly host: string; readon
   const [, name = '', only] = /^\[?(.*?)\]?(?::(\d+))?$/.exec(listed) ?? []
   if (only !== undefined && only !== port) return false
   const domain = name.replace(/^\*?\./, '')
-  // A leading dot means hosts below the domain, not the domain itself.
+  // A leading dot matches hosts below the domain, not the domain itself.
   return host.endsWith(`.${domain}`) || (host === domain && domain === name)
 }
 

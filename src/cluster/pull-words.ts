@@ -2,12 +2,12 @@ import type { ClusterObjects, KubeObject } from './cluster-objects.ts'
 import { warningsAbout } from './pod-problem.ts'
 
 /**
- * What the kubelet said when it last could not pull the image of a pod, with what it says now: in its back-off the status itself
- * does not name the cause on every version.
+ * The kubelet's last reason why it could not pull a pod's image, added to its current message: during back-off, some
+ * versions of the kubelet leave the cause out of the status.
  */
 export async function pullWords(objects: ClusterObjects, pod: KubeObject, now: string): Promise<string> {
   const warnings = await warningsAbout(objects, pod).catch(() => [])
-  // "Error: ErrImagePull" is one too: the cause is in the longest.
+  // Some warnings say only "Error: ErrImagePull"; the longest one holds the cause.
   const [cause] = warnings
     .filter(({ reason }) => reason === 'Failed')
     .map(({ message }) => message)

@@ -17,7 +17,7 @@ const factors: Readonly<Record<string, number>> = {
   Ei: 1024 ** 6,
 }
 
-/** A quantity of Kubernetes (`20Gi`, `100m`, `1e3`) as a number; NaN when it is none. */
+/** Parses a Kubernetes quantity (`20Gi`, `100m`, `1e3`); returns NaN if it is malformed. */
 export function parseQuantity(text: string): number {
   const [, number, suffix = ''] =
     /^([+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)([KMGTPE]i|[numkMGTPE])?$/.exec(text) ?? []

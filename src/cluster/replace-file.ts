@@ -4,8 +4,8 @@ import { basename, dirname, join } from 'node:path'
 import { makeFolder } from '../new-folder.ts'
 
 /**
- * Puts a whole file in the place of another in one step; a link stays a link, and what it points to is replaced. Missing
- * folders are made, 0700.
+ * Replaces a file atomically. A symbolic link is kept, and its target replaced. Missing folders are made with mode
+ * 0700.
  */
 export async function replaceFile(path: string, content: string, mode: number): Promise<void> {
   const target = await realpath(path).catch(() => path)

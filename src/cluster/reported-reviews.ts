@@ -24,12 +24,12 @@ interface Silence {
 }
 
 const sayAgainAfter = 5 * 60_000
-/** What comes and goes faster is one silence. */
+/** Outages of a kind that are closer together than this count as one. */
 const steadyAfter = 10_000
 
 /**
- * Tells whoever runs the registry that reviews get no answer, and why: clients are only told to come again. Said when
- * it begins, when the reason is another one, every five minutes, and when there have been answers for a while.
+ * Logs that the cluster does not answer reviews, and why: clients only get a request to retry. Logged when an outage
+ * begins, when its reason changes, every five minutes, and when no request has failed for 10 s.
  */
 export class ReportedReviews implements ClusterReviews, ClusterPresence {
   readonly #parts: ReportedReviewsParts

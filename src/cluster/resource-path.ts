@@ -1,7 +1,7 @@
 import type { ApiResource } from './api-resources.ts'
 import type { KubeReference, KubeSelection } from './cluster-objects.ts'
 
-/** The path of a collection: of one namespace, or without one of all. */
+/** The path of a collection, in one namespace or in all. */
 export function collectionOf(
   { root, plural, namespaced }: ApiResource,
   namespace: string | undefined,
@@ -10,13 +10,13 @@ export function collectionOf(
   return `${root}${within}/${plural}`
 }
 
-/** The path of one object. Throws where its namespace is missing, which is a bug. */
+/** The path of one object. A missing namespace throws, because it is a bug. */
 export function pathOf(resource: ApiResource, { kind, name, namespace }: KubeReference): string {
   if (resource.namespaced && namespace === undefined) throw new Error(`${kind} ${name} needs a namespace`)
   return `${collectionOf(resource, namespace)}/${encodeURIComponent(name)}`
 }
 
-/** The selectors of a list or watch, and what is asked besides. */
+/** The query of a list or watch: its selectors, and `more`. */
 export function queryOf(
   { labelSelector, fieldSelector }: KubeSelection,
   more: Readonly<Record<string, string>>,

@@ -1,4 +1,4 @@
-/** What access asks of a Kubernetes API server. Rejects with ClusterUnavailable when it does not answer. */
+/** Reviews by a Kubernetes API server. Methods reject with ClusterUnavailable if it does not answer. */
 export interface ClusterReviews {
   /** authentication.k8s.io/v1 TokenReview. */
   reviewToken(token: string, audiences: readonly string[] | undefined): Promise<TokenReviewResult>
@@ -6,9 +6,9 @@ export interface ClusterReviews {
   reviewAccess(review: AccessReview): Promise<AccessReviewResult>
 }
 
-/** Who signs the cluster's own tokens. */
+/** The keys that sign the cluster's own tokens. */
 export interface ClusterTokenKeys {
-  /** `keys`: a JSON Web Key Set (RFC 7517). Undefined where they cannot be read now. */
+  /** `keys` is a JSON Web Key Set (RFC 7517). Returns `undefined` if they cannot be read now. */
   tokenKeys(): Promise<{ readonly issuer: string; readonly keys: unknown } | undefined>
 }
 
@@ -16,7 +16,7 @@ export type TokenReviewResult =
   | {
       readonly authenticated: true
       readonly user: ClusterUser
-      /** Of those asked for. Empty: the token is meant for the API server itself. */
+      /** The requested audiences that the token has. Empty means that the token is for the API server itself. */
       readonly audiences: readonly string[]
     }
   | { readonly authenticated: false; readonly reason: string }
@@ -30,12 +30,12 @@ export interface ClusterUser {
 
 export interface AccessReview {
   readonly user: ClusterUser
-  /** `repositories` when not given. */
+  /** `repositories` by default. */
   readonly resource?: 'repositories' | 'audit' | undefined
   readonly verb: 'get' | 'list' | 'create' | 'update' | 'delete'
-  /** Undefined: cluster-scoped. */
+  /** `undefined` means cluster-scoped. */
   readonly namespace: string | undefined
-  /** Undefined: all of them (`list`). */
+  /** `undefined` means all names (`list`). */
   readonly name: string | undefined
 }
 
@@ -44,9 +44,9 @@ export interface AccessReviewResult {
   readonly reason: string
 }
 
-/** The API server did not answer, or not with an answer: also where it refuses our own credential. */
+/** The API server gave no usable answer. That includes a refusal of our own credential. */
 export class ClusterUnavailable extends Error {
-  /** Seconds, where the API server said when to come back. */
+  /** Seconds, from the API server's Retry-After. */
   readonly retryAfter: number | undefined
 
   constructor(message: string, options: { retryAfter?: number | undefined; cause?: unknown } = {}) {

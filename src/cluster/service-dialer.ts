@@ -9,18 +9,18 @@ import { forwardPort } from './port-forward.ts'
 export interface ServicePort {
   readonly namespace: string
   readonly service: string
-  /** Of the Service. */
+  /** Port of the Service. */
   readonly port: number
 }
 
-/** Milliseconds between two looks for a pod that is ready. */
+/** Milliseconds between two attempts to find a ready pod. */
 const look = 500
 
-/** Connections to whatever pod of a Service is ready, through the API server. */
+/** Connections to any ready pod of a Service, through the API server. */
 export class ServiceDialer {
   readonly #objects: OpenClusterObjects
   readonly #target: ServicePort
-  /** The pod of the last connection that could be made; looked for anew when one cannot. */
+  /** The pod of the last successful connection; cleared when one fails or closes. */
   #pod: { readonly name: string; readonly port: number } | undefined
 
   constructor(objects: OpenClusterObjects, target: ServicePort) {
@@ -29,8 +29,8 @@ export class ServiceDialer {
   }
 
   /**
-   * `patience`: how long to wait for a pod that is ready, in milliseconds; `onWait` is told why, at each look. Rejects with
-   * NoReadyPod, or with ClusterFault where the API server does not permit it or, after the patience, is not reached.
+   * Waits up to `patience` milliseconds for a ready pod and calls `onWait` with the reason before each retry. Rejects
+   * with NoReadyPod, or with ClusterFault: at once if `forbidden` or `unauthorized`, else after `patience`.
    */
   async dial(
     patience: number,
@@ -43,7 +43,7 @@ export class ServiceDialer {
       try {
         const { name: pod, port } = (this.#pod ??= await this.#readyPod())
         const stream = await forwardPort(this.#objects.connection, { namespace, pod, port }, signal)
-        // The next one looks again: this pod may be on its way out.
+        // The next dial looks for a pod again: this one may be terminating.
         stream.once('error', () => (this.#pod = undefined))
         stream.once('close', () => (this.#pod = undefined))
         return stream
@@ -59,7 +59,7 @@ export class ServiceDialer {
     }
   }
 
-  /** In the words of the scheduler, the kubelet or the container. */
+  /** The reason, in the words of the scheduler, the kubelet or the container. */
   async #why(pods: readonly KubeObject[]): Promise<string> {
     const [first] = pods
     if (first === undefined) return 'there is none'
@@ -90,7 +90,7 @@ export class ServiceDialer {
 }
 
 export class NoReadyPod extends Error {
-  /** There is a Service at all. */
+  /** Whether the Service exists. */
   readonly installed: boolean
 
   constructor(message: string, installed: boolean) {

@@ -14,8 +14,8 @@ const slicesSchema = z.object({
 })
 
 /**
- * Which pods of a Service serve, by its EndpointSlices: their uids, sorted. Another pod may have other data, even at the same
- * address.
+ * The uids of the pods that serve a Service, from its EndpointSlices, sorted. Addresses are not enough: another pod
+ * with the same address may have other data.
  */
 export function servingPods(slices: Iterable<KubeObject>): readonly string[] {
   const found = new Set<string>()

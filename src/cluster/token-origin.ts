@@ -4,7 +4,7 @@ import type { NodeOrigin } from './node-origin.ts'
 
 const longestToken = 16 * 1024
 
-/** KEP-4193: what the API server writes into tokens of pods. */
+/** The claims that the API server adds to tokens of pods (KEP-4193). */
 const tokenSchema = z.object({
   'kubernetes.io': z.object({
     namespace: z.string(),
@@ -13,7 +13,7 @@ const tokenSchema = z.object({
   }),
 })
 
-/** What a certificate would say that is issued to this token of a pod. Empty where the token does not tell. */
+/** The origin that a certificate issued to this pod token would hold. Empty if the token does not say. */
 export function originOfToken(token: string): NodeOrigin {
   const parsed = tryForeignJson(claimsOf(token), tokenSchema)?.['kubernetes.io']
   if (parsed === undefined) return {}

@@ -5,9 +5,9 @@ export interface TokenWish {
   readonly namespace: string
   readonly serviceAccount: string
   readonly audiences: readonly string[]
-  /** 600 at least; the API server may give less than was asked for, never less than that. */
+  /** At least 600. The API server may shorten a longer lifetime, never below 600. */
   readonly seconds: number
-  /** The token ends with this object: a Pod, Node or Secret. */
+  /** The token expires with this object: a Pod, Node or Secret. */
   readonly boundTo?: {
     readonly apiVersion: string
     readonly kind: string

@@ -1,6 +1,6 @@
 import { ClusterFault } from './cluster-fault.ts'
 
-/** So many at once; the others wait for their turn, or until their time is up. */
+/** A counting semaphore; a caller waits for a free turn until its signal aborts. */
 export class Turns {
   #free: number
   readonly #waiting = new Set<() => void>()
@@ -9,7 +9,7 @@ export class Turns {
     this.#free = free
   }
 
-  /** What it returns gives the turn back. Rejects with ClusterFault when the signal comes first. */
+  /** Returns the function that releases the turn. Rejects with ClusterFault if the signal aborts first. */
   async take(signal: AbortSignal, server: string): Promise<() => void> {
     if (this.#free === 0) {
       await new Promise<void>((resolve, reject) => {

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { tryForeignJson } from '../foreign-json.ts'
 
-/** RFC 7519, registered claims; one of another type counts as absent. */
+/** Registered claims (RFC 7519); a claim of another type counts as absent. */
 const claimsSchema = z.object({
   exp: z.number().optional().catch(undefined),
   aud: z
@@ -11,15 +11,15 @@ const claimsSchema = z.object({
   sub: z.string().optional().catch(undefined),
 })
 
-/** What a JSON web token says of itself; nobody has verified it. */
+/** The claims of a JSON web token. Its signature has not been verified. */
 export interface JwtClaims {
-  /** Milliseconds since the epoch. */
+  /** When the token expires, in milliseconds since the epoch. */
   readonly until: number | undefined
   readonly audiences: readonly string[]
   readonly subject: string | undefined
 }
 
-/** Undefined for a token that is no JWT, such as a static one or `aws eks get-token`'s. */
+/** Returns `undefined` for a token that is not a JWT, such as a static token or that of `aws eks get-token`. */
 export function readClaims(token: string): JwtClaims | undefined {
   const parts = token.split('.')
   if (parts.length !== 3) return undefined

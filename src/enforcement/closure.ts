@@ -1,6 +1,6 @@
 import type { BlobStore } from '../blobs/blob-store.ts'
 import type { MetadataReads } from '../metadata/metadata-store.ts'
-import { digestAlgorithm, type Digest } from '../oci/digest.ts'
+import { digestAlgorithm, digestOfBytes, type Digest } from '../oci/digest.ts'
 import type { Descriptor, Manifest, ManifestLink } from '../oci/manifest.ts'
 import { isIndexType } from '../oci/media-types.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
@@ -9,7 +9,7 @@ import type { SeenContent } from './seen-content.ts'
 import { isEvidence } from './evidence.ts'
 import type { ManifestReader } from './manifest-reader.ts'
 import { configLimit, isImageConfig, platformOfConfig, platformText } from './platform.ts'
-import { sha256Of, type Sha256Twins } from './sha256-twins.ts'
+import type { Sha256Twins } from './sha256-twins.ts'
 
 export interface ClosureParts {
   readonly metadata: Pick<MetadataReads, 'findManifest' | 'findBlob'>
@@ -74,7 +74,9 @@ class Closure {
     for (let child = this.#children.pop(); child !== undefined; child = this.#children.pop())
       await this.#addChild(child)
     const digests =
-      digestAlgorithm(root.digest) === 'sha256' ? [root.digest] : [root.digest, sha256Of(root.body)]
+      digestAlgorithm(root.digest) === 'sha256'
+        ? [root.digest]
+        : [root.digest, digestOfBytes('sha256', root.body)]
     const content = {
       digests,
       contains: [...this.#contains],
@@ -112,7 +114,7 @@ class Closure {
     }
     this.#bytesRead += kept.body.byteLength
     if (this.#bytesRead > mostBytes) throw new TooMuch()
-    if (digestAlgorithm(digest) !== 'sha256') this.#contain(sha256Of(kept.body))
+    if (digestAlgorithm(digest) !== 'sha256') this.#contain(digestOfBytes('sha256', kept.body))
     await this.#add(await this.#parts.reader.read(kept), platforms)
   }
 

@@ -1,8 +1,7 @@
-import { createHash } from 'node:crypto'
 import { startHasher } from '../blobs/hasher.ts'
 import type { BlobStore } from '../blobs/blob-store.ts'
 import type { MetadataStore } from '../metadata/metadata-store.ts'
-import { digestAlgorithm, makeDigest, type Digest } from '../oci/digest.ts'
+import { digestAlgorithm, digestOfBytes, type Digest } from '../oci/digest.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
 import { BoundedCache } from './bounded-cache.ts'
 
@@ -58,7 +57,7 @@ export class Sha256Twins {
   async #hashIn(repository: RepositoryName, digest: Digest): Promise<Digest | undefined> {
     const blob = await this.#metadata.findBlob(repository, digest)
     if (blob === undefined) return undefined
-    if (blob.content.kind === 'inline') return sha256Of(blob.content.bytes)
+    if (blob.content.kind === 'inline') return digestOfBytes('sha256', blob.content.bytes)
     const reader = await this.#blobs.open(blob.content.key)
     if (reader === undefined) return undefined
     try {
@@ -69,8 +68,4 @@ export class Sha256Twins {
       reader.close()
     }
   }
-}
-
-export function sha256Of(bytes: Uint8Array): Digest {
-  return makeDigest('sha256', createHash('sha256').update(bytes).digest('hex'))
 }

@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto'
-import { makeDigest, type Digest } from '../oci/digest.ts'
+import { digestOfBytes, type Digest } from '../oci/digest.ts'
 import { ociImageIndex, ociImageManifest } from '../oci/media-types.ts'
 import type { StoredLayer } from './layer-store.ts'
 import { home } from './node-layers.ts'
@@ -107,7 +106,7 @@ export function descriptorOf({ mediaType, digest, size }: Descriptor): Descripto
 
 function json(mediaType: string, value: unknown): Descriptor & { readonly content: Buffer } {
   const content = Buffer.from(JSON.stringify(value))
-  const digest = makeDigest('sha256', createHash('sha256').update(content).digest('hex'))
+  const digest = digestOfBytes('sha256', content)
   return { mediaType, digest, size: content.length, content }
 }
 

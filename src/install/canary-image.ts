@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto'
 import { names } from '../cluster/layout.ts'
-import { parseDigest, type Digest } from '../oci/digest.ts'
+import { digestOfBytes, type Digest } from '../oci/digest.ts'
 
 /** The image that every node pulls: always the same bytes, so that pushing it again changes nothing. */
 export interface CanaryImage {
@@ -19,7 +18,7 @@ export function canaryImage(): CanaryImage {
     architecture: 'amd64',
     os: 'linux',
     config: {},
-    rootfs: { type: 'layers', diff_ids: [digestOf(layer)] },
+    rootfs: { type: 'layers', diff_ids: [digestOfBytes('sha256', layer)] },
   })
   const type = 'application/vnd.oci.image'
   const mediaType = `${type}.manifest.v1+json`
@@ -33,10 +32,10 @@ export function canaryImage(): CanaryImage {
   return {
     repository: names.canaryRepository,
     tag: '1',
-    digest: digestOf(manifest),
+    digest: digestOfBytes('sha256', manifest),
     mediaType,
     manifest,
-    blobs: [layer, config].map((content) => ({ digest: digestOf(content), content })),
+    blobs: [layer, config].map((content) => ({ digest: digestOfBytes('sha256', content), content })),
   }
 }
 
@@ -50,9 +49,5 @@ function json(value: object): Uint8Array {
 }
 
 function descriptor(mediaType: string, content: Uint8Array): object {
-  return { mediaType, digest: digestOf(content), size: content.length }
-}
-
-function digestOf(content: Uint8Array): Digest {
-  return parseDigest(`sha256:${createHash('sha256').update(content).digest('hex')}`)
+  return { mediaType, digest: digestOfBytes('sha256', content), size: content.length }
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { OciError } from './oci-error.ts'
 
 declare const brand: unique symbol
@@ -28,6 +29,11 @@ export function digestAlgorithm(digest: Digest): DigestAlgorithm {
 /** From the lowercase hexadecimal output of a hash. Throws OciError DIGEST_INVALID. */
 export function makeDigest(algorithm: DigestAlgorithm, hex: string): Digest {
   return parseDigest(`${algorithm}:${hex}`)
+}
+
+/** Of content that is in memory. */
+export function digestOfBytes(algorithm: DigestAlgorithm, bytes: Uint8Array): Digest {
+  return makeDigest(algorithm, createHash(algorithm).update(bytes).digest('hex'))
 }
 
 /** Throws OciError DIGEST_INVALID for an algorithm that is neither sha256 nor sha512. */

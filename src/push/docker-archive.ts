@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { tryForeignJson } from '../foreign-json.ts'
-import { isDigest, makeDigest, parseDigest, type Digest } from '../oci/digest.ts'
+import { digestOfBytes, isDigest, makeDigest, parseDigest, type Digest } from '../oci/digest.ts'
 import { dockerImageManifest } from '../oci/media-types.ts'
 import type { BlobSource } from '../upstream/registry-pusher.ts'
 import { invalidArchive, largestFile, readJson, readSmall, type ArchiveFiles } from './archive-files.ts'
@@ -49,7 +49,7 @@ export async function readDockerArchive(
     throw invalidArchive(files.path, `it has ${image.Layers.length} layers, and its config ${diffIds.length}`)
   }
   const configBlob: BlobSource = {
-    digest: digestOf(body),
+    digest: digestOfBytes('sha256', body),
     size: body.length,
     open: (offset) => files.open(image.Config, offset),
   }
@@ -71,7 +71,7 @@ export async function readDockerArchive(
   return {
     manifests: [
       {
-        digest: digestOf(manifest),
+        digest: digestOfBytes('sha256', manifest),
         mediaType: dockerImageManifest,
         body: manifest,
         blobs: [configBlob, ...layers.map(({ source }) => source)],
@@ -109,8 +109,4 @@ async function hashed(content: AsyncIterable<Uint8Array>): Promise<Digest> {
   const hash = createHash('sha256')
   for await (const chunk of content) hash.update(chunk)
   return makeDigest('sha256', hash.digest('hex'))
-}
-
-function digestOf(bytes: Uint8Array): Digest {
-  return makeDigest('sha256', createHash('sha256').update(bytes).digest('hex'))
 }

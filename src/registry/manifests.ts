@@ -1,7 +1,6 @@
-import { createHash } from 'node:crypto'
 import type { ChangeNote } from '../metadata/outbox.ts'
 import type { ManifestReference, NewManifest, PutManifestResult } from '../metadata/records.ts'
-import { digestAlgorithm, isDigest, makeDigest, type Digest } from '../oci/digest.ts'
+import { digestAlgorithm, isDigest, digestOfBytes, type Digest } from '../oci/digest.ts'
 import { largeBody, parseManifest, parseManifestInTurns, type Manifest } from '../oci/manifest.ts'
 import { OciError, type OciErrorCode } from '../oci/oci-error.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
@@ -119,7 +118,7 @@ export class ManifestRules implements Manifests {
 /** In the algorithm of the reference. Throws OciError DIGEST_INVALID where a digest reference differs. */
 function digestOf(body: Uint8Array, reference: Reference): Digest {
   const algorithm = isDigest(reference) ? digestAlgorithm(reference) : 'sha256'
-  const digest = makeDigest(algorithm, createHash(algorithm).update(body).digest('hex'))
+  const digest = digestOfBytes(algorithm, body)
   if (!isDigest(reference) || reference === digest) return digest
   throw new OciError('DIGEST_INVALID', 'the digest does not match the manifest', {
     detail: `the body has the digest ${digest}`,

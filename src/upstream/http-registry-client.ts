@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto'
 import { z } from 'zod'
-import { digestAlgorithm, isDigest, makeDigest, type Digest } from '../oci/digest.ts'
+import { digestAlgorithm, isDigest, digestOfBytes, type Digest } from '../oci/digest.ts'
 import {
   dockerImageManifest,
   dockerManifestList,
@@ -82,7 +81,7 @@ class HttpRegistryClient implements RegistryClient {
     if (answer.status === 404) return undefined
     this.#http.expect(answer, 200)
     const algorithm = isDigest(reference) ? digestAlgorithm(reference) : 'sha256'
-    const digest = makeDigest(algorithm, createHash(algorithm).update(answer.body).digest('hex'))
+    const digest = digestOfBytes(algorithm, answer.body)
     if (isDigest(reference) && digest !== reference) {
       throw this.#http.malformed(`it sent a manifest with the digest ${digest} for ${reference}`)
     }

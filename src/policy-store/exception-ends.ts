@@ -1,6 +1,7 @@
+import type { Clocks } from '../clocks.ts'
 import { ExpiredExceptions, type ExpiredException } from './expired-exceptions.ts'
 import type { KeptPolicies } from './kept-policies.ts'
-import { PolicyClock, type Clocks } from './policy-clock.ts'
+import { PolicyClock } from './policy-clock.ts'
 import type { GoodUnit, PolicyObject } from './unit-book.ts'
 
 /** Milliseconds between two times that the floor of the clock is kept, if nothing expires meanwhile. */

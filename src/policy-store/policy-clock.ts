@@ -1,11 +1,5 @@
+import type { Clocks } from '../clocks.ts'
 import type { Instant } from '../instant.ts'
-
-export interface Clocks {
-  /** Milliseconds since 1970; may be set wrong, and jump. */
-  wall(): Instant
-  /** Milliseconds since some start; never jumps. */
-  monotonic(): number
-}
 
 /**
  * The time by which exceptions end. A wall clock that is set back does not bring it back: it is at least the time of the

@@ -1,11 +1,5 @@
+import type { Clocks } from '../clocks.ts'
 import type { GarbageStore } from '../metadata/garbage-store.ts'
-
-export interface Clocks {
-  /** Milliseconds since the epoch; may be set wrong, and jump. */
-  wall(): number
-  /** Milliseconds since some start; never jumps. */
-  monotonic(): number
-}
 
 /** One for the life of a process: what the wall clock should say by the monotonic one. */
 export class ClockWatch implements Clocks {

@@ -5,7 +5,7 @@ import type { Log } from '../../src/log.ts'
 import { FolderSource } from '../../src/policy-store/folder-source.ts'
 import { KeptPolicies } from '../../src/policy-store/kept-policies.ts'
 import type { PolicyChange } from '../../src/policy-store/policy-change.ts'
-import type { Clocks } from '../../src/policy-store/policy-clock.ts'
+import type { Clocks } from '../../src/clocks.ts'
 import { PolicyKeeper } from '../../src/policy-store/policy-keeper.ts'
 import type { PolicySnapshot } from '../../src/policy-store/policy-snapshot.ts'
 

@@ -4,7 +4,7 @@ import { digestAlgorithm, type Digest } from '../oci/digest.ts'
 import type { Manifest } from '../oci/manifest.ts'
 import { isIndexType } from '../oci/media-types.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
-import { BoundedCache } from './bounded-cache.ts'
+import { RecentCache } from '../recent-cache.ts'
 import { closureOf, type ClosureParts } from './closure.ts'
 import { ManifestReader } from './manifest-reader.ts'
 import type { SeenContent } from './seen-content.ts'
@@ -15,8 +15,8 @@ export interface FactSources {
   readonly blobs: Pick<BlobStore, 'open'>
 }
 
-/** Digests that are remembered in all, some 100 bytes each. */
-const rememberedDigests = 60_000
+/** Digests that are remembered in all, some 100 bytes each; twice as many at most. */
+const rememberedDigests = 30_000
 /** Milliseconds that somebody waits for. What takes longer goes on, and is known when they ask again. */
 const patience = 4000
 /** Indexes that are asked what else they list. */
@@ -26,7 +26,7 @@ const mostParents = 32
 export class ContentFacts {
   readonly #parts: ClosureParts
   readonly #metadata: FactSources['metadata']
-  readonly #known = new BoundedCache<SeenContent>(rememberedDigests)
+  readonly #known = new RecentCache<string, SeenContent>(rememberedDigests, digestsIn)
   readonly #running = new Map<string, Promise<SeenContent>>()
 
   constructor({ metadata, blobs }: FactSources) {
@@ -87,13 +87,17 @@ export class ContentFacts {
   async #look(key: string, closure: Promise<SeenContent>): Promise<SeenContent> {
     try {
       const seen = await closure
-      const weight = seen.fact.kind === 'known' ? seen.fact.content.contains.length : 0
-      if (seen.isSettled) this.#known.set(key, seen, 8 + weight)
+      if (seen.isSettled) this.#known.set(key, seen)
       return seen
     } finally {
       this.#running.delete(key)
     }
   }
+}
+
+/** With what there is beside them, as large as so many. */
+function digestsIn({ fact }: SeenContent): number {
+  return 8 + (fact.kind === 'known' ? fact.content.contains.length : 0)
 }
 
 function blobFact(digests: readonly Digest[], isSettled: boolean): SeenContent {

@@ -10,8 +10,8 @@ import type {
   ManifestPush,
   PolicyStamp,
 } from '../registry/content-guard.ts'
+import { RecentCache } from '../recent-cache.ts'
 import type { Requester } from '../registry/requester.ts'
-import { BoundedCache } from './bounded-cache.ts'
 import { ContentFacts, type FactSources } from './content-facts.ts'
 import { denial, refusalReason, type Decision } from './decision.ts'
 import { Judge, type Question } from './judge.ts'
@@ -30,8 +30,8 @@ interface Remembered {
   readonly staleAt: number
 }
 
-/** Decisions about pulls, some 300 bytes each. */
-const rememberedDecisions = 16_384
+/** Decisions about pulls, some 300 bytes each; twice as many at most. */
+const rememberedDecisions = 8192
 /** Milliseconds that a decision is used for which may change with nobody told. */
 const shortly = 1000
 /** Milliseconds that a push waits for policies that are in force already. */
@@ -42,7 +42,7 @@ export class PolicyGuard implements ContentGuard {
   readonly #feed: PolicyFeed
   readonly #facts: ContentFacts
   readonly #judge: Judge
-  readonly #pulls = new BoundedCache<Remembered>(rememberedDecisions)
+  readonly #pulls = new RecentCache<string, Remembered>(rememberedDecisions)
   /** Of the policies that those were made by. */
   #generation = -1
 

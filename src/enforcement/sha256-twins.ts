@@ -3,9 +3,10 @@ import type { BlobStore } from '../blobs/blob-store.ts'
 import type { MetadataStore } from '../metadata/metadata-store.ts'
 import { digestAlgorithm, digestOfBytes, type Digest } from '../oci/digest.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
-import { BoundedCache } from './bounded-cache.ts'
+import { RecentCache } from '../recent-cache.ts'
 
-const remembered = 4096
+/** Twice as many at most. */
+const remembered = 2048
 
 type TwinSource = Pick<MetadataStore, 'findBlob' | 'contents'>
 
@@ -13,7 +14,7 @@ type TwinSource = Pick<MetadataStore, 'findBlob' | 'contents'>
 export class Sha256Twins {
   readonly #metadata: TwinSource
   readonly #blobs: Pick<BlobStore, 'open'>
-  readonly #known = new BoundedCache<Digest>(remembered)
+  readonly #known = new RecentCache<Digest, Digest>(remembered)
   readonly #running = new Map<string, Promise<Digest | undefined>>()
 
   constructor(metadata: TwinSource, blobs: Pick<BlobStore, 'open'>) {

@@ -1,5 +1,6 @@
 import { Composer, isNode, isScalar, Lexer, LineCounter, Parser, visit, type CST, type Document } from 'yaml'
 import { reasonOf } from '../reason-of.ts'
+import { deepest } from './json-document.ts'
 import type { TextPlace } from './policy-source.ts'
 
 export interface YamlDocument {
@@ -13,8 +14,6 @@ export interface YamlFault {
   readonly message: string
 }
 
-/** Objects and lists in each other. */
-const deepest = 50
 const mostAliases = 100
 const mostDocuments = 1000
 /** The library compares each name with all others of its object. */

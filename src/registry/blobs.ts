@@ -3,6 +3,7 @@ import type { BlobLink, BlobRecord, ManifestRecord } from '../metadata/records.t
 import type { Digest } from '../oci/digest.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
 import { judgedChange } from './judged-change.ts'
+import { judgedManifest } from './judged-manifest.ts'
 import { isRemoved } from './removal.ts'
 import type { Blobs, BlobStat, OpenBlob } from './registry.ts'
 import type { Requester } from './requester.ts'
@@ -31,7 +32,7 @@ export class BlobRules implements Blobs {
       if (judged !== undefined) await judged
       if (await this.#stays(repository, blob)) return { digest, size: blob.size, mediaType: octets }
     }
-    const manifest = await this.#manifest(requester, repository, digest)
+    const manifest = await judgedManifest(this.#parts, requester, repository, digest)
     return manifest && { digest, size: manifest.size, mediaType: manifest.mediaType }
   }
 
@@ -45,7 +46,7 @@ export class BlobRules implements Blobs {
     for (let attempt = 0; attempt < 2; attempt++) {
       const blob = await metadata.findBlob(repository, digest)
       if (blob === undefined) {
-        const manifest = await this.#manifest(requester, repository, digest)
+        const manifest = await judgedManifest(this.#parts, requester, repository, digest)
         return manifest && openManifest(manifest)
       }
       const judged = guard?.pullBlob(requester, repository, digest)
@@ -93,18 +94,6 @@ export class BlobRules implements Blobs {
           policyGeneration: stamp.generation,
         }),
     )
-  }
-
-  /** Judged, if it is there. */
-  async #manifest(
-    requester: Requester,
-    repository: RepositoryName,
-    digest: Digest,
-  ): Promise<ManifestRecord | undefined> {
-    const { metadata, guard } = this.#parts
-    const manifest = await metadata.findManifest(repository, digest)
-    if (manifest !== undefined) await guard?.pullManifest(requester, repository, digest, manifest)
-    return manifest
   }
 
   /**

@@ -7,6 +7,7 @@ import type { RepositoryName } from '../oci/repository-name.ts'
 import type { Reference } from '../oci/tag.ts'
 import { BodyTurns } from './body-turns.ts'
 import { judgedChange } from './judged-change.ts'
+import { judgedManifest } from './judged-manifest.ts'
 import { isRemoved } from './removal.ts'
 import type { ManifestContent, Manifests, PutManifestOptions, PutManifestReply } from './registry.ts'
 import type { Requester } from './requester.ts'
@@ -32,15 +33,7 @@ export class ManifestRules implements Manifests {
     repository: RepositoryName,
     reference: Reference,
   ): Promise<ManifestContent | undefined> {
-    const { guard, metadata } = this.#parts
-    const found = metadata.findManifest(repository, reference)
-    return guard === undefined
-      ? found
-      : found.then((manifest) => {
-          if (manifest === undefined) return undefined
-          const judged = guard.pullManifest(requester, repository, reference, manifest)
-          return judged === undefined ? manifest : judged.then(() => manifest)
-        })
+    return judgedManifest(this.#parts, requester, repository, reference)
   }
 
   async put({

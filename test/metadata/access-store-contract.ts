@@ -1,20 +1,17 @@
 import assert from 'node:assert/strict'
-import { after, before, suite, test } from 'node:test'
+import { suite, test } from 'node:test'
 import type { AccessStore, RobotRecord, SigningKeyRecord } from '../../src/metadata/access-store.ts'
-import type { OpenedStore } from './metadata-store-contract.ts'
+import { openAround, type OpenedStore } from './metadata-store-contract.ts'
 
 /** What every store of robots and signing keys keeps to, whatever is below it. */
 export function accessStoreContract(name: string, open: () => Promise<OpenedStore>): void {
   suite(`${name} keeps the contract of access stores`, () => {
-    let opened: OpenedStore
     let store: AccessStore
     let other: AccessStore
-    before(async () => {
-      opened = await open()
+    openAround(open, (opened) => {
       store = opened.store.access
       other = opened.other.access
     })
-    after(() => opened.close())
 
     const robot = (given: Partial<RobotRecord> & { readonly name: string }): RobotRecord => ({
       description: undefined,

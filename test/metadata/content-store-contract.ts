@@ -1,13 +1,19 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { after, before, suite, test } from 'node:test'
+import { suite, test } from 'node:test'
 import type { HolderRecord } from '../../src/metadata/content-store.ts'
 import type { MetadataStore } from '../../src/metadata/metadata-store.ts'
 import type { ManifestReference } from '../../src/metadata/records.ts'
 import { parseDigest, type Digest } from '../../src/oci/digest.ts'
 import { ociImageIndex } from '../../src/oci/media-types.ts'
-import { parseRepositoryName, type RepositoryName } from '../../src/oci/repository-name.ts'
-import { digestOf, manifestOf, type OpenedStore } from './metadata-store-contract.ts'
+import type { RepositoryName } from '../../src/oci/repository-name.ts'
+import {
+  digestOf,
+  manifestOf,
+  openAround,
+  repositoryNames,
+  type OpenedStore,
+} from './metadata-store-contract.ts'
 
 const reference = (text: string, kind: ManifestReference['kind']): ManifestReference => ({
   digest: digestOf(text),
@@ -19,17 +25,11 @@ const reference = (text: string, kind: ManifestReference['kind']): ManifestRefer
 /** What every store of contents keeps to, whatever is below it. */
 export function contentStoreContract(name: string, open: () => Promise<OpenedStore>): void {
   suite(`${name} keeps the contract of content stores`, () => {
-    let opened: OpenedStore
     let store: MetadataStore
     let other: MetadataStore
-    let count = 0
-    before(async () => {
-      opened = await open()
-      ;({ store, other } = opened)
-    })
-    after(() => opened.close())
+    openAround(open, (opened) => ({ store, other } = opened))
 
-    const newRepository = (): RepositoryName => parseRepositoryName(`contents/r${++count}`)
+    const newRepository = repositoryNames('contents')
     const putBlob = (repository: RepositoryName, text: string, twin?: Digest): Promise<void> =>
       store.putBlob({
         repository,

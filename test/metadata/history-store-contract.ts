@@ -1,10 +1,16 @@
 import assert from 'node:assert/strict'
-import { after, before, suite, test } from 'node:test'
+import { suite, test } from 'node:test'
 import { historyBounds, type SeenManifest, type TagTarget } from '../../src/metadata/history-store.ts'
 import type { MetadataStore } from '../../src/metadata/metadata-store.ts'
-import { parseRepositoryName, type RepositoryName } from '../../src/oci/repository-name.ts'
+import type { RepositoryName } from '../../src/oci/repository-name.ts'
 import { parseTag } from '../../src/oci/tag.ts'
-import { digestOf, manifestOf, type OpenedStore } from './metadata-store-contract.ts'
+import {
+  digestOf,
+  manifestOf,
+  openAround,
+  repositoryNames,
+  type OpenedStore,
+} from './metadata-store-contract.ts'
 
 const [tag, another] = [parseTag('t'), parseTag('another')]
 const day = 86_400_000
@@ -12,17 +18,11 @@ const day = 86_400_000
 /** What every store of history keeps to, whatever is below it. */
 export function historyStoreContract(name: string, open: () => Promise<OpenedStore>): void {
   suite(`${name} keeps the contract of history stores`, () => {
-    let opened: OpenedStore
     let store: MetadataStore
     let other: MetadataStore
-    let count = 0
-    before(async () => {
-      opened = await open()
-      ;({ store, other } = opened)
-    })
-    after(() => opened.close())
+    openAround(open, (opened) => ({ store, other } = opened))
 
-    const newRepository = (): RepositoryName => parseRepositoryName(`history/r${++count}`)
+    const newRepository = repositoryNames('history')
     const push = (
       repository: RepositoryName,
       text: string,

@@ -58,18 +58,29 @@ const child = (text: string): ManifestReference => ({
 })
 const tag = (text: string): Tag => parseTag(text)
 
+/** Opens stores before the tests of the suite that it is called in, gives them to `take`, and closes them afterwards. */
+export function openAround(open: () => Promise<OpenedStore>, take: (opened: OpenedStore) => void): void {
+  let opened: OpenedStore
+  before(async () => {
+    opened = await open()
+    take(opened)
+  })
+  after(() => opened.close())
+}
+
+/** Names below `prefix` that no test has had yet. */
+export function repositoryNames(prefix: string): () => RepositoryName {
+  let count = 0
+  return () => parseRepositoryName(`${prefix}/r${++count}`)
+}
+
 /** What every metadata store keeps to, whatever is below it. */
 export function metadataStoreContract(name: string, open: () => Promise<OpenedStore>): void {
   suite(`${name} keeps the contract of metadata stores`, () => {
-    let opened: OpenedStore
     let store: MetadataStore
     let other: MetadataStore
     let count = 0
-    before(async () => {
-      opened = await open()
-      ;({ store, other } = opened)
-    })
-    after(() => opened.close())
+    openAround(open, (opened) => ({ store, other } = opened))
 
     const newRepository = (): RepositoryName => parseRepositoryName(`contract/r${++count}`)
     const putBlob = (repository: RepositoryName, text: string, now = 1): Promise<void> =>

@@ -1,25 +1,26 @@
 import assert from 'node:assert/strict'
-import { after, before, suite, test } from 'node:test'
+import { suite, test } from 'node:test'
 import type { MetadataStore } from '../../src/metadata/metadata-store.ts'
 import type { ChangeNote, OutboxEntry } from '../../src/metadata/outbox.ts'
-import { parseRepositoryName, type RepositoryName } from '../../src/oci/repository-name.ts'
+import type { RepositoryName } from '../../src/oci/repository-name.ts'
 import { parseTag } from '../../src/oci/tag.ts'
-import { digestOf, manifestOf, type OpenedStore } from './metadata-store-contract.ts'
+import {
+  digestOf,
+  manifestOf,
+  openAround,
+  repositoryNames,
+  type OpenedStore,
+} from './metadata-store-contract.ts'
 
 /** What every outbox keeps to: a row if and only if the change was made, in the change's own transaction. */
 export function outboxContract(name: string, open: () => Promise<OpenedStore>): void {
   suite(`${name} keeps the contract of outboxes`, () => {
-    let opened: OpenedStore
     let store: MetadataStore
     let other: MetadataStore
     let count = 0
-    before(async () => {
-      opened = await open()
-      ;({ store, other } = opened)
-    })
-    after(() => opened.close())
+    openAround(open, (opened) => ({ store, other } = opened))
 
-    const newRepository = (): RepositoryName => parseRepositoryName(`outbox/r${++count}`)
+    const newRepository = repositoryNames('outbox')
     const newNote = (): ChangeNote => JSON.stringify({ id: `note ${++count}` })
     const all = (): Promise<readonly OutboxEntry[]> => other.outbox.read({ after: 0, limit: 10_000 })
     /** The facts of the rows that `work` wrote; each must carry `note`. */

@@ -4,6 +4,7 @@ import type { MetadataStore } from '../../src/metadata/metadata-store.ts'
 import { loadPolicyDocuments } from '../../src/policy/policy-documents.ts'
 import { PolicySet, type JudgeSettings } from '../../src/policy/policy-set.ts'
 import { usualLongestException } from '../../src/policy/trow-exception.ts'
+import { exception as anyException, policy as anyPolicy } from '../policy/fixtures.ts'
 
 const settings: JudgeSettings = {
   ownHosts: new Set(['trow.example']),
@@ -61,13 +62,9 @@ export class TestFeed implements PolicyFeed {
 
 type Fields = Readonly<Record<string, unknown>>
 
+/** Enforced, and passing what no rule covers. */
 export function policy(spec: Fields, name = 'p'): Fields {
-  return {
-    apiVersion: 'policy.trow.io/v1alpha1',
-    kind: 'TrowPolicy',
-    metadata: { name },
-    spec: { mode: 'enforce', default: 'pass', ...spec },
-  }
+  return anyPolicy({ default: 'pass', ...spec }, name)
 }
 
 export function denying(digest: string, more: Fields = {}, name = 'p'): Fields {
@@ -76,16 +73,5 @@ export function denying(digest: string, more: Fields = {}, name = 'p'): Fields {
 
 /** Of the policy `p`, for a day. */
 export function exception(spec: Fields, name = 'e'): Fields {
-  return {
-    apiVersion: 'policy.trow.io/v1alpha1',
-    kind: 'TrowException',
-    metadata: { name },
-    spec: {
-      policies: ['p'],
-      namespaces: ['*'],
-      reason: 'hotfix',
-      expires: new Date(Date.now() + 86_400_000).toISOString(),
-      ...spec,
-    },
-  }
+  return anyException({ expires: new Date(Date.now() + 86_400_000).toISOString(), ...spec }, name)
 }

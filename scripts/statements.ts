@@ -1,5 +1,5 @@
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { format, resolveConfig } from 'prettier'
 import { Parameter, type Statement } from '../src/metadata/rules/bind.ts'
@@ -7,7 +7,7 @@ import { Parameter, type Statement } from '../src/metadata/rules/bind.ts'
 export const statementsFolder = fileURLToPath(new URL('../src/metadata/rules/statements/', import.meta.url))
 
 const queriesFolder = fileURLToPath(new URL('../src/metadata/rules/queries/', import.meta.url))
-const without = ['query.ts', 'schema.ts']
+const without = ['query.ts', 'schema.ts', 'engines.ts']
 
 /** What the modules of src/metadata/rules/queries come to, as modules that need no query builder: text by file name. */
 export async function statementModules(): Promise<Map<string, string>> {
@@ -26,9 +26,15 @@ export async function statementModules(): Promise<Map<string, string>> {
 }
 
 function moduleOf(file: string, statements: readonly (readonly [string, Statement<unknown>])[]): string {
-  const lines = statements.map(([name, { sql, values }]) => {
-    const given = values.map(literalOf).join(', ')
-    return `export const ${name}: typeof queries.${name} = { sql: ${JSON.stringify(sql)}, values: [${given}] }`
+  const lines = statements.map(([name, { sql, values, postgres }]) => {
+    const given = listOf(values)
+    const others = listOf(postgres?.values ?? [])
+    const ofPostgres = [
+      `name: '${basename(file, '.ts')}.${name}'`,
+      `sql: ${JSON.stringify(postgres?.sql)}`,
+      ...(others === given ? [] : [`values: ${others}`]),
+    ]
+    return `export const ${name}: typeof queries.${name} = { sql: ${JSON.stringify(sql)}, values: ${given}, postgres: { ${ofPostgres.join(', ')} } }`
   })
   const bound = statements.some(([, { values }]) => values.some((value) => value instanceof Parameter))
   return [
@@ -39,6 +45,10 @@ function moduleOf(file: string, statements: readonly (readonly [string, Statemen
     ...lines,
     '',
   ].join('\n')
+}
+
+function listOf(values: readonly unknown[]): string {
+  return `[${values.map(literalOf).join(', ')}]`
 }
 
 function literalOf(value: unknown): string {

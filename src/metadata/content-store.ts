@@ -3,17 +3,19 @@ import type { RepositoryName } from '../oci/repository-name.ts'
 import type { Page, ReferenceKind } from './records.ts'
 
 /**
- * What content consists of, and what it is part of, as far as manifests that are kept say. Nothing is cached. Like every
- * read it sees all that was answered before.
+ * The manifests and blobs that content refers to, and the manifests that refer to it, as far as stored
+ * manifests say. Nothing is cached. Reads see every change that was answered before they began.
  */
 export interface ContentStore {
   /**
-   * All that the manifest consists of within its repository, each digest once: what it names, what the manifests among that
-   * name, and so on. Undefined when the manifest is not there. Takes turns with other requests.
+   * Everything that the manifest refers to within its repository, directly or through other manifests, each
+   * digest once. Undefined when the repository does not hold the manifest. Yields the event loop to other
+   * requests.
    */
   closure(repository: RepositoryName, digest: Digest, limit: number): Promise<Closure | undefined>
   /**
-   * Manifests of the repository that name the content, in no order that means anything. `after` is an opaque word from `next`.
+   * Manifests of the repository that refer to the digest, in no meaningful order. `after` is an opaque cursor
+   * from `next`.
    */
   parents(
     repository: RepositoryName,
@@ -21,16 +23,18 @@ export interface ContentStore {
     page: { readonly after?: string | undefined; readonly limit: number },
   ): Promise<Page<ParentRecord>>
   /**
-   * The same in all repositories, and the manifest itself wherever it is kept. Looks at no more than 1,000 repositories, so it
-   * may give fewer than `limit`, even none, and a `next`. Copies of the manifest come beside `limit`, one a repository at most.
+   * Manifests of all repositories that refer to the digest, and the manifest itself in each repository that
+   * holds it. Looks at no more than 1,000 repositories, so it may return fewer than `limit`, even none, and a
+   * `next`. Copies of the manifest itself do not count towards `limit`; there is at most one per repository.
    */
   holders(
     digest: Digest,
     page: { readonly after?: string | undefined; readonly limit: number },
   ): Promise<Page<HolderRecord>>
   /**
-   * The other digest of a blob's bytes: of one that is kept under another algorithm its SHA-256 digest, of a SHA-256 digest
-   * the one under which the same bytes are kept besides. Undefined: there is none, or nobody has computed it.
+   * The other digest of a blob's bytes: the SHA-256 digest of a blob stored under another algorithm, or, for
+   * a SHA-256 digest, the other digest under which the same bytes are stored. Undefined when there is none or
+   * it has not been computed.
    */
   twinOf(digest: Digest): Promise<Digest | undefined>
   /** `twin` is the SHA-256 digest of the blob's bytes. False when there is no such blob. */
@@ -38,37 +42,37 @@ export interface ContentStore {
 }
 
 export interface Closure {
-  /** In no order. */
+  /** In no particular order. */
   readonly items: readonly ContainedRecord[]
-  /** False: there is more than `limit`. */
+  /** False: the closure has more than `limit` items. */
   readonly isComplete: boolean
 }
 
-/** Content that a manifest names. */
+/** Content that a manifest refers to. */
 export interface ContainedRecord {
   readonly digest: Digest
-  /** As the first manifest names it that was looked at. */
+  /** The kind in the first manifest that was found to refer to it. */
   readonly kind: ReferenceKind
   /** In bytes; undefined where the content is not in the repository. */
   readonly size: number | undefined
-  /** Of a manifest that is in the repository; what it names is part of the closure, too. */
+  /** Set for a manifest that the repository holds; its references are part of the closure too. */
   readonly mediaType: string | undefined
-  /** Of a blob: see `twinOf`. */
+  /** Set for a blob: see `twinOf`. */
   readonly twin: Digest | undefined
 }
 
-/** A manifest that names content. */
+/** A manifest that refers to the content. */
 export interface ParentRecord {
   readonly digest: Digest
   readonly mediaType: string
   /** An image manifest's artifactType, else its config's media type; an index's artifactType or undefined. */
   readonly artifactType: string | undefined
-  /** What the content is to it. */
+  /** The kind of the reference. */
   readonly kind: ReferenceKind
 }
 
 export interface HolderRecord extends Omit<ParentRecord, 'kind'> {
   readonly repository: RepositoryName
-  /** `self`: it is the content itself. */
+  /** `self`: the manifest is the content itself. */
   readonly kind: ReferenceKind | 'self'
 }

@@ -2,12 +2,14 @@ import type { DataKey } from '../blobs/blob-store.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
 import type { Instant } from '../instant.ts'
-import type { BlobContent, Page } from './records.ts'
+import type { BlobContent, Page, RepositoryFigures } from './records.ts'
 
 export interface InventoryBlob {
   readonly digest: Digest
   readonly size: number
   readonly content: BlobContent
+  /** See `ContentStore.twinOf`. */
+  readonly twin: Digest | undefined
   readonly repositories: readonly RepositoryName[]
 }
 
@@ -17,11 +19,11 @@ export interface InventoryManifest {
   readonly mediaType: string
   readonly size: number
   readonly body: Uint8Array
-  /** Required blobs and children that are not in the repository. */
+  /** Required blobs and children that the repository does not hold. */
   readonly missing: readonly Digest[]
 }
 
-/** Everything there is, paged, for fsck and backup; no read transaction is held between pages. */
+/** Lists and counts all content, in pages, for lists, fsck and backup. No read transaction is held between pages. */
 export interface InventoryStore {
   totals(): Promise<{
     readonly repositories: number
@@ -32,14 +34,22 @@ export interface InventoryStore {
     readonly bytes: number
     readonly uploads: number
   }>
+  /** Undefined when the repository is unknown. Counts its rows, and yields the event loop to other requests. */
+  figures(repository: RepositoryName): Promise<RepositoryFigures | undefined>
   blobs(page: { readonly after?: string; readonly limit: number }): Promise<Page<InventoryBlob>>
   manifests(page: { readonly after?: string; readonly limit: number }): Promise<Page<InventoryManifest>>
-  /** Data keys of `keys` that no blob, upload or pending deletion knows. */
+  /** Those of `keys` that no blob, upload or pending deletion has. */
   unknownKeys(keys: readonly DataKey[]): Promise<readonly DataKey[]>
-  /** Whether the digest's content is still this one. */
+  /** Whether the digest's content is still `content`. */
   hasContent(digest: Digest, content: BlobContent): Promise<boolean>
-  /** A blob whose bytes are lost: its links and its row go (pushing it again heals), the key goes to the pending deletions. False when `content` is not its content any more. */
+  /**
+   * Removes a blob whose bytes are lost: deletes its links and its row, and adds its key to the pending
+   * deletions. Pushing the blob again repairs it. False when `content` is no longer its content.
+   */
   dropBlob(digest: Digest, content: BlobContent, now: Instant): Promise<boolean>
-  /** A manifest whose stored bytes do not match: it goes with its tags; what only it needed begins its grace period. */
+  /**
+   * Removes a manifest whose stored bytes do not match its digest, and its tags. Content that only this
+   * manifest needed begins its grace period.
+   */
   dropManifest(repository: RepositoryName, digest: Digest, now: Instant): Promise<boolean>
 }

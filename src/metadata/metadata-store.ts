@@ -2,12 +2,14 @@ import type { ByteSource, DataKey } from '../blobs/blob-store.ts'
 import type { Digest, DigestAlgorithm } from '../oci/digest.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
 import type { Reference, Tag } from '../oci/tag.ts'
+import type { AuditChain } from './audit-chain.ts'
 import type { AccessStore } from './access-store.ts'
+import type { CommitMarks } from './commit-marks.ts'
 import type { ContentStore } from './content-store.ts'
 import type { GarbageStore } from './garbage-store.ts'
 import type { HistoryStore } from './history-store.ts'
 import type { InventoryStore } from './inventory-store.ts'
-import type { Noted, Outbox } from './outbox.ts'
+import type { AuditedChange, Outbox } from './outbox.ts'
 import type { PolicyGenerations } from './policy-generation.ts'
 import type { UntaggedStore } from './untagged-store.ts'
 import type { Instant } from '../instant.ts'
@@ -30,10 +32,10 @@ import type {
 } from './records.ts'
 
 /**
- * What the repositories know. Reads see every change that was answered before they began, on every worker
- * and replica (linearizable). Changes are atomic; unless said otherwise they are durable when they resolve.
- * A store without room rejects a change that adds with OciError STORAGE_FULL; changes that remove still work.
- * Every implementation passes `test/metadata/metadata-store-contract.ts`.
+ * The metadata of all repositories. Reads see every change that was answered before they began, on every
+ * worker and replica (linearizable). Changes are atomic, and durable when they resolve unless stated
+ * otherwise. A store without room rejects a change that adds with OciError STORAGE_FULL; changes that remove
+ * still work. Every implementation passes `test/metadata/metadata-store-contract.ts`.
  */
 export interface MetadataStore extends MetadataReads, MetadataChanges {
   readonly access: AccessStore
@@ -44,7 +46,10 @@ export interface MetadataStore extends MetadataReads, MetadataChanges {
   readonly history: HistoryStore
   readonly contents: ContentStore
   readonly policy: PolicyGenerations
-  /** A consistent image of all that is known now, taken while changes go on. To be closed. */
+  /** Undefined: a store of one process, which keeps no audit log for others. */
+  readonly auditChain: AuditChain | undefined
+  readonly marks: CommitMarks
+  /** A consistent image of the metadata at this moment; changes continue meanwhile. The caller closes it. */
   snapshot(): Promise<MetadataSnapshot>
   close(): Promise<void>
 }
@@ -52,46 +57,52 @@ export interface MetadataStore extends MetadataReads, MetadataChanges {
 export interface MetadataReads {
   hasRepository(repository: RepositoryName): Promise<boolean>
   findManifest(repository: RepositoryName, reference: Reference): Promise<ManifestRecord | undefined>
-  /** A blob that is linked in this repository. */
+  /** Undefined unless the blob is linked in this repository. */
   findBlob(repository: RepositoryName, digest: Digest): Promise<BlobRecord | undefined>
-  /** The same without its content: cheaper where that is not asked for. */
+  /** Like `findBlob` without the content, and cheaper. */
   findLink(repository: RepositoryName, digest: Digest): Promise<BlobLink | undefined>
-  /** Repositories in which the blob is linked, in no order; at most `limit`. */
+  /** Repositories in which the blob is linked, in no particular order; at most `limit`. */
   listBlobRepositories(digest: Digest, limit: number): Promise<readonly RepositoryName[]>
-  /** In ASCII order, after `after`; undefined when the repository is unknown. */
+  /** In ASCII order, starting after `after`; undefined when the repository is unknown. */
   listTags(
     repository: RepositoryName,
     page: { readonly after?: string; readonly limit: number },
   ): Promise<Page<Tag> | undefined>
   /**
-   * Repositories that hold at least one manifest, in ASCII order. May give fewer than `limit`, even none, and a `next`:
-   * it looks at no more than `limit` repositories, and `next` is the last one that it has looked at.
+   * Repositories that hold at least one manifest, in ASCII order. Looks at no more than `limit` repositories,
+   * so it may return fewer, even none, and a `next`: the last repository that it looked at.
    */
   listRepositories(page: { readonly after?: string; readonly limit: number }): Promise<Page<RepositoryName>>
-  /** By digest, ascending. An unknown repository or subject has no referrers. Types are compared without case. */
+  /**
+   * By digest, ascending. An unknown repository or subject has no referrers. Artifact types match
+   * case-insensitively.
+   */
   listReferrers(
     repository: RepositoryName,
     subject: Digest,
     page: ReferrerPage,
   ): Promise<Page<ReferrerRecord>>
   /**
-   * The manifests of the repository that the index under `tag` lists, by digest, ascending: none where there is no such
-   * tag or it is no index. Looks at no more than `limit` entries, so it may give fewer, even none, and a `next`.
+   * The manifests of the repository that the index under `tag` lists, by digest, ascending. Empty when there
+   * is no such tag or it is not an index. Looks at no more than `limit` entries, so it may return fewer, even
+   * none, and a `next`.
    */
   listIndexed(repository: RepositoryName, tag: Tag, page: ReferrerPage): Promise<Page<ReferrerRecord>>
   findUpload(repository: RepositoryName, id: string): Promise<UploadRecord | undefined>
 }
 
 /**
- * A `note` goes to the outbox in the same transaction, with what the change did, if and only if the change was made:
- * none for what was missing, unknown or in use.
+ * An audit record that is given with a change is written to the outbox in the transaction of the change, with
+ * facts about the change, if and only if the change was made: not for content that was missing, unknown or in
+ * use.
  *
- * Where a `policyGeneration` is given and is not that in force, nothing is changed: rejects with PolicyChanged.
+ * If `policyGeneration` is given and is not the generation in force, nothing is changed and the method
+ * rejects with PolicyChanged.
  */
 export interface MetadataChanges {
   /**
-   * Need not survive a crash. Creates the repository where it is unknown. When it resolves, every later look for the
-   * upload finds it, on every worker and replica, unless the store had no room for it after all.
+   * Need not survive a crash. Creates the repository if it is unknown. When it resolves, every later look-up
+   * on every worker and replica finds the upload, unless the store then turns out to have no room for it.
    */
   createUpload(upload: {
     readonly id: string
@@ -100,43 +111,72 @@ export interface MetadataChanges {
     readonly now: Instant
   }): Promise<void>
   /**
-   * Undefined when there is no such upload. When another request holds the claim, its `letGo` is called and
-   * this one waits until it has released; `letGo` of this claim is called when somebody asks for it later.
-   * A holder whose worker died has released.
+   * Undefined when there is no such upload. If another request holds the claim, it is asked to release it,
+   * and this call waits for the release. This request is asked in the same way when a later one wants the
+   * claim. A worker that dies releases its claims.
    */
-  claimUpload(repository: RepositoryName, id: string, letGo: () => void): Promise<UploadClaim | undefined>
-  /** False when there was none. Staged bytes go to the pending deletions. */
-  cancelUpload(repository: RepositoryName, id: string, noted?: Noted): Promise<boolean>
+  claimUpload(
+    repository: RepositoryName,
+    id: string,
+    onContested: () => void,
+  ): Promise<UploadClaim | undefined>
   /**
-   * Links the blob in the repository and ends its upload. Content that is there already, condemned or not, is
-   * kept and rescued, and the new bytes go to the pending deletions. An upload that was cancelled meanwhile:
-   * OciError BLOB_UPLOAD_UNKNOWN, nothing is linked, and the bytes go to the pending deletions.
+   * False when there was no such upload, or `fence` is not that of its last claim. The keys of staged bytes go to
+   * the pending deletions.
+   */
+  cancelUpload(
+    repository: RepositoryName,
+    id: string,
+    audited?: AuditedChange,
+    fence?: number,
+  ): Promise<boolean>
+  /**
+   * Links the blob in the repository and ends its upload. If the content is already stored, it is kept, is no
+   * longer marked for deletion, and the key of the new bytes goes to the pending deletions. If the upload was
+   * cancelled or claimed by another process meanwhile, rejects with OciError BLOB_UPLOAD_UNKNOWN, links nothing, and the key goes to the
+   * pending deletions.
    */
   putBlob(blob: NewBlob): Promise<void>
   /**
-   * The same for an upload that holds nothing and that nobody has claimed, so that small content needs no claim.
-   * False, and nothing was changed, where it is not so or where there is no such upload.
+   * Like `putBlob` for an upload that is empty and unclaimed, so that small content needs no claim. False,
+   * with nothing changed, if the upload is not empty, is claimed, or does not exist.
    */
   putWholeBlob(blob: NewBlob & { readonly uploadId: string }): Promise<boolean>
-  /** Links existing content; false when no repository of `from` has it linked. Rescues. */
+  /**
+   * Links existing content, and unmarks it for deletion. False when no repository of `from` has it linked.
+   */
   mountBlob(mount: BlobMount): Promise<boolean>
-  /** Begins the grace period of an unreferenced blob anew; rescues. False when it is not linked any more. */
+  /** Restarts the grace period of an unreferenced blob. False when the repository no longer links it. */
   touchBlob(blob: ContentChange): Promise<boolean>
   unlinkBlob(blob: ContentChange): Promise<RemovalResult>
   putManifest(manifest: NewManifest): Promise<PutManifestResult>
-  /** Only the tag goes. False when there was none. */
+  /** Removes only the tag. False when there was none. */
   deleteTag(removal: TagRemoval): Promise<boolean>
-  /** The manifest with every tag on it. */
+  /** Removes the manifest with all its tags. */
   deleteManifest(manifest: ContentChange): Promise<RemovalResult>
 }
 
-/** For backup: the image in the implementation's own form, and the stored bytes that belong to it. */
+/**
+ * For backup: an image in the implementation's own format, and the list of the stored bytes that belong to
+ * it.
+ */
+/** What a registry holds. */
+export interface ContentTotals {
+  /** Distinct blobs that it knows. */
+  readonly blobs: number
+  /** Of these blobs. */
+  readonly bytes: number
+  /** Those of each repository. */
+  readonly manifests: number
+}
+
 export interface MetadataSnapshot {
-  /** Names the form, so that only a store that understands it takes it back: `sqlite`. */
+  /** The format's name (`sqlite`), so that only a store that understands the format restores it. */
   readonly format: string
   readonly size: number
+  totals(): Promise<ContentTotals>
   stream(): ByteSource
-  /** Every stored blob of the image. They stay readable only while the garbage lease is held. */
+  /** Every stored blob of the image. The bytes stay readable only while the garbage lease is held. */
   storedBlobs(): AsyncIterable<{ readonly digest: Digest; readonly key: DataKey; readonly size: number }>
   close(): Promise<void>
 }

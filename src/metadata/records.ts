@@ -1,29 +1,35 @@
 import type { Instant } from '../instant.ts'
-import type { DataKey, Held } from '../blobs/blob-store.ts'
+import type { DataKey, UploadContent } from '../blobs/blob-store.ts'
 import type { Digest, DigestAlgorithm } from '../oci/digest.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
 import type { Tag } from '../oci/tag.ts'
-import type { ChangeNote } from './outbox.ts'
+import type { EncodedAuditRecord } from './outbox.ts'
 
-export interface ManifestRecord {
+/** What a read adds to its answer. */
+export interface ReadState {
+  /** Answered from a cache while the database was away: later changes may be missing. */
+  readonly isStale?: true
+}
+
+export interface ManifestRecord extends ReadState {
   readonly digest: Digest
   readonly mediaType: string
   readonly size: number
-  /** The bytes as they were pushed. Shared with a cache: not to be changed. */
+  /** The bytes as pushed. Shared with a cache: must not be modified. */
   readonly body: Uint8Array
 }
 
-/** Where the bytes of a blob are: a row of the metadata, or the blob store. */
+/** Where a blob's bytes are stored: in a row of the metadata, or in the blob store. */
 export type BlobContent =
   { readonly kind: 'inline'; readonly bytes: Uint8Array } | { readonly kind: 'stored'; readonly key: DataKey }
 
-/** A blob in a repository. */
-export interface BlobLink {
+/** A blob's link in a repository. */
+export interface BlobLink extends ReadState {
   readonly digest: Digest
   readonly size: number
   /**
-   * Set while no manifest of the repository refers to the blob: when its grace period began. A reply that
-   * says the blob exists must first renew it with `touchBlob`, unless that was done moments ago.
+   * When the grace period began; set while no manifest of the repository refers to the blob. Before a reply
+   * says that the blob exists, it must be renewed with `touchBlob`, unless it was renewed moments ago.
    */
   readonly unreferencedSince: Instant | undefined
 }
@@ -32,8 +38,8 @@ export interface BlobRecord extends BlobLink {
   readonly content: BlobContent
 }
 
-/** One page of a listing. `next` is the exclusive start of the following page; undefined at the end. */
-export interface Page<T> {
+/** One page of a listing. The next page starts after `next`, which is undefined at the end. */
+export interface Page<T> extends ReadState {
   readonly items: readonly T[]
   readonly next: string | undefined
 }
@@ -44,11 +50,13 @@ export interface ReferrerRecord {
   readonly size: number
   /** An image manifest's artifactType, else its config's media type; an index's artifactType or undefined. */
   readonly artifactType: string | undefined
-  /** JSON: an object of texts. A referrers list repeats it as it is. */
+  /** A JSON object with string values. A referrers list repeats it unchanged. */
   readonly annotations: string | undefined
 }
 
-/** A manifest that no tag points to, that no index of the repository lists, and whose subject is not there. */
+/**
+ * A manifest that no tag points to, that no index of the repository lists, and whose subject does not exist.
+ */
 export interface UntaggedRecord {
   readonly digest: Digest
   readonly mediaType: string
@@ -58,53 +66,70 @@ export interface UntaggedRecord {
   readonly untaggedSince: Instant
 }
 
-/** What goes with a manifest. */
+/** What the removal of a manifest frees. */
 export interface FreedByRemoval {
-  /** Of the manifest and of the blobs that nothing else needs, in this repository and others; undefined: too many to count. */
+  /**
+   * Bytes of the manifest and of the blobs that nothing else needs, in any repository; undefined: too many to
+   * count.
+   */
   readonly bytes: number | undefined
-  /** Manifests that it lists: they stay. Undefined with `bytes`. */
+  /** Number of manifests that it lists; they stay. Undefined when `bytes` is. */
   readonly children: number | undefined
 }
 
-/** What is wanted of a list of referrers: it ends with the one that would bring it above `bytes`, but has at least one. */
+/**
+ * The options of a referrers page. The page stops before the item that would exceed `bytes`, but holds at
+ * least one item.
+ */
 export interface ReferrerPage {
   readonly artifactType?: string | undefined
   readonly after?: string | undefined
   readonly limit: number
-  /** Of annotations and artifact types; about as many characters. */
+  /** Limit on annotations and artifact types together; about one byte per character. */
   readonly bytes: number
 }
 
 export interface UploadRecord {
-  /** Unguessable; also the Docker-Upload-UUID. */
+  /** Unguessable. Also sent to clients as Docker-Upload-UUID. */
   readonly id: string
   readonly repository: RepositoryName
   readonly algorithm: DigestAlgorithm
-  readonly held: Held
-  /** Saved state of a resumable hasher over all held bytes. */
+  readonly content: UploadContent
+  /** The saved state of a resumable hasher, over all held bytes. */
   readonly hashState: Uint8Array | undefined
-  /** The digest of all held bytes in `algorithm`, as the last writer left it. */
+  /** The digest of all held bytes in `algorithm`, as the last writer saved it. */
   readonly digest: Digest | undefined
   /**
-   * The offset at which a closing request began that was cut: its client may send it again as a whole. Undefined: none
-   * was, or the client has gone on from the offset since.
+   * The offset at which a closing request began that was cut off: its client may send that request again as a
+   * whole. Undefined when there was none, or when the client has since continued from the offset.
    */
   readonly cutFrom: number | undefined
   readonly startedAt: Instant
   readonly touchedAt: Instant
 }
 
-/** The right to write to an upload. One at a time in the whole registry. */
+/** What a claim saves of its upload. */
+export interface SavedUpload {
+  readonly content: UploadContent
+  readonly hashState: Uint8Array | undefined
+  readonly digest: Digest | undefined
+  readonly cutFrom: number | undefined
+  readonly now: Instant
+}
+
+/** The right to write to an upload. At most one in the whole registry. */
 export interface UploadClaim {
   readonly upload: UploadRecord
-  /** What the upload holds now; need not survive a power cut, must survive a crash of the process. */
-  save(state: {
-    readonly held: Held
-    readonly hashState: Uint8Array | undefined
-    readonly digest: Digest | undefined
-    readonly cutFrom: number | undefined
-    readonly now: Instant
-  }): Promise<void>
+  /**
+   * Counts the claims of the upload, where its holder may lose it to another process. A change that carries the
+   * number of an earlier claim changes nothing.
+   */
+  readonly fence?: number | undefined
+  /**
+   * Saves what the upload holds now. Must survive a crash of the process, need not survive a power cut. False:
+   * the upload was cancelled, or the claim was lost; nothing was saved.
+   */
+  save(state: SavedUpload): Promise<boolean>
   release(): Promise<void>
 }
 
@@ -112,10 +137,10 @@ export type ReferenceKind = 'config' | 'layer' | 'manifest' | 'blob'
 
 export interface ManifestReference {
   readonly digest: Digest
-  /** Of the content in bytes, as the manifest says. */
+  /** The content's size in bytes, according to the manifest. */
   readonly size: number
   readonly kind: ReferenceKind
-  /** False for non-distributable layers, which nobody pushes. */
+  /** False for non-distributable layers, which clients do not push. */
   readonly required: boolean
 }
 
@@ -125,28 +150,28 @@ export interface NewManifest {
   readonly mediaType: string
   readonly artifactType: string | undefined
   readonly body: Uint8Array
-  /** JSON: an object of texts. */
+  /** A JSON object with string values. */
   readonly annotations: string | undefined
   readonly subject: Digest | undefined
   readonly references: readonly ManifestReference[]
-  /** Set to this manifest in the same step; may be empty (push by digest). */
+  /** Tags that point to this manifest after the change; empty for a push by digest. */
   readonly tags: readonly Tag[]
-  /** Whose push it is, as the audit names them; undefined: not known. */
+  /** The user who pushes it, named as in audit records; undefined when not known. */
   readonly pusher: string | undefined
-  /** True: store it although its config or layers are missing. */
+  /** True: store the manifest even if its config or layers are missing. */
   readonly allowMissing: boolean
-  /** True: store it although children of it, an index, are missing. */
+  /** True: store the manifest, an index, even if children are missing. */
   readonly allowSparseIndex: boolean
   readonly now: Instant
-  readonly note?: ChangeNote | undefined
-  /** Of the policies that let it pass. */
+  readonly auditRecord?: EncodedAuditRecord | undefined
+  /** The generation of the policies that allowed it. */
   readonly policyGeneration?: number | undefined
 }
 
 export type PutManifestResult =
   | { readonly kind: 'stored' }
   | { readonly kind: 'missing'; readonly missing: readonly ManifestReference[] }
-  /** Content that is there has another size (`size`) than the manifest says. */
+  /** Stored content has another size (`size`) than the manifest says. */
   | {
       readonly kind: 'other-size'
       readonly others: readonly { readonly reference: ManifestReference; readonly size: number }[]
@@ -156,50 +181,62 @@ export interface NewBlob {
   readonly repository: RepositoryName
   readonly digest: Digest
   readonly size: number
-  /** `stored`: already published in the blob store. */
+  /** `stored`: the bytes are already published in the blob store. */
   readonly content: BlobContent
-  /** Where `digest` is of another algorithm, the SHA-256 digest of the same bytes, as far as it is known. */
+  /** If `digest` uses another algorithm: the SHA-256 digest of the same bytes, where known. */
   readonly twin?: Digest | undefined
-  /** The upload that ends with this blob, if there is one. */
+  /** The upload that this blob ends, if any. */
   readonly uploadId: string | undefined
+  /** `UploadClaim.fence` of the claim under which the upload ends. */
+  readonly fence?: number | undefined
   readonly now: Instant
-  readonly note?: ChangeNote | undefined
-  /** Of the policies that let it pass. */
+  readonly auditRecord?: EncodedAuditRecord | undefined
+  /** The generation of the policies that allowed it. */
   readonly policyGeneration?: number | undefined
 }
 
 export interface BlobMount {
   readonly digest: Digest
   readonly to: RepositoryName
-  /** Undefined: all. */
+  /** Undefined: any repository. */
   readonly from: readonly RepositoryName[] | undefined
   readonly now: Instant
-  readonly note?: ChangeNote | undefined
-  /** Of the policies that let it pass. */
+  readonly auditRecord?: EncodedAuditRecord | undefined
+  /** The generation of the policies that allowed it. */
   readonly policyGeneration?: number | undefined
 }
 
-/** What a change is made to: content of a repository. */
+/** The content that a change applies to. */
 export interface ContentChange {
   readonly repository: RepositoryName
   readonly digest: Digest
   readonly now: Instant
-  readonly note?: ChangeNote | undefined
+  readonly auditRecord?: EncodedAuditRecord | undefined
 }
 
 export interface TagRemoval {
   readonly repository: RepositoryName
   readonly tag: Tag
   readonly now: Instant
-  readonly note?: ChangeNote | undefined
+  readonly auditRecord?: EncodedAuditRecord | undefined
 }
 
 /**
- * Content is in use in a repository while a manifest there refers to its digest, as a config, layer or child of an
- * index, whether it is a blob or a manifest itself. A subject is not in use by its referrers.
+ * Content is in use in a repository while a manifest there refers to its digest as a config, a layer or a
+ * child of an index; the content may be a blob or a manifest. A subject is not in use by its referrers.
  */
 export type RemovalResult =
   | { readonly kind: 'removed' }
   | { readonly kind: 'unknown' }
-  /** That manifest needs it: nothing was changed. */
+  /** `manifest` refers to the content: nothing was changed. */
   | { readonly kind: 'in-use'; readonly manifest: Digest }
+
+/** What a repository holds. */
+export interface RepositoryFigures {
+  readonly tags: number
+  readonly manifests: number
+  /** Bytes of its manifests, and of the blobs that they refer to; content that is shared within it counts once. */
+  readonly bytes: number
+  /** When a manifest or a tag was pushed last; milliseconds since the epoch. */
+  readonly pushedAt: number
+}

@@ -1,4 +1,4 @@
 import { schemaVersion } from '../metadata/sqlite/migrations.ts'
 
-/** The schema to which this program brings a registry's own database: how many migrations it knows. */
+/** The schema version to which this program migrates a registry's own database. */
 export const embeddedSchema = schemaVersion

@@ -1,27 +1,73 @@
 import type { MessagePort } from 'node:worker_threads'
+import type { CredentialSource } from '../blobs/s3/credentials/credentials.ts'
+import type { ReadLimits } from '../metadata/postgres/barrier.ts'
+import type { S3Location } from '../blobs/s3/s3-location.ts'
 
-/** With which a thread opens its stores (`thread-stores.ts`): plain data, posted to it with `ports` transferred. */
+/**
+ * What a thread needs to open its stores (`thread-stores.ts`): plain data, posted to the thread with `ports`
+ * transferred.
+ */
 export interface Ticket {
-  readonly metadata: SqliteTicket
-  readonly blobs: DiskTicket
+  readonly metadata: SqliteTicket | PostgresTicket
+  readonly blobs: BlobTicket
+  /** As in `Engines`. */
+  readonly isShared: boolean
   readonly ports: readonly MessagePort[]
 }
 
 export interface SqliteTicket {
+  readonly kind: 'sqlite'
   readonly folder: string
-  /** To the writer. */
+  /** Connects to the writer. */
   readonly writer: MessagePort
   readonly generations: SharedArrayBuffer
-  /** The cache of all workers, and the number of the one that attaches. */
+  /** The cache shared by all workers, and the number of the worker that attaches. */
   readonly shared: { readonly cache: SharedArrayBuffer; readonly worker: number } | undefined
 }
 
-export interface DiskTicket {
+export interface PostgresTicket {
+  readonly kind: 'postgres'
+  readonly url: string
+  readonly passwordFile: string | undefined
+  /** Connections for changes; one more is for reads. */
+  readonly lanes: number
+  /** Names the thread in the claims of uploads. */
+  readonly holder: string
+  readonly unrecorded: 'refuse' | 'allow'
+  /** How far reads may be behind. */
+  readonly limits: ReadLimits
+  /** The data folder. */
+  readonly folder: string
+  readonly generations: SharedArrayBuffer
+  readonly shared: SqliteTicket['shared']
+}
+
+export type BlobTicket = FolderTicket | BucketTicket
+
+export interface FolderTicket {
+  readonly kind: 'folder'
   readonly folder: string
   /** Bytes of the file system that stay free. */
   readonly reserve: number
-  /** Flushes at once. */
+  /** Flushes that may run at once. */
   readonly flushes: number
-  /** Bytes of buffers; undefined: the store's own measure. */
+  /** Bytes of buffers; undefined: the store's default. */
   readonly bufferBudget: number | undefined
+}
+
+export interface BucketTicket {
+  readonly kind: 'bucket'
+  readonly location: S3Location
+  /** Never printed. */
+  readonly credentials: CredentialSource
+  /** Whether clients that pull are sent to the bucket. */
+  readonly redirects: boolean
+  /** Bytes of buffers in which parts wait for S3. */
+  readonly partBytes: number
+  /** The data folder, of which `reserve` bytes stay free. */
+  readonly folder: string
+  readonly reserve: number
+  /** The cache of all workers; undefined: this thread has none. */
+  readonly cache:
+    { readonly folder: string; readonly limit: number; readonly counters: SharedArrayBuffer } | undefined
 }

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { AccessStore, RobotRecord, SigningKeyRecord } from '../../src/metadata/access-store.ts'
 import { openAround, type OpenedStore } from './metadata-store-contract.ts'
 
-/** What every store of robots and signing keys keeps to, whatever is below it. */
+/** The contract of every store of robots and signing keys. */
 export function accessStoreContract(name: string, open: () => Promise<OpenedStore>): void {
   suite(`${name} keeps the contract of access stores`, () => {
     let store: AccessStore
@@ -65,23 +66,41 @@ export function accessStoreContract(name: string, open: () => Promise<OpenedStor
       assert.ok(names.includes('a') && names.includes('z'))
     })
 
-    test('signing keys rotate once, newest first, and old ones are forgotten', async () => {
-      const rotate = (each: SigningKeyRecord, unlessNewerThan: number, forgetBefore = 0): Promise<void> =>
-        store.rotateSigningKey(each, { unlessNewerThan, forgetBefore })
-      await Promise.all([rotate(key('first', 100), 50), rotate(key('second', 101), 50)])
-      const [only, ...none] = await other.signingKeys()
-      assert.ok(only?.id === 'first' || only?.id === 'second')
+    test('signing keys rotate once, newest first', async () => {
+      const ages = { rotateAfter: 3_600_000, forgetAfter: 3_600_000 }
+      const ids = async (): Promise<readonly string[]> => (await other.signingKeys()).map(({ id }) => id)
+      await Promise.all([
+        store.rotateSigningKey(key('first', Date.now()), ages),
+        other.rotateSigningKey(key('second', Date.now()), ages),
+      ])
+      const [only, ...none] = await ids()
+      assert.ok(only === 'first' || only === 'second')
       assert.deepEqual(none, [])
-      await rotate(key('third', 200), 150)
+      await sleep(5)
+      await store.rotateSigningKey(key('third', Date.now()), { ...ages, rotateAfter: 1 })
+      assert.deepEqual(await ids(), ['third', only])
+      const [third] = await store.signingKeys()
+      assert.equal(third?.privateKey, 'key of third')
+      assert.ok(Math.abs(third.createdAt - Date.now()) < 60_000)
+    })
+
+    test('a signing key stays until another one has followed it for long enough', async () => {
+      const rotate = (id: string, forgetAfter: number): Promise<void> =>
+        store.rotateSigningKey(key(id, Date.now()), { rotateAfter: 0, forgetAfter })
+      await sleep(300)
+      await rotate('old', 3_600_000)
+      await sleep(1600)
+      await rotate('follower', 3_600_000)
+      // The old key is older than that, and may have signed until the other one came.
+      await rotate('newest', 1500)
+      const ids = (await other.signingKeys()).map(({ id }) => id)
+      assert.deepEqual(ids.slice(0, 3), ['newest', 'follower', 'old'])
+      assert.ok(!ids.includes('third'))
+      await sleep(1600)
+      await rotate('last', 1500)
       assert.deepEqual(
         (await other.signingKeys()).map(({ id }) => id),
-        ['third', only.id],
-      )
-      assert.deepEqual((await store.signingKeys())[0], key('third', 200))
-      await rotate(key('fourth', 300), 100, 200)
-      assert.deepEqual(
-        (await other.signingKeys()).map(({ id }) => id),
-        ['third'],
+        ['last', 'newest'],
       )
     })
 

@@ -22,7 +22,7 @@ const reference = (text: string, kind: ManifestReference['kind']): ManifestRefer
   required: true,
 })
 
-/** What every store of contents keeps to, whatever is below it. */
+/** The contract of every content store. */
 export function contentStoreContract(name: string, open: () => Promise<OpenedStore>): void {
   suite(`${name} keeps the contract of content stores`, () => {
     let store: MetadataStore
@@ -98,7 +98,7 @@ export function contentStoreContract(name: string, open: () => Promise<OpenedSto
       assert.equal(of('inner')?.mediaType, ociImageIndex)
       assert.equal(of('image a')?.size, 7)
       assert.deepEqual([of('absent')?.size, of('elsewhere')?.size], [undefined, undefined])
-      // What another repository has of it is not there.
+      // Content that only another repository holds does not count.
       await putBlob(newRepository(), 'elsewhere')
       const again = await other.contents.closure(repository, digestOf('image a'), 100)
       assert.equal(again?.items.find(({ digest }) => digest === digestOf('elsewhere'))?.size, undefined)
@@ -143,7 +143,8 @@ export function contentStoreContract(name: string, open: () => Promise<OpenedSto
       const repositories = Array.from({ length: 5 }, newRepository)
       const expected: string[] = []
       for (const [index, repository] of repositories.entries()) {
-        // Some hold the config alone, some the image, some two that were made of the same config.
+        // Some repositories hold only the config, some the image, some further manifests with the same
+        // config.
         for (let each = 0; each < index; each++) {
           await put(repository, `same again ${each}`, [reference('held config', 'config')])
           expected.push(`${repository} ${digestOf(`same again ${each}`)} config`)
@@ -198,7 +199,7 @@ export function contentStoreContract(name: string, open: () => Promise<OpenedSto
       await put(repository, 'of a twin', layers)
       const closure = await other.contents.closure(repository, digestOf('of a twin'), 10)
       assert.deepEqual(closure?.items.map(({ twin }) => twin), [digestOf(text)]) // prettier-ignore
-      // One that comes with the blob, where the row is new and where it is not.
+      // A twin that is given with the blob, first with a new row, then with an existing one.
       await putBlob(repository, 'a new row', digestOf('first'))
       assert.equal(await other.contents.twinOf(digestOf('first')), digestOf('a new row'))
       await putBlob(repository, 'a new row', digestOf('second'))

@@ -15,7 +15,7 @@ import {
 const [tag, another] = [parseTag('t'), parseTag('another')]
 const day = 86_400_000
 
-/** What every store of history keeps to, whatever is below it. */
+/** The contract of every history store. */
 export function historyStoreContract(name: string, open: () => Promise<OpenedStore>): void {
   suite(`${name} keeps the contract of history stores`, () => {
     let store: MetadataStore
@@ -31,7 +31,7 @@ export function historyStoreContract(name: string, open: () => Promise<OpenedSto
     ): Promise<unknown> => store.putManifest(manifestOf(repository, text, { tags, pusher, now }))
     const seen = (repository: RepositoryName, text: string): Promise<SeenManifest | undefined> =>
       other.history.manifest(repository, digestOf(text))
-    /** `what@since-until`, where a tag was removed `what@since-until!`. */
+    /** Formats `what@since-until`, with a `!` at the end where the tag was removed. */
     const targets = async (repository: RepositoryName, of = tag): Promise<string[]> => {
       const names = new Map(['a', 'b', 'c', 'd'].map((text) => [digestOf(text), text] as const))
       const line = ({ digest, since, end }: TagTarget): string =>
@@ -54,7 +54,7 @@ export function historyStoreContract(name: string, open: () => Promise<OpenedSto
       await push(repository, 'b', 300)
       assert.deepEqual(await seen(repository, 'b'), { ...first, since: 300, pusher: undefined })
       assert.equal(await seen(repository, 'c'), undefined)
-      // Another repository has a history of its own.
+      // Another repository has its own history.
       const elsewhere = newRepository()
       await push(elsewhere, 'a', 400, { pusher: 'eve' })
       assert.equal((await seen(elsewhere, 'a'))?.since, 400)
@@ -137,7 +137,7 @@ export function historyStoreContract(name: string, open: () => Promise<OpenedSto
       assert.equal(history[0]?.digest, digestOf(`move ${moves + 5}`))
       assert.equal(history.at(-1)?.digest, digestOf('move 5'))
       assert.equal((await other.history.tag(repository, another)).length, 2)
-      // One that is made and removed over and over is no way around that.
+      // Creating and removing a tag repeatedly does not exceed the limit.
       for (let each = 0; each < moves; each++) {
         await push(repository, 'a', 1000 + each)
         await store.deleteTag({ repository, tag, now: 1000 + each })
@@ -166,11 +166,26 @@ export function historyStoreContract(name: string, open: () => Promise<OpenedSto
         [(await seen(repository, 'a'))?.since, await targets(repository, another)],
         [0, ['a@0-']],
       )
-      // A run that changes nothing forgets nothing.
+      // A dry run deletes no history.
       await store.deleteTag({ repository, tag: another, now: 3 * day })
       const later = 2 * historyBounds.age
       await store.garbage.forgetHistory({ before: later, now: later, limit: 1000, dryRun: true })
       assert.deepEqual(await targets(repository, another), ['a@0-259200000!'])
+    })
+
+    test('what is forgotten of one tag is never taken for what another one was', async () => {
+      const repository = newRepository()
+      await push(repository, 'a', 1)
+      await store.deleteTag({ repository, tag, now: day })
+      await push(repository, 'b', 2 * day)
+      await collect(historyBounds.age + day + 1)
+      assert.deepEqual(await targets(repository), ['b@172800000-'])
+      await push(repository, 'c', 3 * day, { tags: [another] })
+      await push(repository, 'd', 4 * day, { tags: [another] })
+      assert.deepEqual(await targets(repository, another), ['d@345600000-', 'c@259200000-345600000'])
+      assert.deepEqual(await targets(repository), ['b@172800000-'])
+      await push(repository, 'c', 5 * day)
+      assert.deepEqual(await targets(repository), ['c@432000000-', 'b@172800000-432000000'])
     })
 
     test('a repository that holds nothing more is unknown, comes again with its history, and goes with it', async () => {
@@ -183,7 +198,7 @@ export function historyStoreContract(name: string, open: () => Promise<OpenedSto
       assert.equal(await other.listTags(repository, { limit: 1 }), undefined)
       assert.equal((await store.inventory.totals()).repositories, before - 1)
       assert.equal((await seen(repository, 'a'))?.removedAt, 2)
-      // Another one does not get its history.
+      // Another repository does not get this history.
       assert.equal(await seen(newRepository(), 'a'), undefined)
       await push(repository, 'b', 20)
       assert.deepEqual((await other.listTags(repository, { limit: 1 }))?.items, [tag])

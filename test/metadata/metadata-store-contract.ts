@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { after, before, suite, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { DataKey } from '../../src/blobs/blob-store.ts'
-import type { GarbageStep } from '../../src/metadata/garbage-store.ts'
+import type { GarbageStep, LeaseTerm } from '../../src/metadata/garbage-store.ts'
+import { isLeaseLost } from '../../src/metadata/lease-lost.ts'
 import type { InventoryManifest } from '../../src/metadata/inventory-store.ts'
 import type { MetadataStore } from '../../src/metadata/metadata-store.ts'
 import type { ManifestReference, NewManifest } from '../../src/metadata/records.ts'
@@ -13,9 +15,15 @@ import { parseTag, type Tag } from '../../src/oci/tag.ts'
 
 export interface OpenedStore {
   readonly store: MetadataStore
-  /** Another view of the same store, as another worker has it. */
+  /** A second view of the same store, as another worker would have. */
   readonly other: MetadataStore
   close(): Promise<void>
+}
+
+export interface OpenStore {
+  (): Promise<OpenedStore>
+  /** Leases go by the engine's clock, not by the callers'. */
+  readonly ownClock?: boolean
 }
 
 export function digestOf(text: string): Digest {
@@ -58,7 +66,7 @@ const child = (text: string): ManifestReference => ({
 })
 const tag = (text: string): Tag => parseTag(text)
 
-/** Opens stores before the tests of the suite that it is called in, gives them to `take`, and closes them afterwards. */
+/** Opens stores before the tests of the calling suite, passes them to `take`, and closes them afterwards. */
 export function openAround(open: () => Promise<OpenedStore>, take: (opened: OpenedStore) => void): void {
   let opened: OpenedStore
   before(async () => {
@@ -68,14 +76,14 @@ export function openAround(open: () => Promise<OpenedStore>, take: (opened: Open
   after(() => opened.close())
 }
 
-/** Names below `prefix` that no test has had yet. */
+/** Returns unused repository names below `prefix`. */
 export function repositoryNames(prefix: string): () => RepositoryName {
   let count = 0
   return () => parseRepositoryName(`${prefix}/r${++count}`)
 }
 
-/** What every metadata store keeps to, whatever is below it. */
-export function metadataStoreContract(name: string, open: () => Promise<OpenedStore>): void {
+/** The contract of every metadata store. */
+export function metadataStoreContract(name: string, open: OpenStore): void {
   suite(`${name} keeps the contract of metadata stores`, () => {
     let store: MetadataStore
     let other: MetadataStore
@@ -160,6 +168,9 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
       })
       const pending = await store.garbage.pendingDeletes(100)
       assert.ok(pending.includes('b'.repeat(32) as DataKey) && !pending.includes('a'.repeat(32) as DataKey))
+      // By the engine's clock.
+      assert.deepEqual(await store.garbage.pendingDeletes(100, Date.now() - 60_000), [])
+      assert.deepEqual(await store.garbage.pendingDeletes(100, Date.now() + 60_000), pending)
       await store.garbage.forgetPendingDeletes({ keys: pending })
       assert.deepEqual(await store.garbage.pendingDeletes(100), [])
     })
@@ -174,7 +185,7 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
       const refused = await store.putManifest(manifestOf(repository, 'm', { references, now: 1 }))
       assert.deepEqual(refused, { kind: 'missing', missing: references.slice(0, 2) })
       assert.equal(await store.findManifest(repository, digestOf('m')), undefined)
-      // Layers that are missing and children that are missing are two permissions.
+      // Missing layers and missing children are permitted separately.
       const put = (allowMissing: boolean, allowSparseIndex: boolean) =>
         store.putManifest(manifestOf(repository, 'm', { references, allowMissing, allowSparseIndex, now: 1 }))
       assert.deepEqual(await put(true, false), { kind: 'missing', missing: references.slice(1, 2) })
@@ -289,7 +300,7 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
         })
         assert.ok(await other.findManifest(repository, tag('t')))
         assert.equal(await store.deleteTag({ repository, tag: tag('t'), now: 2 }), true)
-        // Untagged for long, and needed all the same.
+        // Untagged for a long time, but another manifest refers to it.
         const gone = await store.garbage.expireUntagged({ ...step(1_000_000, 10), repository })
         assert.deepEqual(
           gone.items.map(({ subject }) => subject),
@@ -321,7 +332,7 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
         (manifest) => manifest.repository === repository,
       )?.missing
       assert.deepEqual(missing, [digestOf('damaged')])
-      // The same bytes as a blob are no manifest.
+      // A blob with the same bytes does not count as the manifest.
       await putBlob(repository, 'damaged')
       const still = (await Array.fromAsync(pagesOf(store))).find(
         (manifest) => manifest.repository === repository,
@@ -368,7 +379,7 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
         after: first.next ?? '',
       })
       assert.deepEqual([...first.items, ...rest.items], all.items)
-      // One is given whatever it takes.
+      // A page holds at least one item, whatever its size.
       const small = await other.listReferrers(repository, subject, { bytes: 1, limit: 10 })
       assert.deepEqual(small, { items: all.items.slice(0, 1), next: all.items[0]?.digest })
       assert.deepEqual((await other.listReferrers(newRepository(), subject, { bytes, limit: 1 })).items, [])
@@ -399,7 +410,7 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
         typed.items.map(({ digest }) => digest),
         [digestOf('i2')],
       )
-      // A page is so many entries, there or not.
+      // Missing manifests count towards the size of a page.
       const pages = []
       for (let after: string | undefined; pages.length < 9;) {
         const page = await other.listIndexed(repository, listing, { bytes, limit: 1, after })
@@ -411,6 +422,37 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
       assert.deepEqual(pages.flat(), all.items)
       await store.putManifest({ ...index, now: 2 })
       assert.deepEqual((await other.listIndexed(repository, listing, { bytes, limit: 1 })).items, [])
+    })
+
+    test('what a repository holds is counted: shared content once, what no manifest needs not at all', async () => {
+      const [repository, elsewhere] = [newRepository(), newRepository()]
+      assert.equal(await other.inventory.figures(repository), undefined)
+      for (const text of ['shared layer', 'own', 'unused']) await putBlob(repository, text)
+      await putBlob(elsewhere, 'shared layer')
+      const references = [layer('shared layer')]
+      // More tags than are read at once.
+      const tags = Array.from({ length: 5001 }, (_, index) => tag(`t${index}`))
+      await store.putManifest(manifestOf(repository, 'first', { references, tags, now: 5 }))
+      const second = { references: [...references, layer('own')], tags: [tag('z')], now: 7 }
+      await store.putManifest(manifestOf(repository, 'second', second))
+      await store.putManifest(manifestOf(repository, 'untagged', { now: 6 }))
+      assert.deepEqual(await other.inventory.figures(repository), {
+        tags: 5002,
+        manifests: 3,
+        bytes: ['first', 'second', 'untagged', 'shared layer', 'own'].join('').length,
+        pushedAt: 7,
+      })
+      const again = { references, tags: [tag('t0')], now: 9 }
+      await store.putManifest(manifestOf(repository, 'first', again))
+      assert.equal((await other.inventory.figures(repository))?.pushedAt, 9)
+      const [empty] = [newRepository()]
+      await putBlob(empty, 'unused')
+      assert.deepEqual(await other.inventory.figures(empty), {
+        tags: 0,
+        manifests: 0,
+        bytes: 0,
+        pushedAt: 0,
+      })
     })
 
     test('repositories without a manifest are looked at, and left out', async () => {
@@ -434,13 +476,13 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
       let asked = 0
       const first = await store.claimUpload(repository, upload.id, () => asked++)
       const second = other.claimUpload(repository, upload.id, () => {})
-      // A disk that others flush may keep the look for the upload waiting.
+      // The look-up of the upload may be slow while other tests flush the disk.
       for (let waited = 0; waited === 0 || (asked === 0 && waited < 10_000); waited += 50)
         await new Promise((resolve) => setTimeout(resolve, 50))
       assert.equal(asked, 1)
-      const held = { kind: 'inline' as const, bytes: Buffer.from('abc') }
+      const uploaded = { kind: 'inline' as const, bytes: Buffer.from('abc') }
       await first?.save({
-        held,
+        content: uploaded,
         hashState: Buffer.from('state'),
         digest: digestOf('abc'),
         cutFrom: 2,
@@ -449,7 +491,7 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
       await first?.release()
       const claim = await second
       assert.equal(
-        Buffer.from(claim?.upload.held.kind === 'inline' ? claim.upload.held.bytes : []).toString(),
+        Buffer.from(claim?.upload.content.kind === 'inline' ? claim.upload.content.bytes : []).toString(),
         'abc',
       )
       assert.equal(claim?.upload.digest, digestOf('abc'))
@@ -510,7 +552,7 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
       const claim = await other.claimUpload(repository, id, () => {})
       assert.equal(await put(id), false, 'claimed')
       await claim?.save({
-        held: { kind: 'inline', bytes },
+        content: { kind: 'inline', bytes },
         hashState: undefined,
         digest: undefined,
         cutFrom: undefined,
@@ -531,8 +573,15 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
       const key = 'c'.repeat(32) as DataKey
       await store.createUpload({ id, repository, algorithm: 'sha256', now: 1 })
       const claim = await store.claimUpload(repository, id, () => {})
-      const held = { kind: 'staged' as const, key, size: 9 }
-      await claim?.save({ held, hashState: undefined, digest: undefined, cutFrom: undefined, now: 2 })
+      const uploaded = { kind: 'staged' as const, key, size: 9, parts: '{"of": "the blob store"}' }
+      await claim?.save({
+        content: uploaded,
+        hashState: undefined,
+        digest: undefined,
+        cutFrom: undefined,
+        now: 2,
+      })
+      assert.deepEqual((await other.findUpload(repository, id))?.content, uploaded)
       assert.equal(await other.cancelUpload(repository, id), true)
       const blob = { repository, digest: digestOf('cancelled'), size: 9, uploadId: id, now: 3 }
       const put = store.putBlob({ ...blob, content: { kind: 'stored', key } })
@@ -549,11 +598,17 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
       const key = 'd'.repeat(32) as DataKey
       await store.createUpload({ id, repository, algorithm: 'sha256', now: 1 })
       const claim = await store.claimUpload(repository, id, () => {})
-      const held = { kind: 'staged' as const, key, size: 4 }
+      const uploaded = { kind: 'staged' as const, key, size: 4 }
       const blob = { repository, digest: digestOf('kept'), size: 4, uploadId: id, now: 3 }
       await store.putBlob({ ...blob, content: { kind: 'stored', key } })
-      // As a request does whose worker was slow to learn that the upload has ended.
-      await claim?.save({ held, hashState: undefined, digest: undefined, cutFrom: undefined, now: 4 })
+      // A request does this if its worker learns late that the upload has ended.
+      await claim?.save({
+        content: uploaded,
+        hashState: undefined,
+        digest: undefined,
+        cutFrom: undefined,
+        now: 4,
+      })
       assert.deepEqual(await store.garbage.pendingDeletes(100), [])
     })
 
@@ -564,7 +619,7 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
       const repositories = [newRepository(), newRepository()]
       for (const text of texts) for (const repository of repositories) await putBlob(repository, text, 5000)
       const all = async (
-        run: (step: GarbageStep) => ReturnType<typeof garbage.condemnBlobs>,
+        run: (step: GarbageStep) => ReturnType<typeof garbage.markBlobs>,
         base: GarbageStep,
       ): Promise<number> => {
         let found = 0
@@ -580,10 +635,10 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
         assert.equal(await all((each) => garbage.unlinkUnreferenced(each), step(6000, 100, dryRun)), 14)
       }
       for (const dryRun of [true, false]) {
-        assert.equal(await all((each) => garbage.condemnBlobs(each), step(6001, 0, dryRun)), 7)
+        assert.equal(await all((each) => garbage.markBlobs(each), step(6001, 0, dryRun)), 7)
       }
       for (const dryRun of [true, false]) {
-        assert.equal(await all((each) => garbage.deleteCondemned(each), step(6002, 0, dryRun)), 7)
+        assert.equal(await all((each) => garbage.deleteMarked(each), step(6002, 0, dryRun)), 7)
       }
       const upload = { id: 'an-upload', repository: newRepository(), algorithm: 'sha256', now: 1 } as const
       await store.createUpload(upload)
@@ -618,13 +673,13 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
       const { garbage } = store
       await putBlob(repository, 'garbage', 1000)
       const taken = async (
-        run: (step: GarbageStep) => ReturnType<typeof garbage.condemnBlobs>,
+        run: (step: GarbageStep) => ReturnType<typeof garbage.markBlobs>,
         at: GarbageStep,
       ): Promise<boolean> => (await run(at)).items.some(({ subject }) => subject === digestOf('garbage'))
       const unlink = (at: GarbageStep): Promise<boolean> =>
         taken((each) => garbage.unlinkUnreferenced(each), at)
-      const condemn = (at: GarbageStep): Promise<boolean> => taken((each) => garbage.condemnBlobs(each), at)
-      const remove = (at: GarbageStep): Promise<boolean> => taken((each) => garbage.deleteCondemned(each), at)
+      const mark = (at: GarbageStep): Promise<boolean> => taken((each) => garbage.markBlobs(each), at)
+      const remove = (at: GarbageStep): Promise<boolean> => taken((each) => garbage.deleteMarked(each), at)
 
       assert.equal(await unlink(step(1050, 100)), false, 'within its grace')
       assert.equal(await store.touchBlob({ repository, digest: digestOf('garbage'), now: 1060 }), true)
@@ -633,11 +688,11 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
       assert.ok(await store.findBlob(repository, digestOf('garbage')), 'a dry run changes nothing')
       assert.equal(await unlink(step(1200, 100)), true)
       assert.equal(await other.findBlob(repository, digestOf('garbage')), undefined)
-      assert.equal(await condemn(step(1201, 0)), true)
+      assert.equal(await mark(step(1201, 0)), true)
       await putBlob(repository, 'garbage', 1202)
       assert.equal(await remove(step(1300, 0)), false, 'a push rescues')
       assert.equal(await unlink(step(1400, 100)), true)
-      assert.equal(await condemn(step(1401, 0)), true)
+      assert.equal(await mark(step(1401, 0)), true)
       assert.equal(await remove(step(1401, 0)), false, 'not by the instant that condemned it')
       assert.equal(await remove(step(1402, 0)), true)
     })
@@ -713,23 +768,88 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
 
     test('one lease, until it is released or has run out', async () => {
       const { garbage } = store
-      assert.equal(await garbage.acquireLease({ name: 'l', holder: 'a', ttl: 100, now: 1000 }), true)
-      assert.equal(await other.garbage.acquireLease({ name: 'l', holder: 'b', ttl: 100, now: 1050 }), false)
-      assert.equal(await garbage.acquireLease({ name: 'l', holder: 'a', ttl: 100, now: 1090 }), true)
-      assert.equal(await other.garbage.acquireLease({ name: 'l', holder: 'b', ttl: 100, now: 1191 }), true)
+      const clock = leaseClock(open)
+      const term = (holder: string): LeaseTerm => ({ name: 'l', holder, ttl: 400, now: clock.now })
+      assert.equal(await garbage.acquireLease(term('a')), true)
+      await clock.pass(200)
+      assert.equal(await other.garbage.acquireLease(term('b')), false)
+      assert.equal(await garbage.acquireLease(term('a')), true)
+      await clock.pass(401)
+      assert.equal(await other.garbage.acquireLease(term('b')), true)
       await other.garbage.releaseLease({ name: 'l', holder: 'b' })
-      assert.equal(await garbage.acquireLease({ name: 'l', holder: 'a', ttl: 100, now: 1192 }), true)
+      assert.equal(await garbage.acquireLease(term('a')), true)
     })
 
     test('a lease is renewed by its holder alone, and never taken by that', async () => {
       const { garbage } = store
-      await garbage.acquireLease({ name: 'r', holder: 'a', ttl: 100, now: 1000 })
-      assert.equal(await other.garbage.renewLease({ name: 'r', holder: 'b', ttl: 100, now: 1300 }), false)
-      assert.equal(await garbage.renewLease({ name: 'r', holder: 'a', ttl: 100, now: 1300 }), true)
-      assert.equal(await other.garbage.acquireLease({ name: 'r', holder: 'b', ttl: 100, now: 1350 }), false)
+      const clock = leaseClock(open)
+      const term = (holder: string): LeaseTerm => ({ name: 'r', holder, ttl: 400, now: clock.now })
+      await garbage.acquireLease(term('a'))
+      await clock.pass(401)
+      assert.equal(await other.garbage.renewLease(term('b')), false)
+      assert.equal(await garbage.renewLease(term('a')), true)
+      assert.equal(await other.garbage.acquireLease(term('b')), false)
       await garbage.releaseLease({ name: 'r', holder: 'a' })
-      assert.equal(await garbage.renewLease({ name: 'r', holder: 'a', ttl: 100, now: 1360 }), false)
-      assert.equal(await other.garbage.acquireLease({ name: 'r', holder: 'b', ttl: 100, now: 1361 }), true)
+      assert.equal(await garbage.renewLease(term('a')), false)
+      assert.equal(await other.garbage.acquireLease(term('b')), true)
+    })
+
+    test('a collector whose lease another one has taken gets LeaseLost, and has changed nothing', async () => {
+      const { garbage } = store
+      const clock = leaseClock(open)
+      const repository = newRepository()
+      const text = `fenced ${count}`
+      await putBlob(repository, text, 1000)
+      const lease = { name: 'f', holder: 'a' }
+      const term = (holder: string): LeaseTerm => ({ name: 'f', holder, ttl: 400, now: clock.now })
+      await garbage.acquireLease(term('a'))
+      assert.ok(await garbage.unlinkUnreferenced({ ...step(2000, 100), limit: 0, lease }))
+      await clock.pass(401)
+      await other.garbage.acquireLease(term('b'))
+      const late = { ...step(2000, 100), lease }
+      const keys = ['e'.repeat(32) as DataKey]
+      const rows = (): ReturnType<typeof garbage.notes> => other.garbage.notes()
+      const before = await rows()
+      for (const [name, change] of Object.entries({
+        expireUploads: () => garbage.expireUploads(late),
+        expireUntagged: () => garbage.expireUntagged({ ...late, repository }),
+        unlinkUnreferenced: () => garbage.unlinkUnreferenced(late),
+        markBlobs: () => garbage.markBlobs(late),
+        deleteMarked: () => garbage.deleteMarked(late),
+        forgetHistory: () => garbage.forgetHistory(late),
+        dropEmptyRepositories: () => garbage.dropEmptyRepositories(late),
+        pendOrphans: () => garbage.pendOrphans({ keys, lease }),
+        forgetPendingDeletes: () => garbage.forgetPendingDeletes({ keys, lease }),
+        note: () => garbage.note({ notes: { seenAt: 1 }, lease }),
+      }))
+        await assert.rejects(change, isLeaseLost, name)
+      assert.ok(await other.findBlob(repository, digestOf(text)))
+      assert.ok(!(await garbage.pendingDeletes(1000)).includes(keys[0] as DataKey))
+      assert.deepEqual(await rows(), before)
+    })
+
+    test('garbage: what collectors note is kept, one note beside another', async () => {
+      await store.garbage.note({ notes: { seenAt: 5, suspendedUntil: 6 } })
+      await other.garbage.note({ notes: { collectedAt: 7, suspendedUntil: undefined } })
+      assert.deepEqual(await store.garbage.notes(), { seenAt: 5, collectedAt: 7 })
+    })
+
+    test('garbage: orphans are bytes without a row, unless a row names them', async () => {
+      const [key, loose] = ['d'.repeat(32) as DataKey, 'c'.repeat(32) as DataKey]
+      const content = { kind: 'stored', key } as const
+      const blob = {
+        repository: newRepository(),
+        digest: digestOf(`kept ${count}`),
+        size: 9,
+        content,
+        now: 1,
+      }
+      await store.putBlob({ ...blob, uploadId: undefined })
+      assert.equal(await other.garbage.pendOrphans({ keys: [key, loose] }), 1)
+      assert.equal(await other.garbage.pendOrphans({ keys: [key, loose] }), 0)
+      const pending = await store.garbage.pendingDeletes(1000)
+      assert.deepEqual([pending.includes(loose), pending.includes(key)], [true, false])
+      await store.garbage.forgetPendingDeletes({ keys: [loose] })
     })
 
     test('a change that fails leaves its neighbours in the batch alone', async () => {
@@ -744,10 +864,25 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
       assert.ok(await store.findManifest(repository, digestOf('good 2')))
       assert.equal(await store.findManifest(repository, digestOf('bad')), undefined)
     })
+  })
+}
+
+/** The contract of stores that give an image of the metadata. */
+export function snapshotContract(name: string, open: OpenStore): void {
+  suite(`${name} keeps the contract of snapshots`, () => {
+    let store: MetadataStore
+    openAround(open, (opened) => ({ store } = opened))
 
     test('a snapshot is one instant, and can be read while changes go on', async () => {
       const snapshot = await store.snapshot()
-      await putBlob(newRepository(), 'later')
+      await store.putBlob({
+        repository: parseRepositoryName('snapshot/later'),
+        digest: digestOf('later'),
+        size: 5,
+        content: { kind: 'inline', bytes: Buffer.from('later') },
+        uploadId: undefined,
+        now: 1,
+      })
       let size = 0
       for await (const chunk of snapshot.stream()) size += chunk.byteLength
       assert.equal(size, snapshot.size)
@@ -755,6 +890,21 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
       await snapshot.close()
     })
   })
+}
+
+/** A clock for leases: an engine that has a clock of its own lets only real time pass. */
+function leaseClock({ ownClock = false }: OpenStore): {
+  readonly now: number
+  pass(milliseconds: number): Promise<unknown>
+} {
+  const clock = {
+    now: 1000,
+    async pass(milliseconds: number) {
+      clock.now += milliseconds
+      if (ownClock) await sleep(milliseconds)
+    },
+  }
+  return clock
 }
 
 async function* pagesOf({ inventory }: MetadataStore): AsyncGenerator<InventoryManifest> {

@@ -20,7 +20,13 @@ import { UserError } from '../../src/user-error.ts'
 suite('the door to engines', () => {
   const root = mkdtempSync(join(tmpdir(), 'trow-engines-'))
   after(() => rmSync(root, { recursive: true }))
-  const settingsOf = (name: string): StorageSettings => ({ folder: join(root, name), reserve: 0 })
+  const settingsOf = (name: string): StorageSettings => ({
+    folder: join(root, name),
+    reserve: 0,
+    cacheBytes: 0,
+    s3Redirect: false,
+    env: {},
+  })
   const repository = parseRepositoryName('a/b')
   const upload = { id: 'u1', repository, algorithm: 'sha256', now: 1 } as const
 
@@ -31,7 +37,8 @@ suite('the door to engines', () => {
     const other = await openMetadata(beside, { cacheBytes: 1_000_000 })
     const [mine, theirs] = [await openBlobs(worker), await openBlobs(beside)]
     try {
-      // So that the writer is there: while it starts, the upload has long been told.
+      // Waits until the writer runs. Otherwise the upload would have been sent during its start, before the
+      // look-up.
       await engine.probe()
       await one.createUpload(upload)
       assert.equal((await other.findUpload(repository, upload.id))?.id, upload.id)
@@ -67,7 +74,7 @@ suite('the door to engines', () => {
     assert.equal(second.fresh, false)
     const stores = await second.openStores()
     assert.equal((await stores.metadata.findUpload(repository, upload.id))?.id, upload.id)
-    // Read beside whoever has it open.
+    // Readable while another process has the storage open.
     const heads = await openKeptHeads(settings)
     assert.equal(await heads?.head('changes'), 'a head')
     heads?.close()
@@ -132,7 +139,7 @@ async function serve(
   return { engine, threads }
 }
 
-/** As a thread gets it. */
+/** Copies the ticket as posting it to a thread does. */
 function post(ticket: Ticket): Ticket {
   return structuredClone(ticket, { transfer: [...ticket.ports] })
 }

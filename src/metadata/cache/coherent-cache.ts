@@ -6,7 +6,7 @@ interface Stamp {
   readonly generation: number
 }
 
-interface Entry<Value> extends Stamp {
+interface CacheEntry<Value> extends Stamp {
   readonly value: Value
   readonly bytes: number
 }
@@ -14,44 +14,46 @@ interface Entry<Value> extends Stamp {
 interface Miss<Value> extends Stamp {
   readonly key: string
   readonly hash: number
-  /** It was asked for lately: then it is kept here too. */
+  /** The key was requested recently, so this thread keeps the value too. */
   readonly wanted: boolean
   readonly size: (value: Value) => number
 }
 
-/** The cache of all threads, and how values of one kind stand in it. */
+/** The cache shared by all threads, and how values of one kind are encoded in it. */
 export interface SharedForm<Value> {
   readonly cache: SharedCache
-  /** Keeps apart what has the same key. */
+  /** Distinguishes values of different kinds that have the same key. */
   readonly kind: number
   toShared(value: Value): SharedValue
-  /** `key` is that of the entry. */
+  /** `key` is the key under which the entry was found. */
   fromShared(shared: SharedValue, key: string): Value
 }
 
-/** A value, or that there is none: now or later. */
-export type Found<Value> = Value | undefined | Promise<Value | undefined>
+/** A value or undefined (no such value), now or as a promise. */
+export type CachedValue<Value> = Value | undefined | Promise<Value | undefined>
 
-/** What an entry takes beside its value. */
+/** Estimated bytes that an entry takes besides its value. */
 const overhead = 300
 const recentKeys = 4096
 
 /**
- * Keeps what was read as long as its generation holds and the budget lasts. Two halves, young and old: when the
- * young one is full it becomes the old one, and what is still wanted moves back. A hit among the young costs one
- * look-up and no bookkeeping.
+ * Caches values for as long as their generation stays the same and the budget allows. There are two halves,
+ * young and old: when the young half is full it becomes the old one, and an entry of the old half moves back
+ * when it is used again. A hit in the young half costs one look-up and no bookkeeping, which no cache of a
+ * library offers together with generations.
  *
- * Behind it may stand the cache of all threads, which holds far more and costs a copy. What is found there, or read, is
- * kept here only when it was asked for lately: objects that live long and are asked for once cost more than they save.
+ * The cache shared by all threads may stand behind it. That one holds far more, and every hit there costs a
+ * copy. A value that was found there, or read, is kept here only if its key was requested recently:
+ * long-lived objects that are used once cost more than they save.
  */
 export class CoherentCache<Value> {
   readonly #generations: Generations
   readonly #half: number
   readonly #shared: SharedForm<Value> | undefined
-  /** Hashes of the keys that were asked for lately and not found here. */
+  /** Hashes of the keys that were requested recently and not found here. */
   readonly #recent = new Int32Array(recentKeys)
-  #young = new Map<string, Entry<Value>>()
-  #old = new Map<string, Entry<Value>>()
+  #young = new Map<string, CacheEntry<Value>>()
+  #old = new Map<string, CacheEntry<Value>>()
   #youngBytes = 0
 
   constructor(generations: Generations, budget: number, shared?: SharedForm<Value>) {
@@ -61,15 +63,16 @@ export class CoherentCache<Value> {
   }
 
   /**
-   * The value under `key`, from the cache or by `read`; undefined is not kept. `size` tells bytes. `generationKey`
-   * is what changes touch when the value is not theirs alone.
+   * Returns the value under `key`, from the cache or by calling `read`. Undefined is not cached. `size` gives
+   * a value's bytes. `generationKey` is the key that changes touch, where that is not `key` (pages of a
+   * list).
    */
   get(
     key: string,
-    read: () => Found<Value>,
+    read: () => CachedValue<Value>,
     size: (value: Value) => number,
     generationKey = key,
-  ): Found<Value> {
+  ): CachedValue<Value> {
     const young = this.#young.get(key)
     if (young !== undefined && this.#holds(young)) return young.value
     const old = this.#old.get(key)
@@ -92,6 +95,15 @@ export class CoherentCache<Value> {
     return this.#took(miss, value)
   }
 
+  /** Returns the value under `key` if the cache holds it, and reads nothing. */
+  peek(key: string): Value | undefined {
+    for (const half of [this.#young, this.#old]) {
+      const entry = half.get(key)
+      if (entry !== undefined && this.#holds(entry)) return entry.value
+    }
+    return this.#find(key, hashOf(key))?.value
+  }
+
   #find(key: string, hash: number): (Stamp & { readonly value: Value }) | undefined {
     const shared = this.#shared
     if (shared === undefined) return undefined
@@ -100,7 +112,10 @@ export class CoherentCache<Value> {
     return { value: shared.fromShared(entry, key), slot: entry.slot, generation: entry.generation }
   }
 
-  /** What was read is kept under the generation from before it was asked for, however long it took. */
+  /**
+   * The value is cached under the generation loaded before the read, so a change made during the read
+   * invalidates it.
+   */
   #took(
     { key, hash, slot, generation, wanted, size }: Miss<Value>,
     value: Value | undefined,
@@ -128,7 +143,7 @@ export class CoherentCache<Value> {
     return lately
   }
 
-  #keep(key: string, entry: Entry<Value>): void {
+  #keep(key: string, entry: CacheEntry<Value>): void {
     if (entry.bytes > this.#half / 4) return
     this.#youngBytes += entry.bytes - (this.#young.get(key)?.bytes ?? 0)
     this.#young.set(key, entry)

@@ -5,10 +5,11 @@ import type { Reference } from '../../oci/tag.ts'
 const slotCount = 1 << 20
 
 /**
- * A shared table of counters, one for each hashed key, which keeps the caches of all threads coherent
- * without messages. The writer makes the slots of a change odd before COMMIT and even, a new value, after it.
- * A reader loads the slot before it looks: what it finds in its cache holds only under the same, even value,
- * and what it reads is cached under the value loaded before the read. That is linearizable.
+ * A shared table of counters, one for each hashed key, which keeps the caches of all threads coherent without
+ * messages. The writer makes the slots of a change odd before COMMIT, and gives them a new even value after
+ * it. A reader loads the slot before it looks: a cached entry is valid only under the same, even value, and a
+ * value that was read is cached under the slot's value from before the read. Reads are therefore
+ * linearizable.
  */
 export class Generations {
   readonly buffer: SharedArrayBuffer
@@ -32,13 +33,23 @@ export class Generations {
   renew(slots: Iterable<number>): void {
     for (const slot of slots) Atomics.add(this.#slots, slot, 1)
   }
+
+  /** For changes that are committed elsewhere: the slots get a new even value at once. */
+  advance(slots: Iterable<number>): void {
+    for (const slot of slots) Atomics.add(this.#slots, slot, 2)
+  }
+
+  /** Makes everything that is cached invalid. */
+  advanceAll(): void {
+    for (let slot = 0; slot < slotCount; slot++) Atomics.add(this.#slots, slot, 2)
+  }
 }
 
 export function isSettled(generation: number): boolean {
   return (generation & 1) === 0
 }
 
-/** The key of what a tag or a manifest's digest means in a repository. */
+/** The key of the manifest that a tag or a digest names in a repository. */
 export function manifestKey(repository: RepositoryName, reference: Reference): string {
   return `${repository}:${reference}`
 }

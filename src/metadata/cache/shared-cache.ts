@@ -1,20 +1,26 @@
-/** What one entry holds: two numbers (undefined is kept as such), two texts of Latin-1 characters, bytes. */
+/**
+ * The content of one entry: two numbers (undefined is preserved), two strings of Latin-1 characters, and
+ * bytes.
+ */
 export interface SharedValue {
   readonly first: number | undefined
   readonly second: number | undefined
   readonly title: string
   readonly text: string
-  /** A copy of the reader's own. */
+  /** A copy that belongs to the reader. */
   readonly bytes: Uint8Array | undefined
 }
 
-/** An entry as it was read: `slot` and `generation` tell whether it still holds. */
+/** An entry as it was read: `slot` and `generation` show whether it is still valid. */
 export interface SharedEntry extends SharedValue {
   readonly slot: number
   readonly generation: number
 }
 
-/** Under which an entry is found: `kind` keeps apart what has the same key. `hash` must follow from `key`. */
+/**
+ * The key of an entry. `kind` distinguishes values of different kinds with the same key. `hash` must follow
+ * from `key`.
+ */
 export interface SharedKey {
   readonly kind: number
   readonly key: string
@@ -23,26 +29,28 @@ export interface SharedKey {
 
 const segmentCount = 16
 const ways = 4
-/** An entry's place in units of 8 bytes, plus one; 0 is none. */
+/** An entry's place is its offset in units of 8 bytes, plus one; 0 means no entry. */
 const unit = 8
 const headerBytes = 48
-/** Bytes of the arena for each place of the index. */
+/** Arena bytes for each place of the index. */
 const bytesPerPlace = 256
 const none = -1
 
 /** Fields of an entry's header: 32-bit integers, then two doubles. */
 const field = { hash: 0, slot: 1, generation: 2, kindAndKey: 3, title: 4, text: 5, bytes: 6 } as const
 const firstDouble = 4
-/** Fields of the cache's head. */
+/** Fields of the cache's own header. */
 const head = { lock: 0, segment: 1, used: 2, epochs: 4 } as const
 const headInts = head.epochs + segmentCount
 
 /**
- * A cache in memory that all threads share: an index of places (4 for each bucket of hashes) and an arena of entries,
- * cut into 16 segments that are filled one after another; the oldest is emptied for the next. Who puts holds a lock, and
- * whoever finds it taken goes without: it is only a cache. Readers take none. An entry is never changed once the index
- * tells of it, and a segment's epoch is odd while it is emptied, so a reader that has copied an entry and finds the epoch
- * that it began with has read what was put. It does not know which entries still hold: see CoherentCache.
+ * A cache in memory that all threads share: an index of places (4 for each bucket of hashes) and an arena of
+ * entries. The arena is cut into 16 segments that are filled one after another; when all are full, the oldest
+ * is emptied. A thread takes a lock to store an entry; if the lock is taken it does not store its entry,
+ * since this is only a cache. Reads take no lock. An entry is not changed once the index points to it, and a
+ * segment's epoch is odd while the segment is being emptied: a reader that copies an entry and then finds the
+ * epoch unchanged has read exactly what was stored. The cache does not know which entries are still valid:
+ * see CoherentCache.
  */
 export class SharedCache {
   readonly buffer: SharedArrayBuffer
@@ -70,17 +78,17 @@ export class SharedCache {
     this.#segmentUnits = segmentUnits
   }
 
-  /** At least 64 KiB; memory is taken as it is filled. */
+  /** At least 64 KiB. The operating system allocates memory as the cache fills. */
   static create(bytes: number): SharedCache {
     return new SharedCache(new SharedArrayBuffer(Math.max(bytes, 64 * 1024) & ~(unit - 1)), 0)
   }
 
-  /** The same cache for the thread with this number, from 0. */
+  /** The same cache, for the thread with this number (from 0). */
   static attach(buffer: SharedArrayBuffer, thread: number): SharedCache {
     return new SharedCache(buffer, thread + 1)
   }
 
-  /** Gives back the lock of a thread that is no more. */
+  /** Releases the lock if a thread that has died still holds it. */
   reclaim(thread: number): void {
     Atomics.compareExchange(this.#ints, head.lock, thread + 1, 0)
   }
@@ -93,10 +101,11 @@ export class SharedCache {
       if (place === 0) continue
       const epoch = head.epochs + this.#segmentOf(place)
       const before = Atomics.load(this.#ints, epoch)
-      // Emptying a segment takes its places out of the index while its epoch is odd: this one is of `before`.
+      // Emptying a segment removes its places from the index while its epoch is odd, so this place belongs to
+      // `before`.
       if ((before & 1) !== 0 || Atomics.load(this.#places, way) !== place) continue
       const entry = this.#read(place, kind, key, hash)
-      // A read-modify-write, so that no read from before is moved behind it.
+      // An atomic read-modify-write, so that no earlier read is reordered after it.
       if (entry !== undefined && Atomics.or(this.#ints, epoch, 0) === before) return entry
     }
     return undefined
@@ -134,7 +143,7 @@ export class SharedCache {
     const bytes = ints[at + field.bytes] as number
     from += key.length
     const end = from + title + text + Math.max(0, bytes)
-    // What is overwritten meanwhile may say anything; it is found out afterwards.
+    // If the entry is overwritten meanwhile, these lengths may be anything; the epoch shows that afterwards.
     if (title < 0 || text < 0 || end > this.#endOfSegment(place)) return undefined
     const doubles = (start >> 3) + firstDouble
     return {
@@ -173,7 +182,10 @@ export class SharedCache {
     if (entry.bytes !== undefined) this.#bytes.set(entry.bytes, from)
   }
 
-  /** The place of so many units that nobody uses, in the segment of now or in the next, emptied. */
+  /**
+   * Returns a place with this many free units, in the current segment or in the next one, which is then
+   * emptied.
+   */
   #allocate(units: number): number {
     const ints = this.#ints
     let segment = ints[head.segment] as number
@@ -189,7 +201,7 @@ export class SharedCache {
   }
 
   #empty(segment: number): void {
-    // Odd already where a thread died over it.
+    // The epoch is already odd if a thread died while emptying this segment.
     Atomics.or(this.#ints, head.epochs + segment, 1)
     const first = segment * this.#segmentUnits + 1
     const last = first + this.#segmentUnits
@@ -201,7 +213,7 @@ export class SharedCache {
     Atomics.add(this.#ints, head.epochs + segment, 1)
   }
 
-  /** That of the same hash, else a free one, else that of the oldest entry. */
+  /** The way of the entry with the same hash, else a free way, else the way of the oldest entry. */
   #wayFor(hash: number): number {
     const bucket = (hash & this.#bucketMask) * ways
     const current = this.#ints[head.segment] as number

@@ -60,7 +60,7 @@ export function blobForm(cache: SharedCache): SharedForm<BlobRecord> {
   }
 }
 
-/** Of a key that linkKey made. */
+/** `key` comes from linkKey. */
 function digestOf(key: string): Digest {
   return key.slice(key.indexOf('@') + 1) as Digest
 }

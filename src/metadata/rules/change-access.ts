@@ -1,8 +1,9 @@
 import type { LoginSourceRecord, RobotRecord, SigningKeyRecord } from '../access-store.ts'
-import type { Noted } from '../outbox.ts'
+import type { AuditedChange } from '../outbox.ts'
 import type { Instant } from '../../instant.ts'
 import { durable, relaxed, type Transaction } from './change.ts'
-import { noteChange } from './change-outbox.ts'
+import { auditChange } from './change-outbox.ts'
+import { alone, none } from './locks.ts'
 import {
   deleteOldKeys,
   deleteOldLoginSources,
@@ -15,9 +16,10 @@ import {
 } from './statements/access.ts'
 
 export const addRobot = durable(
+  { locks: none },
   async (
     transaction: Transaction,
-    { noted, ...robot }: RobotRecord & { readonly noted: Noted },
+    { audited, ...robot }: RobotRecord & { readonly audited: AuditedChange },
   ): Promise<boolean> => {
     const { changes } = await transaction.run(insertRobot, {
       ...robot,
@@ -26,41 +28,45 @@ export const addRobot = durable(
     })
     if (changes > 0) {
       const { grants, expiresAt = null } = robot
-      await noteChange(transaction, noted, () => ({ grants, expiresAt }))
+      await auditChange(transaction, audited, () => ({ grants, expiresAt }))
     }
     return changes > 0
   },
 )
 
 export const removeRobot = durable(
+  { locks: none },
   async (
     transaction: Transaction,
-    { name, noted }: { readonly name: string; readonly noted: Noted | undefined },
+    { name, audited }: { readonly name: string; readonly audited: AuditedChange | undefined },
   ): Promise<boolean> => {
     const { changes } = await transaction.run(deleteRobot, { name })
-    if (changes > 0 && noted !== undefined) await noteChange(transaction, noted, () => ({}))
+    if (changes > 0 && audited !== undefined) await auditChange(transaction, audited, () => ({}))
     return changes > 0
   },
 )
 
 export const rotateSigningKey = durable(
+  { locks: () => [alone('signing keys')] },
   async (
     transaction: Transaction,
     rotation: {
       readonly key: SigningKeyRecord
-      readonly unlessNewerThan: Instant
-      readonly forgetBefore: Instant
+      readonly rotateAfter: number
+      readonly forgetAfter: number
     },
   ): Promise<void> => {
-    const { key, unlessNewerThan, forgetBefore } = rotation
-    if ((await transaction.get(newerKey, { unlessNewerThan })) === undefined) {
-      await transaction.run(insertKey, { ...key })
+    const { key, rotateAfter, forgetAfter } = rotation
+    const createdAt = await transaction.clock(key.createdAt)
+    if ((await transaction.get(newerKey, { unlessNewerThan: createdAt - rotateAfter })) === undefined) {
+      await transaction.run(insertKey, { ...key, createdAt })
     }
-    await transaction.run(deleteOldKeys, { forgetBefore })
+    await transaction.run(deleteOldKeys, { followedBefore: createdAt - forgetAfter })
   },
 )
 
 export const saveLoginSource = relaxed(
+  { locks: () => [alone('login sources')] },
   async (
     transaction: Transaction,
     source: LoginSourceRecord & { readonly most: number; readonly forgetBefore: Instant },

@@ -1,23 +1,41 @@
 import type { DataKey } from '../../blobs/blob-store.ts'
 import type { Digest } from '../../oci/digest.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
-import type { GarbageItem, GarbagePage, GarbageStep, LeaseTerm } from '../garbage-store.ts'
+import type { GarbageItem, GarbagePage, GarbageStep, Lease } from '../garbage-store.ts'
 import type { Instant } from '../../instant.ts'
 import type { BlobContent } from '../records.ts'
-import { durable, relaxed, type Transaction } from './change.ts'
+import { durable, Overtaken, relaxed, type Transaction } from './change.ts'
 import { removeLink } from './change-blobs.ts'
+import { keepLease } from './change-leases.ts'
 import { dropManifest } from './change-manifest-removal.ts'
 import { findRepository } from './change-repositories.ts'
 import { dropUpload } from './change-uploads.ts'
+import {
+  bounds,
+  finding,
+  markedBlobs,
+  page,
+  position,
+  staleUploads,
+  unlinkedBlobs,
+  unreferencedLinks,
+  window,
+  type RowOf,
+} from './garbage-steps.ts'
+import { changesRepository, changesUpload, none, removesDigest, type LockKey } from './locks.ts'
 import { addPendingDelete, blobByDigest, linksOfBlob } from './statements/blobs.ts'
 import * as statements from './statements/garbage.ts'
+import { keyInUse } from './statements/reads.ts'
 import { vacateRepository } from './statements/repositories.ts'
-import { putSetting } from './statements/settings.ts'
 
 export const expireUploads = durable(
+  finding(staleUploads, (row) => [changesUpload(row.id)]),
   async (transaction: Transaction, step: GarbageStep): Promise<GarbagePage> => {
-    const rows = await transaction.all(statements.staleUploads, { ...bounds(step), after: step.after ?? '' })
-    const idle = rows.filter((row) => !transaction.claimed.has(row.id))
+    await keepLease(transaction, step.lease)
+    const rows = await staleUploads(transaction, step)
+    const idle = rows.filter(
+      (row) => !transaction.claimed.has(row.id) && transaction.holds(changesUpload(row.id)),
+    )
     if (!step.dryRun)
       for (const row of idle) await dropUpload(transaction, row.id, row.data_key as DataKey | null)
     return page(
@@ -37,11 +55,17 @@ export const expireUploads = durable(
 )
 
 export const expireUntagged = durable(
+  {
+    locks: ({ repository }: GarbageStep & { readonly repository: RepositoryName }) => [
+      changesRepository(repository),
+    ],
+  },
   async (
     transaction: Transaction,
     step: GarbageStep & { readonly repository: RepositoryName },
   ): Promise<GarbagePage> => {
     const { repository: name, now } = step
+    await keepLease(transaction, step.lease)
     const repository = await findRepository(transaction, name)
     if (repository === undefined) return { items: [], next: undefined }
     const rows = await transaction.all(statements.untaggedManifests, {
@@ -70,10 +94,13 @@ export const expireUntagged = durable(
 )
 
 export const unlinkUnreferenced = durable(
+  finding(unreferencedLinks, locksOfLink),
   async (transaction: Transaction, step: GarbageStep): Promise<GarbagePage> => {
-    const rows = await transaction.all(statements.unreferencedLinks, { ...bounds(step), ...position(step) })
+    await keepLease(transaction, step.lease)
+    const rows = await unreferencedLinks(transaction, step)
+    const taken = rows.filter((row) => locksOfLink(row).every((key) => transaction.holds(key)))
     if (!step.dryRun) {
-      for (const row of rows) {
+      for (const row of taken) {
         await removeLink(transaction, {
           repository: row.repository_id,
           name: row.name as RepositoryName,
@@ -87,7 +114,7 @@ export const unlinkUnreferenced = durable(
       step,
       rows,
       (row) => `${row.unreferenced_since}.${row.blob_id}.${row.repository_id}`,
-      rows,
+      taken,
       (row) => ({
         kind: 'blob-link',
         repository: row.name as RepositoryName,
@@ -99,62 +126,61 @@ export const unlinkUnreferenced = durable(
   },
 )
 
-export const condemnBlobs = durable(
+export const markBlobs = durable(
+  finding(unlinkedBlobs, (row) => [lockBlob(row)]),
   async (transaction: Transaction, step: GarbageStep): Promise<GarbagePage> => {
-    const rows = await transaction.all(statements.unlinkedBlobs, { ...bounds(step), ...position(step) })
+    await keepLease(transaction, step.lease)
+    const rows = await unlinkedBlobs(transaction, step)
+    const taken = rows.filter((row) => transaction.holds(lockBlob(row)))
     if (!step.dryRun)
-      for (const row of rows) await transaction.run(statements.condemnBlob, { blob: row.id, now: step.now })
+      for (const row of taken) await transaction.run(statements.markBlob, { blob: row.id, now: step.now })
     return page(
       step,
       rows,
       (row) => `${row.unlinked_since}.${row.id}`,
-      rows,
-      (row) => ({
-        kind: 'blob',
-        repository: undefined,
-        subject: row.digest,
-        bytes: row.size,
-        reason: `no repository has linked the blob since ${iso(row.unlinked_since)}`,
-      }),
+      taken,
+      (row) => blobItem(row, `no repository has linked the blob since ${iso(row.unlinked_since)}`),
     )
   },
 )
 
-export const deleteCondemned = durable(
+export const deleteMarked = durable(
+  finding(markedBlobs, (row) => [lockBlob(row)]),
   async (transaction: Transaction, step: GarbageStep): Promise<GarbagePage> => {
-    const rows = await transaction.all(statements.condemnedBlobs, { ...bounds(step), ...position(step) })
+    await keepLease(transaction, step.lease)
+    const rows = await markedBlobs(transaction, step)
+    const taken = rows.filter((row) => transaction.holds(lockBlob(row)))
     if (!step.dryRun) {
-      for (const row of rows) await removeBlob(transaction, row.id, row.data_key as DataKey | null)
+      for (const row of taken) await removeBlob(transaction, row.id, row.data_key as DataKey | null)
     }
     return page(
       step,
       rows,
       (row) => `${row.condemned_at}.${row.id}`,
-      rows,
-      (row) => ({
-        kind: 'blob',
-        repository: undefined,
-        subject: row.digest,
-        bytes: row.size,
-        reason: `the blob was condemned at ${iso(row.condemned_at)}`,
-      }),
+      taken,
+      (row) => blobItem(row, `the blob was condemned at ${iso(row.condemned_at)}`),
     )
   },
 )
 
 export const dropEmptyRepositories = durable(
+  {
+    locks: none,
+    find: async (database, step: GarbageStep) => {
+      if (step.dryRun) return []
+      const rows = await database.all(statements.repositoriesByUse, window(step))
+      return rows.filter(isToGo).map(lockRepository)
+    },
+  },
   async (transaction: Transaction, step: GarbageStep): Promise<GarbagePage> => {
-    const rows = await transaction.all(statements.repositoriesByUse, {
-      ...bounds(step),
-      afterId: Number(step.after ?? 0),
-    })
-    const empty = rows.filter((row) => row.empty === 1)
+    await keepLease(transaction, step.lease)
+    const rows = await transaction.all(statements.repositoriesByUse, window(step))
+    const isHeld = (row: { readonly name: string }): boolean => transaction.holds(lockRepository(row))
+    const empty = rows.filter((row) => row.empty === 1 && isHeld(row))
     if (!step.dryRun)
-      for (const row of rows.filter(
-        ({ empty: isEmpty, vacated_at: vacated }) => isEmpty || vacated !== null,
-      )) {
+      for (const row of rows.filter((each) => isToGo(each) && isHeld(each))) {
         if (!row.remembered) await transaction.run(statements.deleteRepository, { repository: row.id })
-        // Its id is what its history is found by, until that is forgotten.
+        // The history refers to the repository by its id, so the row stays until the history is deleted.
         else if (row.empty) await transaction.run(vacateRepository, { repository: row.id, now: step.now })
         else continue
         transaction.touched.tags(row.name as RepositoryName)
@@ -175,64 +201,53 @@ export const dropEmptyRepositories = durable(
   },
 )
 
+interface Keys {
+  readonly keys: readonly DataKey[]
+  readonly lease?: Lease
+}
+
+export const pendOrphans = durable(
+  { locks: none },
+  async (transaction: Transaction, { keys, lease }: Keys): Promise<number> => {
+    await keepLease(transaction, lease)
+    let count = 0
+    for (const key of keys) {
+      if ((await transaction.get(keyInUse, { key }))?.used) continue
+      count += (await transaction.run(addPendingDelete, { key })).changes
+    }
+    return count
+  },
+)
+
 export const forgetPendingDeletes = relaxed(
-  async (transaction: Transaction, { keys }: { readonly keys: readonly DataKey[] }): Promise<void> => {
+  { locks: none },
+  async (transaction: Transaction, { keys, lease }: Keys): Promise<void> => {
+    await keepLease(transaction, lease)
     for (const key of keys) await transaction.run(statements.deletePending, { key })
   },
 )
 
-export const acquireLease = relaxed(async (transaction: Transaction, lease: LeaseTerm): Promise<boolean> => {
-  const { name, holder, ttl, now } = lease
-  const current = await transaction.get(statements.leaseByName, { name })
-  if (current !== undefined && current.holder !== holder && current.expires_at > now) return false
-  await transaction.run(statements.putLease, { name, holder, expires: now + ttl })
-  return true
-})
-
-/** Other than `acquireLease` it never takes a lease that somebody has had in between. */
-export const renewLease = relaxed(async (transaction: Transaction, lease: LeaseTerm): Promise<boolean> => {
-  const { name, holder, ttl, now } = lease
-  if ((await transaction.get(statements.leaseByName, { name }))?.holder !== holder) return false
-  await transaction.run(statements.putLease, { name, holder, expires: now + ttl })
-  return true
-})
-
-export const releaseLease = relaxed(
-  async (transaction: Transaction, lease: Pick<LeaseTerm, 'name' | 'holder'>): Promise<void> => {
-    await transaction.run(statements.deleteLease, lease)
-  },
-)
-
-export const clockSetting = 'garbage-clock'
-
-export const recordClock = relaxed(
-  async (
-    transaction: Transaction,
-    clock: { readonly seenAt: Instant; readonly suspendedUntil: Instant | undefined },
-  ): Promise<void> => {
-    await transaction.run(putSetting, { name: clockSetting, value: JSON.stringify(clock) })
-  },
-)
-
-/** Writes something, durably, to see that it can be done. */
-export const probe = durable(
-  async (transaction: Transaction, { now }: { readonly now: Instant }): Promise<void> => {
-    await transaction.run(putSetting, { name: 'probe', value: String(now) })
-  },
-)
+interface LostBlob {
+  readonly digest: Digest
+  readonly content: BlobContent
+  readonly now: Instant
+}
 
 export const dropBlob = durable(
-  async (
-    transaction: Transaction,
-    {
-      digest,
-      content,
-      now,
-    }: { readonly digest: Digest; readonly content: BlobContent; readonly now: Instant },
-  ): Promise<boolean> => {
+  {
+    locks: ({ digest }: LostBlob) => [removesDigest(digest)],
+    find: async (database, { digest }) => {
+      const blob = await database.get(blobByDigest, { digest })
+      return blob === undefined
+        ? []
+        : (await database.all(linksOfBlob, { blob: blob.id })).map(lockRepository)
+    },
+  },
+  async (transaction: Transaction, { digest, content, now }: LostBlob): Promise<boolean> => {
     const row = await transaction.get(blobByDigest, { digest })
     if (row === undefined || row.data_key !== (content.kind === 'stored' ? content.key : null)) return false
     for (const link of await transaction.all(linksOfBlob, { blob: row.id })) {
+      if (!transaction.holds(lockRepository(link))) throw new Overtaken()
       const name = link.name as RepositoryName
       await removeLink(transaction, { repository: link.id, name, blob: row.id, digest, now })
     }
@@ -247,25 +262,24 @@ async function removeBlob(transaction: Transaction, blob: number, key: DataKey |
   else await transaction.run(addPendingDelete, { key })
 }
 
-function bounds(step: GarbageStep): { before: number; limit: number } {
-  return { before: step.before, limit: step.limit }
+function locksOfLink(row: RowOf<typeof statements.unreferencedLinks>): readonly LockKey[] {
+  return [lockRepository(row), lockBlob(row)]
 }
 
-/** The opaque word of a page: time, id and, of a link, repository of its last row. */
-function position(step: GarbageStep): { afterSince: number; afterId: number; afterRepository: number } {
-  const [afterSince = -1, afterId = 0, afterRepository = 0] = step.after?.split('.').map(Number) ?? []
-  return { afterSince, afterId, afterRepository }
+function lockBlob({ digest }: { readonly digest: string }): LockKey {
+  return removesDigest(digest as Digest)
 }
 
-function page<Row>(
-  step: GarbageStep,
-  rows: readonly Row[],
-  place: (row: Row) => string,
-  taken: readonly Row[],
-  describe: (row: Row) => GarbageItem,
-): GarbagePage {
-  const last = rows.length < step.limit ? undefined : rows.at(-1)
-  return { items: taken.map(describe), next: last === undefined ? undefined : place(last) }
+function lockRepository({ name }: { readonly name: string }): LockKey {
+  return changesRepository(name as RepositoryName)
+}
+
+function isToGo(row: RowOf<typeof statements.repositoriesByUse>): boolean {
+  return row.empty === 1 || row.vacated_at !== null
+}
+
+function blobItem(row: { readonly digest: string; readonly size: number }, reason: string): GarbageItem {
+  return { kind: 'blob', repository: undefined, subject: row.digest, bytes: row.size, reason }
 }
 
 function iso(instant: number | null): string {

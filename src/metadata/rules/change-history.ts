@@ -1,24 +1,34 @@
 import type { GarbagePage, GarbageStep } from '../garbage-store.ts'
 import { historyBounds } from '../history-store.ts'
 import type { Instant } from '../../instant.ts'
+import type { RepositoryName } from '../../oci/repository-name.ts'
+import type { Statement } from './bind.ts'
 import { relaxed, rowsAtOnce, type Transaction } from './change.ts'
+import { keepLease } from './change-leases.ts'
+import { changesRepository, none, type LockKey } from './locks.ts'
 import * as statements from './statements/history.ts'
+import type { tagByName } from './statements/manifests.ts'
 
-/** What a manifest that comes again is known by. */
+/** What a manifest keeps from before its removal when it is pushed again. */
 interface FirstSeen {
   readonly firstSeen: Instant
   readonly atLatest: number
   readonly pusher: string | null
 }
 
-/** A name is no place for a text of any length. */
+type StoredTag = typeof tagByName extends Statement<infer Row> ? Row : never
+
+/** Characters; bounds the length of a stored name. */
 const longestName = 512
 
 export function pusherName(name: string | undefined): string | null {
   return name?.slice(0, longestName) ?? null
 }
 
-/** Undefined: it was never there, as far as is known. What is taken is there again. */
+/**
+ * Removes the record of a manifest's earlier presence and returns it. Undefined when the repository, as far
+ * as is known, never held the manifest.
+ */
 export async function takeFirstSeen(
   transaction: Transaction,
   at: { readonly repository: number; readonly digest: string },
@@ -29,7 +39,7 @@ export async function takeFirstSeen(
   return { firstSeen: past.first_seen, atLatest: past.seen_at_latest, pusher: past.pusher }
 }
 
-/** Before the manifest goes. */
+/** To be called before the manifest is removed. */
 export async function keepFirstSeen(
   transaction: Transaction,
   gone: { readonly repository: number; readonly manifest: number; readonly now: Instant },
@@ -39,41 +49,69 @@ export async function keepFirstSeen(
   await transaction.run(statements.forgetOldestManifests, { repository, kept: historyBounds.removals })
 }
 
-/** Before the tag points elsewhere. */
-export async function keepMovedTag(
-  transaction: Transaction,
-  moved: { readonly repository: number; readonly tag: string; readonly now: Instant },
-): Promise<void> {
-  const { repository, tag, now } = moved
-  await keepTags(transaction, { repository, list: JSON.stringify([tag]), removed: 0, now })
+/** What the row of a tag says about its past. */
+export interface TagPast {
+  readonly since: Instant
+  /** Id of the row of its last target. */
+  readonly past: number | null
+  /** How many earlier targets there were. */
+  readonly moves: number
 }
 
-/** Before the tags go; at most `rowsAtOnce`. */
+/** Keeps the target that a move ends. Returns what the row of the tag says after the move. */
+export async function keepMovedTag(transaction: Transaction, tag: StoredTag, now: Instant): Promise<TagPast> {
+  const moves = tag.moves + 1
+  // The times of a tag never go back, even if the clock does.
+  const until = Math.max(tag.since, now)
+  const { id } = await transaction.run(statements.keepMove, {
+    past: tag.past_id,
+    sequence: moves,
+    manifest: tag.manifest_id,
+    since: tag.since,
+    atLatest: tag.since_at_latest,
+    pusher: tag.pusher,
+    until,
+  })
+  await forgetOldMoves(transaction, id, moves)
+  return { since: until, past: id, moves }
+}
+
+/** Returns what the row of a new tag says: the tag may have been removed before. */
+export async function pastOfNewTag(
+  transaction: Transaction,
+  at: { readonly repository: number; readonly tag: string },
+  now: Instant,
+): Promise<TagPast> {
+  const removal = await transaction.get(statements.lastRemovalOf, at)
+  if (removal === undefined) return { since: now, past: null, moves: 0 }
+  await forgetOldMoves(transaction, removal.id, removal.sequence)
+  return { since: Math.max(removal.until, now), past: removal.id, moves: removal.sequence }
+}
+
+/** Surplus rows are deleted once in so many moves, because that reads all rows that are kept. */
+const movesAtOnce = 25
+
+async function forgetOldMoves(transaction: Transaction, id: number, moves: number): Promise<void> {
+  const kept = historyBounds.moves
+  if (moves > kept && moves % movesAtOnce === 0) await transaction.run(statements.forgetMoves, { id, kept })
+}
+
+/** To be called before the tags are removed; at most `rowsAtOnce` tags. */
 export async function keepRemovedTags(
   transaction: Transaction,
   gone: { readonly repository: number; readonly tags: readonly string[]; readonly now: Instant },
 ): Promise<void> {
   const { repository, tags, now } = gone
-  await keepTags(transaction, { repository, list: JSON.stringify(tags), removed: 1, now })
+  await transaction.run(statements.keepRemovals, { repository, list: JSON.stringify(tags), now })
   const last = (await transaction.get(statements.lastRemoval, { repository }))?.removal ?? 0
   const to = last - historyBounds.removals
   if (to > 0) await forgetRemovals(transaction, { repository, to, before: Infinity })
 }
 
-async function keepTags(
-  transaction: Transaction,
-  values: {
-    readonly repository: number
-    readonly list: string
-    readonly removed: number
-    readonly now: Instant
-  },
-): Promise<void> {
-  await transaction.run(statements.keepTags, values)
-  await transaction.run(statements.forgetOldestMoves, { ...values, kept: historyBounds.moves })
-}
-
-/** The oldest, as long as they are from before `before`, each with the moves of its tag until then. */
+/**
+ * Deletes the oldest removals up to number `to`, as long as they ended before `before`, each with the earlier
+ * targets of its tag.
+ */
 async function forgetRemovals(
   transaction: Transaction,
   old: { readonly repository: number; readonly to: number; readonly before: Instant },
@@ -82,9 +120,10 @@ async function forgetRemovals(
   for (;;) {
     const rows = await transaction.all(statements.oldestRemovals, { repository, to, limit: rowsAtOnce })
     const gone = prefixOf(rows, ({ until }) => until < before)
-    for (const { name: tag, sequence } of gone) {
-      await transaction.run(statements.forgetMovesTo, { repository, tag, sequence })
-      await transaction.turn(1)
+    for (const { id, name: tag } of gone) {
+      await transaction.run(statements.forgetPast, { repository, tag, id })
+      const { changes } = await transaction.run(statements.forgetMoves, { id, kept: 0 })
+      await transaction.turn(changes)
     }
     if (gone.length < rowsAtOnce) return
   }
@@ -107,13 +146,32 @@ function prefixOf<Row>(rows: readonly Row[], isOld: (row: Row) => boolean): read
   return end === -1 ? rows : rows.slice(0, end)
 }
 
-/** What was removed before `before`, in a window of all repositories. */
+function hasHistory(row: {
+  readonly manifest_removed_at: number | null
+  readonly tag_removed_at: number | null
+}): boolean {
+  return row.manifest_removed_at !== null || row.tag_removed_at !== null
+}
+
+/** Deletes history from before `before`, in a window of repositories per step. */
+const lockHistory = (row: { readonly name: string }): LockKey => changesRepository(row.name as RepositoryName)
+
 export const forgetHistory = relaxed(
+  {
+    locks: none,
+    find: async (database, { limit, dryRun, after = '0' }: GarbageStep) => {
+      if (dryRun) return []
+      const rows = await database.all(statements.historyByRepository, { afterId: Number(after), limit })
+      return rows.filter(hasHistory).map(lockHistory)
+    },
+  },
   async (transaction: Transaction, step: GarbageStep): Promise<GarbagePage> => {
-    const { before, limit, dryRun, after = '0' } = step
+    const { before, limit, dryRun, after = '0', lease } = step
     if (dryRun) return { items: [], next: undefined }
+    await keepLease(transaction, lease)
     const rows = await transaction.all(statements.historyByRepository, { afterId: Number(after), limit })
     for (const row of rows) {
+      if (!transaction.holds(lockHistory(row))) continue
       if ((row.manifest_removed_at ?? before) < before) await forgetManifests(transaction, row.id, before)
       if ((row.tag_removed_at ?? before) < before)
         await forgetRemovals(transaction, { repository: row.id, to: Number.MAX_SAFE_INTEGER, before })

@@ -4,8 +4,9 @@ import type { Instant } from '../../instant.ts'
 import type { ContentChange, RemovalResult, TagRemoval } from '../records.ts'
 import { durable, rowsAtOnce, type Transaction } from './change.ts'
 import { keepFirstSeen, keepRemovedTags } from './change-history.ts'
-import { noteChange } from './change-outbox.ts'
+import { auditChange } from './change-outbox.ts'
 import { findRepository } from './change-repositories.ts'
+import { changesRepository, type LockKey } from './locks.ts'
 import { factsBefore, factsOfId } from './manifest-facts.ts'
 import { dropTags, noteUntagged } from './manifest-tags.ts'
 import { anyParent } from './statements/blobs.ts'
@@ -24,41 +25,53 @@ import {
   tagByName,
 } from './statements/manifests.ts'
 
-export const deleteTag = durable(async (transaction: Transaction, removal: TagRemoval): Promise<boolean> => {
-  const { repository: name, tag, now, note } = removal
-  const repository = await findRepository(transaction, name)
-  if (repository === undefined) return false
-  const current = await transaction.get(tagByName, { repository, tag })
-  if (current === undefined) return false
-  await keepRemovedTags(transaction, { repository, tags: [tag], now })
-  await transaction.run(removeTag, { repository, tag })
-  await noteUntagged(transaction, current.manifest_id, now)
-  transaction.touched.tag(name, tag)
-  await noteChange(transaction, { note, now }, async () => {
-    const facts = await factsOfId(transaction, current.manifest_id)
-    return { ...facts, tags: [{ name: tag, before: facts['digest'] }] }
-  })
-  return true
-})
+const locks = ({ repository }: { readonly repository: RepositoryName }): readonly LockKey[] => [
+  changesRepository(repository),
+]
+
+export const deleteTag = durable(
+  { locks },
+  async (transaction: Transaction, removal: TagRemoval): Promise<boolean> => {
+    const { repository: name, tag, now, auditRecord } = removal
+    const repository = await findRepository(transaction, name)
+    if (repository === undefined) return false
+    const current = await transaction.get(tagByName, { repository, tag })
+    if (current === undefined) return false
+    await keepRemovedTags(transaction, { repository, tags: [tag], now })
+    await transaction.run(removeTag, { repository, tag })
+    await noteUntagged(transaction, current.manifest_id, now)
+    transaction.touched.tag(name, tag)
+    await auditChange(transaction, { auditRecord, now }, async () => {
+      const facts = await factsOfId(transaction, current.manifest_id)
+      return { ...facts, tags: [{ name: tag, before: facts['digest'] }] }
+    })
+    return true
+  },
+)
 
 export const deleteManifest = durable(
+  { locks },
   async (transaction: Transaction, removal: ContentChange): Promise<RemovalResult> => {
-    const { repository: name, digest, now, note } = removal
+    const { repository: name, digest, now, auditRecord } = removal
     const repository = await findRepository(transaction, name)
     if (repository === undefined) return { kind: 'unknown' }
     if ((await transaction.get(manifestByDigest, { repository, digest })) === undefined)
       return { kind: 'unknown' }
     const parent = await transaction.get(anyParent, { repository, digest })
     if (parent !== undefined) return { kind: 'in-use', manifest: parent.digest as Digest }
-    const facts = note === undefined ? {} : await factsBefore(transaction, repository, digest)
+    const facts = auditRecord === undefined ? {} : await factsBefore(transaction, repository, digest)
     await dropManifest(transaction, { repository, name, digest, now })
-    await noteChange(transaction, { note, now }, () => facts)
+    await auditChange(transaction, { auditRecord, now }, () => facts)
     return { kind: 'removed' }
   },
 )
 
-/** For one whose bytes are not its digest's: it goes although others need it. False when there was none. */
+/**
+ * For a manifest whose bytes do not match its digest: removes it even if other manifests refer to it. False
+ * when there was none.
+ */
 export const discardManifest = durable(
+  { locks },
   async (
     transaction: Transaction,
     values: { readonly repository: RepositoryName; readonly digest: Digest; readonly now: Instant },
@@ -69,7 +82,10 @@ export const discardManifest = durable(
   },
 )
 
-/** The manifest, its tags and its references; what only it needed begins its grace period now. */
+/**
+ * Removes the manifest, its tags and its references. Content that only it referred to begins its grace
+ * period.
+ */
 export async function dropManifest(
   transaction: Transaction,
   at: {
@@ -129,7 +145,7 @@ async function noteUnreferenced(
   await transaction.run(renewUntaggedAmong, { repository, list, now })
 }
 
-/** Referrers without a tag begin their time anew. */
+/** Referrers of the removed manifest that have no tag restart their time without a tag. */
 async function renewReferrers(
   transaction: Transaction,
   {

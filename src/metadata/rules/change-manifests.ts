@@ -3,11 +3,12 @@ import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { Tag } from '../../oci/tag.ts'
 import type { ManifestReference, NewManifest, PutManifestResult } from '../records.ts'
 import { durable, inParts, type Transaction } from './change.ts'
-import { noteChange } from './change-outbox.ts'
-import { keepMovedTag, pusherName, takeFirstSeen } from './change-history.ts'
+import { auditChange } from './change-outbox.ts'
+import { keepMovedTag, pastOfNewTag, pusherName, takeFirstSeen } from './change-history.ts'
 import { requireGeneration } from './change-policy.ts'
 import { addReferences, heldManifests, linkedBlobs } from './change-references.ts'
 import { ensureRepository, findRepository } from './change-repositories.ts'
+import { changesRepository, judged } from './locks.ts'
 import { factsOf } from './manifest-facts.ts'
 import { noteUntagged, touchTags } from './manifest-tags.ts'
 import {
@@ -24,25 +25,28 @@ import {
 } from './statements/manifests.ts'
 
 export const putManifest = durable(
+  {
+    locks: ({ repository, policyGeneration }) => [changesRepository(repository), ...judged(policyGeneration)],
+  },
   async (transaction: Transaction, manifest: NewManifest): Promise<PutManifestResult> => {
     const { now } = manifest
-    requireGeneration(transaction, manifest.policyGeneration)
+    await requireGeneration(transaction, manifest.policyGeneration)
     const known = await findRepository(transaction, manifest.repository)
     const { links, missing, others } = await resolve(transaction, known, manifest)
     if (missing.length > 0) return { kind: 'missing', missing }
     if (others.length > 0) return { kind: 'other-size', others }
     const repository = known ?? (await ensureRepository(transaction, manifest.repository, now))
-    const facts = manifest.note === undefined ? {} : await factsOf(transaction, repository, manifest)
+    const facts = manifest.auditRecord === undefined ? {} : await factsOf(transaction, repository, manifest)
     const id = await store(transaction, repository, manifest)
     await setAllReferenced(transaction, { repository, name: manifest.repository, links })
     for (const tag of manifest.tags) await moveTag(transaction, { repository, manifest, tag, id })
     transaction.touched.manifest(manifest.repository, manifest.digest)
-    await noteChange(transaction, manifest, () => facts)
+    await auditChange(transaction, manifest, () => facts)
     return { kind: 'stored' }
   },
 )
 
-/** A client that pushed none of its content is told of so much of it. */
+/** At most this many missing references are reported to the client. */
 const mostMissing = 100
 
 interface UnreferencedLink {
@@ -51,11 +55,11 @@ interface UnreferencedLink {
 }
 
 interface Resolved {
-  /** Those that nothing needed so far. */
+  /** Links that no manifest has referred to until now. */
   readonly links: UnreferencedLink[]
-  /** The first of what must be there, and is not. */
+  /** The first required references that are missing. */
   readonly missing: ManifestReference[]
-  /** The first of what has another size than the manifest says. */
+  /** The first references whose stored content has another size than the manifest says. */
   readonly others: { readonly reference: ManifestReference; readonly size: number }[]
 }
 
@@ -93,7 +97,7 @@ async function resolve(
   return found
 }
 
-/** Only an index has children: manifests, and blobs that are none of its own. */
+/** Only an index has references of kind `manifest` or `blob`: its children. */
 function mayBeAbsent(manifest: NewManifest, { kind }: ManifestReference): boolean {
   return kind === 'manifest' || kind === 'blob' ? manifest.allowSparseIndex : manifest.allowMissing
 }
@@ -161,11 +165,11 @@ async function moveTag(
   const { now } = manifest
   const before = await transaction.get(tagByName, { repository, tag })
   const target = { repository, tag, manifest: id, now, pusher: pusherName(manifest.pusher) }
-  if (before === undefined) await transaction.run(insertTag, target)
+  if (before === undefined)
+    await transaction.run(insertTag, { ...target, ...(await pastOfNewTag(transaction, target, now)) })
   else if (before.manifest_id === id) await transaction.run(renewTag, target)
   else {
-    await keepMovedTag(transaction, { repository, tag, now })
-    await transaction.run(pointTag, target)
+    await transaction.run(pointTag, { ...target, ...(await keepMovedTag(transaction, before, now)) })
     await noteUntagged(transaction, before.manifest_id, now)
   }
   transaction.touched.tag(manifest.repository, tag)

@@ -1,17 +1,18 @@
 import { OciError } from '../../oci/oci-error.ts'
-import type { ChangeNote, Facts } from '../outbox.ts'
+import type { EncodedAuditRecord, ChangeFacts } from '../outbox.ts'
 import type { Instant } from '../../instant.ts'
 import type { OutboxBound } from './outbox-bound.ts'
-import { durable, relaxed, type Transaction } from './change.ts'
+import { durable, Overtaken, relaxed, type Transaction } from './change.ts'
+import { none } from './locks.ts'
 import {
   denialsState,
   forgetDenials,
-  forgetNotes,
+  forgetAuditRecords,
   insertDenial,
-  insertNote,
+  insertAuditRecord,
   outboxState,
 } from './statements/outbox.ts'
-import { addSetting, putSetting, removeSetting } from './statements/settings.ts'
+import { addSetting, putSetting, removeSetting, replaceSetting } from './statements/settings.ts'
 
 export const auditKeySetting = 'audit-key'
 
@@ -19,13 +20,13 @@ export function headSetting(log: string): string {
   return `audit-head-${log}`
 }
 
-type Kind = Exclude<keyof OutboxBound, 'beyond'>
+export type QueueKind = Exclude<keyof OutboxBound, 'beyond'>
 
 const queues = {
   changes: {
     state: outboxState,
-    insert: insertNote,
-    forget: forgetNotes,
+    insert: insertAuditRecord,
+    forget: forgetAuditRecords,
     unrecorded: 'audit-unrecorded',
     detail:
       'changes are refused rather than go unrecorded; pulls go on. The operator finds the reason in the log of the registry',
@@ -40,31 +41,42 @@ const queues = {
   },
 } as const
 
-/** Changes or denials of whom nobody will know more than how many they were, and when. */
+/** Counts changes or denials of which no other record exists. */
 export interface Unrecorded {
   readonly count: number
   readonly since: Instant
   readonly until: Instant
 }
 
-/** Writes the note of a change into the change's own transaction. `facts` are asked for only where there is a note. */
-export async function noteChange(
+/**
+ * Writes the audit record of a change in the change's own transaction. `facts` is called only if there is a
+ * record.
+ */
+export async function auditChange(
   transaction: Transaction,
-  change: { readonly note?: ChangeNote | undefined; readonly now: Instant },
-  facts: () => Facts | Promise<Facts>,
+  change: { readonly auditRecord?: EncodedAuditRecord | undefined; readonly now: Instant },
+  facts: () => ChangeFacts | Promise<ChangeFacts>,
 ): Promise<void> {
-  if (change.note === undefined) return
-  await addNote(transaction, 'changes', { note: change.note, facts: await facts(), now: change.now })
+  if (change.auditRecord === undefined) return
+  await queueAuditRecord(transaction, 'changes', {
+    auditRecord: change.auditRecord,
+    facts: await facts(),
+    now: change.now,
+  })
 }
 
-async function addNote(
+async function queueAuditRecord(
   transaction: Transaction,
-  kind: Kind,
+  kind: QueueKind,
   {
-    note,
+    auditRecord,
     facts,
     now,
-  }: { readonly note: ChangeNote; readonly facts: Facts | undefined; readonly now: Instant },
+  }: {
+    readonly auditRecord: EncodedAuditRecord
+    readonly facts: ChangeFacts | undefined
+    readonly now: Instant
+  },
 ): Promise<void> {
   const { bound } = transaction
   const state = await outbox(transaction, kind)
@@ -73,18 +85,20 @@ async function addNote(
     return countUnrecorded(transaction, kind, { count: 1, since: now, until: now })
   }
   const total = await reportUnrecorded(transaction, kind, state)
-  await insert(transaction, kind, { note, facts, before: total })
+  await insert(transaction, kind, { auditRecord, facts, before: total })
 }
 
 interface OutboxState {
   readonly rows: number
   readonly bytes: number
-  /** Of the newest row. */
+  /** The running total at the newest row. */
   readonly total: number
   readonly unrecorded: Unrecorded | undefined
+  /** `unrecorded` as it is stored. */
+  readonly unrecordedText: string | null
 }
 
-async function outbox(transaction: Transaction, kind: Kind): Promise<OutboxState> {
+async function outbox(transaction: Transaction, kind: QueueKind): Promise<OutboxState> {
   const { state, unrecorded: name } = queues[kind]
   const row = await transaction.get(state, { name })
   const { firstId, firstTotal, lastId, lastTotal, unrecorded } = row ?? {}
@@ -93,79 +107,111 @@ async function outbox(transaction: Transaction, kind: Kind): Promise<OutboxState
     bytes: (lastTotal ?? 0) - (firstTotal ?? 0),
     total: lastTotal ?? 0,
     unrecorded: typeof unrecorded === 'string' ? (JSON.parse(unrecorded) as Unrecorded) : undefined,
+    unrecordedText: unrecorded ?? null,
   }
 }
 
-/** The total with it. */
+/** Returns the new running total. */
 async function insert(
   transaction: Transaction,
-  kind: Kind,
-  row: { readonly note: ChangeNote | null; readonly facts: Facts | undefined; readonly before: number },
+  kind: QueueKind,
+  row: {
+    readonly auditRecord: EncodedAuditRecord | null
+    readonly facts: ChangeFacts | undefined
+    readonly before: number
+  },
 ): Promise<number> {
-  const { note, before } = row
+  const { auditRecord, before } = row
   const facts = row.facts === undefined ? null : JSON.stringify(row.facts)
-  const total = before + (note?.length ?? 0) + (facts?.length ?? 0)
-  await transaction.run(queues[kind].insert, { note, facts, total })
+  const total = before + (auditRecord?.length ?? 0) + (facts?.length ?? 0)
+  await transaction.run(queues[kind].insert, { note: auditRecord, facts, total })
   return total
 }
 
-async function countUnrecorded(transaction: Transaction, kind: Kind, more: Unrecorded): Promise<void> {
-  const { unrecorded: known } = await outbox(transaction, kind)
+async function countUnrecorded(transaction: Transaction, kind: QueueKind, more: Unrecorded): Promise<void> {
+  const { unrecorded: known, unrecordedText: before } = await outbox(transaction, kind)
   const all: Unrecorded = {
     count: (known?.count ?? 0) + more.count,
     since: Math.min(known?.since ?? more.since, more.since),
     until: Math.max(known?.until ?? more.until, more.until),
   }
-  await transaction.run(putSetting, { name: queues[kind].unrecorded, value: JSON.stringify(all) })
+  const named = { name: queues[kind].unrecorded, value: JSON.stringify(all) }
+  const { changes } =
+    before === null
+      ? await transaction.run(addSetting, named)
+      : await transaction.run(replaceSetting, { ...named, before })
+  if (changes === 0) throw new Overtaken()
 }
 
-/** What went unrecorded becomes a row of its own, before the next note. The total with it. */
-async function reportUnrecorded(transaction: Transaction, kind: Kind, state: OutboxState): Promise<number> {
+/** Writes a row for the unrecorded changes, if any, before the next record. Returns the new running total. */
+async function reportUnrecorded(
+  transaction: Transaction,
+  kind: QueueKind,
+  state: OutboxState,
+): Promise<number> {
   const { unrecorded, total } = state
   if (unrecorded === undefined) return total
-  await transaction.run(removeSetting, { name: queues[kind].unrecorded })
-  return insert(transaction, kind, { note: null, facts: { unrecorded }, before: total })
+  const named = { name: queues[kind].unrecorded, before: state.unrecordedText }
+  if ((await transaction.run(removeSetting, named)).changes === 0) throw new Overtaken()
+  return insert(transaction, kind, { auditRecord: null, facts: { unrecorded }, before: total })
 }
 
-function notRecordable(kind: Kind): OciError {
+function notRecordable(kind: QueueKind): OciError {
   return new OciError('UNAVAILABLE', 'the audit log cannot be written', { detail: queues[kind].detail })
 }
 
-interface NewNotes {
-  readonly notes: readonly ChangeNote[]
+interface NewAuditRecords {
+  readonly auditRecords: readonly EncodedAuditRecord[]
   readonly now: Instant
 }
 
-export const recordNotes = durable((transaction: Transaction, notes: NewNotes) =>
-  addNotes(transaction, 'changes', notes),
+export const recordChanges = durable(
+  { locks: none },
+  (transaction: Transaction, auditRecords: NewAuditRecords) =>
+    queueAuditRecords(transaction, 'changes', auditRecords),
 )
 
-export const recordDenials = durable((transaction: Transaction, notes: NewNotes) =>
-  addNotes(transaction, 'denials', notes),
+export const recordDenials = durable(
+  { locks: none },
+  (transaction: Transaction, auditRecords: NewAuditRecords) =>
+    queueAuditRecords(transaction, 'denials', auditRecords),
 )
 
-async function addNotes(transaction: Transaction, kind: Kind, { notes, now }: NewNotes): Promise<void> {
-  for (const note of notes) await addNote(transaction, kind, { note, facts: undefined, now })
+async function queueAuditRecords(
+  transaction: Transaction,
+  kind: QueueKind,
+  { auditRecords, now }: NewAuditRecords,
+): Promise<void> {
+  for (const auditRecord of auditRecords)
+    await queueAuditRecord(transaction, kind, { auditRecord, facts: undefined, now })
 }
 
-/** For changes, or denials, that went on although not even their row could be written. */
+/** For changes or denials that went on although even their row could not be written. */
 export const recordUnrecorded = durable(
-  (transaction: Transaction, { kind, ...gap }: Unrecorded & { readonly kind: Kind }) =>
+  { locks: none },
+  (transaction: Transaction, { kind, ...gap }: Unrecorded & { readonly kind: QueueKind }) =>
     countUnrecorded(transaction, kind, gap),
 )
 
-/** Need not survive a power cut: what comes back is known by its id. */
-export const forgetNoted = relaxed(
+/** Relaxed: rows that reappear after a power cut are recognised by their ids. */
+export const forgetRecorded = relaxed(
+  { locks: none },
   async (
     transaction: Transaction,
-    { kind, upTo }: { readonly kind: Kind; readonly upTo: number },
+    { kind, upTo }: { readonly kind: QueueKind; readonly upTo: number },
   ): Promise<void> => {
     await transaction.run(queues[kind].forget, { upTo })
-    await reportUnrecorded(transaction, kind, await outbox(transaction, kind))
+    await reportAfterForgetting(transaction, kind)
   },
 )
 
+/** Rows have left the outbox: changes that were only counted get a row. */
+export async function reportAfterForgetting(transaction: Transaction, kind: QueueKind): Promise<void> {
+  await reportUnrecorded(transaction, kind, await outbox(transaction, kind))
+}
+
 export const saveHead = relaxed(
+  { locks: none },
   async (
     transaction: Transaction,
     { log, head }: { readonly log: string; readonly head: string },
@@ -174,8 +220,9 @@ export const saveHead = relaxed(
   },
 )
 
-/** The first one stays. */
+/** Keeps the first key: a later one is ignored. */
 export const saveAuditKey = durable(
+  { locks: none },
   async (transaction: Transaction, { key }: { readonly key: string }): Promise<void> => {
     await transaction.run(addSetting, { name: auditKeySetting, value: key })
   },

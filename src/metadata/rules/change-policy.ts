@@ -1,15 +1,13 @@
 import { PolicyChanged } from '../policy-generation.ts'
-import { relaxed, type Transaction } from './change.ts'
+import type { Transaction } from './change.ts'
 
-/** Held by the writer, and by nothing that outlives it. */
-export const setPolicyGeneration = relaxed(
-  (transaction: Transaction, { generation }: { readonly generation: number }): Promise<void> => {
-    transaction.policy.generation = generation
-    return Promise.resolve()
-  },
-)
-
-/** To be called before anything is changed. Undefined: no policy judged it. Throws PolicyChanged. */
-export function requireGeneration(transaction: Transaction, judgedBy: number | undefined): void {
-  if (judgedBy !== undefined && judgedBy !== transaction.policy.generation) throw new PolicyChanged()
+/**
+ * To be called before anything is changed. `judgedBy` is undefined when no policy judged the change. Throws
+ * PolicyChanged.
+ */
+export async function requireGeneration(
+  transaction: Transaction,
+  judgedBy: number | undefined,
+): Promise<void> {
+  if (judgedBy !== undefined && judgedBy !== (await transaction.policyGeneration())) throw new PolicyChanged()
 }

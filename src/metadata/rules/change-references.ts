@@ -9,13 +9,19 @@ import {
   manifestsAmong,
 } from './statements/manifests.ts'
 
-/** Up to so many rows, a statement for each is faster than one with a list. Most manifests refer to no more. */
+/**
+ * Up to this many rows, one statement per row is faster than one statement with a list. Most manifests have
+ * no more references.
+ */
 const fewRows = 8
 
 type LinkedBlob = typeof linkedBlob extends Statement<infer Row> ? Row : never
-type HeldManifest = typeof manifestsAmong extends Statement<infer Row> ? Row : never
+type StoredManifest = typeof manifestsAmong extends Statement<infer Row> ? Row : never
 
-/** Of at most `rowsAtOnce` references those that are blobs of the repository, in no order. */
+/**
+ * Of at most `rowsAtOnce` references, returns those that are blobs linked in the repository, in no particular
+ * order.
+ */
 export async function linkedBlobs(
   transaction: Transaction,
   repository: number,
@@ -33,12 +39,15 @@ export async function linkedBlobs(
   return found
 }
 
-/** Of at most `rowsAtOnce` references those that are manifests of the repository, in no order. */
+/**
+ * Of at most `rowsAtOnce` references, returns those that are manifests of the repository, in no particular
+ * order.
+ */
 export async function heldManifests(
   transaction: Transaction,
   repository: number,
   references: readonly ManifestReference[],
-): Promise<readonly HeldManifest[]> {
+): Promise<readonly StoredManifest[]> {
   if (references.length === 0) return []
   return transaction.all(manifestsAmong, { repository, list: listOf(references) })
 }
@@ -47,7 +56,7 @@ function listOf(references: readonly ManifestReference[]): string {
   return JSON.stringify(references.map(({ digest }) => digest))
 }
 
-/** Stores what a new manifest refers to; any number of references. */
+/** Stores the references of a new manifest, in any number. */
 export async function addReferences(
   transaction: Transaction,
   { repository, manifest }: { readonly repository: number; readonly manifest: number },

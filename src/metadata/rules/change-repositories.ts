@@ -1,6 +1,6 @@
 import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { Instant } from '../../instant.ts'
-import type { Transaction } from './change.ts'
+import { Overtaken, type Transaction } from './change.ts'
 import {
   insertRepository,
   repositoryByName,
@@ -23,7 +23,14 @@ export async function ensureRepository(
   const known = await findRepository(transaction, name)
   if (known !== undefined) return known
   const vacated = (await transaction.get(repositoryEver, { name }))?.id
-  if (vacated === undefined) return (await transaction.run(insertRepository, { name, now })).id
+  if (vacated === undefined) {
+    const { id, changes } = await transaction.run(insertRepository, { name, now })
+    if (changes > 0) return id
+    // Another change has inserted it meanwhile.
+    const made = await findRepository(transaction, name)
+    if (made === undefined) throw new Overtaken()
+    return made
+  }
   await transaction.run(reviveRepository, { repository: vacated, now })
   return vacated
 }

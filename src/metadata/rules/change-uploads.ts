@@ -1,15 +1,17 @@
-import type { DataKey, Held } from '../../blobs/blob-store.ts'
+import type { DataKey, UploadContent } from '../../blobs/blob-store.ts'
 import type { Digest, DigestAlgorithm } from '../../oci/digest.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
-import type { Noted } from '../outbox.ts'
+import type { AuditedChange } from '../outbox.ts'
 import type { Instant } from '../../instant.ts'
 import { durable, relaxed, type Transaction } from './change.ts'
-import { noteChange } from './change-outbox.ts'
+import { auditChange } from './change-outbox.ts'
 import { ensureRepository, findRepository } from './change-repositories.ts'
+import { changesUpload, none, usesRepository } from './locks.ts'
 import { deleteUpload, insertUpload, updateUpload, uploadKey } from './statements/uploads.ts'
 import { addPendingDelete } from './statements/blobs.ts'
 
 export const createUpload = relaxed(
+  { locks: ({ repository }) => [usesRepository(repository)] },
   async (
     transaction: Transaction,
     upload: {
@@ -29,56 +31,76 @@ export const createUpload = relaxed(
   },
 )
 
-/** Changes nothing: what was asked for before it, in any thread, has been done when it is answered. */
-export const settle = relaxed(async (_transaction: Transaction, _values: object): Promise<void> => {})
+/** Changes nothing. It is answered after every change that any thread requested before it. */
+export const flushPending = relaxed(
+  { locks: none },
+  async (_transaction: Transaction, _values: object): Promise<void> => {},
+)
 
-/** An upload that was cancelled meanwhile stays cancelled: its staged bytes go. */
+/**
+ * False when the upload was cancelled, or claimed by another process: then that stays as it is, and staged bytes
+ * that only this request knows are deleted.
+ */
 export const saveUpload = relaxed(
+  { locks: ({ id }) => [changesUpload(id)] },
   async (
     transaction: Transaction,
     state: {
       readonly id: string
-      readonly held: Held
+      readonly content: UploadContent
       readonly hashState: Uint8Array | undefined
       readonly digest: Digest | undefined
       readonly cutFrom: number | undefined
       readonly now: Instant
+      /** The number of the claim, where it is in the row. */
+      readonly fence?: number
     },
-  ): Promise<void> => {
-    const { held } = state
+  ): Promise<boolean> => {
+    const { content } = state
     const saved = await transaction.run(updateUpload, {
       id: state.id,
-      key: held.kind === 'staged' ? held.key : null,
-      size: held.kind === 'staged' ? held.size : held.bytes.byteLength,
-      bytes: held.kind === 'inline' ? held.bytes : null,
+      key: content.kind === 'staged' ? content.key : null,
+      parts: content.kind === 'staged' ? content.parts : null,
+      size: content.kind === 'staged' ? content.size : content.bytes.byteLength,
+      bytes: content.kind === 'inline' ? content.bytes : null,
       hashState: state.hashState,
       digest: state.digest,
       cutFrom: state.cutFrom,
+      fence: state.fence,
       now: state.now,
     })
-    if (saved.changes === 0 && held.kind === 'staged')
-      await transaction.run(addPendingDelete, { key: held.key })
+    if (saved.changes > 0) return true
+    if (content.kind === 'staged') await transaction.run(addPendingDelete, { key: content.key })
+    return false
   },
 )
 
-/** Durable: its bytes may go as soon as the row has. */
+/** Durable, because the bytes may be deleted as soon as the row is gone. */
 export const cancelUpload = durable(
+  { locks: ({ id }) => [changesUpload(id)] },
   async (
     transaction: Transaction,
-    upload: { readonly repository: RepositoryName; readonly id: string; readonly noted?: Noted | undefined },
+    upload: {
+      readonly repository: RepositoryName
+      readonly id: string
+      readonly audited?: AuditedChange | undefined
+      /** The number of the claim under which it is cancelled, if any. */
+      readonly fence?: number | undefined
+    },
   ): Promise<boolean> => {
     const repository = await findRepository(transaction, upload.repository)
     if (repository === undefined) return false
-    const row = await transaction.get(uploadKey, { id: upload.id, repository })
+    const row = await transaction.get(uploadKey, { id: upload.id, repository, fence: upload.fence ?? null })
     if (row === undefined) return false
     await dropUpload(transaction, upload.id, row.data_key as DataKey | null)
-    if (upload.noted !== undefined) await noteChange(transaction, upload.noted, () => ({ upload: upload.id }))
+    if (upload.audited !== undefined)
+      await auditChange(transaction, upload.audited, () => ({ upload: upload.id }))
     return true
   },
 )
 
-/** The upload with what it holds; staged bytes go once this is durable. */
+/** Deletes the upload's row; staged bytes are deleted after this is durable. */
 export async function dropUpload(transaction: Transaction, id: string, key: DataKey | null): Promise<void> {
-  await transaction.run(deleteUpload, { id })
+  await transaction.run(deleteUpload, { id, fence: null })
   if (key !== null) await transaction.run(addPendingDelete, { key })
 }

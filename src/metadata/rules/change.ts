@@ -3,32 +3,55 @@ import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { Digest } from '../../oci/digest.ts'
 import { hashOf, linkKey, manifestKey, slotOf, tagListKey } from '../cache/generations.ts'
 import type { Statement, Values } from './bind.ts'
+import type { Instant } from '../../instant.ts'
+import type { LockKey } from './locks.ts'
 import type { OutboxBound } from './outbox-bound.ts'
 
-/** The transaction that a change runs in. SQLite answers at once, PostgreSQL later: always await. */
+/**
+ * The transaction that a change runs in. SQLite answers synchronously, PostgreSQL would not: always await.
+ */
 export interface Transaction {
   get<Row>(statement: Statement<Row>, values: Values): Row | undefined | Promise<Row | undefined>
   all<Row>(statement: Statement<Row>, values: Values): Row[] | Promise<Row[]>
   run(statement: Statement<unknown>, values: Values): Changed | Promise<Changed>
-  /** What caches hold under these keys ends with this transaction. */
+  /** Keys whose cached values this transaction invalidates. */
   readonly touched: TouchedKeys
-  /** Ids of the uploads that some request is writing to. */
+  /** Ids of the uploads that a request is writing to. */
   readonly claimed: { has(upload: string): boolean }
-  /** How much may wait in the outbox. */
+  /** How many audit records may wait in the outbox. */
   readonly bound: OutboxBound
-  /** The policies in force; undefined where nobody judges. */
-  readonly policy: { generation: number | undefined }
+  /** Of the policies in force; undefined when no policies are enforced. */
+  policyGeneration(): number | undefined | Promise<number | undefined>
   /**
-   * To be awaited in every loop over rows that a client chose the number of, with how many were worked on beyond one a
-   * statement. Lets the thread go round where that has become much; the transaction goes on, and nothing comes between.
+   * Whether the transaction has the lock. What a change finds while it runs, and has no lock for, waits for
+   * its next run.
+   */
+  holds(key: LockKey): boolean
+  /** The time by the engine's clock, where it has one: processes may disagree about theirs. */
+  clock(own: Instant): Instant | Promise<Instant>
+  /**
+   * Must be awaited in every loop whose number of rows a client chooses, with the number of rows handled
+   * beyond one per statement. It yields the event loop after enough work. The transaction stays open, and no
+   * other change runs in between.
    */
   turn(rows?: number): void | Promise<void>
 }
 
-/** How many rows a loop over many gives to one statement. */
+/**
+ * Another transaction has changed what this one has read. Nothing was changed; the change must run again.
+ * SQLite never meets this.
+ */
+export class Overtaken extends Error {
+  constructor() {
+    super('another transaction has changed what this one has read')
+    this.name = 'Overtaken'
+  }
+}
+
+/** Rows that one statement handles in a loop over many rows. */
 export const rowsAtOnce = 500
 
-/** The parts of a list, each for one statement; none where it is empty. */
+/** Splits a list into parts, each for one statement; no parts for an empty list. */
 export function inParts<Item>(items: readonly Item[]): readonly (readonly Item[])[] {
   if (items.length === 0) return []
   if (items.length <= rowsAtOnce) return [items]
@@ -44,7 +67,7 @@ export interface Changed {
   readonly id: number
 }
 
-/** Their slots, of which there are no more than the table of generations has. */
+/** The slots of the touched keys. There are never more than the table of generations has. */
 export class TouchedKeys {
   readonly slots = new Set<number>()
 
@@ -52,12 +75,12 @@ export class TouchedKeys {
     this.#add(manifestKey(repository, reference))
   }
 
-  /** Which tags there are, or that the repository is known at all. */
+  /** For a change of the repository's set of tags, or of its existence. */
   tags(repository: RepositoryName): void {
     this.#add(tagListKey(repository))
   }
 
-  /** What the tag means, and with that which tags there are. */
+  /** For a change of the tag's target, which may also change the set of tags. */
   tag(repository: RepositoryName, tag: Tag): void {
     this.#add(manifestKey(repository, tag))
     this.#add(tagListKey(repository))
@@ -72,17 +95,37 @@ export class TouchedKeys {
   }
 }
 
-/** A named step with plain data: the checks that it relies on are inside it. */
+/** A named step that takes plain data. It checks its own preconditions inside the transaction. */
 export interface Change<Arguments, Result> {
-  /** False: need not survive a power cut, only a crash of the process. */
+  /** False: the change must survive a crash of the process, but need not survive a power cut. */
   readonly durable: boolean
+  /** What it locks; see `LockKey`. */
+  readonly locks: (values: Arguments) => readonly LockKey[]
+  /** For a change whose locks depend on what is stored: returns them from reads before its transaction. */
+  readonly find?: FindLocks<Arguments>
   readonly run: (transaction: Transaction, values: Arguments) => Promise<Result>
 }
 
-export function durable<Arguments, Result>(run: Change<Arguments, Result>['run']): Change<Arguments, Result> {
-  return { durable: true, run }
+export type FindLocks<Arguments> = (
+  database: Pick<Transaction, 'get' | 'all'>,
+  values: Arguments,
+) => Promise<readonly LockKey[]>
+
+interface Locking<Arguments> {
+  readonly locks: Change<Arguments, unknown>['locks']
+  readonly find?: FindLocks<Arguments>
 }
 
-export function relaxed<Arguments, Result>(run: Change<Arguments, Result>['run']): Change<Arguments, Result> {
-  return { durable: false, run }
+export function durable<Arguments, Result>(
+  locking: Locking<Arguments>,
+  run: Change<Arguments, Result>['run'],
+): Change<Arguments, Result> {
+  return { durable: true, ...locking, run }
+}
+
+export function relaxed<Arguments, Result>(
+  locking: Locking<Arguments>,
+  run: Change<Arguments, Result>['run'],
+): Change<Arguments, Result> {
+  return { durable: false, ...locking, run }
 }

@@ -1,33 +1,30 @@
 import { addRobot, removeRobot, rotateSigningKey, saveLoginSource } from './change-access.ts'
 import { mountBlob, putBlob, putWholeBlob, setTwin, touchBlob, unlinkBlob } from './change-blobs.ts'
 import {
-  acquireLease,
-  condemnBlobs,
-  deleteCondemned,
+  markBlobs,
+  deleteMarked,
   dropBlob,
   dropEmptyRepositories,
   expireUntagged,
   expireUploads,
   forgetPendingDeletes,
-  probe,
-  recordClock,
-  releaseLease,
-  renewLease,
+  pendOrphans,
   unlinkUnreferenced,
 } from './change-garbage.ts'
+import { acquireLease, noteGarbage, probe, releaseLease, renewLease } from './change-leases.ts'
+import { markCommits, noteMissing } from './change-marks.ts'
 import { forgetHistory } from './change-history.ts'
 import { deleteManifest, deleteTag, discardManifest } from './change-manifest-removal.ts'
 import { putManifest } from './change-manifests.ts'
-import { setPolicyGeneration } from './change-policy.ts'
 import {
-  forgetNoted,
+  forgetRecorded,
   recordDenials,
-  recordNotes,
+  recordChanges,
   recordUnrecorded,
   saveAuditKey,
   saveHead,
 } from './change-outbox.ts'
-import { cancelUpload, createUpload, saveUpload, settle } from './change-uploads.ts'
+import { cancelUpload, createUpload, saveUpload, flushPending } from './change-uploads.ts'
 
 /** Every change by its name. */
 export const changes = {
@@ -43,33 +40,35 @@ export const changes = {
   discardManifest,
   createUpload,
   saveUpload,
-  settle,
+  flushPending,
   cancelUpload,
   expireUploads,
   expireUntagged,
   unlinkUnreferenced,
-  condemnBlobs,
-  deleteCondemned,
+  markBlobs,
+  deleteMarked,
   forgetHistory,
   dropEmptyRepositories,
   forgetPendingDeletes,
+  pendOrphans,
   acquireLease,
   renewLease,
   releaseLease,
-  recordClock,
+  noteGarbage,
+  markCommits,
+  noteMissing,
   dropBlob,
   probe,
-  recordNotes,
+  recordChanges,
   recordDenials,
   recordUnrecorded,
-  forgetNoted,
+  forgetRecorded,
   saveHead,
   saveAuditKey,
   addRobot,
   removeRobot,
   rotateSigningKey,
   saveLoginSource,
-  setPolicyGeneration,
 } as const
 
 export type Changes = typeof changes
@@ -77,7 +76,7 @@ export type ChangeName = keyof Changes
 export type ChangeArguments<Name extends ChangeName> = Parameters<Changes[Name]['run']>[1]
 export type ChangeResult<Name extends ChangeName> = Awaited<ReturnType<Changes[Name]['run']>>
 
-/** Changes as methods, for a store where a method does no more than run the change of its name. */
+/** Returns changes as methods, for a store whose method only runs the change of the same name. */
 export function changeMethods<Name extends ChangeName>(
   changes: ChangeRunner,
   names: readonly Name[],
@@ -86,17 +85,10 @@ export function changeMethods<Name extends ChangeName>(
   return Object.fromEntries(methods) as ReturnType<typeof changeMethods<Name>>
 }
 
-/** Runs changes, wherever the writer is: this thread, another one, or an SQL server. */
+/** Runs changes where the writer is: in this thread, in another thread, or on an SQL server. */
 export interface ChangeRunner {
   run<Name extends ChangeName>(name: Name, values: ChangeArguments<Name>): Promise<ChangeResult<Name>>
-  /** Waits for the right to write to an upload; see MetadataChanges.claimUpload. */
-  claim(upload: string, letGo: () => void): Promise<void>
-  release(upload: string): Promise<void>
-  /** `tell` asks for every change that this thread holds back; called before `settle` is answered to anybody. */
-  onSettle(tell: () => void): void
-  /** Resolves when all that any thread held back, or had asked for, has been done. */
-  settle(): Promise<void>
-  /** See GarbageStore.reclaim. 0 where the engine does it by itself. */
+  /** See GarbageStore.reclaim. 0 where the engine reclaims room by itself. */
   reclaim(): Promise<number>
   close(): Promise<void>
 }

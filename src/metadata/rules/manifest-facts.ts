@@ -1,5 +1,5 @@
 import type { Digest } from '../../oci/digest.ts'
-import type { Facts } from '../outbox.ts'
+import type { ChangeFacts } from '../outbox.ts'
 import type { NewManifest } from '../records.ts'
 import type { Transaction } from './change.ts'
 import {
@@ -12,12 +12,12 @@ import {
 
 const mostTags = 100
 
-/** What a push will have done; to be asked before it does. */
+/** The facts of a push; to be called before the push changes anything. */
 export async function factsOf(
   transaction: Transaction,
   repository: number,
   manifest: NewManifest,
-): Promise<Facts> {
+): Promise<ChangeFacts> {
   const { digest, mediaType, artifactType, subject, body } = manifest
   const tags: { name: string; before: string | null }[] = []
   for (const name of manifest.tags.slice(0, mostTags)) {
@@ -37,12 +37,12 @@ export async function factsOf(
   }
 }
 
-/** Of a manifest that is about to go, with its tags. */
+/** The facts of a manifest and its tags; to be called before it is removed. */
 export async function factsBefore(
   transaction: Transaction,
   repository: number,
   digest: Digest,
-): Promise<Facts> {
+): Promise<ChangeFacts> {
   const manifest = (await transaction.get(manifestByDigest, { repository, digest }))?.id
   if (manifest === undefined) return {}
   const tags = await transaction.all(firstTagsOf, { manifest, limit: mostTags })
@@ -55,7 +55,7 @@ export async function factsBefore(
   }
 }
 
-export async function factsOfId(transaction: Transaction, manifest: number): Promise<Facts> {
+export async function factsOfId(transaction: Transaction, manifest: number): Promise<ChangeFacts> {
   const row = await transaction.get(manifestById, { manifest })
   if (row === undefined) return {}
   return {

@@ -5,7 +5,7 @@ import { rowsAtOnce, type Transaction } from './change.ts'
 import { keepRemovedTags } from './change-history.ts'
 import { anyTagOf, removeTags, setUntagged, tagsOfAfter } from './statements/manifests.ts'
 
-// What putting and removing manifests share.
+// Shared by the changes that put and remove manifests.
 
 export interface TaggedManifest {
   readonly repository: number
@@ -13,7 +13,7 @@ export interface TaggedManifest {
   readonly manifest: number
 }
 
-/** There may be any number of them. */
+/** Touches the manifest's tags, in any number. */
 export async function touchTags(
   transaction: Transaction,
   { repository, name, manifest }: TaggedManifest,
@@ -27,7 +27,6 @@ export async function touchTags(
   }
 }
 
-/** All of them. */
 export async function dropTags(
   transaction: Transaction,
   { repository, name, manifest, now }: TaggedManifest & { readonly now: Instant },

@@ -1,14 +1,14 @@
-/** What may wait for the log. */
+/** Limits on the audit records that wait for the log. */
 export interface OutboxRoom {
   readonly rows: number
   readonly bytes: number
 }
 
-/** How much may wait for the log, and what is done beyond it. Denials take no room of changes. */
+/** Limits on waiting audit records, and what happens beyond them. Denials take no room from changes. */
 export interface OutboxBound {
   readonly changes: OutboxRoom
   readonly denials: OutboxRoom
-  /** `refuse`: OciError UNAVAILABLE; `allow`: it goes on and is only counted. */
+  /** `refuse`: the change fails with OciError UNAVAILABLE; `allow`: it goes on and is only counted. */
   readonly beyond: 'refuse' | 'allow'
 }
 

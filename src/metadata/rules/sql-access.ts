@@ -1,23 +1,38 @@
-import type { AccessStore, LoginSourceRecord, RobotRecord, SigningKeyRecord } from '../access-store.ts'
-import type { ChangeNote, Noted } from '../outbox.ts'
+import type {
+  AccessStore,
+  LoginFailures,
+  LoginSourceRecord,
+  RobotRecord,
+  SigningKeyRecord,
+} from '../access-store.ts'
+import type { EncodedAuditRecord, AuditedChange } from '../outbox.ts'
 import type { Instant } from '../../instant.ts'
 import type { ChangeRunner } from './changes.ts'
 import { loginSources, robotByName, robots, signingKeys } from './statements/reads.ts'
 import type { Schema } from './queries/schema.ts'
 import type { Database } from './database.ts'
 
-/** Robots, signing keys, sources of logins: few rows, read uncached, as those who ask keep what they need. */
+/**
+ * Robots, signing keys and login sources. They are few and are read without a cache: callers keep what they
+ * need.
+ */
 export class SqlAccess implements AccessStore {
+  readonly failures: LoginFailures | undefined
   readonly #database: Database
   readonly #changes: ChangeRunner
 
-  constructor(parts: { readonly database: Database; readonly changes: ChangeRunner }) {
+  constructor(parts: {
+    readonly database: Database
+    readonly changes: ChangeRunner
+    readonly failures?: LoginFailures
+  }) {
+    this.failures = parts.failures
     this.#database = parts.database
     this.#changes = parts.changes
   }
 
-  addRobot(robot: RobotRecord, note?: ChangeNote): Promise<boolean> {
-    return this.#changes.run('addRobot', { ...robot, noted: { note, now: robot.createdAt } })
+  addRobot(robot: RobotRecord, auditRecord?: EncodedAuditRecord): Promise<boolean> {
+    return this.#changes.run('addRobot', { ...robot, audited: { auditRecord, now: robot.createdAt } })
   }
 
   async findRobot(name: string): Promise<RobotRecord | undefined> {
@@ -29,8 +44,8 @@ export class SqlAccess implements AccessStore {
     return (await this.#database.all(robots, {})).map(toRobot)
   }
 
-  removeRobot(name: string, noted?: Noted): Promise<boolean> {
-    return this.#changes.run('removeRobot', { name, noted })
+  removeRobot(name: string, audited?: AuditedChange): Promise<boolean> {
+    return this.#changes.run('removeRobot', { name, audited })
   }
 
   async signingKeys(): Promise<readonly SigningKeyRecord[]> {
@@ -44,9 +59,9 @@ export class SqlAccess implements AccessStore {
 
   rotateSigningKey(
     key: SigningKeyRecord,
-    limits: { readonly unlessNewerThan: Instant; readonly forgetBefore: Instant },
+    ages: { readonly rotateAfter: number; readonly forgetAfter: number },
   ): Promise<void> {
-    return this.#changes.run('rotateSigningKey', { key, ...limits })
+    return this.#changes.run('rotateSigningKey', { key, ...ages })
   }
 
   async loginSources(limit: number): Promise<readonly LoginSourceRecord[]> {

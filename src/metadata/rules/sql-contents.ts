@@ -8,7 +8,7 @@ import type { Database } from './database.ts'
 import type { Statement } from './bind.ts'
 import * as statements from './statements/contents.ts'
 
-/** Rows that one statement reads, and statements and rows between two rounds of the event loop. */
+/** Rows per statement, and the number of statements and rows after which the event loop gets a turn. */
 const rowsAtOnce = 500
 const workAtOnce = 1000
 const repositoriesAtOnce = 1000
@@ -72,7 +72,7 @@ export class SqlContents implements ContentStore {
   async holders(digest: Digest, { after = '0', limit }: PageOptions): Promise<Page<HolderRecord>> {
     const { first, afterManifest, end } = await this.#window(after)
     const window = { digest, first, end: end ?? Number.MAX_SAFE_INTEGER }
-    // Copies are given with the window's first page: a repository has one at most.
+    // Copies are returned with the first page of a window: each repository has at most one.
     const copies = afterManifest === 0 ? await this.#database.all(statements.copiesInWindow, window) : []
     const values = { ...window, afterManifest, limit: limit + 1 }
     const rows = await this.#database.all(statements.parentsInWindow, values)
@@ -86,7 +86,10 @@ export class SqlContents implements ContentStore {
     }
   }
 
-  /** The word of a page: first repository, and where a window goes on, the manifest after which, and its end. */
+  /**
+   * Parses a page's cursor: the first repository and, within a window, the last manifest and the window's
+   * end.
+   */
   async #window(after: string): Promise<{ first: number; afterManifest: number; end: number | undefined }> {
     const [first, manifest, end] = after.split('.')
     const from = Number(first)

@@ -1,10 +1,9 @@
 import type { DataKey } from '../../blobs/blob-store.ts'
 import type { GarbageStore } from '../garbage-store.ts'
-import { clockSetting } from './change-garbage.ts'
+import { garbageNotes } from './change-leases.ts'
 import { changeMethods, type ChangeRunner } from './changes.ts'
 import type { Database } from './database.ts'
 import { pendingDeletes } from './statements/reads.ts'
-import { settingByName } from './statements/settings.ts'
 
 export function sqlGarbage(database: Database, changes: ChangeRunner): GarbageStore {
   return {
@@ -15,22 +14,20 @@ export function sqlGarbage(database: Database, changes: ChangeRunner): GarbageSt
       'expireUploads',
       'expireUntagged',
       'unlinkUnreferenced',
-      'condemnBlobs',
-      'deleteCondemned',
+      'markBlobs',
+      'deleteMarked',
       'forgetHistory',
       'dropEmptyRepositories',
+      'pendOrphans',
       'forgetPendingDeletes',
-      'recordClock',
     ]),
     reclaim: () => changes.reclaim(),
-    async pendingDeletes(limit) {
-      const rows = await database.all(pendingDeletes, { limit })
+    async pendingDeletes(limit, before = Number.MAX_SAFE_INTEGER) {
+      const rows = await database.all(pendingDeletes, { limit, before })
       return rows.map((row) => row.data_key as DataKey)
     },
-    async clock() {
-      const row = await database.get(settingByName, { name: clockSetting })
-      const clock = row === undefined ? {} : (JSON.parse(row.value) as Partial<Record<string, number>>)
-      return { seenAt: clock['seenAt'], suspendedUntil: clock['suspendedUntil'] }
-    },
+    time: async (own) => database.clock(own),
+    notes: () => garbageNotes(database),
+    note: (noted) => changes.run('noteGarbage', noted),
   }
 }

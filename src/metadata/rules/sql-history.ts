@@ -1,7 +1,13 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { Tag } from '../../oci/tag.ts'
-import type { HistoryStore, Seen, SeenManifest, TagTarget } from '../history-store.ts'
+import {
+  historyBounds,
+  type HistoryStore,
+  type SeenSince,
+  type SeenManifest,
+  type TagTarget,
+} from '../history-store.ts'
 import type { Statement } from './bind.ts'
 import type { Database } from './database.ts'
 import * as statements from './statements/history.ts'
@@ -21,21 +27,22 @@ export class SqlHistory implements HistoryStore {
   }
 
   async tag(name: RepositoryName, tag: Tag): Promise<readonly TagTarget[]> {
-    const rows = await this.#database.all(statements.tagTargets, { name, tag })
-    return rows.sort((a, b) => (b.sequence ?? Infinity) - (a.sequence ?? Infinity)).map(toTarget)
+    const rows = await this.#database.all(statements.tagTargets, { name, tag, moves: historyBounds.moves })
+    return rows.sort((a, b) => b.sequence - a.sequence).map(toTarget)
   }
 }
 
 function seenSince(
   since: number,
   row: { readonly seen_at_latest: number; readonly pusher: string | null },
-): Seen {
+): SeenSince {
   return { since, atLatest: row.seen_at_latest === 1, pusher: row.pusher ?? undefined }
 }
 
 function toTarget(row: TargetRow): TagTarget {
-  const { digest, since, since_at_latest: seen_at_latest, pusher, until, removal } = row
+  const { sequence, digest, since, since_at_latest: seen_at_latest, pusher, until, removal } = row
   return {
+    sequence,
     digest: digest as Digest,
     ...seenSince(since, { seen_at_latest, pusher }),
     end: until === null ? undefined : { kind: removal === null ? 'moved' : 'removed', at: until },

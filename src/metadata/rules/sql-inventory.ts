@@ -3,11 +3,12 @@ import type { Digest } from '../../oci/digest.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { InventoryBlob, InventoryManifest, InventoryStore } from '../inventory-store.ts'
 import type { Instant } from '../../instant.ts'
-import type { BlobContent, Page } from '../records.ts'
+import type { BlobContent, Page, RepositoryFigures } from '../records.ts'
 import type { ChangeRunner } from './changes.ts'
 import { blobByDigest, linksOfBlob } from './statements/blobs.ts'
 import * as statements from './statements/reads.ts'
 import type { Database } from './database.ts'
+import { readFigures } from './sql-figures.ts'
 
 interface PageOptions {
   readonly after?: string
@@ -24,7 +25,13 @@ export class SqlInventory implements InventoryStore {
   }
 
   async totals(): ReturnType<InventoryStore['totals']> {
-    return (await this.#database.get(statements.counts, {})) as never
+    const totals = await this.#database.get(statements.counts, {})
+    if (totals === undefined) throw new Error('the database gave no counts')
+    return totals
+  }
+
+  figures(repository: RepositoryName): Promise<RepositoryFigures | undefined> {
+    return readFigures(this.#database, repository)
   }
 
   async blobs({ after = '0', limit }: PageOptions): Promise<Page<InventoryBlob>> {
@@ -36,6 +43,7 @@ export class SqlInventory implements InventoryStore {
         digest: row.digest as Digest,
         size: row.size,
         content: contentOf(row.data_key, row.body),
+        twin: (row.twin ?? undefined) as Digest | undefined,
         repositories: links.map(({ name }) => name as RepositoryName),
       })
     }

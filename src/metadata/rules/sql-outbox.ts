@@ -1,47 +1,63 @@
-import type { ChangeNote, Facts, NoteQueue, Outbox, OutboxEntry } from '../outbox.ts'
+import type { EncodedAuditRecord, ChangeFacts, AuditQueue, Outbox, OutboxEntry } from '../outbox.ts'
 import type { Instant } from '../../instant.ts'
 import { auditKeySetting, headSetting } from './change-outbox.ts'
 import type { ChangeRunner } from './changes.ts'
-import { denialsAfter, denialsSize, notesAfter, outboxSize } from './statements/reads.ts'
+import { denialsAfter, denialsSize, auditRecordsAfter, outboxSize } from './statements/reads.ts'
 import { settingByName } from './statements/settings.ts'
 import type { Database } from './database.ts'
 
 interface OutboxParts {
   readonly database: Database
   readonly changes: ChangeRunner
+  /** Must be done before records are read. */
+  readonly beforeRead?: (kind: keyof typeof queues) => Promise<void>
 }
 
 const queues = {
-  changes: { record: 'recordNotes', after: notesAfter, size: outboxSize },
+  changes: { record: 'recordChanges', after: auditRecordsAfter, size: outboxSize },
   denials: { record: 'recordDenials', after: denialsAfter, size: denialsSize },
 } as const
 
-class SqlQueue implements NoteQueue {
+/** A row of an outbox. */
+interface OutboxRow {
+  readonly id: number
+  readonly note: string | null
+  readonly facts: string | null
+}
+
+export function outboxEntry({ id, note: auditRecord, facts }: OutboxRow): OutboxEntry {
+  return {
+    id,
+    auditRecord: auditRecord ?? undefined,
+    facts: facts === null ? undefined : (JSON.parse(facts) as ChangeFacts),
+  }
+}
+
+class SqlQueue implements AuditQueue {
   readonly #database: Database
   readonly #changes: ChangeRunner
   readonly #kind: keyof typeof queues
+  readonly #beforeRead: OutboxParts['beforeRead']
 
-  constructor({ database, changes }: OutboxParts, kind: keyof typeof queues) {
+  constructor({ database, changes, beforeRead }: OutboxParts, kind: keyof typeof queues) {
+    this.#beforeRead = beforeRead
     this.#database = database
     this.#changes = changes
     this.#kind = kind
   }
 
-  record(notes: readonly ChangeNote[], now: Instant): Promise<void> {
-    return this.#changes.run(queues[this.#kind].record, { notes, now })
+  record(auditRecords: readonly EncodedAuditRecord[], now: Instant): Promise<void> {
+    return this.#changes.run(queues[this.#kind].record, { auditRecords, now })
   }
 
   async read(page: { readonly after: number; readonly limit: number }): Promise<readonly OutboxEntry[]> {
+    await this.#beforeRead?.(this.#kind)
     const rows = await this.#database.all(queues[this.#kind].after, page)
-    return rows.map(({ id, note, facts }) => ({
-      id,
-      note: note ?? undefined,
-      facts: facts === null ? undefined : (JSON.parse(facts) as Facts),
-    }))
+    return rows.map(outboxEntry)
   }
 
   forget(upTo: number): Promise<void> {
-    return this.#changes.run('forgetNoted', { kind: this.#kind, upTo })
+    return this.#changes.run('forgetRecorded', { kind: this.#kind, upTo })
   }
 
   async size(): Promise<{ readonly rows: number; readonly bytes: number }> {
@@ -51,7 +67,7 @@ class SqlQueue implements NoteQueue {
 }
 
 export class SqlOutbox extends SqlQueue implements Outbox {
-  readonly denials: NoteQueue
+  readonly denials: AuditQueue
   readonly #database: Database
   readonly #changes: ChangeRunner
 

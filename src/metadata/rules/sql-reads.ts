@@ -8,11 +8,12 @@ import type {
   BlobRecord,
   ManifestRecord,
   Page,
+  ReadState,
   ReferrerPage,
   ReferrerRecord,
   UploadRecord,
 } from '../records.ts'
-import { CoherentCache, type Found } from '../cache/coherent-cache.ts'
+import { CoherentCache, type CachedValue } from '../cache/coherent-cache.ts'
 import { linkKey, manifestKey, tagListKey, type Generations } from '../cache/generations.ts'
 import * as statements from './statements/reads.ts'
 import { repositoryByName } from './statements/repositories.ts'
@@ -20,25 +21,29 @@ import type { SharedCache } from '../cache/shared-cache.ts'
 import { blobForm, linkForm, manifestForm } from '../cache/shared-forms.ts'
 import type { Database } from './database.ts'
 
-/** Requests' reads on a connection of this thread's own, behind caches that the generations keep coherent. */
+/** Reads for requests: this thread's own connection behind caches that the generations keep coherent. */
 export class SqlReads implements MetadataReads {
   readonly #database: Database
   readonly #manifests: CoherentCache<ManifestRecord>
   readonly #blobs: CoherentCache<BlobRecord>
   readonly #links: CoherentCache<BlobLink>
   readonly #tags: CoherentCache<Page<Tag>>
+  readonly #onStale: (() => void) | undefined
 
   /**
-   * `cacheBytes` is shared by manifests and blobs, about half each, and a little for lists of tags and links. All but
-   * the lists are also looked for in `shared`.
+   * About 7/16 of `cacheBytes` is for manifests, 4/16 for blobs, 3/16 for links and 2/16 for lists of tags.
+   * All but the lists are also looked up in `shared`.
    */
   constructor(parts: {
     readonly database: Database
     readonly generations: Generations
     readonly cacheBytes: number
     readonly shared?: SharedCache | undefined
+    /** Called for each answer that is stale. */
+    readonly onStale?: (() => void) | undefined
   }) {
     this.#database = parts.database
+    this.#onStale = parts.onStale
     const { generations, cacheBytes, shared } = parts
     this.#manifests = new CoherentCache(generations, (cacheBytes * 7) / 16, shared && manifestForm(shared))
     this.#blobs = new CoherentCache(generations, (cacheBytes * 4) / 16, shared && blobForm(shared))
@@ -51,18 +56,31 @@ export class SqlReads implements MetadataReads {
   }
 
   findManifest(repository: RepositoryName, reference: Reference): Promise<ManifestRecord | undefined> {
-    const read = (): Found<ManifestRecord> => this.#readManifest(repository, reference)
-    return Promise.resolve(this.#manifests.get(manifestKey(repository, reference), read, manifestBytes))
+    const key = manifestKey(repository, reference)
+    const read = (): CachedValue<ManifestRecord> => this.#readManifest(repository, reference)
+    return this.#fresh(
+      () => this.#manifests.get(key, read, manifestBytes),
+      () => this.#manifests.peek(key),
+    )
   }
 
   findBlob(repository: RepositoryName, digest: Digest): Promise<BlobRecord | undefined> {
-    const read = (): Found<BlobRecord> => this.#readBlob(repository, digest)
-    return Promise.resolve(this.#blobs.get(linkKey(repository, digest), read, blobBytes))
+    const key = linkKey(repository, digest)
+    const read = (): CachedValue<BlobRecord> => this.#readBlob(repository, digest)
+    return this.#fresh(
+      () => this.#blobs.get(key, read, blobBytes),
+      () => this.#blobs.peek(key),
+    )
   }
 
   findLink(repository: RepositoryName, digest: Digest): Promise<BlobLink | undefined> {
-    const read = (): Found<BlobLink> => this.#readLink(repository, digest)
-    return Promise.resolve(this.#links.get(linkKey(repository, digest), read, linkBytes))
+    const key = linkKey(repository, digest)
+    const read = (): CachedValue<BlobLink> => this.#readLink(repository, digest)
+    return this.#fresh(
+      () => this.#links.get(key, read, linkBytes),
+      // A blob that was pulled has a link, whether or not anybody has asked for that alone.
+      () => this.#links.peek(key) ?? this.#blobs.peek(key),
+    )
   }
 
   async listBlobRepositories(digest: Digest, limit: number): Promise<readonly RepositoryName[]> {
@@ -75,8 +93,12 @@ export class SqlReads implements MetadataReads {
     { after = '', limit }: { readonly after?: string; readonly limit: number },
   ): Promise<Page<Tag> | undefined> {
     const list = tagListKey(repository)
-    const read = (): Found<Page<Tag>> => this.#readTags(repository, { after, limit })
-    return Promise.resolve(this.#tags.get(`${list}${after}:${limit}`, read, tagBytes, list))
+    const key = `${list}${after}:${limit}`
+    const read = (): CachedValue<Page<Tag>> => this.#readTags(repository, { after, limit })
+    return this.#fresh(
+      () => this.#tags.get(key, read, tagBytes, list),
+      () => this.#tags.peek(key),
+    )
   }
 
   async listRepositories({
@@ -103,7 +125,10 @@ export class SqlReads implements MetadataReads {
     const values = { name: repository, subject, after, artifactType, limit: limit + 1 }
     const statement = artifactType === undefined ? statements.referrersAfter : statements.referrersOfTypeAfter
     const found = new FoundReferrers(page)
-    await this.#database.each(statement, values, (row) => found.take(row, row.digest))
+    await this.#database.each(statement, values, {
+      place: (row) => row.digest,
+      take: (row) => found.take(row, row.digest),
+    })
     return found.page
   }
 
@@ -111,7 +136,10 @@ export class SqlReads implements MetadataReads {
     const { artifactType, after = '', limit } = page
     const values = { name: repository, tag, after, artifactType, limit: limit + 1 }
     const found = new FoundReferrers(page)
-    await this.#database.each(statements.indexedAfter, values, (row) => found.take(row, row.child))
+    await this.#database.each(statements.indexedAfter, values, {
+      place: (row) => row.child,
+      take: (row) => found.take(row, row.child),
+    })
     return found.page
   }
 
@@ -122,16 +150,40 @@ export class SqlReads implements MetadataReads {
       id,
       repository,
       algorithm: row.algorithm as DigestAlgorithm,
-      held:
+      content:
         row.data_key === null
           ? { kind: 'inline', bytes: row.inline_bytes ?? new Uint8Array() }
-          : { kind: 'staged', key: row.data_key as DataKey, size: row.size },
+          : {
+              kind: 'staged',
+              key: row.data_key as DataKey,
+              size: row.size,
+              ...(row.parts !== null && { parts: row.parts }),
+            },
       hashState: row.hash_state ?? undefined,
       digest: (row.digest ?? undefined) as Digest | undefined,
       cutFrom: row.cut_from ?? undefined,
       startedAt: row.started_at,
       touchedAt: row.touched_at,
     }
+  }
+
+  /**
+   * Looks at a cache once it is fresh; where it always is, no more promises are made than one. While nobody can
+   * tell whether it is, what it holds is served as stale, and what it does not hold is refused.
+   */
+  #fresh<Value extends ReadState>(
+    look: () => CachedValue<Value>,
+    peek: () => Value | undefined,
+  ): Promise<Value | undefined> {
+    const fresh = this.#database.fresh()
+    if (fresh === undefined) return Promise.resolve(look())
+    return fresh.then((state) => (state === 'fresh' ? look() : this.#stale(peek(), state.refusal)))
+  }
+
+  #stale<Value extends ReadState>(held: Value | undefined, refusal: unknown): Value {
+    if (held === undefined) throw refusal
+    this.#onStale?.()
+    return { ...held, isStale: true }
   }
 
   async #repositoryId(name: RepositoryName): Promise<number | undefined> {
@@ -148,7 +200,7 @@ export class SqlReads implements MetadataReads {
     return toPage(rows, limit, (row) => row.name as Tag)
   }
 
-  #readManifest(name: RepositoryName, reference: Reference): Found<ManifestRecord> {
+  #readManifest(name: RepositoryName, reference: Reference): CachedValue<ManifestRecord> {
     const row = isDigest(reference)
       ? this.#database.get(statements.manifestByDigest, { name, digest: reference })
       : this.#database.get(statements.manifestByTag, { name, tag: reference })
@@ -160,7 +212,7 @@ export class SqlReads implements MetadataReads {
     }))
   }
 
-  #readLink(name: RepositoryName, digest: Digest): Found<BlobLink> {
+  #readLink(name: RepositoryName, digest: Digest): CachedValue<BlobLink> {
     return made(this.#database.get(statements.blobLink, { name, digest }), (row) => ({
       digest,
       size: row.size,
@@ -168,7 +220,7 @@ export class SqlReads implements MetadataReads {
     }))
   }
 
-  #readBlob(name: RepositoryName, digest: Digest): Found<BlobRecord> {
+  #readBlob(name: RepositoryName, digest: Digest): CachedValue<BlobRecord> {
     return made(this.#database.get(statements.linkedBlob, { name, digest }), (row) => ({
       digest,
       size: row.size,
@@ -181,8 +233,8 @@ export class SqlReads implements MetadataReads {
   }
 }
 
-/** At once where the row is there: what many pulls ask for makes no promise for it. */
-function made<Row, Value>(row: Found<Row>, make: (row: Row) => Value): Found<Value> {
+/** Synchronous when the row is: frequent pulls create no promise for it. */
+function made<Row, Value>(row: CachedValue<Row>, make: (row: Row) => Value): CachedValue<Value> {
   if (row instanceof Promise) return row.then((later) => (later === undefined ? undefined : make(later)))
   return row === undefined ? undefined : make(row)
 }
@@ -206,13 +258,13 @@ interface ReferrerRow {
   readonly annotations: string | null
 }
 
-/** A page as it fills. Rows beyond it are not read: one may have megabytes. */
+/** Collects one page. Rows beyond the page are not read: one row may have megabytes. */
 class FoundReferrers {
   readonly #limit: number
   readonly #bytes: number
   readonly #items: ReferrerRecord[] = []
   #seen = 0
-  #held = 0
+  #content = 0
   #last = ''
   #isFull = false
 
@@ -221,16 +273,18 @@ class FoundReferrers {
     this.#bytes = bytes
   }
 
-  /** `place` is what the rows are in order of. False: it is full without this row. */
+  /**
+   * `place` is the column by which the rows are ordered. False: the page is full and the row was not added.
+   */
   take(row: ReferrerRow, place: string): boolean {
-    this.#held += (row.annotations?.length ?? 0) + (row.artifact_type?.length ?? 0)
-    if (this.#seen === this.#limit || (this.#held > this.#bytes && this.#items.length > 0)) {
+    this.#content += (row.annotations?.length ?? 0) + (row.artifact_type?.length ?? 0)
+    if (this.#seen === this.#limit || (this.#content > this.#bytes && this.#items.length > 0)) {
       this.#isFull = true
       return false
     }
     this.#seen++
     this.#last = place
-    // An entry of an index that is not in the repository has none.
+    // An index entry whose manifest the repository does not hold has no row.
     if (row.digest !== null) this.#items.push(toReferrer(row, row.digest as Digest))
     return true
   }
@@ -258,7 +312,7 @@ function manifestBytes(manifest: ManifestRecord): number {
   return manifest.body.byteLength
 }
 
-/** Nothing beyond what every entry takes. */
+/** A link takes nothing beyond the overhead of an entry. */
 function linkBytes(): number {
   return 0
 }

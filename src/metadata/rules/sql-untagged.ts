@@ -6,7 +6,7 @@ import * as statements from './statements/untagged.ts'
 import { repositoryByName } from './statements/repositories.ts'
 import type { Database } from './database.ts'
 
-/** Rare, so nothing is cached. */
+/** Not cached: these reads are rare. */
 export class SqlUntagged implements UntaggedStore {
   readonly #database: Database
 

@@ -1,4 +1,5 @@
 import { relaxed } from '../rules/change.ts'
+import { none } from '../rules/locks.ts'
 import type { Statement } from '../rules/bind.ts'
 
 const freePages: Statement<{ freelist_count: number }> = { sql: 'pragma freelist_count', values: [] }
@@ -7,11 +8,14 @@ const pageSize: Statement<{ page_size: number }> = { sql: 'pragma page_size', va
 const pagesAtOnce = 256
 const vacuum: Statement<unknown> = { sql: `pragma incremental_vacuum(${pagesAtOnce})`, values: [] }
 
-/** What the next pushes fill again: giving it back would only make the file shrink and grow. */
+/**
+ * The next pushes fill this share of free pages again: returning it would make the file shrink and grow
+ * repeatedly.
+ */
 const keptShare = 1 / 16
 
-/** Shortens the file by a few free pages; returns the bytes, 0 when few enough are free. */
-export const reclaim = relaxed(async (transaction, _values: object): Promise<number> => {
+/** Removes a few free pages from the end of the file. Returns the bytes; 0 when too few pages are free. */
+export const reclaim = relaxed({ locks: none }, async (transaction, _values: object): Promise<number> => {
   const free = (await transaction.get(freePages, {}))?.freelist_count ?? 0
   const all = (await transaction.get(allPages, {}))?.page_count ?? 0
   if (free <= pagesAtOnce || free < all * keptShare) return 0

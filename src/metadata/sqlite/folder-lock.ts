@@ -1,15 +1,18 @@
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { reasonOf } from '../../reason-of.ts'
+import { plainReason } from '../../plain-reason.ts'
 import { UserError } from '../../user-error.ts'
 import { makeOwnerOnly } from './owner-only.ts'
 
-/** Held as long as the process lives: the kernel releases it whatever ends the process. */
+/** Held for the life of the process: the kernel releases it however the process ends. */
 export interface FolderLock {
   release(): void
 }
 
-/** Throws UserError FOLDER_LOCKED when another process serves the folder, FOLDER_NOT_WRITABLE when it cannot be written. */
+/**
+ * Throws UserError FOLDER_LOCKED when another process serves the folder, FOLDER_NOT_WRITABLE when it is not
+ * writable.
+ */
 export function lockFolder(folder: string): FolderLock {
   let database: DatabaseSync | undefined
   const path = join(folder, 'lock.db')
@@ -25,7 +28,7 @@ export function lockFolder(folder: string): FolderLock {
         cause,
       })
     }
-    throw new UserError('FOLDER_NOT_WRITABLE', `${folder} cannot be written: ${reasonOf(cause)}`, {
+    throw new UserError('FOLDER_NOT_WRITABLE', `${folder} cannot be written: ${plainReason(cause)}`, {
       hint: 'Choose another folder with --data, or give this user the right to write there.',
       cause,
     })

@@ -1,63 +1,70 @@
 import type { UploadClaim, UploadRecord } from '../records.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
-import type { ChangeArguments, ChangeRunner } from '../rules/changes.ts'
+import type { ChangeArguments } from '../rules/changes.ts'
+import type { UploadRunner } from './upload-runner.ts'
 
 type NewUpload = ChangeArguments<'createUpload'>
 
 interface FreshUpload {
   readonly upload: NewUpload
-  /** Set while a request of this thread writes to it. */
-  letGo: (() => void) | undefined
-  /** Set when the writer has been told: then it counts who writes to it. */
-  told: Promise<void> | undefined
+  /** Set while a request of this thread writes to the upload. */
+  onContested: (() => void) | undefined
+  /**
+   * Set once the upload has been sent to the writer. Resolves when a request that writes to it has its claim.
+   */
+  flushed: Promise<void> | undefined
 }
 
-/** Long enough for a client's next request; whoever else looks for the upload does not wait for it. */
-const heldBack = 10
+/**
+ * Milliseconds. Long enough for a client's next request; a thread that looks for the upload calls `settle`
+ * and does not wait this long.
+ */
+const flushDelay = 10
 
 /**
- * Uploads that this thread has opened and the writer does not know yet. Most end with the very next request, on the
- * same connection, and then never need a row or a claim. Who looks for one in another thread, or finds it busy, has
- * it told first (`settle`).
+ * Uploads that this thread has opened and has not sent to the writer yet. Most end with the next request on
+ * the same connection and then need no row and no claim. A request that looks for one from another thread, or
+ * finds it busy, has it sent to the writer first (`settle`).
  */
 export class FreshUploads {
-  readonly #changes: ChangeRunner
+  readonly #changes: UploadRunner
   readonly #uploads = new Map<string, FreshUpload>()
-  #telling = false
+  #isFlushScheduled = false
 
-  constructor(changes: ChangeRunner) {
+  constructor(changes: UploadRunner) {
     this.#changes = changes
-    changes.onSettle(() => this.tellAll())
+    changes.onFlushPending(() => this.flushAll())
   }
 
   add(upload: NewUpload): void {
-    this.#uploads.set(upload.id, { upload, letGo: undefined, told: undefined })
-    this.#tellSoon()
+    this.#uploads.set(upload.id, { upload, onContested: undefined, flushed: undefined })
+    this.#flushSoon()
   }
 
-  /** Undefined: not here, or busy. */
-  claim(repository: RepositoryName, id: string, letGo: () => void): UploadClaim | undefined {
+  /** Undefined: the upload is not in this thread, or is busy. */
+  claim(repository: RepositoryName, id: string, onContested: () => void): UploadClaim | undefined {
     const fresh = this.#find(repository, id)
-    if (fresh === undefined || fresh.letGo !== undefined) return undefined
-    fresh.letGo = letGo
+    if (fresh === undefined || fresh.onContested !== undefined) return undefined
+    fresh.onContested = onContested
     return {
       upload: recordOf(fresh.upload),
       save: async (state) => {
-        // One that was cancelled or has ended meanwhile is not here any more: the change knows what to do then.
-        if (this.#uploads.get(id) === fresh) this.#tell(fresh)
-        await fresh.told
-        await this.#changes.run('saveUpload', { id, ...state })
+        // If the upload was cancelled or has ended meanwhile, it is no longer in the map; the change
+        // `saveUpload` handles that.
+        if (this.#uploads.get(id) === fresh) this.#flush(fresh)
+        await fresh.flushed
+        return this.#changes.run('saveUpload', { id, ...state })
       },
       release: async () => {
-        fresh.letGo = undefined
-        if (fresh.told === undefined) return this.#tellSoon()
-        await fresh.told
+        fresh.onContested = undefined
+        if (fresh.flushed === undefined) return this.#flushSoon()
+        await fresh.flushed
         await this.#changes.release(id)
       },
     }
   }
 
-  /** Takes it out for good, busy or not. Undefined: not here. `undo` puts it back. */
+  /** Removes the upload, busy or not. Undefined: it is not in this thread. `undo` puts it back. */
   end(repository: RepositoryName, id: string): { readonly undo: () => void } | undefined {
     const fresh = this.#find(repository, id)
     if (fresh === undefined) return undefined
@@ -65,17 +72,17 @@ export class FreshUploads {
     return {
       undo: () => {
         this.#uploads.set(id, fresh)
-        this.#tellSoon()
+        this.#flushSoon()
       },
     }
   }
 
   isBusy(id: string): boolean {
-    return this.#uploads.get(id)?.letGo !== undefined
+    return this.#uploads.get(id)?.onContested !== undefined
   }
 
-  tellAll(): void {
-    for (const fresh of this.#uploads.values()) this.#tell(fresh)
+  flushAll(): void {
+    for (const fresh of this.#uploads.values()) this.#flush(fresh)
   }
 
   #find(repository: RepositoryName, id: string): FreshUpload | undefined {
@@ -83,24 +90,25 @@ export class FreshUploads {
     return fresh?.upload.repository === repository ? fresh : undefined
   }
 
-  /** Those that are busy may yet end without. */
-  #tellSoon(): void {
-    if (this.#telling) return
-    this.#telling = true
+  /** Busy uploads are not sent: they may end without a row. */
+  #flushSoon(): void {
+    if (this.#isFlushScheduled) return
+    this.#isFlushScheduled = true
     setTimeout(() => {
-      this.#telling = false
-      for (const fresh of this.#uploads.values()) if (fresh.letGo === undefined) this.#tell(fresh)
-    }, heldBack)
+      this.#isFlushScheduled = false
+      for (const fresh of this.#uploads.values()) if (fresh.onContested === undefined) this.#flush(fresh)
+    }, flushDelay)
   }
 
-  /** An upload for which there was no room after all is unknown from then on. */
-  #tell(fresh: FreshUpload): void {
+  /** If the store has no room for the upload, it is unknown from then on. */
+  #flush(fresh: FreshUpload): void {
     const { id } = fresh.upload
     this.#uploads.delete(id)
     this.#changes.run('createUpload', fresh.upload).catch(() => {})
-    // Asked for in one breath with the creation: nobody can be before us.
-    fresh.told = fresh.letGo === undefined ? Promise.resolve() : this.#changes.claim(id, fresh.letGo)
-    fresh.told.catch(() => {})
+    // The claim is requested together with the creation, so no other thread can claim the upload first.
+    fresh.flushed =
+      fresh.onContested === undefined ? Promise.resolve() : this.#changes.claim(id, fresh.onContested)
+    fresh.flushed.catch(() => {})
   }
 }
 
@@ -109,7 +117,7 @@ function recordOf({ id, repository, algorithm, now }: NewUpload): UploadRecord {
     id,
     repository,
     algorithm,
-    held: { kind: 'inline', bytes: new Uint8Array() },
+    content: { kind: 'inline', bytes: new Uint8Array() },
     hashState: undefined,
     digest: undefined,
     cutFrom: undefined,

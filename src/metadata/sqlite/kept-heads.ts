@@ -4,7 +4,10 @@ import { settingByName } from '../rules/statements/settings.ts'
 import { databasePath } from './sqlite-file.ts'
 import { openForReading } from './sqlite-file.ts'
 
-/** Heads and key of a folder, served or not; changes nothing. To be closed. */
+/**
+ * Reads the log heads and their key from a folder, whether it is served or not. Changes nothing. The caller
+ * closes it.
+ */
 export function openKeptHeads(folder: string): Pick<Outbox, 'head' | 'key'> & { close(): void } {
   const database = openForReading(databasePath(folder))
   const setting = (name: string): Promise<string | undefined> =>

@@ -1,12 +1,13 @@
-import type { ChangeArguments, ChangeName, ChangeResult, ChangeRunner } from '../rules/changes.ts'
+import type { ChangeArguments, ChangeName, ChangeResult } from '../rules/changes.ts'
 import type { SqliteWriter } from './sqlite-writer.ts'
 import type { UploadClaims } from './upload-claims.ts'
+import type { UploadRunner } from './upload-runner.ts'
 
 /** Runs changes in this thread, which owns the writer. */
-export class LocalRunner implements ChangeRunner {
+export class LocalRunner implements UploadRunner {
   readonly #writer: SqliteWriter
   readonly #claims: UploadClaims
-  #tell: (() => void) | undefined
+  #flushPending: (() => void) | undefined
 
   constructor(writer: SqliteWriter, claims: UploadClaims) {
     this.#writer = writer
@@ -17,8 +18,12 @@ export class LocalRunner implements ChangeRunner {
     return this.#writer.run(name, values) as Promise<ChangeResult<Name>>
   }
 
-  claim(upload: string, letGo: () => void): Promise<void> {
-    return this.#claims.claim(upload, this, letGo)
+  async setPolicyGeneration(generation: number): Promise<void> {
+    await this.#writer.run('setPolicyGeneration', { generation })
+  }
+
+  claim(upload: string, onContested: () => void): Promise<void> {
+    return this.#claims.claim(upload, this, onContested)
   }
 
   release(upload: string): Promise<void> {
@@ -26,13 +31,13 @@ export class LocalRunner implements ChangeRunner {
     return Promise.resolve()
   }
 
-  onSettle(tell: () => void): void {
-    this.#tell = tell
+  onFlushPending(flushPending: () => void): void {
+    this.#flushPending = flushPending
   }
 
-  async settle(): Promise<void> {
-    this.#tell?.()
-    await this.#writer.run('settle', {})
+  async flushPending(): Promise<void> {
+    this.#flushPending?.()
+    await this.#writer.run('flushPending', {})
   }
 
   reclaim(): Promise<number> {

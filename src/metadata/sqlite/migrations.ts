@@ -1,8 +1,10 @@
 import { UserError } from '../../user-error.ts'
 import type { SqliteDatabase } from './sqlite-database.ts'
 
-/** Forward only; the position is the version. A migration that was released is never edited. */
-const migrations: readonly string[] = [
+/**
+ * Migrations only go forward; a migration's position is its version. A released migration is never edited.
+ */
+export const migrations: readonly string[] = [
   `
   create table repository (id integer primary key, name text not null unique, created_at integer not null);
 
@@ -152,6 +154,8 @@ const migrations: readonly string[] = [
   alter table tag add column since integer not null default 0;
   alter table tag add column since_at_latest integer not null default 0;
   alter table tag add column pusher text;
+  alter table tag add column past_id integer;
+  alter table tag add column moves integer not null default 0;
   update tag set since = updated_at, since_at_latest = 1;
 
   create table past_manifest (
@@ -167,30 +171,44 @@ const migrations: readonly string[] = [
   create unique index past_manifest_sequence on past_manifest (repository_id, sequence);
 
   create table past_tag (
-    repository_id integer not null,
-    name text not null,
+    id integer primary key,
+    past_id integer,
     sequence integer not null,
     digest text not null,
     since integer not null,
     since_at_latest integer not null,
     pusher text,
     until integer not null,
-    removal integer,
-    primary key (repository_id, name, sequence)
-  ) without rowid;
+    repository_id integer,
+    name text,
+    removal integer
+  );
   create unique index past_tag_removal on past_tag (repository_id, removal) where removal is not null;
+  create index past_tag_name on past_tag (repository_id, name) where removal is not null;
 
   alter table blob add column twin text;
   create index blob_twin on blob (twin) where twin is not null;
   `,
+  `
+  alter table upload add column parts text;
+
+  alter table pending_delete rename to pending_delete_without_time;
+  create table pending_delete (
+    data_key text primary key,
+    since integer not null default (unixepoch() * 1000)
+  ) without rowid;
+  insert into pending_delete (data_key) select data_key from pending_delete_without_time;
+  drop table pending_delete_without_time;
+  create index pending_delete_since on pending_delete (since);
+  `,
 ]
 
-/** The schema of this program: how many migrations it knows. */
+/** The schema version of this program: its number of migrations. */
 export const schemaVersion = migrations.length
 
 /**
- * Brings the file to this program's schema, each migration in a transaction of its own. Throws UserError
- * SCHEMA_NEWER when a newer trow has written it.
+ * Brings the file to this program's schema, each migration in its own transaction. Throws UserError
+ * SCHEMA_NEWER when a newer trow has written the file.
  */
 export function migrate(database: SqliteDatabase, path: string, steps = migrations): void {
   const version = Number(database.query('pragma user_version')?.['user_version'] ?? 0)

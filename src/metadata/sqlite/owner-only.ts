@@ -4,8 +4,9 @@ import { errorCode } from '../../error-code.ts'
 const ownerOnly = 0o600
 
 /**
- * The file, made where it is missing, is read and written by its owner alone, whatever the umask. SQLite gives its
- * companions (`-wal`, `-shm`, `-journal`) the mode of the file. One of another owner stays as it is.
+ * Makes sure that only its owner can read and write the file, whatever the umask; creates it if missing.
+ * SQLite gives the `-wal`, `-shm` and `-journal` files the mode of the database. A file of another owner
+ * stays as it is.
  */
 export function makeOwnerOnly(path: string): void {
   try {
@@ -17,7 +18,8 @@ export function makeOwnerOnly(path: string): void {
     }
   } catch (error) {
     if (errorCode(error) !== 'EEXIST') throw error
-    // Never opened here: to close any descriptor of a file gives up the locks that SQLite holds on it (fcntl(2)).
+    // An existing file is not opened: closing any descriptor of a file releases the locks that SQLite holds
+    // on it (fcntl(2)).
     narrow(path)
   }
   for (const suffix of ['-wal', '-shm', '-journal']) narrow(`${path}${suffix}`)

@@ -1,6 +1,7 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
+import type { Instant } from '../../instant.ts'
 import { bind, type Statement, type Values } from '../rules/bind.ts'
-import type { Database } from '../rules/database.ts'
+import type { Database, PagedValues } from '../rules/database.ts'
 
 /** A connection that prepares each statement once. */
 export class SqliteDatabase implements Database {
@@ -19,9 +20,22 @@ export class SqliteDatabase implements Database {
     return this.#prepare(statement.sql).all(...this.#bind(statement, values)) as Row[]
   }
 
-  each<Row>(statement: Statement<Row>, values: Values, take: (row: Row) => boolean): undefined {
+  each<Row>(
+    statement: Statement<Row>,
+    values: PagedValues,
+    { take }: { readonly take: (row: Row) => boolean },
+  ): undefined {
     const rows = this.#prepare(statement.sql).iterate(...this.#bind(statement, values))
     for (const row of rows as IterableIterator<Row>) if (!take(row)) return
+  }
+
+  clock(own: Instant): Instant {
+    return own
+  }
+
+  /** The writer says what its changes make invalid. */
+  fresh(): undefined {
+    return undefined
   }
 
   /** The number of rows changed and the id of the row inserted last. */
@@ -35,7 +49,7 @@ export class SqliteDatabase implements Database {
     this.#database.exec(sql)
   }
 
-  /** One row of plain SQL; for pragmas. */
+  /** Returns one row of plain SQL; for pragmas. */
   query(sql: string): Record<string, unknown> | undefined {
     return this.#database.prepare(sql).get()
   }

@@ -10,21 +10,23 @@ export function databasePath(folder: string): string {
   return join(folder, 'trow.db')
 }
 
-/** Opens the file for its one writer and brings it to this program's schema. Throws UserError. */
+/** Opens the file for its only writer and brings it to this program's schema. Throws UserError. */
 export function openForWriting(path: string): SqliteDatabase {
   const database = openFile(path)
   try {
-    // Takes effect only before the first table; reclaims room without rewriting the file.
+    // Takes effect only before the first table is created. It lets trow return room without rewriting the
+    // file.
     database.execute('pragma auto_vacuum=INCREMENTAL')
     database.execute('pragma journal_mode=WAL')
     database.execute('pragma synchronous=FULL')
     database.execute('pragma wal_autocheckpoint=8000')
-    // Small: most commits walk over all of it (SQLite renumbers pages when it splits them), the system caches the rest.
+    // Small, because most commits walk the whole cache (SQLite renumbers pages when it splits them); the
+    // operating system caches the rest.
     database.execute('pragma cache_size=-8192')
-    // What a statement sets aside to undo itself stays in memory, not in a temporary file.
+    // SQLite's statement journals stay in memory, not in temporary files.
     database.execute('pragma temp_store=MEMORY')
     migrate(database, path)
-    // One process owns the folder: whoever held a lease before is gone.
+    // One process owns the folder: a lease that is still stored belongs to a process that has ended.
     database.execute('delete from lease')
     removeStaleSnapshots(dirname(path))
     return database
@@ -34,7 +36,7 @@ export function openForWriting(path: string): SqliteDatabase {
   }
 }
 
-/** A connection that only reads; the file must have been opened for writing before. */
+/** Opens a connection that only reads. The file must have been opened for writing before. */
 export function openForReading(path: string): SqliteDatabase {
   const database = new SqliteDatabase(path, { readOnly: true })
   database.execute('pragma mmap_size=268435456')
@@ -44,7 +46,7 @@ export function openForReading(path: string): SqliteDatabase {
 
 function openFile(path: string): SqliteDatabase {
   try {
-    // It holds the keys that tokens and heads are signed with.
+    // The file holds the keys that sign tokens and log heads.
     makeOwnerOnly(path)
     return new SqliteDatabase(path)
   } catch (error) {

@@ -1,15 +1,14 @@
-import type { Held } from '../../blobs/blob-store.ts'
-import type { Digest, DigestAlgorithm } from '../../oci/digest.ts'
-import { OciError } from '../../oci/oci-error.ts'
+import type { DigestAlgorithm } from '../../oci/digest.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
+import type { CommitMarks } from '../commit-marks.ts'
 import type { GarbageStore } from '../garbage-store.ts'
 import type { MetadataSnapshot, MetadataStore } from '../metadata-store.ts'
-import type { Noted } from '../outbox.ts'
+import type { AuditedChange } from '../outbox.ts'
 import type { PolicyGenerations } from '../policy-generation.ts'
 import type { Instant } from '../../instant.ts'
-import type { NewBlob, UploadClaim, UploadRecord } from '../records.ts'
+import type { NewBlob, SavedUpload, UploadClaim, UploadRecord } from '../records.ts'
 import { defaultOutboxBound, type OutboxBound } from '../rules/outbox-bound.ts'
-import { changeMethods, type ChangeRunner } from '../rules/changes.ts'
+import { changeMethods } from '../rules/changes.ts'
 import { FreshUploads } from './fresh-uploads.ts'
 import { Generations } from '../cache/generations.ts'
 import { LocalRunner } from './local-runner.ts'
@@ -19,16 +18,19 @@ import { SqlContents } from '../rules/sql-contents.ts'
 import { sqlGarbage } from '../rules/sql-garbage.ts'
 import { SqlHistory } from '../rules/sql-history.ts'
 import { SqlInventory } from '../rules/sql-inventory.ts'
+import { sqlMarks } from '../rules/sql-marks.ts'
 import { SqlOutbox } from '../rules/sql-outbox.ts'
 import { SqlReads } from '../rules/sql-reads.ts'
 import { SqlUntagged } from '../rules/sql-untagged.ts'
+import { uploadCancelled } from '../rules/upload-cancelled.ts'
 import { databasePath, openForReading, openForWriting } from './sqlite-file.ts'
 import type { SqliteDatabase } from './sqlite-database.ts'
 import { takeSnapshot } from './sqlite-snapshot.ts'
 import { SqliteWriter } from './sqlite-writer.ts'
 import { UploadClaims } from './upload-claims.ts'
+import type { UploadRunner } from './upload-runner.ts'
 
-/** Changes that the store does nothing about but run them. */
+/** Changes that the store passes on without any work of its own. */
 const plainChanges = [
   'mountBlob',
   'touchBlob',
@@ -40,23 +42,26 @@ const plainChanges = [
 type PlainChange = (typeof plainChanges)[number]
 
 export interface SqliteMetadataOptions {
-  /** The data folder; the writer has opened its `trow.db`. */
+  /** The data folder. Its `trow.db` has already been opened by the writer. */
   readonly folder: string
-  readonly changes: ChangeRunner
+  readonly changes: UploadRunner
   readonly generations: Generations
-  /** Memory of this thread for cached manifests and small blobs, in bytes. */
+  /** Bytes of this thread's memory for cached manifests and small blobs. */
   readonly cacheBytes: number
-  /** Memory of all threads for the same. */
+  /** The cache shared by all threads, for the same content. */
   readonly sharedCache?: SharedCache
 }
 
-/** The store of one thread: its own connection for reads, the one writer for changes. */
+/** The store of one thread: its own connection for reads, the process's only writer for changes. */
 export function openSqliteMetadata(options: SqliteMetadataOptions): MetadataStore {
   const store = new SqliteStore(options, openForReading(databasePath(options.folder)))
   return Object.assign(store, changeMethods(options.changes, plainChanges))
 }
 
-/** A store with the writer in this very thread: for commands on a folder that nobody serves, and for tests. */
+/**
+ * A store with the writer in the calling thread: for commands on a folder that is not being served, and for
+ * tests.
+ */
 export function openLocalMetadata({
   folder,
   cacheBytes = 16 * 1024 * 1024,
@@ -90,8 +95,11 @@ class SqliteStore extends SqlReads implements Omit<MetadataStore, PlainChange> {
   readonly outbox: SqlOutbox
   readonly untagged: SqlUntagged
   readonly policy: PolicyGenerations
+  /** The log is files: one process writes it. */
+  readonly auditChain = undefined
+  readonly marks: CommitMarks
   readonly #database: SqliteDatabase
-  readonly #changes: ChangeRunner
+  readonly #changes: UploadRunner
   readonly #folder: string
   readonly #fresh: FreshUploads
 
@@ -106,8 +114,10 @@ class SqliteStore extends SqlReads implements Omit<MetadataStore, PlainChange> {
     this.contents = new SqlContents({ database, changes })
     this.outbox = new SqlOutbox({ database, changes })
     this.untagged = new SqlUntagged(database)
+    this.marks = sqlMarks(database, changes)
     this.policy = {
-      setGeneration: (generation) => changes.run('setPolicyGeneration', { generation }),
+      kind: 'own',
+      setGeneration: (generation) => changes.setPolicyGeneration(generation),
     }
     this.#database = database
     this.#changes = changes
@@ -117,8 +127,8 @@ class SqliteStore extends SqlReads implements Omit<MetadataStore, PlainChange> {
   override async findUpload(repository: RepositoryName, id: string): Promise<UploadRecord | undefined> {
     const upload = await super.findUpload(repository, id)
     if (upload !== undefined) return upload
-    // Opened in some thread that has not told the writer yet.
-    await this.#changes.settle()
+    // Another thread may have opened the upload and not sent it to the writer yet.
+    await this.#changes.flushPending()
     return super.findUpload(repository, id)
   }
 
@@ -135,43 +145,37 @@ class SqliteStore extends SqlReads implements Omit<MetadataStore, PlainChange> {
   async claimUpload(
     repository: RepositoryName,
     id: string,
-    letGo: () => void,
+    onContested: () => void,
   ): Promise<UploadClaim | undefined> {
-    const fresh = this.#fresh.claim(repository, id, letGo)
+    const fresh = this.#fresh.claim(repository, id, onContested)
     if (fresh !== undefined) return fresh
-    // An id that nobody opened must not fill the table of claims.
+    // An id that no client has opened must not fill the table of claims.
     if ((await this.findUpload(repository, id)) === undefined) return undefined
-    await this.#changes.claim(id, letGo)
+    await this.#changes.claim(id, onContested)
     const release = (): Promise<void> => this.#changes.release(id)
     const upload = await this.findUpload(repository, id)
     if (upload === undefined) {
       await release()
       return undefined
     }
-    const save = (state: {
-      readonly held: Held
-      readonly hashState: Uint8Array | undefined
-      readonly digest: Digest | undefined
-      readonly cutFrom: number | undefined
-      readonly now: Instant
-    }): Promise<void> => this.#changes.run('saveUpload', { id, ...state })
+    const save = (state: SavedUpload): Promise<boolean> => this.#changes.run('saveUpload', { id, ...state })
     return { upload, save, release }
   }
 
-  async cancelUpload(repository: RepositoryName, id: string, noted?: Noted): Promise<boolean> {
+  async cancelUpload(repository: RepositoryName, id: string, audited?: AuditedChange): Promise<boolean> {
     const fresh = this.#fresh.end(repository, id)
     if (fresh !== undefined) {
-      await this.#noteEnd(fresh, noted)
+      await this.#auditEnd(fresh, audited)
       return true
     }
     if ((await this.findUpload(repository, id)) === undefined) return false
-    return this.#changes.run('cancelUpload', { repository, id, noted })
+    return this.#changes.run('cancelUpload', { repository, id, audited })
   }
 
-  async #noteEnd(fresh: { readonly undo: () => void }, noted: Noted | undefined): Promise<void> {
-    if (noted?.note === undefined) return
+  async #auditEnd(fresh: { readonly undo: () => void }, audited: AuditedChange | undefined): Promise<void> {
+    if (audited?.auditRecord === undefined) return
     try {
-      await this.outbox.record([noted.note], noted.now)
+      await this.outbox.record([audited.auditRecord], audited.now)
     } catch (error) {
       fresh.undo()
       throw error
@@ -183,9 +187,7 @@ class SqliteStore extends SqlReads implements Omit<MetadataStore, PlainChange> {
     const fresh = uploadId === undefined ? undefined : this.#fresh.end(blob.repository, uploadId)
     if (fresh !== undefined) return this.#endFresh(blob, fresh)
     if (await this.#changes.run('putBlob', blob)) return
-    throw new OciError('BLOB_UPLOAD_UNKNOWN', 'the upload is not known', {
-      detail: 'it was cancelled while its last request was under way: begin a new upload',
-    })
+    throw uploadCancelled()
   }
 
   async putWholeBlob(blob: NewBlob & { readonly uploadId: string }): Promise<boolean> {
@@ -210,7 +212,7 @@ class SqliteStore extends SqlReads implements Omit<MetadataStore, PlainChange> {
   }
 
   async close(): Promise<void> {
-    this.#fresh.tellAll()
+    this.#fresh.flushAll()
     await this.#changes.close()
     this.#database.close()
   }

@@ -4,13 +4,13 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ByteSource, DataKey } from '../../blobs/blob-store.ts'
 import type { Digest } from '../../oci/digest.ts'
-import type { MetadataSnapshot } from '../metadata-store.ts'
+import type { ContentTotals, MetadataSnapshot } from '../metadata-store.ts'
 import { makeOwnerOnly } from './owner-only.ts'
 import { storedBlobs } from '../rules/statements/reads.ts'
-import { snapshotFormat, snapshotPrefix } from './snapshot-file.ts'
+import { snapshotFormat, snapshotPrefix, totalsOf } from './snapshot-file.ts'
 import { SqliteDatabase } from './sqlite-database.ts'
 
-/** A copy of the file beside it, compacted, with what a read transaction sees at one instant. */
+/** Writes a compacted copy of the database beside it, as one read transaction sees it. */
 export function takeSnapshot(database: SqliteDatabase, folder: string): MetadataSnapshot {
   const path = join(folder, `${snapshotPrefix}${randomUUID()}.db`)
   try {
@@ -23,7 +23,7 @@ export function takeSnapshot(database: SqliteDatabase, folder: string): Metadata
   return new SqliteSnapshot(path)
 }
 
-class SqliteSnapshot implements MetadataSnapshot {
+export class SqliteSnapshot implements MetadataSnapshot {
   readonly format = snapshotFormat
   readonly size: number
   readonly #path: string
@@ -33,6 +33,10 @@ class SqliteSnapshot implements MetadataSnapshot {
     this.#path = path
     this.size = statSync(path).size
     this.#database = new SqliteDatabase(path, { readOnly: true })
+  }
+
+  async totals(): Promise<ContentTotals> {
+    return totalsOf(this.#database)
   }
 
   stream(): ByteSource {

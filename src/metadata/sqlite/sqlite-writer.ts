@@ -1,40 +1,45 @@
 import { OciError } from '../../oci/oci-error.ts'
-import { TouchedKeys, type Change, type Transaction } from '../rules/change.ts'
-import type { ChangeNote, Noted } from '../outbox.ts'
+import { TouchedKeys, type Change } from '../rules/change.ts'
+import type { EncodedAuditRecord, AuditedChange } from '../outbox.ts'
 import type { Instant } from '../../instant.ts'
 import { defaultOutboxBound, type OutboxBound } from '../rules/outbox-bound.ts'
 import type { Unrecorded } from '../rules/change-outbox.ts'
 import type { Generations } from '../cache/generations.ts'
 import type { SqliteDatabase } from './sqlite-database.ts'
 import type { UploadClaims } from './upload-claims.ts'
+import type { WriterTransaction } from './change-policy-generation.ts'
 import { writerChanges, type WriterChangeName } from './writer-changes.ts'
 import { WriterWork } from './writer-work.ts'
 
-interface Waiting {
+interface QueuedChange {
   readonly name: WriterChangeName
   readonly values: unknown
   readonly resolve: (result: unknown) => void
   readonly reject: (error: unknown) => void
 }
 
-type Outcome =
+type ChangeOutcome =
   { readonly ok: true; readonly result: unknown } | { readonly ok: false; readonly error: unknown }
 
 const batchLimit = 256
-const done: Outcome = { ok: true, result: undefined }
+const done: ChangeOutcome = { ok: true, result: undefined }
 
 /**
- * The one writer of a SQLite file. Changes run strictly one after another, many in one transaction (group
- * commit), and are answered together once it is committed; what arrives meanwhile is the next batch.
+ * The only writer of a SQLite file. Changes run strictly one after another, many in one transaction (group
+ * commit), and are answered together after the commit. Changes that arrive meanwhile form the next batch.
  */
 export class SqliteWriter {
   readonly #database: SqliteDatabase
   readonly #generations: Generations
   readonly #claims: UploadClaims
   readonly #bound: OutboxBound
-  readonly #policy: Transaction['policy'] = { generation: undefined }
-  readonly #waiting: Waiting[] = []
-  readonly #unrecorded = { changes: new UnrecordedNotes('changes'), denials: new UnrecordedNotes('denials') }
+  /** Undefined: no policies are enforced. */
+  #policyGeneration: number | undefined
+  readonly #waiting: QueuedChange[] = []
+  readonly #unrecorded = {
+    changes: new UnrecordedChanges('changes'),
+    denials: new UnrecordedChanges('denials'),
+  }
   #running: Promise<void> | undefined
   #full = true
 
@@ -57,13 +62,13 @@ export class SqliteWriter {
     })
   }
 
-  /** Resolves when everything that was asked for has been answered. */
+  /** Resolves when every requested change has been answered. */
   async idle(): Promise<void> {
     while (this.#running !== undefined) await this.#running
   }
 
   async #work(): Promise<void> {
-    // Let all messages that have already arrived join the batch.
+    // Messages that have already arrived join the batch.
     await new Promise(setImmediate)
     while (this.#waiting.length > 0) {
       await this.#batch(this.#waiting.splice(0, batchLimit))
@@ -72,41 +77,48 @@ export class SqliteWriter {
     this.#running = undefined
   }
 
-  async #batch(changes: readonly Waiting[]): Promise<void> {
+  async #batch(changes: readonly QueuedChange[]): Promise<void> {
     const { changes: unnoted, denials } = this.#unrecorded
     const batch = [...unnoted.waiting(), ...denials.waiting(), ...changes]
     const outcomes = await this.#commit(batch)
-    // What would have made the transaction long comes first in the next one.
+    // Changes that would have made the transaction too long come first in the next one.
     const ran = outcomes?.length ?? batch.length
     this.#waiting.unshift(...batch.slice(ran))
     for (const [index, one] of batch.slice(0, ran).entries()) {
-      // No savepoints: they copy every page that a change touches, and hardly any change fails. Alone, those that
-      // did not fail succeed, and on a full disk those that need no room may.
+      // Savepoints are not used: they copy every page that a change touches, and changes rarely fail. Run
+      // alone, the changes that did not fail succeed, and on a full disk those that need no room may succeed.
       const outcome = outcomes?.[index] ?? (await this.#alone(one))
-      answer(one, outcome.ok ? outcome : await this.#withoutNote(one, outcome))
+      answer(one, outcome.ok ? outcome : await this.#withoutAuditRecord(one, outcome))
     }
   }
 
-  async #alone(one: Waiting): Promise<Outcome> {
-    return ((await this.#commit([one])) as [Outcome])[0]
+  async #alone(one: QueuedChange): Promise<ChangeOutcome> {
+    return ((await this.#commit([one])) as [ChangeOutcome])[0]
   }
 
-  /** Where changes may go on unrecorded: what failed for want of room may succeed without its note. */
-  async #withoutNote(one: Waiting, failed: Outcome & { ok: false }): Promise<Outcome> {
-    if (this.#bound.beyond !== 'allow' || !isFull((failed.error as Error).cause)) return failed
-    const bare = withoutNote(one)
+  /**
+   * Where changes may go on unrecorded: a change that failed for lack of room may succeed without its audit
+   * record.
+   */
+  async #withoutAuditRecord(
+    one: QueuedChange,
+    failed: ChangeOutcome & { ok: false },
+  ): Promise<ChangeOutcome> {
+    const { error } = failed
+    if (this.#bound.beyond !== 'allow' || !(error instanceof Error) || !isFull(error.cause)) return failed
+    const bare = withoutAuditRecord(one)
     if (bare === undefined) return failed
     const outcome = bare.change === undefined ? done : await this.#alone(bare.change)
     if (outcome.ok && outcome.result !== false)
-      this.#unrecorded[one.name === 'recordDenials' ? 'denials' : 'changes'].add(bare.notes, bare.now)
+      this.#unrecorded[one.name === 'recordDenials' ? 'denials' : 'changes'].add(bare.auditRecords, bare.now)
     return outcome
   }
 
   /**
-   * Of the first changes, as many as one transaction takes. Undefined when one of several changes failed, or room was
-   * short: then nothing was done.
+   * Commits the first changes, as many as one transaction takes. Undefined when one of several changes failed
+   * or room was short: then nothing was changed.
    */
-  async #commit(batch: readonly Waiting[]): Promise<Outcome[] | undefined> {
+  async #commit(batch: readonly QueuedChange[]): Promise<ChangeOutcome[] | undefined> {
     const touched = new TouchedKeys()
     let slots: Iterable<number> = []
     let changing = false
@@ -129,10 +141,10 @@ export class SqliteWriter {
     }
   }
 
-  async #runAll(batch: readonly Waiting[], touched: TouchedKeys): Promise<Outcome[]> {
+  async #runAll(batch: readonly QueuedChange[], touched: TouchedKeys): Promise<ChangeOutcome[]> {
     const work = new WriterWork()
     const transaction = this.#transaction(touched, work)
-    const outcomes: Outcome[] = []
+    const outcomes: ChangeOutcome[] = []
     for (const { name, values } of batch) {
       const change = writerChanges[name] as unknown as Change<unknown, unknown>
       outcomes.push({ ok: true, result: await change.run(transaction, values) })
@@ -142,7 +154,7 @@ export class SqliteWriter {
     return outcomes
   }
 
-  #transaction(touched: TouchedKeys, work: WriterWork): Transaction {
+  #transaction(touched: TouchedKeys, work: WriterWork): WriterTransaction {
     const database = this.#database
     return {
       get: (statement, values) => {
@@ -160,7 +172,10 @@ export class SqliteWriter {
       touched,
       claimed: this.#claims,
       bound: this.#bound,
-      policy: this.#policy,
+      policyGeneration: () => this.#policyGeneration,
+      setPolicyGeneration: (generation) => void (this.#policyGeneration = generation),
+      holds: () => true,
+      clock: (own) => own,
       turn: (rows = 0) => {
         work.add(rows)
         return work.turn()
@@ -168,7 +183,7 @@ export class SqliteWriter {
     }
   }
 
-  /** What need not survive a power cut is committed without a flush; the next durable commit flushes it too. */
+  /** A relaxed change is committed without a flush; the next durable commit flushes it too. */
   #setFlush(full: boolean): void {
     if (full === this.#full) return
     this.#database.execute(full ? 'pragma synchronous=FULL' : 'pragma synchronous=NORMAL')
@@ -179,13 +194,16 @@ export class SqliteWriter {
     try {
       if (this.#database.inTransaction) this.#database.execute('rollback')
     } catch {
-      // The next begin tells whether the file can be written again.
+      // The next `begin` shows whether the file can be written again.
     }
   }
 }
 
-/** What went on although there was no room for its notes: kept here until there is some for their count. */
-class UnrecordedNotes {
+/**
+ * Counts changes or denials that went on without room for their audit records, until the count itself can be
+ * stored.
+ */
+class UnrecordedChanges {
   readonly #kind: 'changes' | 'denials'
   #gap: Unrecorded | undefined
 
@@ -193,13 +211,13 @@ class UnrecordedNotes {
     this.#kind = kind
   }
 
-  add(notes: number, now: Instant): void {
+  add(auditRecords: number, now: Instant): void {
     const { count = 0, since = now } = this.#gap ?? {}
-    this.#gap = { count: count + notes, since, until: now }
+    this.#gap = { count: count + auditRecords, since, until: now }
   }
 
-  /** The change that writes their count, if there are any. */
-  waiting(): readonly Waiting[] {
+  /** Returns the change that stores the count, if the count is not zero. */
+  waiting(): readonly QueuedChange[] {
     const gap = this.#gap
     if (gap === undefined) return []
     const resolve = (): void => {
@@ -211,27 +229,27 @@ class UnrecordedNotes {
 }
 
 interface BareChange {
-  /** Undefined: it was nothing but notes. */
-  readonly change: Waiting | undefined
-  readonly notes: number
+  /** Undefined: the change consisted of audit records only. */
+  readonly change: QueuedChange | undefined
+  readonly auditRecords: number
   readonly now: Instant
 }
 
-/** Undefined when it has no note. */
-function withoutNote(one: Waiting): BareChange | undefined {
-  const { note, noted, notes, now, ...rest } = one.values as {
-    readonly note?: ChangeNote
-    readonly noted?: Noted
-    readonly notes?: readonly ChangeNote[]
+/** Undefined when the change has no audit record. */
+function withoutAuditRecord(one: QueuedChange): BareChange | undefined {
+  const { auditRecord, audited, auditRecords, now, ...rest } = one.values as {
+    readonly auditRecord?: EncodedAuditRecord
+    readonly audited?: AuditedChange
+    readonly auditRecords?: readonly EncodedAuditRecord[]
     readonly now?: Instant
   }
-  const at = noted?.now ?? now ?? 0
-  if (notes !== undefined) return { change: undefined, notes: notes.length, now: at }
-  if ((note ?? noted?.note) === undefined) return undefined
-  return { change: { ...one, values: { ...rest, now } }, notes: 1, now: at }
+  const at = audited?.now ?? now ?? 0
+  if (auditRecords !== undefined) return { change: undefined, auditRecords: auditRecords.length, now: at }
+  if ((auditRecord ?? audited?.auditRecord) === undefined) return undefined
+  return { change: { ...one, values: { ...rest, now } }, auditRecords: 1, now: at }
 }
 
-function answer(waiting: Waiting, outcome: Outcome): void {
+function answer(waiting: QueuedChange, outcome: ChangeOutcome): void {
   if (outcome.ok) waiting.resolve(outcome.result)
   else waiting.reject(outcome.error)
 }

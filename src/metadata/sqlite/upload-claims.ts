@@ -1,36 +1,36 @@
-interface Holder {
+interface ClaimHolder {
   readonly owner: object
-  readonly letGo: () => void
+  readonly onContested: () => void
 }
 
-interface Waiter extends Holder {
+interface Waiter extends ClaimHolder {
   readonly granted: () => void
 }
 
 /**
- * Who writes to which upload: one holder at a time. A newcomer asks the holder to let go and waits, so that a
- * half-dead connection does not keep a client from resuming.
+ * The claims on uploads: one holder for each upload. A new request asks the holder to release and waits, so
+ * that a half-dead connection does not keep a client from resuming.
  */
 export class UploadClaims {
-  readonly #holders = new Map<string, Holder>()
+  readonly #holders = new Map<string, ClaimHolder>()
   readonly #waiters = new Map<string, Waiter[]>()
 
   has(id: string): boolean {
     return this.#holders.has(id)
   }
 
-  /** `owner` is the thread that asks: `releaseAll` frees what it held. */
-  claim(id: string, owner: object, letGo: () => void): Promise<void> {
+  /** `owner` identifies the requesting thread: `releaseAll` releases its claims. */
+  claim(id: string, owner: object, onContested: () => void): Promise<void> {
     const holder = this.#holders.get(id)
     if (holder === undefined) {
-      this.#holders.set(id, { owner, letGo })
+      this.#holders.set(id, { owner, onContested })
       return Promise.resolve()
     }
     return new Promise((granted) => {
       const waiting = this.#waiters.get(id) ?? []
-      waiting.push({ owner, letGo, granted })
+      waiting.push({ owner, onContested, granted })
       this.#waiters.set(id, waiting)
-      holder.letGo()
+      holder.onContested()
     })
   }
 
@@ -43,8 +43,8 @@ export class UploadClaims {
     if (next === undefined) return
     this.#holders.set(id, next)
     next.granted()
-    // After the grant has reached it.
-    if (waiting.length > 0) setImmediate(next.letGo)
+    // Runs after the holder has learned of the grant.
+    if (waiting.length > 0) setImmediate(next.onContested)
   }
 
   releaseAll(owner: object): void {

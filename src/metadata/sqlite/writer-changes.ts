@@ -1,7 +1,8 @@
 import { changes } from '../rules/changes.ts'
+import { setPolicyGeneration } from './change-policy-generation.ts'
 import { reclaim } from './change-room.ts'
 
-/** Every change by its name, those of the rules and SQLite's own: the writer's whole vocabulary. */
-export const writerChanges = { ...changes, reclaim } as const
+/** Every change that the writer runs: the changes of `rules`, and SQLite's own. */
+export const writerChanges = { ...changes, reclaim, setPolicyGeneration } as const
 
 export type WriterChangeName = keyof typeof writerChanges

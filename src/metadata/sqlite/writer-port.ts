@@ -1,30 +1,31 @@
 import type { MessagePort } from 'node:worker_threads'
 import { ThreadChannel } from '../../messaging/thread-channel.ts'
 import { OciError } from '../../oci/oci-error.ts'
-import type { ChangeArguments, ChangeName, ChangeResult, ChangeRunner } from '../rules/changes.ts'
+import type { ChangeArguments, ChangeName, ChangeResult } from '../rules/changes.ts'
 import type { SqliteWriter } from './sqlite-writer.ts'
 import type { UploadClaims } from './upload-claims.ts'
 import type { WriterChangeName } from './writer-changes.ts'
+import type { UploadRunner } from './upload-runner.ts'
 
-/** What the writer answers the other threads. */
+/** Calls that the writer answers for other threads. */
 interface WriterSide {
   change(name: WriterChangeName, values: unknown): Promise<unknown>
-  /** Resolves when the upload is this thread's to write to. */
+  /** Resolves when the calling thread may write to the upload. */
   claim(upload: string): Promise<void>
   release(upload: string): void
-  /** Resolves when every thread has told what it held back, and that is known. */
-  settle(): Promise<void>
+  /** Resolves when every thread has sent the uploads that it held back and the writer has stored them. */
+  flushPending(): Promise<void>
 }
 
-/** What a thread answers the writer. */
+/** Calls that a thread answers for the writer. */
 interface RunnerSide {
-  /** Another thread wants the upload. */
-  letGo(upload: string): void
-  /** To ask for what is held back; the answer follows what was asked. */
-  tell(): void
+  /** Another request wants the upload. */
+  onContested(upload: string): void
+  /** Sends the uploads that the thread holds back; the answer arrives after them. */
+  flushPending(): void
 }
 
-/** The writer's side of the ports: answers each other thread until its port closes. */
+/** The writer's side of the ports: answers each thread until its port closes. */
 export class WriterPorts {
   readonly #writer: SqliteWriter
   readonly #claims: UploadClaims
@@ -35,15 +36,18 @@ export class WriterPorts {
     this.#claims = claims
   }
 
-  /** A thread that opens no uploads holds nothing back: it may be busy for long, and is never waited for. */
+  /**
+   * A thread that opens no uploads holds nothing back. `flushPending` does not wait for it, since it may be
+   * busy for long.
+   */
   serve(port: MessagePort, { opensUploads }: { readonly opensUploads: boolean }): void {
     const writer = this.#writer
     const claims = this.#claims
     const local: WriterSide = {
       change: (name, values) => writer.run(name, values),
-      claim: (upload) => claims.claim(upload, port, () => channel.tell('letGo', [upload])),
+      claim: (upload) => claims.claim(upload, port, () => channel.tell('onContested', [upload])),
       release: (upload) => claims.release(upload, port),
-      settle: () => this.#settle(),
+      flushPending: () => this.#flushPending(),
     }
     const channel = new ThreadChannel<RunnerSide>(port, local)
     if (opensUploads) this.#openers.add(channel)
@@ -53,25 +57,25 @@ export class WriterPorts {
     })
   }
 
-  async #settle(): Promise<void> {
-    // One that ends meanwhile holds nothing back any more.
-    await Promise.allSettled([...this.#openers].map((channel) => channel.call('tell')))
-    await this.#writer.run('settle', {})
+  async #flushPending(): Promise<void> {
+    // A thread that ends meanwhile holds nothing back any more.
+    await Promise.allSettled([...this.#openers].map((channel) => channel.call('flushPending')))
+    await this.#writer.run('flushPending', {})
   }
 }
 
-/** Runs changes through a port, in the thread that owns the writer. */
-export class PortRunner implements ChangeRunner {
+/** Runs changes through a port to the thread that owns the writer. */
+export class PortRunner implements UploadRunner {
   readonly #port: MessagePort
   readonly #channel: ThreadChannel<WriterSide>
   readonly #claims = new Map<string, () => void>()
-  #tell: (() => void) | undefined
+  #flushPending: (() => void) | undefined
 
   constructor(port: MessagePort) {
     this.#port = port
     const local: RunnerSide = {
-      letGo: (upload) => this.#claims.get(upload)?.(),
-      tell: () => this.#tell?.(),
+      onContested: (upload) => this.#claims.get(upload)?.(),
+      flushPending: () => this.#flushPending?.(),
     }
     this.#channel = new ThreadChannel<WriterSide>(port, local, { ended: writerGone })
   }
@@ -80,10 +84,14 @@ export class PortRunner implements ChangeRunner {
     return this.#channel.call('change', name, alone(values)) as Promise<ChangeResult<Name>>
   }
 
-  async claim(upload: string, letGo: () => void): Promise<void> {
+  async setPolicyGeneration(generation: number): Promise<void> {
+    await this.#channel.call('change', 'setPolicyGeneration', { generation })
+  }
+
+  async claim(upload: string, onContested: () => void): Promise<void> {
     await this.#channel.call('claim', upload)
-    // Before the next message is read: the thread runs what waits for one first.
-    this.#claims.set(upload, letGo)
+    // Set before the next message is read: microtasks that await this call run first.
+    this.#claims.set(upload, onContested)
   }
 
   release(upload: string): Promise<void> {
@@ -92,12 +100,12 @@ export class PortRunner implements ChangeRunner {
     return Promise.resolve()
   }
 
-  onSettle(tell: () => void): void {
-    this.#tell = tell
+  onFlushPending(flushPending: () => void): void {
+    this.#flushPending = flushPending
   }
 
-  settle(): Promise<void> {
-    return this.#channel.call('settle')
+  flushPending(): Promise<void> {
+    return this.#channel.call('flushPending')
   }
 
   reclaim(): Promise<number> {
@@ -105,7 +113,7 @@ export class PortRunner implements ChangeRunner {
   }
 
   close(): Promise<void> {
-    // Its event comes later, or never in a thread that ends now.
+    // The close event comes later, or never in a thread that is ending.
     this.#channel.end()
     this.#port.close()
     return Promise.resolve()
@@ -113,8 +121,8 @@ export class PortRunner implements ChangeRunner {
 }
 
 /**
- * Bytes with a buffer of their own, down to the second level (`content.bytes`). A view is sent with all that its
- * buffer holds: of a small Buffer that is the whole 64 KiB slab it was cut from.
+ * Copies bytes that are a small part of their buffer, down to the second level (`content.bytes`). Posting a
+ * view sends its whole buffer: for a small Buffer that is the 64 KiB pool it was cut from.
  */
 function alone(values: unknown, depth = 2): unknown {
   if (values instanceof Uint8Array) {

@@ -7,18 +7,18 @@ import { SqliteWriter } from './sqlite-writer.ts'
 import { UploadClaims } from './upload-claims.ts'
 import { WriterPorts } from './writer-port.ts'
 
-/** What a writer is told first, as `workerData`. */
+/** The writer's `workerData`. */
 export interface WriterStart {
   readonly folder: string
   readonly generations: SharedArrayBuffer
-  /** What becomes of changes whose notes cannot be kept. */
+  /** What happens to changes whose audit records cannot be stored. */
   readonly unrecorded: OutboxBound['beyond']
 }
 
-/** What the writer's thread answers the main one. */
+/** Calls that the writer's thread answers for the main thread. */
 export interface WriterThread {
   attach(port: MessagePort, options: { readonly opensUploads: boolean }): void
-  /** Answers what was asked, closes the file, ends. */
+  /** Answers all requested changes, closes the file and ends the thread. */
   stop(): void
 }
 

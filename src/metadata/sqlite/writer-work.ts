@@ -1,9 +1,12 @@
-/** Statements, and rows beyond one a statement, after which the thread goes round: some 10 ms. */
+/** Statements, plus rows beyond one per statement, after which the event loop gets a turn: about 10 ms. */
 const ofTurn = 1000
-/** After which a transaction takes no further change, so that those who wait for its end do not wait for long. */
+/**
+ * After this much work a transaction takes no further change, so that the callers in its batch do not wait
+ * long.
+ */
 const ofTransaction = 4000
 
-/** What one transaction has done, in statements and rows. */
+/** The work of one transaction, in statements and rows. */
 export class WriterWork {
   #total = 0
   #sinceTurn = 0
@@ -17,7 +20,7 @@ export class WriterWork {
     return this.#total >= ofTransaction
   }
 
-  /** Lets the thread go round, where that is due. */
+  /** Gives the event loop a turn if one is due. */
   turn(): void | Promise<void> {
     if (this.#sinceTurn < ofTurn) return
     this.#sinceTurn = 0

@@ -13,7 +13,7 @@ test('while tags move, no reader on any worker goes back in time', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'trow-coherence-'))
   const server = await startedServer({ data: join(folder, 'data'), args: ['--workers', '4'] })
   const writer = connectClient(server.url, 1)
-  // Many connections: the kernel spreads them over all workers.
+  // Many connections, so that the kernel spreads them over all workers.
   const readers = Array.from({ length: 12 }, () => connectClient(server.url, 1))
   const config = Buffer.from('{}')
   await writer.request('POST', `/v2/moving/blobs/uploads/?digest=${sha256(config)}`, { body: config })
@@ -45,7 +45,7 @@ test('while tags move, no reader on any worker goes back in time', async () => {
 
   async function read(client: (typeof readers)[number]): Promise<void> {
     while (!over) {
-      // Whatever was acknowledged, or seen by anybody, before this read begins.
+      // The newest position that was acknowledged, or seen by any reader, before this read begins.
       const floor = Math.max(acknowledged, seen)
       const answer = await client.request('GET', '/v2/moving/manifests/tag')
       const position = order.get(sha256(answer.body)) ?? -1

@@ -2,7 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { hashOf } from '../../../src/metadata/cache/generations.ts'
 import { SharedCache } from '../../../src/metadata/cache/shared-cache.ts'
 
-// Puts entries that prove themselves, and looks for those of all threads.
+// Stores entries whose content can be checked, and reads the entries of all threads.
 
 const { buffer, number } = workerData as { buffer: SharedArrayBuffer; number: number }
 const cache = SharedCache.attach(buffer, number)

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { TouchedKeys, type Change, type Transaction } from '../../../src/metadata/rules/change.ts'
 import { defaultOutboxBound } from '../../../src/metadata/rules/outbox-bound.ts'
+import { none } from '../../../src/metadata/rules/locks.ts'
 import { changes } from '../../../src/metadata/rules/changes.ts'
 import { migrate } from '../../../src/metadata/sqlite/migrations.ts'
 import { SqliteDatabase } from '../../../src/metadata/sqlite/sqlite-database.ts'
@@ -9,8 +10,9 @@ import { parseRepositoryName, type RepositoryName } from '../../../src/oci/repos
 import { digestOf, manifestOf } from '../metadata-store-contract.ts'
 
 /**
- * A bounded model check of pushes, mounts, HEADs, deletions and collections: every interleaving of the actors below
- * is run, change by change, on a real SQLite database. After each run, what was acknowledged must be whole.
+ * A bounded model check of pushes, mounts, HEADs, deletions and collections: every interleaving of the actors
+ * below runs, change by change, on a real SQLite database. After each run, all content that was acknowledged
+ * must be complete.
  */
 const [a, b] = [parseRepositoryName('a'), parseRepositoryName('b')]
 const blob = digestOf('the blob')
@@ -23,13 +25,16 @@ interface World {
   readonly changes: Changes
   now: number
   key: number
-  /** Repositories in which a manifest that needs the blob was acknowledged and not deleted. */
+  /** Repositories in which a manifest that refers to the blob was acknowledged and not deleted. */
   readonly promised: Set<RepositoryName>
   /** Bytes that were removed. */
   readonly gone: Set<string>
 }
 
-/** One actor's steps; each runs whole, any other actor's may run between. A step that returns false ends the actor. */
+/**
+ * One actor's steps. Each step runs as a whole; steps of other actors may run in between. A step that returns
+ * false ends the actor.
+ */
 type Actor = readonly ((world: World) => Promise<boolean>)[]
 
 async function change<Result>(world: World, name: keyof Changes, values: object): Promise<Result> {
@@ -41,7 +46,9 @@ async function change<Result>(world: World, name: keyof Changes, values: object)
     touched: new TouchedKeys(),
     claimed: { has: () => false },
     bound: defaultOutboxBound,
-    policy: { generation: undefined },
+    policyGeneration: () => undefined,
+    holds: () => true,
+    clock: (own) => own,
     turn: () => {},
   }
   database.execute('begin')
@@ -96,9 +103,12 @@ const unlink = async (world: World): Promise<boolean> => {
   return true
 }
 
-/** Time passes while the collector works: each of its sweeps begins after the grace of everything that is there. */
+/**
+ * Time passes while the collector works: each sweep begins after the grace period of everything that exists
+ * has passed.
+ */
 const sweep =
-  (name: 'unlinkUnreferenced' | 'condemnBlobs' | 'deleteCondemned', age: number) =>
+  (name: 'unlinkUnreferenced' | 'markBlobs' | 'deleteMarked', age: number) =>
   async (world: World): Promise<boolean> => {
     world.now += age
     await change(world, name, { before: world.now - age, now: world.now, limit: 10, dryRun: false })
@@ -117,13 +127,13 @@ const removeBytes = async (world: World): Promise<boolean> => {
 
 const collector: Actor = [
   sweep('unlinkUnreferenced', grace),
-  sweep('condemnBlobs', 1),
-  sweep('deleteCondemned', 1),
+  sweep('markBlobs', 1),
+  sweep('deleteMarked', 1),
   removeBytes,
 ]
 
 interface Scenario {
-  /** An image in the repository that is pushed to needs the blob from the beginning, and is not deleted. */
+  /** From the start, an image in the target repository refers to the blob; it is not deleted. */
   readonly imageStays?: boolean
   readonly actors: readonly Actor[]
 }
@@ -192,7 +202,7 @@ async function explore(
   return { runs, broken: found }
 }
 
-/** What was acknowledged and not deleted is whole: the link, the row and the bytes of the blob are there. */
+/** Content that was acknowledged and not deleted is complete: the blob's link, row and bytes exist. */
 function check(world: World): string | undefined {
   for (const repository of world.promised) {
     const row = world.database.get<{ data_key: string }>(
@@ -224,6 +234,7 @@ suite('every interleaving keeps what was acknowledged', () => {
   test('a manifest that does not look at what it needs is found out', async () => {
     const careless: Change<never, unknown> = {
       durable: true,
+      locks: none,
       run: (transaction, values) =>
         changes.putManifest.run(transaction, { ...(values as object), allowMissing: true } as never),
     }
@@ -234,6 +245,7 @@ suite('every interleaving keeps what was acknowledged', () => {
   test('a push that does not rescue what is condemned is found out', async () => {
     const careless: Change<never, unknown> = {
       durable: true,
+      locks: none,
       async run(transaction, values) {
         await changes.putBlob.run(transaction, values)
         const rows = await transaction.all<{ id: number }>({ sql: 'select id from blob', values: [] }, {})
@@ -250,6 +262,7 @@ suite('every interleaving keeps what was acknowledged', () => {
     }
     const unguarded: Change<never, unknown> = {
       durable: true,
+      locks: none,
       async run(transaction) {
         const rows = await transaction.all<{ id: number; data_key: string }>(
           { sql: `select id, data_key from blob where state = 'condemned'`, values: [] },
@@ -257,13 +270,16 @@ suite('every interleaving keeps what was acknowledged', () => {
         )
         for (const { id, data_key: key } of rows) {
           await transaction.run({ sql: `delete from blob where id = ${id}`, values: [] }, {})
-          await transaction.run({ sql: 'insert or ignore into pending_delete values (?)', values: [key] }, {})
+          await transaction.run(
+            { sql: 'insert or ignore into pending_delete (data_key) values (?)', values: [key] },
+            {},
+          )
         }
         return { items: [], next: undefined }
       },
     }
-    assert.notDeepEqual((await explore(push, { putBlob: careless, deleteCondemned: unguarded })).broken, [])
-    // Deletion asks for links again, so the one guard covers for the other.
+    assert.notDeepEqual((await explore(push, { putBlob: careless, deleteMarked: unguarded })).broken, [])
+    // Deletion checks for links again, so this second guard makes up for the missing first one.
     assert.deepEqual((await explore(push, { putBlob: careless })).broken, [])
   })
 })

@@ -14,7 +14,9 @@ export function newFolder(): string {
   return mkdtempSync(join(tmpdir(), 'trow-metadata-'))
 }
 
-/** As the server has it: one writer, and two readers with caches of their own that reach it through ports. */
+/**
+ * As in the server: one writer, and two readers with their own caches that reach the writer through ports.
+ */
 export async function openThroughPorts(): Promise<OpenedStore> {
   const folder = newFolder()
   const generations = new Generations()

@@ -34,7 +34,9 @@ async function withStore(bound: OutboxBound, work: (store: MetadataStore) => Pro
 
 suite('an outbox that the log does not empty', () => {
   const put = (store: MetadataStore, tag: string, now: number): Promise<unknown> =>
-    store.putManifest(manifestOf(repository, tag, { tags: [parseTag(tag)], now, note: `push of ${tag}` }))
+    store.putManifest(
+      manifestOf(repository, tag, { tags: [parseTag(tag)], now, auditRecord: `push of ${tag}` }),
+    )
 
   const few = { rows: 2, bytes: 1e6 }
   const bound: OutboxBound = { changes: few, denials: few, beyond: 'refuse' }
@@ -77,7 +79,7 @@ suite('an outbox that the log does not empty', () => {
       const [first] = await denials.read({ after: 0, limit: 1 })
       await denials.forget(first?.id ?? 0)
       await denials.record(['four'], 6)
-      assert.deepEqual((await denials.read({ after: 0, limit: 9 })).map(({ note }) => note), ['two', 'four']) // prettier-ignore
+      assert.deepEqual((await denials.read({ after: 0, limit: 9 })).map(({ auditRecord }) => auditRecord), ['two', 'four']) // prettier-ignore
       assert.equal((await store.outbox.size()).rows, 2)
     })
     const { changes, denials } = defaultOutboxBound
@@ -101,13 +103,13 @@ suite('an outbox that the log does not empty', () => {
       for (const [index, tag] of ['a', 'b', 'c', 'd', 'e'].entries()) await put(store, tag, 10 + index)
       assert.ok(await store.findManifest(repository, parseTag('e')))
       const [first, second, ...more] = await store.outbox.read({ after: 0, limit: 10 })
-      assert.deepEqual([first?.note, second?.note, more], ['push of a', 'push of b', []])
+      assert.deepEqual([first?.auditRecord, second?.auditRecord, more], ['push of a', 'push of b', []])
       await store.outbox.forget(second?.id ?? 0)
       const [gap, ...rest] = await store.outbox.read({ after: second?.id ?? 0, limit: 10 })
       assert.deepEqual(gap?.facts, { unrecorded: { count: 3, since: 12, until: 14 } })
-      assert.deepEqual([gap?.note, rest], [undefined, []])
+      assert.deepEqual([gap?.auditRecord, rest], [undefined, []])
       await put(store, 'f', 20)
-      assert.equal((await store.outbox.read({ after: gap?.id ?? 0, limit: 10 }))[0]?.note, 'push of f')
+      assert.equal((await store.outbox.read({ after: gap?.id ?? 0, limit: 10 }))[0]?.auditRecord, 'push of f')
     })
   })
 
@@ -124,10 +126,10 @@ suite('an outbox that the log does not empty', () => {
       })
       const push = manifestOf(repository, 'm', { tags: [parseTag('a')], now: 1 })
       await writer.run('putManifest', push)
-      // As large as it is now, and no byte more.
+      // The database may not grow beyond its present size.
       const pages = database.query('pragma page_count')?.['page_count']
       database.execute(`pragma max_page_count = ${Number(pages)}`)
-      const deletion = { repository, tag: parseTag('a'), now: 2, note: 'x'.repeat(100_000) }
+      const deletion = { repository, tag: parseTag('a'), now: 2, auditRecord: 'x'.repeat(100_000) }
       const rows = (): unknown[] => [
         database.query('select count(*) as n from tag')?.['n'],
         database.query('select count(*) as n from outbox')?.['n'],
@@ -138,14 +140,14 @@ suite('an outbox that the log does not empty', () => {
       } else {
         assert.equal(await writer.run('deleteTag', deletion), true)
         assert.deepEqual(rows(), [0, 0])
-        await writer.run('recordNotes', { notes: ['x'.repeat(200_000)], now: 2 })
-        await writer.run('recordDenials', { notes: ['x'.repeat(200_000)], now: 2 })
+        await writer.run('recordChanges', { auditRecords: ['x'.repeat(200_000)], now: 2 })
+        await writer.run('recordDenials', { auditRecords: ['x'.repeat(200_000)], now: 2 })
         database.execute('pragma max_page_count = 100000')
-        await writer.run('recordNotes', { notes: ['later'], now: 3 })
+        await writer.run('recordChanges', { auditRecords: ['later'], now: 3 })
         const gap = database.query('select facts from outbox where note is null')?.['facts']
         assert.deepEqual(JSON.parse(String(gap)), { unrecorded: { count: 2, since: 2, until: 2 } })
         assert.deepEqual(rows(), [0, 2])
-        await writer.run('recordDenials', { notes: ['later'], now: 3 })
+        await writer.run('recordDenials', { auditRecords: ['later'], now: 3 })
         const denied = database.query('select facts from denial_outbox where note is null')?.['facts']
         assert.deepEqual(JSON.parse(String(denied)), { unrecorded: { count: 1, since: 2, until: 2 } })
       }

@@ -1,6 +1,6 @@
-import { compile, parameter, sqliteQueries } from './query.ts'
+import { compile, parameter, queryBuilder } from './query.ts'
 
-const queries = sqliteQueries()
+const queries = queryBuilder()
 
 export const insertRobot = compile(
   queries
@@ -34,8 +34,13 @@ export const insertKey = compile(
     })
     .onConflict((conflict) => conflict.column('id').doNothing()),
 )
+/** A key is followed by the next newer one. */
 export const deleteOldKeys = compile(
-  queries.deleteFrom('signing_key').where('created_at', '<', parameter<number>('forgetBefore')),
+  queries.deleteFrom('signing_key').where('created_at', '<', ({ selectFrom }) =>
+    selectFrom('signing_key as next')
+      .select(({ fn }) => fn.max('next.created_at').as('latest'))
+      .where('next.created_at', '<', parameter<number>('followedBefore')),
+  ),
 )
 export const upsertLoginSource = compile(
   queries

@@ -1,7 +1,8 @@
 import { sql } from 'kysely'
-import { compile, parameter, sqliteQueries } from './query.ts'
+import { isInNoUpload } from './engines.ts'
+import { compile, parameter, queryBuilder, typed } from './query.ts'
 
-const queries = sqliteQueries()
+const queries = queryBuilder()
 
 export const blobByDigest = compile(
   queries
@@ -9,16 +10,21 @@ export const blobByDigest = compile(
     .select(['id', 'state', 'data_key', 'size'])
     .where('digest', '=', parameter<string>('digest')),
 )
+/** Inserts nothing if another transaction has stored the content meanwhile. */
 export const insertBlob = compile(
-  queries.insertInto('blob').values({
-    digest: parameter<string>('digest'),
-    size: parameter<number>('size'),
-    data_key: parameter<string | null>('key'),
-    state: 'live',
-    unlinked_since: null,
-    condemned_at: null,
-    twin: parameter<string | null>('twin'),
-  }),
+  queries
+    .insertInto('blob')
+    .values({
+      digest: parameter<string>('digest'),
+      size: parameter<number>('size'),
+      data_key: parameter<string | null>('key'),
+      state: 'live',
+      unlinked_since: null,
+      condemned_at: null,
+      twin: parameter<string | null>('twin'),
+    })
+    .onConflict((conflict) => conflict.doNothing()),
+  { id: true },
 )
 export const setTwin = compile(
   queries
@@ -31,7 +37,7 @@ export const insertBody = compile(
     .insertInto('blob_body')
     .values({ blob_id: parameter<number>('blob'), body: parameter<Uint8Array>('body') }),
 )
-/** Condemned or not. */
+/** Works whether or not the blob is marked for deletion (state `condemned`). */
 export const rescueBlob = compile(
   queries
     .updateTable('blob')
@@ -92,15 +98,16 @@ export const anyParent = compile(
     .where('manifest_reference.child', '=', parameter<string>('digest'))
     .limit(1),
 )
-/** Never a key that a blob has: whatever else went wrong, those bytes are in use. */
+/** Never adds the key of a stored blob: whatever else went wrong, those bytes are in use. */
 export const addPendingDelete = compile(
   queries
     .insertInto('pending_delete')
     .columns(['data_key'])
     .expression(
       queries
-        .selectNoFrom(sql<string>`${parameter<string>('key')}`.as('data_key'))
-        .where(sql<boolean>`not exists (select 1 from blob where data_key = ${parameter<string>('key')})`),
+        .selectNoFrom(typed<string>('key', 'text').as('data_key'))
+        .where(sql<boolean>`not exists (select 1 from blob where data_key = ${parameter<string>('key')})`)
+        .where(isInNoUpload),
     )
     .onConflict((conflict) => conflict.doNothing()),
 )

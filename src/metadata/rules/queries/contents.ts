@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
-import { compile, parameter, sqliteQueries } from './query.ts'
+import { compile, parameter, queryBuilder } from './query.ts'
 
-const queries = sqliteQueries()
+const queries = queryBuilder()
 const repository = parameter<number>('repository')
 const digest = parameter<string>('digest')
 const limit = parameter<number>('limit')
@@ -16,7 +16,7 @@ export const manifestId = compile(
     .where('manifest.digest', '=', digest),
 )
 
-/** What a manifest names, with what the repository has of it: a blob, or a manifest. */
+/** The references of a manifest, with what the repository holds for each: a blob or a manifest. */
 export const namedAfter = compile(
   queries
     .selectFrom('manifest_reference as entry')
@@ -57,12 +57,14 @@ export const parentsAfter = compile(
     .limit(limit),
 )
 
-// All repositories are looked at in windows of ids: an index by digest alone would cost every push a write for each reference.
+// All repositories are searched in windows of ids: an index by digest alone would cost every push one more
+// write per
+// reference.
 
 const first = parameter<number>('first')
 const end = parameter<number>('end')
 
-/** Where the window after this one begins. */
+/** The id at which the next window begins. */
 export const windowEnd = compile(
   queries
     .selectFrom('repository')
@@ -73,11 +75,11 @@ export const windowEnd = compile(
     .offset(parameter<number>('size')),
 )
 
-/** `afterManifest` counts for the first repository of the window alone. */
+/** `afterManifest` applies only to the first repository of the window. */
 export const parentsInWindow = compile(
   queries
     .selectFrom('repository')
-    // Cross joins are made in the order of the text.
+    // SQLite runs cross joins in the order in which they are written.
     .crossJoin('manifest_reference as entry')
     .crossJoin('manifest')
     .select([

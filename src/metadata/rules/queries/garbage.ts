@@ -1,18 +1,19 @@
 import { sql } from 'kysely'
-import { compile, parameter, sqliteQueries } from './query.ts'
+import { compile, parameter, queryBuilder } from './query.ts'
+import { forShare, isUnclaimed } from './engines.ts'
 
-const queries = sqliteQueries()
+const queries = queryBuilder()
 const before = parameter<number>('before')
 const limit = parameter<number>('limit')
 const after = { since: parameter<number>('afterSince'), id: parameter<number>('afterId') }
 
-/** Of the outer query's blob. */
+/** Refers to the blob of the outer query. */
 const linksOfBlob = queries
   .selectFrom('repository_blob as link')
   .select('link.repository_id')
   .where('link.blob_id', '=', sql.ref<number>('blob.id'))
 
-/** The manifests that need content, by columns of the outer query. */
+/** The manifests that refer to the content; the arguments are columns of the outer query. */
 const parentsOf = (repository: string, child: string) =>
   queries
     .selectFrom('manifest_reference as parent')
@@ -20,8 +21,9 @@ const parentsOf = (repository: string, child: string) =>
     .where('parent.repository_id', '=', sql.ref<number>(repository))
     .where('parent.child', '=', sql.ref<string>(child))
 
-// What may be garbage lies in partial indexes, oldest first, and is paged along them: a step costs what it finds,
-// never what the registry holds. Plain columns would let the planner walk a primary key instead: hence row values.
+// Possible garbage is in partial indexes, oldest first, and is paged along them: the cost of a step depends
+// on what it finds, not on the size of the registry. Conditions use row values, because with plain columns
+// the planner may walk a primary key instead.
 
 export const staleUploads = compile(
   queries
@@ -30,6 +32,7 @@ export const staleUploads = compile(
     .select(['upload.id', 'upload.data_key', 'upload.size', 'upload.touched_at', 'repository.name'])
     .where('upload.touched_at', '<', before)
     .where('upload.id', '>', parameter<string>('after'))
+    .where(isUnclaimed)
     .orderBy('upload.id')
     .limit(limit),
 )
@@ -76,7 +79,7 @@ export const unreferencedLinks = compile(
     .where(
       sql<boolean>`(link.unreferenced_since, link.repository_id, link.blob_id) > (${after.since}, ${parameter<number>('afterRepository')}, ${after.id})`,
     )
-    // The state is kept by every change; asking again costs little and can only keep more.
+    // Every change keeps unreferenced_since correct; this second check is cheap and can only keep more blobs.
     .where(({ not, exists }) => not(exists(parentsOf('link.repository_id', 'blob.digest'))))
     .orderBy('link.unreferenced_since')
     .orderBy('link.repository_id')
@@ -95,13 +98,13 @@ export const unlinkedBlobs = compile(
     .orderBy('id')
     .limit(limit),
 )
-export const condemnBlob = compile(
+export const markBlob = compile(
   queries
     .updateTable('blob')
     .set({ state: 'condemned', condemned_at: parameter<number>('now') })
     .where('id', '=', parameter<number>('blob')),
 )
-export const condemnedBlobs = compile(
+export const markedBlobs = compile(
   queries
     .selectFrom('blob')
     .select(['id', 'digest', 'size', 'data_key', 'condemned_at'])
@@ -117,14 +120,16 @@ export const deleteBlob = compile(queries.deleteFrom('blob').where('id', '=', pa
 export const deleteBody = compile(
   queries.deleteFrom('blob_body').where('blob_id', '=', parameter<number>('blob')),
 )
-/** A window of all repositories, so that one step looks at no more than that. */
+/** Reads a window of repositories, which bounds the cost of one step. */
 export const repositoriesByUse = compile(
   queries
     .selectFrom('repository')
     .select(['id', 'name', 'vacated_at'])
     .select(
       sql<number>`exists (select 1 from past_manifest where past_manifest.repository_id = repository.id)
-        or exists (select 1 from past_tag where past_tag.repository_id = repository.id)`.as('remembered'),
+        or exists (select 1 from past_tag where past_tag.repository_id = repository.id and removal is not null)`.as(
+        'remembered',
+      ),
     )
     .select(
       sql<number>`created_at < ${before} and vacated_at is null
@@ -144,6 +149,13 @@ export const deletePending = compile(
 )
 export const leaseByName = compile(
   queries.selectFrom('lease').select(['holder', 'expires_at']).where('name', '=', parameter<string>('name')),
+)
+export const leaseToKeep = compile(
+  queries
+    .selectFrom('lease')
+    .select('holder')
+    .where('name', '=', parameter<string>('name'))
+    .modifyEnd(forShare),
 )
 export const putLease = compile(
   queries

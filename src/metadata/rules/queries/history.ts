@@ -1,15 +1,26 @@
 import { sql } from 'kysely'
-import { compile, parameter, sqliteQueries } from './query.ts'
+import { fewValues } from './engines.ts'
+import { compile, either, parameter, queryBuilder, typed } from './query.ts'
 
-const queries = sqliteQueries()
+const queries = queryBuilder()
 const repository = parameter<number>('repository')
 const digest = parameter<string>('digest')
 const tag = parameter<string>('tag')
 const limit = parameter<number>('limit')
+const now = parameter<number>('now')
 const sequence = parameter<number>('sequence')
-const listed = sql<{ value: string }>`json_each(${parameter<string>('list')})`.as('listed')
+const list = parameter<string>('list')
+const listed = either(
+  sql<{ value: string }>`json_each(${list})`,
+  sql<{
+    value: string
+  }>`(select value, ordinality from jsonb_array_elements_text(cast(${list} as jsonb)) with ordinality where ${fewValues})`,
+).as('listed')
+/** The position of an element, from 1. */
+const position = either(sql<number>`listed.key + 1`, sql<number>`listed.ordinality`)
 
-// Of manifests: what is there says itself since when. A row is written where it goes, and taken back where it comes again.
+// Of manifests: a manifest that exists has its first_seen in its own row. A row is written here when the
+// manifest is removed, and deleted when it is pushed again.
 
 export const pastManifest = compile(
   queries
@@ -37,12 +48,12 @@ export const keepManifest = compile(
           'first_seen',
           'seen_at_latest',
           'pusher',
-          sql<number>`${parameter<number>('now')}`.as('removed_at'),
+          typed<number>('now', 'bigint').as('removed_at'),
         ])
         .where('id', '=', parameter<number>('manifest')),
     ),
 )
-/** All but the last `kept`. */
+/** Deletes all but the last `kept`. */
 export const forgetOldestManifests = compile(
   queries
     .deleteFrom('past_manifest')
@@ -68,57 +79,83 @@ export const forgetManifestsTo = compile(
     .where('sequence', '<=', sequence),
 )
 
-// Of tags: what is now stands in the tag. A row is written where that ends.
+// Of tags: the current target is in the tag's own row. A row is written here when that target ends.
 
-/** Of each tag of a `list`; `removed`: 0 where it is moved. Times of a tag do not go back, whatever the clock does. */
-export const keepTags = compile(
+/** Writes a row for the current target of a tag that moves; the values come from the row of the tag. */
+export const keepMove = compile(
+  queries.insertInto('past_tag').values({
+    past_id: parameter<number | null>('past'),
+    sequence: parameter<number>('sequence'),
+    digest: sql<string>`(select digest from manifest where id = ${parameter<number>('manifest')})`,
+    since: parameter<number>('since'),
+    since_at_latest: parameter<number>('atLatest'),
+    pusher: parameter<string | null>('pusher'),
+    until: parameter<number>('until'),
+  }),
+  { id: true },
+)
+/** Writes a row for each tag of `list`. The times of a tag never go back, even if the clock does. */
+export const keepRemovals = compile(
   queries
     .insertInto('past_tag')
     .columns([
-      'repository_id',
-      'name',
+      'past_id',
       'sequence',
       'digest',
       'since',
       'since_at_latest',
       'pusher',
       'until',
+      'repository_id',
+      'name',
       'removal',
     ])
     .expression(
       queries
         .selectFrom(listed)
-        // Cross joins are made in the order of the text.
+        // SQLite runs cross joins in the order in which they are written.
         .crossJoin('tag')
         .crossJoin('manifest')
         .select([
-          'tag.repository_id',
-          'tag.name',
-          sql<number>`1 + coalesce((select max(past.sequence) from past_tag as past
-            where past.repository_id = tag.repository_id and past.name = tag.name), 0)`.as('sequence'),
+          'tag.past_id',
+          sql<number>`tag.moves + 1`.as('sequence'),
           'manifest.digest',
           'tag.since',
           'tag.since_at_latest',
           'tag.pusher',
-          sql<number>`max(tag.since, ${parameter<number>('now')})`.as('until'),
-          sql<
-            number | null
-          >`case when ${parameter<number>('removed')} = 1 then listed.key + 1 + coalesce((select max(past.removal) from past_tag as past
-            where past.repository_id = ${repository} and past.removal is not null), 0) end`.as('removal'),
+          either(sql<number>`max(tag.since, ${now})`, sql<number>`greatest(tag.since, ${now})`).as('until'),
+          'tag.repository_id',
+          'tag.name',
+          sql<number>`${position} + coalesce((select max(past.removal) from past_tag as past
+            where past.repository_id = ${repository} and past.removal is not null), 0)`.as('removal'),
         ])
         .where('tag.repository_id', '=', repository)
         .whereRef('tag.name', '=', 'listed.value')
         .whereRef('manifest.id', '=', 'tag.manifest_id'),
     ),
 )
-/** Of each tag of a `list` the one row that is too many. */
-export const forgetOldestMoves = compile(
+/** Follows the chain from row `id` to the earlier targets, and deletes all but the first `kept` rows. */
+export const forgetMoves = compile(
   queries.deleteFrom('past_tag').where(
-    sql<boolean>`(repository_id, name, sequence) in (
-        select ${repository}, listed.value, (select max(past.sequence) from past_tag as past
-          where past.repository_id = ${repository} and past.name = listed.value) - ${parameter<number>('kept')}
-        from json_each(${parameter<string>('list')}) as listed)`,
+    sql<boolean>`id in (
+      with recursive chain (id, steps) as (
+        select ${typed<number>('id', 'bigint')}, 0
+        union all
+        select past.past_id, chain.steps + 1 from chain join past_tag as past on past.id = chain.id
+      )
+      select chain.id from chain where chain.steps >= ${parameter<number>('kept')})`,
   ),
+)
+/** The last removal of a tag that does not exist. */
+export const lastRemovalOf = compile(
+  queries
+    .selectFrom('past_tag')
+    .select(['id', 'sequence', 'until'])
+    .where('repository_id', '=', repository)
+    .where('name', '=', tag)
+    .where('removal', 'is not', null)
+    .orderBy('id', 'desc')
+    .limit(1),
 )
 export const lastRemoval = compile(
   queries
@@ -132,26 +169,27 @@ export const lastRemoval = compile(
 export const oldestRemovals = compile(
   queries
     .selectFrom('past_tag')
-    .select(['name', 'sequence', 'until', 'removal'])
+    .select(['id', 'name', 'until'])
     .where('repository_id', '=', repository)
     .where('removal', '<=', parameter<number>('to'))
     .orderBy('removal')
     .limit(limit),
 )
-/** With the moves before. */
-export const forgetMovesTo = compile(
+/** To be called before the row is deleted: SQLite may give its id to another row. */
+export const forgetPast = compile(
   queries
-    .deleteFrom('past_tag')
+    .updateTable('tag')
+    .set({ past_id: null })
     .where('repository_id', '=', repository)
     .where('name', '=', tag)
-    .where('sequence', '<=', sequence),
+    .where('past_id', '=', parameter<number>('id')),
 )
 
-/** A window of all repositories, as for those that are empty, with the time of the oldest removals. */
+/** Reads a window of repositories, like `repositoriesByUse`, with the times of their oldest removals. */
 export const historyByRepository = compile(
   queries
     .selectFrom('repository')
-    .select('id')
+    .select(['id', 'name'])
     .select([
       sql<
         number | null
@@ -169,11 +207,14 @@ export const historyByRepository = compile(
     .limit(limit),
 )
 
-// What is asked.
+// Reads.
 
 const name = parameter<string>('name')
 
-/** Of what is there, else of what was: one row at most, since what comes again is taken back. */
+/**
+ * Reads the existing manifest or its history: one row at most, since the history row is deleted when the
+ * manifest is pushed again.
+ */
 export const seenManifest = compile(
   queries
     .selectFrom('repository')
@@ -195,37 +236,63 @@ export const seenManifest = compile(
         .where('past.digest', '=', digest),
     ),
 )
-/** What it points to now has no sequence. One statement, so that no push comes between. */
+
+const pastColumns = [
+  'past.past_id',
+  'past.sequence',
+  'past.digest',
+  'past.since',
+  'past.since_at_latest',
+  'past.pusher',
+  'past.until',
+  'past.removal',
+] as const
+
+/** One statement reads all rows, so that no push comes in between. */
 export const tagTargets = compile(
   queries
-    .selectFrom('repository')
-    .innerJoin('tag', 'tag.repository_id', 'repository.id')
-    .innerJoin('manifest', 'manifest.id', 'tag.manifest_id')
-    .select([
-      sql<number | null>`null`.as('sequence'),
-      'manifest.digest',
-      'tag.since',
-      'tag.since_at_latest',
-      'tag.pusher',
-      sql<number | null>`null`.as('until'),
-      sql<number | null>`null`.as('removal'),
-    ])
-    .where('repository.name', '=', name)
-    .where('tag.name', '=', tag)
-    .unionAll(
-      queries
+    .withRecursive('target', (recursive) =>
+      recursive
         .selectFrom('repository')
-        .innerJoin('past_tag as past', 'past.repository_id', 'repository.id')
+        .innerJoin('tag', 'tag.repository_id', 'repository.id')
+        .innerJoin('manifest', 'manifest.id', 'tag.manifest_id')
         .select([
-          'past.sequence',
-          'past.digest',
-          'past.since',
-          'past.since_at_latest',
-          'past.pusher',
-          'past.until',
-          'past.removal',
+          'tag.past_id',
+          sql<number>`tag.moves + 1`.as('sequence'),
+          'manifest.digest',
+          'tag.since',
+          'tag.since_at_latest',
+          'tag.pusher',
+          sql<number | null>`null`.as('until'),
+          sql<number | null>`null`.as('removal'),
+          sql<number>`0`.as('steps'),
         ])
         .where('repository.name', '=', name)
-        .where('past.name', '=', tag),
-    ),
+        .where('tag.name', '=', tag)
+        .unionAll(
+          recursive
+            .selectFrom('repository')
+            .innerJoin('past_tag as past', (join) =>
+              join.on(
+                sql<boolean>`past.id = (select last.id from past_tag as last
+                  where last.repository_id = repository.id and last.name = ${tag} and last.removal is not null
+                  order by last.id desc limit 1)`,
+              ),
+            )
+            .select([...pastColumns, sql<number>`1`.as('steps')])
+            .where('repository.name', '=', name)
+            .where(
+              sql<boolean>`not exists (select 1 from tag where tag.repository_id = repository.id and tag.name = ${tag})`,
+            ),
+        )
+        .unionAll(
+          recursive
+            .selectFrom('target')
+            .innerJoin('past_tag as past', 'past.id', 'target.past_id')
+            .select([...pastColumns, sql<number>`target.steps + 1`.as('steps')])
+            .where('target.steps', '<', parameter<number>('moves')),
+        ),
+    )
+    .selectFrom('target')
+    .select(['sequence', 'digest', 'since', 'since_at_latest', 'pusher', 'until', 'removal']),
 )

@@ -1,9 +1,21 @@
 import { sql } from 'kysely'
-import { compile, parameter, sqliteQueries } from './query.ts'
+import { fewValues } from './engines.ts'
+import { compile, either, parameter, queryBuilder, typed } from './query.ts'
 
-const queries = sqliteQueries()
-/** A JSON list as rows of one column, `value`: many rows for the price of one statement. */
-const listed = sql<{ value: string }>`json_each(${parameter<string>('list')})`.as('listed')
+const queries = queryBuilder()
+const list = parameter<string>('list')
+/** A JSON list as rows of one column, `value`: one statement handles many rows. */
+const listed = either(
+  sql<{ value: string }>`json_each(${list})`,
+  sql<{
+    value: string
+  }>`(select value from jsonb_array_elements_text(cast(${list} as jsonb)) where ${fewValues})`,
+).as('listed')
+/** A JSON list of lists. */
+const listedRows = either(
+  sql<{ value: string }>`json_each(${list})`,
+  sql<{ value: string }>`jsonb_array_elements(cast(${list} as jsonb))`,
+).as('listed')
 const values = queries.selectFrom(listed).select('listed.value')
 const repository = parameter<number>('repository')
 const limit = parameter<number>('limit')
@@ -19,7 +31,7 @@ export const manifestByDigest = compile(
 export const tagByName = compile(
   queries
     .selectFrom('tag')
-    .select('manifest_id')
+    .select(['manifest_id', 'since', 'since_at_latest', 'pusher', 'past_id', 'moves'])
     .where('repository_id', '=', parameter<number>('repository'))
     .where('name', '=', parameter<string>('tag')),
 )
@@ -47,6 +59,7 @@ export const insertManifest = compile(
     seen_at_latest: parameter<number>('atLatest'),
     pusher: parameter<string | null>('pusher'),
   }),
+  { id: true },
 )
 export const updateMediaType = compile(
   queries
@@ -65,10 +78,9 @@ export const insertTag = compile(
     name: parameter<string>('tag'),
     manifest_id: parameter<number>('manifest'),
     updated_at: parameter<number>('now'),
-    // Not before it was removed, whatever the clock does.
-    since: sql<number>`max(${parameter<number>('now')}, coalesce((select past.until from past_tag as past
-      where past.repository_id = ${parameter<number>('repository')} and past.name = ${parameter<string>('tag')}
-      order by past.sequence desc limit 1), 0))`,
+    since: parameter<number>('since'),
+    past_id: parameter<number | null>('past'),
+    moves: parameter<number>('moves'),
     pusher: parameter<string | null>('pusher'),
   }),
 )
@@ -78,9 +90,11 @@ export const moveTag = compile(
     .set({
       manifest_id: parameter<number>('manifest'),
       updated_at: parameter<number>('now'),
-      since: sql<number>`max(since, ${parameter<number>('now')})`,
+      since: parameter<number>('since'),
       since_at_latest: 0,
       pusher: parameter<string | null>('pusher'),
+      past_id: parameter<number>('past'),
+      moves: parameter<number>('moves'),
     })
     .where('repository_id', '=', parameter<number>('repository'))
     .where('name', '=', parameter<string>('tag')),
@@ -141,11 +155,12 @@ export const linkedBlob = compile(
     .where('blob.digest', '=', parameter<string>('digest'))
     .where('repository_blob.repository_id', '=', repository),
 )
-/** `linkedBlob` of a list. */
+/** `linkedBlob` for a list of digests. */
 export const linkedAmong = compile(
   queries
     .selectFrom(listed)
-    // Cross joins are made in the order of the text: never from all that the repository has to the list.
+    // SQLite runs cross joins in the order in which they are written: here from the list to the repository's
+    // blobs, never the other way round.
     .crossJoin('blob')
     .crossJoin('repository_blob')
     .select(['blob.id', 'blob.digest', 'blob.size', 'repository_blob.unreferenced_since'])
@@ -166,7 +181,13 @@ export const setReferencedAmong = compile(
     .updateTable('repository_blob')
     .set({ unreferenced_since: parameter<number | null>('since') })
     .where('repository_id', '=', repository)
-    .where('blob_id', 'in', queries.selectFrom(listed).select(sql<number>`listed.value`.as('id'))),
+    .where(
+      'blob_id',
+      'in',
+      queries
+        .selectFrom(listed)
+        .select(either(sql<number>`listed.value`, sql<number>`cast(listed.value as bigint)`).as('id')),
+    ),
 )
 export const insertReference = compile(
   queries
@@ -180,22 +201,24 @@ export const insertReference = compile(
     })
     .onConflict((conflict) => conflict.doNothing()),
 )
-/** `insertReference` of a `list`: child, kind and whether it is required, of each. */
+/** `insertReference` for a list; each element is child, kind and whether it is required. */
 export const insertReferences = compile(
   queries
     .insertInto('manifest_reference')
     .columns(['repository_id', 'child', 'manifest_id', 'kind', 'required'])
     .expression(
       queries
-        .selectFrom(listed)
+        .selectFrom(listedRows)
         .select([
-          sql<number>`${repository}`.as('repository_id'),
+          typed<number>('repository', 'bigint').as('repository_id'),
           sql<string>`listed.value ->> 0`.as('child'),
-          sql<number>`${parameter<number>('manifest')}`.as('manifest_id'),
+          typed<number>('manifest', 'bigint').as('manifest_id'),
           sql<string>`listed.value ->> 1`.as('kind'),
-          sql<number>`listed.value ->> 2`.as('required'),
+          either(sql<number>`listed.value ->> 2`, sql<number>`cast(listed.value ->> 2 as integer)`).as(
+            'required',
+          ),
         ])
-        // SQLite would read ON CONFLICT as the ON of a join.
+        // Without WHERE, SQLite parses ON CONFLICT as the ON of a join.
         .where(sql<boolean>`true`),
     )
     .onConflict((conflict) => conflict.doNothing()),
@@ -214,7 +237,7 @@ export const removeReferences = compile(
     .where('manifest_id', '=', parameter<number>('manifest'))
     .where('child', 'in', values),
 )
-/** Those that no manifest refers to. */
+/** The digests of the list that no manifest refers to. */
 export const orphansAmong = compile(
   values.where(
     sql<boolean>`not exists (select 1 from manifest_reference where repository_id = ${repository} and child = listed.value)`,
@@ -226,7 +249,7 @@ export const renewUntaggedAmong = compile(
     .set({ untagged_since: parameter<number>('now') })
     .where('repository_id', '=', repository)
     .where('digest', 'in', values)
-    // The plus keeps SQLite from walking over all that is untagged instead.
+    // The plus sign keeps SQLite from using the index of untagged manifests, which would walk all of them.
     .where(sql<boolean>`+untagged_since is not null`),
 )
 export const tagsOfAfter = compile(

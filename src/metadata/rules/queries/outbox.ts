@@ -1,8 +1,9 @@
 import { sql } from 'kysely'
 import type { Statement } from '../bind.ts'
-import { compile, parameter, sqliteQueries } from './query.ts'
+import { place } from './engines.ts'
+import { compile, parameter, queryBuilder } from './query.ts'
 
-const queries = sqliteQueries()
+const queries = queryBuilder()
 
 type Table = 'outbox' | 'denial_outbox'
 
@@ -14,12 +15,12 @@ interface Ends {
   readonly unrecorded: string | null
 }
 
-export const insertNote = insertInto('outbox')
+export const insertAuditRecord = insertInto('outbox')
 export const insertDenial = insertInto('denial_outbox')
-/** One row, whatever there is: the ends of the outbox, and what went unrecorded. */
+/** Always one row: the first and last row of the outbox, and the count of unrecorded changes. */
 export const outboxState = endsOf('outbox')
 export const denialsState = endsOf('denial_outbox')
-export const forgetNotes = forgetIn('outbox')
+export const forgetAuditRecords = forgetIn('outbox')
 export const forgetDenials = forgetIn('denial_outbox')
 
 function insertInto(table: Table): Statement<unknown> {
@@ -51,5 +52,5 @@ function endsOf(table: Table): Statement<Ends> {
 }
 
 function forgetIn(table: Table): Statement<unknown> {
-  return compile(queries.deleteFrom(table).where('id', '<=', parameter<number>('upTo')))
+  return compile(queries.deleteFrom(table).where(place, '<=', parameter<number>('upTo')))
 }

@@ -1,42 +1,100 @@
 import {
+  createQueryId,
   DummyDriver,
   Kysely,
+  PostgresQueryCompiler,
+  sql,
   SqliteAdapter,
   SqliteIntrospector,
   SqliteQueryCompiler,
   type Compilable,
   type CompiledQuery,
+  type Expression,
   type LimitNode,
+  type OperationNodeSource,
+  type RawBuilder,
+  type RawNode,
+  type RootOperationNode,
 } from 'kysely'
 import { Parameter, type SqlValue, type Statement } from '../bind.ts'
 import type { Schema } from './schema.ts'
 
-/** Stands in a query for a value that is given when it runs. */
+/** A parameter of a query: its value is given at each run. */
 export function parameter<T>(name: string): T {
   return new Parameter(name) as unknown as T
 }
 
-/** Builds queries for SQLite and runs none. */
-export function sqliteQueries(): Kysely<Schema> {
+/** Builds queries; it has no connection and runs none. */
+export function queryBuilder(): Kysely<Schema> {
   return new Kysely<Schema>({
     dialect: {
       createAdapter: () => new SqliteAdapter(),
       createDriver: () => new DummyDriver(),
       createIntrospector: (db) => new SqliteIntrospector(db),
-      createQueryCompiler: () => new QueryCompiler(),
+      createQueryCompiler: () => new SqliteCompiler(),
     },
   })
 }
 
-class QueryCompiler extends SqliteQueryCompiler {
-  /** SQLite plans a statement anew each time that a bare parameter of LIMIT is bound; an expression it takes as it is. */
+class SqliteCompiler extends SqliteQueryCompiler {
+  /**
+   * SQLite prepares a statement again whenever a bare LIMIT parameter is bound; an expression avoids this.
+   */
   protected override visitLimit(node: LimitNode): void {
     super.visitLimit(node)
     this.append(' + 0')
   }
 }
 
-export function compile<Row>(query: Compilable<Row>): Statement<Row> {
-  const compiled: CompiledQuery = query.compile()
-  return { sql: compiled.sql, values: compiled.parameters as readonly (Parameter | SqlValue)[] }
+class PostgresCompiler extends PostgresQueryCompiler {
+  protected override visitRaw(node: RawNode): void {
+    super.visitRaw((node as RawNodeOfTwo).postgres ?? node)
+  }
+}
+
+interface RawNodeOfTwo extends RawNode {
+  readonly postgres?: RawNode
+}
+
+/** A fragment that SQLite and PostgreSQL write differently. */
+export function either<T>(sqlite: RawBuilder<T>, postgres: RawBuilder<T>): RawBuilder<T> {
+  const both: RawNodeOfTwo = { ...rawNode(sqlite), postgres: rawNode(postgres) }
+  const expression: Expression<T> = { expressionType: undefined, toOperationNode: () => both }
+  return sql<T>`${expression}`
+}
+
+function rawNode(builder: RawBuilder<unknown>): RawNode {
+  return builder.toOperationNode() as RawNode
+}
+
+/** A parameter where PostgreSQL cannot tell its type. */
+export function typed<T>(name: string, type: 'bigint' | 'text'): RawBuilder<T> {
+  const value = parameter<T>(name)
+  return either(sql<T>`${value}`, sql<T>`cast(${value} as ${sql.raw(type)})`)
+}
+
+/**
+ * The texts of the query for both engines; `npm run statements` gives them a name. `id`: the query inserts
+ * one row whose id the caller needs; SQLite tells it in any case.
+ */
+export function compile<Row>(
+  query: Compilable<Row> & OperationNodeSource,
+  { id = false }: { readonly id?: boolean } = {},
+): Statement<Row> {
+  const sqlite = query.compile()
+  const node = query.toOperationNode() as RootOperationNode
+  const postgres: CompiledQuery = new PostgresCompiler().compileQuery(node, createQueryId())
+  return {
+    sql: sqlite.sql,
+    values: valuesOf(sqlite),
+    postgres: {
+      name: '',
+      sql: id ? `${postgres.sql} returning "id"` : postgres.sql,
+      values: valuesOf(postgres),
+    },
+  }
+}
+
+function valuesOf({ parameters }: CompiledQuery): readonly (Parameter | SqlValue)[] {
+  return parameters as readonly (Parameter | SqlValue)[]
 }

@@ -1,13 +1,20 @@
 import { sql } from 'kysely'
 import { dockerManifestList, ociImageIndex } from '../../../oci/media-types.ts'
 import type { Statement } from '../bind.ts'
-import { compile, parameter, sqliteQueries } from './query.ts'
+import { compile, either, parameter, queryBuilder, typed } from './query.ts'
+import { place } from './engines.ts'
 
-const queries = sqliteQueries()
+const queries = queryBuilder()
 const name = parameter<string>('name')
 const digest = parameter<string>('digest')
 const after = parameter<string>('after')
 const limit = parameter<number>('limit')
+const artifactType = parameter<string | null>('artifactType')
+/** Artifact types match case-insensitively. */
+const isOfType = either(
+  sql<boolean>`manifest.artifact_type = ${artifactType} collate nocase`,
+  sql<boolean>`lower(manifest.artifact_type) = lower(cast(${artifactType} as text) collate "C")`,
+)
 
 export const manifestByTag = compile(
   queries
@@ -94,13 +101,9 @@ const referrers = queries
 
 export const referrersAfter = compile(referrers)
 
-export const referrersOfTypeAfter = compile(
-  referrers.where(
-    sql<boolean>`"manifest"."artifact_type" = ${parameter<string>('artifactType')} collate nocase`,
-  ),
-)
+export const referrersOfTypeAfter = compile(referrers.where(isOfType))
 
-/** Every entry of the index, beside the manifest where there is one (of the type that is asked for). */
+/** Every entry of the index, joined with its manifest if that exists and has the requested type. */
 export const indexedAfter = compile(
   queries
     .selectFrom('repository')
@@ -113,9 +116,7 @@ export const indexedAfter = compile(
       join
         .onRef('manifest.repository_id', '=', 'repository.id')
         .onRef('manifest.digest', '=', 'entry.child')
-        .on(
-          sql<boolean>`(${parameter<string | null>('artifactType')} is null or manifest.artifact_type = ${parameter<string | null>('artifactType')} collate nocase)`,
-        ),
+        .on(sql<boolean>`(${typed('artifactType', 'text')} is null or ${isOfType})`),
     )
     .select([
       'entry.child',
@@ -140,6 +141,7 @@ export const uploadById = compile(
     .select([
       'upload.algorithm',
       'upload.data_key',
+      'upload.parts',
       'upload.size',
       'upload.inline_bytes',
       'upload.hash_state',
@@ -152,7 +154,16 @@ export const uploadById = compile(
     .where('repository.name', '=', name),
 )
 
-export const pendingDeletes = compile(queries.selectFrom('pending_delete').select('data_key').limit(limit))
+/** Never the key of a stored blob: a push that was held up for a day may have recorded an orphan meanwhile. */
+export const pendingDeletes = compile(
+  queries
+    .selectFrom('pending_delete')
+    .select('data_key')
+    .where('since', '<=', parameter<number>('before'))
+    .where(sql<boolean>`not exists (select 1 from blob where blob.data_key = pending_delete.data_key)`)
+    .orderBy('since')
+    .limit(limit),
+)
 
 export const counts = compile(
   queries.selectNoFrom([
@@ -169,7 +180,7 @@ export const blobsAfter = compile(
   queries
     .selectFrom('blob')
     .leftJoin('blob_body', 'blob_body.blob_id', 'blob.id')
-    .select(['blob.id', 'blob.digest', 'blob.size', 'blob.data_key', 'blob_body.body'])
+    .select(['blob.id', 'blob.digest', 'blob.size', 'blob.data_key', 'blob.twin', 'blob_body.body'])
     .where('blob.id', '>', parameter<number>('after'))
     .orderBy('blob.id')
     .limit(limit),
@@ -204,7 +215,7 @@ export const missingChildren = compile(
       sql<boolean>`not exists (select 1 from manifest as child where child.repository_id = reference.repository_id and child.digest = reference.child)`,
     )
     .where(
-      // What is pulled as a manifest is not served from a blob.
+      // Content that is pulled as a manifest is not served from a blob.
       sql<boolean>`(reference.kind = 'manifest' or not exists (select 1 from blob join repository_blob as link on link.blob_id = blob.id where blob.digest = reference.child and link.repository_id = reference.repository_id))`,
     ),
 )
@@ -227,23 +238,35 @@ export const storedBlobs = compile(
     .limit(limit),
 )
 
-export const notesAfter = waitingAfter('outbox')
+export const auditRecordsAfter = waitingAfter('outbox')
 export const denialsAfter = waitingAfter('denial_outbox')
 
-/** Ids have no holes but those of the notes that were forgotten, which are the oldest. */
+/** The only gaps in the ids are at the start, where records were deleted. */
 export const outboxSize = sizeOf('outbox')
 export const denialsSize = sizeOf('denial_outbox')
 
-export const robotByName = compile(queries.selectFrom('robot').selectAll().where('name', '=', name))
+const robotColumns = queries
+  .selectFrom('robot')
+  .select(['name', 'description', 'secret_hash', 'credential_id', 'grants', 'created_at', 'expires_at'])
 
-export const robots = compile(queries.selectFrom('robot').selectAll().orderBy('name'))
+export const robotByName = compile(robotColumns.where('name', '=', name))
+
+export const robots = compile(robotColumns.orderBy('name'))
 
 export const signingKeys = compile(
-  queries.selectFrom('signing_key').selectAll().orderBy('created_at', 'desc').orderBy('id'),
+  queries
+    .selectFrom('signing_key')
+    .select(['id', 'private_key', 'created_at'])
+    .orderBy('created_at', 'desc')
+    .orderBy('id'),
 )
 
 export const loginSources = compile(
-  queries.selectFrom('login_source').selectAll().orderBy('seen_at', 'desc').limit(limit),
+  queries
+    .selectFrom('login_source')
+    .select(['name', 'network', 'seen_at'])
+    .orderBy('seen_at', 'desc')
+    .limit(limit),
 )
 
 function waitingAfter(
@@ -252,9 +275,9 @@ function waitingAfter(
   return compile(
     queries
       .selectFrom(table)
-      .select(['id', 'note', 'facts'])
-      .where('id', '>', parameter<number>('after'))
-      .orderBy('id')
+      .select([place.as('id'), 'note', 'facts'])
+      .where(place, '>', parameter<number>('after'))
+      .orderBy(place)
       .limit(limit),
   )
 }

@@ -1,6 +1,6 @@
-import { compile, parameter, sqliteQueries } from './query.ts'
+import { compile, parameter, queryBuilder } from './query.ts'
 
-const queries = sqliteQueries()
+const queries = queryBuilder()
 
 export const repositoryByName = compile(
   queries
@@ -9,7 +9,7 @@ export const repositoryByName = compile(
     .where('name', '=', parameter<string>('name'))
     .where('vacated_at', 'is', null),
 )
-/** Vacated or not. */
+/** Also finds a vacated repository. */
 export const repositoryEver = compile(
   queries.selectFrom('repository').select('id').where('name', '=', parameter<string>('name')),
 )
@@ -28,7 +28,9 @@ export const vacateRepository = compile(
 export const insertRepository = compile(
   queries
     .insertInto('repository')
-    .values({ name: parameter<string>('name'), created_at: parameter<number>('now') }),
+    .values({ name: parameter<string>('name'), created_at: parameter<number>('now') })
+    .onConflict((conflict) => conflict.doNothing()),
+  { id: true },
 )
 export const repositoryName = compile(
   queries.selectFrom('repository').select('name').where('id', '=', parameter<number>('repository')),

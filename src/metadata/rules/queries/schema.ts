@@ -1,12 +1,12 @@
 import type { Generated } from 'kysely'
 
-/** The tables, as migrations.ts makes them. Times are milliseconds since the epoch, flags 0 or 1. */
+/** The tables as migrations.ts creates them. Times are milliseconds since the epoch; flags are 0 or 1. */
 export interface Schema {
   repository: {
     id: Generated<number>
     name: string
     created_at: number
-    /** Set while nothing is in it but its history: it is not known then. */
+    /** Set while the repository holds nothing but history; it then counts as unknown. */
     vacated_at: Generated<number | null>
   }
   manifest: {
@@ -20,13 +20,13 @@ export interface Schema {
     /** JSON. */
     annotations: string | null
     pushed_at: number
-    /** Set while no tag points here. */
+    /** Set while no tag points to the manifest. */
     untagged_since: number | null
-    /** In this repository, before a removal too. */
+    /** When this repository first held the manifest, including before a removal. */
     first_seen: number
-    /** 1: it may have been there before that. */
+    /** 1: the manifest may have been there before first_seen. */
     seen_at_latest: Generated<number>
-    /** Of the push that it was first seen by; null: unknown. */
+    /** The user whose push was first seen; null: unknown. */
     pusher: string | null
   }
   manifest_body: {
@@ -45,48 +45,66 @@ export interface Schema {
     name: string
     manifest_id: number
     updated_at: number
-    /** When it came to point to this manifest. */
+    /** When the tag began to point to this manifest. */
     since: number
-    /** 1: it may have pointed there before that. */
+    /** 1: the tag may have pointed there before that. */
     since_at_latest: Generated<number>
     pusher: string | null
+    /** The row of its last target in `past_tag`. */
+    past_id: number | null
+    /** Counts the moves and removals of this tag. */
+    moves: Generated<number>
   }
-  /** Of digests that the repository does not hold any more. */
+  /** Digests that the repository no longer holds. */
   past_manifest: {
     repository_id: number
     digest: string
-    /** Of the removals in the repository. */
+    /** Counts the removals in the repository. */
     sequence: number
     first_seen: number
     seen_at_latest: number
     pusher: string | null
     removed_at: number
   }
-  /** What tags pointed to before. */
+  /**
+   * Earlier targets of tags. Each row names the target before it, so a move appends one row and changes no index.
+   * Only a removal names its tag, because the row of the tag is deleted then.
+   */
   past_tag: {
-    repository_id: number
-    name: string
-    /** Of what this tag pointed to. */
+    id: Generated<number>
+    /**
+     * The target before; the row may be deleted. The id never belongs to another tag: SQLite gives an id again only
+     * after all rows with larger ids are deleted.
+     */
+    past_id: number | null
+    /** Counts the targets of this tag. */
     sequence: number
     digest: string
     since: number
     since_at_latest: number
     pusher: string | null
     until: number
-    /** Null: the tag was moved. Else it was removed, and this is the removal's place among those of the repository's tags. */
+    repository_id: number | null
+    name: string | null
+    /**
+     * Null: the tag was moved. Otherwise the tag was removed, and this counts the tag removals of the
+     * repository.
+     */
     removal: number | null
   }
   blob: {
     id: Generated<number>
     digest: string
     size: number
-    /** Null: the bytes are a row of blob_body. */
+    /** Null: the bytes are in blob_body. */
     data_key: string | null
     state: string
     /** Set while no repository links the blob. */
     unlinked_since: number | null
     condemned_at: number | null
-    /** The SHA-256 digest of the same bytes, of one that is kept under another algorithm; null: not computed. */
+    /**
+     * The SHA-256 digest of the same bytes, for a blob stored under another algorithm; null: not computed.
+     */
     twin: string | null
   }
   blob_body: {
@@ -103,8 +121,10 @@ export interface Schema {
     id: string
     repository_id: number
     algorithm: string
-    /** Null: the bytes so far are in `inline_bytes`. */
+    /** Null: the bytes received so far are in `inline_bytes`. */
     data_key: string | null
+    /** How the blob store keeps the bytes of `data_key`: its own text. */
+    parts: string | null
     size: number
     inline_bytes: Uint8Array | null
     hash_state: Uint8Array | null
@@ -115,6 +135,8 @@ export interface Schema {
   }
   pending_delete: {
     data_key: string
+    /** When the rows of the bytes went, by the engine's clock. */
+    since: Generated<number>
   }
   lease: {
     name: string
@@ -125,14 +147,14 @@ export interface Schema {
     name: string
     value: string
   }
-  /** Notes of changes. */
-  outbox: WaitingNotes
-  /** Notes of denials: they take no room of changes. */
-  denial_outbox: WaitingNotes
+  /** Audit records of changes. */
+  outbox: WaitingAuditRecords
+  /** Audit records of denials: they take no room from changes. */
+  denial_outbox: WaitingAuditRecords
   robot: {
     name: string
     description: string | null
-    /** SHA-256, hexadecimal. */
+    /** SHA-256, in hexadecimal. */
     secret_hash: string
     credential_id: string
     /** JSON. */
@@ -141,7 +163,7 @@ export interface Schema {
     expires_at: number | null
   }
   signing_key: {
-    /** RFC 7638 thumbprint. */
+    /** The key's thumbprint (RFC 7638). */
     id: string
     /** PKCS #8 PEM. */
     private_key: string
@@ -154,13 +176,13 @@ export interface Schema {
   }
 }
 
-interface WaitingNotes {
-  /** Never used twice. */
+interface WaitingAuditRecords {
+  /** Never reused. */
   id: Generated<number>
-  /** Null: a row of trow's own, about what went unrecorded. */
+  /** Null: a row that counts unrecorded changes. */
   note: string | null
   /** JSON. */
   facts: string | null
-  /** Characters of this row and of those that waited before it. */
+  /** Characters of this row and of all rows that were waiting before it. */
   total: number
 }

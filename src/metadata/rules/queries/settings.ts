@@ -1,6 +1,6 @@
-import { compile, parameter, sqliteQueries } from './query.ts'
+import { compile, parameter, queryBuilder } from './query.ts'
 
-const queries = sqliteQueries()
+const queries = queryBuilder()
 export const settingByName = compile(
   queries.selectFrom('setting').select('value').where('name', '=', parameter<string>('name')),
 )
@@ -16,6 +16,18 @@ export const addSetting = compile(
     .values({ name: parameter<string>('name'), value: parameter<string>('value') })
     .onConflict((conflict) => conflict.doNothing()),
 )
+/** Only if the value is still `before`. */
+export const replaceSetting = compile(
+  queries
+    .updateTable('setting')
+    .set({ value: parameter<string>('value') })
+    .where('name', '=', parameter<string>('name'))
+    .where('value', '=', parameter<string>('before')),
+)
+/** Only if the value is still `before`. */
 export const removeSetting = compile(
-  queries.deleteFrom('setting').where('name', '=', parameter<string>('name')),
+  queries
+    .deleteFrom('setting')
+    .where('name', '=', parameter<string>('name'))
+    .where('value', '=', parameter<string>('before')),
 )

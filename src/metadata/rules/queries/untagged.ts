@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
-import { compile, parameter, sqliteQueries } from './query.ts'
+import { compile, parameter, queryBuilder } from './query.ts'
 
-const queries = sqliteQueries()
+const queries = queryBuilder()
 const repository = parameter<number>('repository')
 const afterSince = parameter<number>('afterSince')
 const limit = parameter<number>('limit')
@@ -19,7 +19,7 @@ const untagged = queries
   )
   .where('repository_id', '=', repository)
 
-/** A window of the index of what is untagged, so that one page looks at no more than that. */
+/** Reads a window of the index of untagged manifests, which bounds the cost of one page. */
 export const untaggedAfter = compile(
   untagged
     .where('untagged_since', '>=', afterSince)
@@ -38,7 +38,10 @@ export const manifestSize = compile(
     .where('repository_id', '=', repository)
     .where('digest', '=', parameter<string>('digest')),
 )
-/** What the manifest names, with the size of blobs that the repository has, and whether something else needs them too. */
+/**
+ * The references of the manifest, with the sizes of blobs that the repository links, and whether other
+ * content needs them too.
+ */
 export const neededByManifest = compile(
   queries
     .selectFrom('manifest_reference as entry')

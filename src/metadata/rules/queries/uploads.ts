@@ -1,6 +1,7 @@
-import { compile, parameter, sqliteQueries } from './query.ts'
+import { compile, parameter, queryBuilder } from './query.ts'
+import { isLastClaim, isUnclaimed } from './engines.ts'
 
-const queries = sqliteQueries()
+const queries = queryBuilder()
 
 export const insertUpload = compile(
   queries.insertInto('upload').values({
@@ -8,6 +9,7 @@ export const insertUpload = compile(
     repository_id: parameter<number>('repository'),
     algorithm: parameter<string>('algorithm'),
     data_key: null,
+    parts: null,
     size: 0,
     inline_bytes: null,
     hash_state: null,
@@ -22,6 +24,7 @@ export const updateUpload = compile(
     .updateTable('upload')
     .set({
       data_key: parameter<string | null>('key'),
+      parts: parameter<string | null>('parts'),
       size: parameter<number>('size'),
       inline_bytes: parameter<Uint8Array | null>('bytes'),
       hash_state: parameter<Uint8Array | null>('hashState'),
@@ -29,16 +32,20 @@ export const updateUpload = compile(
       cut_from: parameter<number | null>('cutFrom'),
       touched_at: parameter<number>('now'),
     })
-    .where('id', '=', parameter<string>('id')),
+    .where('id', '=', parameter<string>('id'))
+    .where(isLastClaim),
 )
 export const uploadKey = compile(
   queries
     .selectFrom('upload')
     .select('data_key')
     .where('id', '=', parameter<string>('id'))
-    .where('repository_id', '=', parameter<number>('repository')),
+    .where('repository_id', '=', parameter<number>('repository'))
+    .where(isLastClaim),
 )
-export const deleteUpload = compile(queries.deleteFrom('upload').where('id', '=', parameter<string>('id')))
+export const deleteUpload = compile(
+  queries.deleteFrom('upload').where('id', '=', parameter<string>('id')).where(isLastClaim),
+)
 export const emptyUpload = compile(
   queries
     .selectFrom('upload')
@@ -47,5 +54,6 @@ export const emptyUpload = compile(
     .where('upload.id', '=', parameter<string>('id'))
     .where('repository.name', '=', parameter<string>('name'))
     .where('upload.size', '=', 0)
-    .where('upload.data_key', 'is', null),
+    .where('upload.data_key', 'is', null)
+    .where(isUnclaimed),
 )

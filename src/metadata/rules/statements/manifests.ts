@@ -5,22 +5,39 @@ import type * as queries from '../queries/manifests.ts'
 export const anyTagOf: typeof queries.anyTagOf = {
   sql: 'select "name" from "tag" where "manifest_id" = ? limit ? + 0',
   values: [new Parameter('manifest'), 1],
+  postgres: { name: 'manifests.anyTagOf', sql: 'select "name" from "tag" where "manifest_id" = $1 limit $2' },
 }
 export const digestOfTag: typeof queries.digestOfTag = {
   sql: 'select "manifest"."digest" from "tag" inner join "manifest" on "manifest"."id" = "tag"."manifest_id" where "tag"."repository_id" = ? and "tag"."name" = ?',
   values: [new Parameter('repository'), new Parameter('tag')],
+  postgres: {
+    name: 'manifests.digestOfTag',
+    sql: 'select "manifest"."digest" from "tag" inner join "manifest" on "manifest"."id" = "tag"."manifest_id" where "tag"."repository_id" = $1 and "tag"."name" = $2',
+  },
 }
 export const firstChildrenOf: typeof queries.firstChildrenOf = {
   sql: 'select "child" from "manifest_reference" where "manifest_id" = ? limit ? + 0',
   values: [new Parameter('manifest'), new Parameter('limit')],
+  postgres: {
+    name: 'manifests.firstChildrenOf',
+    sql: 'select "child" from "manifest_reference" where "manifest_id" = $1 limit $2',
+  },
 }
 export const firstTagsOf: typeof queries.firstTagsOf = {
   sql: 'select "name" from "tag" where "manifest_id" = ? order by "name" limit ? + 0',
   values: [new Parameter('manifest'), new Parameter('limit')],
+  postgres: {
+    name: 'manifests.firstTagsOf',
+    sql: 'select "name" from "tag" where "manifest_id" = $1 order by "name" limit $2',
+  },
 }
 export const insertBody: typeof queries.insertBody = {
   sql: 'insert into "manifest_body" ("manifest_id", "body") values (?, ?)',
   values: [new Parameter('manifest'), new Parameter('body')],
+  postgres: {
+    name: 'manifests.insertBody',
+    sql: 'insert into "manifest_body" ("manifest_id", "body") values ($1, $2)',
+  },
 }
 export const insertManifest: typeof queries.insertManifest = {
   sql: 'insert into "manifest" ("repository_id", "digest", "media_type", "artifact_type", "subject", "size", "annotations", "pushed_at", "untagged_since", "first_seen", "seen_at_latest", "pusher") values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
@@ -38,6 +55,10 @@ export const insertManifest: typeof queries.insertManifest = {
     new Parameter('atLatest'),
     new Parameter('pusher'),
   ],
+  postgres: {
+    name: 'manifests.insertManifest',
+    sql: 'insert into "manifest" ("repository_id", "digest", "media_type", "artifact_type", "subject", "size", "annotations", "pushed_at", "untagged_since", "first_seen", "seen_at_latest", "pusher") values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) returning "id"',
+  },
 }
 export const insertReference: typeof queries.insertReference = {
   sql: 'insert into "manifest_reference" ("repository_id", "child", "manifest_id", "kind", "required") values (?, ?, ?, ?, ?) on conflict do nothing',
@@ -48,59 +69,101 @@ export const insertReference: typeof queries.insertReference = {
     new Parameter('kind'),
     new Parameter('required'),
   ],
+  postgres: {
+    name: 'manifests.insertReference',
+    sql: 'insert into "manifest_reference" ("repository_id", "child", "manifest_id", "kind", "required") values ($1, $2, $3, $4, $5) on conflict do nothing',
+  },
 }
 export const insertReferences: typeof queries.insertReferences = {
   sql: 'insert into "manifest_reference" ("repository_id", "child", "manifest_id", "kind", "required") select ? as "repository_id", listed.value ->> 0 as "child", ? as "manifest_id", listed.value ->> 1 as "kind", listed.value ->> 2 as "required" from json_each(?) as "listed" where true on conflict do nothing',
   values: [new Parameter('repository'), new Parameter('manifest'), new Parameter('list')],
+  postgres: {
+    name: 'manifests.insertReferences',
+    sql: 'insert into "manifest_reference" ("repository_id", "child", "manifest_id", "kind", "required") select cast($1 as bigint) as "repository_id", listed.value ->> 0 as "child", cast($2 as bigint) as "manifest_id", listed.value ->> 1 as "kind", cast(listed.value ->> 2 as integer) as "required" from jsonb_array_elements(cast($3 as jsonb)) as "listed" where true on conflict do nothing',
+  },
 }
 export const insertTag: typeof queries.insertTag = {
-  sql: 'insert into "tag" ("repository_id", "name", "manifest_id", "updated_at", "since", "pusher") values (?, ?, ?, ?, max(?, coalesce((select past.until from past_tag as past\n      where past.repository_id = ? and past.name = ?\n      order by past.sequence desc limit 1), 0)), ?)',
+  sql: 'insert into "tag" ("repository_id", "name", "manifest_id", "updated_at", "since", "past_id", "moves", "pusher") values (?, ?, ?, ?, ?, ?, ?, ?)',
   values: [
     new Parameter('repository'),
     new Parameter('tag'),
     new Parameter('manifest'),
     new Parameter('now'),
-    new Parameter('now'),
-    new Parameter('repository'),
-    new Parameter('tag'),
+    new Parameter('since'),
+    new Parameter('past'),
+    new Parameter('moves'),
     new Parameter('pusher'),
   ],
+  postgres: {
+    name: 'manifests.insertTag',
+    sql: 'insert into "tag" ("repository_id", "name", "manifest_id", "updated_at", "since", "past_id", "moves", "pusher") values ($1, $2, $3, $4, $5, $6, $7, $8)',
+  },
 }
 export const linkedAmong: typeof queries.linkedAmong = {
   sql: 'select "blob"."id", "blob"."digest", "blob"."size", "repository_blob"."unreferenced_since" from json_each(?) as "listed" cross join "blob" cross join "repository_blob" where "blob"."digest" = "listed"."value" and "repository_blob"."blob_id" = "blob"."id" and "repository_blob"."repository_id" = ?',
   values: [new Parameter('list'), new Parameter('repository')],
+  postgres: {
+    name: 'manifests.linkedAmong',
+    sql: 'select "blob"."id", "blob"."digest", "blob"."size", "repository_blob"."unreferenced_since" from (select value from jsonb_array_elements_text(cast($1 as jsonb)) where value collate "C" > \'\' and value collate "C" < \'~\') as "listed" cross join "blob" cross join "repository_blob" where "blob"."digest" = "listed"."value" and "repository_blob"."blob_id" = "blob"."id" and "repository_blob"."repository_id" = $2',
+  },
 }
 export const linkedBlob: typeof queries.linkedBlob = {
   sql: 'select "blob"."id", "blob"."digest", "blob"."size", "repository_blob"."unreferenced_since" from "blob" inner join "repository_blob" on "repository_blob"."blob_id" = "blob"."id" where "blob"."digest" = ? and "repository_blob"."repository_id" = ?',
   values: [new Parameter('digest'), new Parameter('repository')],
+  postgres: {
+    name: 'manifests.linkedBlob',
+    sql: 'select "blob"."id", "blob"."digest", "blob"."size", "repository_blob"."unreferenced_since" from "blob" inner join "repository_blob" on "repository_blob"."blob_id" = "blob"."id" where "blob"."digest" = $1 and "repository_blob"."repository_id" = $2',
+  },
 }
 export const manifestByDigest: typeof queries.manifestByDigest = {
   sql: 'select "id", "media_type", "untagged_since" from "manifest" where "repository_id" = ? and "digest" = ?',
   values: [new Parameter('repository'), new Parameter('digest')],
+  postgres: {
+    name: 'manifests.manifestByDigest',
+    sql: 'select "id", "media_type", "untagged_since" from "manifest" where "repository_id" = $1 and "digest" = $2',
+  },
 }
 export const manifestById: typeof queries.manifestById = {
   sql: 'select "digest", "size", "media_type", "artifact_type", "subject" from "manifest" where "id" = ?',
   values: [new Parameter('manifest')],
+  postgres: {
+    name: 'manifests.manifestById',
+    sql: 'select "digest", "size", "media_type", "artifact_type", "subject" from "manifest" where "id" = $1',
+  },
 }
 export const manifestsAmong: typeof queries.manifestsAmong = {
   sql: 'select "manifest"."digest", "manifest"."size" from json_each(?) as "listed" cross join "manifest" where "manifest"."digest" = "listed"."value" and "manifest"."repository_id" = ?',
   values: [new Parameter('list'), new Parameter('repository')],
+  postgres: {
+    name: 'manifests.manifestsAmong',
+    sql: 'select "manifest"."digest", "manifest"."size" from (select value from jsonb_array_elements_text(cast($1 as jsonb)) where value collate "C" > \'\' and value collate "C" < \'~\') as "listed" cross join "manifest" where "manifest"."digest" = "listed"."value" and "manifest"."repository_id" = $2',
+  },
 }
 export const moveTag: typeof queries.moveTag = {
-  sql: 'update "tag" set "manifest_id" = ?, "updated_at" = ?, "since" = max(since, ?), "since_at_latest" = ?, "pusher" = ? where "repository_id" = ? and "name" = ?',
+  sql: 'update "tag" set "manifest_id" = ?, "updated_at" = ?, "since" = ?, "since_at_latest" = ?, "pusher" = ?, "past_id" = ?, "moves" = ? where "repository_id" = ? and "name" = ?',
   values: [
     new Parameter('manifest'),
     new Parameter('now'),
-    new Parameter('now'),
+    new Parameter('since'),
     0,
     new Parameter('pusher'),
+    new Parameter('past'),
+    new Parameter('moves'),
     new Parameter('repository'),
     new Parameter('tag'),
   ],
+  postgres: {
+    name: 'manifests.moveTag',
+    sql: 'update "tag" set "manifest_id" = $1, "updated_at" = $2, "since" = $3, "since_at_latest" = $4, "pusher" = $5, "past_id" = $6, "moves" = $7 where "repository_id" = $8 and "name" = $9',
+  },
 }
 export const orphansAmong: typeof queries.orphansAmong = {
   sql: 'select "listed"."value" from json_each(?) as "listed" where not exists (select 1 from manifest_reference where repository_id = ? and child = listed.value)',
   values: [new Parameter('list'), new Parameter('repository')],
+  postgres: {
+    name: 'manifests.orphansAmong',
+    sql: 'select "listed"."value" from (select value from jsonb_array_elements_text(cast($1 as jsonb)) where value collate "C" > \'\' and value collate "C" < \'~\') as "listed" where not exists (select 1 from manifest_reference where repository_id = $2 and child = listed.value)',
+  },
 }
 export const referrersOfAfter: typeof queries.referrersOfAfter = {
   sql: 'select "digest" from "manifest" where "repository_id" = ? and "subject" = ? and "digest" > ? order by "digest" limit ? + 0',
@@ -110,50 +173,92 @@ export const referrersOfAfter: typeof queries.referrersOfAfter = {
     new Parameter('after'),
     new Parameter('limit'),
   ],
+  postgres: {
+    name: 'manifests.referrersOfAfter',
+    sql: 'select "digest" from "manifest" where "repository_id" = $1 and "subject" = $2 and "digest" > $3 order by "digest" limit $4',
+  },
 }
 export const removeBody: typeof queries.removeBody = {
   sql: 'delete from "manifest_body" where "manifest_id" = ?',
   values: [new Parameter('manifest')],
+  postgres: { name: 'manifests.removeBody', sql: 'delete from "manifest_body" where "manifest_id" = $1' },
 }
 export const removeManifest: typeof queries.removeManifest = {
   sql: 'delete from "manifest" where "id" = ?',
   values: [new Parameter('manifest')],
+  postgres: { name: 'manifests.removeManifest', sql: 'delete from "manifest" where "id" = $1' },
 }
 export const removeReferences: typeof queries.removeReferences = {
   sql: 'delete from "manifest_reference" where "repository_id" = ? and "manifest_id" = ? and "child" in (select "listed"."value" from json_each(?) as "listed")',
   values: [new Parameter('repository'), new Parameter('manifest'), new Parameter('list')],
+  postgres: {
+    name: 'manifests.removeReferences',
+    sql: 'delete from "manifest_reference" where "repository_id" = $1 and "manifest_id" = $2 and "child" in (select "listed"."value" from (select value from jsonb_array_elements_text(cast($3 as jsonb)) where value collate "C" > \'\' and value collate "C" < \'~\') as "listed")',
+  },
 }
 export const removeTag: typeof queries.removeTag = {
   sql: 'delete from "tag" where "repository_id" = ? and "name" = ?',
   values: [new Parameter('repository'), new Parameter('tag')],
+  postgres: {
+    name: 'manifests.removeTag',
+    sql: 'delete from "tag" where "repository_id" = $1 and "name" = $2',
+  },
 }
 export const removeTags: typeof queries.removeTags = {
   sql: 'delete from "tag" where "repository_id" = ? and "name" in (select "listed"."value" from json_each(?) as "listed")',
   values: [new Parameter('repository'), new Parameter('list')],
+  postgres: {
+    name: 'manifests.removeTags',
+    sql: 'delete from "tag" where "repository_id" = $1 and "name" in (select "listed"."value" from (select value from jsonb_array_elements_text(cast($2 as jsonb)) where value collate "C" > \'\' and value collate "C" < \'~\') as "listed")',
+  },
 }
 export const renewTag: typeof queries.renewTag = {
   sql: 'update "tag" set "updated_at" = ? where "repository_id" = ? and "name" = ?',
   values: [new Parameter('now'), new Parameter('repository'), new Parameter('tag')],
+  postgres: {
+    name: 'manifests.renewTag',
+    sql: 'update "tag" set "updated_at" = $1 where "repository_id" = $2 and "name" = $3',
+  },
 }
 export const renewUntaggedAmong: typeof queries.renewUntaggedAmong = {
   sql: 'update "manifest" set "untagged_since" = ? where "repository_id" = ? and "digest" in (select "listed"."value" from json_each(?) as "listed") and +untagged_since is not null',
   values: [new Parameter('now'), new Parameter('repository'), new Parameter('list')],
+  postgres: {
+    name: 'manifests.renewUntaggedAmong',
+    sql: 'update "manifest" set "untagged_since" = $1 where "repository_id" = $2 and "digest" in (select "listed"."value" from (select value from jsonb_array_elements_text(cast($3 as jsonb)) where value collate "C" > \'\' and value collate "C" < \'~\') as "listed") and +untagged_since is not null',
+  },
 }
 export const setReferencedAmong: typeof queries.setReferencedAmong = {
   sql: 'update "repository_blob" set "unreferenced_since" = ? where "repository_id" = ? and "blob_id" in (select listed.value as "id" from json_each(?) as "listed")',
   values: [new Parameter('since'), new Parameter('repository'), new Parameter('list')],
+  postgres: {
+    name: 'manifests.setReferencedAmong',
+    sql: 'update "repository_blob" set "unreferenced_since" = $1 where "repository_id" = $2 and "blob_id" in (select cast(listed.value as bigint) as "id" from (select value from jsonb_array_elements_text(cast($3 as jsonb)) where value collate "C" > \'\' and value collate "C" < \'~\') as "listed")',
+  },
 }
 export const setUntagged: typeof queries.setUntagged = {
   sql: 'update "manifest" set "untagged_since" = ? where "id" = ?',
   values: [new Parameter('since'), new Parameter('manifest')],
+  postgres: {
+    name: 'manifests.setUntagged',
+    sql: 'update "manifest" set "untagged_since" = $1 where "id" = $2',
+  },
 }
 export const tagByName: typeof queries.tagByName = {
-  sql: 'select "manifest_id" from "tag" where "repository_id" = ? and "name" = ?',
+  sql: 'select "manifest_id", "since", "since_at_latest", "pusher", "past_id", "moves" from "tag" where "repository_id" = ? and "name" = ?',
   values: [new Parameter('repository'), new Parameter('tag')],
+  postgres: {
+    name: 'manifests.tagByName',
+    sql: 'select "manifest_id", "since", "since_at_latest", "pusher", "past_id", "moves" from "tag" where "repository_id" = $1 and "name" = $2',
+  },
 }
 export const tagCountOf: typeof queries.tagCountOf = {
   sql: 'select count(*) as "count" from "tag" where "manifest_id" = ?',
   values: [new Parameter('manifest')],
+  postgres: {
+    name: 'manifests.tagCountOf',
+    sql: 'select count(*) as "count" from "tag" where "manifest_id" = $1',
+  },
 }
 export const tagsOfAfter: typeof queries.tagsOfAfter = {
   sql: 'select "name" from "tag" where "manifest_id" = ? and "repository_id" = ? and "name" > ? order by "name" limit ? + 0',
@@ -163,8 +268,16 @@ export const tagsOfAfter: typeof queries.tagsOfAfter = {
     new Parameter('after'),
     new Parameter('limit'),
   ],
+  postgres: {
+    name: 'manifests.tagsOfAfter',
+    sql: 'select "name" from "tag" where "manifest_id" = $1 and "repository_id" = $2 and "name" > $3 order by "name" limit $4',
+  },
 }
 export const updateMediaType: typeof queries.updateMediaType = {
   sql: 'update "manifest" set "media_type" = ?, "pushed_at" = ? where "id" = ?',
   values: [new Parameter('mediaType'), new Parameter('now'), new Parameter('manifest')],
+  postgres: {
+    name: 'manifests.updateMediaType',
+    sql: 'update "manifest" set "media_type" = $1, "pushed_at" = $2 where "id" = $3',
+  },
 }

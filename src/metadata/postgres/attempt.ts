@@ -1,0 +1,161 @@
+import { randomUUID } from 'node:crypto'
+import type { Change } from '../rules/change.ts'
+import type { LockKey } from '../rules/locks.ts'
+import type { OutboxBound } from '../rules/outbox-bound.ts'
+import { attemptKey, LockSet } from './advisory-locks.ts'
+import { ConnectionLost } from './connection-errors.ts'
+import type { Connection } from './connection.ts'
+import { PostgresTransaction } from './transaction.ts'
+
+export interface RunChange {
+  readonly change: Change<unknown, unknown>
+  readonly values: unknown
+}
+
+export interface Committed {
+  readonly results: readonly unknown[]
+  readonly slots: ReadonlySet<number>
+}
+
+/** The COMMIT was sent and not answered. `resolveAttempt` finds out whether it took effect. */
+export class CommitUnanswered extends Error {
+  readonly attempt: string
+  readonly committed: Committed
+
+  constructor(attempt: string, committed: Committed, cause: unknown) {
+    super('the commit was not answered', { cause })
+    this.name = 'CommitUnanswered'
+    this.attempt = attempt
+    this.committed = committed
+  }
+}
+
+const begin = 'begin isolation level read committed read write'
+const relaxed = `${begin}; set local synchronous_commit = off`
+
+/**
+ * Runs the changes in one transaction. Rejects with the error of a change or of the server, and nothing was
+ * changed; or with CommitUnanswered.
+ */
+export async function attemptChanges(
+  connection: Connection,
+  batch: readonly RunChange[],
+  bound: OutboxBound,
+): Promise<Committed> {
+  const locks = new LockSet(await locksOf(connection, batch))
+  const attempt = randomUUID()
+  const transaction = new PostgresTransaction(connection, locks, bound)
+  const isDurable = batch.some(({ change }) => change.durable)
+  // Nothing waits here: the server runs what follows only after it has the locks.
+  const opening = Promise.allSettled([
+    transaction.watch(connection.run(isDurable ? begin : relaxed)),
+    transaction.watch(locks.take(connection, attempt)),
+  ])
+  const results = new Map<RunChange, unknown>()
+  const runs = await Promise.allSettled(
+    groups(batch).map(async (group) => {
+      for (const one of group) results.set(one, await one.change.run(transaction, one.values))
+    }),
+  )
+  await opening
+  const failed = runs.find((run) => run.status === 'rejected')
+  if (transaction.failure !== undefined || failed !== undefined) {
+    await connection.run('rollback').catch(() => {})
+    throw transaction.failure ?? failed?.reason
+  }
+  const committed = { results: batch.map((one) => results.get(one)), slots: transaction.touched.slots }
+  await commit(connection, transaction, attempt, committed)
+  return committed
+}
+
+async function commit(
+  connection: Connection,
+  transaction: PostgresTransaction,
+  attempt: string,
+  committed: Committed,
+): Promise<void> {
+  const [, answer] = await Promise.allSettled([
+    transaction.watch(logAttempt(connection, attempt, committed.slots)),
+    connection.run('commit'),
+  ])
+  if (answer.status === 'fulfilled') {
+    if (answer.value.command === 'COMMIT') return
+    // Only an error makes a COMMIT roll back.
+    throw transaction.failure as Error
+  }
+  if (answer.reason instanceof ConnectionLost) throw new CommitUnanswered(attempt, committed, answer.reason)
+  throw answer.reason
+}
+
+async function logAttempt(
+  connection: Connection,
+  attempt: string,
+  slots: ReadonlySet<number>,
+): Promise<void> {
+  await connection.run(
+    'insert into change_log (attempt, slots) values ($1, $2)',
+    [attempt, [...slots]],
+    'postgres.log',
+  )
+}
+
+/**
+ * Whether the attempt was committed. Waits until its transaction is over, which the lock of the attempt shows,
+ * and answers only after a durable commit of its own: what it has seen is then durable too.
+ */
+export async function resolveAttempt(connection: Connection, attempt: string): Promise<boolean> {
+  await connection.run(begin)
+  try {
+    await connection.run('select pg_advisory_xact_lock($1::bigint)', [attemptKey(attempt)])
+    const { rows } = await connection.run('select 1 from change_log where attempt = $1', [attempt])
+    await connection.run('insert into change_log (attempt, slots) values ($1, $2)', [randomUUID(), []])
+    await connection.run('commit')
+    return rows.length > 0
+  } catch (error) {
+    await connection.run('rollback').catch(() => {})
+    throw error
+  }
+}
+
+async function locksOf(connection: Connection, batch: readonly RunChange[]): Promise<readonly LockKey[]> {
+  const reads = {
+    get: async <Row>(...asked: Parameters<typeof connection.ask<Row>>) =>
+      (await connection.ask<Row>(...asked)).rows[0],
+    all: async <Row>(...asked: Parameters<typeof connection.ask<Row>>) =>
+      (await connection.ask<Row>(...asked)).rows,
+  }
+  const found = await Promise.all(
+    batch.map(async ({ change, values }) => [
+      ...change.locks(values),
+      ...((await change.find?.(reads, values)) ?? []),
+    ]),
+  )
+  return found.flat()
+}
+
+/**
+ * Changes of which one locks alone what another locks run one after another, in their order; groups run side
+ * by side. A change whose locks depend on what is stored runs alone, and so does one that locks nothing: it
+ * may be about anything.
+ */
+function groups(batch: readonly RunChange[]): readonly (readonly RunChange[])[] {
+  const keys = batch.map(({ change, values }) => (change.find === undefined ? change.locks(values) : []))
+  if (batch.length === 1 || keys.some((list) => list.length === 0)) return [batch]
+  let grouped: { readonly keys: readonly LockKey[]; readonly changes: readonly RunChange[] }[] = []
+  for (const [index, one] of batch.entries()) {
+    const own = keys[index] ?? []
+    const near = grouped.filter((group) => own.some((key) => group.keys.some((held) => meet(key, held))))
+    grouped = [
+      ...grouped.filter((group) => !near.includes(group)),
+      {
+        keys: [...near.flatMap((group) => group.keys), ...own],
+        changes: [...near.flatMap(({ changes }) => changes), one],
+      },
+    ]
+  }
+  return grouped.map(({ changes }) => changes)
+}
+
+function meet(a: LockKey, b: LockKey): boolean {
+  return a.kind === b.kind && a.name === b.name && !(a.shared && b.shared)
+}

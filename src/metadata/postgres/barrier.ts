@@ -1,0 +1,189 @@
+import { randomUUID } from 'node:crypto'
+import type { Generations } from '../cache/generations.ts'
+import type { Freshness } from '../rules/database.ts'
+import type { Connection } from './connection.ts'
+import { ConnectionLost, Standby } from './connection-errors.ts'
+import { asRefusal, isRefusal, patience, pause, type Link } from './link.ts'
+
+/** Rounds that may be under way at once. */
+const roundLimit = 2
+/** Milliseconds between two rounds that no read asks for. */
+const heartbeat = 15_000
+
+interface Round {
+  readonly snapshot: string
+  readonly floor: string
+  readonly epoch: string | null
+  readonly recovering: number
+  readonly slots: readonly number[]
+}
+
+/**
+ * What was committed after the snapshot $1: transactions that had not begun then, and those that were under
+ * way. One statement has one snapshot, for the functions and for the rows, so nothing lies in between.
+ */
+const question = `
+  select pg_current_snapshot()::text as snapshot, pg_is_in_recovery() as recovering,
+    (select floor from change_log_floor)::text as floor, (select id from epoch)::text as epoch,
+    array(
+      select unnest(slots) from change_log where xid >= pg_snapshot_xmax($1::pg_snapshot)
+      union all
+      select unnest(slots) from change_log where xid < pg_snapshot_xmax($1::pg_snapshot)
+        and xid = any(array(select pg_snapshot_xip($1::pg_snapshot)))
+    ) as slots`
+
+/** How far reads may be behind, in milliseconds. */
+export interface ReadLimits {
+  /** A read uses the last round if that began so recently; 0: reads are linearizable. */
+  readonly staleness: number
+  /** For so long after the last round, while the server is away, reads are answered from the caches alone. */
+  readonly stale: number
+}
+
+/** Reads show every change that was answered before, and fail while the server is away. */
+export const freshReads: ReadLimits = { staleness: 0, stale: 0 }
+
+/**
+ * Keeps the caches of this process coherent with a database to which others write, too. A read waits for a
+ * round that began after the read did; the round learns from the change log which slots have changed since
+ * the last one. Reads are therefore linearizable.
+ */
+export class Barrier {
+  readonly #link: Link
+  readonly #generations: Generations
+  readonly #limits: ReadLimits
+  #snapshot: string | undefined
+  #epoch: string | undefined
+  #waiting: PromiseWithResolvers<void> | undefined
+  #rounds = 0
+  /** When the last round that was answered began. */
+  #freshAt = -Infinity
+  /** Why the server has given no answer in time, until it gives one. */
+  #away: unknown
+  #heartbeat: NodeJS.Timeout | undefined
+  #isClosed = false
+
+  constructor(parts: {
+    readonly link: Link
+    readonly generations: Generations
+    readonly limits: ReadLimits
+  }) {
+    this.#link = parts.link
+    this.#generations = parts.generations
+    this.#limits = parts.limits
+    if (parts.limits.stale === 0) return
+    // A thread that has heard nothing yet could answer nothing while the server is away, not even from the caches that
+    // the threads of a process share. Later rounds keep what is known young where nobody reads.
+    const beat = (): void => {
+      if (this.#away === undefined) this.#next().catch(() => undefined)
+    }
+    beat()
+    this.#heartbeat = setInterval(beat, heartbeat)
+    this.#heartbeat.unref()
+  }
+
+  /**
+   * Resolves when every change is known that was answered before the call, or `staleness` before it; undefined:
+   * they are. Stale: the server is away, and only caches may answer.
+   */
+  fresh(): undefined | Promise<Freshness> {
+    if (performance.now() - this.#freshAt < this.#limits.staleness) return undefined
+    if (this.#away !== undefined && this.#mayBeStale())
+      return Promise.resolve({ stale: true, refusal: this.#away })
+    return this.#next().then(
+      () => 'fresh',
+      (error: unknown) => {
+        if (isRefusal(error) && this.#mayBeStale()) return { stale: true, refusal: error }
+        throw error
+      },
+    )
+  }
+
+  close(): void {
+    this.#isClosed = true
+    clearInterval(this.#heartbeat)
+  }
+
+  /** Resolves with the next round that begins. */
+  #next(): Promise<void> {
+    this.#waiting ??= Promise.withResolvers<void>()
+    const { promise } = this.#waiting
+    if (this.#rounds < roundLimit) this.#begin()
+    return promise
+  }
+
+  #mayBeStale(): boolean {
+    return performance.now() - this.#freshAt < this.#limits.stale
+  }
+
+  #begin(): void {
+    const waiting = this.#waiting
+    if (waiting === undefined) return
+    this.#waiting = undefined
+    this.#rounds += 1
+    // A server that has fallen silent is away, too.
+    const late = setTimeout(
+      () => this.#lost(waiting, asRefusal(new ConnectionLost('it gave no answer'))),
+      patience,
+    )
+    this.#link
+      .repeat((connection) => this.#round(connection))
+      .then(
+        () => {
+          this.#away = undefined
+          waiting.resolve()
+        },
+        (error: unknown) => this.#lost(waiting, error),
+      )
+      .finally(() => {
+        clearTimeout(late)
+        this.#rounds -= 1
+        this.#begin()
+      })
+  }
+
+  #lost(waiting: PromiseWithResolvers<void>, error: unknown): void {
+    waiting.reject(error)
+    if (!isRefusal(error) || this.#limits.stale === 0) return
+    const isNews = this.#away === undefined
+    this.#away = error
+    if (isNews) void this.#lookForServer()
+  }
+
+  /** Reads that are answered from caches begin no rounds. */
+  async #lookForServer(): Promise<void> {
+    while (this.#away !== undefined && !this.#isClosed) {
+      await pause()
+      await this.#next().catch(() => undefined)
+    }
+  }
+
+  async #round(connection: Connection): Promise<void> {
+    const asked = this.#snapshot
+    const began = performance.now()
+    const { rows } = await connection.run<Round>(question, [asked ?? null], 'postgres.barrier')
+    const [round] = rows
+    if (round === undefined) throw new Error('the barrier gave no row')
+    if (round.recovering === 1) throw new Standby()
+    const epoch = round.epoch ?? (await newEpoch(connection))
+    // After a recovery numbers of transactions may be used again; and rows below the floor are deleted.
+    const isCut = asked === undefined || epoch !== this.#epoch || xmin(asked) < BigInt(round.floor)
+    if (isCut) this.#generations.advanceAll()
+    else this.#generations.advance(round.slots)
+    this.#epoch = epoch
+    // Answers of one connection come in order.
+    this.#snapshot = round.snapshot
+    this.#freshAt = began
+  }
+}
+
+async function newEpoch(connection: Connection): Promise<string> {
+  await connection.run('insert into epoch (id) values ($1) on conflict do nothing', [randomUUID()])
+  const { rows } = await connection.run<{ id: string }>('select id::text as id from epoch')
+  return rows[0]?.id ?? ''
+}
+
+/** `xmin:xmax:list`. */
+function xmin(snapshot: string): bigint {
+  return BigInt(snapshot.slice(0, snapshot.indexOf(':')))
+}

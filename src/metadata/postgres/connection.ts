@@ -1,0 +1,102 @@
+import pg from 'pg'
+import { bindValues, type SqlValue, type Statement, type Values } from '../rules/bind.ts'
+import { asServerError, ConnectionLost } from './connection-errors.ts'
+import { rowTypes } from './row-values.ts'
+
+/**
+ * Every statement goes along indexes, from the rows that it is about to those that belong to them, whatever
+ * statistics say: a table of two rows and one of ten millions are read in the same way.
+ */
+const plans = [
+  'plan_cache_mode=force_generic_plan',
+  ...['seqscan', 'bitmapscan', 'hashjoin', 'mergejoin', 'material'].map((way) => `enable_${way}=off`),
+  'jit=off',
+]
+  .map((setting) => `-c ${setting}`)
+  .join(' ')
+
+export type ConnectionOptions = pg.ClientConfig
+
+export interface Answer<Row> {
+  readonly rows: Row[]
+  readonly changes: number
+  /** The command that was run; `ROLLBACK` for a COMMIT of a failed transaction. */
+  readonly command: string
+}
+
+/**
+ * One connection, on which statements are sent without waiting for the answers before (pipeline): the server
+ * runs them in order.
+ */
+export class Connection {
+  readonly #client: pg.Client
+  #isOpen = true
+
+  /** Rejects with `pg.DatabaseError` when the server refuses, with ConnectionLost when there is none. */
+  static async open(options: ConnectionOptions): Promise<Connection> {
+    const client = new pg.Client({
+      ...options,
+      options: plans,
+      types: rowTypes,
+      pipeline: true,
+      keepAlive: true,
+    })
+    const connection = new Connection(client)
+    try {
+      await client.connect()
+    } catch (error) {
+      // The socket may still be open, for example after a wrong password.
+      void client.end().catch(() => {})
+      throw asServerError(error)
+    }
+    return connection
+  }
+
+  private constructor(client: pg.Client) {
+    this.#client = client
+    // A connection that breaks while it is idle is noticed by its next use.
+    client.on('error', () => (this.#isOpen = false))
+    client.on('end', () => (this.#isOpen = false))
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen
+  }
+
+  /** Runs a statement under its name: it is prepared once for each connection. */
+  ask<Row>(statement: Statement<Row>, values: Values): Promise<Answer<Row>> {
+    const { postgres } = statement
+    if (postgres === undefined) throw new Error(`no statement of PostgreSQL: ${statement.sql}`)
+    const given = bindValues(postgres.values ?? statement.values, values).map(storable)
+    return this.#query({ name: postgres.name, text: postgres.sql, values: given })
+  }
+
+  /** Runs plain SQL, under `name` if it has one; `values` may hold lists. */
+  run<Row = Record<string, unknown>>(
+    text: string,
+    values?: readonly unknown[],
+    name?: string,
+  ): Promise<Answer<Row>> {
+    return this.#query({ text, ...(values && { values: [...values] }), ...(name !== undefined && { name }) })
+  }
+
+  close(): void {
+    this.#isOpen = false
+    this.#client.end().catch(() => {})
+  }
+
+  async #query<Row>(query: pg.QueryConfig): Promise<Answer<Row>> {
+    if (!this.#isOpen) throw new ConnectionLost('it was closed before')
+    try {
+      const result = await this.#client.query<Record<string, unknown>>(query)
+      return { rows: result.rows as Row[], changes: result.rowCount ?? 0, command: result.command }
+    } catch (error) {
+      throw asServerError(error)
+    }
+  }
+}
+
+/** PostgreSQL stores no NUL in text. */
+export function storable(value: SqlValue): SqlValue {
+  return typeof value === 'string' && value.includes('\0') ? value.replaceAll('\0', '\u{FFFD}') : value
+}

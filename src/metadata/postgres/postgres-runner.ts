@@ -1,0 +1,139 @@
+import { OciError } from '../../oci/oci-error.ts'
+import type { Generations } from '../cache/generations.ts'
+import { Overtaken, type Change } from '../rules/change.ts'
+import type { ChangeArguments, ChangeName, ChangeResult, ChangeRunner } from '../rules/changes.ts'
+import type { OutboxBound } from '../rules/outbox-bound.ts'
+import {
+  attemptChanges,
+  CommitUnanswered,
+  resolveAttempt,
+  type Committed,
+  type RunChange,
+} from './attempt.ts'
+import { isAway, isConflict } from './connection-errors.ts'
+import { asRefusal, patience, pause, type Link } from './link.ts'
+import { postgresChanges, type PostgresChangeName, type PostgresChanges } from './postgres-changes.ts'
+
+interface QueuedChange extends RunChange {
+  readonly resolve: (result: unknown) => void
+  readonly reject: (error: unknown) => void
+}
+
+const batchLimit = 16
+/** Conflicts after which the changes of a batch are tried one by one. */
+const conflictLimit = 3
+
+/**
+ * Runs the changes of one thread. Each lane is a connection with one transaction at a time, of up to 16
+ * changes; changes that arrive meanwhile form the next.
+ */
+export class PostgresRunner implements ChangeRunner {
+  readonly #generations: Generations
+  readonly #bound: OutboxBound
+  readonly #idle: Link[]
+  readonly #lanes: readonly Link[]
+  readonly #waiting: QueuedChange[] = []
+  readonly #working = new Set<Promise<void>>()
+
+  constructor(parts: {
+    readonly lanes: readonly Link[]
+    readonly generations: Generations
+    readonly bound: OutboxBound
+  }) {
+    this.#generations = parts.generations
+    this.#bound = parts.bound
+    this.#lanes = parts.lanes
+    this.#idle = [...parts.lanes]
+  }
+
+  run<Name extends ChangeName>(name: Name, values: ChangeArguments<Name>): Promise<ChangeResult<Name>> {
+    return this.runOwn(name, values as never) as Promise<ChangeResult<Name>>
+  }
+
+  /** Also runs the changes that only PostgreSQL has. */
+  runOwn<Name extends PostgresChangeName>(
+    name: Name,
+    values: Parameters<PostgresChanges[Name]['run']>[1],
+  ): Promise<Awaited<ReturnType<PostgresChanges[Name]['run']>>> {
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>()
+    const change = postgresChanges[name] as unknown as Change<unknown, unknown>
+    this.#waiting.push({ change, values, resolve, reject })
+    const lane = this.#idle.pop()
+    if (lane !== undefined) {
+      const work = this.#work(lane).finally(() => {
+        this.#working.delete(work)
+        this.#idle.push(lane)
+      })
+      this.#working.add(work)
+    }
+    return promise as Promise<Awaited<ReturnType<PostgresChanges[Name]['run']>>>
+  }
+
+  /** PostgreSQL returns room by itself. */
+  reclaim(): Promise<number> {
+    return Promise.resolve(0)
+  }
+
+  /** Resolves when every requested change has been answered. */
+  async close(): Promise<void> {
+    while (this.#working.size > 0) await Promise.allSettled(this.#working)
+    for (const lane of this.#lanes) lane.close()
+  }
+
+  async #work(lane: Link): Promise<void> {
+    // Requests that have already arrived join the batch.
+    await new Promise(setImmediate)
+    while (this.#waiting.length > 0) await this.#batch(lane, this.#waiting.splice(0, batchLimit))
+  }
+
+  async #batch(lane: Link, batch: readonly QueuedChange[]): Promise<void> {
+    try {
+      const { results } = await this.#commit(lane, batch)
+      for (const [index, one] of batch.entries()) one.resolve(results[index])
+    } catch (error) {
+      const [only] = batch
+      if (only === undefined) return
+      if (batch.length === 1) only.reject(asRefusal(error))
+      // Without the others, those that did not fail succeed. Where there is no server, none does.
+      else if (isAway(error)) for (const one of batch) one.reject(asRefusal(error))
+      else for (const one of batch) await this.#batch(lane, [one])
+    }
+  }
+
+  /** Tries again after conflicts, and while the server is away for moments. */
+  async #commit(lane: Link, batch: readonly QueuedChange[]): Promise<Committed> {
+    const until = performance.now() + patience
+    for (let conflicts = 0; ;) {
+      try {
+        return this.#applied(await lane.use((connection) => attemptChanges(connection, batch, this.#bound)))
+      } catch (error) {
+        if (error instanceof CommitUnanswered) {
+          if (await this.#resolved(lane, error)) return this.#applied(error.committed)
+        } else if (error instanceof Overtaken || isConflict(error)) {
+          conflicts += 1
+          if (batch.length > 1 && conflicts === conflictLimit) throw error
+        } else if (!isAway(error)) throw error
+        if (performance.now() >= until)
+          throw error instanceof Overtaken || isConflict(error) ? busy(error) : error
+        await pause(isAway(error) ? undefined : 2 ** Math.min(conflicts, 7))
+      }
+    }
+  }
+
+  /** Own changes are seen at once: the next barrier would tell of them, too. */
+  #applied(committed: Committed): Committed {
+    this.#generations.advance(committed.slots)
+    return committed
+  }
+
+  async #resolved(lane: Link, { attempt }: CommitUnanswered): Promise<boolean> {
+    return lane.repeat((connection) => resolveAttempt(connection, attempt))
+  }
+}
+
+function busy(cause: unknown): OciError {
+  return new OciError('UNAVAILABLE', 'the change met others again and again', {
+    detail: 'many changes of the same content were under way; try again in a moment',
+    cause,
+  })
+}

@@ -3,7 +3,7 @@ import { createSHA256, createSHA512, type IHasher } from 'hash-wasm'
 import { makeDigest, type Digest, type DigestAlgorithm } from '../oci/digest.ts'
 import type { ContentHasher } from './blob-store.ts'
 
-/** The fast one (about 1 GB/s on one core); its state cannot be saved. */
+/** A native hasher, about 1 GB/s on one core. Its state cannot be saved. */
 export function startHasher(algorithm: DigestAlgorithm): ContentHasher {
   const hash = createHash(algorithm)
   return {
@@ -14,13 +14,15 @@ export function startHasher(algorithm: DigestAlgorithm): ContentHasher {
   }
 }
 
-/** A hasher whose state can be saved, for uploads that come in several requests. Only its start is asynchronous. */
+/** A hasher whose state can be saved, for uploads of several requests. Only its creation is asynchronous. */
 export async function startResumableHasher(algorithm: DigestAlgorithm): Promise<ContentHasher> {
   const engine = await engineOf(algorithm)
   return new ResumableHasher(algorithm, engine, engine.initial)
 }
 
-/** Goes on where `save` left off. Throws when `state` was not made by `save` of the same algorithm. */
+/**
+ * Continues from a state that `save` returned. Throws when `state` is not from `save` of the same algorithm.
+ */
 export async function resumeHasher(algorithm: DigestAlgorithm, state: Uint8Array): Promise<ContentHasher> {
   const engine = await engineOf(algorithm)
   const hasher = new ResumableHasher(algorithm, engine, Uint8Array.from(state))
@@ -30,7 +32,7 @@ export async function resumeHasher(algorithm: DigestAlgorithm, state: Uint8Array
 
 class ResumableHasher implements ContentHasher {
   readonly algorithm: DigestAlgorithm
-  /** Where it stands, unless the engine is its own now. */
+  /** The state of the hash, unless the engine currently holds it. */
   state: Uint8Array
   readonly #engine: HashEngine
 
@@ -58,9 +60,9 @@ class ResumableHasher implements ContentHasher {
 }
 
 /**
- * The one instance of an algorithm in a thread, whose hashers take turns in it: an instance of its own would cost each request
- * of an upload a quarter of a millisecond and memory that only the collector of garbage gives back; a change of hands costs
- * a copy of some hundred bytes.
+ * The only instance of an algorithm in a thread; its hashers take turns. An instance per hasher would cost
+ * each request of an upload a quarter of a millisecond, and memory that is only freed by garbage collection.
+ * Switching hashers costs a copy of a few hundred bytes.
  */
 class HashEngine {
   readonly initial: Uint8Array
@@ -72,7 +74,7 @@ class HashEngine {
     this.initial = hash.init().save()
   }
 
-  /** Throws where the state of `hasher` is none of this algorithm. */
+  /** Throws when the state of `hasher` is not a state of this algorithm. */
   take(hasher: ResumableHasher): IHasher {
     if (this.#holder === hasher) return this.#hash
     if (this.#holder !== undefined) this.#holder.state = this.#hash.save()

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
 import fc from 'fast-check'
-import type { BlobStore, DataKey } from '../../src/blobs/blob-store.ts'
+import type { BlobStore, StagedContent } from '../../src/blobs/blob-store.ts'
 import { AlignedMemory, directAlignment, DirectIo } from '../../src/blobs/disk/direct-io.ts'
 import { openDiskBlobStore } from '../../src/blobs/disk/disk-blob-store.ts'
 import { assertSame, pieces, readAndClose, receiveOptions, sourceOf, stage } from './blob-store-contract.ts'
@@ -22,7 +22,7 @@ async function openStore(t: TestContext): Promise<{ store: BlobStore; folder: st
   return { store, folder }
 }
 
-/** How the file system of temporary files answers to O_DIRECT. */
+/** Returns why direct writes cannot be tested here, or false. */
 async function directProblem(): Promise<string | false> {
   const path = join(fs.mkdtempSync(join(tmpdir(), 'trow-direct-')), 'file')
   fs.writeFileSync(path, '')
@@ -38,7 +38,10 @@ interface Writes {
   readonly misaligned: number[]
 }
 
-/** Counts the bytes written by either way, and offsets and lengths that direct writes must not have. */
+/**
+ * Counts the bytes written directly and through the cache, and records misaligned offsets and lengths of
+ * direct writes.
+ */
 function countWrites(t: TestContext): Writes {
   const counts: Writes = { direct: 0, cached: 0, misaligned: [] }
   const direct = new Set<number>()
@@ -65,9 +68,8 @@ function countWrites(t: TestContext): Writes {
   return counts
 }
 
-async function publishedBytes(store: BlobStore, key: DataKey): Promise<Buffer> {
-  await store.publish(key)
-  return readAndClose(await store.open(key))
+async function publishedBytes(store: BlobStore, staged: StagedContent): Promise<Buffer> {
+  return readAndClose(await store.open(await store.publish(staged)))
 }
 
 suite('direct writes', { skip: await directProblem() }, () => {
@@ -75,9 +77,9 @@ suite('direct writes', { skip: await directProblem() }, () => {
     const { store } = await openStore(t)
     const counts = countWrites(t)
     const content = randomBytes(10_000_001)
-    const key = await stage(store, content)
+    const staged = await stage(store, content)
     assert.deepEqual(counts, { direct: 9_961_472, cached: 38_529, misaligned: [] })
-    assertSame(await publishedBytes(store, key), content)
+    assertSame(await publishedBytes(store, staged), content)
   })
 
   test('small content is not worth a second descriptor', async (t) => {
@@ -94,16 +96,17 @@ suite('direct writes', { skip: await directProblem() }, () => {
     await fc.assert(
       fc.asyncProperty(sizes, fc.integer({ min: 100, max: 300_000 }), async (parts, piece) => {
         const content = randomBytes(parts.reduce((sum, size) => sum + size, 1))
-        let held = receiveOptions().held
+        let uploaded = receiveOptions().content
         let position = 0
         for (const size of [1, ...parts]) {
           const source = sourceOf(pieces(content.subarray(position, position + size), piece))
-          held = (await store.receive(source, receiveOptions({ held, inlineLimit: 0 }))).held
+          uploaded = (await store.receive(source, receiveOptions({ content: uploaded, inlineLimit: 0 })))
+            .content
           position += size
         }
-        assert.ok(held.kind === 'staged')
-        assertSame(await publishedBytes(store, held.key), content)
-        await store.remove(held.key)
+        assert.ok(uploaded.kind === 'staged')
+        assertSame(await publishedBytes(store, uploaded), content)
+        await store.remove(uploaded.key)
       }),
       { numRuns: 40 },
     )
@@ -114,15 +117,15 @@ suite('direct writes', { skip: await directProblem() }, () => {
     const { store } = await openStore(t)
     const counts = countWrites(t)
     const { write } = fs
-    // 256 KiB in 20 ms and more: 13 MB/s; two at once.
+    // 256 KiB in at least 20 ms is 13 MB/s; two writes run at once.
     t.mock.method(fs, 'write', (...args: Parameters<typeof write>) => void setTimeout(write, 20, ...args))
     await stage(store, randomBytes(40_000_000))
     assert.ok(counts.direct >= 33_554_432 && counts.direct < 36_000_000, `${counts.direct} bytes directly`)
     const content = randomBytes(1_000_000)
     const before = counts.direct
-    const key = await stage(store, content)
+    const staged = await stage(store, content)
     assert.equal(counts.direct, before)
-    assertSame(await publishedBytes(store, key), content)
+    assertSame(await publishedBytes(store, staged), content)
   })
 
   test('a disk that is fast keeps its direct writes', async (t) => {
@@ -174,7 +177,7 @@ suite('a file system without direct writes', () => {
           if (!wanted) return (open as (...all: unknown[]) => void)(...args)
           tried++
           if (where === 'open') return void setImmediate(done, refused)
-          // A plain descriptor whose writes are refused below.
+          // A normal descriptor; the mock of `write` below refuses its writes.
           open(args[0] as string, 'r+', (error, fd) => {
             direct.add(fd)
             done(error, fd)
@@ -185,10 +188,10 @@ suite('a file system without direct writes', () => {
           if (direct.has(args[0])) setImmediate(done, refused)
           else write(...args)
         })
-        const keys = [await stage(store, content), await stage(store, content)]
+        const all = [await stage(store, content), await stage(store, content)]
         assert.equal(tried, 1)
         t.mock.restoreAll()
-        for (const key of keys) assertSame(await publishedBytes(store, key), content)
+        for (const staged of all) assertSame(await publishedBytes(store, staged), content)
       })
     }
   }
@@ -218,9 +221,9 @@ suite('a file system without direct writes', () => {
       }
       ;(write as (...all: unknown[]) => void)(...args)
     })
-    const key = await stage(store, content)
+    const staged = await stage(store, content)
     t.mock.restoreAll()
     assert.ok(short > 5)
-    assertSame(await publishedBytes(store, key), content)
+    assertSame(await publishedBytes(store, staged), content)
   })
 })

@@ -39,20 +39,20 @@ function publishedPath(folder: string, key: DataKey): string {
   return join(folder, 'blobs', key.slice(0, 2), key)
 }
 
-/** How many descriptors of this process lead into `folder`. */
+/** Counts the descriptors of this process that point into `folder`. */
 function descriptorsInto(folder: string): number {
   let count = 0
   for (const fd of fs.readdirSync('/proc/self/fd')) {
     try {
       if (fs.readlinkSync(`/proc/self/fd/${fd}`).startsWith(folder)) count++
     } catch {
-      // The one that lists.
+      // The descriptor that listed /proc/self/fd is closed by now.
     }
   }
   return count
 }
 
-/** Records the order in which calls that change or flush something begin and end, by path below `folder`. */
+/** Records the order in which calls that change or flush files begin and end, by path below `folder`. */
 function recordCalls(t: TestContext, folder: string): string[] {
   const calls: string[] = []
   const short = (path: string): string => path.slice(folder.length + 1).replaceAll(/[0-9a-f]{32}/g, 'KEY')
@@ -77,9 +77,10 @@ function recordCalls(t: TestContext, folder: string): string[] {
 test('flushes the data before it answers, then renames, then flushes the folder', async (t) => {
   const { store, folder } = await openStore(t)
   const calls = recordCalls(t, folder)
-  const key = await stage(store, randomBytes(300_000))
+  const staged = await stage(store, randomBytes(300_000))
+  const { key } = staged
   const received = calls.length
-  await store.publish(key)
+  await store.publish(staged)
   const position = (call: string): number => {
     assert.ok(calls.includes(call), `${call}: ${calls.join(', ')}`)
     return calls.lastIndexOf(call)
@@ -95,7 +96,7 @@ test('flushes the data before it answers, then renames, then flushes the folder'
 test('the last flush begins after the last write has ended, though others went on in the background', async (t) => {
   const { store, folder } = await openStore(t)
   const { open } = fs
-  // No direct writes: those need no flush in the background.
+  // Direct writes are disabled, because they need no background flush.
   t.mock.method(fs, 'open', (...args: unknown[]) => {
     const done = args.at(-1) as (error: Error) => void
     if (typeof args[1] === 'number')
@@ -111,9 +112,10 @@ test('the last flush begins after the last write has ended, though others went o
 
 test('a cut is flushed though nothing follows', async (t) => {
   const { store, folder } = await openStore(t)
-  const key = await stage(store, randomBytes(1000))
+  const staged = await stage(store, randomBytes(1000))
+  const { key } = staged
   const calls = recordCalls(t, folder)
-  await store.receive(sourceOf([]), receiveOptions({ held: { kind: 'staged', key, size: 10 } }))
+  await store.receive(sourceOf([]), receiveOptions({ content: { kind: 'staged', key, size: 10 } }))
   assert.deepEqual(calls, ['fdatasync uploads/KEY', 'fdatasync uploads/KEY done'])
 })
 
@@ -122,23 +124,49 @@ test('a flush that fails is an error, never an answer', async (t) => {
   const fail = (_fd: number, done: (error: Error) => void): void =>
     void setImmediate(done, Object.assign(new Error('disk'), { code: 'EIO' }))
   t.mock.method(fs, 'fdatasync', fail)
-  // The large one fails in a flush in the background.
+  // The large content fails in a background flush.
   for (const size of [1000, 30_000_000]) {
     await assert.rejects(stage(store, randomBytes(size)), { code: 'EIO' })
     assert.deepEqual(await listAll(store), [])
   }
   t.mock.restoreAll()
-  const key = await stage(store, randomBytes(10))
+  const staged = await stage(store, randomBytes(10))
   t.mock.method(fs, 'fsync', fail)
-  await assert.rejects(store.publish(key), { code: 'EIO' })
+  await assert.rejects(store.publish(staged), { code: 'EIO' })
+})
+
+test('staged bytes are readable only as staged, and published bytes only as published', async (t) => {
+  const { store } = await openStore(t)
+  const staged = await stage(store, Buffer.from('content'))
+  assert.equal(await store.open(staged.key), undefined)
+  await store.publish(staged)
+  assert.equal(await store.openStaged(staged), undefined)
+})
+
+test('staged bytes that were removed cannot be published', async (t) => {
+  const { store } = await openStore(t)
+  const staged = await stage(store, Buffer.from('content'))
+  await store.remove(staged.key)
+  await assert.rejects(store.publish(staged), { code: 'BLOB_UPLOAD_UNKNOWN' })
+})
+
+test('who has opened bytes reads them again after their removal', async (t) => {
+  const { store } = await openStore(t)
+  const content = randomBytes(300_000)
+  const staged = await stage(store, content)
+  const reader = await store.open(await store.publish(staged))
+  assert.ok(reader !== undefined)
+  await store.remove(staged.key)
+  assertSame(await readAll(reader.stream()), content)
+  reader.close()
 })
 
 test('a disk that does not write holds the source back', async (t) => {
   const { store } = await openStore(t)
   let goOn = (): void => {}
-  const held = new Promise<void>((resolve) => (goOn = resolve))
+  const uploaded = new Promise<void>((resolve) => (goOn = resolve))
   const { write } = fs
-  t.mock.method(fs, 'write', (...args: Parameters<typeof write>) => void held.then(() => write(...args)))
+  t.mock.method(fs, 'write', (...args: Parameters<typeof write>) => void uploaded.then(() => write(...args)))
   let taken = 0
   async function* source(): ByteSource {
     for (; taken < 10_000_000; taken += 50_000) yield Buffer.alloc(50_000)
@@ -155,12 +183,13 @@ test('a truncated file is an error where it ends, never a short stream', async (
   const { store, folder } = await openStore(t)
   const content = randomBytes(600_000)
   for (const size of [0, 1, 262_144, 599_999]) {
-    const key = await stage(store, content)
-    await store.publish(key)
+    const staged = await stage(store, content)
+    const { key } = staged
+    await store.publish(staged)
     const reader = await store.open(key)
     assert.ok(reader !== undefined)
     fs.truncateSync(publishedPath(folder, key), size)
-    await assert.rejects(readAll(reader.stream()), /ends \d+ bytes too early/)
+    await assert.rejects(readAll(reader.stream()), /ends \d+ bytes? too early/)
     reader.close()
   }
 })
@@ -168,22 +197,25 @@ test('a truncated file is an error where it ends, never a short stream', async (
 test('content survives the store: another one on the same folder reads it and goes on', async (t) => {
   const { store, folder } = await openStore(t)
   const content = randomBytes(300_000)
-  const published = await stage(store, content)
-  await store.publish(published)
-  const staged = await stage(store, content)
+  const publishedStaged = await stage(store, content)
+  const { key: published } = publishedStaged
+  await store.publish(publishedStaged)
+  const stagedStaged = await stage(store, content)
+  const { key: staged } = stagedStaged
   const other = await openDiskBlobStore({ folder, reserve: 0 })
   t.after(() => other.close())
   assertSame(await readAndClose(await other.open(published)), content)
-  const held = { kind: 'staged', key: staged, size: content.length } as const
-  const { held: more } = await other.receive(sourceOf([content]), receiveOptions({ held }))
+  const uploaded = { kind: 'staged', key: staged, size: content.length } as const
+  const { content: more } = await other.receive(sourceOf([content]), receiveOptions({ content: uploaded }))
   assert.deepEqual(more, { kind: 'staged', key: staged, size: 600_000 })
 })
 
 test('publishes though the folder was removed', async (t) => {
   const { store, folder } = await openStore(t)
-  const key = await stage(store, Buffer.from('content'))
+  const staged = await stage(store, Buffer.from('content'))
+  const { key } = staged
   fs.rmdirSync(join(folder, 'blobs', key.slice(0, 2)))
-  await store.publish(key)
+  await store.publish(staged)
   assert.equal((await readAndClose(await store.open(key))).toString(), 'content')
 })
 
@@ -203,8 +235,9 @@ test('descriptors: idle ones up to the limit, none lost by readers that stop, re
   const { store, folder } = await openStore(t, { openFiles: 5 })
   const keys: DataKey[] = []
   for (let index = 0; index < 20; index++) {
-    const key = await stage(store, randomBytes(300_000))
-    await store.publish(key)
+    const staged = await stage(store, randomBytes(300_000))
+    const { key } = staged
+    await store.publish(staged)
     keys.push(key)
   }
   await sleep(20)
@@ -230,7 +263,7 @@ test('descriptors: idle ones up to the limit, none lost by readers that stop, re
   await store.receive(sourceOf(pieces(randomBytes(300_000), 50_000), failure), receiveOptions())
   await assert.rejects(store.receive(sourceOf([randomBytes(100)]), receiveOptions({ expectedBytes: 1 })))
   const gone = { kind: 'staged', key: keys[0]!, size: 1 } as const
-  await assert.rejects(store.receive(sourceOf([]), receiveOptions({ held: gone })))
+  await assert.rejects(store.receive(sourceOf([]), receiveOptions({ content: gone })))
   for (const key of keys) {
     const opening = [store.open(key), store.open(key)]
     await store.remove(key)
@@ -242,11 +275,12 @@ test('descriptors: idle ones up to the limit, none lost by readers that stop, re
 
 test('idle descriptors close by themselves, so that what another thread removes frees its space', async (t) => {
   const { store, folder } = await openStore(t)
-  const key = await stage(store, randomBytes(1000))
-  await store.publish(key)
+  const staged = await stage(store, randomBytes(1000))
+  const { key } = staged
+  await store.publish(staged)
   await readAndClose(await store.open(key))
   assert.equal(descriptorsInto(folder), 1)
-  // The timer lets the process end; something else has to keep it here.
+  // The timer is unreferenced, so this loop keeps the process running.
   for (let waited = 0; waited < 8000 && descriptorsInto(folder) > 0; waited += 100) await sleep(100)
   assert.equal(descriptorsInto(folder), 0)
 })
@@ -254,18 +288,19 @@ test('idle descriptors close by themselves, so that what another thread removes 
 test('below the reserve nothing is staged, however small, and pulls and removals go on', async (t) => {
   const { store, folder } = await openStore(t)
   const content = randomBytes(1000)
-  const key = await stage(store, content)
-  await store.publish(key)
+  const staged = await stage(store, content)
+  const { key } = staged
+  await store.publish(staged)
   const full = await openDiskBlobStore({ folder, reserve: 2 ** 52 })
   t.after(() => full.close())
   assert.ok((await full.room()) < 0)
-  const held = { kind: 'staged', key: await stage(store, content), size: 1000 } as const
-  for (const options of [{ inlineLimit: 0 }, { held, inlineLimit: 0 }]) {
+  const uploaded = await stage(store, content)
+  for (const options of [{ inlineLimit: 0 }, { content: uploaded, inlineLimit: 0 }]) {
     const source = sourceOf([Buffer.from('little')])
     await assert.rejects(full.receive(source, receiveOptions(options)), { code: 'STORAGE_FULL' })
   }
   const empty = await full.receive(sourceOf([]), receiveOptions({ inlineLimit: 100 }))
-  assert.deepEqual(empty.held, { ...nothing, bytes: Buffer.alloc(0) })
+  assert.deepEqual(empty.content, { ...nothing, bytes: Buffer.alloc(0) })
   assertSame(await readAndClose(await full.open(key)), content)
   await full.remove(key)
   assert.equal(await full.open(key), undefined)

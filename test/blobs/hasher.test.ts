@@ -26,7 +26,7 @@ for (const algorithm of ['sha256', 'sha512'] as const) {
     })
 
     test('chunked anyhow, asked in between, saved and resumed anywhere: equal to the native digest', async () => {
-      // Sizes about the blocks of both algorithms (64 and 128 bytes) and their padding.
+      // Sizes around the block sizes of both algorithms (64 and 128 bytes) and their padding.
       const size = fc.oneof(
         fc.nat(300),
         fc.constantFrom(55, 56, 63, 64, 65, 111, 112, 127, 128, 129),
@@ -48,7 +48,7 @@ for (const algorithm of ['sha256', 'sha512'] as const) {
             if (!save) continue
             const state = resumable.save()
             assert.ok(state !== undefined)
-            // What the old one does later must not reach the saved state.
+            // Later updates of the old hasher must not change the saved state.
             resumable.update(Buffer.from('lost'))
             resumable = await resumeHasher(algorithm, state)
           }

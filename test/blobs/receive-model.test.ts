@@ -5,14 +5,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import type { BlobStore, ByteSource, Held } from '../../src/blobs/blob-store.ts'
+import type { BlobStore, ByteSource, UploadContent } from '../../src/blobs/blob-store.ts'
 import { openDiskBlobStore } from '../../src/blobs/disk/disk-blob-store.ts'
 import { resumeHasher, startResumableHasher } from '../../src/blobs/hasher.ts'
 import { assertSame, listAll, nothing, readAndClose, sourceOf } from './blob-store-contract.ts'
 
 interface Request {
   readonly sizes: readonly number[]
-  /** How it ends; `forgotten` is a writer that died before it could tell what it held. */
+  /** How the request ends; `forgotten`: the writer died before it could save what it held. */
   readonly end: 'whole' | 'failed' | 'aborted' | 'too long' | 'forgotten'
 }
 
@@ -41,7 +41,7 @@ const upload: fc.Arbitrary<Upload> = fc.record({
 
 test('whatever way an upload is cut, interrupted and resumed, it holds what a list of bytes would', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'trow-blobs-'))
-  // Little memory, so that both sizes of buffers are used.
+  // A small budget, so that both buffer sizes are used.
   const store = await openDiskBlobStore({ folder, reserve: 0, bufferBudget: 2 ** 20 })
   t.after(async () => {
     await store.close()
@@ -58,13 +58,13 @@ test('whatever way an upload is cut, interrupted and resumed, it holds what a li
 
 async function follow(store: BlobStore, { inlineLimit, requests }: Upload): Promise<void> {
   let model: Buffer = Buffer.alloc(0)
-  let held: Held = nothing
+  let uploaded: UploadContent = nothing
   let hasher = await startResumableHasher('sha256')
   for (const { sizes, end: asked } of requests) {
     const before = hasher.save()!
     const chunks = sizes.map((size) => randomBytes(size))
     const total = chunks.reduce((sum, chunk) => sum + chunk.length, 0)
-    // Nothing at all cannot be too long.
+    // An empty request cannot be too long.
     const end = asked === 'too long' && total === 0 ? 'whole' : asked
     const stop = new AbortController()
     const source =
@@ -73,7 +73,7 @@ async function follow(store: BlobStore, { inlineLimit, requests }: Upload): Prom
         : sourceOf(chunks, end === 'failed' ? new Error(end) : undefined)
     const receiving = store.receive(
       source,
-      { held, hasher, inlineLimit, ...(end === 'too long' && { expectedBytes: total - 1 }) },
+      { content: uploaded, hasher, inlineLimit, ...(end === 'too long' && { expectedBytes: total - 1 }) },
       stop.signal,
     )
     if (end === 'too long') await assert.rejects(receiving, { code: 'SIZE_INVALID' })
@@ -82,21 +82,20 @@ async function follow(store: BlobStore, { inlineLimit, requests }: Upload): Prom
       assert.equal(answer.received, total)
       assert.equal(answer.interrupted !== undefined, end === 'failed' || end === 'aborted')
       if (end !== 'forgotten') {
-        held = answer.held
+        uploaded = answer.content
         model = Buffer.concat([model, ...chunks])
-        assert.equal(held.kind === 'inline' ? held.bytes.length : held.size, model.length)
-        if (model.length > inlineLimit && total > 0) assert.equal(held.kind, 'staged')
+        assert.equal(uploaded.kind === 'inline' ? uploaded.bytes.length : uploaded.size, model.length)
+        if (model.length > inlineLimit && total > 0) assert.equal(uploaded.kind, 'staged')
         continue
       }
     }
     hasher = await resumeHasher('sha256', before)
   }
   assert.equal(hasher.digest(), `sha256:${createHash('sha256').update(model).digest('hex')}`)
-  if (held.kind === 'inline') return assertSame(held.bytes, model)
-  // What a forgotten request left behind is cut before it can be published.
-  await store.receive(sourceOf([]), { held, hasher, inlineLimit })
-  await store.publish(held.key)
-  assertSame(await readAndClose(await store.open(held.key)), model)
+  if (uploaded.kind === 'inline') return assertSame(uploaded.bytes, model)
+  // Bytes left by a forgotten request are cut off before the content is published.
+  await store.receive(sourceOf([]), { content: uploaded, hasher, inlineLimit })
+  assertSame(await readAndClose(await store.open(await store.publish(uploaded))), model)
 }
 
 async function* endless(chunks: readonly Uint8Array[], stop: AbortController): ByteSource {

@@ -1,11 +1,7 @@
 import { join } from 'node:path'
-import type { DataKey, StoredObject } from '../blob-store.ts'
+import { isDataKey, type DataKey } from '../blob-store.ts'
 
-const pattern = /^[0-9a-f]{32}$/
-
-export function isDataKey(text: string): text is DataKey {
-  return pattern.test(text)
-}
+export type BlobState = 'staged' | 'published'
 
 /** The names of the sub-folders of `blobs`. */
 export const blobFolders: readonly string[] = Array.from({ length: 256 }, (_, index) =>
@@ -13,7 +9,7 @@ export const blobFolders: readonly string[] = Array.from({ length: 256 }, (_, in
 )
 
 /**
- * The only place that makes paths:
+ * The only place that builds paths:
  *
  *     <folder>/
  *       uploads/
@@ -22,13 +18,13 @@ export const blobFolders: readonly string[] = Array.from({ length: 256 }, (_, in
  *         <first 2 hex>/
  *           <key>           published
  */
-export function blobPath(folder: string, state: StoredObject['state'], key: DataKey): string {
-  // A key that came from elsewhere must not become a path out of the folder.
+export function blobPath(folder: string, state: BlobState, key: DataKey): string {
+  // A key from outside must not form a path that leaves the folder.
   if (!isDataKey(key)) throw new TypeError('not a data key')
   return join(stateFolder(folder, state, key.slice(0, 2)), key)
 }
 
-/** The folder that holds the keys that begin with `prefix`. */
-export function stateFolder(folder: string, state: StoredObject['state'], prefix: string): string {
+/** The folder of the keys that begin with `prefix`. */
+export function stateFolder(folder: string, state: BlobState, prefix: string): string {
   return state === 'staged' ? join(folder, 'uploads') : join(folder, 'blobs', prefix)
 }

@@ -2,8 +2,8 @@ const large = 256 * 1024
 const small = 32 * 1024
 
 /**
- * Buffers that are used again: 256 KiB while few are out, 32 KiB once half of `budget` bytes is out, so that
- * many slow streams stay flat.
+ * Reuses buffers. A buffer has 256 KiB while few are in use, and 32 KiB once half of `budget` bytes is in
+ * use, so that many slow streams do not need much memory.
  */
 export class BufferPool {
   readonly #mostLarge: number
@@ -11,7 +11,7 @@ export class BufferPool {
   readonly #free: Buffer[] = []
   #out = 0
 
-  /** `allocateLarge` is asked for at most half of `budget`. */
+  /** `allocateLarge` is called for at most half of `budget` bytes. */
   constructor(budget: number, allocateLarge: (size: number) => Buffer = Buffer.allocUnsafeSlow) {
     this.#mostLarge = budget / 2
     this.#allocateLarge = allocateLarge

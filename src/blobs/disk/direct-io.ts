@@ -1,7 +1,10 @@
 import fs from 'node:fs'
 import { hasErrorCode, systemCall } from './system-calls.ts'
 
-/** Offsets, lengths and memory of direct writes are multiples of this, the largest block that file systems ask for. */
+/**
+ * Direct writes need offsets, lengths and memory that are multiples of this: the largest block size that file
+ * systems require.
+ */
 export const directAlignment = 4096
 const pageSize = 64 * 1024
 
@@ -11,18 +14,22 @@ declare const WebAssembly: {
   }
 }
 
-/** A disk that takes less from one worker, in bytes per millisecond, is waited for anyway. */
+/**
+ * Bytes per millisecond. If a disk accepts less from one worker, the disk is the bottleneck and direct writes
+ * gain nothing.
+ */
 const worthwhile = 150_000
-/** Bytes over which that is measured. */
+/** The speed is measured over this many bytes. */
 const measured = 32 * 2 ** 20
-/** Milliseconds until a disk that was slow is tried again. */
+/** Milliseconds after which direct writes to a slow disk are tried again. */
 const retry = 600_000
 
 /**
- * Writes past the page cache (open(2), O_DIRECT): of large content nothing is copied into it, and nothing has to be
- * written back from it. On a disk that writes 1.4 GB/s directly, written and flushed by way of the cache were 370 MB/s. Who
- * pulls first reads from the disk then; so a disk that is slow gets its content by way of the cache, which keeps it for
- * that. Needs memory of AlignedMemory. Where the file system has no direct writes, nobody notices.
+ * Writes that bypass the page cache (open(2), O_DIRECT): large content is neither copied into the cache nor
+ * written back from it. On a disk that writes 1.4 GB/s directly, writing and flushing through the cache
+ * reached 370 MB/s. The first pull then reads from the disk; on a slow disk content therefore goes through
+ * the cache, which keeps it for that pull. The buffers must come from AlignedMemory. Where the file system
+ * does not support direct writes, normal writes are used without an error.
  */
 export class DirectIo {
   #supported = fs.constants.O_DIRECT !== undefined
@@ -32,7 +39,10 @@ export class DirectIo {
   #busy = 0
   #bytes = 0
 
-  /** A second descriptor of a file that is there, for writing; undefined where that cannot be, or is not worth it. */
+  /**
+   * Opens a second descriptor of an existing file, for writing; undefined where direct writes are unsupported
+   * or not worthwhile.
+   */
   async open(path: string): Promise<number | undefined> {
     if (!this.worthwhile) return undefined
     try {
@@ -48,7 +58,10 @@ export class DirectIo {
     return this.#supported && performance.now() >= this.#slowUntil
   }
 
-  /** How many of the first `length` bytes have been written, all of them or whole blocks; 0 where it was refused. */
+  /**
+   * Returns how many of the first `length` bytes were written: all of them, or whole blocks; 0 if the write
+   * was refused.
+   */
   async write(fd: number, buffer: Buffer, length: number, position: number): Promise<number> {
     this.#begin()
     try {
@@ -63,7 +76,7 @@ export class DirectIo {
     }
   }
 
-  /** The file system wants no direct writes: they are not tried again. Throws any other error. */
+  /** Direct writes are not tried again if the file system does not support them. Throws any other error. */
   #refused(error: unknown): void {
     if (!hasErrorCode(error, 'EINVAL', 'EOPNOTSUPP', 'ENOTSUP')) throw error
     this.#supported = false
@@ -85,7 +98,10 @@ export class DirectIo {
   }
 }
 
-/** Memory that begins at a page of the machine, which no Buffer does; taken as it is used. */
+/**
+ * Memory that begins at a page boundary, which a Buffer's does not. The operating system allocates it as it
+ * is used.
+ */
 export class AlignedMemory {
   readonly #memory: ArrayBuffer
   #used = 0
@@ -95,7 +111,7 @@ export class AlignedMemory {
     this.#memory = new WebAssembly.Memory({ initial: pages, maximum: pages }).buffer
   }
 
-  /** `size`: a multiple of 4096. Throws when all is given; nothing is taken back. */
+  /** `size` must be a multiple of 4096. Throws when the memory is used up; allocations cannot be freed. */
   allocate(size: number): Buffer {
     if (this.#used + size > this.#memory.byteLength) throw new Error('the aligned memory is used up')
     const buffer = Buffer.from(this.#memory, this.#used, size)

@@ -1,41 +1,46 @@
-import { randomBytes } from 'node:crypto'
+import { counted } from '../../counted.ts'
 import fs, { type Stats } from 'node:fs'
 import { join } from 'node:path'
 import { OciError } from '../../oci/oci-error.ts'
-import type {
-  BlobReader,
-  BlobStore,
-  ByteSource,
-  DataKey,
-  Held,
-  Received,
-  ReceiveOptions,
-  StoredObject,
+import {
+  isDataKey,
+  newDataKey,
+  type BlobReader,
+  type BlobStore,
+  type ByteSource,
+  type DataKey,
+  type UploadContent,
+  type Received,
+  type ReceiveOptions,
+  type StagedContent,
+  type StoredObject,
 } from '../blob-store.ts'
-import { blobFolders, blobPath, isDataKey, stateFolder } from './blob-path.ts'
+import type { BlobNotes } from '../blob-notes.ts'
+import { drain } from '../drain.ts'
+import { blobFolders, blobPath, stateFolder, type BlobState } from './blob-path.ts'
 import { BufferPool } from './buffer-pool.ts'
 import { FreeSpace } from './free-space.ts'
 import { Semaphore } from './semaphore.ts'
 import { AlignedMemory, DirectIo } from './direct-io.ts'
 import { FileReader } from './file-reader.ts'
+import { FolderNotes } from './folder-notes.ts'
 import { exists, flushFolder, statFile, unlink, hasErrorCode, systemCall } from './system-calls.ts'
 import { OpenFiles } from './open-files.ts'
-import { drain } from './receive.ts'
 import { StagedFile, type StagedFileParts } from './staged-file.ts'
 
 export interface DiskBlobStoreOptions {
   readonly folder: string
   /** Bytes of the file system that stay free. */
   readonly reserve: number
-  /** Flushes at once in this thread; all threads together at most half of libuv's pool. */
+  /** Concurrent flushes in this thread; all threads together should use at most half of libuv's pool. */
   readonly flushes?: number
-  /** Bytes of buffers of this thread, once for reading and once for writing. */
+  /** Bytes of this thread's buffers, counted separately for reading and for writing. */
   readonly bufferBudget?: number
-  /** Idle descriptors that stay open. */
+  /** Idle descriptors that are kept open. */
   readonly openFiles?: number
 }
 
-/** Creates the folders where they are missing. */
+/** Creates the store's folders if they are missing. */
 export async function openDiskBlobStore(options: DiskBlobStoreOptions): Promise<BlobStore> {
   const { folder, reserve, flushes = 4, bufferBudget = 64 * 2 ** 20, openFiles = 256 } = options
   const folders = [
@@ -43,7 +48,7 @@ export async function openDiskBlobStore(options: DiskBlobStoreOptions): Promise<
     ...blobFolders.map((name) => stateFolder(folder, 'published', name)),
   ]
   for (const path of folders) fs.mkdirSync(path, { recursive: true, mode: 0o700 })
-  // Once and for all, so that no publish has to flush more than its own sub-folder.
+  // Flushed once here, so that `publish` only has to flush its own sub-folder.
   await flushFolder(join(folder, 'blobs'))
   await flushFolder(folder)
   const aligned = new AlignedMemory(bufferBudget / 2)
@@ -69,47 +74,49 @@ interface Parts {
 }
 
 class DiskBlobStore implements BlobStore {
+  readonly notes: BlobNotes
   readonly #parts: Parts
 
   constructor(parts: Parts) {
     this.#parts = parts
+    this.notes = new FolderNotes(parts.folder)
   }
 
   async receive(source: ByteSource, options: ReceiveOptions, signal?: AbortSignal): Promise<Received> {
-    const { held } = options
-    let staged = held.kind === 'staged' ? await this.#reopen(held.key, held.size) : undefined
-    let key = held.kind === 'staged' ? held.key : undefined
-    const small: Uint8Array[] = held.kind === 'inline' ? [held.bytes] : []
-    let smallSize = held.kind === 'inline' ? held.bytes.length : 0
+    const { content } = options
+    let staged = content.kind === 'staged' ? await this.#reopen(content.key, content.size) : undefined
+    let key = content.kind === 'staged' ? content.key : undefined
+    const small: Uint8Array[] = content.kind === 'inline' ? [content.bytes] : []
+    let smallSize = content.kind === 'inline' ? content.bytes.length : 0
     const spill = async (): Promise<void> => {
-      key = randomBytes(16).toString('hex') as DataKey
+      key = newDataKey()
       staged = await this.#create(key)
       for (const chunk of small.splice(0)) await staged.append(chunk)
     }
     const append = (chunk: Uint8Array): Promise<void> | undefined => {
       if (staged !== undefined) return staged.append(chunk)
       smallSize += chunk.length
-      // Copied: the source may use the chunk's memory again.
+      // Copied, because the source may reuse the chunk's memory.
       small.push(Uint8Array.from(chunk))
       return smallSize > options.inlineLimit ? spill() : undefined
     }
     try {
       const outcome = await drain(source, options, { append }, signal)
       if (staged === undefined || key === undefined) {
-        return { ...outcome, held: { kind: 'inline', bytes: Buffer.concat(small) } }
+        return { ...outcome, content: { kind: 'inline', bytes: Buffer.concat(small) } }
       }
       await staged.finish()
-      const size = (held.kind === 'staged' ? held.size : held.bytes.length) + outcome.received
+      const size = (content.kind === 'staged' ? content.size : content.bytes.length) + outcome.received
       await staged.close()
-      return { ...outcome, held: { kind: 'staged', key, size } }
+      return { ...outcome, content: { kind: 'staged', key, size } }
     } catch (error) {
       await staged?.close()
-      if (key !== undefined) await this.#restore(key, held)
+      if (key !== undefined) await this.#restore(key, content)
       throw hasErrorCode(error, 'ENOSPC', 'EDQUOT') ? this.#parts.space.full(error) : error
     }
   }
 
-  async publish(key: DataKey): Promise<void> {
+  async publish({ key }: Pick<StagedContent, 'key'>): Promise<DataKey> {
     const { folder } = this.#parts
     const target = this.#path('published', key)
     const rename = (): Promise<void> =>
@@ -120,13 +127,14 @@ class DiskBlobStore implements BlobStore {
       if (!hasErrorCode(error, 'ENOENT')) throw error
       if (!(await exists(target))) {
         if (!(await exists(this.#path('staged', key)))) throw unknownUpload(key, error)
-        // Somebody removed the sub-folder.
+        // The sub-folder was removed from outside.
         await systemCall((done) => fs.mkdir(stateFolder(folder, 'published', key.slice(0, 2)), 0o700, done))
         await flushFolder(join(folder, 'blobs'))
         await rename()
       }
     }
     await flushFolder(stateFolder(folder, 'published', key.slice(0, 2)))
+    return key
   }
 
   async adopt(key: DataKey, source: ByteSource, signal?: AbortSignal): Promise<number> {
@@ -145,17 +153,21 @@ class DiskBlobStore implements BlobStore {
       await this.#restore(key, { kind: 'inline', bytes: Buffer.alloc(0) })
       throw hasErrorCode(error, 'ENOSPC', 'EDQUOT') ? this.#parts.space.full(error) : error
     }
-    await this.publish(key)
+    await this.publish({ key })
     return size
+  }
+
+  async size(key: DataKey): Promise<number | undefined> {
+    return (await statFile(this.#path('published', key)))?.size
   }
 
   open(key: DataKey): Promise<BlobReader | undefined> {
     return this.#open(this.#path('published', key))
   }
 
-  async openStaged(key: DataKey): Promise<BlobReader | undefined> {
+  async openStaged({ key }: StagedContent): Promise<BlobReader | undefined> {
     const path = this.#path('staged', key)
-    // Staged files grow: a shared descriptor would know an old size.
+    // A staged file grows, so a shared descriptor would have an old size.
     this.#parts.files.drop(path)
     return await this.#open(path)
   }
@@ -170,13 +182,18 @@ class DiskBlobStore implements BlobStore {
   }
 
   async *list(): AsyncIterable<StoredObject> {
-    yield* this.#listFolder('staged', stateFolder(this.#parts.folder, 'staged', ''))
+    yield* this.#listFolder(stateFolder(this.#parts.folder, 'staged', ''))
     for (const name of blobFolders) {
-      yield* this.#listFolder('published', stateFolder(this.#parts.folder, 'published', name))
+      yield* this.#listFolder(stateFolder(this.#parts.folder, 'published', name))
     }
   }
 
-  async *#listFolder(state: StoredObject['state'], path: string): AsyncIterable<StoredObject> {
+  dropUnfinished(): Promise<number> {
+    // What a writer that died has left is listed.
+    return Promise.resolve(0)
+  }
+
+  async *#listFolder(path: string): AsyncIterable<StoredObject> {
     let names: string[]
     try {
       names = await systemCall<string[]>((done) => fs.readdir(path, done))
@@ -187,7 +204,7 @@ class DiskBlobStore implements BlobStore {
     for (const name of names) {
       if (!isDataKey(name)) continue
       const stats = await statFile(join(path, name))
-      if (stats?.isFile()) yield { key: name, size: stats.size, modifiedAt: stats.mtimeMs, state }
+      if (stats?.isFile()) yield { key: name, size: stats.size, modifiedAt: stats.mtimeMs }
     }
   }
 
@@ -199,7 +216,7 @@ class DiskBlobStore implements BlobStore {
     this.#parts.files.close()
   }
 
-  #path(state: StoredObject['state'], key: DataKey): string {
+  #path(state: BlobState, key: DataKey): string {
     return blobPath(this.#parts.folder, state, key)
   }
 
@@ -222,7 +239,7 @@ class DiskBlobStore implements BlobStore {
     try {
       const stats = await systemCall<Stats>((done) => fs.fstat(fd, done))
       if (stats.size < size)
-        throw unknownUpload(key, new Error(`${size} bytes expected, ${stats.size} there`))
+        throw unknownUpload(key, new Error(`${counted(size, 'byte')} expected, ${stats.size} there`))
       if (stats.size > size) await systemCall((done) => fs.ftruncate(fd, size, done))
       return this.#staged({ path, fd, size, dirty: stats.size > size })
     } catch (error) {
@@ -236,11 +253,11 @@ class DiskBlobStore implements BlobStore {
     return new StagedFile({ ...file, flushes, buffers, direct, space })
   }
 
-  async #restore(key: DataKey, held: Held): Promise<void> {
+  async #restore(key: DataKey, content: UploadContent): Promise<void> {
     const path = this.#path('staged', key)
-    // Best effort: the error that brought us here says more, and the next `receive` cuts again.
+    // Best effort: the original error is more useful, and the next `receive` cuts the file again.
     const restored =
-      held.kind === 'inline' ? unlink(path) : systemCall((done) => fs.truncate(path, held.size, done))
+      content.kind === 'inline' ? unlink(path) : systemCall((done) => fs.truncate(path, content.size, done))
     await restored.catch(() => {})
   }
 

@@ -4,7 +4,7 @@ import type { BufferPool } from './buffer-pool.ts'
 import { FileStream } from './file-stream.ts'
 import type { OpenFile, OpenFiles } from './open-files.ts'
 
-/** A stored object through a descriptor that others may share. */
+/** Reads a stored object through a descriptor that other readers may share. */
 export class FileReader implements BlobReader {
   readonly #file: OpenFile
   readonly #files: OpenFiles
@@ -34,7 +34,7 @@ export class FileReader implements BlobReader {
     this.#open = false
     const unfinished = this.#streams.filter((stream) => !stream.finished)
     if (unfinished.length === 0) this.#files.release(this.#file)
-    // A descriptor that closed under a read could be another file by then.
+    // A descriptor closed during a read might belong to another file by the time of the read.
     else
       void Promise.all(unfinished.map((stream) => stream.return())).then(() =>
         this.#files.release(this.#file),

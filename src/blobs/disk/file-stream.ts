@@ -1,11 +1,12 @@
+import { counted } from '../../counted.ts'
 import fs from 'node:fs'
 import type { ByteRange } from '../../oci/byte-range.ts'
 import type { BufferPool } from './buffer-pool.ts'
 import { systemCall } from './system-calls.ts'
 
 /**
- * Reads `range` of a file with one buffer ahead of the consumer. A chunk is valid until the next one is asked
- * for. A file that is shorter than the range is an error, never a short stream.
+ * Reads `range` of a file, one buffer ahead of the consumer. A chunk is valid until the next one is
+ * requested. A file shorter than the range is an error, not a short stream.
  */
 export class FileStream implements AsyncIterableIterator<Uint8Array> {
   readonly #fd: number
@@ -28,7 +29,7 @@ export class FileStream implements AsyncIterableIterator<Uint8Array> {
     return this
   }
 
-  /** Nothing is being read any more, and nothing will be. */
+  /** No read is running and none will start. */
   get finished(): boolean {
     return this.#finished && this.#target === undefined
   }
@@ -51,7 +52,8 @@ export class FileStream implements AsyncIterableIterator<Uint8Array> {
         return { done: true, value: undefined }
       }
       this.#given = buffer
-      if (bytes === 0) throw new Error(`stored content ends ${this.#end - this.#position} bytes too early`)
+      if (bytes === 0)
+        throw new Error(`stored content ends ${counted(this.#end - this.#position, 'byte')} too early`)
       this.#position += bytes
       if (this.#position < this.#end) this.#startReading()
       return { done: false, value: bytes === buffer.length ? buffer : buffer.subarray(0, bytes) }
@@ -67,7 +69,7 @@ export class FileStream implements AsyncIterableIterator<Uint8Array> {
     this.#given = undefined
     const target = this.#target
     if (target !== undefined) {
-      // The kernel may still write into it.
+      // The kernel may still write into the buffer.
       await Promise.allSettled([this.#reading])
       if (this.#target === target) this.#buffers.give(target)
       this.#target = undefined

@@ -2,11 +2,16 @@ import fs, { type StatsFs } from 'node:fs'
 import { OciError } from '../../oci/oci-error.ts'
 import { systemCall } from './system-calls.ts'
 
-/** Asks the file system how much room is left: at most once a second, and again when much was written since. */
+interface FileSystemSpace {
+  readonly freeBytes: number
+  readonly sizeBytes: number
+}
+
+/** Asks the file system for its free space at most once a second, and sooner after large writes. */
 export class FreeSpace {
   readonly #folder: string
   readonly #reserve: number
-  #answer: Promise<number> | undefined
+  #answer: Promise<FileSystemSpace> | undefined
   #written = 0
 
   constructor(folder: string, reserve: number) {
@@ -14,8 +19,13 @@ export class FreeSpace {
     this.#reserve = reserve
   }
 
-  /** Bytes above the reserve; negative below it. */
-  room(): Promise<number> {
+  /** Bytes above the reserve; negative when below it. */
+  async room(): Promise<number> {
+    return (await this.fileSystem()).freeBytes - this.#reserve
+  }
+
+  /** Of the folder. */
+  fileSystem(): Promise<FileSystemSpace> {
     if (this.#answer === undefined) {
       const answer = this.#ask()
       this.#answer = answer
@@ -27,16 +37,20 @@ export class FreeSpace {
     return this.#answer
   }
 
-  /** Tells how much this thread has written, so that a second's answer is not believed for a gigabyte. */
+  /**
+   * Counts bytes that this thread has written, so that a cached value is not used while gigabytes are
+   * written.
+   */
   wrote(bytes: number): void {
     this.#written += bytes
-    // Several threads write at once: none may use up more than a small part of the reserve unseen.
+    // Several threads write at once: none may use more than a small part of the reserve before the next
+    // check.
     if (this.#written < this.#reserve / 64) return
     this.#written = 0
     this.#answer = undefined
   }
 
-  /** Throws OciError STORAGE_FULL at the reserve. */
+  /** Throws OciError STORAGE_FULL if the reserve is reached. */
   async demand(): Promise<void> {
     const room = await this.room()
     if (room <= 0) throw this.full()
@@ -49,8 +63,8 @@ export class FreeSpace {
     })
   }
 
-  async #ask(): Promise<number> {
+  async #ask(): Promise<FileSystemSpace> {
     const stats = await systemCall<StatsFs>((done) => fs.statfs(this.#folder, done))
-    return stats.bavail * stats.bsize - this.#reserve
+    return { freeBytes: stats.bavail * stats.bsize, sizeBytes: stats.blocks * stats.bsize }
   }
 }

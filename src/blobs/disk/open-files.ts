@@ -6,15 +6,15 @@ export interface OpenFile {
   readonly size: number
 }
 
-interface Entry extends OpenFile {
+interface CachedFile extends OpenFile {
   users: number
-  /** Forgotten by the cache: closes with its last user. */
+  /** Removed from the cache; closed when its last user releases it. */
   dropped: boolean
   idleSweeps: number
 }
 
 interface Opening {
-  entry?: Promise<Entry | undefined>
+  entry?: Promise<CachedFile | undefined>
   users: number
 }
 
@@ -22,13 +22,13 @@ const sweepInterval = 1000
 const sweepsUntilClose = 3
 
 /**
- * Descriptors of immutable files by path, shared and kept open for a while: at most `limit` idle ones, each for
- * a few seconds, so that a file that was removed by another thread frees its space.
+ * Shared descriptors of immutable files, by path. At most `limit` idle descriptors stay open, each for a few
+ * seconds only, so that a file removed by another thread frees its space.
  */
 export class OpenFiles {
   readonly #limit: number
   /** Least recently used first. */
-  readonly #entries = new Map<string, Entry>()
+  readonly #entries = new Map<string, CachedFile>()
   readonly #opening = new Map<string, Opening>()
   #timer: NodeJS.Timeout | undefined
 
@@ -36,13 +36,13 @@ export class OpenFiles {
     this.#limit = limit
   }
 
-  /** Undefined when there is no such file. Every file got is to be released once. */
+  /** Undefined when there is no such file. Every acquired file must be released once. */
   async acquire(path: string): Promise<OpenFile | undefined> {
     const entry = this.#entries.get(path)
     if (entry !== undefined) {
       entry.users++
       entry.idleSweeps = 0
-      // The youngest again.
+      // Moved to the end: now the most recently used.
       this.#entries.delete(path)
       this.#entries.set(path, entry)
       return entry
@@ -58,15 +58,15 @@ export class OpenFiles {
   }
 
   release(file: OpenFile): void {
-    const entry = file as Entry
+    const entry = file as CachedFile
     entry.users--
     if (entry.dropped && entry.users === 0) fs.close(entry.fd, () => {})
     else this.#evict()
   }
 
-  /** Its users keep it; the next `acquire` asks the file system. */
+  /** Current users keep the file; the next `acquire` opens the path again. */
   drop(path: string): void {
-    // An opening under way is for those who wait for it already, and for nobody later.
+    // An opening in progress serves the callers that already wait for it, and no later ones.
     this.#opening.delete(path)
     const entry = this.#entries.get(path)
     if (entry === undefined) return
@@ -81,8 +81,8 @@ export class OpenFiles {
     this.#timer = undefined
   }
 
-  /** The entry belongs to all who have joined `opening` until then. */
-  async #open(path: string, opening: Opening): Promise<Entry | undefined> {
+  /** Counts every caller that has joined `opening` by the time the file is open as a user. */
+  async #open(path: string, opening: Opening): Promise<CachedFile | undefined> {
     try {
       const file = await openFile(path)
       if (file === undefined) return undefined

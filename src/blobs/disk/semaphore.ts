@@ -1,4 +1,7 @@
-/** Lets at most `size` tasks run at once; the others wait in order. */
+/**
+ * Lets at most `size` tasks run at once; the others wait in order. Written here because each flush of a file passes
+ * it: with a free place the task begins at once, which p-limit defers.
+ */
 export class Semaphore {
   readonly #waiting: (() => void)[] = []
   #free: number
@@ -13,7 +16,7 @@ export class Semaphore {
     try {
       return await task()
     } finally {
-      // The place goes from hand to hand, so that a newcomer cannot overtake.
+      // The place is passed on directly, so that a new task cannot overtake a waiting one.
       const next = this.#waiting.shift()
       if (next === undefined) this.#free++
       else next()

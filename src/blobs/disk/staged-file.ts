@@ -5,19 +5,22 @@ import type { FreeSpace } from './free-space.ts'
 import type { Semaphore } from './semaphore.ts'
 import { systemCall } from './system-calls.ts'
 
-/** Bytes between two looks at the room that is left, and between two flushes in the background. */
+/** Bytes between two checks of the free space, and between two background flushes. */
 const flushDistance = 8 * 2 ** 20
-/** What is worth a direct write. */
+/** Smallest write that is worth writing directly. */
 const directLeast = 64 * 1024
-/** Direct writes at once; the page cache takes what it is given at once, and many slow streams are to hold little. */
+/**
+ * Concurrent direct writes. Smaller buffers are written one at a time: the page cache accepts them at once,
+ * and many slow streams must not hold many buffers.
+ */
 const directAtOnce = 2
 
 export interface StagedFileParts {
   readonly path: string
   readonly fd: number
-  /** Where to append. */
+  /** The offset at which to append. */
   readonly size: number
-  /** The file was changed already (cut) and needs a flush even if nothing follows. */
+  /** The file has been cut and needs a flush even if nothing is appended. */
   readonly dirty: boolean
   readonly flushes: Semaphore
   readonly buffers: BufferPool
@@ -26,8 +29,9 @@ export interface StagedFileParts {
 }
 
 /**
- * Appends to one file: one buffer fills while others are written. Full large buffers go directly to the disk (DirectIo),
- * the rest by way of the page cache, flushed in the background so that the last flush is short.
+ * Appends to one file: one buffer fills while others are written. Full large buffers are written directly to
+ * the disk (DirectIo); the rest goes through the page cache, which is flushed in the background so that the
+ * last flush is short.
  */
 export class StagedFile {
   readonly #parts: StagedFileParts
@@ -47,7 +51,10 @@ export class StagedFile {
     this.#dirty = parts.dirty
   }
 
-  /** The chunk may be used again at once. Undefined: no need to wait. */
+  /**
+   * Copies the chunk, which the caller may reuse as soon as this returns or resolves. Undefined: no need to
+   * wait.
+   */
   append(chunk: Uint8Array): Promise<void> | undefined {
     if (this.#buffer !== undefined && this.#fill + chunk.length < this.#buffer.length) {
       this.#buffer.set(chunk, this.#fill)
@@ -57,7 +64,7 @@ export class StagedFile {
     return this.#appendParts(chunk)
   }
 
-  /** Writes and flushes what is left. */
+  /** Writes and flushes the remaining bytes. */
   async finish(): Promise<void> {
     this.#startWriting()
     await Promise.all(this.#writing)
@@ -65,7 +72,7 @@ export class StagedFile {
     if (this.#dirty) await this.#flush()
   }
 
-  /** Waits until nothing is under way and closes; never throws. */
+  /** Waits until no write or flush is running, then closes the file. Never throws. */
   async close(): Promise<void> {
     await Promise.allSettled(this.#writing)
     await Promise.allSettled([this.#flushing])
@@ -85,7 +92,7 @@ export class StagedFile {
       this.#fill += part.length
       offset += part.length
       if (this.#fill < this.#buffer.length) continue
-      // Those before it first: whoever appends sees their errors.
+      // Waits for earlier writes, so that their errors reach the caller of `append`.
       const atOnce = this.#buffer.length < directLeast ? 1 : directAtOnce
       while (this.#writing.length >= atOnce) await this.#writing[0]
       this.#startWriting()
@@ -104,7 +111,7 @@ export class StagedFile {
     this.#writing.push(writing)
     writing.then(
       () => void this.#writing.splice(this.#writing.indexOf(writing), 1),
-      // Kept: whoever appends or finishes next sees the error.
+      // The rejected promise stays in the list: the next `append` or `finish` throws its error.
       () => {},
     )
   }
@@ -114,7 +121,7 @@ export class StagedFile {
       const direct = await this.#writeDirectly(buffer, length, position)
       await writeAll(this.#parts.fd, buffer, { start: direct, end: length, position })
       this.#unflushed += length - direct
-      // Not before: a flush that began meanwhile has not flushed it.
+      // Set after the write: a flush that began meanwhile has not flushed these bytes.
       this.#dirty = true
       this.#parts.space.wrote(length)
     } finally {
@@ -122,7 +129,7 @@ export class StagedFile {
     }
   }
 
-  /** How many of the first bytes went to the disk directly. */
+  /** Returns how many of the first bytes were written directly. */
   async #writeDirectly(buffer: Buffer, length: number, position: number): Promise<number> {
     const end = length - (length % directAlignment)
     if (position % directAlignment !== 0 || end < directLeast) return 0
@@ -141,7 +148,7 @@ export class StagedFile {
       () => {
         this.#flushing = undefined
       },
-      // Kept: `finish` throws it.
+      // The rejected promise stays: `finish` throws its error.
       () => {},
     )
   }
@@ -153,7 +160,7 @@ export class StagedFile {
   }
 }
 
-/** Writes buffer[start, end), which begins at `position` + `start` of the file. */
+/** Writes buffer[start, end). The buffer's byte 0 belongs at `position` in the file. */
 async function writeAll(
   fd: number,
   buffer: Buffer,

@@ -3,7 +3,7 @@ import { errorCode } from '../../error-code.ts'
 
 type Done<T> = (error: NodeJS.ErrnoException | null, value?: T) => void
 
-/** Awaits one `fs` call of the callback kind, which costs less than its promise twin. */
+/** Awaits one callback-style `fs` call, which is cheaper than its `fs/promises` equivalent. */
 export function systemCall<T = void>(start: (done: Done<T>) => void): Promise<T> {
   return new Promise((resolve, reject) => {
     start((error, value) => (error === null || error === undefined ? resolve(value as T) : reject(error)))

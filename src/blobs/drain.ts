@@ -1,13 +1,17 @@
-import type { ByteSource, Received, ReceiveOptions } from '../blob-store.ts'
-import { OciError } from '../../oci/oci-error.ts'
+import { counted } from '../counted.ts'
+import type { ByteSource, Received, ReceiveOptions } from './blob-store.ts'
+import { OciError } from '../oci/oci-error.ts'
 
-/** Where received bytes go. */
+/** The destination of received bytes. */
 export interface Sink {
-  /** Undefined: no need to wait. The chunk may be used again when it has resolved. */
+  /** Undefined: the caller need not wait. The chunk may be reused once the promise has resolved. */
   append(chunk: Uint8Array): Promise<void> | undefined
 }
 
-/** Hashes all of `source` into `sink`. A failing source or the signal ends it early; a failing sink throws. */
+/**
+ * Hashes all of `source` and appends it to `sink`. If the source fails or the signal is aborted, it returns
+ * early; if the sink fails, it throws.
+ */
 export async function drain(
   source: ByteSource,
   options: Pick<ReceiveOptions, 'hasher' | 'expectedBytes'>,
@@ -19,7 +23,7 @@ export async function drain(
   let interrupt: ((reason: unknown) => void) | undefined
   const abort = (): void => interrupt?.(signal?.reason)
   signal?.addEventListener('abort', abort, { once: true })
-  // No race with one promise for the whole body: each chunk would leave a listener on it.
+  // Not a race with one promise for the whole body: each chunk would leave a listener on that promise.
   const next = (): Promise<IteratorResult<Uint8Array>> =>
     signal === undefined
       ? iterator.next()
@@ -47,7 +51,7 @@ export async function drain(
       received += step.value.length
       if (received > expectedBytes) {
         throw new OciError('SIZE_INVALID', 'the content is longer than announced', {
-          detail: `${expectedBytes} bytes were announced and more arrived`,
+          detail: `${counted(expectedBytes, 'byte')} announced, and more arrived`,
         })
       }
       const appended = sink.append(step.value)
@@ -56,13 +60,13 @@ export async function drain(
     }
   } finally {
     signal?.removeEventListener('abort', abort)
-    // Not awaited: a source that hangs would hang us too.
+    // Not awaited: a source that hangs would make this call hang too.
     if (!ended) iterator.return?.()?.then(undefined, () => {})
   }
 }
 
 function shorter(expected: number, received: number): OciError {
   return new OciError('SIZE_INVALID', 'the content is shorter than announced', {
-    detail: `${expected} bytes were announced and ${received} arrived`,
+    detail: `${counted(expected, 'byte')} announced, and ${received} arrived`,
   })
 }

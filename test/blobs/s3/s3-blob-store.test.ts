@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { after, before, suite, test, type TestContext } from 'node:test'
+import type { BlobStore, StagedContent } from '../../../src/blobs/blob-store.ts'
+import { S3BlobStore } from '../../../src/blobs/s3/s3-blob-store.ts'
+import { S3Client } from '../../../src/blobs/s3/s3-client.ts'
+import { S3Objects } from '../../../src/blobs/s3/s3-objects.ts'
+import { missing } from '../../requirements.ts'
+import { s3Keys, startS3Server, type S3Server } from '../../support/s3-server.ts'
+import {
+  assertSame,
+  blobStoreContract,
+  listAll,
+  pieces,
+  readAndClose,
+  receiveOptions,
+  sourceOf,
+  stage,
+} from '../blob-store-contract.ts'
+
+suite('blobs in S3', { skip: missing('versitygw') }, () => {
+  let server: S3Server
+  before(async () => {
+    server = await startS3Server()
+    server.bucket('blobs')
+  })
+  after(() => server.stop())
+  let stores = 0
+
+  blobStoreContract('s3', async (t) => openStore(t).store)
+
+  function openStore(t: TestContext): { store: BlobStore; objects: S3Objects } {
+    const objects = new S3Objects(new S3Client(server.location('blobs', `store-${stores++}/`), s3Keys))
+    const store = new S3BlobStore({ objects, partBytes: 64 * 2 ** 20, room: () => Promise.resolve(Infinity) })
+    t.after(() => store.close())
+    return { store, objects }
+  }
+
+  async function namesOf(objects: S3Objects): Promise<string[]> {
+    return (await Array.fromAsync(objects.list(''))).map(({ name }) => name)
+  }
+
+  test('content of one request is one object, of several parts where it is large', async (t) => {
+    const { store, objects } = openStore(t)
+    const content = randomBytes(20_000_000)
+    const staged = await stage(store, content)
+    assert.deepEqual(await namesOf(objects), [`blobs/${staged.key}`])
+    assert.equal(await store.publish(staged), staged.key)
+    assertSame(await readAndClose(await store.open(staged.key)), content)
+    assert.deepEqual(await Array.fromAsync(objects.unfinished()), [])
+  })
+
+  for (const [name, sizes, copies] of [
+    ['large requests are composed inside S3', [6_000_000, 5_300_000, 100], 3],
+    ['small requests are read once and written', [400_000, 100, 6_000_000], 0],
+  ] as const) {
+    test(`${name}, and leave nothing but the blob`, async (t) => {
+      const { store, objects } = openStore(t)
+      const content = sizes.map((size) => randomBytes(size))
+      let staged: StagedContent | undefined
+      for (const bytes of content) {
+        const options = staged === undefined ? {} : { content: staged }
+        const received = await store.receive(sourceOf(pieces(bytes, 60_000)), receiveOptions(options))
+        assert.ok(received.content.kind === 'staged')
+        staged = received.content
+      }
+      assert.ok(staged !== undefined)
+      const copied = t.mock.method(objects, 'copyPart')
+      const key = await store.publish(staged)
+      assert.equal(copied.mock.callCount(), copies)
+      assert.notEqual(key, staged.key)
+      assertSame(await readAndClose(await store.open(key)), Buffer.concat(content))
+      await store.remove(staged.key)
+      assert.deepEqual(await namesOf(objects), [`blobs/${key}`])
+    })
+  }
+
+  test('what a request that was given up has written is no part of the upload', async (t) => {
+    const { store } = openStore(t)
+    const staged = await stage(store, Buffer.from('begun, '))
+    const receive = async (text: string): Promise<StagedContent> => {
+      const received = await store.receive(sourceOf([Buffer.from(text)]), receiveOptions({ content: staged }))
+      assert.ok(received.content.kind === 'staged')
+      return received.content
+    }
+    const [late, kept] = await Promise.all([receive('and forgotten'), receive('and kept')])
+    assert.notEqual(late.parts, kept.parts)
+    assert.equal(
+      (await readAndClose(await store.open(await store.publish(kept)))).toString(),
+      'begun, and kept',
+    )
+  })
+
+  test('an upload that was never ended is given up after its time, and no other', async (t) => {
+    const { store, objects } = openStore(t)
+    const old = await objects.begin('blobs/0123456789abcdef0123456789abcdef')
+    assert.equal(await store.dropUnfinished(Date.now() - 60_000), 0)
+    assert.equal((await Array.fromAsync(objects.unfinished()))[0]?.uploadId, old)
+    assert.equal(await store.dropUnfinished(Date.now() + 60_000), 1)
+    assert.deepEqual(await Array.fromAsync(objects.unfinished()), [])
+  })
+
+  test('objects of somebody else are not listed', async (t) => {
+    const { store, objects } = openStore(t)
+    for (const name of ['blobs/readme.txt', 'parts/x/1', 'other']) await objects.put(name, Buffer.from('x'))
+    assert.deepEqual(await listAll(store), [])
+  })
+})

@@ -1,37 +1,37 @@
-import { DenialRation, mergedNote, type CountedAccess, type DenialLimits } from './denial-ration.ts'
+import { DenialRation, mergedAuditRecord, type CountedAccess, type DenialLimits } from './denial-ration.ts'
 import type { DenialTable } from './denial-table.ts'
-import { encodeNote, type AuditActor, type AuditNote, type PolicyNote } from './audit-note.ts'
+import { encodeAuditRecord, type AuditActor, type AuditRecord, type PolicyRecord } from './audit-record.ts'
 import type { MergedAccess } from './minute-merger.ts'
 
 export interface AccessMergerParts {
-  /** Takes what was counted, at most once in `interval`, and when there is much of it. */
+  /** Sends the counted accesses, at most once per `interval`, or earlier when `limit` is reached. */
   readonly report: (batch: readonly MergedAccess[]) => void
-  /** Resolves when the notes are durable: the outbox. */
-  readonly record: (notes: readonly string[]) => Promise<void>
+  /** Writes audit records to the outbox. Resolves when they are durable. */
+  readonly record: (auditRecords: readonly string[]) => Promise<void>
   /** Milliseconds since the epoch. */
   readonly now: () => number
-  /** Milliseconds. */
+  /** Milliseconds between two reports. */
   readonly interval?: number
-  /** How many different accesses are held at most. */
+  /** The number of different accesses held at most. */
   readonly limit?: number
-  /** What all workers know of the denials of a minute. */
+  /** The denials of the current minute, shared by all workers. */
   readonly denials: DenialTable
   readonly denialLimits?: DenialLimits
 }
 
-interface Entry {
+interface AccessCount {
   readonly access: CountedAccess
-  readonly note: AuditNote
+  readonly auditRecord: AuditRecord
   readonly first: number
   count: number
   last: number
 }
 
 interface Denial {
-  readonly entry: Entry
-  /** Of the request that the record is of; undefined: of many. */
+  readonly entry: AccessCount
+  /** The id of the request that the record names; undefined: the record stands for many requests. */
   readonly id: string | undefined
-  /** Until then equal ones are only counted. */
+  /** Until this time equal denials are only counted. */
   readonly until: number
   readonly recorded: Promise<void>
 }
@@ -39,15 +39,19 @@ interface Denial {
 const minute = 60_000
 
 /**
- * A worker's side of the audit: counts equal accesses, so that their cost does not grow with their number. Allowed ones are
- * reported within `interval`; the first of equal denials in a minute is recorded before it may be answered.
+ * The worker's side of the audit. It counts equal accesses, so that their cost does not grow with their
+ * number. Allowed accesses are reported within `interval`. Of equal denials in a minute, the first is
+ * recorded before its reply may be sent.
  */
 export class AccessMerger {
   readonly #parts: AccessMergerParts
   readonly #interval: number
   readonly #limit: number
-  /** By caller, address and reference; the few that differ in the rest stand in a list. */
-  #allowed = new Map<AuditActor, Map<string, Map<string, Entry[]>>>()
+  /**
+   * Keyed by caller, address and reference. Accesses that differ only in other fields are in a list, which is
+   * short.
+   */
+  #allowed = new Map<AuditActor, Map<string, Map<string, AccessCount[]>>>()
   #held = 0
   readonly #denials = new Map<string, Denial>()
   readonly #ration: DenialRation
@@ -60,8 +64,8 @@ export class AccessMerger {
     this.#ration = new DenialRation(parts.denials, parts.denialLimits)
   }
 
-  /** `describe` is called for the first of equal ones only. */
-  allowed(access: CountedAccess, describe: () => AuditNote): void {
+  /** `describe` is called only for the first of equal accesses. */
+  allowed(access: CountedAccess, describe: () => AuditRecord): void {
     const entries = this.#entriesOf(access)
     for (const entry of entries) {
       const known = entry.access
@@ -78,24 +82,30 @@ export class AccessMerger {
       }
     }
     const now = this.#parts.now()
-    entries.push({ access, note: describe(), first: now, last: now, count: 1 })
+    entries.push({ access, auditRecord: describe(), first: now, last: now, count: 1 })
     if (++this.#held >= this.#limit) this.flush()
     else this.#flushSoon()
   }
 
   /**
-   * Resolves when the denial, or an equal one of the last minute, is durable: with the id of the request that the record names;
-   * undefined where it names several. Rejects where it cannot be recorded
-   * (OciError UNAVAILABLE or STORAGE_FULL): then the reply must say so instead. Above a rate those of one address equal
-   * each other.
+   * Resolves when this denial, or an equal one of the last minute, is durable: with the id of the request
+   * that the record names, or undefined where the record stands for several requests. Rejects where the
+   * denial cannot be recorded (OciError UNAVAILABLE or STORAGE_FULL): then the reply must say so instead.
+   * Above a rate, all denials of one address count as equal.
    */
-  denied(access: CountedAccess, describe: () => AuditNote): Promise<string | undefined> {
+  denied(access: CountedAccess, describe: () => AuditRecord): Promise<string | undefined> {
     const now = this.#parts.now()
     const key = keyOf(access, 'denied')
     if (this.#isCounted(key, now)) return this.#count(key, access, describe, now)
     const merged = this.#ration.merge(access, now)
     if (merged === undefined) return this.#count(key, access, describe, now)
-    return this.#count(keyOf(merged, 'denied'), merged, () => mergedNote(describe(), merged), now, true)
+    return this.#count(
+      keyOf(merged, 'denied'),
+      merged,
+      () => mergedAuditRecord(describe(), merged),
+      now,
+      true,
+    )
   }
 
   #isCounted(key: string, now: number): boolean {
@@ -103,11 +113,11 @@ export class AccessMerger {
     return known !== undefined && now < known.until
   }
 
-  /** `ofAll`: its first is recorded by one of all workers. */
+  /** With `ofAll`, one of all workers records the first of these denials. */
   async #count(
     key: string,
     access: CountedAccess,
-    describe: () => AuditNote,
+    describe: () => AuditRecord,
     now: number,
     ofAll = false,
   ): Promise<string | undefined> {
@@ -118,10 +128,10 @@ export class AccessMerger {
       return known.id
     }
     if (known !== undefined || this.#denials.size >= this.#limit) this.flush()
-    const note = describe()
-    const id = ofAll ? undefined : note.request.id
-    const entry: Entry = { access, note, first: now, last: now, count: 0 }
-    const record = (): Promise<void> => this.#parts.record([encodeNote(note)])
+    const auditRecord = describe()
+    const id = ofAll ? undefined : auditRecord.request.id
+    const entry: AccessCount = { access, auditRecord, first: now, last: now, count: 0 }
+    const record = (): Promise<void> => this.#parts.record([encodeAuditRecord(auditRecord)])
     const isHeld = this.#denials.size < this.#limit
     const recorded = ofAll && isHeld ? this.#recordOnce(key, entry, record) : record()
     const denial: Denial = { entry, id, until: now + minute, recorded }
@@ -135,17 +145,17 @@ export class AccessMerger {
     }
   }
 
-  async #recordOnce(key: string, entry: Entry, record: () => Promise<void>): Promise<void> {
+  async #recordOnce(key: string, entry: AccessCount, record: () => Promise<void>): Promise<void> {
     if (!(await this.#ration.once(key, entry.first, record))) this.#countIn(entry, entry.first)
   }
 
-  #countIn(entry: Entry, now: number): void {
+  #countIn(entry: AccessCount, now: number): void {
     entry.count++
     entry.last = Math.max(entry.last, now)
     this.#flushSoon()
   }
 
-  /** Reports all that was counted. */
+  /** Reports everything counted so far. */
   flush(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
@@ -168,7 +178,7 @@ export class AccessMerger {
     if (batch.length > 0) this.#parts.report(batch)
   }
 
-  #entriesOf({ actor, address, reference = '' }: CountedAccess): Entry[] {
+  #entriesOf({ actor, address, reference = '' }: CountedAccess): AccessCount[] {
     let addresses = this.#allowed.get(actor)
     if (addresses === undefined) this.#allowed.set(actor, (addresses = new Map()))
     let references = addresses.get(address)
@@ -183,8 +193,12 @@ export class AccessMerger {
   }
 }
 
-function merged(key: string, { note, count, first, last }: Entry, denied: boolean): MergedAccess {
-  return { key, note: encodeNote(note), count, first, last, denied }
+function merged(
+  key: string,
+  { auditRecord, count, first, last }: AccessCount,
+  denied: boolean,
+): MergedAccess {
+  return { key, auditRecord: encodeAuditRecord(auditRecord), count, first, last, denied }
 }
 
 function keyOf(access: CountedAccess, outcome: string): string {
@@ -205,8 +219,8 @@ function keyOf(access: CountedAccess, outcome: string): string {
 }
 
 function isSamePolicy(
-  one: readonly PolicyNote[] | undefined,
-  other: readonly PolicyNote[] | undefined,
+  one: readonly PolicyRecord[] | undefined,
+  other: readonly PolicyRecord[] | undefined,
 ): boolean {
   if (one === other) return true
   return one !== undefined && other !== undefined && JSON.stringify(one) === JSON.stringify(other)

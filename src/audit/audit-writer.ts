@@ -1,59 +1,54 @@
 import type { Log } from '../log.ts'
 import type { AuditHealth } from './audit-health.ts'
+import type { AuditLog, AuditStore, LogParts, Retention } from './audit-store.ts'
 import { eachLog, logNames, type Link, type LogName } from './chain.ts'
 import { accessEvent, systemEvent } from './cloud-event.ts'
-import { decodeNote, type Facts } from './audit-note.ts'
+import { decodeAuditRecord, type AuditFacts } from './audit-record.ts'
 import { HeadKeeper } from './head-keeper.ts'
 import { openHeadSigner, signHead, type HeadStore, type HeadWitness } from './log-head.ts'
 import { LogWriter } from './log-writer.ts'
 import { MinuteMerger, type MergedAccess, type MergedLine } from './minute-merger.ts'
-import type { NoteOutbox } from './note-outbox.ts'
+import { entryEvent, type AuditOutbox } from './audit-outbox.ts'
 import { QuietTries } from './quiet-tries.ts'
-import { compareWithHead, rowsInLog } from './recovery.ts'
-import { SegmentFolder } from './segment-folder.ts'
-import { SegmentLog, segmentSizeFor, type Retention } from './segment-log.ts'
+import { compareWithHead } from './recovery.ts'
 import type { NoteSigner } from './signed-note.ts'
 import type { AuditSink } from './sink.ts'
 
 export interface AuditWriterParts {
-  /** The folder of the log; made where there is none. */
-  readonly folder: string | SegmentFolder
-  /** Names this registry in each event: `source` is `/trow/<instance>`. */
+  /** Where the logs are kept. */
+  readonly store: AuditStore
+  /** The registry's name in each event: `source` is `/trow/<instance>`. */
   readonly instance: string
-  /** Of changes. */
-  readonly outbox: NoteOutbox
+  /** The outbox of changes. */
+  readonly outbox: AuditOutbox
   /** The outbox of denials. */
-  readonly denials: NoteOutbox
+  readonly denials: AuditOutbox
   readonly heads: HeadStore
-  /** Where heads are kept besides, out of reach of whoever has the folder and the database; undefined: nowhere. */
+  /**
+   * Keeps heads beyond the reach of anyone with access to the folder and the database; undefined: not used.
+   */
   readonly witness?: HeadWitness | undefined
   readonly sinks: readonly AuditSink[]
   readonly retention: Readonly<Record<LogName, Retention>>
-  readonly say: Log
+  readonly logger: Log
   /** Milliseconds since the epoch. */
   readonly now: () => number
-  /** Unique: a UUID. */
+  /** Returns a UUID. */
   readonly newId: () => string
-  /** Bytes; else what suits each log's retention. */
+  /** Bytes; without it a size that suits each log's retention. */
   readonly segmentSize?: number
 }
 
-const beat = 200
+const tick = 200
 const headEvery = 1000
 const pruneEvery = 600_000
 /** Milliseconds that the start waits for the witness. */
 const witnessPatience = 2000
 
-/** A log whose end was repaired, and which rows it has already. */
-interface OpenedLog {
-  readonly log: SegmentLog
-  readonly outbox: NoteOutbox | undefined
-  readonly inLog: ReadonlySet<number>
-}
-
 /**
- * The one writer of the audit: turns rows of the outboxes into chained lines, writes what workers have counted, signs the
- * heads every second. While a log cannot be written, its rows stay in the outbox; the gap is put on record afterwards.
+ * The only writer of the audit logs in its process. It turns outbox rows into chained lines, writes the accesses that
+ * workers have counted, and signs the heads every second. While a log cannot be written, its rows stay in the
+ * outbox; the gap is recorded afterwards.
  */
 export class AuditWriter {
   readonly #parts: AuditWriterParts
@@ -63,7 +58,6 @@ export class AuditWriter {
   readonly #keeper: HeadKeeper | undefined
   readonly #merger = new MinuteMerger()
   readonly #tries: QuietTries
-  readonly #signed: Partial<Record<LogName, Link>> = {}
   #lost = 0
   #headsAt = 0
   #prunedAt = 0
@@ -74,23 +68,21 @@ export class AuditWriter {
 
   private constructor(
     parts: AuditWriterParts,
-    opened: { readonly logs: Readonly<Record<LogName, OpenedLog>>; readonly signer: NoteSigner },
+    opened: { readonly logs: Readonly<Record<LogName, AuditLog>>; readonly signer: NoteSigner },
+    tries: QuietTries,
   ) {
-    const { sinks, say, now, witness } = parts
+    const { sinks, logger, now, witness } = parts
     const { signer, logs } = opened
     this.#parts = parts
-    const source = `/trow/${parts.instance}`
-    this.#source = source
-    const tries = new QuietTries(say)
+    this.#source = sourceOf(parts)
     this.#tries = tries
     this.#logs = eachLog(
       (name) =>
         new LogWriter({
-          ...logs[name],
-          source,
+          log: logs[name],
+          outbox: outboxOf(parts, name),
           sinks,
-          tries,
-          say,
+          logger,
           now,
           ended: (gap) => {
             this.#note('gap', gap)
@@ -99,23 +91,25 @@ export class AuditWriter {
         }),
     )
     this.#signer = signer
-    this.#keeper = witness && new HeadKeeper({ witness, say, verifier: signer.verifier })
+    this.#keeper = witness && new HeadKeeper({ witness, logger, verifier: signer.verifier })
   }
 
-  /** Repairs what a crash has left, compares with the signed heads, begins to work. */
+  /** Repairs what a crash has left, compares the logs with their signed heads, and starts writing. */
   static async open(parts: AuditWriterParts): Promise<AuditWriter> {
-    const { heads, say } = parts
-    const logs = {
-      changes: await openLog(parts, 'changes', parts.outbox),
-      denials: await openLog(parts, 'denials', parts.denials),
-      pulls: await openLog(parts, 'pulls', undefined),
-    }
+    const { heads, logger, store } = parts
     const signer = await openHeadSigner(heads)
-    const writer = new AuditWriter(parts, { logs, signer })
+    const tries = new QuietTries(logger)
+    const open = (name: LogName): Promise<AuditLog> => store.open(logParts(parts, name, signer, tries))
+    const logs = {
+      changes: await open('changes'),
+      denials: await open('denials'),
+      pulls: await open('pulls'),
+    }
+    const writer = new AuditWriter(parts, { logs, signer }, tries)
     for (const name of logNames) {
-      const problem = await compareWithHead(logs[name].log, heads, signer.verifier)
+      const problem = await compareWithHead(logs[name], heads, signer.verifier)
       if (problem === undefined) continue
-      say.error('the audit log is not what it was: run trow audit verify', problem)
+      logger.error('the audit log is not what it was: run trow audit verify', problem)
       writer.#note('gap', problem)
     }
     await writer.#keeper?.open(witnessPatience)
@@ -124,16 +118,18 @@ export class AuditWriter {
     for (const sink of parts.sinks) sink.begin(last)
     writer.#note('started', last)
     await writer.#turn()
-    writer.#beat()
+    writer.#tick()
     return writer
   }
 
-  /** Something is in an outbox. */
+  /** Notifies the writer that an outbox has a new row. */
   wake(): void {
     void this.#turn()
   }
 
-  /** What a worker has counted: in the log within a second, or when its minute ends. */
+  /**
+   * Takes accesses that a worker has counted. They are written within a second, or when their minute ends.
+   */
   merged(batch: readonly MergedAccess[]): void {
     this.#take(this.#merger.add(batch, this.#parts.now()))
     void this.#turn()
@@ -163,7 +159,7 @@ export class AuditWriter {
     return eachLog((name) => this.#logs[name].log.link.seq)
   }
 
-  /** Writes all that there is, signs the heads, ends. */
+  /** Writes everything that is left, signs the heads and stops. */
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
@@ -173,22 +169,22 @@ export class AuditWriter {
     this.#headsAt = 0
     this.#again = false
     await this.#once()
-    // The end of an outage may have left its record.
+    // The end of an outage may have added a record of the gap.
     if (this.#again) await this.#once()
     for (const sink of this.#parts.sinks) await sink.close()
     await this.#keeper?.close()
     for (const name of logNames) await this.#logs[name].log.close()
   }
 
-  #beat(): void {
+  #tick(): void {
     this.#timer = setTimeout(() => {
       void this.#turn().finally(() => {
-        if (!this.#closed) this.#beat()
+        if (!this.#closed) this.#tick()
       })
-    }, beat)
+    }, tick)
   }
 
-  /** One at a time; who asks meanwhile gets another one after it. */
+  /** One turn runs at a time. A call during a turn causes another turn after it. */
   #turn(): Promise<void> {
     if (this.#closed) return this.#turning ?? Promise.resolve()
     this.#again = true
@@ -215,65 +211,73 @@ export class AuditWriter {
   }
 
   #take(lines: readonly MergedLine[]): void {
-    for (const { note: text, again, denied, merged } of lines) {
-      const note = decodeNote(text)
-      if (note === undefined) continue
+    for (const { auditRecord: text, again, denied, merged } of lines) {
+      const auditRecord = decodeAuditRecord(text)
+      if (auditRecord === undefined) continue
       const event = (): string => {
-        const own = again ? { ...note, id: this.#parts.newId(), time: merged.last } : note
+        const own = again ? { ...auditRecord, id: this.#parts.newId(), time: merged.last } : auditRecord
         return accessEvent(own, { source: this.#source, facts: undefined, row: undefined, merged })
       }
       if (!this.#logs[denied ? 'denials' : 'pulls'].add(event, merged.count)) this.#lost += merged.count
     }
   }
 
-  #note(kind: 'started' | 'gap', data: Facts): void {
+  #note(kind: 'started' | 'gap', data: AuditFacts): void {
     const { newId, now } = this.#parts
     this.#logs.changes.note(systemEvent({ id: newId(), time: now(), kind, data }, this.#source))
   }
 
   async #signHeads(now: number): Promise<void> {
     if (now - this.#headsAt < headEvery && now >= this.#headsAt) return
-    for (const log of logNames) {
-      const { link } = this.#logs[log].log
-      if (link.seq === 0 || this.#signed[log]?.hash === link.hash) continue
-      const time = new Date(now).toISOString()
-      const head = signHead(this.#signer, 'head', { log, ...link, time })
-      await this.#parts.heads.saveHead(log, head)
-      this.#keeper?.offer(log, head)
-      this.#signed[log] = link
+    for (const name of logNames) {
+      const head = await this.#logs[name].log.keepHead()
+      if (head !== undefined) this.#keeper?.offer(name, head)
     }
     this.#headsAt = now
   }
 
   async #compareWithWitness(): Promise<void> {
-    for (const facts of (await this.#keeper?.compare(logNames.map((name) => this.#logs[name].log))) ?? []) {
-      this.#parts.say.error('the audit log is not what it was: run trow audit verify', facts)
+    const logs = logNames.map((name) => this.#logs[name].log)
+    for (const facts of (await this.#keeper?.compare(this.#parts.store, logs)) ?? []) {
+      this.#parts.logger.error('the audit log is not what it was: run trow audit verify', facts)
       this.#note('gap', facts)
     }
   }
 
   async #prune(now: number): Promise<void> {
+    const time = new Date(now).toISOString()
     for (const log of logNames) {
-      const writer = this.#logs[log]
-      await writer.log.prune(this.#parts.retention[log], now, async (last) => {
-        const time = new Date(now).toISOString()
+      const record = (last: Link): string => {
         const signed = signHead(this.#signer, 'pruned', { log, ...last, time })
         const data = { log, upTo: last.seq, hash: last.hash, signed }
-        const event = { id: this.#parts.newId(), time: now, kind: 'pruned', data } as const
-        await writer.append([systemEvent(event, this.#source)], now)
-      })
+        return systemEvent({ id: this.#parts.newId(), time: now, kind: 'pruned', data }, this.#source)
+      }
+      await this.#logs[log].prune({ retention: this.#parts.retention[log], now, record })
     }
   }
 }
 
-async function openLog(
-  parts: AuditWriterParts,
-  log: LogName,
-  outbox: NoteOutbox | undefined,
-): Promise<OpenedLog> {
-  const folder = typeof parts.folder === 'string' ? new SegmentFolder(parts.folder) : parts.folder
-  const segmentSize = parts.segmentSize ?? segmentSizeFor(parts.retention[log])
-  const opened = await SegmentLog.open({ folder, log, say: parts.say, segmentSize })
-  const inLog = outbox === undefined ? new Set<number>() : await rowsInLog(opened, outbox)
-  return { log: opened, outbox, inLog }
+/** The `source` of its events. */
+function sourceOf({ instance }: AuditWriterParts): string {
+  return `/trow/${instance}`
+}
+
+function outboxOf({ outbox, denials }: AuditWriterParts, log: LogName): AuditOutbox | undefined {
+  return { changes: outbox, denials, pulls: undefined }[log]
+}
+
+function logParts(parts: AuditWriterParts, name: LogName, signer: NoteSigner, tries: QuietTries): LogParts {
+  const { now, heads, logger, segmentSize } = parts
+  const source = sourceOf(parts)
+  return {
+    name,
+    outbox: outboxOf(parts, name),
+    event: (row) => entryEvent(row, { log: name, source, now: now() }),
+    sign: (link) => signHead(signer, 'head', { log: name, ...link, time: new Date(now()).toISOString() }),
+    heads,
+    retention: parts.retention[name],
+    segmentSize,
+    tries,
+    logger,
+  }
 }

@@ -1,19 +1,20 @@
 import { hash } from 'node:crypto'
 
 /**
- * The logs: accesses that changed something, and what the audit says of itself; accesses that were refused; accesses that
- * were allowed. Each has a size of its own, so that nobody makes one of another kind go.
+ * The logs: `changes` has accesses that changed something and the audit's own events, `denials` has refused
+ * accesses, `pulls` has allowed accesses that changed nothing. Each has its own size limit, so that events of
+ * one kind cannot displace those of another.
  */
 export type LogName = 'changes' | 'denials' | 'pulls'
 
 export const logNames = ['changes', 'denials', 'pulls'] as const satisfies readonly LogName[]
 
-/** Of each log what `of` says. */
+/** Calls `of` for each log. */
 export function eachLog<Value>(of: (log: LogName) => Value): Record<LogName, Value> {
   return { changes: of('changes'), denials: of('denials'), pulls: of('pulls') }
 }
 
-/** Where a chain stands: the last line's number, from 1, and its hash (hexadecimal SHA-256). */
+/** The state of a chain: the last line's number (from 1) and its hash (SHA-256, hexadecimal). */
 export interface Link {
   readonly seq: number
   readonly hash: string
@@ -27,7 +28,9 @@ export interface ChainedLine extends Link {
   readonly event: Buffer
 }
 
-/** `{"seq":…,"prev":"…","hash":"…","event":…}`, without the newline. `event` must be JSON without raw newlines. */
+/**
+ * `{"seq":…,"prev":"…","hash":"…","event":…}` without the newline. `event` must be JSON without raw newlines.
+ */
 export function chainLine(
   log: LogName,
   after: Link,
@@ -44,17 +47,20 @@ export function chainLine(
 const head = /^\{"seq":([1-9]\d{0,14}),"prev":"([0-9a-f]{64})","hash":"([0-9a-f]{64})","event":\{/
 const longestHead = 200
 
-/** Undefined where it is not exactly what `chainLine` makes; says nothing of the hash. */
+/** Undefined where the line is not exactly in the form that `chainLine` writes. Does not check the hash. */
 export function parseLine(line: Buffer): ChainedLine | undefined {
-  const match = head.exec(line.toString('latin1', 0, longestHead))
-  if (match === null || line.at(-1) !== closing || line.at(-2) !== closing) return undefined
-  const [text, seq, prev, digest] = match as unknown as [string, string, string, string]
+  const [text, seq, prev, digest] = head.exec(line.toString('latin1', 0, longestHead)) ?? []
+  if (text === undefined || prev === undefined || digest === undefined) return undefined
+  if (line.at(-1) !== closing || line.at(-2) !== closing) return undefined
   return { seq: Number(seq), prev, hash: digest, event: line.subarray(text.length - 1, -1) }
 }
 
 const closing = '}'.charCodeAt(0)
 
-/** Whether the line is as it was written: its hash covers the log's name, its number, the one before, and the event's bytes. */
+/**
+ * Whether the line is unchanged: its hash covers the log's name, its number, the hash of the line before, and
+ * the event's bytes.
+ */
 export function isIntact(log: LogName, line: ChainedLine): boolean {
   return lineHash(log, line) === line.hash
 }

@@ -1,22 +1,25 @@
-import type { AuditNote, Facts } from './audit-note.ts'
+import type { AuditRecord, AuditFacts } from './audit-record.ts'
 
-/** How often equal accesses of one caller came, where one line stands for several. Milliseconds since the epoch. */
+/**
+ * The number and times of equal accesses of one caller, where one line stands for several. Milliseconds since
+ * the epoch.
+ */
 export interface Merged {
   readonly count: number
   readonly first: number
   readonly last: number
 }
 
-/** What the audit says of itself: `started`, `gap`, `pruned`, `recovered`. */
+/** An event of the audit itself. */
 export interface SystemEvent {
   readonly id: string
   readonly time: number
   readonly kind: 'started' | 'gap' | 'pruned'
-  readonly data: Facts
+  readonly data: AuditFacts
 }
 
 const decisions = { allowed: 'allow', denied: 'deny', failed: 'error' } as const
-/** The facts that become members of `data`; whatever else there is does not. */
+/** The facts that become members of `data`; other facts are left out. */
 const factNames = [
   'digest',
   'mediaType',
@@ -28,33 +31,38 @@ const factNames = [
   'tagCount',
   'known',
   'upload',
+  'change',
+  'admission',
 ]
 
-/** CloudEvents 1.0, the JSON format, in one line: policy for its members in docs/audit.md. `row`: of the outbox. */
+/**
+ * Formats a CloudEvents 1.0 event in the JSON format on one line; docs/audit.md describes its members. `row`:
+ * the id of the outbox row.
+ */
 export function accessEvent(
-  note: AuditNote,
+  auditRecord: AuditRecord,
   at: {
     readonly source: string
-    readonly facts: Facts | undefined
+    readonly facts: AuditFacts | undefined
     readonly row: number | undefined
     readonly merged?: Merged | undefined
   },
 ): string {
-  const { actor, client, request } = note
-  const facts = { ...note.facts, ...at.facts }
-  const word = /^[a-z][a-z0-9-]{0,31}$/.test(note.action) ? note.action : 'other'
+  const { actor, client, request } = auditRecord
+  const facts = { ...auditRecord.facts, ...at.facts }
+  const word = /^[a-z][a-z0-9-]{0,31}$/.test(auditRecord.action) ? auditRecord.action : 'other'
   return JSON.stringify({
     specversion: '1.0',
-    id: note.id,
+    id: auditRecord.id,
     source: at.source,
-    type: `io.trow.${word}.${note.outcome}.v1`,
-    time: new Date(note.time).toISOString(),
-    subject: subjectOf(note),
+    type: `io.trow.${word}.${auditRecord.outcome}.v1`,
+    time: new Date(auditRecord.time).toISOString(),
+    subject: subjectOf(auditRecord),
     datacontenttype: 'application/json',
     data: {
-      decision: decisions[note.outcome],
-      reason: note.reason,
-      action: note.action,
+      decision: decisions[auditRecord.outcome],
+      reason: auditRecord.reason,
+      action: auditRecord.action,
       actor: {
         user: actor.name,
         groups: actor.groups,
@@ -64,15 +72,15 @@ export function accessEvent(
         pod: actor.pod,
         node: actor.node,
       },
-      repository: note.repository,
-      reference: note.reference,
+      repository: auditRecord.repository,
+      reference: auditRecord.reference,
       ...Object.fromEntries(factNames.flatMap((name) => (name in facts ? [[name, facts[name]]] : []))),
-      policy: note.policy,
+      policy: auditRecord.policy,
       client: { ip: client.address, userAgent: client.userAgent },
       requestId: request.id,
       method: request.method,
       route: request.route,
-      status: note.status,
+      status: auditRecord.status,
       ...(at.merged !== undefined &&
         at.merged.count > 1 && {
           count: at.merged.count,
@@ -96,8 +104,11 @@ export function systemEvent(event: SystemEvent, source: string, row?: number): s
   })
 }
 
-/** `team/app:1.0`, `team/app@sha256:…`; CloudEvents wants none rather than an empty one. */
-function subjectOf({ repository, reference }: AuditNote): string | undefined {
+/**
+ * For example `team/app:1.0` or `team/app@sha256:…`. CloudEvents requires a subject to be absent rather than
+ * empty.
+ */
+function subjectOf({ repository, reference }: AuditRecord): string | undefined {
   if (repository === undefined || reference === undefined) return repository ?? reference
   return `${repository}${reference.includes(':') ? '@' : ':'}${reference}`
 }

@@ -1,9 +1,9 @@
 import type { DenialTable } from './denial-table.ts'
-import type { AuditActor, AuditNote, PolicyNote } from './audit-note.ts'
+import { namedActor, type AuditActor, type AuditRecord, type PolicyRecord } from './audit-record.ts'
 
-/** What makes two accesses equal for the audit. */
+/** The fields by which two accesses count as equal in the audit. */
 export interface CountedAccess {
-  /** One and the same object for one and the same caller: it is looked up by identity. */
+  /** Compared by identity: the same caller must always have the same object. */
   readonly actor: AuditActor
   readonly address: string
   readonly repository: string | undefined
@@ -11,41 +11,37 @@ export interface CountedAccess {
   readonly action: string
   readonly reason: string
   readonly status: number | undefined
-  readonly policy?: readonly PolicyNote[] | undefined
+  readonly policy?: readonly PolicyRecord[] | undefined
 }
 
-/** Of all workers together, in a minute of the clock. */
+/** Limits for all workers together, per minute of the clock. */
 export interface DenialLimits {
-  /** Denials of one address that are lines of their own. */
+  /** Denials of one address that are recorded individually. */
   readonly ofAddress: number
-  /** The same of all addresses together. */
+  /** Denials of all addresses together that are recorded individually. */
   readonly inAll: number
-  /** Addresses with a line for the rest of theirs; beyond, one line is for all. */
+  /**
+   * Addresses with a line of their own for their further denials; the denials of all other addresses share
+   * one line.
+   */
   readonly addresses: number
 }
 
 export const defaultDenialLimits: DenialLimits = { ofAddress: 30, inAll: 300, addresses: 300 }
 
 const several = 'several'
-const severalActors: AuditActor = {
-  name: several,
-  groups: [],
-  kind: 'unknown',
-  credentialId: undefined,
-  serviceAccount: undefined,
-  pod: undefined,
-  node: undefined,
-}
-/** Beside the count of an address: it has a line for the rest of its denials. */
+const severalActors: AuditActor = namedActor('unknown', several)
+/** A flag in the word of an address, beside its count: the address has a line for its further denials. */
 const hasLine = 1 << 15
-/** What has come of the first of what is merged. */
+/** The state of the first record of merged denials. */
 const first = { none: 0, underway: 1, kept: 2 }
-/** Milliseconds until a worker that records it counts as dead. */
+/** Milliseconds until a worker that is recording it counts as dead. */
 const patience = 2000
 
 /**
- * What keeps denials from filling the disk: above a rate those of one address are equal to each other, so that a minute
- * of them is one record, whichever workers they come to. Whom the registry knows keeps their name.
+ * Keeps denials from filling the disk. Above a rate, the denials of one address count as equal, so that a
+ * minute of them is one record, whichever workers receive them. The record names the caller if the registry
+ * knows the caller.
  */
 export class DenialRation {
   readonly #table: DenialTable
@@ -56,7 +52,10 @@ export class DenialRation {
     this.#limits = limits
   }
 
-  /** Undefined: it is recorded as it is. Else as what it counts. `now`: milliseconds since the epoch. */
+  /**
+   * Undefined: the denial is recorded individually. Otherwise the access as which it is counted. `now`:
+   * milliseconds since the epoch.
+   */
   merge(access: CountedAccess, now: number): CountedAccess | undefined {
     if (this.#isAlone(access.address, now)) return undefined
     const address = this.#hasLine(access.address, now) ? access.address : several
@@ -73,8 +72,8 @@ export class DenialRation {
   }
 
   /**
-   * Has `record` run by one of all workers in the minute of `now`, and resolves when it is done, by whichever: true where
-   * it was this one. Rejects where it was this one and failed; then the next one tries.
+   * Lets one of all workers run `record` in the minute of `now`, and resolves when it is done: with true if
+   * this worker ran it. Rejects if this worker ran it and it failed; the next worker then tries.
    */
   async once(key: string, now: number, record: () => Promise<void>): Promise<boolean> {
     for (let waited = false; ; waited = true) {
@@ -116,18 +115,18 @@ export class DenialRation {
   }
 }
 
-/** The note of what several denials count as, from that of the first of them. */
-export function mergedNote(note: AuditNote, as: CountedAccess): AuditNote {
+/** Returns the audit record that stands for several denials, made from the record of the first. */
+export function mergedAuditRecord(auditRecord: AuditRecord, as: CountedAccess): AuditRecord {
   const { actor, action, reason, address } = as
   return {
-    ...note,
+    ...auditRecord,
     action,
     reason,
     actor,
     repository: undefined,
     reference: undefined,
     client: { address, userAgent: '' },
-    request: { ...note.request, route: '' },
+    request: { ...auditRecord.request, route: '' },
     status: undefined,
     policy: undefined,
   }

@@ -1,18 +1,20 @@
 import { randomBytes } from 'node:crypto'
 
-/** Numbers that have no key: denials that are lines of their own, addresses with a line for the rest of theirs. */
+/**
+ * Counters without a key: denials recorded individually, and addresses with a line for their further denials.
+ */
 const counters = { all: 1, addresses: 2 } as const
 export type DenialCounter = keyof typeof counters
 
-/** Word 0 is the seed; entries follow the counters. */
+/** Word 0 holds the seed; the entries follow the counters. */
 const firstEntry = 3
 const entryCount = 1 << 12
 const highest = 0xffff
 
 /**
- * Numbers of the minute that all workers share, in memory. A word holds the minute, a number, and the hash of its key, so
- * that one exchange takes it over from a minute that has passed: nothing is cleared, and no thread holds a lock. Two keys
- * with the same 32 bits of a seeded hash count as one.
+ * Counts of the current minute, in memory that all workers share. A word holds the minute, a number and the
+ * hash of its key, so that one atomic exchange replaces an entry of an earlier minute: nothing is cleared,
+ * and no thread holds a lock. Two keys with the same 32-bit seeded hash share one entry.
  */
 export class DenialTable {
   readonly buffer: SharedArrayBuffer
@@ -35,30 +37,33 @@ export class DenialTable {
 
   static attach = (buffer: SharedArrayBuffer): DenialTable => new DenialTable(buffer)
 
-  /** One more, unless there are `limit` (at most 65,535) already; whether it was counted. */
+  /** Adds one unless `limit` (at most 65,535) is reached; returns whether it was added. */
   count(counter: DenialCounter, now: number, limit: number): boolean {
     return this.#exchange(counters[counter], 0, now, (number) => Math.min(number + 1, limit)) < limit
   }
 
-  /** The number of this key in the minute of `now`; 0 where there is none. */
+  /** Returns the key's number in the minute of `now`; 0 if it has none. */
   read(key: string, now: number): number {
     const index = this.#find(this.#hash(key), minuteOf(now))
     return index === undefined ? 0 : this.#ofMinute(index, minuteOf(now))
   }
 
-  /** Puts another number, 65,535 at most, in the place of this key's. Returns the one before; undefined: there is no room. */
+  /**
+   * Replaces the key's number with `next(number)`, at most 65,535. Returns the previous number; undefined:
+   * the table is full.
+   */
   change(key: string, now: number, next: (number: number) => number): number | undefined {
     const hash = this.#hash(key)
     for (;;) {
       const index = this.#find(hash, minuteOf(now))
       if (index === undefined) return undefined
       const before = this.#exchange(index, hash, now, next)
-      // Another key may have taken the place meanwhile.
+      // -1: another key has taken the entry meanwhile.
       if (before >= 0) return before
     }
   }
 
-  /** Puts a number in the place of this key's, if its minute has not passed yet, and wakes who waits for that. */
+  /** Sets the key's number, if its minute has not passed, and wakes the workers that wait for it. */
   settle(key: string, now: number, number: number): void {
     const [hash, minute] = [this.#hash(key), minuteOf(now)]
     const index = this.#find(hash, minute)
@@ -70,7 +75,7 @@ export class DenialTable {
     Atomics.notify(this.#words, index)
   }
 
-  /** Resolves when this key's number is no longer `seen`, after `limit` ms at the latest. */
+  /** Resolves when the key's number is no longer `seen`, or after `limit` ms. */
   async changed(key: string, now: number, seen: number, limit: number): Promise<void> {
     const index = this.#find(this.#hash(key), minuteOf(now))
     if (index === undefined) return
@@ -80,7 +85,7 @@ export class DenialTable {
     if (waiting.async) await waiting.value
   }
 
-  /** Where this hash stands, or would; undefined where all places near it are taken. */
+  /** The index of this hash, or a free one; undefined where the table is full. */
   #find(hash: number, minute: number): number | undefined {
     for (let step = 0; step < entryCount; step++) {
       const index = firstEntry + ((hash + step) & (entryCount - 1))
@@ -90,7 +95,7 @@ export class DenialTable {
     return undefined
   }
 
-  /** The number before; -1 where the word is another key's. */
+  /** Returns the previous number; -1 where the word belongs to another key. */
   #exchange(index: number, hash: number, now: number, next: (number: number) => number): number {
     const minute = minuteOf(now)
     for (;;) {
@@ -108,11 +113,11 @@ export class DenialTable {
     return word.minute === minute ? word.number : 0
   }
 
-  #load(index: number): Word {
+  #load(index: number): DenialWord {
     return unpack(Atomics.load(this.#words, index))
   }
 
-  /** FNV-1a from a seed that nobody outside knows. */
+  /** FNV-1a with a secret seed. */
   #hash(key: string): number {
     let hash = this.#seed
     for (let index = 0; index < key.length; index++)
@@ -121,22 +126,22 @@ export class DenialTable {
   }
 }
 
-interface Word {
+interface DenialWord {
   readonly minute: number
   readonly number: number
   readonly hash: number
 }
 
-function pack({ minute, number, hash }: Word): bigint {
+function pack({ minute, number, hash }: DenialWord): bigint {
   return BigInt.asIntN(64, (BigInt(minute) << 48n) | (BigInt(number) << 32n) | BigInt(hash))
 }
 
-function unpack(word: bigint): Word {
+function unpack(word: bigint): DenialWord {
   const high = Number(BigInt.asUintN(32, word >> 32n))
   return { minute: high >>> 16, number: high & highest, hash: Number(BigInt.asUintN(32, word)) }
 }
 
-/** Of some 45 days one; never 0, which is a word that nobody has written. */
+/** A minute within a cycle of about 45 days. Never 0, which marks a word that was never written. */
 function minuteOf(now: number): number {
   return (Math.floor(now / 60_000) % highest) + 1
 }

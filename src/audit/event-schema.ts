@@ -1,4 +1,4 @@
-/** A CloudEvent as it is in the log. */
+/** A CloudEvent as stored in the log. */
 export interface AuditEvent {
   readonly id: string
   readonly type: string
@@ -18,22 +18,23 @@ export interface AuditEvent {
   }
 }
 
-/** Bytes of a line; texts in it are bounded when it is written (`note-text.ts`). */
+/** Bytes of a line. Texts in it are bounded when it is written (`audit-record.ts`). */
 const longestLine = 1024 * 1024
 
 const texts = ['decision', 'action', 'reason', 'repository', 'reference', 'digest', 'signed']
 const numbers = ['count', 'row']
 
 /**
- * A line of a log as an event; undefined: it is none. What queries, verification and recovery read of it has its type, since
- * a log that was edited may hold anything. By hand and not with zod, which costs each of four threads 14 MB.
+ * Parses a line of a log; undefined if it is not an event. It checks the types of all fields that queries,
+ * verification and recovery read, because an edited log may hold anything. Written without zod, which would
+ * cost 14 MB in each of four threads.
  */
 export function parseEvent(line: Uint8Array): AuditEvent | undefined {
   const value = parseLine(line)
   return isEvent(value) ? value : undefined
 }
 
-/** When the event of a line was; undefined: it does not say. */
+/** Returns the time of a line's event; undefined if it has none. */
 export function parseTime(line: Uint8Array): string | undefined {
   const value = parseLine(line)
   const time = isObject(value) ? value['time'] : undefined

@@ -1,17 +1,17 @@
 import type { Log } from '../log.ts'
 import { reasonOf } from '../reason-of.ts'
 import type { LogName } from './chain.ts'
-import type { Facts } from './audit-note.ts'
+import type { AuditFacts } from './audit-record.ts'
+import type { AuditLines, AuditLog } from './audit-store.ts'
 import type { HeadWitness, WitnessedHeads } from './log-head.ts'
 import { compareWithWitness } from './recovery.ts'
-import type { SegmentLog } from './segment-log.ts'
 
 export interface HeadKeeperParts {
   readonly witness: HeadWitness
-  /** The public key that heads are signed with. */
+  /** The public key of the heads' signatures. */
   readonly verifier: string
-  readonly say: Log
-  /** Milliseconds between two writes at least; 10 s when not given. */
+  readonly logger: Log
+  /** Minimum milliseconds between two writes; 10 s by default. */
   readonly every?: number
 }
 
@@ -19,8 +19,8 @@ const usualEvery = 10_000
 const patience = 5000
 
 /**
- * Brings the last heads to a witness now and then, and at the end. Nothing waits for it: while the witness is away the
- * newest heads wait here. Nothing is written before `compare`.
+ * Sends the latest heads to a witness at intervals, and once more at the end. Nothing waits for it: while the
+ * witness is unreachable, the latest heads wait here. Nothing is written before `compare`.
  */
 export class HeadKeeper {
   readonly #parts: HeadKeeperParts
@@ -37,7 +37,7 @@ export class HeadKeeper {
     this.#parts = parts
   }
 
-  /** Begins, and waits `limit` ms at most for what the witness has. */
+  /** Starts, and waits at most `limit` ms for the heads that the witness has. */
   async open(limit: number): Promise<void> {
     const timer = Promise.withResolvers<void>()
     const late = setTimeout(timer.resolve, limit)
@@ -47,17 +47,18 @@ export class HeadKeeper {
   }
 
   /**
-   * Compares the logs with what the witness has, once, as soon as that is known and before it is given anything new. What
-   * contradicts them stays there, as evidence. Returns what is to be put on record.
+   * Compares the logs with the heads of the witness, once, as soon as those are known and before new heads
+   * are written. If a head contradicts a log, the witness's heads are kept as evidence and never overwritten.
+   * Returns the facts to be recorded.
    */
-  async compare(logs: readonly SegmentLog[]): Promise<readonly Facts[]> {
+  async compare(lines: AuditLines, logs: readonly AuditLog[]): Promise<readonly AuditFacts[]> {
     const known = this.#known
     if (known === undefined || this.#isCompared) return []
     this.#isCompared = true
-    const found: Facts[] = []
+    const found: AuditFacts[] = []
     let contradicts = false
     for (const log of logs) {
-      const problem = await compareWithWitness(log, known, this.#parts.witness.name)
+      const problem = await compareWithWitness(lines, log, known, this.#parts.witness.name)
       if (problem === undefined) continue
       found.push(problem.facts)
       contradicts ||= problem.contradicts
@@ -70,7 +71,7 @@ export class HeadKeeper {
     this.#waiting = { ...this.#waiting, [log]: head }
   }
 
-  /** What waits is written, if the witness takes it within some seconds. */
+  /** Writes the waiting heads, if the witness accepts them within a few seconds. */
   async close(): Promise<void> {
     clearTimeout(this.#timer)
     if (!this.#mayWrite) this.#closing.abort()
@@ -86,7 +87,7 @@ export class HeadKeeper {
   }
 
   async #attempt(): Promise<void> {
-    const { witness, verifier, say } = this.#parts
+    const { witness, verifier, logger } = this.#parts
     const signal = AbortSignal.any([AbortSignal.timeout(patience), this.#closing.signal])
     const sent = this.#waiting
     try {
@@ -95,11 +96,12 @@ export class HeadKeeper {
         await witness.write({ ...sent, key: verifier }, signal)
         if (this.#waiting === sent) this.#waiting = {}
       }
-      if (this.#isFailing) say.info('heads of the audit log are kept elsewhere again', { in: witness.name })
+      if (this.#isFailing)
+        logger.info('heads of the audit log are kept elsewhere again', { in: witness.name })
       this.#isFailing = false
     } catch (error) {
       if (!this.#isFailing && !this.#closing.signal.aborted) {
-        say.warn('heads of the audit log cannot be kept elsewhere now', {
+        logger.warn('heads of the audit log cannot be kept elsewhere now', {
           in: witness.name,
           reason: reasonOf(error),
         })

@@ -1,27 +1,27 @@
 import type { Link, LogName } from './chain.ts'
 import { newSigningKey, openNote, openSigner, type NoteSigner } from './signed-note.ts'
 
-/** The second place: where heads and the key that signs them are kept, away from the log. */
+/** The store of the signed heads and of the key that signs them, apart from the log's folder. */
 export interface HeadStore {
   saveHead(name: string, head: string): Promise<void>
   head(name: string): Promise<string | undefined>
-  /** Unless there is one: that which is kept. */
+  /** Stores the key unless there is one already. Resolves to the stored key. */
   saveKey(key: string): Promise<string>
   key(): Promise<string | undefined>
 }
 
 /**
- * Signed heads as somebody keeps them who cannot be reached from the log's machine and disk, and the public key that they
- * are signed with, since whoever replaces the log may replace the key as well.
+ * Signed heads that are kept where neither the log's machine nor its disk can change them, with the public
+ * key of their signatures: an attacker who replaces the log may replace the key too.
  */
 export type WitnessedHeads = Readonly<Partial<Record<LogName | 'key', string>>>
 
-/** Keeps the last heads. Rejects when it cannot be reached now. */
+/** Keeps the latest heads. Rejects when it cannot be reached. */
 export interface HeadWitness {
-  /** For messages: `ConfigMap trow-audit in namespace trow`. */
+  /** Used in messages: `ConfigMap trow-audit in namespace trow`. */
   readonly name: string
   read(signal: AbortSignal): Promise<WitnessedHeads>
-  /** Replaces those that are given. */
+  /** Replaces the heads that are given; the others stay. */
   write(heads: WitnessedHeads, signal: AbortSignal): Promise<void>
 }
 
@@ -31,31 +31,31 @@ export interface LogHead extends Link {
   readonly time: string
 }
 
-/** The signer of this registry, with a key that is made once and kept. */
+/** Opens the signer of this registry; its key is created once and stored. */
 export async function openHeadSigner(heads: HeadStore): Promise<NoteSigner> {
   return openSigner(keyName, (await heads.key()) ?? (await heads.saveKey(newSigningKey())))
 }
 
-/** What `audit verify --show-key` prints; undefined while there is no key. */
+/** Returns what `audit verify --show-key` prints; undefined while there is no key. */
 export async function verifierOf(heads: Pick<HeadStore, 'key'>): Promise<string | undefined> {
   const key = await heads.key()
   return key === undefined ? undefined : openSigner(keyName, key).verifier
 }
 
 const keyName = 'trow-audit'
-type Kind = 'head' | 'pruned'
+type HeadKind = 'head' | 'pruned'
 
 /**
- * A checkpoint in the manner of C2SP tlog-checkpoint: origin, count of lines, base64 hash of the last one, then the time as
- * an extension line. `pruned` says the same of the last line that retention took.
+ * Signs a checkpoint modelled on C2SP tlog-checkpoint: origin, number of lines, base64 hash of the last line,
+ * and the time as an extension line. A `pruned` checkpoint describes the last line that retention removed.
  */
-export function signHead(signer: NoteSigner, kind: Kind, head: LogHead): string {
+export function signHead(signer: NoteSigner, kind: HeadKind, head: LogHead): string {
   const root = Buffer.from(head.hash, 'hex').toString('base64')
   return signer.sign(`trow/audit/${head.log}/${kind}\n${head.seq}\n${root}\n${head.time}\n`)
 }
 
-/** Undefined where it is not signed by that key, or says something else. */
-export function openHead(note: string, kind: Kind, log: LogName, verifier: string): LogHead | undefined {
+/** Undefined where the signature is not by that key, or the content is for another kind or log. */
+export function openHead(note: string, kind: HeadKind, log: LogName, verifier: string): LogHead | undefined {
   const [origin, seq = '', root = '', time = '', end] = openNote(note, verifier)?.split('\n') ?? []
   if (origin !== `trow/audit/${log}/${kind}` || end !== '' || !/^\d{1,15}$/.test(seq)) return undefined
   return { log, seq: Number(seq), hash: Buffer.from(root, 'base64').toString('hex'), time }

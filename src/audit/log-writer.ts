@@ -1,43 +1,35 @@
 import type { Log } from '../log.ts'
 import { reasonOf } from '../reason-of.ts'
 import type { LogName } from './chain.ts'
-import { entryEvent, type NoteOutbox } from './note-outbox.ts'
-import type { Facts } from './audit-note.ts'
-import type { QuietTries } from './quiet-tries.ts'
-import type { SegmentLog } from './segment-log.ts'
+import type { AuditLog, Pruning } from './audit-store.ts'
+import type { AuditOutbox } from './audit-outbox.ts'
+import type { AuditFacts } from './audit-record.ts'
 import type { AuditSink } from './sink.ts'
 
 export interface LogWriterParts {
-  readonly log: SegmentLog
-  /** Where its rows come from; undefined: it has none. */
-  readonly outbox: NoteOutbox | undefined
-  /** Rows that are in the log already. */
-  readonly inLog: ReadonlySet<number>
-  /** Of its events: `/trow/<instance>`. */
-  readonly source: string
+  readonly log: AuditLog
+  /** The outbox that its rows come from; undefined: it has none. */
+  readonly outbox: AuditOutbox | undefined
   readonly sinks: readonly AuditSink[]
-  readonly tries: QuietTries
-  readonly say: Log
+  readonly logger: Log
   /** Milliseconds since the epoch. */
   readonly now: () => number
-  /** The log is written again after an outage: what is to be put on record. */
-  readonly ended: (gap: Facts) => void
+  /** Called when the log is written again after an outage, with the facts to be recorded. */
+  readonly ended: (gap: AuditFacts) => void
 }
 
-const page = 500
-/** Lines that wait in memory while the log cannot be written; beyond, they are lost and counted. */
+/** Lines that wait in memory while the log cannot be written; any further lines are lost and counted. */
 const mostWaiting = 20_000
 
 /**
- * What one log of the audit is to get: rows of its outbox, and events that have no row. While it cannot be written, rows stay
- * in the outbox, and no other log waits for it.
+ * Writes one log of the audit: rows of its outbox, and events without a row. While the log cannot be written,
+ * rows stay in the outbox; other logs do not wait for it.
  */
 export class LogWriter {
-  readonly log: SegmentLog
+  readonly log: AuditLog
   readonly outage = new Outage()
   readonly #parts: LogWriterParts
   readonly #waiting: string[] = []
-  #lastRow = 0
   #outboxSize: { readonly rows: number; readonly bytes: number } = { rows: 0, bytes: 0 }
   #lines = 0
 
@@ -59,17 +51,19 @@ export class LogWriter {
     return this.#outboxSize
   }
 
-  /** Written since the start. */
+  /** Lines written since the start. */
   get lines(): number {
     return this.#lines
   }
 
-  /** An event of the audit itself: never lost. */
+  /** Adds an event of the audit itself, which is never lost. */
   note(event: string): void {
     this.#waiting.push(event)
   }
 
-  /** False: too many wait, it is lost. It stands for `count` accesses. */
+  /**
+   * Adds an event that stands for `count` accesses. False: too many events wait, so it is lost and counted.
+   */
   add(event: () => string, count: number): boolean {
     if (this.#waiting.length >= mostWaiting) {
       this.outage.lose(count, this.#parts.now())
@@ -79,54 +73,47 @@ export class LogWriter {
     return true
   }
 
-  /** All that there is, if it can be written now. */
+  /** Writes everything that waits, if the log can be written. */
   async work(): Promise<void> {
-    const { outbox, say, now } = this.#parts
+    const { outbox, logger, now } = this.#parts
     try {
-      await (outbox === undefined ? this.#flush() : this.#drain(outbox))
+      while (await this.#write()) {
+        // A page after the other.
+      }
+      if (outbox !== undefined) this.#outboxSize = await outbox.size()
     } catch (error) {
       const reason = reasonOf(error)
       const first = this.outage.fail(now(), reason)
-      if (first) say.error('the audit log cannot be written', { log: this.name, reason })
+      if (first) logger.error('the audit log cannot be written', { log: this.name, reason })
     }
   }
 
-  /** All or none. Rejects where the log cannot be written. */
-  async append(events: readonly string[], now: number): Promise<void> {
-    const lines = await this.log.append(events, now)
+  /** Removes what retention does not keep. */
+  prune(pruning: Omit<Pruning, 'written'>): Promise<void> {
+    return this.log.prune({ ...pruning, written: (lines) => this.#written(lines) })
+  }
+
+  /** Writes the waiting events, then a page of rows. Returns whether there is more. */
+  async #write(): Promise<boolean> {
+    const now = this.#parts.now()
+    const { lines, taken, more } = await this.log.write([...this.#waiting], now)
+    this.#waiting.splice(0, taken)
+    if (lines.length === 0) return more
+    this.#written(lines)
+    const gap = this.outage.end(this.#parts.now())
+    if (gap === undefined) return more
+    this.#parts.logger.info('the audit log is written again', { log: this.name, ...gap })
+    this.#parts.ended({ log: this.name, ...gap })
+    return more
+  }
+
+  #written(lines: readonly string[]): void {
     this.#lines += lines.length
     for (const sink of this.#parts.sinks) sink.written(this.name, lines)
   }
-
-  async #drain(outbox: NoteOutbox): Promise<void> {
-    const { inLog, source, tries, now } = this.#parts
-    for (;;) {
-      const entries = await outbox.read({ after: this.#lastRow, limit: page })
-      const fresh = entries.filter(({ id }) => !inLog.has(id))
-      const last = entries.at(-1)?.id
-      await this.#flush(fresh.map((entry) => entryEvent(entry, { log: this.name, source, now: now() })))
-      if (last === undefined) break
-      this.#lastRow = last
-      await tries.run(`the outbox of ${this.name} cannot be emptied`, () => outbox.forget(last))
-      if (entries.length < page) break
-    }
-    this.#outboxSize = await outbox.size()
-  }
-
-  /** What waits without a row, then these rows: all or none. */
-  async #flush(rows: readonly string[] = []): Promise<void> {
-    const events = [...this.#waiting, ...rows]
-    if (events.length === 0) return
-    await this.append(events, this.#parts.now())
-    this.#waiting.splice(0, events.length - rows.length)
-    const gap = this.outage.end(this.#parts.now())
-    if (gap === undefined) return
-    this.#parts.say.info('the audit log is written again', { log: this.name, ...gap })
-    this.#parts.ended({ log: this.name, ...gap })
-  }
 }
 
-/** The time in which something could not be done, and what was lost in it; told once it is over. */
+/** A period in which the log could not be written, and what was lost in it; recorded when it ends. */
 class Outage {
   #since: number | undefined
   #until = 0
@@ -141,7 +128,7 @@ class Outage {
     return this.#since
   }
 
-  /** True the first time. */
+  /** True if this failure begins the outage. */
   fail(now: number, reason: string): boolean {
     const first = this.#since === undefined
     this.#since ??= now
@@ -155,8 +142,8 @@ class Outage {
     if (this.#since === undefined) this.fail(now, 'more came than could be written')
   }
 
-  /** Undefined when there was none. */
-  end(now: number): Facts | undefined {
+  /** Ends the outage and returns its facts; undefined when there was none. */
+  end(now: number): AuditFacts | undefined {
     if (this.#since === undefined) return undefined
     const facts = {
       reason: this.#reason,

@@ -1,21 +1,21 @@
-/** First and last number. */
+/** First and last number, both inclusive. */
 export type LineRange = readonly [from: number, to: number]
 
-/** Numbers of lines that were passed over: as ranges, since a log may begin again after any number. */
+/** Numbers of lines that were skipped, as ranges, because a gap in a log may have any size. */
 export class MissingLines {
-  /** In their order, none empty, none overlapping. */
+  /** Ascending, not empty, not overlapping. */
   readonly #ranges: LineRange[] = []
 
   get ranges(): readonly LineRange[] {
     return this.#ranges
   }
 
-  /** None where `to` is before `from`; `from` is behind all that was added before. */
+  /** Adds a range; none if `to` is below `from`. `from` must be above all numbers added before. */
   add(from: number, to: number): void {
     if (from <= to) this.#ranges.push([from, to])
   }
 
-  /** It came after all; false where it was not missing. */
+  /** Removes a number whose line was found later; false if the number was not missing. */
   delete(number: number): boolean {
     const at = this.#indexOf(number)
     const range = this.#ranges[at]
@@ -29,7 +29,7 @@ export class MissingLines {
     return true
   }
 
-  /** Of the first range that ends at this number or after it. */
+  /** The index of the first range that ends at or after this number. */
   #indexOf(number: number): number {
     let [low, high] = [0, this.#ranges.length]
     while (low < high) {

@@ -2,14 +2,15 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { compilePattern } from '../oci/repository-pattern.ts'
 import { eachLog, logNames, parseLine, type ChainedLine, type LogName } from './chain.ts'
 import { parseEvent, type AuditEvent } from './event-schema.ts'
-import { LogTail } from './log-tail.ts'
-import { listSegments, type Segment } from './segment-folder.ts'
-import { firstLine, segmentLines } from './segment-lines.ts'
-import { eventTime } from './segment-log.ts'
+import type { AuditLines, LogCursor, Segment } from './audit-store.ts'
+import { eventTime } from './event-time.ts'
+import { firstLineOf } from './first-line.ts'
 
-/** Which events; every member that is given must fit. */
+/** Selects events; every given member must match. */
 export interface AuditQuery {
-  /** Name of the user, with `*` for any characters. */
+  /** Of the event, or of the request that it is about. */
+  readonly id?: string | undefined
+  /** The user's name; `*` stands for any characters. */
   readonly user?: string | undefined
   /** Pattern: `team-a/**`, `team-*`; `*` stays within a path segment. */
   readonly repository?: string | undefined
@@ -21,44 +22,51 @@ export interface AuditQuery {
   readonly until?: number | undefined
 }
 
-/** How far each log was read, or may be resumed from: the number of the last line. A trow may know fewer logs. */
+/**
+ * For each log, the number of the last line read, or after which to resume. An older trow may know fewer
+ * logs.
+ */
 export type AuditPosition = Readonly<Partial<Record<LogName, number>>>
 
-/** Told between events of `followAudit`: everything up to there was given. */
+/** Sent between events of `followAudit`: all events up to this position have been sent. */
 export interface PositionEvent {
   readonly kind: 'position'
   readonly position: AuditPosition
 }
 
-/** Lines that are held at once. */
+/** Lines held at once. */
 const page = 200
-/** Lines that are looked at between two rounds of the event loop: patterns may take a fifth of a millisecond for each. */
+/**
+ * Lines between two turns of the event loop: matching patterns may take a fifth of a millisecond per line.
+ */
 const linesOfTurn = 64
-/** Rounds of `followAudit` without news after which it tells where it is all the same. */
+/** Rounds of `followAudit` without an event after which it sends its position nevertheless. */
 const quietRounds = 25
 
 /**
- * The newest `limit` events that fit, of all logs, oldest first. Reads no further back than it must, and twice: of what
- * fits only numbers and times are kept at first, so that memory does not grow with the events.
+ * Returns the newest `limit` matching events of all logs, oldest first. It reads no further back than
+ * necessary, and reads twice: the first pass keeps only numbers and times of matches, so that memory does not
+ * grow with the events.
  */
 export async function* queryAudit(
-  folder: string,
+  lines: AuditLines,
   query: AuditQuery,
   limit: number,
 ): AsyncGenerator<AuditEvent> {
   const fits = matcher(query)
-  const found: Found[] = []
-  for (const log of logNames) found.push(await findNewest(folder, log, query, limit))
+  const found: FoundEvents[] = []
+  for (const log of logNames) found.push(await findNewest(lines, log, query, limit))
   yield* merge(
-    newestOfAll(found, limit).map(({ log, first, last }) =>
-      eventsBetween({ folder, log, first, last }, fits),
-    ),
+    newestOfAll(found, limit).map(({ log, first, last }) => eventsBetween(lines, { log, first, last }, fits)),
   )
 }
 
-/** Events that fit from now on, or from after `after`, as they come, and where it is; until `signal`. */
+/**
+ * Yields matching events as they are written, from now or after `after`, and its position, until `signal` is
+ * aborted.
+ */
 export async function* followAudit(
-  folder: string,
+  lines: AuditLines,
   query: AuditQuery,
   options: {
     readonly signal: AbortSignal
@@ -68,18 +76,18 @@ export async function* followAudit(
 ): AsyncGenerator<AuditEvent | PositionEvent> {
   const fits = matcher(query)
   const turns = new LineTurns()
-  const tails: LogTail[] = []
+  const tails: LogCursor[] = []
   try {
     for (const log of logNames) {
-      const last = await lastSeq(folder, log)
-      tails.push(new LogTail(folder, log, Math.min(options.after?.[log] ?? last, last)))
+      const last = await lines.last(log)
+      tails.push(lines.follow(log, Math.min(options.after?.[log] ?? last, last)))
     }
     for (let quiet = quietRounds; !options.signal.aborted; quiet++) {
       let more = false
       for (const tail of tails) {
-        const lines = await tail.next(page)
-        more ||= lines.length === page
-        for (const line of lines) {
+        const found = await tail.next(page)
+        more ||= found.length === page
+        for (const line of found) {
           await turns.next()
           const event = fits(line)
           if (event === undefined) continue
@@ -98,19 +106,24 @@ export async function* followAudit(
   }
 }
 
-/** Lines of one log that fit, oldest first. */
-interface Found {
+/** The matching lines of one log, oldest first. */
+interface FoundEvents {
   readonly log: LogName
   readonly seqs: readonly number[]
   readonly times: readonly number[]
 }
 
-async function findNewest(folder: string, log: LogName, query: AuditQuery, limit: number): Promise<Found> {
+async function findNewest(
+  lines: AuditLines,
+  log: LogName,
+  query: AuditQuery,
+  limit: number,
+): Promise<FoundEvents> {
   const fits = matcher(query)
-  const parts: Found[] = []
+  const parts: FoundEvents[] = []
   let count = 0
-  for (const segment of (await listSegments(folder, log)).reverse()) {
-    const [begins, part] = await scanSegment(folder, segment, { log, fits, limit, until: query.until })
+  for (const segment of (await lines.segments(log)).toReversed()) {
+    const [begins, part] = await scanSegment(lines, segment, { log, fits, limit, until: query.until })
     parts.push(part)
     count += part.seqs.length
     if (count >= limit || (query.since !== undefined && begins < query.since)) break
@@ -123,9 +136,9 @@ async function findNewest(folder: string, log: LogName, query: AuditQuery, limit
   }
 }
 
-/** When it begins, and the newest lines in it that fit. */
+/** Returns when the segment begins, and its newest matching lines. */
 async function scanSegment(
-  folder: string,
+  lines: AuditLines,
   segment: Segment,
   options: {
     readonly log: LogName
@@ -133,14 +146,14 @@ async function scanSegment(
     readonly limit: number
     readonly until: number | undefined
   },
-): Promise<[begins: number, found: Found]> {
+): Promise<[begins: number, found: FoundEvents]> {
   const { log, fits, limit, until = Infinity } = options
-  const first = parseLine((await firstLine(folder, segment)) ?? Buffer.alloc(0))
+  const first = await firstLineOf(lines.lines(segment))
   const begins = first === undefined ? 0 : eventTime(first)
   const [seqs, times]: [number[], number[]] = [[], []]
   if (begins > until) return [begins, { log, seqs, times }]
   const turns = new LineTurns()
-  for await (const { bytes, whole } of segmentLines(folder, segment)) {
+  for await (const { bytes, whole } of lines.lines(segment)) {
     await turns.next()
     const line = whole ? parseLine(bytes) : undefined
     const event = line && fits(line)
@@ -154,14 +167,17 @@ async function scanSegment(
   return [begins, { log, seqs: seqs.slice(-limit), times: times.slice(-limit) }]
 }
 
-interface Range {
+interface EventRange {
   readonly log: LogName
   readonly first: number
   readonly last: number
 }
 
-/** From the end, of each log so much as is among the newest of all: in one log the order is that of the lines. */
-function newestOfAll(found: readonly Found[], limit: number): Range[] {
+/**
+ * Takes lines from the end of each log, as many as are among the newest of all. Within one log the order is
+ * that of the lines.
+ */
+function newestOfAll(found: readonly FoundEvents[], limit: number): EventRange[] {
   const starts = found.map(({ seqs }) => seqs.length)
   for (let count = 0; count < limit; count++) {
     let newest = -1
@@ -180,17 +196,18 @@ function newestOfAll(found: readonly Found[], limit: number): Range[] {
 }
 
 async function* eventsBetween(
-  { folder, log, first, last }: Range & { readonly folder: string },
+  lines: AuditLines,
+  { log, first, last }: EventRange,
   fits: (line: ChainedLine) => AuditEvent | undefined,
 ): AsyncGenerator<AuditEvent> {
-  const tail = new LogTail(folder, log, first - 1)
+  const tail = lines.follow(log, first - 1)
   const turns = new LineTurns()
   try {
-    // Empty also where a segment was sealed in this moment: then once more.
+    // A read is also empty if a segment was sealed at that moment, so an empty read is repeated once.
     for (let empty = 0; empty < 2 && tail.position < last;) {
-      const lines = await tail.next(page, last)
-      empty = lines.length === 0 ? empty + 1 : 0
-      for (const line of lines) {
+      const found = await tail.next(page, last)
+      empty = found.length === 0 ? empty + 1 : 0
+      for (const line of found) {
         await turns.next()
         const event = fits(line)
         if (event !== undefined) yield event
@@ -201,7 +218,7 @@ async function* eventsBetween(
   }
 }
 
-/** By time; equal times in the order of the streams. */
+/** Merges by time; equal times keep the order of the streams. */
 async function* merge(streams: readonly AsyncGenerator<AuditEvent>[]): AsyncGenerator<AuditEvent> {
   const heads = await Promise.all(streams.map(async (stream) => (await stream.next()).value ?? undefined))
   try {
@@ -220,17 +237,7 @@ async function* merge(streams: readonly AsyncGenerator<AuditEvent>[]): AsyncGene
   }
 }
 
-async function lastSeq(folder: string, log: LogName): Promise<number> {
-  const last = (await listSegments(folder, log)).at(-1)
-  if (last === undefined) return 0
-  let seq = last.first - 1
-  for await (const { bytes, whole } of segmentLines(folder, last)) {
-    if (whole) seq = parseLine(bytes)?.seq ?? seq
-  }
-  return seq
-}
-
-/** Has the loop go round for others between lines. */
+/** Gives the event loop a turn after every `linesOfTurn` lines. */
 class LineTurns {
   #lines = 0
 
@@ -239,13 +246,17 @@ class LineTurns {
   }
 }
 
-/** The event where it fits. What cannot fit is seen from its bytes, before it is parsed. */
+/**
+ * Returns a function that parses a line and returns its event if it matches. Most lines that do not match are
+ * recognised by their bytes, without parsing.
+ */
 function matcher(query: AuditQuery): (line: ChainedLine) => AuditEvent | undefined {
-  const { since = -Infinity, until = Infinity, decision, action, digest } = query
-  // In names an asterisk goes over slashes.
+  const { since = -Infinity, until = Infinity, id, decision, action, digest } = query
+  // In user names an asterisk also matches slashes.
   const user = query.user === undefined ? undefined : compilePattern(query.user.replaceAll(/\*+/g, '**'))
   const repository = query.repository === undefined ? undefined : compilePattern(query.repository)
   const needles = [
+    ...(id === undefined ? [] : [JSON.stringify(id)]),
     ...(decision === undefined ? [] : [`"decision":${JSON.stringify(decision)}`]),
     ...(action === undefined ? [] : [`"action":${JSON.stringify(action)}`]),
     ...(digest === undefined ? [] : [digest]),
@@ -261,6 +272,7 @@ function matcher(query: AuditQuery): (line: ChainedLine) => AuditEvent | undefin
     const fits =
       time >= since &&
       time <= until &&
+      (id === undefined || event.id === id || data['requestId'] === id) &&
       (decision === undefined || data.decision === decision) &&
       (action === undefined || data.action === action) &&
       (digest === undefined || data.digest === digest || data.reference === digest) &&

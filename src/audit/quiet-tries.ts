@@ -1,13 +1,15 @@
 import type { Log } from '../log.ts'
 import { reasonOf } from '../reason-of.ts'
 
-/** What may fail without harm and is tried again: said once until it succeeds. */
+/**
+ * Runs work that may fail without harm and is tried again. A failure is logged once, until the work succeeds.
+ */
 export class QuietTries {
-  readonly #say: Log
+  readonly #logger: Log
   readonly #failing = new Set<string>()
 
-  constructor(say: Log) {
-    this.#say = say
+  constructor(logger: Log) {
+    this.#logger = logger
   }
 
   async run(what: string, work: () => Promise<void>): Promise<void> {
@@ -15,7 +17,7 @@ export class QuietTries {
       await work()
       this.#failing.delete(what)
     } catch (error) {
-      if (!this.#failing.has(what)) this.#say.warn(what, { reason: reasonOf(error) })
+      if (!this.#failing.has(what)) this.#logger.warn(what, { reason: reasonOf(error) })
       this.#failing.add(what)
     }
   }

@@ -3,14 +3,14 @@ import { logNames, type LogName } from './chain.ts'
 import type { WitnessedHeads } from './log-head.ts'
 import type { AuditPosition, AuditQuery } from './query.ts'
 
-const texts = ['user', 'repository', 'decision', 'action', 'digest'] as const
+const texts = ['id', 'user', 'repository', 'decision', 'action', 'digest'] as const
 const times = ['since', 'until'] as const
-/** Of one answer. */
+/** Limit for one reply. */
 export const mostEvents = 100_000
 const longestText = 512
 const longestNote = 4096
 
-/** `query?limit=100&user=alice`: to be put after the path under which a server answers. */
+/** Returns, for example, `query?limit=100&user=alice`: the last part of the URL on a server. */
 export function printAuditRequest(request: AuditRequest): string {
   const parameters = new URLSearchParams()
   if (request.kind === 'query') parameters.set('limit', String(request.limit))
@@ -20,7 +20,8 @@ export function printAuditRequest(request: AuditRequest): string {
     }
   }
   if (request.kind === 'follow' && request.after !== undefined) {
-    // A log that an older registry did not know has begun since.
+    // A log missing in `after` was unknown to the older registry that gave the position. It has begun since,
+    // so it is read from its start.
     for (const log of logNames) parameters.set(`after-${log}`, String(request.after[log] ?? 0))
   }
   if (request.kind === 'verify') {
@@ -32,7 +33,7 @@ export function printAuditRequest(request: AuditRequest): string {
   return `${request.kind}?${parameters.toString()}`
 }
 
-/** What `printAuditRequest` made, or in words what is wrong with it. */
+/** Parses what `printAuditRequest` wrote, or returns a message that says what is wrong. */
 export function parseAuditRequest(
   kind: AuditRequest['kind'],
   parameters: URLSearchParams,
@@ -87,7 +88,7 @@ function parsePosition(parameters: URLSearchParams): AuditPosition | string | un
   const position: Partial<Record<LogName, number>> = {}
   for (const log of logNames) {
     const text = parameters.get(`after-${log}`)
-    // An older client does not know it: it goes on from now there.
+    // An older client does not know this log: it follows the log from now on.
     if (text === null && log === 'denials') continue
     const seq = wholeNumber(text ?? '')
     if (seq === undefined) return `${names.join(', ')} are numbers of lines`

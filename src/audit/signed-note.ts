@@ -8,9 +8,9 @@ import {
   type KeyObject,
 } from 'node:crypto'
 
-/** Signs texts as C2SP signed-note does, with Ed25519: https://c2sp.org/signed-note. */
+/** Signs texts in the C2SP signed-note format with Ed25519: https://c2sp.org/signed-note. */
 export interface NoteSigner {
-  /** `<name>+<hash>+<key>`, as the Go ecosystem's note verifiers take it. */
+  /** `<name>+<hash>+<key>`, the verifier key format of Go's note package. */
   readonly verifier: string
   /** `text` must end with a newline. */
   sign(text: string): string
@@ -24,7 +24,7 @@ export function newSigningKey(): string {
   return generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
 }
 
-/** `name`: of the key; neither spaces nor `+`. */
+/** `name`: the key's name, without spaces and `+`. */
 export function openSigner(name: string, privateKey: string): NoteSigner {
   const key = createPrivateKey(privateKey)
   const publicKey = rawPublicKey(createPublicKey(key))
@@ -38,7 +38,7 @@ export function openSigner(name: string, privateKey: string): NoteSigner {
   }
 }
 
-/** The text, if one of the signatures is that of the verifier's key; else undefined. */
+/** Returns the text if one of its signatures is by the verifier's key; otherwise undefined. */
 export function openNote(note: string, verifier: string): string | undefined {
   const split = note.lastIndexOf('\n\n')
   const key = parseVerifier(verifier)

@@ -1,9 +1,9 @@
 import type { LogName } from './chain.ts'
 
-/** Takes what is in the log already, for others. Never holds up the writer. */
+/** Receives lines that are already in the log, for another destination. Never delays the writer. */
 export interface AuditSink {
   readonly name: string
-  /** Called once, before anything is written: the number of the last line of each log. */
+  /** Called once, before any line is written, with the number of the last line of each log. */
   begin(last: Readonly<Record<LogName, number>>): void
   /** Lines without newlines, as they are in the log. */
   written(log: LogName, lines: readonly string[]): void
@@ -13,16 +13,16 @@ export interface AuditSink {
 
 export interface SinkHealth {
   readonly name: string
-  /** Lines that it does not have yet. */
+  /** Lines that are not delivered yet. */
   readonly lag: number
-  /** Why it does not take them now. */
+  /** Why delivery fails at the moment. */
   readonly problem: string | undefined
   readonly delivered: number
-  /** Never delivered: it was too far behind. */
+  /** Lines that were never delivered, because the sink was too far behind. */
   readonly skipped: number
 }
 
-/** Each line as it is in the log; for standard output. */
+/** Writes each line as it is in the log; for standard output. */
 export class LineSink implements AuditSink {
   readonly name: string
   readonly #write: (text: string) => void

@@ -1,6 +1,8 @@
-import type { PolicyNote } from './audit-note.ts'
+import type { PolicyRecord } from './audit-record.ts'
 
-/** One access as the serving road sees it: made for every request, so it holds what is at hand and no more. */
+/**
+ * One access as its request handler sees it. It is built for every request, so it holds only what is at hand.
+ */
 export interface AuditedAccess {
   readonly action: string
   readonly reason: string
@@ -13,11 +15,11 @@ export interface AuditedAccess {
   }
   readonly repository: string | undefined
   readonly reference: string | undefined
-  /** What the reference was resolved to. */
+  /** The digest that the reference was resolved to. */
   readonly digest: string | undefined
   readonly status: number
-  /** One and the same list for equal accesses, as far as can be. */
-  readonly policy?: readonly PolicyNote[] | undefined
+  /** Equal accesses should share the same list object where possible. */
+  readonly policy?: readonly PolicyRecord[] | undefined
   readonly address: string
   readonly userAgent: string
   readonly requestId: string
@@ -25,15 +27,19 @@ export interface AuditedAccess {
   readonly route: string
 }
 
-/** What the serving road tells the audit. */
+/** What request handlers report to the audit. */
 export interface AuditTrail {
-  /** A decision to let somebody do something that changes nothing: written in the background, equal ones together. */
+  /** An access that was allowed and changes nothing. Written in the background; equal ones are merged. */
   allowed(access: AuditedAccess): void
   /**
-   * A refusal. In the log, durably, when it resolves: with the id of the request that the record names, this or an equal one;
-   * undefined where it names several. Rejects with OciError UNAVAILABLE where it cannot be recorded.
+   * A refusal. Resolves when it is durable, with the id of the request that its record names (this one or an
+   * equal one); undefined where the record stands for several. Rejects with OciError UNAVAILABLE where it
+   * cannot be recorded.
    */
   denied(access: AuditedAccess): Promise<string | undefined>
-  /** Goes with a change, in whose transaction it is kept. Throws OciError UNAVAILABLE where changes cannot be audited. */
-  note(access: AuditedAccess): string
+  /**
+   * Returns the audit record of a change, to be stored in the change's transaction. Throws OciError
+   * UNAVAILABLE where changes cannot be audited.
+   */
+  auditRecord(access: AuditedAccess): string
 }

@@ -1,12 +1,13 @@
+import { counted } from '../counted.ts'
 import { reasonOf } from '../reason-of.ts'
 import { beginning, isIntact, parseLine, type ChainedLine, type LogName } from './chain.ts'
 import { openHead, type WitnessedHeads, type LogHead } from './log-head.ts'
 import { MissingLines } from './missing-lines.ts'
-import { listSegments, type Segment } from './segment-folder.ts'
-import { segmentLines } from './segment-lines.ts'
+import { AuditAway } from './audit-away.ts'
+import type { AuditLines, Segment } from './audit-store.ts'
 import { parseEvent } from './event-schema.ts'
 
-/** Something that should not be. `seq`: of the line, or the first of several. */
+/** A problem in a log. `seq`: the number of the line, or of the first of several. */
 export interface AuditProblem {
   readonly kind: 'problem'
   readonly log: LogName
@@ -34,35 +35,37 @@ export interface AuditSummary {
   readonly lines: number
   readonly first: number | undefined
   readonly last: number | undefined
-  /** Lines before the first, gone by retention, as a signed record says. */
+  /** Number of lines before the first that retention removed, according to a signed record. */
   readonly pruned: number
-  /** The head that was compared; undefined: there was none, so a cut tail could not be seen. */
+  /**
+   * The head that was compared; undefined: there was none, so missing lines at the end could not be detected.
+   */
   readonly head: { readonly seq: number; readonly time: string } | undefined
-  /** The same of the head that was kept elsewhere, in the cluster. */
+  /** The head stored in the cluster that was compared; undefined: there was none. */
   readonly witness: { readonly seq: number; readonly time: string } | undefined
   readonly problems: number
 }
 
 export type VerifyEvent = AuditProblem | AuditSummary
 
-/** Reads one log and reports whatever does not fit. `head` must have been read before: the log may grow meanwhile. */
+/** Reads one log and reports every problem. `head` must have been read before: the log may grow meanwhile. */
 export async function* verifyLog(options: {
-  readonly folder: string
+  readonly lines: AuditLines
   readonly log: LogName
   readonly head: string | undefined
   readonly verifier: string | undefined
   readonly witnessed?: WitnessedHeads | undefined
 }): AsyncGenerator<VerifyEvent> {
-  const { folder, log, verifier, witnessed } = options
+  const { lines, log, verifier, witnessed } = options
   const check = new ChainCheck(log, verifier)
   let problems = 0
-  const segments = await listSegments(folder, log)
+  const segments = await lines.segments(log)
   const head = openKept(options)
   const witness = openWitnessed(log, witnessed)
   if (head !== undefined) check.watch(head.seq)
   if (witness !== undefined) check.watch(witness.seq)
   for (const segment of segments) {
-    for await (const problem of readSegment(check, folder, segment, segment === segments.at(-1))) {
+    for await (const problem of readSegment(check, lines, segment, segment === segments.at(-1))) {
       problems++
       yield problem
     }
@@ -115,19 +118,20 @@ function openWitnessed(log: LogName, witnessed: WitnessedHeads | undefined): Log
 
 async function* readSegment(
   check: ChainCheck,
-  folder: string,
+  lines: AuditLines,
   segment: Segment,
   last: boolean,
 ): AsyncGenerator<AuditProblem> {
   let number = 0
   try {
-    for await (const { bytes, whole } of segmentLines(folder, segment)) {
+    for await (const { bytes, whole } of lines.lines(segment)) {
       if (whole) yield* check.line(bytes, segment, ++number)
-      // Somebody may be writing it just now; what was promised is under the head.
+      // The writer may be writing this line now; the signed head covers the lines that are complete.
       else if (!last || segment.sealed)
         yield check.problem('incomplete', check.expected, segment, 'it ends in the midst of a line')
     }
   } catch (error) {
+    if (error instanceof AuditAway) throw error
     yield check.problem('unreadable', check.expected, segment, reasonOf(error))
   }
 }
@@ -135,11 +139,11 @@ async function* readSegment(
 class ChainCheck {
   readonly #log: LogName
   readonly #verifier: string | undefined
-  /** Numbers that were passed over and may yet come, out of order. */
+  /** Numbers that were skipped and may still come, out of order. */
   readonly #missing = new MissingLines()
   readonly #pruned: LogHead[] = []
   #previous: { readonly seq: number; readonly hash: string } | undefined
-  /** Hashes of the lines that heads are of; undefined: not met. */
+  /** Hashes of the lines that heads refer to; undefined: not found yet. */
   readonly #watched = new Map<number, string | undefined>()
   expected = 1
   lines = 0
@@ -167,7 +171,7 @@ class ChainCheck {
     }
     this.#begin(line, segment, number)
     if (!isIntact(this.#log, line)) {
-      // Its number may be what was edited.
+      // The number may be what was edited.
       yield this.problem(
         'edited',
         this.expected,
@@ -200,7 +204,7 @@ class ChainCheck {
     this.#notePruned(line)
   }
 
-  /** What is missing for good. */
+  /** Reports what is missing after all lines were read. */
   *end(): Generator<AuditProblem> {
     if (this.first !== undefined && this.first.seq > 1) {
       const before = this.first.seq - 1
@@ -238,7 +242,7 @@ class ChainCheck {
         'cut',
         last + 1,
         undefined,
-        `${name} signed at ${head.time} counts ${head.seq} lines, the log ends at ${last}`,
+        `${name} signed at ${head.time} counts ${counted(head.seq, 'line')}, the log ends at ${last}`,
         head.seq,
       )
       return
@@ -268,7 +272,10 @@ class ChainCheck {
     return { kind: 'problem', log: this.#log, problem, seq, upTo, file: segment?.file, detail }
   }
 
-  /** The number that this line should have: the first of all, or of a file, may be taken from the file's name. */
+  /**
+   * The number that this line should have. For the first line of the log, or of a file, it may come from the
+   * file's name.
+   */
   #begin(line: ChainedLine | undefined, segment: Segment, number: number): number {
     if (this.first === undefined && this.lines === 1) {
       this.expected = segment.first

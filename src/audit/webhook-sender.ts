@@ -1,20 +1,20 @@
-import { Agent } from 'undici'
+import { Http1Agent } from '../http1-agent.ts'
 
 export interface WebhookOptions {
-  /** `https://…`; credentials in it are not used. */
+  /** `https://…`; credentials in the URL are not used. */
   readonly url: string
-  /** PEM; undefined: the system's. */
+  /** PEM; undefined: the system's CAs. */
   readonly ca: string | undefined
 }
 
-/** Posts to one receiver over one connection. Follows no redirects; reads no more of an answer than its head. */
+/** Posts to one receiver over one connection. Follows no redirects and discards the body of an answer. */
 export class HttpWebhookSender {
   readonly #url: URL
-  readonly #agent: Agent
+  readonly #agent: Http1Agent
 
   constructor({ url, ca }: WebhookOptions) {
     this.#url = new URL(url)
-    this.#agent = new Agent({
+    this.#agent = new Http1Agent({
       connections: 1,
       headersTimeout: 20_000,
       bodyTimeout: 20_000,
@@ -22,7 +22,7 @@ export class HttpWebhookSender {
     })
   }
 
-  /** Rejects where there was no answer. `retryAfter`: milliseconds. */
+  /** Rejects if there was no answer. `retryAfter`: milliseconds. */
   async send(request: {
     readonly headers: Readonly<Record<string, string>>
     readonly body: string

@@ -5,10 +5,11 @@ import { reasonOf } from '../reason-of.ts'
 import { eachLog, logNames, type ChainedLine, type LogName } from './chain.ts'
 import { systemEvent } from './cloud-event.ts'
 import type { HeadStore } from './log-head.ts'
-import { LogTail } from './log-tail.ts'
+import type { AuditLines, LogCursor } from './audit-store.ts'
+import { KeptTurn, type SinkTurn } from './sink-turn.ts'
 import type { AuditSink, SinkHealth } from './sink.ts'
 
-/** One POST; resolves with any answer, rejects where there was none. Follows no redirects. */
+/** Sends one POST. Resolves with any answer and rejects if there was none. Follows no redirects. */
 export interface WebhookSender {
   send(request: {
     readonly headers: Readonly<Record<string, string>>
@@ -18,38 +19,47 @@ export interface WebhookSender {
 }
 
 export interface WebhookSinkParts {
-  readonly folder: string
+  readonly lines: AuditLines
   readonly sender: WebhookSender
-  /** Keeps how far it is. */
+  /** Stores the position up to which events were delivered. */
   readonly heads: HeadStore
-  /** Of the receiver: any text; `whsec_` and base64 as Standard Webhooks writes it. */
+  /** The key shared with the receiver: any text, or `whsec_` and base64 as in Standard Webhooks. */
   readonly secret: string
+  /** Undefined: no other process writes the log. */
+  readonly turn?: SinkTurn | undefined
+  /** Milliseconds after which the turn is taken again. */
+  readonly turnEvery?: number
   readonly instance: string
-  readonly say: Log
+  readonly logger: Log
   /** Milliseconds since the epoch. */
   readonly now: () => number
   readonly newId: () => string
-  /** Lines; further behind, it leaves the oldest out and says so. */
+  /** Lines. A sink that is further behind skips the oldest lines and sends an event about the gap. */
   readonly mostLag?: number
-  /** Of a body, where it holds more than one event. */
+  /** Bytes of a body that holds more than one event. */
   readonly mostBytes?: number
-  /** Milliseconds after the first failure; doubled up to 60 times that. */
+  /** Milliseconds to wait after the first failure; each failure doubles it, up to 60 times that. */
   readonly firstWait?: number
 }
 
 const position = 'sink-webhook'
 const batch = 100
 const usualMostBytes = 1024 * 1024
+/** Milliseconds between two looks whose turn it is, and for lines of other processes. */
+const turnEvery = 1000
+const lookEvery = 200
 
 type Positions = Record<LogName, number>
 
 /**
- * Sends all lines, at least once and in order, in batches (`application/cloudevents-batch+json`), signed as
- * https://www.standardwebhooks.com says: HMAC-SHA256 over id, time and body. The log itself is what waits.
+ * Sends all lines at least once and in order, in batches (`application/cloudevents-batch+json`). Each batch
+ * is signed as in https://www.standardwebhooks.com: HMAC-SHA256 over id, time and body. Undelivered lines are
+ * read from the log itself; there is no queue.
  */
 export class WebhookSink implements AuditSink {
   readonly name = 'webhook'
   readonly #parts: WebhookSinkParts
+  readonly #turn: KeptTurn
   readonly #stop = new AbortController()
   readonly #written: Positions = eachLog(() => 0)
   readonly #sent: Positions = eachLog(() => 0)
@@ -61,15 +71,12 @@ export class WebhookSink implements AuditSink {
 
   constructor(parts: WebhookSinkParts) {
     this.#parts = parts
+    this.#turn = new KeptTurn(parts.turn, parts.turnEvery)
   }
 
   begin(last: Readonly<Positions>): void {
     Object.assign(this.#written, last)
-    this.#running = this.#run(last).catch((error: unknown) => {
-      if (this.#stop.signal.aborted) return
-      this.#problem = reasonOf(error)
-      this.#parts.say.error('the webhook of the audit has ended', { reason: this.#problem })
-    })
+    this.#running = this.#run(last)
   }
 
   written(log: LogName, lines: readonly string[]): void {
@@ -79,10 +86,11 @@ export class WebhookSink implements AuditSink {
 
   health(): SinkHealth {
     const lag = logNames.reduce((sum, log) => sum + this.#written[log] - this.#sent[log], 0)
+    const isSending = this.#turn.isHeld
     return {
       name: this.name,
-      lag,
-      problem: this.#problem,
+      lag: isSending ? lag : 0,
+      problem: isSending ? this.#problem : undefined,
       delivered: this.#delivered,
       skipped: this.#skipped,
     }
@@ -92,40 +100,67 @@ export class WebhookSink implements AuditSink {
     this.#stop.abort()
     this.#woken?.()
     await this.#running
+    // Where that fails, another process takes the turn after a minute.
+    await this.#turn.release().catch(() => {})
   }
 
+  /** Sends while it is this process's turn. What fails is tried again from the position that is kept. */
   async #run(last: Readonly<Positions>): Promise<void> {
-    const { folder, heads, mostLag = 1_000_000 } = this.#parts
-    const kept = await heads.head(position)
-    // Who is told for the first time is not told what was long ago. A log that is not in what was kept has begun since.
-    if (kept === undefined) await heads.saveHead(position, JSON.stringify(last))
-    Object.assign(this.#sent, kept === undefined ? last : (JSON.parse(kept) as Partial<Positions>))
-    const tails: Partial<Record<LogName, LogTail>> = {}
+    for (let failures = 0; !this.#stop.signal.aborted; failures++) {
+      try {
+        await this.#send(last)
+        failures = 0
+      } catch (error) {
+        if (this.#stop.signal.aborted) return
+        this.#problem = reasonOf(error)
+        if (failures === 0)
+          this.#parts.logger.warn('the webhook of the audit cannot read the log', { reason: this.#problem })
+      }
+      await this.#sleep(turnEvery)
+    }
+  }
+
+  /** Returns when it is another process's turn. */
+  async #send(last: Readonly<Positions>): Promise<void> {
+    if (!(await this.#turn.holds())) return
+    await this.#load(last)
+    const { lines: log, mostLag = 1_000_000 } = this.#parts
+    const tails: Partial<Record<LogName, LogCursor>> = {}
     try {
-      while (!this.#stop.signal.aborted) {
+      while (!this.#stop.signal.aborted && (await this.#turn.holds())) {
+        if (!this.#turn.isAlone) for (const name of logNames) this.#written[name] = await log.last(name)
         let sent = false
-        for (const log of logNames) {
-          const begin = Math.max(this.#sent[log], this.#written[log] - mostLag)
-          const left = begin - this.#sent[log]
+        for (const name of logNames) {
+          const begin = Math.max(this.#sent[name], this.#written[name] - mostLag)
+          const left = begin - this.#sent[name]
           if (left > 0) {
-            await tails[log]?.close()
-            delete tails[log]
+            await tails[name]?.close()
+            delete tails[name]
           }
-          const tail = (tails[log] ??= new LogTail(folder, log, begin))
-          const lines = await tail.next(batch, this.#written[log])
-          if (lines.length + left > 0) await this.#deliver(log, lines, left)
+          const tail = (tails[name] ??= log.follow(name, begin))
+          const lines = await tail.next(batch, this.#written[name])
+          if (lines.length + left > 0) await this.#deliver(name, lines, left)
           sent ||= lines.length > 0
         }
         if (!sent) await this.#wait()
       }
     } finally {
-      for (const log of logNames) await tails[log]?.close()
+      for (const name of logNames) await tails[name]?.close()
     }
   }
 
-  /** Until it was taken, or the sink is closed. */
+  async #load(last: Readonly<Positions>): Promise<void> {
+    const { heads } = this.#parts
+    const kept = await heads.head(position)
+    // A new receiver gets no old events. A log without a stored position has begun after that position was
+    // stored.
+    if (kept === undefined) await heads.saveHead(position, JSON.stringify(last))
+    Object.assign(this.#sent, kept === undefined ? last : (JSON.parse(kept) as Partial<Positions>))
+  }
+
+  /** Tries until the receiver has accepted the lines or the sink is closed. */
   async #deliver(log: LogName, lines: readonly ChainedLine[], left: number): Promise<void> {
-    const entries: Entry[] = lines.map(({ seq, event }) => ({ upTo: seq, text: event.toString() }))
+    const entries: QueuedEvent[] = lines.map(({ seq, event }) => ({ upTo: seq, text: event.toString() }))
     if (left > 0) {
       const from = this.#sent[log] + 1
       const upTo = from + left - 1
@@ -133,7 +168,7 @@ export class WebhookSink implements AuditSink {
     }
     for (const [index, part] of [...parts(entries, this.#parts.mostBytes ?? usualMostBytes)].entries()) {
       const upTo = part.at(-1)?.upTo ?? this.#sent[log]
-      // Each part is a delivery of its own: receivers drop a second one with an id that they have seen.
+      // Each part has its own id: receivers discard a second delivery with an id that they have seen.
       if (
         !(await this.#post(
           `${log}-${this.#sent[log] + 1}-${upTo}`,
@@ -145,12 +180,13 @@ export class WebhookSink implements AuditSink {
       if (hasGap) this.#skipped += left
       this.#delivered += part.length - (hasGap ? 1 : 0)
       this.#sent[log] = upTo
+      if (!(await this.#turn.holds())) return
       await this.#parts.heads.saveHead(position, JSON.stringify(this.#sent))
     }
   }
 
   async #post(id: string, events: readonly string[]): Promise<boolean> {
-    const { sender, say, firstWait = 1000 } = this.#parts
+    const { sender, logger, firstWait = 1000 } = this.#parts
     const body = `[${events.join(',')}]`
     for (let failures = 0; !this.#stop.signal.aborted; failures++) {
       let retryAfter: number | undefined
@@ -158,7 +194,7 @@ export class WebhookSink implements AuditSink {
         const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(30_000)])
         const answer = await sender.send({ headers: this.#headers(id, body), body, signal })
         if (answer.status >= 200 && answer.status < 300) {
-          if (this.#problem !== undefined) say.info('the webhook of the audit takes events again')
+          if (this.#problem !== undefined) logger.info('the webhook of the audit takes events again')
           this.#problem = undefined
           return true
         }
@@ -168,11 +204,24 @@ export class WebhookSink implements AuditSink {
         this.#problem = reasonOf(error)
       }
       if (this.#stop.signal.aborted) return false
-      if (failures === 0) say.warn('the webhook of the audit takes no events', { reason: this.#problem })
+      if (failures === 0) logger.warn('the webhook of the audit takes no events', { reason: this.#problem })
       const wait = Math.max(firstWait * Math.min(2 ** failures, 60), Math.min(retryAfter ?? 0, 300_000))
-      await sleep(wait, undefined, { signal: this.#stop.signal }).catch(() => {})
+      if (!(await this.#pause(wait))) return false
     }
     return false
+  }
+
+  /** Waits, and keeps the turn meanwhile; false: it is another process's now. */
+  async #pause(wait: number): Promise<boolean> {
+    for (let left = wait; left > 0; left -= turnEvery) {
+      await this.#sleep(Math.min(left, turnEvery))
+      if (this.#stop.signal.aborted || !(await this.#turn.holds())) return false
+    }
+    return true
+  }
+
+  async #sleep(milliseconds: number): Promise<void> {
+    await sleep(milliseconds, undefined, { signal: this.#stop.signal }).catch(() => {})
   }
 
   #headers(id: string, body: string): Record<string, string> {
@@ -203,6 +252,8 @@ export class WebhookSink implements AuditSink {
   #wait(): Promise<void> {
     if (this.#stop.signal.aborted || logNames.some((log) => this.#written[log] > this.#sent[log]))
       return sleep(50)
+    // Lines of other processes wake nobody here.
+    if (!this.#turn.isAlone) return this.#sleep(lookEvery)
     return new Promise((resolve) => {
       this.#woken = () => {
         this.#woken = undefined
@@ -212,15 +263,15 @@ export class WebhookSink implements AuditSink {
   }
 }
 
-/** One event and the number of the last line that it stands for. */
-interface Entry {
+/** One event, and the number of the last line that it stands for. */
+interface QueuedEvent {
   readonly upTo: number
   readonly text: string
 }
 
-/** No body is larger than receivers take, unless one event is. */
-function* parts(entries: readonly Entry[], mostBytes: number): Generator<readonly Entry[]> {
-  let part: Entry[] = []
+/** Splits entries into bodies of at most `mostBytes`; only a single event may be larger. */
+function* parts(entries: readonly QueuedEvent[], mostBytes: number): Generator<readonly QueuedEvent[]> {
+  let part: QueuedEvent[] = []
   let size = 0
   for (const entry of entries) {
     const bytes = Buffer.byteLength(entry.text)

@@ -1,12 +1,12 @@
 import type { AccessMerger } from './access-merger.ts'
-import { encodeNote, type AuditActor, type AuditNote } from './audit-note.ts'
+import { encodeAuditRecord, type AuditActor, type AuditRecord } from './audit-record.ts'
 import type { AuditedAccess, AuditTrail } from './trail.ts'
 
 export interface WorkerTrailParts {
   readonly merger: AccessMerger
   /** Milliseconds since the epoch. */
   readonly now: () => number
-  /** Unique: a UUID. */
+  /** Returns a UUID. */
   readonly newId: () => string
 }
 
@@ -14,7 +14,7 @@ const serviceAccountName = /^system:serviceaccount:([^:]+):([^:]+)$/
 const podName = 'authentication.kubernetes.io/pod-name'
 const nodeName = 'authentication.kubernetes.io/node-name'
 
-/** What one worker tells the audit. */
+/** The audit trail of one worker. */
 export class WorkerTrail implements AuditTrail {
   readonly #parts: WorkerTrailParts
   readonly #actors = new WeakMap<AuditedAccess['actor'], AuditActor>()
@@ -28,7 +28,7 @@ export class WorkerTrail implements AuditTrail {
     const { address, repository, reference, action, reason, status, policy } = access
     this.#parts.merger.allowed(
       { actor, address, repository, reference, action, reason, status, policy },
-      () => this.#noteOf(access, 'allowed'),
+      () => this.#auditRecordOf(access, 'allowed'),
     )
   }
 
@@ -37,15 +37,15 @@ export class WorkerTrail implements AuditTrail {
     const { address, repository, reference, action, reason, status, policy } = access
     return this.#parts.merger.denied(
       { actor, address, repository, reference, action, reason, status, policy },
-      () => this.#noteOf(access, 'denied'),
+      () => this.#auditRecordOf(access, 'denied'),
     )
   }
 
-  note(access: AuditedAccess): string {
-    return encodeNote(this.#noteOf(access, 'allowed'))
+  auditRecord(access: AuditedAccess): string {
+    return encodeAuditRecord(this.#auditRecordOf(access, 'allowed'))
   }
 
-  #noteOf(access: AuditedAccess, outcome: AuditNote['outcome']): AuditNote {
+  #auditRecordOf(access: AuditedAccess, outcome: AuditRecord['outcome']): AuditRecord {
     const { action, reason, repository, reference, digest, status, policy } = access
     return {
       id: this.#parts.newId(),
@@ -64,7 +64,7 @@ export class WorkerTrail implements AuditTrail {
     }
   }
 
-  /** One and the same object for one and the same caller. */
+  /** Always returns the same object for the same caller. */
   #actorOf(given: AuditedAccess['actor']): AuditActor {
     let actor = this.#actors.get(given)
     if (actor === undefined) {

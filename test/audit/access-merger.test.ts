@@ -5,7 +5,7 @@ import type { CountedAccess } from '../../src/audit/denial-ration.ts'
 import { MinuteMerger, type MergedAccess } from '../../src/audit/minute-merger.ts'
 import { AccessMerger } from '../../src/audit/access-merger.ts'
 import { DenialTable } from '../../src/audit/denial-table.ts'
-import { actor, noteOf } from './notes.ts'
+import { actor, auditRecordOf } from './records.ts'
 
 const access: CountedAccess = {
   actor,
@@ -18,7 +18,7 @@ const access: CountedAccess = {
 }
 
 function openMerger(
-  record: (notes: readonly string[]) => Promise<void> = async () => {},
+  record: (auditRecords: readonly string[]) => Promise<void> = async () => {},
   denials = DenialTable.create(),
   limit = 100,
 ): {
@@ -45,7 +45,7 @@ suite('a worker counts equal accesses', () => {
     let described = 0
     for (let i = 0; i < 5; i++) {
       clock.now = 1000 + i
-      merger.allowed(access, () => noteOf(`note ${++described}`, { action: 'pull' }))
+      merger.allowed(access, () => auditRecordOf(`note ${++described}`, { action: 'pull' }))
     }
     assert.equal(reports.length, 0)
     await new Promise((resolve) => setTimeout(resolve, 60))
@@ -53,8 +53,8 @@ suite('a worker counts equal accesses', () => {
     assert.equal(reports.length, 1)
     const [report] = reports
     assert.deepEqual([report?.count, report?.first, report?.last, report?.denied], [5, 1000, 1004, false])
-    assert.equal((JSON.parse(report?.note ?? '') as { id: string }).id, 'note 1')
-    merger.allowed(access, () => noteOf('note 2'))
+    assert.equal((JSON.parse(report?.auditRecord ?? '') as { id: string }).id, 'note 1')
+    merger.allowed(access, () => auditRecordOf('note 2'))
     merger.flush()
     assert.equal(reports.length, 2)
     assert.equal(reports[0]?.key, reports[1]?.key)
@@ -73,7 +73,8 @@ suite('a worker counts equal accesses', () => {
       { ...access, reason: 'rule 2' },
       { ...access, status: 404 },
     ]
-    for (let round = 0; round < 3; round++) for (const one of others) merger.allowed(one, () => noteOf('x'))
+    for (let round = 0; round < 3; round++)
+      for (const one of others) merger.allowed(one, () => auditRecordOf('x'))
     merger.flush()
     assert.equal(reports.length, others.length)
     assert.ok(reports.every(({ count }) => count === 3))
@@ -82,7 +83,7 @@ suite('a worker counts equal accesses', () => {
 
   test('what it holds is bounded', () => {
     const { merger, reports } = openMerger()
-    for (let i = 0; i < 1000; i++) merger.allowed({ ...access, reference: `${i}` }, () => noteOf('x'))
+    for (let i = 0; i < 1000; i++) merger.allowed({ ...access, reference: `${i}` }, () => auditRecordOf('x'))
     assert.equal(reports.length, 1000)
   })
 })
@@ -91,13 +92,13 @@ suite('denials', () => {
   test('the first of a minute is recorded before it may be answered, the others wait for it and are counted', async () => {
     const recording = Promise.withResolvers<void>()
     let recorded = 0
-    const { merger, reports, clock } = openMerger((notes) => {
-      recorded += notes.length
+    const { merger, reports, clock } = openMerger((auditRecords) => {
+      recorded += auditRecords.length
       return recording.promise
     })
     const answered: number[] = []
     const denials = [1, 2, 3].map((n) =>
-      merger.denied(access, () => noteOf(`${n}`, { outcome: 'denied' })).then(() => answered.push(n)),
+      merger.denied(access, () => auditRecordOf(`${n}`, { outcome: 'denied' })).then(() => answered.push(n)),
     )
     await new Promise(setImmediate)
     assert.deepEqual(answered, [])
@@ -107,7 +108,7 @@ suite('denials', () => {
     merger.flush()
     assert.deepEqual(reports.map(({ count, denied }) => [count, denied]), [[2, true]]) // prettier-ignore
     clock.now += 60_000
-    await merger.denied(access, () => noteOf('4', { outcome: 'denied' }))
+    await merger.denied(access, () => auditRecordOf('4', { outcome: 'denied' }))
     assert.equal(recorded, 2)
   })
 
@@ -119,11 +120,11 @@ suite('denials', () => {
       recorded++
     })
     await assert.rejects(
-      merger.denied(access, () => noteOf('1')),
+      merger.denied(access, () => auditRecordOf('1')),
       /no room/,
     )
     fail = false
-    await merger.denied(access, () => noteOf('2'))
+    await merger.denied(access, () => auditRecordOf('2'))
     assert.equal(recorded, 1)
   })
 })
@@ -138,8 +139,10 @@ suite('a flood of denials over several workers', () => {
     ...more,
   })
 
-  /** So many mergers as workers, on one table. */
-  function openWorkers(record: (notes: readonly string[]) => Promise<void>): ReturnType<typeof openMerger>[] {
+  /** Opens as many mergers as there are workers, on one shared table. */
+  function openWorkers(
+    record: (auditRecords: readonly string[]) => Promise<void>,
+  ): ReturnType<typeof openMerger>[] {
     const { buffer } = DenialTable.create()
     return Array.from({ length: workers }, () => openMerger(record, DenialTable.attach(buffer), 10_000))
   }
@@ -153,7 +156,7 @@ suite('a flood of denials over several workers', () => {
     })
     await Promise.all(
       ways.map(({ merger, each, index }) =>
-        merger.denied(each, () => noteOf(`${index}`, { outcome: 'denied' })),
+        merger.denied(each, () => auditRecordOf(`${index}`, { outcome: 'denied' })),
       ),
     )
     for (const { merger } of given) merger.flush()
@@ -163,9 +166,9 @@ suite('a flood of denials over several workers', () => {
 
   test('of one address 30 are lines of their own and one is for the rest, and every one is counted', async () => {
     let recorded = 0
-    const given = openWorkers(async (notes) => {
+    const given = openWorkers(async (auditRecords) => {
       await new Promise(setImmediate)
-      recorded += notes.length
+      recorded += auditRecords.length
     })
     await flood(
       given,
@@ -174,7 +177,7 @@ suite('a flood of denials over several workers', () => {
     assert.equal(recorded, 31)
     assert.equal(recorded + countedBy(given), 400)
     assert.equal(new Set(given.flatMap(({ reports }) => reports.map(({ key }) => key))).size, 1)
-    // The next minute begins anew.
+    // The next minute starts with new counts.
     for (const { clock } of given) clock.now += 60_000
     await flood(
       given,
@@ -185,7 +188,7 @@ suite('a flood of denials over several workers', () => {
 
   test('of all addresses 300 are lines of their own, 300 addresses have one more, and one is for all others', async () => {
     let recorded = 0
-    const given = openWorkers(async (notes) => void (recorded += notes.length))
+    const given = openWorkers(async (auditRecords) => void (recorded += auditRecords.length))
     const denials = Array.from({ length: 4000 }, (_, each) =>
       denial(each, { address: `10.0.${each >> 8}.${each & 255}` }),
     )
@@ -197,8 +200,8 @@ suite('a flood of denials over several workers', () => {
   test('none is answered before the record that counts it is kept, whichever worker keeps it', async () => {
     const keeping = Promise.withResolvers<void>()
     let recorded = 0
-    const given = openWorkers(async (notes) => {
-      recorded += notes.length
+    const given = openWorkers(async (auditRecords) => {
+      recorded += auditRecords.length
       if (recorded > 30) await keeping.promise
     })
     await flood(
@@ -207,7 +210,9 @@ suite('a flood of denials over several workers', () => {
     )
     let answered = 0
     const more = given.map(({ merger }, each) =>
-      merger.denied(denial(100 + each), () => noteOf('x', { outcome: 'denied' })).then(() => answered++),
+      merger
+        .denied(denial(100 + each), () => auditRecordOf('x', { outcome: 'denied' }))
+        .then(() => answered++),
     )
     await new Promise((resolve) => setTimeout(resolve, 50))
     assert.deepEqual([recorded, answered], [31, 0])
@@ -230,7 +235,7 @@ suite('a flood of denials over several workers', () => {
     fail = true
     for (const { merger } of given) {
       await assert.rejects(
-        merger.denied(denial(100), () => noteOf('x', { outcome: 'denied' })),
+        merger.denied(denial(100), () => auditRecordOf('x', { outcome: 'denied' })),
         /no room/,
       )
     }
@@ -244,7 +249,7 @@ suite('a flood of denials over several workers', () => {
 
   test('whom the registry knows has a line of their own', async () => {
     let recorded = 0
-    const given = openWorkers(async (notes) => void (recorded += notes.length))
+    const given = openWorkers(async (auditRecords) => void (recorded += auditRecords.length))
     const known = ['alice', 'bob'].map((name) => ({ ...actor, kind: 'password', name }))
     await flood(given, Array.from({ length: 400 }, (_, each) => denial(each, { actor: known[each & 1] ?? actor }))) // prettier-ignore
     assert.equal(recorded, 32)
@@ -254,7 +259,7 @@ suite('a flood of denials over several workers', () => {
 suite('a minute of all workers', () => {
   const report = (key: string, count: number, at: number, denied = false): MergedAccess => ({
     key,
-    note: key,
+    auditRecord: key,
     count,
     first: at,
     last: at,

@@ -5,18 +5,22 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, suite, test } from 'node:test'
 import type { MergedAccess } from '../../src/audit/minute-merger.ts'
 import { eachLog, type LogName } from '../../src/audit/chain.ts'
-import { encodeNote } from '../../src/audit/audit-note.ts'
+import { encodeAuditRecord } from '../../src/audit/audit-record.ts'
 import { queryAudit } from '../../src/audit/query.ts'
-import { SegmentFolder } from '../../src/audit/segment-folder.ts'
+import { SegmentFolder } from '../../src/audit/stores/folder/segment-folder.ts'
 import { newSigningKey } from '../../src/audit/signed-note.ts'
 import { LineSink } from '../../src/audit/sink.ts'
+import { FolderStore } from '../../src/audit/stores/folder/folder-store.ts'
 import { parseRepositoryName } from '../../src/oci/repository-name.ts'
 import { parseTag } from '../../src/oci/tag.ts'
 import { manifestOf } from '../metadata/metadata-store-contract.ts'
 import { eventually, openFixture, type AuditFixture } from './fixture.ts'
-import { noteOf } from './notes.ts'
+import { auditRecordOf } from './records.ts'
 
-/** A folder that cannot be written while `broken` is set; of one log, where no segment of it can be begun. */
+/**
+ * A folder that cannot be written while `broken` is set. With a log's name, only new segments of that log
+ * fail.
+ */
 class BrokenFolder extends SegmentFolder {
   broken = false
   readonly #log: LogName | undefined
@@ -45,15 +49,15 @@ suite('the writer of the audit log', () => {
 
   const record = (...ids: string[]): Promise<void> =>
     fixture.metadata.outbox.record(
-      ids.map((id) => encodeNote(noteOf(id))),
+      ids.map((id) => encodeAuditRecord(auditRecordOf(id))),
       1,
     )
   const deny = (...ids: string[]): Promise<void> =>
     fixture.metadata.outbox.denials.record(
-      ids.map((id) => encodeNote(noteOf(id, { outcome: 'denied' }))),
+      ids.map((id) => encodeAuditRecord(auditRecordOf(id, { outcome: 'denied' }))),
       1,
     )
-  /** Ids of one log's lines; what is sealed is not read. */
+  /** Ids of one log's lines, except those in sealed segments. */
   const idsIn = (log: LogName): string[] =>
     readdirSync(fixture.auditFolder)
       .filter((name) => name.startsWith(log) && name.endsWith('.jsonl'))
@@ -62,7 +66,7 @@ suite('the writer of the audit log', () => {
   const ids = async (): Promise<string[]> => (await fixture.events()).map(({ id }) => id)
   const pull = (id: string, count: number, at: number): MergedAccess => ({
     key: 'a pull',
-    note: encodeNote(noteOf(id, { action: 'pull' })),
+    auditRecord: encodeAuditRecord(auditRecordOf(id, { action: 'pull' })),
     count,
     first: at,
     last: at,
@@ -75,7 +79,7 @@ suite('the writer of the audit log', () => {
     const push = manifestOf(repository, 'm', {
       tags: [parseTag('1.0')],
       now: 1,
-      note: encodeNote(noteOf('push')),
+      auditRecord: encodeAuditRecord(auditRecordOf('push')),
     })
     await fixture.metadata.putManifest(push)
     await deny('denial')
@@ -98,15 +102,20 @@ suite('the writer of the audit log', () => {
     const time = (n: number): number => fixture.clock.now + n * 1000
     for (let n = 1; n <= 9; n += 3) {
       await fixture.metadata.outbox.denials.record(
-        [encodeNote(noteOf(`e${n}`, { time: time(n), outcome: 'denied' }))],
+        [encodeAuditRecord(auditRecordOf(`e${n}`, { time: time(n), outcome: 'denied' }))],
         1,
       )
-      const read = noteOf(`e${n + 1}`, { time: time(n + 1), action: 'pull' })
-      writer.merged([{ ...pull(`e${n + 1}`, 1, time(n + 1)), key: `${n}`, note: encodeNote(read) }])
-      await fixture.metadata.outbox.record([encodeNote(noteOf(`e${n + 2}`, { time: time(n + 2) }))], 1)
+      const read = auditRecordOf(`e${n + 1}`, { time: time(n + 1), action: 'pull' })
+      writer.merged([
+        { ...pull(`e${n + 1}`, 1, time(n + 1)), key: `${n}`, auditRecord: encodeAuditRecord(read) },
+      ])
+      await fixture.metadata.outbox.record(
+        [encodeAuditRecord(auditRecordOf(`e${n + 2}`, { time: time(n + 2) }))],
+        1,
+      )
     }
     await writer.close()
-    const newest = await Array.fromAsync(queryAudit(fixture.auditFolder, {}, 5))
+    const newest = await Array.fromAsync(queryAudit(new FolderStore(fixture.auditFolder), {}, 5))
     assert.deepEqual(newest.map(({ id }) => id), ['e5', 'e6', 'e7', 'e8', 'e9']) // prettier-ignore
     assert.deepEqual(
       await ids(),
@@ -117,7 +126,9 @@ suite('the writer of the audit log', () => {
   test('what workers counted of denials is in the log of denials', async () => {
     const writer = await fixture.open()
     const counted = { ...pull('counted', 3, fixture.clock.now), denied: true }
-    writer.merged([{ ...counted, note: encodeNote(noteOf('counted', { outcome: 'denied' })) }])
+    writer.merged([
+      { ...counted, auditRecord: encodeAuditRecord(auditRecordOf('counted', { outcome: 'denied' })) },
+    ])
     await writer.close()
     assert.deepEqual([idsIn('denials').length, idsIn('pulls')], [1, []])
     assert.deepEqual((await fixture.events()).map(({ data }) => data['count']), [3]) // prettier-ignore
@@ -126,9 +137,9 @@ suite('the writer of the audit log', () => {
 
   test('denials of an older trow stay where they are, are found, and are not written twice', async () => {
     const { outbox } = fixture.metadata
-    const note = encodeNote(noteOf('old', { outcome: 'denied' }))
-    // As it wrote them, and was killed before it forgot the row.
-    await outbox.record([note], 1)
+    const auditRecord = encodeAuditRecord(auditRecordOf('old', { outcome: 'denied' }))
+    // As an older trow wrote it and was killed before it deleted the row.
+    await outbox.record([auditRecord], 1)
     const forgetful = {
       read: outbox.read.bind(outbox),
       size: outbox.size.bind(outbox),
@@ -152,7 +163,7 @@ suite('the writer of the audit log', () => {
     await deny('a', 'b')
     await (await fixture.open({ denials: forgetful })).close()
     assert.equal((await denials.size()).rows, 2)
-    // Rows of changes have the same numbers.
+    // Rows of changes have the same ids as rows of denials.
     await record('one', 'two')
     await (await fixture.open()).close()
     assert.deepEqual([idsIn('denials'), (await denials.size()).rows], [['a', 'b'], 0])
@@ -161,7 +172,7 @@ suite('the writer of the audit log', () => {
 
   test('a log of denials that cannot be written holds up no change', async () => {
     const folder = new BrokenFolder(fixture.auditFolder, 'denials')
-    const writer = await fixture.open({ folder })
+    const writer = await fixture.open({ store: new FolderStore(folder) })
     folder.broken = true
     await deny('denial')
     await record('change')
@@ -208,7 +219,7 @@ suite('the writer of the audit log', () => {
     await (await fixture.open()).close()
     const restored = openFixture()
     await restored.metadata.outbox.record(
-      ['d', 'e'].map((id) => encodeNote(noteOf(id))),
+      ['d', 'e'].map((id) => encodeAuditRecord(auditRecordOf(id))),
       1,
     )
     const { outbox } = restored.metadata
@@ -280,7 +291,7 @@ suite('the writer of the audit log', () => {
 
   test('while the log cannot be written, rows wait, pulls are kept up to a bound, and the gap is put on record', async () => {
     const folder = new BrokenFolder(fixture.auditFolder)
-    const writer = await fixture.open({ folder })
+    const writer = await fixture.open({ store: new FolderStore(folder) })
     folder.broken = true
     await record('during')
     for (let i = 0; i < 25_000; i++) writer.merged([{ ...pull(`p${i}`, 1, i), key: `${i}` }])
@@ -320,7 +331,7 @@ suite('the writer of the audit log', () => {
         {
           ...pull(`p${i}`, 1, fixture.clock.now),
           key: `${i}`,
-          note: encodeNote(noteOf(`p${i}`, { time: fixture.clock.now })),
+          auditRecord: encodeAuditRecord(auditRecordOf(`p${i}`, { time: fixture.clock.now })),
         },
       ])
       await record(`c${i}`)

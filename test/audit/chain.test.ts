@@ -10,10 +10,11 @@ import { openHead, signHead } from '../../src/audit/log-head.ts'
 import { newSigningKey, openNote, openSigner } from '../../src/audit/signed-note.ts'
 import { MissingLines } from '../../src/audit/missing-lines.ts'
 import { verifyLog, type AuditProblem, type AuditSummary } from '../../src/audit/verify.ts'
+import { FolderStore } from '../../src/audit/stores/folder/folder-store.ts'
 
 const signer = openSigner('trow-audit', newSigningKey())
 
-/** Lines of a log, in segments of 7, the first ones compressed. */
+/** Makes the lines of a log and its signed head. */
 function makeLog(count: number): { readonly lines: Buffer[]; readonly head: string } {
   const lines: Buffer[] = []
   let link: Link = beginning
@@ -47,7 +48,7 @@ suite('a log that somebody has touched', () => {
     }
     const problems: AuditProblem[] = []
     for await (const event of verifyLog({
-      folder,
+      lines: new FolderStore(folder),
       log: 'changes',
       head: options.head,
       verifier: signer.verifier,
@@ -62,7 +63,7 @@ suite('a log that somebody has touched', () => {
     for (let start = 0; start < 25; start += 7) segments.push(all.slice(start, start + 7))
     return segments
   }
-  /** One change of the segments, each of which keeps its name. */
+  /** Applies one change to the segments; each segment keeps its file name. */
   const changed = (change: (segments: Buffer[][]) => void): Buffer[][] => {
     const segments = inSegments(lines)
     change(segments)
@@ -84,7 +85,12 @@ suite('a log that somebody has touched', () => {
     assert.deepEqual(problems, [])
     writeFileSync(join(folder, `changes-${far}.jsonl`), 'no line\n')
     const found: unknown[] = []
-    for await (const event of verifyLog({ folder, log: 'changes', head, verifier: signer.verifier })) {
+    for await (const event of verifyLog({
+      lines: new FolderStore(folder),
+      log: 'changes',
+      head,
+      verifier: signer.verifier,
+    })) {
       if (event.kind === 'problem') found.push([event.problem, event.seq, event.upTo])
     }
     assert.deepEqual(found, [['edited', far, far], ['removed', 26, far - 1]]) // prettier-ignore
@@ -122,7 +128,12 @@ suite('a log that somebody has touched', () => {
         mkdirSync(folder)
         writeFileSync(join(folder, 'changes-000000000001.jsonl'), edited)
         const problems: unknown[] = []
-        for await (const event of verifyLog({ folder, log: 'changes', head, verifier: signer.verifier })) {
+        for await (const event of verifyLog({
+          lines: new FolderStore(folder),
+          log: 'changes',
+          head,
+          verifier: signer.verifier,
+        })) {
           if (event.kind === 'problem') problems.push(event)
         }
         assert.ok(problems.length > 0)
@@ -168,7 +179,12 @@ suite('a log that somebody has touched', () => {
       const name = `changes-${String(1 + 7 * index).padStart(12, '0')}.jsonl`
       rmSync(join(folder, index === 3 ? name : `${name}.gz`))
       const problems: unknown[] = []
-      for await (const event of verifyLog({ folder, log: 'changes', head, verifier: signer.verifier }))
+      for await (const event of verifyLog({
+        lines: new FolderStore(folder),
+        log: 'changes',
+        head,
+        verifier: signer.verifier,
+      }))
         if (event.kind === 'problem') problems.push([event.problem, event.seq, event.upTo])
       return problems
     }
@@ -177,7 +193,12 @@ suite('a log that somebody has touched', () => {
     assert.deepEqual(await problemsWithout(3), [['cut', 22, 25]])
     rmSync(folder, { recursive: true })
     mkdirSync(folder)
-    for await (const event of verifyLog({ folder, log: 'changes', head, verifier: signer.verifier }))
+    for await (const event of verifyLog({
+      lines: new FolderStore(folder),
+      log: 'changes',
+      head,
+      verifier: signer.verifier,
+    }))
       if (event.kind === 'problem') assert.deepEqual([event.problem, event.seq, event.upTo], ['cut', 1, 25])
       else assert.equal(event.problems, 1)
   })
@@ -222,7 +243,12 @@ suite('a log that somebody has touched', () => {
     writeFileSync(name, readFileSync(name).subarray(0, -12))
     assert.throws(() => gunzipSync(readFileSync(name)))
     const problems: string[] = []
-    for await (const event of verifyLog({ folder, log: 'changes', head, verifier: signer.verifier }))
+    for await (const event of verifyLog({
+      lines: new FolderStore(folder),
+      log: 'changes',
+      head,
+      verifier: signer.verifier,
+    }))
       if (event.kind === 'problem') problems.push(event.problem)
     assert.ok(problems.includes('unreadable'), String(problems))
   })

@@ -3,11 +3,12 @@ import { suite, test } from 'node:test'
 import fc from 'fast-check'
 import { beginning, chainLine, isIntact, parseLine } from '../../src/audit/chain.ts'
 import { accessEvent } from '../../src/audit/cloud-event.ts'
-import { decodeNote, encodeNote, type AuditNote } from '../../src/audit/audit-note.ts'
-import { noteOf } from './notes.ts'
+import { decodeAuditRecord, encodeAuditRecord, type AuditRecord } from '../../src/audit/audit-record.ts'
+import { auditRecordOf } from './records.ts'
 
 const source = '/trow/test'
-const eventOf = (note: AuditNote): string => accessEvent(note, { source, facts: undefined, row: undefined })
+const eventOf = (auditRecord: AuditRecord): string =>
+  accessEvent(auditRecord, { source, facts: undefined, row: undefined })
 
 suite('the event of an access', () => {
   test('has the members of CloudEvents 1.0, and says who did what, from where, and why', () => {
@@ -18,7 +19,7 @@ suite('the event of an access', () => {
       secret: 'not a fact',
     }
     const merged = { count: 3, first: 1000, last: 2000 }
-    const event = JSON.parse(accessEvent(noteOf('id-1'), { source, facts, row: 12, merged })) as object
+    const event = JSON.parse(accessEvent(auditRecordOf('id-1'), { source, facts, row: 12, merged })) as object
     assert.deepEqual(event, {
       specversion: '1.0',
       id: 'id-1',
@@ -59,8 +60,8 @@ suite('the event of an access', () => {
   })
 
   test('names a digest as references do, and has no empty subject', () => {
-    const subject = (extra: Partial<AuditNote>): unknown =>
-      (JSON.parse(eventOf(noteOf('x', extra))) as { subject?: string }).subject
+    const subject = (extra: Partial<AuditRecord>): unknown =>
+      (JSON.parse(eventOf(auditRecordOf('x', extra))) as { subject?: string }).subject
     assert.equal(subject({ reference: 'sha256:ab' }), 'team-a/app@sha256:ab')
     assert.equal(subject({ reference: undefined }), 'team-a/app')
     assert.equal(subject({ repository: undefined, reference: undefined }), undefined)
@@ -70,8 +71,14 @@ suite('the event of an access', () => {
     const text = fc.string({ unit: 'binary', maxLength: 3000 })
     fc.assert(
       fc.property(text, text, text, fc.array(text, { maxLength: 80 }), (agent, reference, reason, groups) => {
-        const note = noteOf('x', { reference, reason, client: { address: agent, userAgent: agent } })
-        const sent = decodeNote(encodeNote({ ...note, actor: { ...note.actor, name: agent, groups } }))
+        const auditRecord = auditRecordOf('x', {
+          reference,
+          reason,
+          client: { address: agent, userAgent: agent },
+        })
+        const sent = decodeAuditRecord(
+          encodeAuditRecord({ ...auditRecord, actor: { ...auditRecord.actor, name: agent, groups } }),
+        )
         assert.ok(sent !== undefined)
         const event = eventOf(sent)
         assert.ok(!/[\n\r\0]/.test(event))
@@ -87,23 +94,23 @@ suite('the event of an access', () => {
 
   test('takes over nothing but what it names, and no query string', () => {
     const canary = 'canary-secret'
-    const note = {
-      ...noteOf('x', {
+    const auditRecord = {
+      ...auditRecordOf('x', {
         reference: `1.0?token=${canary}`,
         request: { id: 'r', method: 'GET', route: `/token?password=${canary}` },
       }),
       authorization: canary,
       headers: { cookie: canary },
     }
-    const withPassword = { ...note.actor, password: canary }
-    const noted = encodeNote({ ...note, actor: withPassword })
+    const withPassword = { ...auditRecord.actor, password: canary }
+    const noted = encodeAuditRecord({ ...auditRecord, actor: withPassword })
     assert.ok(!noted.includes(canary))
-    assert.ok(!eventOf(decodeNote(noted) as AuditNote).includes(canary))
+    assert.ok(!eventOf(decodeAuditRecord(noted) as AuditRecord).includes(canary))
   })
 
   test('a text that is no note is none', () => {
     for (const text of ['', 'null', '{}', '{"id":1}', '[]', '{"id":"x","time":1,"actor":null}']) {
-      assert.equal(decodeNote(text), undefined, text)
+      assert.equal(decodeAuditRecord(text), undefined, text)
     }
   })
 })

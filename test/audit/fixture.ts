@@ -8,26 +8,27 @@ import { verifierOf } from '../../src/audit/log-head.ts'
 import type { AuditEvent } from '../../src/audit/event-schema.ts'
 import { queryAudit } from '../../src/audit/query.ts'
 import { verifyLog, type AuditProblem } from '../../src/audit/verify.ts'
+import { FolderStore } from '../../src/audit/stores/folder/folder-store.ts'
 import type { MetadataStore } from '../../src/metadata/metadata-store.ts'
 import type { OutboxBound } from '../../src/metadata/rules/outbox-bound.ts'
 import { openLocalMetadata } from '../../src/metadata/sqlite/sqlite-metadata-store.ts'
-import { quiet } from './notes.ts'
+import { quiet } from './records.ts'
 
 export interface AuditFixture {
   readonly folder: string
   readonly auditFolder: string
   readonly metadata: MetadataStore
-  /** Stands still until it is set. */
+  /** Stands still unless a test sets it. */
   readonly clock: { now: number }
   open(extra?: Partial<AuditWriterParts>): Promise<AuditWriter>
-  /** Oldest first; without what the audit says of itself. */
+  /** Oldest first, without events of the audit itself. */
   events(): Promise<AuditEvent[]>
   systemEvents(): Promise<AuditEvent[]>
   problems(): Promise<AuditProblem[]>
   close(): Promise<void>
 }
 
-/** The real metadata as outbox and second place, and the log in a folder beside it. */
+/** The real metadata store as outbox and head store, and the log in a folder beside it. */
 export function openFixture(
   options: { readonly bound?: OutboxBound; readonly folder?: string; readonly auditFolder?: string } = {},
 ): AuditFixture {
@@ -38,7 +39,8 @@ export function openFixture(
   const clock = { now: Date.UTC(2026, 10, 24, 7) }
   const year = 400 * 86_400_000
   const retention = eachLog(() => ({ age: year, bytes: 1e9 }))
-  const all = (): Promise<AuditEvent[]> => Array.fromAsync(queryAudit(auditFolder, {}, 1_000_000))
+  const all = (): Promise<AuditEvent[]> =>
+    Array.fromAsync(queryAudit(new FolderStore(auditFolder), {}, 1_000_000))
   const isSystem = ({ type }: AuditEvent): boolean => type.startsWith('io.trow.audit.')
   return {
     folder,
@@ -47,14 +49,14 @@ export function openFixture(
     clock,
     async open(extra = {}) {
       const writer = await AuditWriter.open({
-        folder: auditFolder,
+        store: new FolderStore(auditFolder),
         instance: 'test',
         outbox: metadata.outbox,
         denials: metadata.outbox.denials,
         heads: metadata.outbox,
         sinks: [],
         retention,
-        say: quiet,
+        logger: quiet,
         now: () => clock.now,
         newId: randomUUID,
         ...extra,
@@ -69,7 +71,7 @@ export function openFixture(
       for (const log of logNames) {
         const head = await metadata.outbox.head(log)
         const verifier = await verifierOf(metadata.outbox)
-        for await (const event of verifyLog({ folder: auditFolder, log, head, verifier })) {
+        for await (const event of verifyLog({ lines: new FolderStore(auditFolder), log, head, verifier })) {
           if (event.kind === 'problem') found.push(event)
         }
       }
@@ -83,7 +85,7 @@ export function openFixture(
   }
 }
 
-/** Until it holds; fails after some seconds. */
+/** Waits until the condition holds; fails after ten seconds. */
 export async function eventually(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
   for (let i = 0; i < 500; i++) {
     if (await holds()) return

@@ -4,12 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, suite, test } from 'node:test'
 import { verifierOf, type HeadWitness, type WitnessedHeads } from '../../src/audit/log-head.ts'
-import { encodeNote } from '../../src/audit/audit-note.ts'
+import { encodeAuditRecord } from '../../src/audit/audit-record.ts'
 import { verifyLog, type VerifyEvent } from '../../src/audit/verify.ts'
+import { FolderStore } from '../../src/audit/stores/folder/folder-store.ts'
 import { eventually, openFixture, type AuditFixture } from './fixture.ts'
-import { noteOf } from './notes.ts'
+import { auditRecordOf } from './records.ts'
 
-/** Somebody else's memory, which may be away. */
+/** A witness in memory that can be made unreachable. */
 class Memory implements HeadWitness {
   readonly name = 'a memory'
   data: WitnessedHeads = {}
@@ -48,7 +49,7 @@ suite('heads that are kept elsewhere', () => {
   ): Promise<void> {
     const writer = await fixture.open({ witness })
     await fixture.metadata.outbox.record(
-      ids.map((id) => encodeNote(noteOf(id))),
+      ids.map((id) => encodeAuditRecord(auditRecordOf(id))),
       1,
     )
     writer.wake()
@@ -64,7 +65,9 @@ suite('heads that are kept elsewhere', () => {
     const { auditFolder, metadata } = fixture
     const head = await metadata.outbox.head('changes')
     const verifier = await verifierOf(metadata.outbox)
-    return Array.fromAsync(verifyLog({ folder: auditFolder, log: 'changes', head, verifier, witnessed }))
+    return Array.fromAsync(
+      verifyLog({ lines: new FolderStore(auditFolder), log: 'changes', head, verifier, witnessed }),
+    )
   }
 
   const problemsIn = (events: readonly VerifyEvent[]): string[] =>
@@ -86,12 +89,21 @@ suite('heads that are kept elsewhere', () => {
     const fixture = openFixture()
     const memory = new Memory()
     const { auditFolder, metadata } = fixture
-    await metadata.outbox.denials.record([encodeNote(noteOf('denied', { outcome: 'denied' }))], 1)
+    await metadata.outbox.denials.record(
+      [encodeAuditRecord(auditRecordOf('denied', { outcome: 'denied' }))],
+      1,
+    )
     await live(fixture, memory, 'a')
     const verifier = await verifierOf(metadata.outbox)
     const look = (): Promise<VerifyEvent[]> =>
       Array.fromAsync(
-        verifyLog({ folder: auditFolder, log: 'denials', head: undefined, verifier, witnessed: memory.data }),
+        verifyLog({
+          lines: new FolderStore(auditFolder),
+          log: 'denials',
+          head: undefined,
+          verifier,
+          witnessed: memory.data,
+        }),
       )
     assert.deepEqual(problemsIn(await look()), [])
     writeFileSync(join(auditFolder, 'denials-000000000001.jsonl'), '')

@@ -13,7 +13,7 @@ const rounds = 50
 
 test(`SIGKILL under load, ${rounds} times: every change and denial that was answered is in the log, once`, async () => {
   const fixture = openFixture()
-  // Only the place: the processes are to own it one after another.
+  // The fixture only provides folders: the child processes open the store one after another.
   await fixture.metadata.close()
   const answers = join(fixture.folder, 'answers')
   writeFileSync(answers, '')

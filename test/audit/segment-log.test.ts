@@ -6,19 +6,22 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, suite, test } from 'node:test'
 import { parseLine } from '../../src/audit/chain.ts'
 import { signHead } from '../../src/audit/log-head.ts'
-import { LogTail } from '../../src/audit/log-tail.ts'
-import { SegmentFolder } from '../../src/audit/segment-folder.ts'
-import { SegmentLog } from '../../src/audit/segment-log.ts'
+import { LogTail } from '../../src/audit/stores/folder/log-tail.ts'
+import { SegmentFolder } from '../../src/audit/stores/folder/segment-folder.ts'
+import { SegmentLog } from '../../src/audit/stores/folder/segment-log.ts'
 import { newSigningKey, openSigner } from '../../src/audit/signed-note.ts'
 import { verifyLog } from '../../src/audit/verify.ts'
-import { quiet } from './notes.ts'
+import { FolderStore } from '../../src/audit/stores/folder/folder-store.ts'
+import { quiet } from './records.ts'
 
 const signer = openSigner('trow-audit', newSigningKey())
 const day = 86_400_000
 const event = (time: number, text: string): string =>
   JSON.stringify({ id: text, time: new Date(time).toISOString(), text: text.padEnd(80, '.') })
 
-/** Ends at one of its steps as a process does that is killed there: this step half done, and none after it. */
+/**
+ * Stops at a given step as if the process were killed there: that step is half done, and no later step runs.
+ */
 class DyingFolder extends SegmentFolder {
   steps = 0
   readonly #last: number
@@ -96,11 +99,11 @@ suite('a log in segments', () => {
   afterEach(() => rmSync(path, { recursive: true }))
 
   const openLog = (folder = new SegmentFolder(path), segmentSize = 600): Promise<SegmentLog> =>
-    SegmentLog.open({ folder, log: 'changes', say: quiet, segmentSize })
+    SegmentLog.open({ folder, log: 'changes', logger: quiet, segmentSize })
   const verify = async (): Promise<unknown[]> => {
     const problems: unknown[] = []
     for await (const found of verifyLog({
-      folder: path,
+      lines: new FolderStore(path),
       log: 'changes',
       head: undefined,
       verifier: signer.verifier,
@@ -167,7 +170,8 @@ suite('a log in segments', () => {
       try {
         const log = await openLog(dying)
         for (let i = 0; i < 12; i++) {
-          // What is sealed in the background has ended before the next line: the steps come in one order.
+          // Sealing in the background ends before the next line, so that the steps always have the same
+          // order.
           await log.append([event(i, `first ${i}`)], i)
           kept.push(`first ${i}`)
           await new Promise((resolve) => setTimeout(resolve, 3))
@@ -183,7 +187,8 @@ suite('a log in segments', () => {
       await log.append([event(100, 'after')], 100)
       await log.close()
       const ids = await idsIn()
-      // One that was not acknowledged may be there: its row is, too, and knows it.
+      // A line that was not acknowledged may be in the log; its outbox row is there too and is recognised by
+      // its id.
       if (ids.length === kept.length + 2) assert.equal(ids[kept.length], `first ${kept.length}`)
       assert.deepEqual(ids.slice(0, kept.length), kept, `step ${last}`)
       assert.equal(ids.at(-1), 'after')
@@ -240,7 +245,7 @@ suite('a log in segments', () => {
     assert.ok((await idsIn()).length < 12)
     assert.deepEqual(await verify(), [])
     await log.close()
-    // Whoever takes one more leaves no record.
+    // A segment removed by hand leaves no signed record.
     const oldest = readdirSync(path).sort()[0] as string
     rmSync(join(path, oldest))
     assert.deepEqual((await verify()).map((each) => (each as { problem: string }).problem), ['removed']) // prettier-ignore

@@ -4,11 +4,12 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, suite, test } from 'node:test'
-import { encodeNote } from '../../src/audit/audit-note.ts'
+import { encodeAuditRecord } from '../../src/audit/audit-record.ts'
 import { WebhookSink } from '../../src/audit/webhook-sink.ts'
 import { HttpWebhookSender } from '../../src/audit/webhook-sender.ts'
+import { FolderStore } from '../../src/audit/stores/folder/folder-store.ts'
 import { eventually, openFixture, type AuditFixture } from './fixture.ts'
-import { noteOf, quiet } from './notes.ts'
+import { auditRecordOf, quiet } from './records.ts'
 
 interface Received {
   readonly headers: IncomingMessage['headers']
@@ -22,7 +23,7 @@ suite('the webhook of the audit', () => {
   let url: string
   const received: Received[] = []
   const senders: HttpWebhookSender[] = []
-  /** What is answered next; then 204. 0: the connection is cut after the body was read. */
+  /** Status codes of the next answers, then 204. 0: the connection is cut after the body was read. */
   const answers: number[] = []
 
   beforeEach(async () => {
@@ -52,12 +53,12 @@ suite('the webhook of the audit', () => {
     const sender = new HttpWebhookSender({ url, ca: undefined })
     senders.push(sender)
     return new WebhookSink({
-      folder: fixture.auditFolder,
+      lines: new FolderStore(fixture.auditFolder),
       sender,
       heads: fixture.metadata.outbox,
       secret: 'the secret',
       instance: 'test',
-      say: quiet,
+      logger: quiet,
       now: () => fixture.clock.now,
       newId: randomUUID,
       firstWait: 10,
@@ -66,7 +67,7 @@ suite('the webhook of the audit', () => {
   }
   const record = (...ids: string[]): Promise<void> =>
     fixture.metadata.outbox.record(
-      ids.map((id) => encodeNote(noteOf(id))),
+      ids.map((id) => encodeAuditRecord(auditRecordOf(id))),
       1,
     )
   const taken = (): { id: string; type: string; data: Record<string, unknown> }[] =>
@@ -139,10 +140,13 @@ suite('the webhook of the audit', () => {
   })
 
   test('denials that were not sent before the first restart with a log of them are sent', async () => {
-    // As an older trow kept it: its denials were changes.
+    // A position stored by an older trow, which wrote denials to the log of changes.
     await fixture.metadata.outbox.saveHead('sink-webhook', JSON.stringify({ changes: 0, pulls: 0 }))
     answers.push(...Array<number>(10_000).fill(503))
-    await fixture.metadata.outbox.denials.record([encodeNote(noteOf('e1', { outcome: 'denied' }))], 1)
+    await fixture.metadata.outbox.denials.record(
+      [encodeAuditRecord(auditRecordOf('e1', { outcome: 'denied' }))],
+      1,
+    )
     await (await fixture.open({ sinks: [sinkOf()] })).close()
     answers.length = 0
     const writer = await fixture.open({ sinks: [sinkOf()] })
@@ -172,7 +176,7 @@ suite('the webhook of the audit', () => {
     const gap = taken().find(({ type }) => type === 'io.trow.audit.gap.v1')
     assert.equal((gap?.data['missing'] as { from: number } | undefined)?.from, 2)
     assert.ok(ids().length <= 11 && ids().at(-1) === 'e49')
-    // The receiver has the events a little before the sink has its answer.
+    // The receiver has the events slightly before the sink has its answer.
     await eventually(
       () => writer.health.sinks[0]?.skipped === gap?.data['count'],
       'the count of what was skipped',

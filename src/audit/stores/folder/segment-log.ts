@@ -1,7 +1,7 @@
 import type { FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Log } from '../log.ts'
-import { reasonOf } from '../reason-of.ts'
+import type { Log } from '../../../log.ts'
+import { reasonOf } from '../../../reason-of.ts'
 import {
   beginning,
   chainLine,
@@ -10,59 +10,49 @@ import {
   type ChainedLine,
   type Link,
   type LogName,
-} from './chain.ts'
-import { listSegments, SegmentFolder, segmentName, type Segment } from './segment-folder.ts'
-import { firstLine, readEnd, segmentLines } from './segment-lines.ts'
-import { parseTime } from './event-schema.ts'
+} from '../../chain.ts'
+import type { Retention, Segment } from '../../audit-store.ts'
+import { listSegments, SegmentFolder, segmentName } from './segment-folder.ts'
+import { readEnd, segmentLines } from './segment-lines.ts'
+import { eventTime } from '../../event-time.ts'
+import { firstLineOf } from '../../first-line.ts'
 
 export interface SegmentLogParts {
   readonly folder: SegmentFolder
   readonly log: LogName
-  readonly say: Log
-  /** A segment is sealed when it has this many bytes, or when a day (UTC) begins. */
+  readonly logger: Log
+  /** A segment is sealed when it has this many bytes, or when a new day (UTC) begins. */
   readonly segmentSize?: number
-}
-
-export interface Retention {
-  /** Milliseconds. */
-  readonly age: number
-  /** Of all files of the log. */
-  readonly bytes: number
 }
 
 interface Current {
   readonly name: string
   readonly handle: FileHandle
   readonly day: number
-  /** Whole lines, flushed. */
+  /** Bytes of complete, flushed lines. */
   size: number
 }
 
-const defaultSize = 64 * 1024 * 1024
-const smallestSize = 64 * 1024
+export const largestSegment = 64 * 1024 * 1024
 const dayLength = 86_400_000
 
-/** Only whole segments go, so that a log which may take little has small ones. */
-export function segmentSizeFor({ bytes }: Retention): number {
-  return Math.min(Math.max(Math.floor(bytes / 16), smallestSize), defaultSize)
-}
-
 /**
- * A chain of lines in files of a folder. Only one process appends. Lines are there for good when `append` resolves; when it
- * rejects, none of them is, and it may be called again. A line that the process died in is cut off by `open`.
+ * A chain of lines in files of a folder. Only one process appends. When `append` resolves, its lines are
+ * durable; when it rejects, none of them is in the log, and it may be called again. `open` cuts off a line
+ * that was only partly written when the process died.
  */
 export class SegmentLog {
   readonly #parts: SegmentLogParts
   readonly #segmentSize: number
   #current: Current | undefined
   #link: Link = beginning
-  /** Something of the last attempt may be in the file, or its name not yet in the folder for good. */
+  /** The file may hold part of the last attempt, or its folder entry may not be durable yet. */
   #dirty = false
   #sealing: Promise<void> = Promise.resolve()
 
   private constructor(parts: SegmentLogParts) {
     this.#parts = parts
-    this.#segmentSize = parts.segmentSize ?? defaultSize
+    this.#segmentSize = parts.segmentSize ?? largestSegment
   }
 
   static async open(parts: SegmentLogParts): Promise<SegmentLog> {
@@ -85,7 +75,7 @@ export class SegmentLog {
     return this.#link
   }
 
-  /** Goes on after a line that is not there any more, so that its number is not given twice and its absence stays visible. */
+  /** Continues after a line that no longer exists: its number is not reused and the gap stays visible. */
   async continueAfter(link: Link): Promise<void> {
     const current = this.#current
     this.#link = link
@@ -95,7 +85,7 @@ export class SegmentLog {
     this.#sealSoon(current.name, current.handle)
   }
 
-  /** Adds the events, all or none, flushed. Returns the lines, without newlines. `now`: milliseconds since the epoch. */
+  /** Appends and flushes the events, all or none. Returns lines without newlines. `now`: ms since 1970. */
   async append(events: readonly string[], now: number): Promise<readonly string[]> {
     const { folder, log } = this.#parts
     const current = await this.#writable(now)
@@ -121,8 +111,8 @@ export class SegmentLog {
   }
 
   /**
-   * Deletes the oldest sealed segments that retention does not keep. `record` is called with the last line that goes, and must
-   * have put on record that it does, before it goes.
+   * Deletes the oldest sealed segments that retention does not keep. Before that, `record` is called with the
+   * last line to be removed and must record the removal.
    */
   async prune(retention: Retention, now: number, record: (last: Link) => Promise<void>): Promise<void> {
     await this.#sealing
@@ -134,8 +124,7 @@ export class SegmentLog {
     let last: Link | undefined
     for (const [index, segment] of segments.entries()) {
       const next = segments[index + 1]
-      const first = next && (await firstLine(folder.path, next))
-      const after = first && parseLine(first)
+      const after = next && (await firstLineOf(segmentLines(folder.path, next)))
       if (after === undefined || !segment.sealed || next?.first !== after.seq) break
       const old = now - eventTime(after) > retention.age
       if (!old && total <= retention.bytes) break
@@ -149,7 +138,7 @@ export class SegmentLog {
     await folder.flushFolder()
   }
 
-  /** The event's bytes of the whole lines, newest first. */
+  /** Yields the complete lines, newest first. */
   async *backwards(): AsyncGenerator<ChainedLine> {
     const { folder, log } = this.#parts
     for (const segment of (await listSegments(folder.path, log)).reverse()) {
@@ -187,12 +176,12 @@ export class SegmentLog {
   }
 
   #sealSoon(name: string, handle?: FileHandle): void {
-    const { say } = this.#parts
+    const { logger } = this.#parts
     this.#sealing = this.#sealing
       .then(() => handle?.close())
       .then(() => this.#seal(name))
       .catch((error: unknown) =>
-        say.warn(
+        logger.warn(
           'a segment of the audit log could not be compressed; it stays as it is until the next start',
           {
             segment: name,
@@ -210,7 +199,7 @@ export class SegmentLog {
     await folder.remove(name)
   }
 
-  /** What a process that died may have left: unfinished files, both forms of a segment, a torn line, an empty file. */
+  /** Repairs what a dead process may have left: .tmp files, a segment twice, a cut line, an empty file. */
   async #repair(): Promise<void> {
     const { folder, log } = this.#parts
     const names = new Set(await folder.names())
@@ -239,19 +228,19 @@ export class SegmentLog {
       await handle.close()
       throw error
     }
-    const first = parseLine((await firstLine(folder.path, last)) ?? Buffer.alloc(0))
+    const first = await firstLineOf(segmentLines(folder.path, last))
     const day = Math.floor((first === undefined ? 0 : eventTime(first)) / dayLength)
     this.#current = { name: last.file, handle, day, size: wholeSize }
     this.#link = await lastLink(log, toLines(lines), last)
   }
 
   async #lastSealed(segment: Segment): Promise<Link> {
-    const { folder, log, say } = this.#parts
+    const { folder, log, logger } = this.#parts
     let link: Link = { seq: segment.first - 1, hash: beginning.hash }
     try {
       for await (const next of links(log, segmentLines(folder.path, segment), segment)) link = next
     } catch (error) {
-      say.error('a sealed segment of the audit log is damaged', {
+      logger.error('a sealed segment of the audit log is damaged', {
         segment: segment.file,
         reason: reasonOf(error),
       })
@@ -264,7 +253,7 @@ async function* toLines(lines: readonly Buffer[]): AsyncGenerator<{ readonly byt
   for (const bytes of lines) yield { bytes }
 }
 
-/** Where the chain goes on. A line that is none any more counts, so that its number is not given twice. */
+/** The link after which the chain continues. A damaged line counts too, so that its number is not reused. */
 async function lastLink(
   log: LogName,
   lines: AsyncIterable<{ readonly bytes: Buffer }>,
@@ -288,9 +277,4 @@ async function* links(
     link = { seq, hash }
     yield link
   }
-}
-
-/** Milliseconds since the epoch; 0 where it has none. */
-export function eventTime({ event }: ChainedLine): number {
-  return Date.parse(parseTime(event) ?? '') || 0
 }

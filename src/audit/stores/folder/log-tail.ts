@@ -1,21 +1,25 @@
 import { open, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
-import { errorCode } from '../error-code.ts'
-import { parseLine, type ChainedLine, type LogName } from './chain.ts'
-import { listSegments, type Segment } from './segment-folder.ts'
-import { segmentLines, type RawLine } from './segment-lines.ts'
+import { errorCode } from '../../../error-code.ts'
+import { parseLine, type ChainedLine, type LogName } from '../../chain.ts'
+import type { LogCursor, RawLine, Segment } from '../../audit-store.ts'
+import { listSegments } from './segment-folder.ts'
+import { segmentLines } from './segment-lines.ts'
 
 const chunk = 256 * 1024
 const newline = 0x0a
 
 interface PlainFile {
   readonly handle: FileHandle
-  /** After the last whole line that was taken. */
+  /** The offset after the last complete line that was read. */
   offset: number
 }
 
-/** Follows a log from a line on, through segments that are sealed and begun meanwhile. Passes over what is no line. */
-export class LogTail {
+/**
+ * Follows a log after a given line, across segments that are sealed or created meanwhile. Skips invalid
+ * lines.
+ */
+export class LogTail implements LogCursor {
   readonly #folder: string
   readonly #log: LogName
   #after: number
@@ -29,18 +33,19 @@ export class LogTail {
     this.#after = after
   }
 
-  /** The number of the last line that was given. */
+  /** The number of the last line returned. */
   get position(): number {
     return this.#after
   }
 
-  /** Up to `limit` lines after those given before, none after `upTo`; empty when there are no more now. */
+  /** Returns up to `limit` further lines, up to number `upTo`; empty when there are none at the moment. */
   async next(limit: number, upTo = Infinity): Promise<readonly ChainedLine[]> {
     const lines: ChainedLine[] = []
     while (lines.length < limit && this.#after < upTo) {
       const current = this.#segment ?? (await this.#begin())
       if (current === undefined) break
-      // Looked for first: once a segment follows, this one gets no more, so that reading to its end reads all of it.
+      // Listed before reading: once a later segment exists, this one gets no more lines, so reading it to its
+      // end reads all of it.
       const following = (await listSegments(this.#folder, this.#log)).find(
         ({ first }) => first > current.first,
       )
@@ -69,7 +74,7 @@ export class LogTail {
       try {
         this.#plain = { handle: await open(join(this.#folder, segment.file), 'r'), offset: 0 }
       } catch (error) {
-        // Sealed or pruned in this moment: the next look finds what is there.
+        // The segment has just been sealed or pruned: the next call lists the folder again.
         if (errorCode(error) === 'ENOENT') return false
         throw error
       }
@@ -78,7 +83,7 @@ export class LogTail {
     return true
   }
 
-  /** True at the end of what there is. */
+  /** True when the end of the segment's present content is reached. */
   async #read(lines: ChainedLine[], limit: number, upTo: number): Promise<boolean> {
     if (this.#sealed !== undefined) {
       while (lines.length < limit && this.#after < upTo) {
@@ -88,7 +93,8 @@ export class LogTail {
       }
       return false
     }
-    const plain = this.#plain as PlainFile
+    const plain = this.#plain
+    if (plain === undefined) return true
     for (let size = chunk; ;) {
       const bytes = Buffer.alloc(size)
       const { bytesRead } = await plain.handle.read(bytes, 0, size, plain.offset)

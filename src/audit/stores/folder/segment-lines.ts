@@ -1,24 +1,16 @@
 import { open, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createGunzip } from 'node:zlib'
-import { errorCode } from '../error-code.ts'
-import type { Segment } from './segment-folder.ts'
+import { errorCode } from '../../../error-code.ts'
+import type { RawLine, Segment } from '../../audit-store.ts'
+import { splitLines } from '../split-lines.ts'
 
 const newline = 0x0a
 
-/** A line longer than this is no line of ours. */
-const longestLine = 1024 * 1024
-
-export interface RawLine {
-  /** Without its newline. */
-  readonly bytes: Buffer
-  /** False: the file ends in the midst of it. */
-  readonly whole: boolean
-}
-
 /**
- * The lines of a segment, compressed or not. One that was sealed since it was listed is read in its other form, one that
- * retention took has none. What cannot be decompressed ends it with a rejection.
+ * Reads the lines of a segment, compressed or not. If the segment was sealed after it was listed, its
+ * compressed form is read; if retention has removed it, there are no lines. Rejects where the file cannot be
+ * decompressed.
  */
 export async function* segmentLines(folder: string, segment: Segment): AsyncGenerator<RawLine> {
   const found =
@@ -48,39 +40,15 @@ async function openFile(
   }
 }
 
-async function* splitLines(chunks: AsyncIterable<Buffer>): AsyncGenerator<RawLine> {
-  let rest: Buffer = Buffer.alloc(0)
-  for await (const chunk of chunks) {
-    const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
-    let start = 0
-    for (let end = bytes.indexOf(newline); end >= 0; end = bytes.indexOf(newline, start)) {
-      yield { bytes: bytes.subarray(start, end), whole: true }
-      start = end + 1
-    }
-    rest = bytes.subarray(start)
-    if (rest.length > longestLine) {
-      yield { bytes: rest.subarray(0, longestLine), whole: true }
-      rest = Buffer.alloc(0)
-    }
-  }
-  if (rest.length > 0) yield { bytes: rest, whole: false }
-}
-
-/** The first line of a segment; undefined when it has none. */
-export async function firstLine(folder: string, segment: Segment): Promise<Buffer | undefined> {
-  for await (const { bytes, whole } of segmentLines(folder, segment)) return whole ? bytes : undefined
-  return undefined
-}
-
 export interface FileEnd {
-  /** The whole lines at the end, oldest first; at least one where there is any. */
+  /** The complete lines at the end, oldest first; at least one if the file has any. */
   readonly lines: readonly Buffer[]
-  /** Bytes up to and with the last newline. */
+  /** Bytes up to and including the last newline. */
   readonly wholeSize: number
   readonly size: number
 }
 
-/** How a segment that is not sealed ends. */
+/** Reads the end of a segment that is not sealed. */
 export async function readEnd(path: string): Promise<FileEnd> {
   const handle = await open(path, 'r')
   try {

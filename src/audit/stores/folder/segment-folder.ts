@@ -3,18 +3,15 @@ import { open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promis
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
-import { errorCode } from '../error-code.ts'
-import { makeFolder } from '../new-folder.ts'
-import { logNames, type LogName } from './chain.ts'
+import { errorCode } from '../../../error-code.ts'
+import { makeFolder } from '../../../new-folder.ts'
+import type { Segment } from '../../audit-store.ts'
+import { logNames, type LogName } from '../../chain.ts'
 
-/** One file of a log: `changes-000000000001.jsonl`, and `.gz` once it is sealed. The number is that of its first line. */
-export interface Segment {
-  readonly log: LogName
-  readonly first: number
-  readonly sealed: boolean
-  readonly file: string
-}
-
+/**
+ * The name of one file of a log: `changes-000000000001.jsonl`, with `.gz` once it is sealed. The number is that
+ * of its first line.
+ */
 export function segmentName(log: LogName, first: number): string {
   return `${log}-${String(first).padStart(12, '0')}.jsonl`
 }
@@ -22,7 +19,10 @@ export function segmentName(log: LogName, first: number): string {
 const pattern = new RegExp(`^(${logNames.join('|')})-(\\d{12,15})\\.jsonl(\\.gz)?$`)
 const unfinished = '.tmp'
 
-/** The segments of one log by their first line; where both forms of one are there, the sealed one. None: no folder. */
+/**
+ * The segments of one log, ordered by first line. If a segment exists in both forms, the sealed one is
+ * listed. Empty if the folder does not exist.
+ */
 export async function listSegments(folder: string, log: LogName): Promise<Segment[]> {
   const byFirst = new Map<number, Segment>()
   for (const file of (await namesIn(folder)).sort()) {
@@ -43,7 +43,10 @@ async function namesIn(folder: string): Promise<string[]> {
   }
 }
 
-/** The steps that change the folder, one system call or little more each: after any of them the process may end. */
+/**
+ * The steps that change the folder, each little more than one system call. The process may end after any of
+ * them.
+ */
 export class SegmentFolder {
   readonly path: string
 
@@ -81,7 +84,7 @@ export class SegmentFolder {
     return handle.datasync()
   }
 
-  /** Its compressed form, flushed, under the unfinished name. */
+  /** Writes the compressed form, flushed, under a temporary name. */
   async compress(name: string): Promise<string> {
     const target = `${name}.gz${unfinished}`
     await pipeline(
@@ -92,7 +95,7 @@ export class SegmentFolder {
     return target
   }
 
-  /** Gives an unfinished file its name. */
+  /** Renames a temporary file to its final name. */
   rename(name: string): Promise<void> {
     return rename(join(this.path, name), join(this.path, name.slice(0, -unfinished.length)))
   }

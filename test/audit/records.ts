@@ -1,4 +1,4 @@
-import type { AuditActor, AuditNote } from '../../src/audit/audit-note.ts'
+import type { AuditActor, AuditRecord } from '../../src/audit/audit-record.ts'
 
 export const actor: AuditActor = {
   name: 'system:serviceaccount:team-a:builder',
@@ -10,7 +10,7 @@ export const actor: AuditActor = {
   node: 'n1',
 }
 
-export function noteOf(id: string, extra: Partial<AuditNote> = {}): AuditNote {
+export function auditRecordOf(id: string, extra: Partial<AuditRecord> = {}): AuditRecord {
   return {
     id,
     time: Date.UTC(2026, 10, 24, 7),

@@ -1,42 +1,61 @@
 import type { RepositoryName } from '../oci/repository-name.ts'
 import type { ClientCertificate } from './credential.ts'
-import type { Action, Principal } from './principal.ts'
+import type { Action, AdmissionRight, Principal } from './principal.ts'
 import type { TokenBounds } from './token-bounds.ts'
 
-/** What a request shows of who it is from. */
-export interface Shown {
+/** The credentials and the address that a request presents. */
+export interface PresentedCredentials {
   readonly authorization: string | undefined
   readonly certificate: ClientCertificate | undefined
-  /** The client's address, behind trusted proxies the one that they name. */
+  /** The client's address; behind trusted proxies, the address that they forward. */
   readonly address: string
 }
 
-/** Who a request is from, and by what. */
+/** The caller of a request, and the bounds of the token that it used. */
 export interface Identity {
   readonly principal: Principal
-  /** An access token of ours was shown, with what it was asked for; undefined: the credential itself, or nothing. */
+  /**
+   * The bounds of the trow access token that was presented. Undefined: the credential itself was presented,
+   * or none.
+   */
   readonly bounds: TokenBounds | undefined
 }
 
 export interface Decision {
   readonly allowed: boolean
-  /** Which rule, binding or scope decided, in words: for the audit, `explain` and logs; not for the client. */
+  /**
+   * The rule, binding or scope that decided, as text: for audit records, `explain` and logs; not for the
+   * client.
+   */
   readonly reason: string
+  /** Set where RBAC of the cluster was asked. */
+  readonly isReviewed?: boolean
 }
 
-/** Who may do what, as a worker asks it. Answers that are known are given at once, without a promise. */
+/**
+ * Authentication and authorisation for a worker. Known answers are returned synchronously, without a promise.
+ */
 export interface Access {
   /**
-   * An `authorization` header outranks the certificate, and a refused one never falls back to it. Without either:
-   * anonymous. Throws OciError UNAUTHORIZED (wrong credentials), TOOMANYREQUESTS, UNAVAILABLE.
+   * An `authorization` header takes precedence over the certificate; a refused header never falls back to it.
+   * Without either: anonymous. Throws OciError UNAUTHORIZED (wrong credentials), TOOMANYREQUESTS,
+   * UNAVAILABLE.
    */
-  identify(shown: Shown): Identity | Promise<Identity>
-  /** Who a refresh token of ours was given to, if their credential still stands. Throws as `identify` does. */
+  identify(presented: PresentedCredentials): Identity | Promise<Identity>
+  /**
+   * The principal that a trow refresh token was issued to, if its credential is still valid. Throws as
+   * `identify` does.
+   */
   refresh(token: string, address: string): Promise<Principal>
-  /** Throws OciError UNAVAILABLE where nobody can tell now. */
+  /** Throws OciError UNAVAILABLE if no decision can be made now. */
   decide(principal: Principal, action: Action, repository: RepositoryName): Decision | Promise<Decision>
-  /** Whether they may read the audit log. Throws as `decide` does. */
+  /** Whether the principal may read the audit log. Throws as `decide` does. */
   decideAudit(principal: Principal): Decision | Promise<Decision>
+  /**
+   * Whether the principal is an admission pod: only a service account may be one, and only the cluster says so. Throws as
+   * `decide` does.
+   */
+  decideAdmission(principal: Principal, right: AdmissionRight): Decision | Promise<Decision>
 }
 
 /** The token service: protocol of the docker registry "token authentication", GET and the OAuth2 POST form. */
@@ -47,7 +66,7 @@ export interface TokenService {
     options: {
       readonly service: string
       readonly refresh: boolean
-      /** All that the access token opens, and `/v2/`. */
+      /** The access token opens these scopes and `/v2/`, nothing else. */
       readonly scopes: readonly string[]
     },
   ): Promise<IssuedToken>

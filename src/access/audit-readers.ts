@@ -3,8 +3,8 @@ import type { Principal } from './principal.ts'
 import { compileSubject } from './rule-subject.ts'
 
 /**
- * Who may read the audit by what the configuration says, in the words of a rule's `who`. Not a robot, which may do what it
- * was made for, nor the anonymous caller, whatever the words are.
+ * The callers that the configuration allows to read the audit log, in the syntax of a rule's `who`. Never a
+ * robot, whose scope is all that it may do, nor the anonymous caller.
  */
 export class AuditReaders {
   readonly #who: readonly { readonly text: string; readonly matches: (principal: Principal) => boolean }[]

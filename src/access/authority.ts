@@ -1,30 +1,45 @@
 import type { Instant } from '../instant.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
 import type { Credential } from './credential.ts'
-import type { Action, Principal } from './principal.ts'
+import type { Action, AdmissionRight, Principal } from './principal.ts'
 
 /**
- * How long an answer about a credential may be used without asking again, in milliseconds: with the 2 s after which a
- * changed file is read, whatever is revoked is refused within 10 s.
+ * Milliseconds that an answer about a credential may be used without asking again. A changed file is read
+ * within 0.5 s; together, a revoked credential is refused within 10 s.
  */
 export const answerFor = 7000
 
 /**
- * What must be one in a process, whatever the number of workers: verified passwords, counts of failures, the reviews
- * of a cluster, signing keys. Workers ask it and keep the answers as long as they say.
+ * What exists once in a process, whatever the number of workers: verified passwords, counts of failures, the
+ * reviews of a cluster, signing keys. Workers ask it and cache each answer until the instant that the answer
+ * names.
  */
 export interface Authority {
-  /** `source`: the client's address, for delays of repeated failures. Never rejects for what a client did. */
+  /**
+   * `source`: the client's address, for delays after repeated failures. Never rejects because of a client's
+   * error.
+   */
   verify(credential: Credential, source: string): Promise<Verified>
-  /** Whether the node of a `node-certificate` is still one of the cluster's, and the account that it was issued to. */
+  /**
+   * Whether the node of a `node-certificate` is still in the cluster, and the service account that it was
+   * issued to.
+   */
   verifyNode(principal: Principal): Promise<Verified>
-  /** SubjectAccessReview. One at a time per principal, action and repository; others wait for its answer. */
+  /**
+   * SubjectAccessReview. Runs once at a time for each principal, action and repository; equal calls share its
+   * answer.
+   */
   review(principal: Principal, action: Action, repository: RepositoryName): Promise<Reviewed>
-  /** The same for `list` on all repositories of a namespace (undefined: those of one segment), as a catalogue needs it. */
+  /**
+   * The same for `list` on all repositories of a namespace, for a catalogue. Undefined: the repositories of
+   * one segment.
+   */
   reviewNamespace(principal: Principal, namespace: string | undefined): Promise<Reviewed>
-  /** The same for `list` on `audit.registry.trow.io`, which belongs to no namespace: reading the audit log. */
+  /** The same for `list` on `audit.registry.trow.io`, which is cluster-scoped: reading the audit log. */
   reviewAudit(principal: Principal): Promise<Reviewed>
-  /** Private and public keys of our own tokens, as JWK. */
+  /** The same for `admission.registry.trow.io`, which is cluster-scoped: what only the admission pods may. */
+  reviewAdmission(principal: Principal, right: AdmissionRight): Promise<Reviewed>
+  /** The keys of trow's own tokens. */
   signingKeys(): Promise<SigningKeys>
 }
 
@@ -32,13 +47,13 @@ export type Verified =
   | { readonly ok: true; readonly principal: Principal; /** Ask again then. */ readonly until: Instant }
   | {
       readonly ok: false
-      /** `unavailable`: nobody can tell now (503), never to be taken for wrong credentials. */
+      /** `unavailable`: cannot be verified now (503); must never be treated as wrong credentials. */
       readonly kind: 'refused' | 'throttled' | 'unavailable'
       /** For the person: `the token has expired`, `its audience is not "trow"`. Holds no part of a credential. */
       readonly reason: string
       /** Seconds; for `throttled` and `unavailable`. */
       readonly retryAfter?: number
-      /** How long an equal request may be answered so without asking again. */
+      /** Until then an equal request gets this answer without asking again. */
       readonly until: Instant
     }
 
@@ -48,7 +63,7 @@ export type Reviewed =
       readonly allowed: boolean
       readonly reason: string
       readonly until: Instant
-      /** An allow of a `get` that is older than usual, because the API server does not answer now. */
+      /** An allow of a `get` that is older than usual, because the API server does not answer. */
       readonly stale?: boolean
     }
   | { readonly kind: 'unavailable'; readonly reason: string; readonly retryAfter: number }
@@ -59,6 +74,8 @@ export interface SigningKeys {
   readonly all: readonly SigningKey[]
   /** When to ask again. */
   readonly until: Instant
+  /** They could not be read now: there may be newer ones. */
+  readonly isOld?: boolean
 }
 
 export interface SigningKey {

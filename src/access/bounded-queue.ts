@@ -1,22 +1,28 @@
-/** Runs a few tasks at a time; some wait; more than those are turned away. */
+/**
+ * Runs a few tasks at a time, queues a bounded number of others, and refuses the rest: p-limit queues any number,
+ * and knows neither owners nor an order.
+ */
 export class BoundedQueue {
   readonly #concurrency: number
   readonly #room: number
   readonly #share: number
   readonly #first: (() => void)[] = []
   readonly #rest: (() => void)[] = []
-  /** How many wait, of each owner. */
+  /** The number of waiting tasks of each owner. */
   readonly #waiting = new Map<string, number>()
   #running = 0
 
-  /** `waiting`: so many of each of the two kinds; `share`: so many of one owner. */
+  /** `waiting`: most tasks in each of the two queues; `share`: most waiting tasks of one owner. */
   constructor(limits: { readonly concurrency: number; readonly waiting: number; readonly share: number }) {
     this.#concurrency = limits.concurrency
     this.#room = limits.waiting
     this.#share = limits.share
   }
 
-  /** `first`: before those that are not. Undefined, at once, when as many wait as may. */
+  /**
+   * `first`: runs before the tasks without it. Undefined, synchronously: the queue or the owner's share is
+   * full.
+   */
   run<Result>(
     task: () => Promise<Result>,
     { owner, first }: { readonly owner: string; readonly first: boolean },

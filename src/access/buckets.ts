@@ -1,6 +1,6 @@
 import { Latest } from './latest.ts'
 
-/** A burst, and then so many a second. */
+/** `burst` tokens at once, then `rate` tokens a second. */
 export interface BucketLimit {
   readonly burst: number
   readonly rate: number
@@ -43,6 +43,12 @@ export class Buckets {
     const tokens = this.#tokens(key) + 1
     if (tokens >= this.#limit.burst) this.#buckets.delete(key)
     else this.#buckets.set(key, { tokens, at: this.#now() })
+  }
+
+  /** At least so many tokens of the key are taken. */
+  atLeast(key: string, taken: number): void {
+    if (this.#limit.burst - taken < this.#tokens(key))
+      this.#buckets.set(key, { tokens: this.#limit.burst - taken, at: this.#now() })
   }
 
   #tokens(key: string): number {

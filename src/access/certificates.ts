@@ -10,8 +10,9 @@ export const nodePrefix = 'system:node:'
 const nodes = 'system:nodes'
 
 /**
- * Who a certificate that TLS has verified stands for. The cluster's CA: the user is the CN, the groups are the Os, as
- * the API server reads them. Ours: the one node of the CN, and nobody else, whatever else it may say.
+ * The principal of a client certificate that TLS has verified. Of the cluster's CA: the CN is the user and
+ * the Os are the groups, as for the API server. Of trow's own CA: only the node of the CN, whatever else the
+ * certificate contains.
  */
 export function certificatePrincipal(certificate: ClientCertificate): CertificateVerdict {
   const { commonName, organizations, serial, issuer, validTo, uris = [] } = certificate
@@ -21,7 +22,7 @@ export function certificatePrincipal(certificate: ClientCertificate): Certificat
   const principal: Principal = {
     kind: isNode && organizations.includes(nodes) ? 'node-certificate' : 'certificate',
     name: commonName,
-    // What the API server adds for everybody that it knows.
+    // The API server adds this group to every authenticated user.
     groups: [...new Set([...organizations, 'system:authenticated'])],
     reviewable: true,
     credentialId: serial,

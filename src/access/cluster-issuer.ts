@@ -5,10 +5,13 @@ import { jwkSetSchema } from './jwk-set.ts'
 import { SingleFlight } from './single-flight.ts'
 import type { UnverifiedClaims } from './unverified-token.ts'
 
-/** `proven`: the cluster has signed it. `unproven`: only the API server can tell. `forged`: nobody need be asked. */
-export type Standing = 'proven' | 'unproven' | 'forged'
+/**
+ * `proven`: the cluster has signed it. `unproven`: only the API server can verify it. `forged`: refused
+ * without asking the API server.
+ */
+export type IssuerStanding = 'proven' | 'unproven' | 'forged'
 
-interface Known {
+interface IssuerKeys {
   readonly issuer: string
   readonly keys: ReturnType<typeof createLocalJWKSet>
   readonly readAt: Instant
@@ -19,14 +22,14 @@ const keepFor = 60 * 60_000
 const askAgainAfter = 30_000
 
 /**
- * Tells tokens that the cluster has signed from others, with its own keys (OpenID discovery of the API server), so that
- * a forged one costs no question. It says nothing of whether a token still holds.
+ * Checks the signature of tokens with the cluster's own keys (OpenID discovery of the API server), so that a
+ * forged token causes no TokenReview. Does not check whether a token is still valid.
  */
 export class ClusterIssuer {
   readonly #keys: ClusterTokenKeys
   readonly #now: () => Instant
-  readonly #flight = new SingleFlight<Known | undefined>()
-  #known: Known | undefined
+  readonly #flight = new SingleFlight<IssuerKeys | undefined>()
+  #known: IssuerKeys | undefined
   #triedAt = -Infinity
 
   constructor(parts: { readonly keys: ClusterTokenKeys; readonly now: () => Instant }) {
@@ -34,9 +37,9 @@ export class ClusterIssuer {
     this.#now = parts.now
   }
 
-  async judge(token: string, { iss }: UnverifiedClaims): Promise<Standing> {
+  async judge(token: string, { iss }: UnverifiedClaims): Promise<IssuerStanding> {
     const known = await this.#current((each) => this.#now() - each.readAt < keepFor)
-    // An API server may have issuers besides the one that it names.
+    // An API server may have more issuers than the one that it announces.
     if (known === undefined || iss !== known.issuer) return 'unproven'
     const standing = await verify(token, known)
     if (standing !== 'unproven') return standing
@@ -44,8 +47,8 @@ export class ClusterIssuer {
     return newer === undefined || newer === known ? 'unproven' : verify(token, newer)
   }
 
-  /** Asks again at most every half minute; what was known is used until there is something newer. */
-  async #current(good: (known: Known) => boolean): Promise<Known | undefined> {
+  /** Reads the keys at most every half minute; known keys are used until there are newer ones. */
+  async #current(good: (known: IssuerKeys) => boolean): Promise<IssuerKeys | undefined> {
     if (this.#known !== undefined && good(this.#known)) return this.#known
     const now = this.#now()
     if (now - this.#triedAt < askAgainAfter) return this.#flight.under('keys') ?? this.#known
@@ -53,7 +56,7 @@ export class ClusterIssuer {
     return this.#flight.run('keys', () => this.#read())
   }
 
-  async #read(): Promise<Known | undefined> {
+  async #read(): Promise<IssuerKeys | undefined> {
     const read = await this.#keys.tokenKeys()
     const parsed = read && jwkSetSchema.safeParse(read.keys)
     if (read !== undefined && parsed?.success === true)
@@ -62,8 +65,8 @@ export class ClusterIssuer {
   }
 }
 
-/** Only the signature: its times are judged by whoever asks, its rights by the API server. */
-async function verify(token: string, { keys }: Known): Promise<Standing> {
+/** Verifies the signature alone: the caller checks the times, the API server the validity. */
+async function verify(token: string, { keys }: IssuerKeys): Promise<IssuerStanding> {
   try {
     await compactVerify(token, keys, { algorithms })
     return 'proven'

@@ -1,4 +1,7 @@
-/** A map of limited size whose entries end; when it is full, the one that was used least recently goes. */
+/**
+ * A map of limited size whose entries expire. When it is full, the least recently used entry is dropped. Written
+ * here because it grows with its entries: eight empty caches take 1 KiB, and 2.2 MB with lru-cache.
+ */
 export class ExpiringCache<Value> {
   readonly #entries = new Map<string, { readonly value: Value; readonly until: number }>()
   readonly #capacity: number

@@ -2,13 +2,19 @@ import { Buckets } from './buckets.ts'
 import { Latest } from './latest.ts'
 import type { LoginSources } from './login-sources.ts'
 import { networkOf } from './network.ts'
+import type { SharedFailures } from './shared-failures.ts'
 
-/** Where a guesser is let go on, or how long to wait. An attempt counts as failed until it is known to have succeeded. */
+/**
+ * Permission to try a credential, or the time to wait. An attempt counts as failed until it is known to have
+ * succeeded.
+ */
 export type Attempt =
   | {
       readonly kind: 'go'
       succeeded(): void
-      /** Nobody could tell: as if it had not been made. */
+      /** The credential was wrong. Resolves when other processes count it, too, or after a short time. */
+      failed(): void | Promise<void>
+      /** The credential could not be verified: the attempt is not counted. */
       undone(): void
     }
   | { readonly kind: 'wait'; readonly milliseconds: number }
@@ -23,38 +29,57 @@ const freeFailures = 3
 const firstDelay = 1000
 const longestDelay = 30_000
 const forgetAfter = 15 * 60_000
-/** For everybody behind one address, and for one name from anywhere. */
+/** For all names from one source, and for one name from all sources. */
 const sourceLimit = { burst: 100, rate: 1 }
 const nameLimit = { burst: 50, rate: 0.5 }
+export const failureDrains = { source: sourceLimit.rate, user: nameLimit.rate } as const
 
 /**
- * Delays of repeated failures, by name and source together: three are free, then 1 s, doubling to 30 s, forgotten
- * after a quarter of an hour. So whoever guesses behind a proxy locks out nobody else there. One source that goes
- * through many names, or one name that many sources guess, meets a far higher limit of its own, which is not for names
- * from where they have been used with success lately. What is remembered is bounded: of each kind the latest `capacity`.
+ * Delays after repeated failures, by name and source together: three failures are free, then 1 s, doubling to
+ * 30 s, forgotten after a quarter of an hour. A client that guesses a name behind a proxy therefore delays no
+ * other name there. One source that tries many names, or one name that many sources try, meets a far higher
+ * limit of its own; that limit does not apply to a name from a source where it has succeeded lately. Memory
+ * is bounded: the latest `capacity` of each kind are kept.
+ *
+ * Where several processes serve the registry, their failures count together: `learn` asks for those of the others.
  */
 export class FailureDelays {
   readonly #now: () => number
   readonly #pairs: Latest<Pair>
   readonly #sources: Buckets
   readonly #names: Buckets
-  readonly #known: Pick<LoginSources, 'knows' | 'saw'> | undefined
+  readonly #known: Pick<LoginSources, 'knows' | 'saw' | 'learn'> | undefined
+  readonly #shared: SharedFailures | undefined
+  /** By pair: attempts of this process of whose outcome the others do not know yet. */
+  readonly #trying: Latest<number>
 
   constructor(parts: {
     readonly now: () => number
-    /** Undefined: no address is better than another. */
-    readonly known?: Pick<LoginSources, 'knows' | 'saw'>
+    /** Undefined: earlier successes make no difference. */
+    readonly known?: Pick<LoginSources, 'knows' | 'saw' | 'learn'>
+    /** Undefined: no other process serves the registry. */
+    readonly shared?: SharedFailures | undefined
     readonly capacity?: number
   }) {
-    const { now, known, capacity = 10_000 } = parts
+    const { now, known, shared, capacity = 10_000 } = parts
     this.#now = now
     this.#known = known
+    this.#shared = shared
     this.#pairs = new Latest(capacity)
+    this.#trying = new Latest(capacity)
     this.#sources = new Buckets({ limit: sourceLimit, capacity, now })
     this.#names = new Buckets({ limit: nameLimit, capacity, now })
   }
 
-  /** `source`: an address. */
+  /**
+   * Learns what other processes know of the name and the address; to be awaited before `begin`. Undefined: there is
+   * nobody to ask.
+   */
+  learn(name: string, address: string): Promise<void> | undefined {
+    return this.#shared && this.#learn(this.#shared, name, networkOf(address))
+  }
+
+  /** `address`: the client's. */
   begin(name: string, address: string): Attempt {
     const source = networkOf(address)
     const milliseconds = this.#wait(name, source)
@@ -63,15 +88,15 @@ export class FailureDelays {
     const pair = pairKey(name, source)
     const before = this.#pair(pair)
     const failures = (before?.failures ?? 0) + 1
-    const delay =
-      failures <= freeFailures ? 0 : Math.min(firstDelay * 2 ** (failures - freeFailures - 1), longestDelay)
-    this.#pairs.set(pair, { failures, until: now + delay, at: now })
+    this.#pairs.set(pair, pairAfter(failures, now))
     const counted = this.#known?.knows(name, source) !== true
     if (counted) {
       this.#sources.take(source)
       this.#names.take(name)
     }
+    this.#tryingMore(pair, 1)
     const giveBack = (): void => {
+      this.#tryingMore(pair, -1)
       if (!counted) return
       this.#sources.giveBack(source)
       this.#names.giveBack(name)
@@ -82,7 +107,9 @@ export class FailureDelays {
         this.#pairs.delete(pair)
         this.#known?.saw(name, source)
         giveBack()
+        if (failures > 1) this.#shared?.clear(name, source)
       },
+      failed: () => this.#shared?.add(name, source, !counted).then(() => this.#tryingMore(pair, -1)),
       undone: () => {
         const current = this.#pairs.get(pair)
         if (current !== undefined)
@@ -92,19 +119,40 @@ export class FailureDelays {
     }
   }
 
-  /** Milliseconds that an attempt would have to wait; counts nothing. */
+  /** Milliseconds that an attempt would have to wait; counts no attempt. */
   waiting(name: string, address: string): number {
     return this.#wait(name, networkOf(address))
   }
 
-  /** Whether the name was used from there with success lately. */
+  /** Whether the name has succeeded from this network lately. */
   knows(name: string, address: string): boolean {
     return this.#known?.knows(name, networkOf(address)) === true
   }
 
-  /** A success that needed no attempt. */
+  /** Records a success that needed no attempt. */
   saw(name: string, address: string): void {
     this.#known?.saw(name, networkOf(address))
+  }
+
+  async #learn(shared: SharedFailures, name: string, source: string): Promise<void> {
+    const elsewhere = await shared.look(name, source)
+    if (elsewhere === undefined) return
+    if (elsewhere.seenAt !== undefined) this.#known?.learn(name, source, elsewhere.seenAt)
+    this.#sources.atLeast(source, elsewhere.source)
+    this.#names.atLeast(name, elsewhere.user)
+    const { count = 0, age = Infinity } = elsewhere.pair ?? {}
+    const key = pairKey(name, source)
+    const trying = this.#trying.get(key) ?? 0
+    if (count + trying === 0) return this.#pairs.delete(key)
+    const own = trying > 0 ? this.#pair(key)?.at : undefined
+    this.#pairs.set(key, pairAfter(count + trying, Math.max(this.#now() - age, own ?? 0)))
+  }
+
+  #tryingMore(pair: string, more: number): void {
+    if (this.#shared === undefined) return
+    const count = (this.#trying.get(pair) ?? 0) + more
+    if (count > 0) this.#trying.set(pair, count)
+    else this.#trying.delete(pair)
   }
 
   #wait(name: string, source: string): number {
@@ -117,6 +165,13 @@ export class FailureDelays {
     const pair = this.#pairs.get(key)
     return pair === undefined || pair.at + forgetAfter < this.#now() ? undefined : pair
   }
+}
+
+/** `at`: when the last of the failures was. */
+function pairAfter(failures: number, at: number): Pair {
+  const delay =
+    failures <= freeFailures ? 0 : Math.min(firstDelay * 2 ** (failures - freeFailures - 1), longestDelay)
+  return { failures, until: at + delay, at }
 }
 
 function pairKey(name: string, source: string): string {

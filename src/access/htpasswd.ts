@@ -6,12 +6,13 @@ import { isWord } from './rule-subject.ts'
 export type Users = ReadonlyMap<string, string>
 
 const bcryptHash = /^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}$/
-/** 2^16 rounds are some four seconds; more would be a way to stop the server. */
+/** 2^16 rounds take some four seconds; a higher cost would let a few logins stop the server. */
 const costs = { least: 4, most: 16 }
 
 /**
- * An htpasswd file, one `name:hash` a line; empty lines and `#` comments are left out. Only bcrypt: throws UserError
- * HTPASSWD_INVALID that names the line and what to do for anything else, as nobody should find out by being locked out.
+ * An htpasswd file, one `name:hash` a line; empty lines and `#` comments are left out. Only bcrypt is
+ * accepted: for anything else throws UserError HTPASSWD_INVALID with the line and the remedy, so that no user
+ * learns of it by being locked out.
  */
 export function parseHtpasswd(text: string, path: string): Users {
   const users = new Map<string, string>()
@@ -34,7 +35,7 @@ export function nameOf(line: string): string {
   return line.slice(0, Math.max(line.indexOf(':'), 0))
 }
 
-/** What keeps a text from being a password user's name; undefined where nothing does. */
+/** Why a text cannot be the name of a password user; undefined: it can. */
 export function userNameProblem(name: string): string | undefined {
   if (name === '') return 'a user name is missing'
   if (name.length > 255) return 'a user name has at most 255 characters'

@@ -2,7 +2,7 @@ import { z } from 'zod'
 
 const text = z.string().max(8192)
 
-/** RFC 7517, 5: public keys that somebody publishes. What else stands in a key is left out. */
+/** A JWK Set of public keys (RFC 7517, 5). Other members of a key are dropped. */
 export const jwkSetSchema = z.object({
   keys: z
     .array(
@@ -22,5 +22,5 @@ export const jwkSetSchema = z.object({
     .max(200),
 })
 
-/** OpenID Connect Discovery 1.0, 3: of it what is used. */
+/** OpenID Connect Discovery 1.0, 3: the members that trow uses. */
 export const discoverySchema = z.object({ issuer: z.string().max(2048), jwks_uri: z.url().max(2048) })

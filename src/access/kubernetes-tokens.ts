@@ -15,24 +15,27 @@ import { longestToken, looksLikeJwt, readUnverified, type UnverifiedClaims } fro
 
 export interface KubernetesTokenParts {
   readonly cluster: ClusterReviews
-  /** Undefined: no token can be judged without the API server. */
+  /** Undefined: no token can be verified without the API server. */
   readonly issuer?: Pick<ClusterIssuer, 'judge'>
   readonly now: () => Instant
-  /** Also take tokens that are meant for the API server, as `aws eks get-token` and kubeconfigs with OIDC give them. */
+  /** Also accept tokens for the API server, as `aws eks get-token` and kubeconfigs with OIDC send them. */
   readonly apiServerTokens: boolean
   /** Default `trow`. */
   readonly audience?: string
 }
 
-/** While the cluster does not answer, nobody is told of a revocation, and what it said last holds so long. */
+/**
+ * Milliseconds that the last answer is used while the cluster does not answer. A revocation goes unnoticed
+ * meanwhile.
+ */
 const staleFor = 2 * 60_000
 const askAgainAfter = 5000
 const wrongFor = 15_000
 const credentialKey = 'authentication.kubernetes.io/credential-id'
 
 /**
- * Tokens that the cluster judges by TokenReview: one at a time for each token, and its answer is used for seconds
- * (`answerFor`; a refusal for 15 s), never beyond the token's own end.
+ * Verifies tokens by the cluster's TokenReview: one review at a time for each token. An answer is used for
+ * seconds (`answerFor`; a refusal for 15 s), never beyond the token's expiry.
  */
 export class KubernetesTokens {
   readonly #cluster: ClusterReviews
@@ -52,19 +55,19 @@ export class KubernetesTokens {
     this.#answers = new ExpiringCache({ capacity: 10_000, now: parts.now })
   }
 
-  /** What is known of the token without asking. */
-  recall(token: string): Verified | undefined {
-    return this.#recall(keyOf(token))
+  /** The cached answer for the token. */
+  cached(token: string): Verified | undefined {
+    return this.#cached(keyOf(token))
   }
 
-  /** Whether the cluster has vouched for it lately, so that asking again costs nobody a guess. */
+  /** Whether the cluster has accepted the token lately: another review of it need not count as a guess. */
   isKnown(token: string): boolean {
     return this.#answers.get(keyOf(token))?.answer.ok === true
   }
 
   /**
-   * What can be told without the API server: a refusal, or whether the cluster has signed it. Where only the API server can
-   * tell, its answers are to be rationed.
+   * What is known without the API server: a refusal, or whether the cluster has signed the token. The caller
+   * must ration reviews of `unproven` tokens.
    */
   async look(token: string): Promise<Extract<Verified, { ok: false }> | 'proven' | 'unproven'> {
     const claims = readUnverified(token)
@@ -75,7 +78,7 @@ export class KubernetesTokens {
     return standing === 'forged' ? this.#refused('its signature is not that of the cluster') : standing
   }
 
-  /** Its form, end and audience: all that a token says of itself may only ever refuse it. */
+  /** Checks form, expiry and audience. Unverified claims may refuse a token, never admit it. */
   #problem(token: string, claims: UnverifiedClaims | undefined): string | undefined {
     if (token === '' || token.length > longestToken) return 'it is not a token'
     if (claims === undefined) {
@@ -94,18 +97,18 @@ export class KubernetesTokens {
     const problem = this.#problem(token, claims)
     if (problem !== undefined) return this.#refused(problem)
     const key = keyOf(token)
-    return this.#recall(key) ?? this.#flights.run(key, () => this.#review(token, key, claims))
+    return this.#cached(key) ?? this.#flights.run(key, () => this.#review(token, key, claims))
   }
 
-  #recall(key: string): Verified | undefined {
+  #cached(key: string): Verified | undefined {
     const answer = this.#answers.get(key)?.answer
     return answer !== undefined && answer.until > this.#now() ? answer : undefined
   }
 
   async #review(token: string, key: string, claims: UnverifiedClaims | undefined): Promise<Verified> {
-    // An audience that is asked for must be in the token; without one the API server's own is meant.
+    // A requested audience must be in the token; a review without audiences means the API server's own.
     const forApiServer = this.#apiServerTokens && claims?.aud.includes(this.#audience) !== true
-    // What is revoked while the answer is on its way counts from here.
+    // Age counts from the question: the token may be revoked while the answer is on its way.
     const askedAt = this.#now()
     let result: TokenReviewResult
     try {
@@ -154,7 +157,7 @@ export class KubernetesTokens {
           `it is meant for the API server, and only tokens for "${this.#audience}" are taken`,
         )
     }
-    // Verified by now: the cluster has judged what is signed.
+    // The cluster has verified the signature, so the claims can be trusted here.
     const end = claims?.exp ?? Infinity
     if (end <= now) return this.#refused('the token has expired')
     return {
@@ -164,7 +167,7 @@ export class KubernetesTokens {
     }
   }
 
-  /** What the token says of itself only chooses the words of a refusal. */
+  /** Unverified claims only choose the wording of a refusal. */
   #explain(reason: string, claims: UnverifiedClaims | undefined): string {
     if (claims?.exp !== undefined && claims.exp <= this.#now()) return 'the token has expired'
     if (/has been invalidated/.test(reason))

@@ -1,4 +1,4 @@
-/** A map that forgets what was set least recently. */
+/** A map of limited size that drops the entry set least recently. */
 export class Latest<Value> {
   readonly #entries = new Map<string, Value>()
   readonly #capacity: number

@@ -8,7 +8,7 @@ import type { NodeStandings } from './node-standings.ts'
 import type { OidcTokens } from './oidc.ts'
 import type { OwnTokens } from './own-tokens.ts'
 import type { Passwords } from './passwords.ts'
-import { robotPrefix, type Action, type Principal } from './principal.ts'
+import { robotPrefix, type Action, type AdmissionRight, type Principal } from './principal.ts'
 import type { Reviews } from './reviews.ts'
 import type { Robots } from './robots.ts'
 import type { SigningKeyRing } from './signing-keys.ts'
@@ -17,7 +17,7 @@ import type { Strangers } from './strangers.ts'
 import type { TokenVerdict } from './token-format.ts'
 import { readUnverified } from './unverified-token.ts'
 
-/** What is configured; a kind of caller whose part is missing is refused in words. */
+/** The configured parts; callers that need a missing part are refused with a reason. */
 export interface AuthorityParts {
   readonly now: () => Instant
   readonly strangers: Strangers
@@ -26,17 +26,18 @@ export interface AuthorityParts {
   readonly robots: Robots
   readonly passwords: Passwords | undefined
   readonly kubernetes: KubernetesTokens | undefined
-  readonly oidc: OidcTokens | undefined
+  /** Of the issuers that are in force; undefined: there are none. */
+  readonly oidc: () => OidcTokens | undefined
   readonly reviews: Reviews | undefined
   readonly nodes: NodeStandings | undefined
 }
 
-type Judged = Extract<TokenVerdict, { ok: true }> | Extract<Verified, { ok: false }>
+type JudgedToken = Extract<TokenVerdict, { ok: true }> | Extract<Verified, { ok: false }>
 
-/** Tokens of clouds that are no JWT: EKS, OpenShift, GKE. */
+/** Tokens of clouds that are not JWTs: EKS, OpenShift, GKE. */
 const opaqueToken = /^(?:k8s-aws-v1\.|sha256~|ya29\.)/
 
-/** The authority itself, in the thread that has it. */
+/** The authority of a process, in the thread that runs it. */
 export class LocalAuthority implements Authority {
   readonly #parts: AuthorityParts
 
@@ -68,6 +69,10 @@ export class LocalAuthority implements Authority {
     return this.#parts.reviews?.reviewAudit(principal) ?? this.#nobodyToAsk()
   }
 
+  reviewAdmission(principal: Principal, right: AdmissionRight): Promise<Reviewed> {
+    return this.#parts.reviews?.reviewAdmission(principal, right) ?? this.#nobodyToAsk()
+  }
+
   signingKeys(): Promise<SigningKeys> {
     return this.#parts.ring.keys()
   }
@@ -83,7 +88,7 @@ export class LocalAuthority implements Authority {
     }
   }
 
-  /** A password that is a token is judged as one: the user name is then free text. */
+  /** A password that is a token is verified as one; the user name is then free text. */
   #basic(username: string, password: string, source: string): Verified | Promise<Verified> {
     const { robots, passwords, kubernetes } = this.#parts
     if (username.startsWith(robotPrefix)) return robots.verify(username, password, source)
@@ -94,17 +99,22 @@ export class LocalAuthority implements Authority {
   }
 
   #token(token: string, source: string): Verified | Promise<Verified> {
-    const { ownTokens, kubernetes, oidc } = this.#parts
-    // Shown as Bearer, which workers judge themselves; as a password it would be a credential that renews itself.
+    const { ownTokens, kubernetes } = this.#parts
+    const oidc = this.#parts.oidc()
+    // Workers verify trow's own tokens themselves, as Bearer. As a password, such a token could be exchanged
+    // for its own successor.
     if (ownTokens.claims(token)) return this.#refused('it is a token of this registry, and no password')
     if (oidc?.claims(token) === true) return oidc.verify(token)
     if (kubernetes === undefined) return this.#refused('nobody here knows who issued the token')
-    const known = kubernetes.recall(token)
+    const known = kubernetes.cached(token)
     if (known !== undefined) return known
     return kubernetes.isKnown(token) ? kubernetes.verify(token) : this.#askCluster(kubernetes, token, source)
   }
 
-  /** What can be told without the API server counts against nobody; the rest is rationed: strangers could flood it. */
+  /**
+   * A token that is decided without the API server is not counted. The others are rationed, since unknown
+   * clients could flood the API server with them.
+   */
   async #askCluster(kubernetes: KubernetesTokens, token: string, source: string): Promise<Verified> {
     const standing = await kubernetes.look(token)
     if (standing === 'proven') return kubernetes.verify(token)
@@ -121,7 +131,7 @@ export class LocalAuthority implements Authority {
     return verified
   }
 
-  /** It falls with what it was given for: another password, or the robot's end, ends it. */
+  /** A refresh token ends with its credential: with a new password, or with the robot. */
   async #refresh(token: string): Promise<Verified> {
     const verdict = await this.#judge(token)
     if (!verdict.ok) return verdict
@@ -135,7 +145,7 @@ export class LocalAuthority implements Authority {
     return { ok: true, principal: current, until }
   }
 
-  async #judge(token: string): Promise<Judged> {
+  async #judge(token: string): Promise<JudgedToken> {
     let verdict: TokenVerdict
     try {
       verdict = await this.#parts.ownTokens.verify('refresh', token)

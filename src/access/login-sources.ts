@@ -2,61 +2,66 @@ import type { Log } from '../log.ts'
 import type { Instant } from '../instant.ts'
 import { reasonOf } from '../reason-of.ts'
 
-/** From where somebody has shown a right password, or a token that only the cluster can judge. */
+/** A network from which a correct password, or a valid token that only the cluster can verify, was sent. */
 export interface LoginSource {
-  /** The user name; empty for tokens that only the cluster can judge. */
+  /** The user name; empty for tokens that only the cluster can verify. */
   readonly name: string
   /** An address, or an IPv6 /64. */
   readonly network: string
   readonly seenAt: Instant
 }
 
-/** Where they are kept for the next start: metadata's AccessStore. */
+/** Keeps login sources across restarts: metadata's AccessStore. */
 export interface LoginSourceStore {
   /** The newest, at most `limit`. */
   loginSources(limit: number): Promise<readonly LoginSource[]>
-  /** Need not survive a power cut. Keeps of each name the newest `most`, and none from before `forgetBefore`. */
+  /**
+   * Need not survive a power cut. Keeps the newest `most` of each name, and none from before `forgetBefore`.
+   */
   saveLoginSource(
     source: LoginSource,
     limits: { readonly most: number; readonly forgetBefore: Instant },
   ): Promise<void>
 }
 
-/** The name under which tokens are kept that only the cluster can judge. */
+/** The name that stands for all tokens that only the cluster can verify. */
 export const tokensOfCluster = ''
 
 const day = 24 * 3_600_000
-/** How long an address is known. */
+/** Milliseconds that a network is known. */
 export const knownFor = 30 * day
 const saveAgainAfter = day
 const mostOfName = 64
 const mostInAll = 50_000
 
-/** From where names were used with success in the last 30 days: there they are let in while others attack them elsewhere. */
+/**
+ * Networks from which names have succeeded in the last 30 days: there they can log in while they are attacked
+ * from elsewhere.
+ */
 export class LoginSources {
   readonly #store: LoginSourceStore
   readonly #now: () => Instant
-  readonly #say: Log
-  /** When, by name and network. */
+  readonly #log: Log
+  /** Times of the last success, by name and network. */
   readonly #seen = new Map<string, Map<string, { at: Instant; savedAt: Instant }>>()
 
   private constructor(parts: {
     readonly store: LoginSourceStore
     readonly now: () => Instant
-    readonly say: Log
+    readonly log: Log
   }) {
     this.#store = parts.store
     this.#now = parts.now
-    this.#say = parts.say
+    this.#log = parts.log
   }
 
   static async open(parts: {
     readonly store: LoginSourceStore
     readonly now: () => Instant
-    readonly say: Log
+    readonly log: Log
   }): Promise<LoginSources> {
     const sources = new LoginSources(parts)
-    // Oldest first, as they would have come.
+    // Inserted oldest first, in the order in which they occurred.
     for (const { name, network, seenAt } of (await parts.store.loginSources(mostInAll)).toReversed())
       sources.#set(name, network, { at: seenAt, savedAt: seenAt })
     return sources
@@ -67,7 +72,13 @@ export class LoginSources {
     return seen !== undefined && this.#now() - seen.at < knownFor
   }
 
-  /** A success. Written down at most once a day, and nobody waits for it. */
+  /** Another process has recorded a success. */
+  learn(name: string, network: string, at: Instant): void {
+    const seen = this.#seen.get(name)?.get(network)
+    if (seen === undefined || seen.at < at) this.#set(name, network, { at, savedAt: at })
+  }
+
+  /** Records a success. It is stored at most once a day, in the background. */
   saw(name: string, network: string): void {
     const now = this.#now()
     const seen = this.#seen.get(name)?.get(network)
@@ -77,7 +88,7 @@ export class LoginSources {
     this.#store
       .saveLoginSource({ name, network, seenAt: now }, { most: mostOfName, forgetBefore: now - knownFor })
       .catch((error: unknown) =>
-        this.#say.warn('it could not be written down from where a user has logged in', {
+        this.#log.warn('it could not be written down from where a user has logged in', {
           reason: reasonOf(error),
         }),
       )

@@ -1,8 +1,11 @@
 import { isIPv6 } from 'node:net'
 
-/** Whoever has one IPv6 address has its whole /64 (RFC 6177); an IPv4 address in IPv6 clothes is that address. */
+/**
+ * The network of an address. A client with one IPv6 address has its whole /64 (RFC 6177); an IPv4-mapped IPv6
+ * address (RFC 4291, 2.5.5.2) counts as its IPv4 address.
+ */
 export function networkOf(address: string): string {
-  // Asked with every push: what follows costs microseconds.
+  // Returns early, as it is called for every push: the code below takes microseconds.
   if (!address.includes(':')) return address
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1]
   if (mapped !== undefined || !isIPv6(address)) return mapped ?? address

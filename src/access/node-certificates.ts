@@ -1,13 +1,16 @@
 import type { NodeOrigin } from '../cluster/node-origin.ts'
 import type { Principal } from './principal.ts'
 
-/** What a node's agent may have of trow's own CA where the kubelet has no client certificate of the cluster's. */
+/**
+ * Issues certificates of trow's own CA to node agents, for nodes whose kubelet has no client certificate of
+ * the cluster's CA.
+ */
 export interface NodeCertificates {
-  /** `request`: PKCS #10, PEM. Only its key counts: the name is the node's. */
+  /** `request`: PKCS #10, PEM. Only its public key is used; the subject is the node's name. */
   issue(node: NodeTarget, request: string): Promise<NodeCertificate>
 }
 
-/** The node that a certificate is for, and what it falls with. */
+/** The node that a certificate is issued for, and the objects that must still exist for it to be accepted. */
 export interface NodeTarget extends NodeOrigin {
   readonly name: string
 }
@@ -21,8 +24,8 @@ const nodeUid = 'authentication.kubernetes.io/node-uid'
 const accountName = /^system:serviceaccount:(([^:]+):([^:]+))$/
 
 /**
- * The node that a token is bound to (KEP-4193), where it is one of an agent's. `agents`: service accounts as
- * `NAMESPACE:NAME`. Undefined: it vouches for no node.
+ * The node that an agent's token is bound to (KEP-4193). `agents`: service accounts as `NAMESPACE:NAME`.
+ * Undefined: it is no agent's token, or not bound to one node.
  */
 export function nodeOf(principal: Principal, agents: readonly string[]): NodeTarget | undefined {
   const [, agent, namespace, name] = accountName.exec(principal.name) ?? []

@@ -9,12 +9,12 @@ import { SingleFlight } from './single-flight.ts'
 
 export interface NodeStandingParts {
   readonly presence: ClusterPresence
-  /** Service accounts to whose tokens certificates are issued: `NAMESPACE:NAME`. */
+  /** Service accounts that certificates are issued to: `NAMESPACE:NAME`. */
   readonly agents: readonly string[]
   readonly now: () => Instant
 }
 
-interface Known {
+interface KnownNode {
   /** Undefined: there is no such object. */
   readonly uid: string | undefined
   readonly confirmedAt: Instant
@@ -22,7 +22,7 @@ interface Known {
   readonly until: Instant
 }
 
-/** While the cluster does not answer, what it said last holds so long: as an allow of a pull does. */
+/** Milliseconds that the last answer is used while the cluster does not answer: as for an allowed pull. */
 const staleFor = 10 * 60_000
 const askAgainAfter = 5000
 /** Milliseconds that a known node waits for an answer. */
@@ -31,13 +31,14 @@ const patience = 1000
 const nodeName = /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$/
 
 /**
- * Whether nodes that show a certificate are still there. A certificate says who somebody was for as long as it runs, a
- * kubelet's for a year: the Node itself, and the account to which trow's CA issued one, are asked for.
+ * Checks whether nodes that present a certificate still exist. A certificate is valid until it expires, a
+ * kubelet's for a year; therefore the Node itself, and the service account that trow's CA issued the
+ * certificate to, are looked up.
  */
 export class NodeStandings {
   readonly #parts: NodeStandingParts
-  readonly #known: ExpiringCache<Known>
-  readonly #flights = new SingleFlight<Known>()
+  readonly #known: ExpiringCache<KnownNode>
+  readonly #flights = new SingleFlight<KnownNode>()
 
   constructor(parts: NodeStandingParts) {
     this.#parts = parts
@@ -71,15 +72,15 @@ export class NodeStandings {
     }
   }
 
-  async #look(key: string, ask: () => Promise<string | undefined>): Promise<Known> {
+  async #look(key: string, ask: () => Promise<string | undefined>): Promise<KnownNode> {
     const known = this.#known.get(key)
     if (known !== undefined && known.until > this.#parts.now()) return known
     const asked = this.#flights.run(key, () => this.#ask(key, known, ask))
     return known?.uid === undefined ? asked : this.#soon(key, known, asked)
   }
 
-  /** What is being asked, or, where the cluster takes long to answer, what it said last: a pull does not wait for it. */
-  async #soon(key: string, known: Known, asked: Promise<Known>): Promise<Known> {
+  /** The pending answer, or the last one if the cluster takes long to answer: a pull does not wait for it. */
+  async #soon(key: string, known: KnownNode, asked: Promise<KnownNode>): Promise<KnownNode> {
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<undefined>((resolve) => {
       timer = setTimeout(resolve, patience, undefined)
@@ -98,9 +99,13 @@ export class NodeStandings {
     return last
   }
 
-  async #ask(key: string, before: Known | undefined, ask: () => Promise<string | undefined>): Promise<Known> {
+  async #ask(
+    key: string,
+    before: KnownNode | undefined,
+    ask: () => Promise<string | undefined>,
+  ): Promise<KnownNode> {
     const { now } = this.#parts
-    // From when it is asked: what is deleted while the answer is on its way counts from then.
+    // Age counts from the question: the object may be deleted while the answer is on its way.
     const askedAt = now()
     let uid: string | undefined
     try {
@@ -117,7 +122,7 @@ export class NodeStandings {
     return known
   }
 
-  #refused(reason: string, { until }: Known): Verified {
+  #refused(reason: string, { until }: KnownNode): Verified {
     return { ok: false, kind: 'refused', reason, until }
   }
 }

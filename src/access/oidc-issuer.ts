@@ -1,7 +1,7 @@
 import { isIPv4 } from 'node:net'
 import { robotPrefix } from './principal.ts'
 
-/** An issuer whose tokens (OpenID Connect Core) are taken, and which of them. */
+/** An issuer whose tokens (OpenID Connect Core) are accepted, and under which conditions. */
 export interface OidcIssuer {
   /** As in `iss`, exactly. */
   readonly issuer: string
@@ -10,15 +10,15 @@ export interface OidcIssuer {
   /** Default `sub`. */
   readonly usernameClaim?: string
   readonly groupsClaim?: string
-  /** Before names and groups; default `oidc:`. */
+  /** Prefix of names and groups; default `oidc:`. */
   readonly prefix?: string
-  /** Patterns as in rules, which the claims of these names must match, all of them. */
+  /** Patterns as in rules, by the name of a claim. A token must match all of them. */
   readonly claims: Readonly<Record<string, string>>
 }
 
 export const defaultPrefix = 'oidc:'
 
-/** Issuers at which anybody can get a token, with the claims that say whose it is. */
+/** Issuers that give a token to anybody, with the claims that identify its owner. */
 const sharedIssuers: readonly { readonly host: RegExp; readonly owners: readonly string[] }[] = [
   {
     host: /^token\.actions\.githubusercontent\.com$/,
@@ -32,10 +32,10 @@ const sharedIssuers: readonly { readonly host: RegExp; readonly owners: readonly
   { host: /^agent\.buildkite\.com$/, owners: ['organization_slug', 'pipeline_slug'] },
   { host: /^app\.terraform\.io$/, owners: ['terraform_organization_name', 'terraform_workspace_id'] },
 ]
-/** Their values begin with an owner's name and a slash. */
+/** Claims whose values begin with an owner's name and a slash. */
 const paths = ['repository', 'project_path']
 
-/** What keeps the configuration of issuers from being safe, in words; undefined where nothing does. */
+/** Why the configuration of issuers is not safe, as text; undefined: it is safe. */
 export function issuersProblem(issuers: readonly OidcIssuer[]): string | undefined {
   for (const issuer of issuers) {
     const problem = issuerProblem(issuer)
@@ -60,7 +60,7 @@ function issuerProblem(issuer: OidcIssuer): string | undefined {
   return prefixProblem(issuer.prefix ?? defaultPrefix) ?? sharedProblem(url, issuer.claims)
 }
 
-/** https, or http to this very machine. */
+/** https, or http to a loopback address. */
 export function isSafeUrl(url: URL): boolean {
   if (url.protocol === 'https:') return true
   const { hostname } = url
@@ -69,7 +69,10 @@ export function isSafeUrl(url: URL): boolean {
   return url.protocol === 'http:' && loopback
 }
 
-/** With a ":" after something that is nobody else's beginning, no claim can make a name of another kind of caller. */
+/**
+ * The prefix contains a ":" and does not begin like the names of others: no claim can then produce the name
+ * of another kind of caller.
+ */
 function prefixProblem(prefix: string): string | undefined {
   if (prefix.startsWith('system:') || prefix.startsWith(robotPrefix))
     return `the prefix "${prefix}" is that of others' names`

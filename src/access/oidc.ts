@@ -11,11 +11,11 @@ import type { Principal } from './principal.ts'
 import { SingleFlight } from './single-flight.ts'
 import { readUnverified } from './unverified-token.ts'
 
-/** GET of a JSON document. Rejects where there is no good answer in time. */
+/** GET of a JSON document. Rejects if there is no good answer in time. */
 export type FetchJson = (url: string) => Promise<unknown>
 
 export interface OidcParts {
-  /** Without a problem by `issuersProblem`. */
+  /** Already checked by `issuersProblem`. */
   readonly issuers: readonly OidcIssuer[]
   readonly fetchJson: FetchJson
   readonly now: () => Instant
@@ -34,7 +34,10 @@ interface KeySet {
   readonly readAt: Instant
 }
 
-/** Tokens of OIDC issuers: their signature, audience and claims, with the issuer's keys by discovery, kept an hour. */
+/**
+ * Verifies tokens of OIDC issuers: signature, audience and claims. The keys of an issuer come from its
+ * discovery document and are kept for an hour.
+ */
 export class OidcTokens {
   readonly #parts: OidcParts
   readonly #keySets = new Map<string, KeySet>()
@@ -48,7 +51,7 @@ export class OidcTokens {
     this.#answers = new ExpiringCache({ capacity: 10_000, now: parts.now })
   }
 
-  /** Whether the token says that one of these issuers made it. */
+  /** Whether the token names one of these issuers. It is not verified. */
   claims(token: string): boolean {
     const iss = readUnverified(token)?.iss
     return this.#parts.issuers.some(({ issuer }) => issuer === iss)
@@ -75,7 +78,7 @@ export class OidcTokens {
     if (set === undefined) return this.#unavailable(issuer)
     for (;;) {
       try {
-        // The tolerance is for `nbf`; the end is looked at below, to the second.
+        // The tolerance is for `nbf`; the expiry is checked below without any.
         const { payload } = await jwtVerify(token, set.keys, {
           issuer,
           algorithms,
@@ -97,13 +100,13 @@ export class OidcTokens {
     }
   }
 
-  /** Asks again at most every half minute; what was known is good for a day while there is no answer. */
+  /** Fetches the keys at most every half minute; without an answer, known keys are used for a day. */
   async #keySet(issuer: string, good: (known: KeySet) => boolean): Promise<KeySet | undefined> {
     const now = this.#parts.now()
     const known = this.#keySets.get(issuer)
     if (known !== undefined && good(known)) return known
     const mayAsk = (this.#triedAt.get(issuer) ?? -Infinity) + askAgainAfter <= now
-    // Where it may not, somebody may be asking just now.
+    // Without a fetch of its own, this call still joins one that is running.
     const newer = await this.#fetches.run(issuer, () =>
       mayAsk ? this.#fetch(issuer) : Promise.resolve(this.#keySets.get(issuer)),
     )
@@ -128,7 +131,10 @@ export class OidcTokens {
     }
   }
 
-  /** By the first entry for this issuer whose audience and claims fit; else as the last one refuses it. */
+  /**
+   * Admits by the first entry for this issuer whose audience and claims fit; otherwise returns the refusal of
+   * the last entry.
+   */
   #admit(claims: JWTPayload, issuer: string): Verified {
     let refusal = this.#refused('nobody here knows who issued the token')
     for (const entry of this.#parts.issuers) {
@@ -170,7 +176,7 @@ function claimProblem(entry: OidcIssuer, claims: JWTPayload): string | undefined
   return undefined
 }
 
-/** Or why there is none. */
+/** The principal, or the reason why there is none. */
 function principalOf(entry: OidcIssuer, claims: JWTPayload): Principal | string {
   const { usernameClaim = 'sub', groupsClaim, prefix = defaultPrefix } = entry
   const name = claims[usernameClaim]
@@ -199,7 +205,7 @@ function wording(error: unknown): string {
   if (error instanceof errors.JWTClaimValidationFailed)
     return error.claim === 'nbf' ? 'it is not valid yet' : `its claim "${error.claim}" is missing or wrong`
   if (error instanceof errors.JOSEError) return 'it is not a token that can be verified'
-  // Jose's word for RSA below 2,048 bits, and for a key of another kind than the token's algorithm.
+  // jose throws it for RSA below 2,048 bits, and for a key of another kind than the token's algorithm.
   if (error instanceof TypeError) return 'the key that its issuer signs with is too weak, or of another kind'
   throw error
 }

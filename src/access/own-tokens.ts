@@ -4,6 +4,7 @@ import type { Instant } from '../instant.ts'
 import type { SigningKeys } from './authority.ts'
 import { ExpiringCache } from './expiring-cache.ts'
 import type { Principal } from './principal.ts'
+import { SharedRead } from '../shared-read.ts'
 import { longestRefresh } from './signing-keys.ts'
 import {
   TokenSigner,
@@ -25,36 +26,42 @@ interface Ready {
   readonly signer: TokenSigner
   readonly verifier: TokenVerifier
   readonly until: Instant
-  readonly readAt: Instant
+  readonly isOld: boolean
 }
 
-/** With the 10 s in which a revoked credential may still get one, tokens are out for 5 min at most. */
+/**
+ * Milliseconds. A revoked credential may still obtain a token for 10 s; its tokens are therefore valid for 5
+ * min at most after a revocation.
+ */
 const accessFor = 5 * 60_000 - 10_000
-/** An equal caller gets the same token so long. */
+/** Milliseconds in which equal requests get the same token. */
 const reuseFor = 60_000
-const askAgainAfter = 5000
+/** Milliseconds between two looks for unknown keys: however many tokens name some, they cause no more. */
+const lookPause = 250
 
 /**
- * Our own tokens, signed and judged in this thread with keys that it keeps as long as it may: answers come at once but
- * for the first, one in minutes, and a token of a key that is not known yet.
+ * trow's own tokens, signed and verified in this thread with cached keys. Verification is synchronous, except
+ * when the keys must be read: for the first token, once in minutes, and for a token of an unknown key, which another
+ * process may have made a moment ago.
  */
 export class OwnTokens implements TokenService {
   readonly #parts: OwnTokenParts
   readonly #fresh: ExpiringCache<IssuedToken>
   #ready: Ready | undefined
   #reading: Promise<Ready> | undefined
+  readonly #looking = new SharedRead(() => this.#read(), { pause: lookPause })
 
   constructor(parts: OwnTokenParts) {
     this.#parts = parts
     this.#fresh = new ExpiringCache({ capacity: 1000, now: parts.now })
   }
 
-  /** Whether the token says that we issued it. It is not verified. */
+  /** Whether the token names this registry as its issuer. It is not verified. */
   claims(token: string): boolean {
     return readUnverified(token)?.iss === this.#parts.issuer
   }
 
-  /** Throws OciError REQUEST_INVALID for another service, UNAVAILABLE where there is no key. */
+  /** Throws OciError REQUEST_INVALID for another service, UNAVAILABLE if there is no key. */
   async issue(
     principal: Principal,
     {
@@ -76,19 +83,27 @@ export class OwnTokens implements TokenService {
     return { ...issued, refreshToken: ready.signer.sign('refresh', principal, claims) }
   }
 
-  /** At once wherever it can be told at once. Rejects with OciError UNAVAILABLE where there is no key. */
+  /** Synchronous whenever the keys are known. Rejects with OciError UNAVAILABLE if there is no key. */
   verify(use: TokenUse, token: string): TokenVerdict | Promise<TokenVerdict> {
     const ready = this.#ready
     if (ready === undefined || ready.until <= this.#parts.now()) return this.#verifyLater(use, token)
     const verdict = ready.verifier.verify(use, token, this.#parts.now())
-    if (verdict.ok || !verdict.unknownKey || ready.readAt + askAgainAfter > this.#parts.now()) return verdict
-    this.#ready = undefined
-    return this.#verifyLater(use, token)
+    return verdict.ok || !verdict.unknownKey ? verdict : this.#verifyAnew(use, token)
   }
 
   async #verifyLater(use: TokenUse, token: string): Promise<TokenVerdict> {
     const { verifier } = await this.#current()
-    return verifier.verify(use, token, this.#parts.now())
+    const verdict = verifier.verify(use, token, this.#parts.now())
+    return verdict.ok || !verdict.unknownKey ? verdict : this.#verifyAnew(use, token)
+  }
+
+  /** By the keys that there are now. */
+  async #verifyAnew(use: TokenUse, token: string): Promise<TokenVerdict> {
+    const { verifier, isOld } = await this.#looking.get()
+    const verdict = verifier.verify(use, token, this.#parts.now())
+    // A client would drop a token that is refused.
+    if (!verdict.ok && verdict.unknownKey && isOld) throw noKeys(undefined)
+    return verdict
   }
 
   #access(signer: TokenSigner, principal: Principal, scopes: readonly string[], now: Instant): IssuedToken {
@@ -105,7 +120,7 @@ export class OwnTokens implements TokenService {
       issuedAt: new Date(now),
       refreshToken: undefined,
     }
-    // Clients take a token for good for at least a minute.
+    // Clients expect a token to be valid for at least a minute.
     this.#fresh.set(key, issued, Math.min(now + reuseFor, expiresAt - reuseFor))
     return issued
   }
@@ -122,25 +137,29 @@ export class OwnTokens implements TokenService {
     try {
       keys = await this.#parts.signingKeys()
     } catch (cause) {
-      throw new OciError('UNAVAILABLE', 'tokens cannot be issued or verified now', {
-        headers: { 'Retry-After': '5' },
-        cause,
-      })
+      throw noKeys(cause)
     }
     this.#ready = {
       signer: new TokenSigner(this.#parts, keys),
       verifier: new TokenVerifier(this.#parts, keys),
       until: keys.until,
-      readAt: this.#parts.now(),
+      isOld: keys.isOld ?? false,
     }
     return this.#ready
   }
 }
 
+function noKeys(cause: unknown): OciError {
+  return new OciError('UNAVAILABLE', 'tokens cannot be issued or verified now', {
+    headers: { 'Retry-After': '5' },
+    cause,
+  })
+}
+
 /**
- * When a refresh token for this caller ends; undefined where there is none. A password's and a robot's hold for 30 days
- * and fall with the password or the robot. Others have none: clients keep the certificate, or the token of a cluster or an
- * OIDC issuer, itself, which is judged each time, so that a CA or a pod that is gone is noticed.
+ * The expiry of a refresh token for this caller; undefined: it gets none. One for a password or a robot is
+ * valid for 30 days and ends with the password or the robot. Other callers keep their certificate, or their
+ * token of a cluster or an OIDC issuer, which is verified each time, so that a removed CA or pod is noticed.
  */
 function refreshEnd(principal: Principal, now: Instant): Instant | undefined {
   const end = principal.expiresAt ?? Infinity

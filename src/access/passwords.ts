@@ -18,31 +18,38 @@ export interface PasswordParts {
   readonly now: () => Instant
   /** Random, at least 32 bytes, of this process alone. */
   readonly key: Uint8Array
-  /** Hashes at a time, default 2: they take turns in libuv's pool with the disk. */
+  /** Hashes at a time, default 2: they share libuv's thread pool with the disk. */
   readonly concurrency?: number
 }
 
-interface Known {
+interface KnownPassword {
   readonly hashed: string
-  /** Where it was right before: from there it passes while others who try the name there must wait. */
+  /**
+   * Sources from which the password was correct before: from there it is accepted even while attempts on the
+   * name are delayed.
+   */
   readonly sources: Set<string>
 }
 
-/** Where it was right it goes on to be known for as long as its source is. */
+/** Milliseconds: a correct password stays known as long as its source does. */
 const passwordKnownFor = knownFor
-/** Attempts that wait for a hash: so many of callers who have logged in from there lately and of others, each; of one address. */
+/**
+ * Attempts that wait for a hash. `all`: of callers that have logged in from their network lately, and as many
+ * of others; `ofOne`: of one network.
+ */
 const mostWaiting = { all: 64, ofOne: 16 }
 const mostSources = 64
 const wrong = 'the user name or the password is wrong'
 
 /**
- * Password users. A password is hashed once and then known by a keyed hash of it (in memory, of this process), until
- * the user's line changes. A wrong one is always hashed, and so is one for a user that does not exist; both cost what
- * the most expensive hash of the file costs, so that the time tells nothing, and nothing is answered from memory.
+ * Password users. A correct password is verified by bcrypt once, and then recognised by a keyed hash in the
+ * memory of this process until the file changes. A wrong password is always hashed, and so is one for an
+ * unknown user; both cost as much as the most expensive hash of the file, so that the response time reveals
+ * nothing.
  */
 export class Passwords {
   readonly #parts: PasswordParts
-  readonly #known: ExpiringCache<Known>
+  readonly #known: ExpiringCache<KnownPassword>
   readonly #flights = new SingleFlight<Verified>()
   readonly #queue: BoundedQueue
   #users: Users
@@ -60,7 +67,7 @@ export class Passwords {
     this.replace(parts.users)
   }
 
-  /** From now on these are the users: what was known of others is forgotten. */
+  /** Replaces the users and forgets all recognised passwords. */
   replace(users: Users): void {
     this.#users = users
     this.#highest = Math.max(0, ...[...users.values()].map(costOf)) || 10
@@ -74,15 +81,17 @@ export class Passwords {
       known !== undefined &&
       (known.sources.has(source) || this.#parts.delays.waiting(username, source) === 0)
     ) {
-      remember(known.sources, source)
+      track(known.sources, source)
       this.#parts.delays.saw(username, source)
       return this.#welcome(username)
     }
-    // By source, too: whoever waits for somebody else's attempt must not be free of a delay of their own.
+    // By source too: a caller that shares another's attempt must not bypass its own delay.
     return this.#flights.run(`${key}\n${source}`, () => this.#attempt({ username, password, source, key }))
   }
 
-  /** Who the name is now; undefined when there is no such user. `credentialId` tells one password from the next. */
+  /**
+   * The present principal of a user name; undefined: no such user. `credentialId` changes with the password.
+   */
   find(username: string): Principal | undefined {
     const hashed = this.#users.get(username)
     if (hashed === undefined) return undefined
@@ -97,6 +106,7 @@ export class Passwords {
     readonly key: string
   }): Promise<Verified> {
     const { username, password, source, key } = given
+    await this.#parts.delays.learn(username, source)
     const attempt = this.#parts.delays.begin(username, source)
     if (attempt.kind === 'wait') return this.#throttled(attempt.milliseconds)
     const hashed = this.#users.get(username)
@@ -116,15 +126,17 @@ export class Passwords {
       throw error
     }
     if (hashed !== this.#users.get(username)) {
-      // The file has changed meanwhile: only what it says now counts.
+      // The file changed during the attempt: only its present line counts.
       attempt.undone()
       return this.#attempt(given)
     }
-    if (!right || hashed === undefined)
+    if (!right || hashed === undefined) {
+      await attempt.failed()
       return { ok: false, kind: 'refused', reason: wrong, until: this.#parts.now() }
+    }
     attempt.succeeded()
     const sources = this.#known.get(key)?.sources ?? new Set()
-    remember(sources, source)
+    track(sources, source)
     this.#known.set(key, { hashed, sources }, this.#parts.now() + passwordKnownFor)
     return this.#welcome(username)
   }
@@ -170,12 +182,12 @@ function costOf(hashed: string): number {
   return Number(hashed.slice(4, 6))
 }
 
-/** Of no password that anybody knows, and as much work as any other of this cost. */
+/** A hash of no known password; it takes as long to verify as any other of this cost. */
 function nobodysHash(cost: number): string {
   return `$2b$${String(cost).padStart(2, '0')}$Zs3Xc5GQ1n0uM8qLw7TkveB9rYdHj2AfEoPiVtNxKlSmCgWbUhRJ6`
 }
 
-function remember(sources: Set<string>, source: string): void {
+function track(sources: Set<string>, source: string): void {
   sources.delete(source)
   sources.add(source)
   const [oldest] = sources

@@ -9,17 +9,17 @@ import type { Instant } from '../instant.ts'
 import type { Reviewed } from './authority.ts'
 import { ExpiringCache } from './expiring-cache.ts'
 import { plain } from './kubernetes-tokens.ts'
-import { principalKey, type Action, type Principal } from './principal.ts'
+import { principalKey, type Action, type AdmissionRight, type Principal } from './principal.ts'
 import { SingleFlight } from './single-flight.ts'
 import type { Strangers } from './strangers.ts'
 
 type Verb = AccessReview['verb']
-type Place = Pick<AccessReview, 'resource' | 'namespace' | 'name'>
+type ReviewedResource = Pick<AccessReview, 'resource' | 'namespace' | 'name'>
 
-interface Known {
+interface KnownReview {
   readonly allowed: boolean
   readonly reason: string
-  /** When the cluster said so. */
+  /** When the cluster gave this answer. */
   readonly confirmedAt: Instant
   /** Ask again then. */
   readonly until: Instant
@@ -29,10 +29,16 @@ const allowFor = 30_000
 const denyFor = 5000
 const staleFor = 10 * 60_000
 const askAgainAfter = 5000
-/** So long after that, an old allow is handed out at once while the cluster is asked; who comes later waits for it. */
+/**
+ * Milliseconds after `until` in which a stale allow is returned at once while the cluster is asked. Later
+ * callers wait for its answer.
+ */
 const askAsideFor = 30_000
 const retryAfter = 5
-/** So long a repository that anybody may pull costs a stranger nothing. */
+/**
+ * Milliseconds in which a repository that anonymous callers could access is exempt from the ration of
+ * anonymous questions.
+ */
 const openFor = 24 * 3_600_000
 const verbsOf: Readonly<Record<Action, readonly Verb[]>> = {
   pull: ['get'],
@@ -42,15 +48,15 @@ const verbsOf: Readonly<Record<Action, readonly Verb[]>> = {
 }
 
 /**
- * What Kubernetes RBAC says, by SubjectAccessReview on `repositories.registry.trow.io`: the first segment of a name is
- * the namespace, the rest the name; a name of one segment is cluster-scoped. One review for each caller, verb and
- * repository in the life of its answer: an allow 30 s, a deny 5 s. While the API server does not answer, a `get` goes on
- * for ten minutes from when it was last allowed.
+ * Decisions of Kubernetes RBAC, by SubjectAccessReview on `repositories.registry.trow.io`: the first segment
+ * of a name is the namespace, the rest the name; a name of one segment is cluster-scoped. One review for each
+ * caller, verb and repository while its answer is valid: an allow 30 s, a deny 5 s. While the API server does
+ * not answer, an allowed `get` stays allowed for ten minutes from its last confirmation.
  */
 export class Reviews {
   readonly #cluster: ClusterReviews
   readonly #now: () => Instant
-  readonly #known: ExpiringCache<Known>
+  readonly #known: ExpiringCache<KnownReview>
   readonly #silent: ExpiringCache<true>
   readonly #open: ExpiringCache<true>
   readonly #strangers: Pick<Strangers, 'mayAskForRepository'> | undefined
@@ -60,7 +66,7 @@ export class Reviews {
     readonly cluster: ClusterReviews
     readonly now: () => Instant
     readonly capacity?: number
-    /** Rations what callers without a credential may ask; undefined: nothing does. */
+    /** Rations the questions about callers without a credential; undefined: no limit. */
     readonly strangers?: Pick<Strangers, 'mayAskForRepository'>
   }) {
     const { now, capacity = 20_000 } = parts
@@ -89,8 +95,13 @@ export class Reviews {
     return this.#all(principal, ['list'], { resource: 'audit', namespace: undefined, name: undefined })
   }
 
+  reviewAdmission(principal: Principal, right: AdmissionRight): Promise<Reviewed> {
+    const verb = right === 'facts' ? 'get' : 'create'
+    return this.#all(principal, [verb], { resource: 'admission', namespace: undefined, name: undefined })
+  }
+
   /** Every verb must be allowed. */
-  async #all(principal: Principal, verbs: readonly Verb[], place: Place): Promise<Reviewed> {
+  async #all(principal: Principal, verbs: readonly Verb[], place: ReviewedResource): Promise<Reviewed> {
     if (!principal.reviewable) {
       const reason = `the cluster does not vouch for this name, so it is not asked`
       return { kind: 'answered', allowed: false, reason, until: this.#now() + denyFor }
@@ -105,7 +116,7 @@ export class Reviews {
     return { ...worst, until }
   }
 
-  async #one(principal: Principal, verb: Verb, place: Place): Promise<Reviewed> {
+  async #one(principal: Principal, verb: Verb, place: ReviewedResource): Promise<Reviewed> {
     const key = JSON.stringify([
       principalKey(principal),
       verb,
@@ -120,12 +131,16 @@ export class Reviews {
     if (principal.kind === 'anonymous' && this.#isTooMuch(key)) return tooMuchOfStrangers(now)
     const asked = this.#flights.run(key, () => this.#ask(principal, { verb, ...place }, key))
     if (known === undefined || !isStale(known) || now >= known.until + askAsideFor) return asked
-    // There was no answer a moment ago, so nobody waits for the next, which may take seconds not to come.
+    // The cluster did not answer a moment ago, so this caller does not wait: the next attempt may take
+    // seconds to fail.
     asked.catch(() => undefined)
     return answered({ ...known, until: Math.min(now + 1000, known.confirmedAt + staleFor) }, now)
   }
 
-  /** Repositories that nobody could pull without a credential lately, asked for by callers without one. */
+  /**
+   * Whether the ration is used up of questions about repositories that anonymous callers could not access
+   * lately.
+   */
   #isTooMuch(key: string): boolean {
     if (this.#open.get(key) === true || this.#flights.under(key) !== undefined) return false
     return this.#strangers?.mayAskForRepository() === false
@@ -147,7 +162,7 @@ export class Reviews {
       return this.#withoutAnswer(asked.verb, key)
     }
     const now = this.#now()
-    const known: Known = {
+    const known: KnownReview = {
       allowed: result.allowed,
       reason: wording(asked, result),
       confirmedAt: now,
@@ -162,7 +177,7 @@ export class Reviews {
     const now = this.#now()
     const known = verb === 'get' ? this.#known.get(key) : undefined
     if (known === undefined || !known.allowed) {
-      // Whoever comes in the next moment need not wait for another silence.
+      // Requests of the next second need not wait for another timeout.
       this.#silent.set(key, true, now + 1000)
       return unavailable
     }
@@ -179,18 +194,18 @@ const unavailable: Reviewed = {
   retryAfter,
 }
 
-/** A denial, on which a client that has a credential shows it: an error would lock all of them out. */
+/** A denial makes a client with a credential send it; an error would lock all such clients out. */
 function tooMuchOfStrangers(now: Instant): Reviewed {
   const reason = 'callers without a credential ask for too many repositories that are not open to them'
   return { kind: 'answered', allowed: false, reason, until: now + 1000 }
 }
 
-/** It was used again without an answer of the cluster's. */
-function isStale({ allowed, until, confirmedAt }: Known): boolean {
+/** Whether an allow was prolonged without an answer from the cluster. */
+function isStale({ allowed, until, confirmedAt }: KnownReview): boolean {
   return allowed && until > confirmedAt + allowFor
 }
 
-function answered(known: Known, now: Instant): Reviewed {
+function answered(known: KnownReview, now: Instant): Reviewed {
   const { allowed, reason, until, confirmedAt } = known
   if (!isStale(known)) return { kind: 'answered', allowed, reason, until }
   const age = Math.round((now - confirmedAt) / 1000)

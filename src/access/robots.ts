@@ -5,7 +5,7 @@ import { answerFor, type Verified } from './authority.ts'
 import type { FailureDelays } from './failures.ts'
 import { actions, robotPrefix, type Action, type Principal, type RobotGrant } from './principal.ts'
 
-/** A robot as it is kept: metadata's AccessStore has these. */
+/** A stored robot (metadata's AccessStore). */
 export interface Robot {
   readonly name: string
   readonly description: string | undefined
@@ -23,18 +23,18 @@ export interface RobotStore {
 }
 
 const namePattern = /^[a-z0-9]+(?:[._-][a-z0-9]+)*$/
-/** Found by scanners for secrets. */
+/** A pattern that scanners for leaked secrets find. */
 const secretPattern = /^trow_[A-Za-z0-9_-]{43}$/
 const wrong = 'the robot is not known or its secret is wrong'
 
-/** What keeps a text from being a robot's name (without `robot+`), in words; undefined where nothing does. */
+/** Why a text cannot be a robot's name (without `robot+`), as text; undefined: it can. */
 export function robotNameProblem(name: string): string | undefined {
   if (name.length > 64) return 'a robot name has at most 64 characters'
   if (namePattern.test(name)) return undefined
   return 'a robot name is lowercase letters and digits with single . _ or - between them'
 }
 
-/** What keeps grants from being a scope, in words; undefined where nothing does. */
+/** Why grants are not a valid scope, as text; undefined: they are. */
 export function grantsProblem(grants: readonly RobotGrant[]): string | undefined {
   if (grants.length === 0) return 'a robot needs at least one repository pattern and one action'
   for (const grant of grants) {
@@ -89,15 +89,22 @@ export class Robots {
     this.#now = parts.now
   }
 
-  /** The right secret passes while others who try the name must wait: 32 random bytes are not guessed. */
+  /**
+   * The correct secret is accepted even while attempts on the name are delayed: 32 random bytes cannot be
+   * guessed.
+   */
   async verify(username: string, secret: string, source: string): Promise<Verified> {
     const now = this.#now()
     const robot = secretPattern.test(secret) ? await this.#store.findRobot(bare(username)) : undefined
     const right =
       robot !== undefined && timingSafeEqual(hashSecret(secret), Buffer.from(robot.secretHash, 'hex'))
     if (!right) {
+      await this.#delays.learn(username, source)
       const attempt = this.#delays.begin(username, source)
-      if (attempt.kind === 'go') return { ok: false, kind: 'refused', reason: wrong, until: now }
+      if (attempt.kind === 'go') {
+        await attempt.failed()
+        return { ok: false, kind: 'refused', reason: wrong, until: now }
+      }
       const retryAfter = Math.ceil(attempt.milliseconds / 1000)
       const reason = 'there were too many wrong attempts: wait before the next'
       return { ok: false, kind: 'throttled', reason, retryAfter, until: now }
@@ -110,7 +117,7 @@ export class Robots {
     return { ok: true, principal, until: Math.min(now + answerFor, robot.expiresAt ?? Infinity) }
   }
 
-  /** Who the robot is now; undefined when it is gone or has expired. */
+  /** The present principal of a robot; undefined: it was removed or has expired. */
   async find(username: string): Promise<Principal | undefined> {
     const robot = await this.#store.findRobot(bare(username))
     if (robot === undefined || (robot.expiresAt !== undefined && robot.expiresAt <= this.#now()))

@@ -29,9 +29,10 @@ export interface Subject {
 }
 
 /**
- * Whom one word of `who` names: a kind of caller, `group:NAME`, or a name. `*` in names and groups stands for any text. In a
- * rule that allows it never stands for the anonymous caller, so that a rule for everybody who is known does not open the
- * door to all; in one that denies it does, so that who shows nothing is not let through where everybody is kept out.
+ * The callers that one word of `who` names: a kind of caller, `group:NAME`, or a name. `*` in names and
+ * groups stands for any text. In a rule that allows, `*` never includes the anonymous caller, so that a rule
+ * for all known callers does not open the registry to everybody. In a rule that denies it does, so that a
+ * caller without credentials is denied where everybody is.
  */
 export function compileSubject({ text, deny }: Subject): (principal: Principal) => boolean {
   if (isWord(text)) return byWord[text]
@@ -46,13 +47,13 @@ export function compileSubject({ text, deny }: Subject): (principal: Principal) 
   return deny ? named : (principal) => principal.kind !== 'anonymous' && named(principal)
 }
 
-/** Whether every caller that `narrow` names is named by `wide`. True is certain. */
+/** Whether `wide` names every caller that `narrow` names. True is certain, false is not. */
 export function subjectCovers(wide: Subject, narrow: Subject): boolean {
-  // The anonymous caller is one caller: whether both name it is known.
+  // The anonymous caller is a single caller, so both subjects can be tested on it.
   if (mayNameAnonymous(narrow) && !mayNameAnonymous(wide)) return false
   if (wide.text === narrow.text || wide.text === 'authenticated') return true
   const [group, inner] = [groupOf(wide.text), groupOf(narrow.text)]
-  // Everybody has a name: `*` is whoever a word stands for.
+  // Every caller has a name, so `*` covers any word.
   if (group === undefined && /^\*+$/.test(wide.text)) return true
   if (isWord(wide.text) || isWord(narrow.text)) return false
   if (group !== undefined || inner !== undefined) {
@@ -61,7 +62,7 @@ export function subjectCovers(wide: Subject, narrow: Subject): boolean {
   return patternCovers(deep(wide.text), deep(narrow.text))
 }
 
-/** The namespace of a Kubernetes service account; undefined for everybody else. */
+/** The namespace of a Kubernetes service account; undefined for other callers. */
 export function namespaceOf({ kind, name }: Principal): string | undefined {
   return kind === 'kubernetes' ? /^system:serviceaccount:([a-z\d-]+):[^:]+$/.exec(name)?.[1] : undefined
 }
@@ -79,7 +80,7 @@ function mayNameAnonymous(subject: Subject): boolean {
   return compileSubject(subject)(anonymous)
 }
 
-/** In names an asterisk goes over slashes. */
+/** In names an asterisk also matches slashes. */
 function deep(text: string): string {
   return text.replaceAll(/\*+/g, '**')
 }

@@ -1,17 +1,18 @@
+import { nounFor } from '../counted.ts'
 import { patternCovers, patternProblem } from '../oci/repository-pattern.ts'
 import { actions, type Action } from './principal.ts'
 import { groupOf, isWord, subjectCovers, type Subject } from './rule-subject.ts'
 import { ownNamespace, type AccessRule } from './rules.ts'
 
-export interface LintFinding {
-  /** An error can never be meant; a warning may be. */
+export interface RuleFinding {
+  /** An error is never intended; a warning may be. */
   readonly level: 'error' | 'warning'
   /** The rule's place, counted from 0. */
   readonly rule: number
   readonly message: string
 }
 
-/** What the server that the rules are for knows about callers; undefined: everything. */
+/** The sources of callers that the server of these rules has; undefined: all sources. */
 export interface LintSources {
   /** Whether a cluster is asked: without one, no caller has a name or group that begins with `system:`. */
   readonly cluster: boolean
@@ -19,13 +20,14 @@ export interface LintSources {
 }
 
 /**
- * What in rules has no effect or is no rule: unknown actions, patterns and names that nothing can match, rules that
- * other rules decide wholly (an earlier allow, or any deny). A rule that decides something is never called covered.
+ * Finds parts of rules that are invalid or have no effect: unknown actions, patterns and names that nothing
+ * can match, rules that other rules decide completely (an earlier allow, or any deny). A rule that decides
+ * something is never reported as covered.
  */
-export function lintRules(rules: readonly AccessRule[], sources?: LintSources): readonly LintFinding[] {
+export function lintRules(rules: readonly AccessRule[], sources?: LintSources): readonly RuleFinding[] {
   return rules.flatMap((rule, place) => {
-    const found: LintFinding[] = []
-    const add = (level: LintFinding['level'], message: string): void =>
+    const found: RuleFinding[] = []
+    const add = (level: RuleFinding['level'], message: string): void =>
       void found.push({ level, rule: place, message })
     for (const list of ['who', 'repositories', 'actions'] as const)
       if (rule[list].length === 0) add('error', `"${list}" is empty, so the rule does nothing`)
@@ -90,7 +92,10 @@ function* looksWrong(rule: AccessRule): Generator<string> {
     yield `it allows ${open.join(' and ')} to everybody, without any credential`
 }
 
-/** Every single thing that the rule says is said before it (or, for an allow, is denied anywhere). */
+/**
+ * Reports a rule of which every combination is decided by earlier rules or, for an allow, by deny rules
+ * anywhere.
+ */
 function coveredBy(rules: readonly AccessRule[], place: number): string | undefined {
   const rule = rules[place]
   if (rule === undefined || rule.who.length * rule.repositories.length * rule.actions.length === 0)
@@ -115,7 +120,7 @@ function coveredBy(rules: readonly AccessRule[], place: number): string | undefi
       }
   const by = [...used].sort((a, b) => a - b).map((index) => index + 1)
   const denied = !deny && [...used].every((index) => rules[index]?.deny === true)
-  const places = `rule${by.length > 1 ? 's' : ''} ${by.join(', ')}`
+  const places = `${nounFor(by.length, 'rule')} ${by.join(', ')}`
   return denied
     ? `it is unreachable: ${places} ${by.length > 1 ? 'deny' : 'denies'} all that it allows`
     : `it is shadowed: ${places} ${by.length > 1 ? 'decide' : 'decides'} all of it already`

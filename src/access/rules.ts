@@ -3,13 +3,17 @@ import { compilePattern } from '../oci/repository-pattern.ts'
 import { actions, type Action, type Principal } from './principal.ts'
 import { compileSubject, namespaceOf } from './rule-subject.ts'
 
-/** One rule of trow.yaml: who may (or, with `deny`, may not) do what where. All words of a list count as "or". */
+/**
+ * One rule of trow.yaml: who may (or, with `deny`, may not) do what where. The entries of a list are
+ * alternatives.
+ */
 export interface AccessRule {
   /**
-   * Names, `group:NAME`, both with `*`, which stands for the anonymous caller too where the rule denies; `users`, `robots`, `nodes`, `service-accounts`, `authenticated`, `anonymous`.
+   * Names and `group:NAME`, both with `*`, which includes the anonymous caller only if the rule denies;
+   * `users`, `robots`, `nodes`, `service-accounts`, `authenticated`, `anonymous`.
    */
   readonly who: readonly string[]
-  /** Patterns as `compilePattern` has them; `{namespace}` is the service account's own. */
+  /** Patterns for `compilePattern`; `{namespace}` is the calling service account's own. */
   readonly repositories: readonly string[]
   readonly actions: readonly Action[]
   readonly deny?: boolean | undefined
@@ -20,14 +24,17 @@ export interface RuleDecision {
   readonly kind: 'allowed' | 'denied' | 'silent'
   /** Names the rule by its place, counted from 1. */
   readonly reason: string
-  /** Its place, counted from 0. */
+  /** The rule's place, counted from 0. */
   readonly rule?: number
 }
 
-/** In a rule's `repositories`: the namespace of the service account that asks. */
+/** In a rule's `repositories`: the namespace of the calling service account. */
 export const ownNamespace = '{namespace}'
 
-/** Without rules of one's own: whoever has a password may do everything; others need a robot's scope or a review. */
+/**
+ * The rules without a configuration: password users may do everything; other callers need a robot's scope or
+ * a review.
+ */
 export const defaultRules: readonly AccessRule[] = [{ who: ['users'], repositories: ['**'], actions }]
 
 interface Compiled {
@@ -41,7 +48,10 @@ interface Compiled {
 
 const silent: RuleDecision = { kind: 'silent', reason: 'no rule allows it' }
 
-/** Rules made ready once, and asked on every request: a deny rule wins, wherever it stands; then any that allows. */
+/**
+ * Compiled rules, evaluated for every request: a deny rule wins wherever it stands, then any rule that
+ * allows.
+ */
 export class Rules {
   readonly #denying: ReadonlyMap<Action, readonly Compiled[]>
   readonly #allowing: ReadonlyMap<Action, readonly Compiled[]>
@@ -52,7 +62,7 @@ export class Rules {
     this.#allowing = byAction(rules, false)
   }
 
-  /** A robot may do what its scope says, no rule adds to it, and a deny rule takes from it. */
+  /** A robot may do what its scope allows; no rule extends the scope, and a deny rule restricts it. */
   decide(principal: Principal, action: Action, repository: RepositoryName): RuleDecision {
     const denied = this.#find(this.#denying.get(action), principal, repository)
     if (denied !== undefined) return says('denied', denied, action)
@@ -65,7 +75,7 @@ export class Rules {
     rules: readonly Compiled[] | undefined,
     principal: Principal,
     repository: RepositoryName,
-  ): Found | undefined {
+  ): MatchedRule | undefined {
     if (rules === undefined) return undefined
     for (const { place, who, repositories } of this.#ownOf(principal, rules)) {
       const pattern = repositories.find(({ matches }) => matches(repository, principal))
@@ -74,7 +84,7 @@ export class Rules {
     return undefined
   }
 
-  /** The rules that name somebody, looked for once: a catalogue asks for 100,000 names. */
+  /** The rules that name a principal, selected once: a catalogue decides 100,000 names. */
   #ownOf(principal: Principal, rules: readonly Compiled[]): readonly Own[] {
     let known = this.#ofPrincipals.get(principal)
     if (known === undefined) this.#ofPrincipals.set(principal, (known = new Map()))
@@ -90,18 +100,18 @@ export class Rules {
   }
 }
 
-/** A rule that names a principal, by which of its words. */
+/** A rule that names a principal, and the word by which it does. */
 interface Own extends Pick<Compiled, 'place' | 'repositories'> {
   readonly who: string
 }
 
-interface Found {
+interface MatchedRule {
   readonly place: number
   readonly who: string
   readonly repositories: string
 }
 
-/** `{namespace}/**`: what it matches depends on who asks. */
+/** What `{namespace}/**` matches depends on the caller. */
 function compileRepositories(text: string): (repository: string, principal: Principal) => boolean {
   if (!text.includes(ownNamespace)) return compilePattern(text)
   return (repository, principal) => {
@@ -120,7 +130,7 @@ function decideByScope(principal: Principal, action: Action, repository: Reposit
   return { kind: 'denied', reason: `the robot's scope does not have ${action} on this repository` }
 }
 
-function says(kind: 'allowed' | 'denied', found: Found, action: Action): RuleDecision {
+function says(kind: 'allowed' | 'denied', found: MatchedRule, action: Action): RuleDecision {
   const verb = kind === 'allowed' ? 'allows' : 'denies'
   const reason = `rule ${found.place + 1} ${verb} ${found.who} ${action} on ${found.repositories}`
   return { kind, reason, rule: found.place }

@@ -7,31 +7,45 @@ import {
 } from 'node:crypto'
 import type { Instant } from '../instant.ts'
 import type { SigningKey, SigningKeys } from './authority.ts'
-import { SingleFlight } from './single-flight.ts'
+import { SharedRead } from '../shared-read.ts'
 
-/** Where the keys are kept for all workers and replicas: metadata's AccessStore. */
+/** Stores the keys for all workers and replicas: metadata's AccessStore. */
 export interface SigningKeyStore {
   /** Newest first. */
   signingKeys(): Promise<readonly SigningKey[]>
+  /**
+   * Adds the key unless there is one younger than `rotateAfter`, and deletes those that were followed by another one
+   * longer than `forgetAfter` ago, by the clock of the store where it has one.
+   */
   rotateSigningKey(
     key: SigningKey,
-    limits: { readonly unlessNewerThan: Instant; readonly forgetBefore: Instant },
+    ages: { readonly rotateAfter: number; readonly forgetAfter: number },
   ): Promise<void>
 }
 
 const hour = 3_600_000
 const rotateAfter = 24 * hour
-/** No token outlives its key's making by more. */
+/** Milliseconds: the longest life of a token. */
 export const longestRefresh = 30 * 24 * hour
-/** How long answers may be kept, and a little longer: then everybody knows a key before anything is signed with it. */
+/**
+ * Milliseconds that workers may cache the keys. A key signs only after `publishFor`, when every cache has it.
+ */
 const keepFor = 5 * 60_000
 const publishFor = 6 * 60_000
+/**
+ * A key signs until the next one is known everywhere, and its last token may live for `longestRefresh`. The day more is for
+ * processes that cannot read the next key for a while.
+ */
+const forgetAfter = longestRefresh + 24 * hour
 
-/** Keys of our own tokens: one a day, each kept until the last token that it may have signed has ended. */
+/**
+ * The keys of trow's own tokens: a new one each day, each kept until the last token that it may have signed
+ * has expired. All processes of a registry have the same ones.
+ */
 export class SigningKeyRing {
   readonly #store: SigningKeyStore
   readonly #now: () => Instant
-  readonly #flight = new SingleFlight<SigningKeys>()
+  readonly #shared = new SharedRead(() => this.#read())
   #last: SigningKeys | undefined
 
   constructor(parts: { readonly store: SigningKeyStore; readonly now: () => Instant }) {
@@ -39,9 +53,9 @@ export class SigningKeyRing {
     this.#now = parts.now
   }
 
-  /** Rejects only where there is no key and none can be kept. */
+  /** What is stored now. Rejects only if there is no key and none can be stored. */
   keys(): Promise<SigningKeys> {
-    return this.#flight.run('keys', () => this.#read())
+    return this.#shared.get()
   }
 
   async #read(): Promise<SigningKeys> {
@@ -50,16 +64,13 @@ export class SigningKeyRing {
     try {
       all = await this.#store.signingKeys()
       if (all[0] === undefined || all[0].createdAt <= now - rotateAfter) {
-        await this.#store.rotateSigningKey(makeSigningKey(now), {
-          unlessNewerThan: now - rotateAfter,
-          forgetBefore: now - rotateAfter - longestRefresh - hour,
-        })
+        await this.#store.rotateSigningKey(makeSigningKey(now), { rotateAfter, forgetAfter })
         all = await this.#store.signingKeys()
       }
     } catch (error) {
-      // A full disk keeps nobody from signing with the key of yesterday.
+      // If rotation fails because the disk is full, the last keys are kept.
       if (this.#last === undefined) throw error
-      return { ...this.#last, until: now + 60_000 }
+      return { ...this.#last, until: now + 60_000, isOld: true }
     }
     const newest = all[0]
     if (newest === undefined) throw new Error('there is no signing key')
@@ -79,13 +90,13 @@ export function makeSigningKey(now: Instant): SigningKey {
   }
 }
 
-/** Of the public key: RFC 7638. */
+/** The thumbprint of the public key (RFC 7638). */
 function thumbprint(key: KeyObject): string {
   const { crv, kty, x, y } = createPublicKey(key).export({ format: 'jwk' })
   return createHash('sha256').update(JSON.stringify({ crv, kty, x, y })).digest('base64url')
 }
 
-/** Throws where the PEM is no key of P-256. */
+/** Throws if the PEM is no key on P-256. */
 export function openSigningKey(key: SigningKey): {
   readonly privateKey: KeyObject
   readonly publicKey: KeyObject

@@ -1,8 +1,8 @@
-/** Equal questions that come while one is being answered wait for its answer. */
+/** Requests with an equal key that arrive while one is running share its answer. */
 export class SingleFlight<Answer> {
   readonly #flights = new Map<string, Promise<Answer>>()
 
-  /** The answer that is being waited for. */
+  /** The answer of the running request, if there is one. */
   under(key: string): Promise<Answer> | undefined {
     return this.#flights.get(key)
   }

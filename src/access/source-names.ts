@@ -1,8 +1,9 @@
 import { robotPrefix, type Principal } from './principal.ts'
 
 /**
- * What keeps a name or a group from having come the way it came, in words; undefined where nothing does. Names of the
- * cluster's own (`system:`) come from the cluster, and from trow's own CA for one node; robots' names from robots.
+ * Why a principal of this kind cannot have its name or its groups, as text; undefined: it can. Names that
+ * begin with `system:` come only from the cluster, or from trow's own CA for one node; names of robots only
+ * from robots.
  */
 export function sourceProblem(principal: Principal): string | undefined {
   const { kind, name, groups } = principal

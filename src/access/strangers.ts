@@ -3,15 +3,16 @@ import type { Attempt } from './failures.ts'
 import { tokensOfCluster, type LoginSources } from './login-sources.ts'
 import { networkOf } from './network.ts'
 
-/** Of one address. */
+/** Tokens from one network. */
 const sourceLimit = { burst: 20, rate: 0.5 }
-/** Of all addresses together; those that have succeeded lately have one of their own. */
+/** Tokens from all networks together. Networks that have succeeded lately share a limit of their own. */
 const tokenLimit = { burst: 100, rate: 10 }
 const repositoryLimit = { burst: 100, rate: 10 }
 
 /**
- * What callers whom nobody can judge without the API server may ask of it: tokens of unknown form, issuer or key, and
- * the repositories that a caller without a credential names. So nobody can have the registry flood it.
+ * Limits the questions to the API server about callers that only it can verify: tokens of unknown form,
+ * issuer or key, and the repositories that callers without a credential name. No client can then make the
+ * registry flood the API server.
  */
 export class Strangers {
   readonly #known: Pick<LoginSources, 'knows' | 'saw'>
@@ -27,7 +28,7 @@ export class Strangers {
     this.#repositories = new Buckets({ limit: repositoryLimit, capacity: 1, now })
   }
 
-  /** A token that only the API server can judge. Only those count that turn out wrong. */
+  /** A token that only the API server can verify. Only wrong tokens stay counted. */
   beginToken(address: string): Attempt {
     const source = networkOf(address)
     const known = this.#known.knows(tokensOfCluster, source) ? 'known' : 'unknown'
@@ -43,10 +44,13 @@ export class Strangers {
       this.#known.saw(tokensOfCluster, source)
       undone()
     }
-    return { kind: 'go', succeeded, undone }
+    return { kind: 'go', succeeded, failed: () => undefined, undone }
   }
 
-  /** Whether the API server may be asked what a caller without a credential may do in one more repository. */
+  /**
+   * Whether the API server may be asked about one more repository for a caller without a credential; counts
+   * the question.
+   */
   mayAskForRepository(): boolean {
     if (this.#repositories.wait('') > 0) return false
     this.#repositories.take('')

@@ -5,14 +5,15 @@ const audit = 'registry:audit:*'
 const everything: readonly Action[] = ['pull', 'push', 'delete']
 
 /**
- * What an access token may be used for at most, whatever its bearer may do: the scopes that it was asked for with
- * (distribution, "Token Scope Documentation"). Rights are asked for besides, each time.
+ * The most that an access token may be used for, whatever its bearer's rights: the scopes that it was
+ * requested with (distribution, "Token Scope Documentation"). The bearer's rights are decided in addition,
+ * for each request.
  */
 export class TokenBounds {
   readonly #repositories = new Map<string, Set<string>>()
   readonly #registry = new Set<string>()
 
-  /** `repository:NAME:ACTIONS` and `registry:catalog:*`; others open nothing. */
+  /** `repository:NAME:ACTIONS`, `registry:catalog:*` and `registry:audit:*`; other scopes open nothing. */
   constructor(scopes: readonly string[]) {
     for (const scope of scopes) {
       const [, name, list] = /^repository:([^:]+):([^:]+)$/.exec(scope) ?? []
@@ -27,7 +28,7 @@ export class TokenBounds {
     }
   }
 
-  /** `list` is the catalogue's. */
+  /** `list` means the catalogue. */
   allows(action: Action, repository: string): boolean {
     if (action === 'list') return this.allowsCatalogue
     return this.#repositories.get(repository)?.has(action) === true

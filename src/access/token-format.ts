@@ -6,15 +6,15 @@ import { openSigningKey } from './signing-keys.ts'
 import { longestToken } from './unverified-token.ts'
 
 /**
- * `access`: what a client shows with each request, for minutes. `refresh`: what it exchanges for those. Each has a
- * `typ` and an audience of its own, so that neither is ever taken for the other.
+ * `access`: sent with each request, valid for minutes. `refresh`: exchanged for access tokens. Each has its
+ * own `typ` and audience, so that neither is ever accepted as the other.
  */
 export type TokenUse = 'access' | 'refresh'
 
 const typeOf = { access: 'JWT', refresh: 'trow-refresh+jwt' } as const
 
 export interface TokenNames {
-  /** `iss` of our tokens: nobody else's. */
+  /** `iss` of trow's tokens; no other issuer has it. */
   readonly issuer: string
   /** `aud`: the `service` of the challenge. */
   readonly service: string
@@ -26,19 +26,21 @@ export type TokenVerdict =
       readonly principal: Principal
       readonly expiresAt: Instant
       readonly id: string
-      /** What it was asked for with. */
+      /** The scopes that it was requested with. */
       readonly scopes: readonly string[]
     }
   | {
       readonly ok: false
       readonly reason: string
-      /** It may be one of a newer key. */ readonly unknownKey: boolean
+      /** The key may be newer than the known ones. */ readonly unknownKey: boolean
     }
 
-/** Clocks of replicas may differ: for `nbf` alone, as nothing is to live longer than it says. */
+/**
+ * Seconds by which clocks of replicas may differ. For `nbf` alone: no token may live longer than its `exp`.
+ */
 const leeway = 60
 
-/** Signs our tokens: JWT (RFC 7519) with ES256 (RFC 7518, 3.4), some 40 µs each, at once. */
+/** Signs trow's tokens, synchronously: JWT (RFC 7519) with ES256 (RFC 7518, 3.4), some 40 µs each. */
 export class TokenSigner {
   readonly #names: TokenNames
   readonly #key: KeyObject
@@ -80,7 +82,10 @@ export class TokenSigner {
   }
 }
 
-/** Judges our tokens, at once. Takes exactly what TokenSigner makes, and no other way to write the same. */
+/**
+ * Verifies trow's tokens, synchronously. Accepts exactly the encoding that TokenSigner produces, and no
+ * equivalent one.
+ */
 export class TokenVerifier {
   readonly #names: TokenNames
   readonly #keys: ReadonlyMap<string, KeyObject>
@@ -142,7 +147,7 @@ function encode(value: object): string {
   return Buffer.from(JSON.stringify(value)).toString('base64url')
 }
 
-/** The object in a part that is written in the one canonical way. */
+/** The object in a part with canonical base64url. */
 function decode(part: string): Readonly<Record<string, unknown>> | undefined {
   const bytes = Buffer.from(part, 'base64url')
   if (bytes.toString('base64url') !== part) return undefined
@@ -156,12 +161,12 @@ function decode(part: string): Readonly<Record<string, unknown>> | undefined {
   }
 }
 
-/** Signed by us, so its form is ours; a token of an older release may lack something all the same. */
+/** The signature proves that trow wrote it, but a token of an older release may lack a member. */
 function isPrincipal(value: unknown): value is Principal {
   if (typeof value !== 'object' || value === null) return false
-  const { kind, name, groups, reviewable } = value as Partial<Principal>
+  const { kind, name, groups, reviewable }: { readonly [Name in keyof Principal]?: unknown } = value
   return (
-    principalKinds.includes(kind as never) &&
+    principalKinds.some((each) => each === kind) &&
     typeof name === 'string' &&
     Array.isArray(groups) &&
     groups.every((group) => typeof group === 'string') &&

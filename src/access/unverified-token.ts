@@ -1,6 +1,9 @@
 import { fieldsIn, textIn, textsIn, timeIn, wrong } from './token-fields.ts'
 
-/** What a JWT says of itself: to choose who judges it and to word a refusal. Never to be believed. */
+/**
+ * Unverified claims of a JWT: they choose its verifier and the wording of a refusal, and must never be
+ * trusted.
+ */
 export interface UnverifiedClaims {
   readonly iss: string | undefined
   readonly aud: readonly string[]
@@ -9,7 +12,7 @@ export interface UnverifiedClaims {
   readonly kid: string | undefined
 }
 
-/** Longer ones do not fit into a request's headers. */
+/** Characters: longer tokens do not fit into the headers of a request. */
 export const longestToken = 16 * 1024
 
 const longest = { alg: 32, kid: 512, name: 2048 }
@@ -17,8 +20,8 @@ const mostAudiences = 64
 const compact = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/
 
 /**
- * Undefined where the text is no JWT in compact form (RFC 7519, signed), or a member of its header (RFC 7515, 4.1) or
- * claims is not what it may be. Nothing else looks into a token of others before this has.
+ * Undefined: the text is no JWT in compact form (RFC 7519, signed), or a member of its header (RFC 7515, 4.1)
+ * or claims has a wrong type or size. Every foreign token passes this check before other code reads it.
  */
 export function readUnverified(token: string): UnverifiedClaims | undefined {
   if (token.length > longestToken || !compact.test(token)) return undefined
@@ -40,7 +43,7 @@ export function readUnverified(token: string): UnverifiedClaims | undefined {
   return { iss, aud: aud ?? [], exp, kid }
 }
 
-/** Whether it is written as a JWT is, whatever it holds: nobody else's form begins so. */
+/** Whether the token has the form of a JWT, whatever it holds: no other form begins so. */
 export function looksLikeJwt(token: string): boolean {
   return token.startsWith('eyJ')
 }

@@ -2,26 +2,27 @@ import { createHmac } from 'node:crypto'
 import { OciError } from '../oci/oci-error.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
 import { RecentCache } from '../recent-cache.ts'
-import type { Access, Decision, Identity, Shown } from './access.ts'
+import type { Access, Decision, Identity, PresentedCredentials } from './access.ts'
 import { parseAuthorization } from './authorization.ts'
 import type { Authority, Reviewed, Verified } from './authority.ts'
 import { certificatePrincipal } from './certificates.ts'
 import type { AuditReaders } from './audit-readers.ts'
 import type { ClientCertificate, Credential } from './credential.ts'
-import { anonymous, type Action, type Principal } from './principal.ts'
+import { anonymous, type Action, type AdmissionRight, type Principal } from './principal.ts'
 import type { OwnTokens } from './own-tokens.ts'
 import type { Rules } from './rules.ts'
 import { TokenBounds } from './token-bounds.ts'
 
 export interface WorkerAccessParts {
   readonly authority: Authority
-  readonly rules: Pick<Rules, 'decide'>
-  readonly auditReaders: Pick<AuditReaders, 'decide'>
+  /** The rules in force. After a change `forget` must be called. */
+  readonly rules: () => Pick<Rules, 'decide'>
+  readonly auditReaders: () => Pick<AuditReaders, 'decide'>
   readonly tokens: Pick<OwnTokens, 'claims' | 'verify'>
   /** Whether there is a cluster to ask. */
   readonly reviews: boolean
   readonly now: () => number
-  /** Random; makes the keys of cached credentials useless to who reads them. */
+  /** Random: without it the keys of the cache reveal nothing about the credentials. */
   readonly cacheKey: Uint8Array
 }
 
@@ -30,34 +31,45 @@ const decisionLimit = 50_000
 const nodeLimit = 10_000
 const refusedFor = 10_000
 
-/** An identity, or why there is none. */
-interface Known {
+/** An identity, or the error that refuses it. */
+interface KnownIdentity {
   readonly until: number
   readonly found: Identity | OciError
 }
 
-/** `scopes`: of an access token of ours. */
-type Judged = Verified & { readonly scopes?: readonly string[] }
+/** `scopes`: of a trow access token. */
+type VerifiedCredential = Verified & { readonly scopes?: readonly string[] }
 
 const nobody: Identity = { principal: anonymous, bounds: undefined }
 
-/** One worker's view of who may do what: what the authority has answered is used until it ends. */
+/** Authentication and authorisation of one worker: answers of the authority are cached until they expire. */
 export class WorkerAccess implements Access {
   readonly #parts: WorkerAccessParts
-  readonly #credentials = new RecentCache<string, Known>(credentialLimit)
+  readonly #credentials = new RecentCache<string, KnownIdentity>(credentialLimit)
   readonly #asked = new Map<string, Promise<Identity>>()
   readonly #identities = new WeakMap<Principal, string>()
   readonly #certificates = new WeakMap<ClientCertificate, Identity>()
-  readonly #nodes = new RecentCache<string, Known>(nodeLimit)
+  readonly #nodes = new RecentCache<string, KnownIdentity>(nodeLimit)
   readonly #decisions = new RecentCache<string, { readonly until: number; readonly decision: Decision }>(
     decisionLimit,
   )
+  /** Counts `forget`: an answer that was asked for before is not kept after it. */
+  #epoch = 0
 
   constructor(parts: WorkerAccessParts) {
     this.#parts = parts
   }
 
-  identify({ authorization, certificate, address }: Shown): Identity | Promise<Identity> {
+  /** Drops everything that is known of credentials and rights: users, rules or issuers have changed. */
+  forget(): void {
+    this.#epoch++
+    this.#credentials.clear()
+    this.#asked.clear()
+    this.#nodes.clear()
+    this.#decisions.clear()
+  }
+
+  identify({ authorization, certificate, address }: PresentedCredentials): Identity | Promise<Identity> {
     if (authorization === undefined) {
       return certificate === undefined ? nobody : this.#fromCertificate(certificate)
     }
@@ -66,9 +78,10 @@ export class WorkerAccess implements Access {
     if (known !== undefined && known.until > this.#parts.now()) return orThrow(known.found)
     let asked = this.#asked.get(key)
     if (asked === undefined) {
-      asked = this.#verify(key, parseAuthorization(authorization), address).finally(() =>
-        this.#asked.delete(key),
-      )
+      const verifying = this.#verify(key, parseAuthorization(authorization), address).finally(() => {
+        if (this.#asked.get(key) === verifying) this.#asked.delete(key)
+      })
+      asked = verifying
       this.#asked.set(key, asked)
     }
     return asked
@@ -81,15 +94,16 @@ export class WorkerAccess implements Access {
   }
 
   decide(principal: Principal, action: Action, repository: RepositoryName): Decision | Promise<Decision> {
-    // A catalogue asks for each name once: remembered, they would push out what pulls and pushes ask all the time.
+    // Not cached: a catalogue asks for each name once, which would push out the decisions that pulls and
+    // pushes repeat.
     if (action === 'list') return this.#decideListing(principal, repository)
     const key = `${this.#identityOf(principal)}\n${action}\n${repository}`
     const known = this.#decisions.get(key)
     if (known !== undefined && known.until > this.#parts.now()) return known.decision
-    const ruled = this.#parts.rules.decide(principal, action, repository)
+    const ruled = this.#parts.rules().decide(principal, action, repository)
     if (ruled.kind !== 'silent' || !principal.reviewable || !this.#parts.reviews) {
       const decision = { allowed: ruled.kind === 'allowed', reason: ruled.reason }
-      // Rules change only with a restart.
+      // A change of the rules empties the cache.
       this.#decisions.set(key, { decision, until: Infinity })
       return decision
     }
@@ -97,20 +111,30 @@ export class WorkerAccess implements Access {
   }
 
   #decideListing(principal: Principal, repository: RepositoryName): Decision | Promise<Decision> {
-    const ruled = this.#parts.rules.decide(principal, 'list', repository)
+    const ruled = this.#parts.rules().decide(principal, 'list', repository)
     if (ruled.kind === 'silent' && principal.reviewable && this.#parts.reviews)
       return this.#reviewNamespace(principal, repository)
     return { allowed: ruled.kind === 'allowed', reason: ruled.reason }
   }
 
   decideAudit(principal: Principal): Decision | Promise<Decision> {
-    const named = this.#parts.auditReaders.decide(principal)
+    const named = this.#parts.auditReaders().decide(principal)
     if (named.allowed || principal.scope !== undefined || !principal.reviewable || !this.#parts.reviews)
       return named
     const key = `${this.#identityOf(principal)}\naudit`
     const known = this.#decisions.get(key)
     if (known !== undefined && known.until > this.#parts.now()) return known.decision
     return this.#review(key, this.#parts.authority.reviewAudit(principal))
+  }
+
+  decideAdmission(principal: Principal, right: AdmissionRight): Decision | Promise<Decision> {
+    const isAccount = principal.kind === 'kubernetes' && principal.name.startsWith('system:serviceaccount:')
+    if (!isAccount || !this.#parts.reviews)
+      return { allowed: false, reason: 'only a service account of the cluster may' }
+    const key = `${this.#identityOf(principal)}\nadmission ${right}`
+    const known = this.#decisions.get(key)
+    if (known !== undefined && known.until > this.#parts.now()) return known.decision
+    return this.#review(key, this.#parts.authority.reviewAdmission(principal, right))
   }
 
   /** A catalogue asks once per namespace, not once for each of its repositories. */
@@ -124,35 +148,41 @@ export class WorkerAccess implements Access {
   }
 
   async #review(key: string, asked: Promise<Reviewed>): Promise<Decision> {
+    const epoch = this.#epoch
     const review = await asked
     if (review.kind === 'unavailable') throw unavailable(review.reason, review.retryAfter)
-    const decision = { allowed: review.allowed, reason: review.reason }
-    this.#decisions.set(key, { decision, until: review.until })
+    const decision = { allowed: review.allowed, reason: review.reason, isReviewed: true }
+    if (epoch === this.#epoch) this.#decisions.set(key, { decision, until: review.until })
     return decision
   }
 
   async #verify(key: string, credential: Credential | undefined, address: string): Promise<Identity> {
     if (credential === undefined) throw badHeader()
+    const epoch = this.#epoch
     const isOwn = credential.kind === 'bearer' && this.#parts.tokens.claims(credential.token)
-    const verified: Judged = isOwn
+    const verified: VerifiedCredential = isOwn
       ? await this.#judgeOwn(credential.token)
       : await this.#parts.authority.verify(credential, address)
     if (verified.ok) {
       const { principal, until } = verified
       const bounds = verified.scopes === undefined ? undefined : new TokenBounds(verified.scopes)
       const identity = { principal, bounds }
-      this.#credentials.set(key, { found: identity, until })
+      if (epoch === this.#epoch) this.#credentials.set(key, { found: identity, until })
       return identity
     }
     const error = refusal(verified)
-    // What a password is refused for is counted each time; a token that does not hold is only looked at again later.
-    if (credential.kind === 'bearer' && verified.kind === 'refused')
+    // A refused password is not cached, so that every attempt is counted. A refused token is verified again
+    // only after `until`.
+    if (credential.kind === 'bearer' && verified.kind === 'refused' && epoch === this.#epoch)
       this.#credentials.set(key, { found: error, until: verified.until })
     throw error
   }
 
-  /** Our own tokens are judged here. One of a node falls with the node, not only when it ends. */
-  async #judgeOwn(token: string): Promise<Judged> {
+  /**
+   * trow's own tokens are verified in the worker. A node's token is refused as soon as the node is gone, not
+   * only after its expiry.
+   */
+  async #judgeOwn(token: string): Promise<VerifiedCredential> {
     const verdict = await this.#parts.tokens.verify('access', token)
     if (!verdict.ok) {
       const until = this.#parts.now() + refusedFor
@@ -173,21 +203,22 @@ export class WorkerAccess implements Access {
       this.#certificates.set(certificate, identity)
     }
     const { kind, expiresAt = Infinity } = identity.principal
-    // TLS has looked when the connection began, which may be an hour ago.
+    // TLS has verified the certificate when the connection began, which may be an hour ago.
     if (expiresAt <= this.#parts.now())
       throw notAccepted(notAcceptedMessage, 'the client certificate has expired')
     if (kind !== 'node-certificate' || !this.#parts.reviews) return identity
     const key = nodeKeyOf(identity.principal)
     const known = this.#nodes.get(key)
     if (known === undefined || known.until <= this.#parts.now()) return this.#askForNode(key, identity)
-    // The serial is this certificate's.
+    // The cached identity may have another certificate's serial, so this one's identity is returned.
     return known.found instanceof OciError ? orThrow(known.found) : identity
   }
 
   async #askForNode(key: string, identity: Identity): Promise<Identity> {
+    const epoch = this.#epoch
     const verified = await this.#parts.authority.verifyNode(identity.principal)
     const found = verified.ok ? identity : refusal(verified)
-    this.#nodes.set(key, { found, until: verified.until })
+    if (epoch === this.#epoch) this.#nodes.set(key, { found, until: verified.until })
     return orThrow(found)
   }
 
@@ -202,7 +233,7 @@ export class WorkerAccess implements Access {
     return identity
   }
 
-  /** With the address: who guesses elsewhere must not find out here, without a delay, what is right. */
+  /** Keyed by address too: a cached success must not bypass another address's brute-force delay. */
   #keyOf(authorization: string, address: string): string {
     const hmac = createHmac('sha256', this.#parts.cacheKey)
     return hmac.update(`${address} ${authorization}`).digest('base64')
@@ -214,7 +245,7 @@ function orThrow(found: Identity | OciError): Identity {
   return found
 }
 
-/** Every certificate of one node that was issued to one account stands or falls alike. */
+/** All certificates of one node that were issued to one account are decided alike. */
 function nodeKeyOf({ name, node }: Principal): string {
   return node === undefined ? name : `${name}\n${node.uid ?? ''}\n${JSON.stringify(node.account)}`
 }
@@ -237,7 +268,7 @@ function refusal(verified: Extract<Verified, { ok: false }>): OciError {
   return notAccepted(notAcceptedMessage, reason)
 }
 
-/** Never 401, on which clients drop their credentials. */
+/** Never 401: clients drop their credentials on it. */
 function unavailable(reason: string, retryAfter: number): OciError {
   return new OciError('UNAVAILABLE', 'nobody can tell now who may do this', {
     detail: reason,

@@ -5,9 +5,9 @@ import { UserError } from '../user-error.ts'
 import { permits, readConstraints } from './constrained-names.ts'
 
 /**
- * Looks at a bundle before somebody is made to trust it: all of it CA certificates, one at least within its time and
- * permitted (RFC 5280, 4.2.1.10) to speak for the host, a name or an address without port. `now`: milliseconds since the
- * epoch. Throws UserError CA_INVALID, CA_EXPIRED, CA_OTHER_HOSTS.
+ * Checks a bundle before a user trusts it: every certificate is a CA, and at least one is valid now and
+ * permitted (RFC 5280, 4.2.1.10) to sign for the host, a name or an address without port. `now` is in
+ * milliseconds since the epoch. Throws UserError CA_INVALID, CA_EXPIRED, CA_OTHER_HOSTS.
  */
 export function checkAuthority(pem: string, host: string, now: number): void {
   const blocks = certificatesInPem(pem)
@@ -40,7 +40,7 @@ export function checkAuthority(pem: string, host: string, now: number): void {
   )
 }
 
-/** A CA whose constraints cannot be read speaks for nobody. */
+/** A CA with unreadable constraints counts as permitted for no host. */
 function covers(certificate: X509Certificate, host: string): boolean {
   try {
     const constraints = readConstraints(certificate.raw)

@@ -5,7 +5,7 @@ import { isIP } from 'node:net'
 import { weaknessOf } from '../key-strength.ts'
 import { decodeNameConstraints, encodeNameConstraints, nameConstraintsOid } from './name-constraints.ts'
 
-export interface Authority {
+export interface CertificateAuthority {
   /** PEM. */
   readonly cert: string
   /** PKCS #8, PEM. */
@@ -22,7 +22,10 @@ export interface Leaf {
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
 const authorityLife = 10 * 365 * 24 * 3_600_000
 
-/** Loopback and private ranges (RFC 1918, RFC 6598, RFC 4193, link-local): all this CA may speak for besides its names. */
+/**
+ * Loopback and private ranges (RFC 1918, RFC 6598, RFC 4193, link-local): the only addresses for which this
+ * CA may sign, besides its own.
+ */
 const privateRanges = [
   '127.0.0.0/8',
   '10.0.0.0/8',
@@ -36,14 +39,14 @@ const privateRanges = [
 ]
 
 /**
- * A CA with critical name constraints (RFC 5280, 4.2.1.10): people put it into keychains, and it must not be able
- * to vouch for the rest of the world.
+ * Makes a CA with critical name constraints (RFC 5280, 4.2.1.10): users add it to keychains, and it must not
+ * be able to sign for other sites.
  */
 export async function makeAuthority(
   names: readonly string[],
   addresses: readonly string[],
   crypto: Crypto,
-): Promise<Authority> {
+): Promise<CertificateAuthority> {
   const keys = await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
   const permitted = [...new Set([...names, 'localhost', 'host.docker.internal'])]
   const ranges = [...privateRanges, ...addresses.map((each) => `${each}/${isIP(each) === 4 ? 32 : 128}`)]
@@ -75,7 +78,7 @@ export async function makeAuthority(
   return { cert: `${certificate.toString('pem')}\n`, key: await exportKey(keys.privateKey, crypto) }
 }
 
-/** The names and single addresses that a CA was made for: what the next one is to be made for too. */
+/** Returns the names and single addresses for which a CA was made; the next CA needs them too. */
 export function namesOfAuthority(cert: string): { readonly names: string[]; readonly addresses: string[] } {
   const extension = new x509.X509Certificate(cert).getExtension(nameConstraintsOid)
   if (extension === null) return { names: [], addresses: [] }
@@ -84,7 +87,10 @@ export function namesOfAuthority(cert: string): { readonly names: string[]; read
   return { names: dnsNames, addresses: single.filter((address) => !/^[0:]+:0*1$/.test(address)) }
 }
 
-/** Whether a CA of ours was made for a name (or one above it) or an address; one without constraints was for all. */
+/**
+ * Returns whether a CA of trow was made for a name (or a parent of it) or an address. A CA without
+ * constraints was made for all.
+ */
 export function isCovered(host: string, cert: string): boolean {
   const { names, addresses } = namesOfAuthority(cert)
   if (names.length === 0) return true
@@ -94,12 +100,12 @@ export function isCovered(host: string, cert: string): boolean {
 }
 
 /**
- * A client certificate for a node, for the key of a PKCS #10 request: `system:node:NAME` in `system:nodes`, as the
- * cluster's own CA names kubelets, and `uris` as its subjectAltName. Throws where the request is not one, is not signed by
- * its own key, or where that key is too weak.
+ * Issues a client certificate for a node and the key of a PKCS #10 request: `system:node:NAME` in
+ * `system:nodes`, as in kubelets' certificates of the cluster's own CA, with `uris` as its subjectAltName.
+ * Throws if the request is invalid, is not signed by its own key, or has a key that is too weak.
  */
 export async function issueNodeCertificate(
-  authority: Authority,
+  authority: CertificateAuthority,
   {
     node,
     uris = [],
@@ -150,9 +156,9 @@ export async function issueNodeCertificate(
   return `${certificate.toString('pem')}\n${authority.cert}`
 }
 
-/** A server certificate for names and addresses; `life` in milliseconds. */
+/** Issues a server certificate for names and addresses. `life` is in milliseconds. */
 export async function issueLeaf(
-  authority: Authority,
+  authority: CertificateAuthority,
   { names, life }: { readonly names: readonly string[]; readonly life: number },
   crypto: Crypto,
 ): Promise<Leaf> {
@@ -190,7 +196,7 @@ export async function issueLeaf(
   }
 }
 
-function signingKeyOf(authority: Authority, crypto: Crypto): Promise<CryptoKey> {
+function signingKeyOf(authority: CertificateAuthority, crypto: Crypto): Promise<CryptoKey> {
   return crypto.subtle.importKey('pkcs8', x509.PemConverter.decodeFirst(authority.key), algorithm, false, [
     'sign',
   ])

@@ -3,7 +3,10 @@ import * as x509 from '@peculiar/x509'
 
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
 
-/** A new key (PKCS #8, PEM) and a PKCS #10 request (RFC 2986, PEM) for it; whoever signs decides about the rest. */
+/**
+ * Makes a new key (PKCS #8, PEM) and a PKCS #10 request (RFC 2986, PEM) for it. The signer decides about all
+ * other fields.
+ */
 export async function makeCertificateRequest(
   commonName: string,
   crypto: Crypto,

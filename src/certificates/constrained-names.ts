@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import { addressBytes, elements } from './name-constraints.ts'
 
-/** What a CA of anybody may speak for: DNS names and addresses; other kinds of names are left out. */
+/** The DNS names and addresses for which any CA may sign; other kinds of names are left out. */
 export interface ConstrainedNames {
   readonly permitted: Subtrees
   readonly excluded: Subtrees
@@ -12,18 +12,18 @@ interface Subtrees {
   readonly ranges: readonly AddressRange[]
 }
 
-/** 4 or 16 bytes each. */
+/** Address and mask have 4 or 16 bytes. */
 interface AddressRange {
   readonly address: Uint8Array
   readonly mask: Uint8Array
 }
 
-/** Of the extension in DER, 2.5.29.30. */
+/** The OID 2.5.29.30 in DER, as hexadecimal digits. */
 const encodedOid = '551d1e'
 
 /**
- * The name constraints of a certificate in DER (RFC 5280, 4.1 and 4.2.1.10); undefined: it has none. Throws RangeError
- * where it cannot be read.
+ * Reads the name constraints of a certificate in DER (RFC 5280, 4.1 and 4.2.1.10); `undefined` if it has
+ * none. Throws RangeError if it cannot be parsed.
  */
 export function readConstraints(certificate: Uint8Array): ConstrainedNames | undefined {
   const [whole] = elements(Buffer.from(certificate))
@@ -37,7 +37,7 @@ export function readConstraints(certificate: Uint8Array): ConstrainedNames | und
   return undefined
 }
 
-/** Of the extension's value. Throws RangeError. */
+/** Parses the value of the extension. Throws RangeError. */
 export function parseConstraints(der: Uint8Array = new Uint8Array()): ConstrainedNames {
   const [sequence, ...more] = elements(Buffer.from(der))
   if (sequence?.tag !== 0x30 || more.length > 0) throw new RangeError('this is no sequence')
@@ -54,7 +54,10 @@ export function parseConstraints(der: Uint8Array = new Uint8Array()): Constraine
   return { permitted: subtrees(0xa0), excluded: subtrees(0xa1) }
 }
 
-/** Whether a CA may speak for a name or an address. Where none of its kind is permitted, all of that kind are. */
+/**
+ * Returns whether a CA may sign for a name or an address. If it lists no permitted name of that kind, all of
+ * that kind are permitted.
+ */
 export function permits({ permitted, excluded }: ConstrainedNames, host: string): boolean {
   if (isIP(host) !== 0) {
     const bytes = addressBytes(host)

@@ -1,11 +1,11 @@
 import { isIPv4, isIPv6 } from 'node:net'
 
-/** OID of the extension: id-ce 30. */
+/** The OID of the extension (id-ce 30). */
 export const nameConstraintsOid = '2.5.29.30'
 
 /**
- * DER of NameConstraints with permitted subtrees only (RFC 5280, 4.2.1.10): DNS names with all below them, and
- * address ranges as `address/bits`.
+ * Encodes NameConstraints in DER with permitted subtrees only (RFC 5280, 4.2.1.10): DNS names, which include
+ * their subdomains, and address ranges as `address/bits`.
  */
 export function encodeNameConstraints(dnsNames: readonly string[], ranges: readonly string[]): Uint8Array {
   const names = dnsNames.map((name) => tagged(0x82, Buffer.from(name, 'ascii')))
@@ -35,7 +35,7 @@ function addressAndMask(range: string): Buffer {
   return Buffer.concat([bytes, mask])
 }
 
-/** 4 or 16 bytes. Throws TypeError for what is no address. */
+/** Returns 4 or 16 bytes. Throws TypeError if it is no address. */
 export function addressBytes(address: string): Buffer {
   if (isIPv4(address)) return Buffer.from(address.split('.').map(Number))
   if (!isIPv6(address)) throw new TypeError(`no address: ${address}`)
@@ -48,7 +48,10 @@ export function addressBytes(address: string): Buffer {
   return Buffer.from(all.flatMap((group) => [parseInt(group, 16) >> 8, parseInt(group, 16) & 0xff]))
 }
 
-/** The reverse of `encodeNameConstraints`; other kinds of names are passed over. Throws RangeError on what is no such DER. */
+/**
+ * The reverse of `encodeNameConstraints`; other kinds of names are skipped. Throws RangeError if the DER is
+ * invalid.
+ */
 export function decodeNameConstraints(der: Uint8Array): {
   readonly dnsNames: string[]
   readonly ranges: string[]
@@ -66,7 +69,7 @@ export function decodeNameConstraints(der: Uint8Array): {
   }
 }
 
-/** Of DER, one after the other. Throws RangeError where they do not fit. */
+/** Returns the DER elements in their order. Throws RangeError if a length does not fit. */
 export function elements(der: Buffer): { readonly tag: number; readonly content: Buffer }[] {
   const found: { tag: number; content: Buffer }[] = []
   for (let at = 0; at < der.length;) {

@@ -7,29 +7,29 @@ import { exitCode, UserError } from '../user-error.ts'
 import { home, type Env } from './engine.ts'
 import { parseForeignJson } from '../foreign-json.ts'
 
-/** What the person is asked about. */
+/** What the user is asked about. */
 export interface ApiTokenQuestion {
   readonly context: KubeContext
-  /** The registry that would receive the token, as references name it. */
+  /** The registry that would receive the token, as image references write it. */
   readonly registry: string
-  /** `--share-api-token` of this run. */
+  /** True for `--share-api-token` in this run. */
   readonly isShared: boolean
 }
 
-/** Tells the person what it means, and returns whether they agree. */
+/** Explains the consequence to the user, and returns whether the user agrees. */
 export type AskConsent = (question: ApiTokenQuestion) => Promise<boolean>
 
-/** `TROW_SHARE_API_TOKEN=true` is `--share-api-token`. */
+/** `TROW_SHARE_API_TOKEN=true` has the effect of `--share-api-token`. */
 const variable = 'TROW_SHARE_API_TOKEN'
 
 const consentSchema = z.object({ context: z.string(), server: z.string(), registry: z.string() })
 const fileSchema = z.object({ consents: z.array(consentSchema).max(10_000) })
-type Consent = z.infer<typeof consentSchema>
+type StoredConsent = z.infer<typeof consentSchema>
 
 /**
- * Returns once the person agrees that a token for the API server is presented to the registry. Whoever receives such a
- * token can do in the cluster what the person can. An answer holds for this context, API server and registry
- * from then on; a flag or variable holds for one run. Throws UserError API_TOKEN_NOT_SHARED.
+ * Returns once the user agrees that a token for the API server is sent to the registry. The receiver of such
+ * a token can do in the cluster what the user can. An answer is stored for this context, API server and
+ * registry; a flag or variable holds for one run. Throws UserError API_TOKEN_NOT_SHARED.
  */
 export async function needApiTokenConsent(
   question: ApiTokenQuestion,
@@ -38,7 +38,7 @@ export async function needApiTokenConsent(
 ): Promise<void> {
   if (question.isShared || /^(1|true|yes|on)$/i.test(env[variable] ?? '')) return
   const { context, registry } = question
-  const consent: Consent = { context: context.name, server: context.cluster.server, registry }
+  const consent: StoredConsent = { context: context.name, server: context.cluster.server, registry }
   const consents = await readConsents(env)
   if (consents.some((each) => isSame(each, consent))) return
   if ((await ask?.(question)) === true) {
@@ -57,8 +57,8 @@ export async function needApiTokenConsent(
   )
 }
 
-/** A list that cannot be read holds no consent: the person is asked again. */
-async function readConsents(env: Env): Promise<readonly Consent[]> {
+/** An unreadable list contains no consent: the user is asked again. */
+async function readConsents(env: Env): Promise<readonly StoredConsent[]> {
   try {
     return parseForeignJson(await readFile(consentFile(env), 'utf8'), fileSchema).consents
   } catch {
@@ -66,8 +66,8 @@ async function readConsents(env: Env): Promise<readonly Consent[]> {
   }
 }
 
-/** A home that cannot be written is no reason to fail: the question comes again. */
-async function writeConsents(env: Env, consents: readonly Consent[]): Promise<void> {
+/** A home folder that cannot be written is not an error: the question is asked again next time. */
+async function writeConsents(env: Env, consents: readonly StoredConsent[]): Promise<void> {
   const text = `${JSON.stringify({ consents }, undefined, 2)}\n`
   await replaceFile(consentFile(env), text, 0o600).catch(() => undefined)
 }
@@ -76,6 +76,6 @@ function consentFile(env: Env): string {
   return join(env['XDG_CONFIG_HOME'] || join(home(env), '.config'), 'trow', 'api-token-consents.json')
 }
 
-function isSame(one: Consent, other: Consent): boolean {
+function isSame(one: StoredConsent, other: StoredConsent): boolean {
   return one.context === other.context && one.server === other.server && one.registry === other.registry
 }

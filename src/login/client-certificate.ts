@@ -8,7 +8,7 @@ import { reasonOf } from '../reason-of.ts'
 import { exitCode, UserError } from '../user-error.ts'
 import type { Engine } from './engine.ts'
 
-/** Who a client certificate names, and until when it holds (milliseconds since the epoch). */
+/** Returns the name in a client certificate and its end (milliseconds since the epoch). */
 export function describeCertificate(pem: string): { readonly name: string; readonly until: number } {
   const certificate = new X509Certificate(pem)
   const [, name = certificate.subject] = /^CN=(.*)$/m.exec(certificate.subject) ?? []
@@ -16,8 +16,9 @@ export function describeCertificate(pem: string): { readonly name: string; reado
 }
 
 /**
- * `certs.d/HOST/client.cert` and `client.key`, as dockerd and containers-certs.d(5) look for them. Returns what was
- * written. Throws UserError FILE_EXISTS for a pair that is somebody else's, CREDENTIALS_NOT_WRITABLE.
+ * Writes `certs.d/HOST/client.cert` and `client.key`, where dockerd and containers-certs.d(5) look for them.
+ * Returns the written files. Throws UserError FILE_EXISTS for a pair of another owner,
+ * CREDENTIALS_NOT_WRITABLE.
  */
 export async function writeCertificate(
   engine: Engine,
@@ -56,12 +57,15 @@ export async function removeFiles(files: readonly string[]): Promise<void> {
         cause,
       })
     })
-    // Only where nothing else is in it.
+    // `rmdir` removes the folder only if it is empty.
     await rmdir(dirname(file)).catch(() => undefined)
   }
 }
 
-/** The first folder that has something for a host is the only one read: a CA from the next one must come along. */
+/**
+ * An engine reads only the first folder that has an entry for the host: a CA from the next folder must be
+ * copied too.
+ */
 async function copyAuthorities(engine: Engine, host: string, folder: string): Promise<string[]> {
   const next = engine.otherCertificates.map((other) => join(other, host)).find((other) => existsSync(other))
   if (next === undefined) return []

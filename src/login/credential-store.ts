@@ -4,12 +4,12 @@ import type { Env } from './engine.ts'
 import { z } from 'zod'
 import { tryForeignJson } from '../foreign-json.ts'
 
-/** docker-credential-helpers, the answer to `get`. */
+/** docker-credential-helpers: the answer to `get`. */
 const credentialSchema = z.object({ Username: z.string(), Secret: z.string() })
 
 /**
- * Another program that keeps docker's credentials (`credsStore`, `credHelpers`): what the files hold is then not read.
- * Throws UserError CREDENTIAL_STORE_FAILED.
+ * Stores a credential in the program that keeps docker's credentials (`credsStore`, `credHelpers`); engines
+ * then ignore those in the files. Throws UserError CREDENTIAL_STORE_FAILED.
  */
 export async function storeCredential(
   store: string,
@@ -20,39 +20,55 @@ export async function storeCredential(
   await run(store, 'store', JSON.stringify({ ServerURL: host, Username: username, Secret: secret }), env)
 }
 
-/** Having none is fine. */
+/** A missing credential is not an error. */
 export async function eraseCredential(store: string, host: string, env: Env): Promise<void> {
   await run(store, 'erase', host, env).catch((error: unknown) => {
     if (!(error instanceof UserError)) throw error
   })
 }
 
-/** Undefined: it has none for this host. */
+/** docker-credential-helpers, `credentials.errCredentialsNotFoundMessage`. */
+const notFound = 'credentials not found in native keychain'
+
+/** Returns `undefined` if it has none for this host. Throws UserError CREDENTIAL_STORE_FAILED. */
 export async function readCredential(
   store: string,
   host: string,
   env: Env,
 ): Promise<{ readonly username: string; readonly secret: string } | undefined> {
-  try {
-    const given = tryForeignJson(await run(store, 'get', host, env), credentialSchema)
+  const { printed, failure } = await call(store, 'get', host, env)
+  if (failure === undefined) {
+    const given = tryForeignJson(printed, credentialSchema)
     return given && { username: given.Username, secret: given.Secret }
-  } catch (error) {
-    if (error instanceof UserError) return undefined
-    throw error
   }
+  if (printed.trim() === notFound) return undefined
+  throw failure
 }
 
-async function run(store: string, verb: string, input: string, env: Env): Promise<string> {
+async function run(store: string, verb: string, input: string, env: Env): Promise<void> {
+  const { failure } = await call(store, verb, input, env)
+  if (failure !== undefined) throw failure
+}
+
+interface Called {
+  readonly printed: string
+  readonly failure: UserError | undefined
+}
+
+async function call(store: string, verb: string, input: string, env: Env): Promise<Called> {
   const program = `docker-credential-${store}`
-  if (!/^[\w.-]+$/.test(store)) throw failed(program, 'has no name of a program')
-  return new Promise((resolve, reject) => {
+  const refused = (reason: string, cause?: unknown): Called => {
+    return { printed: '', failure: failed(program, reason, cause) }
+  }
+  if (!/^[\w.-]+$/.test(store)) return refused('has no name of a program')
+  return new Promise((resolve) => {
     const child = spawn(program, [verb], { env, stdio: ['pipe', 'pipe', 'ignore'] })
     let printed = ''
     child.stdout.setEncoding('utf8').on('data', (text: string) => (printed += text))
-    child.once('error', (cause) => reject(failed(program, 'cannot be run', cause)))
+    child.once('error', (cause) => resolve(refused('cannot be run', cause)))
     child.once('close', (code, signal) => {
-      if (code === 0) resolve(printed)
-      else reject(failed(program, `refused with ${signal ?? `code ${code}`}`))
+      const failure = code === 0 ? undefined : failed(program, `refused with ${signal ?? `code ${code}`}`)
+      resolve({ printed, failure })
     })
     child.stdin.on('error', () => {})
     child.stdin.end(input)

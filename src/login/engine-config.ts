@@ -1,7 +1,7 @@
 import { UserError } from '../user-error.ts'
 import { hostOf } from './registry-host.ts'
 
-/** The parts of docker's config.json and of containers-auth.json(5) that a login touches. */
+/** The parts of docker's config.json and of containers-auth.json(5) that a login changes. */
 export interface EngineConfig {
   auths?: Record<string, Record<string, unknown>>
   credHelpers?: Record<string, string>
@@ -9,9 +9,9 @@ export interface EngineConfig {
 }
 
 /**
- * A config file with one edit: what the edit does not name stays as it is, numbers to the digit, with the file's own
- * indentation (a tab, as docker writes, in a new one). Throws UserError CREDENTIALS_INVALID for a file that is no JSON
- * object, rather than losing it.
+ * Returns a config file with one edit. Everything else stays as it is, numbers to the digit, with the file's
+ * own indentation (in a new file a tab, as docker writes it). Throws UserError CREDENTIALS_INVALID for a file
+ * that is no JSON object, so that its content is not lost.
  */
 export function editConfig(
   file: string,
@@ -34,7 +34,7 @@ export function parseConfig(file: string, text: string): EngineConfig {
   try {
     config = JSON.parse(text, keepNumber)
   } catch (cause) {
-    // The parser's message quotes what it met, which may be a secret.
+    // The parser's message quotes the text, which may be a secret.
     throw invalid(file, 'is no JSON', cause)
   }
   if (!isObject(config)) throw invalid(file, 'is no JSON object')
@@ -44,14 +44,14 @@ export function parseConfig(file: string, text: string): EngineConfig {
   return config
 }
 
-/** With nothing of an earlier login left beside it: engines prefer an identity token to a password. */
+/** Removes every trace of an earlier login: engines prefer an identity token to a password. */
 export function setPassword(config: EngineConfig, host: string, username: string, secret: string): void {
   const { [host]: old = {} } = (config.auths ??= {})
   const { username: _, password: __, identitytoken: ___, registrytoken: ____, ...rest } = old
   config.auths[host] = { ...rest, auth: Buffer.from(`${username}:${secret}`).toString('base64') }
 }
 
-/** An entry without a secret: it says that a credential store has one. */
+/** An entry without a secret: a credential store has it. */
 export function markStored(config: EngineConfig, host: string): void {
   config.auths ??= {}
   config.auths[host] = {}
@@ -62,7 +62,7 @@ export function setHelper(config: EngineConfig, host: string, helper: string): v
   config.credHelpers[host] = helper
 }
 
-/** Takes credentials and our own helper away, in every spelling of the host. Tells whether there was anything. */
+/** Removes credentials and trow's helper, in every spelling of the host. Returns whether there were any. */
 export function forget(config: EngineConfig, host: string, helper: string): boolean {
   let found = false
   for (const key of Object.keys(config.auths ?? {})) {
@@ -78,7 +78,7 @@ export function forget(config: EngineConfig, host: string, helper: string): bool
   return found
 }
 
-/** A number in the file may have more digits than a JavaScript number. */
+/** A number in the file may have more digits than a JavaScript number can hold. */
 function keepNumber(_: string, value: unknown, context?: { readonly source?: string }): unknown {
   const { rawJSON } = JSON as unknown as { rawJSON(source: string): unknown }
   return typeof value === 'number' && context?.source !== undefined ? rawJSON(context.source) : value

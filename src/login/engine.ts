@@ -10,9 +10,9 @@ export interface Engine {
   /** `podman, skopeo, buildah`. */
   readonly readers: string
   readonly config: string
-  /** Where client certificates of a host go, best place first. */
+  /** The folder for client certificates of a host. */
   readonly certificates: string
-  /** Folders that are read only where the first one has nothing for a host. */
+  /** Folders that are read only if the first one has no entry for a host. */
   readonly otherCertificates: readonly string[]
 }
 
@@ -20,13 +20,15 @@ export function engines(env: Env): readonly Engine[] {
   return [docker(env), podman(env)]
 }
 
-/** Those that are asked for; without a wish those that have been used here; without any, docker. */
+/**
+ * Returns the engines that were asked for; otherwise those that have a config file here; otherwise docker.
+ */
 export function chosenEngines(
-  wish: { readonly docker?: boolean; readonly podman?: boolean },
+  options: { readonly docker?: boolean; readonly podman?: boolean },
   env: Env,
 ): readonly Engine[] {
   const all = engines(env)
-  const wanted = all.filter(({ name }) => wish[name] === true)
+  const wanted = all.filter(({ name }) => options[name] === true)
   if (wanted.length > 0) return wanted
   const used = all.filter(({ config }) => existsSync(config))
   return used.length > 0 ? used : [docker(env)]

@@ -23,13 +23,19 @@ import { readLogins, writeLogin, type Login } from './logins.ts'
 import { needsServiceAccount, registryCredential, type RegistryCredential } from './registry-credential.ts'
 import { forgetToken } from './token-cache.ts'
 
-/** The name beside a token is free text. */
+/** The user name that is stored with a token. The registry ignores it. */
 export const username = 'trow'
-/** `docker-credential-<this>`. */
+/** The helper's program is `docker-credential-<name>`. */
 export const helperName = 'trow'
 
-export interface LoginWish {
+/** What a login presents to the registry. */
+export type PresentedLogin =
+  RegistryCredential | { readonly kind: 'password'; readonly username: string; readonly password: string }
+
+export interface LoginRequest {
   readonly host: string
+  /** `undefined`: the credential of the kube context. */
+  readonly password?: { readonly username: string; readonly password: string } | undefined
   readonly seconds: number
   readonly docker: boolean
   readonly podman: boolean
@@ -40,21 +46,25 @@ export interface LoginWish {
   readonly kubeconfig?: string
 }
 
-export interface LoginSurroundings {
+export interface LoginDeps {
   readonly env: Env
   readonly cwd: string
-  /** Undefined: nobody is there to answer. */
+  /** `undefined` if stdin is no terminal. */
   readonly askConsent: AskConsent | undefined
-  /** dockerd has a certificate now, which it shows for everybody who may use it. */
+  /** Called before anything is kept. Throws if the registry does not take the credential. */
+  verify(presented: PresentedLogin): Promise<void>
+  /** Called if dockerd now has a certificate, which it presents for every user of dockerd. */
   onSharedCertificate(): void
 }
 
-/** What a login has done. `until`: milliseconds since the epoch; undefined: nobody has said. */
+/** The result of a login. `until` is in milliseconds since the epoch; `undefined` if it is not known. */
 export type LoginOutcome =
   | {
-      /** The engines keep a token, or ask our credential helper for one each time. */
+      /**
+       * `token`: the engines store a token; `helper`: they ask trow's credential helper for one each time.
+       */
       readonly kind: 'token' | 'helper'
-      /** Where the token is from, in words. */
+      /** The source of the token, as text. */
       readonly origin: string
       readonly until: number | undefined
       readonly engines: readonly Engine[]
@@ -62,57 +72,79 @@ export type LoginOutcome =
     }
   | {
       readonly kind: 'certificate'
-      /** Whom it names. */
+      /** The name in the certificate. */
       readonly name: string
       readonly until: number
       readonly files: readonly string[]
     }
+  | { readonly kind: 'password'; readonly username: string; readonly engines: readonly Engine[] }
 
-export async function login(wish: LoginWish, surroundings: LoginSurroundings): Promise<LoginOutcome> {
-  const { env, cwd, askConsent } = surroundings
-  const context = loadKubeContext({ env, cwd, context: wish.context, kubeconfig: wish.kubeconfig })
+export async function login(request: LoginRequest, deps: LoginDeps): Promise<LoginOutcome> {
+  const { env, cwd, askConsent, verify } = deps
+  if (request.password !== undefined) return keepPassword(request, request.password, deps)
+  const context = loadKubeContext({ env, cwd, context: request.context, kubeconfig: request.kubeconfig })
   const credential = await registryCredential({
     context,
-    registry: wish.host,
-    serviceAccount: wish.serviceAccount,
-    seconds: wish.seconds,
+    registry: request.host,
+    serviceAccount: request.serviceAccount,
+    seconds: request.seconds,
     takesCertificate: false,
-    isApiTokenShared: wish.shareApiToken === true,
+    isApiTokenShared: request.shareApiToken === true,
     askConsent,
     env,
   })
-  const chosen = chosenEngines(wish, env)
-  const earlier = (await readLogins(env))[wish.host]
+  if (credential.kind === 'certificate') needUsable(request, context, credential)
+  await verify(credential)
+  const chosen = chosenEngines(request, env)
+  const earlier = (await readLogins(env))[request.host]
   const way: Login = {
-    ...pinned(wish, context, surroundings),
-    serviceAccount: wish.serviceAccount,
-    seconds: wish.seconds,
-    helper: wish.helper || earlier?.helper === true,
-    // The helper has nobody to ask.
+    ...pinned(request, context, deps),
+    serviceAccount: request.serviceAccount,
+    seconds: request.seconds,
+    helper: request.helper || earlier?.helper === true,
+    // The helper cannot ask a question later, so that the consent is recorded now.
     isApiTokenShared: credential.kind === 'token' && credential.isForApiServer,
     files: earlier?.files ?? [],
   }
-  if (credential.kind === 'certificate') return useCertificate(wish, context, credential, way, surroundings)
-  if (wish.helper) {
-    await forgetToken(env, wish.host)
-    await writeLogin(env, wish.host, way)
+  if (credential.kind === 'certificate') return useCertificate(request, credential, way, deps)
+  if (request.helper) {
+    await forgetToken(env, request.host)
+    await writeLogin(env, request.host, way)
     for (const engine of chosen) {
       await edit(engine, (config) => {
-        forget(config, wish.host, helperName)
-        setHelper(config, wish.host, helperName)
+        forget(config, request.host, helperName)
+        setHelper(config, request.host, helperName)
       })
     }
   } else {
-    for (const engine of chosen) await keep(engine, wish.host, credential.token, env)
+    for (const engine of chosen) await keep(engine, request.host, { username, secret: credential.token }, env)
   }
   const { origin, until, isForApiServer } = credential
-  return { kind: wish.helper ? 'helper' : 'token', origin, until, engines: chosen, isForApiServer }
+  return { kind: request.helper ? 'helper' : 'token', origin, until, engines: chosen, isForApiServer }
+}
+
+async function keepPassword(
+  request: LoginRequest,
+  { username: name, password }: { readonly username: string; readonly password: string },
+  { env, verify }: LoginDeps,
+): Promise<LoginOutcome> {
+  const { host } = request
+  await verify({ kind: 'password', username: name, password })
+  const chosen = chosenEngines(request, env)
+  for (const engine of chosen) await keep(engine, host, { username: name, secret: password }, env)
+  const earlier = (await readLogins(env))[host]
+  if (earlier !== undefined) {
+    await forgetToken(env, host)
+    // The files stay until a logout, which must find them.
+    await writeLogin(env, host, earlier.files.length === 0 ? undefined : { ...earlier, helper: false })
+  }
+  return { kind: 'password', username: name, engines: chosen }
 }
 
 export interface LogoutOutcome {
-  /** What was taken back, a line each. */
+  /** What was undone, one line each. */
   readonly undone: readonly string[]
-  /** A login of trow was noted. */
+  /** True if a login of trow was recorded. */
   readonly wasKnown: boolean
 }
 
@@ -139,15 +171,15 @@ export async function logout(host: string, env: Env): Promise<LogoutOutcome> {
   return { undone, wasKnown: earlier !== undefined }
 }
 
-/** Which context it is now, so that a later change of the current one changes nothing here. */
+/** Records the name of the context, so that a later change of the current context has no effect here. */
 function pinned(
-  wish: LoginWish,
+  request: LoginRequest,
   context: KubeContext,
-  { env, cwd }: LoginSurroundings,
+  { env, cwd }: LoginDeps,
 ): Pick<Login, 'context' | 'kubeconfig'> {
   if (context.file === undefined) return {}
   const listed = env['KUBECONFIG'] ? env['KUBECONFIG'].split(delimiter) : []
-  const files = wish.kubeconfig === undefined ? listed : [wish.kubeconfig]
+  const files = request.kubeconfig === undefined ? listed : [request.kubeconfig]
   return {
     context: context.name,
     ...(files.length === 0
@@ -161,36 +193,41 @@ function pinned(
   }
 }
 
-async function keep(engine: Engine, host: string, secret: string, env: Env): Promise<void> {
+async function keep(
+  engine: Engine,
+  host: string,
+  { username: name, secret }: { readonly username: string; readonly secret: string },
+  env: Env,
+): Promise<void> {
   const text = await read(engine.config)
   const config = parseConfig(engine.config, text?.trim() ? text : '{}')
   const store = storeFor(engine, config, host)
-  if (store !== undefined) await storeCredential(store, { host, username, secret }, env)
+  if (store !== undefined) await storeCredential(store, { host, username: name, secret }, env)
   await edit(engine, (edited) => {
     if (edited.credHelpers?.[host] === helperName) forget(edited, host, helperName)
-    if (store === undefined) setPassword(edited, host, username, secret)
+    if (store === undefined) setPassword(edited, host, name, secret)
     else markStored(edited, host)
   })
 }
 
-/** The program that keeps this host's credentials instead of the file; ours keeps none. */
+/**
+ * Returns the program that keeps this host's credentials instead of the file; trow's own helper keeps none.
+ */
 function storeFor(engine: Engine, config: EngineConfig, host: string): string | undefined {
   const own = config.credHelpers?.[host]
   const store = own === undefined || own === helperName ? undefined : own
-  // Only docker knows one for all hosts. An empty name is the file itself.
+  // Only docker has one for all hosts. An empty name means the file itself.
   return (store ?? (engine.name === 'docker' ? config.credsStore : undefined)) || undefined
 }
 
-async function useCertificate(
-  wish: LoginWish,
+/** Throws UserError CERTIFICATE_ONLY if no engine can show the certificate of a kube context, TOKEN_EXPIRED. */
+function needUsable(
+  request: LoginRequest,
   context: KubeContext,
-  pair: Extract<RegistryCredential, { kind: 'certificate' }>,
-  way: Login,
-  surroundings: LoginSurroundings,
-): Promise<LoginOutcome> {
-  const { env } = surroundings
-  const able = process.platform === 'linux' && !wish.helper
-  if (!able || (!wish.docker && !wish.podman)) {
+  { cert }: Extract<RegistryCredential, { kind: 'certificate' }>,
+): void {
+  const able = process.platform === 'linux' && !request.helper
+  if (!able || (!request.docker && !request.podman)) {
     throw new UserError(
       'CERTIFICATE_ONLY',
       `context "${context.name}" holds a client certificate, which is no password: an engine's config cannot keep it`,
@@ -200,21 +237,30 @@ async function useCertificate(
       },
     )
   }
-  const { name, until } = describeCertificate(pair.cert)
-  if (until <= Date.now()) {
+  if (describeCertificate(cert).until <= Date.now()) {
     throw new UserError('TOKEN_EXPIRED', `the certificate of context "${context.name}" has expired`, {
       hint: 'Get a new one, as for kubectl.',
     })
   }
+}
+
+async function useCertificate(
+  request: LoginRequest,
+  pair: Extract<RegistryCredential, { kind: 'certificate' }>,
+  way: Login,
+  deps: LoginDeps,
+): Promise<LoginOutcome> {
+  const { env } = deps
+  const { name, until } = describeCertificate(pair.cert)
   let files = way.files
-  for (const engine of chosenEngines(wish, env)) {
-    files = [...new Set([...files, ...(await writeCertificate(engine, wish.host, pair, files))])]
-    // Known before the next one may fail, so that a logout finds it.
-    await writeLogin(env, wish.host, { ...way, files })
-    // A password would outrank the certificate.
+  for (const engine of chosenEngines(request, env)) {
+    files = [...new Set([...files, ...(await writeCertificate(engine, request.host, pair, files))])]
+    // Recorded before the next write may fail, so that a logout finds the files.
+    await writeLogin(env, request.host, { ...way, files })
+    // Engines prefer a password to the certificate.
     const text = await read(engine.config)
-    if (text !== undefined) await edit(engine, (config) => void forget(config, wish.host, helperName))
-    if (engine.name === 'docker') surroundings.onSharedCertificate()
+    if (text !== undefined) await edit(engine, (config) => void forget(config, request.host, helperName))
+    if (engine.name === 'docker') deps.onSharedCertificate()
   }
   return { kind: 'certificate', name, until, files }
 }

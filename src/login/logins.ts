@@ -6,20 +6,22 @@ import { errorCode } from '../error-code.ts'
 import { UserError } from '../user-error.ts'
 import { home, type Env } from './engine.ts'
 
-/** How a host's credentials are come by, for the credential helper, and what a login has put where. Holds no secret. */
+/**
+ * How the credential helper obtains a host's credentials, and what a login has written. Contains no secret.
+ */
 export interface Login {
-  /** Undefined: what a pod was given. */
+  /** `undefined` means the service account of the pod. */
   readonly context?: string | undefined
-  /** As in KUBECONFIG; undefined: as kubectl finds it. */
+  /** As in KUBECONFIG; `undefined` means the file that kubectl would find. */
   readonly kubeconfig?: string | undefined
   /** `NAMESPACE/NAME`. */
   readonly serviceAccount?: string | undefined
   readonly seconds: number
-  /** The credential helper answers for this host. */
+  /** True if the credential helper answers for this host. */
   readonly helper: boolean
-  /** The person has agreed that the registry receives a token for the API server. */
+  /** True if the user has agreed that the registry receives a token for the API server. */
   readonly isApiTokenShared?: boolean | undefined
-  /** Client certificates and what lies beside them. */
+  /** Client certificates, and the files that were written beside them. */
   readonly files: readonly string[]
 }
 
@@ -48,7 +50,7 @@ export async function readLogins(env: Env): Promise<Readonly<Record<string, Logi
   }
 }
 
-/** Undefined takes it away. */
+/** `undefined` removes the record. */
 export async function writeLogin(env: Env, host: string, login: Login | undefined): Promise<void> {
   const { [host]: _, ...others } = await readLogins(env)
   const hosts = login === undefined ? others : { ...others, [host]: login }

@@ -7,22 +7,25 @@ import { explainFault } from '../cluster/cluster-problem.ts'
 import { needApiTokenConsent, type AskConsent } from './api-token-consent.ts'
 import type { Env } from './engine.ts'
 
-/** The audience of tokens that are meant for the registry. */
+/** The audience of tokens that only the registry accepts. */
 const audience = 'trow'
 
-export interface CredentialOptions {
+export interface RegistryCredentialOptions {
   readonly context: KubeContext
-  /** The registry that receives the credential, as references name it. */
+  /** The registry that receives the credential, as image references write it. */
   readonly registry: string
-  /** `NAMESPACE/NAME`; undefined: what the context itself holds. */
+  /** `NAMESPACE/NAME`; `undefined` means the credential of the context itself. */
   readonly serviceAccount: string | undefined
-  /** How long a service account's token is to hold. */
+  /** The life of a service account's token, in seconds. */
   readonly seconds: number
-  /** The receiver speaks TLS to the registry and can present a certificate; an engine's configuration cannot. */
+  /**
+   * True if the receiver connects to the registry by TLS and can present a certificate; an engine's
+   * configuration cannot.
+   */
   readonly takesCertificate: boolean
-  /** The person has agreed for this run that the registry receives a token for the API server. */
+  /** True if the user has agreed for this run that the registry receives a token for the API server. */
   readonly isApiTokenShared: boolean
-  /** Undefined: nobody is there to answer, plug-ins neither. */
+  /** `undefined` if no question can be asked; credential plug-ins may then not ask either. */
   readonly askConsent: AskConsent | undefined
   readonly env: Env
 }
@@ -31,23 +34,24 @@ export type RegistryCredential =
   | {
       readonly kind: 'token'
       readonly token: string
-      /** Milliseconds since the epoch. Undefined: nobody has said. */
+      /** Milliseconds since the epoch. `undefined` if it is not known. */
       readonly until: number | undefined
-      /** Where it is from, in words. */
+      /** The source of the token, as text. */
       readonly origin: string
-      /** The API server takes it too; the person has agreed to present it. */
+      /** True if the API server accepts it too; the user has agreed to send it to the registry. */
       readonly isForApiServer: boolean
     }
   | { readonly kind: 'certificate'; readonly cert: string; readonly key: string }
 
 /**
- * What is presented to a registry on behalf of a kube context: a credential that only the registry takes, where there is
- * one. These are, in this order: a token with audience `trow`, a client certificate (its key stays here), and a token of the
- * context's own service account by TokenRequest. A token for the API server is presented only with the person's consent.
- * Throws UserError API_TOKEN_NOT_SHARED, CLUSTER_UNREACHABLE, CLUSTER_NOT_PERMITTED, CLUSTER_REFUSED,
- * SERVICE_ACCOUNT_INVALID, SERVICE_ACCOUNT_MISSING, TOKEN_EXPIRED, NO_CREDENTIAL, and those of `CredentialSource`.
+ * Returns the credential of a kube context for a registry, if possible one that only the registry accepts. In
+ * this order: a token with audience `trow`; a client certificate (its key is not sent); a token of the
+ * context's own service account by TokenRequest. A token for the API server is sent only with the user's
+ * consent. Throws UserError API_TOKEN_NOT_SHARED, CLUSTER_UNREACHABLE, CLUSTER_NOT_PERMITTED,
+ * CLUSTER_REFUSED, SERVICE_ACCOUNT_INVALID, SERVICE_ACCOUNT_MISSING, TOKEN_EXPIRED, NO_CREDENTIAL, and those
+ * of `CredentialSource`.
  */
-export async function registryCredential(options: CredentialOptions): Promise<RegistryCredential> {
+export async function registryCredential(options: RegistryCredentialOptions): Promise<RegistryCredential> {
   const { context, env, askConsent } = options
   const interactive = askConsent !== undefined
   const source = new CredentialSource(context, { env, interactive, now: Date.now })
@@ -99,9 +103,12 @@ function parseServiceAccount(text: string, context: KubeContext): ServiceAccount
   })
 }
 
-/** The context is a service account's, which may ask for a token of its own that only the registry takes. */
+/**
+ * The context belongs to a service account, which may request a token for itself that only the registry
+ * accepts.
+ */
 async function ownToken(
-  options: CredentialOptions,
+  options: RegistryCredentialOptions,
   subject: string | undefined,
   source: CredentialSource,
 ): Promise<RegistryCredential | undefined> {
@@ -117,11 +124,11 @@ async function ownToken(
 }
 
 async function requestedToken(
-  { context, seconds }: CredentialOptions,
+  { context, seconds }: RegistryCredentialOptions,
   { namespace, name }: ServiceAccount,
   credentials: CredentialSource,
 ): Promise<RegistryCredential> {
-  // Loaded here: the client library takes half a second, and most logins do not ask the cluster.
+  // Loaded here: the client library takes half a second, and most logins do not need the cluster.
   const { connectCluster } = await import('../cluster/cluster-connection.ts')
   const { requestToken } = await import('../cluster/token-request.ts')
   const connection = await connectCluster({ context, credentials, timeout: 10_000 })

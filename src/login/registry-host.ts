@@ -1,10 +1,14 @@
 import { exitCode, UserError } from '../user-error.ts'
 
-/** The registry of the cluster that a kube context names; see `trow install`. */
+/** docker and podman both find a login for Docker Hub under the second of these. */
+export const dockerHubHosts = ['docker.io', 'index.docker.io', 'registry-1.docker.io']
+
+/** The registry in the cluster of the kube context; see `trow install`. */
 const inCluster = 'trow.trow.svc'
 
 /**
- * The name that engines keep credentials under: host, and port where one is given. Throws UserError HOST_INVALID.
+ * Returns the name under which engines keep credentials: the host, with its port if it has one. Throws
+ * UserError HOST_INVALID.
  */
 export function registryHost(
   given: string | undefined,
@@ -18,14 +22,17 @@ export function registryHost(
   }
   const named = given ?? flag ?? (env['TROW_REGISTRY'] || inCluster)
   const host = hostOf(named)
-  if (host !== undefined) return host
+  if (host !== undefined) return dockerHubHosts.includes(host) ? 'index.docker.io' : host
   throw new UserError('HOST_INVALID', `"${named}" is no registry`, {
     hint: `Write HOST or HOST:PORT, such as ${inCluster}.`,
     exitCode: exitCode.usage,
   })
 }
 
-/** As engines compare: without scheme and path, in small letters. Undefined: it names no host. */
+/**
+ * Normalizes a host as engines compare it: without scheme and path, in lower case. Returns `undefined` if it
+ * names no host.
+ */
 export function hostOf(text: string): string | undefined {
   const [, host = ''] = /^(?:https?:\/\/)?([^/]*)/i.exec(text.trim()) ?? []
   const valid = /^(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::\d{1,5})?$/i.test(host)

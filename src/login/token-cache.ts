@@ -8,12 +8,12 @@ import { parseForeignJson } from '../foreign-json.ts'
 
 const entrySchema = z.object({ way: z.string(), token: z.string(), until: z.number() })
 
-/** A token that ends sooner than this is not handed out any more. */
+/** Milliseconds. A token that ends sooner is not returned any more. */
 const margin = 60_000
 
 /**
- * Tokens between two runs of the credential helper, one file (0600) a host, in the user's cache folder. `way`: how it was
- * come by; a token that was come by otherwise is not found.
+ * Tokens between two runs of the credential helper, in the user's cache folder: one file (0600) per host.
+ * `way` identifies how a token was obtained; a token with another `way` is not returned.
  */
 export async function cachedToken(
   env: Env,
@@ -29,7 +29,7 @@ export async function cachedToken(
   }
 }
 
-/** A cache that cannot be written is no reason to fail. */
+/** A cache that cannot be written is not an error. */
 export async function cacheToken(
   env: Env,
   host: string,

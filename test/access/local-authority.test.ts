@@ -74,7 +74,7 @@ suite('the authority', () => {
             apiServerTokens: true,
           })
         : undefined,
-      oidc: undefined,
+      oidc: () => undefined,
       reviews: undefined,
       nodes: undefined,
     })

@@ -176,7 +176,7 @@ suite('the format of our tokens', () => {
   })
 })
 
-/** A store as SQL has it, for rings on several replicas. */
+/** A store that behaves as the SQL store, shared by the rings of several replicas. */
 class Store implements SigningKeyStore {
   all: SigningKey[] = []
   broken = false
@@ -188,10 +188,13 @@ class Store implements SigningKeyStore {
 
   rotateSigningKey(
     each: SigningKey,
-    limits: { unlessNewerThan: number; forgetBefore: number },
+    { rotateAfter, forgetAfter }: { rotateAfter: number; forgetAfter: number },
   ): Promise<void> {
-    if (!this.all.some(({ createdAt }) => createdAt > limits.unlessNewerThan)) this.all.push(each)
-    this.all = this.all.filter(({ createdAt }) => createdAt >= limits.forgetBefore)
+    if (!this.all.some(({ createdAt }) => createdAt > each.createdAt - rotateAfter)) this.all.push(each)
+    const followers = this.all
+      .map(({ createdAt }) => createdAt)
+      .filter((at) => at < each.createdAt - forgetAfter)
+    this.all = this.all.filter(({ createdAt }) => createdAt >= Math.max(...followers))
     return Promise.resolve()
   }
 }
@@ -211,7 +214,7 @@ suite('the ring of signing keys', () => {
     const rotated = await one.keys()
     assert.equal(rotated.all.length, 2)
     assert.equal(rotated.current.id, first.current.id)
-    // Whoever read just before the rotation reads again before the new key signs.
+    // A replica that read just before the rotation reads again before the new key signs.
     assert.ok(rotated.until <= now + 5 * 60_000)
     now += 6 * 60_000
     const later = await two.keys()
@@ -234,6 +237,25 @@ suite('the ring of signing keys', () => {
     now += 2 * day
     assert.ok(!(await ring.keys()).all.some(({ id }) => id === first))
     assert.ok(store.all.length <= 34)
+  })
+
+  test('a key that went on signing, as nobody asked for days, stays as long as its last token', async () => {
+    let now = start
+    const store = new Store()
+    const ring = new SigningKeyRing({ store, now: () => now })
+    await ring.keys()
+    now += 5 * day
+    const { current } = await ring.keys()
+    assert.equal(current.createdAt, start, 'the new one is not known everywhere yet')
+    const signer = new TokenSigner(names, keysOf(current))
+    const token = signer.sign('refresh', alice, { id: 'id', now, expiresAt: now + 30 * day })
+    for (const end = now + 30 * day; now < end; now += day) {
+      const { all } = await ring.keys()
+      assert.ok(
+        new TokenVerifier(names, keysOf(...all)).verify('refresh', token, now).ok,
+        String(now - start),
+      )
+    }
   })
 
   test('a store that fails keeps nobody from signing with the key of yesterday', async () => {
@@ -310,31 +332,87 @@ suite('our token service', () => {
     assert.equal((await tokens.issue(alice, plain)).refreshToken, undefined)
   })
 
-  test('answers come at once; a token of a key that another replica has made is looked up once in five seconds', async () => {
-    const { tokens, make, state, store } = open()
+  /** A token of a key that another process has stored just now. */
+  const newcomer = (store: Store, now: number): string => {
+    const made = makeSigningKey(now + 1)
+    store.all.push(made)
+    const claims = { id: 'x', now, expiresAt: now + 60_000 }
+    return new TokenSigner(names, { current: made, all: [made], until: 0 }).sign('access', alice, claims)
+  }
+
+  test('answers come at once, and a token of a key that another process has just made is taken at once', async () => {
+    const { tokens, state, store } = open()
     const { token } = await tokens.issue(alice, plain)
     const verdict = tokens.verify('access', token)
     assert.ok(!(verdict instanceof Promise) && verdict.ok)
-    const other = make()
-    await other.issue(alice, plain)
-    state.asked = 0
-    const fresh = { ...makeSigningKey(state.now + 1) }
-    store.all.push(fresh)
-    const stranger = new TokenSigner(names, { current: fresh, all: [fresh], until: 0 }).sign(
-      'access',
-      alice,
-      {
-        id: 'x',
-        now: state.now,
-        expiresAt: state.now + 60_000,
+    for (let n = 0; n < 3; n++) {
+      const stranger = newcomer(store, state.now)
+      assert.ok((await tokens.verify('access', stranger)).ok)
+      assert.ok(!(tokens.verify('access', stranger) instanceof Promise), 'it is known now')
+    }
+  })
+
+  test('a key that is stored while the keys are read is seen: the token waits for a read that begins later', async () => {
+    const { store, state, make } = open()
+    await make().issue(alice, plain)
+    const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    let reads = -2
+    const slow: SigningKeyStore = {
+      async signingKeys() {
+        const seen = [...store.all]
+        await gates[reads++]?.promise
+        return seen.toSorted((a, b) => b.createdAt - a.createdAt)
       },
-    )
-    assert.ok(!(await tokens.verify('access', stranger)).ok)
-    assert.equal(state.asked, 0)
-    state.now += 5000
-    const answers = await Promise.all([1, 2, 3].map(async () => tokens.verify('access', stranger)))
-    assert.ok(answers.every(({ ok }) => ok))
-    assert.equal(state.asked, 1)
+      rotateSigningKey: (key, ages) => store.rotateSigningKey(key, ages),
+    }
+    const ring = new SigningKeyRing({ store: slow, now: () => state.now })
+    const readers = [0, 1].map(
+      () =>
+        new OwnTokens({ ...names, signingKeys: () => ring.keys(), now: () => state.now, newId: () => 'id' }),
+    ) as [OwnTokens, OwnTokens]
+    for (const each of readers) await each.issue(alice, plain)
+    assert.equal(reads, 0)
+    state.now += 5 * 60_000
+    const first = readers[0].issue(alice, plain)
+    state.now -= 5 * 60_000
+    await new Promise(setImmediate)
+    assert.equal(reads, 1)
+    const stranger = newcomer(store, state.now)
+    const verdict = readers[1].verify('access', stranger)
+    gates[0]?.resolve()
+    await first
+    gates[1]?.resolve()
+    assert.ok((await verdict).ok)
+  })
+
+  test('a flood of tokens with unknown keys causes a few reads, and a right one among them is taken', async () => {
+    const { tokens, state, store } = open()
+    await tokens.issue(alice, plain)
+    state.asked = 0
+    const forged = (): string => {
+      const made = makeSigningKey(state.now)
+      const claims = { id: 'x', now: state.now, expiresAt: state.now + 60_000 }
+      return new TokenSigner(names, keysOf(made)).sign('access', alice, claims)
+    }
+    const flood: Promise<{ readonly ok: boolean }>[] = []
+    for (let wave = 0; wave < 50; wave++) {
+      for (let n = 0; n < 5; n++) flood.push((async () => tokens.verify('access', forged()))())
+      await new Promise(setImmediate)
+    }
+    const stranger = newcomer(store, state.now)
+    assert.ok((await tokens.verify('access', stranger)).ok)
+    assert.ok((await Promise.all(flood)).every(({ ok }) => !ok))
+    assert.ok(state.asked < 10, String(state.asked))
+  })
+
+  test('while the keys cannot be read, nobody is told that a token with an unknown key is wrong', async () => {
+    const { tokens, state, store } = open()
+    await tokens.issue(alice, plain)
+    const stranger = newcomer(store, state.now)
+    store.broken = true
+    await assert.rejects(async () => tokens.verify('access', stranger), { code: 'UNAVAILABLE' })
+    store.broken = false
+    assert.ok((await tokens.verify('access', stranger)).ok)
   })
 
   test('another service is refused, and without keys it is unavailable', async () => {

@@ -9,7 +9,7 @@ const away = '10.0.0.2'
 const hashes = { alice: await hashPassword('right', 4), bob: await hashPassword('other', 6) }
 
 suite('passwords', () => {
-  /** The real hash, with the work it did counted in rounds. */
+  /** Real bcrypt hashes; `work` counts the rounds of each. */
   function open(users: Readonly<Record<string, string>> = hashes, concurrency = 2) {
     let now = 1_000_000
     const work: number[] = []

@@ -79,7 +79,7 @@ suite('reviews of access', () => {
     state.allow = () => true
     const both = await reviews.review(builder, 'push', name('a/b'))
     assert.ok(both.kind === 'answered' && both.allowed)
-    // The create was confirmed 5 s before.
+    // The answer for `create` is 5 s old.
     assert.equal(both.until, state.now + 25_000)
   })
 

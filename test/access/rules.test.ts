@@ -67,7 +67,7 @@ const rule: fc.Arbitrary<AccessRule> = fc.record({
 const ruleSet = fc.array(rule, { maxLength: 6 })
 const longRuleSet = fc.array(rule, { minLength: 6, maxLength: 12 })
 
-/** Every question there is, so that a property says "for all" and means it. */
+/** Every possible question, so that a property holds for all of them. */
 function* questions(): Generator<[Principal, (typeof actions)[number], RepositoryName]> {
   for (const principal of everyone)
     for (const action of actions) for (const repository of repositories) yield [principal, action, repository]

@@ -23,7 +23,7 @@ beforeEach(() => {
   ;(server.asked as unknown[]).length = 0
 })
 
-/** As docker runs it. */
+/** Runs the helper as docker does. */
 async function helper(verb: string, input = ''): Promise<{ code: number | null; stdout: string }> {
   const child = spawn(process.execPath, [program, verb], {
     env: home.env,

@@ -6,6 +6,7 @@ import { after, beforeEach, suite, test } from 'node:test'
 import { missing } from '../requirements.ts'
 import { issue } from '../support/self-signed.ts'
 import { failure, jwt, reply, startFakeApiServer } from '../support/fake-api-server.ts'
+import { checkResult } from '../support/check-result.ts'
 import { LoginFolder } from '../support/login-folder.ts'
 import { startIssuer } from './oidc-issuer.ts'
 
@@ -27,7 +28,7 @@ const certificate = { 'client-certificate-data': base64(pair.cert), 'client-key-
 const docker = '.docker/config.json'
 const podman = 'run/containers/auth.json'
 
-/** An ExecCredential plug-in; what it was told stands in `asked`. */
+/** An ExecCredential plug-in that writes its input to `asked`. */
 function plugin(status: object, options: object = {}): object {
   const apiVersion = 'client.authentication.k8s.io/v1'
   const answer = JSON.stringify({ apiVersion, kind: 'ExecCredential', status })
@@ -63,6 +64,29 @@ suite('trow login with a kubeconfig that holds', () => {
       `trow.trow.svc: logged in with the token of context "dev", until ${until}\n  docker: ${join(home.path, docker)}\n`,
     )
     assert.equal(stderr, '')
+  })
+
+  test('a token, told to a program without a word of it; and taken back', async () => {
+    const token = jwt({ aud: ['trow'], exp: inAnHour })
+    home.kubeconfig(server.url, { token })
+    const { stdout, stderr } = await home.trow('login', '-o', 'json')
+    const login = checkResult('Login', stdout)
+    assert.deepEqual(login, {
+      apiVersion: 'cli.trow.io/v1',
+      kind: 'Login',
+      host: 'trow.trow.svc',
+      method: 'token',
+      origin: 'the token of context "dev"',
+      until: new Date(inAnHour * 1000).toISOString(),
+      files: [join(home.path, docker)],
+    })
+    assert.doesNotMatch(stdout + stderr, new RegExp(token.slice(-20)))
+    assert.match(stderr, /^trow\.trow\.svc: logged in with/)
+    const out = checkResult('Logout', (await home.trow('logout', '-o', 'yaml')).stdout)
+    assert.deepEqual([out.host, out.wasLoggedIn], ['trow.trow.svc', true])
+    assert.ok(out.undone.includes(`docker: ${join(home.path, docker)}`), out.undone.join())
+    const again = checkResult('Logout', (await home.trow('login', '--undo', '-o', 'json')).stdout)
+    assert.deepEqual([again.wasLoggedIn, again.undone], [false, []])
   })
 
   test('a token for the API server, and says what that takes', async () => {

@@ -7,12 +7,12 @@ import { issue } from '../support/self-signed.ts'
 export interface Issuer extends AsyncDisposable {
   readonly url: string
   readonly ca: string
-  /** What the token endpoint was asked. */
+  /** The forms that the token endpoint received. */
   readonly forms: readonly Record<string, string>[]
   refuse: boolean
 }
 
-/** An OpenID provider that knows nothing but refreshes, on TLS with a CA of its own. */
+/** An OpenID provider that supports only refreshes, on TLS with its own CA. */
 export async function startIssuer(gives: {
   readonly idToken: (issuer: string) => string
   readonly refreshToken: string

@@ -25,11 +25,11 @@ const loading = { ...settings, now: 0, longestException: usualLongestException, 
 
 export function measurePolicy(folder: string): readonly PolicyResult[] {
   const file = join(folder, 'policy.json')
-  writeFileSync(file, JSON.stringify(document(count)))
+  writeFileSync(file, JSON.stringify(largePolicy('deny')))
   const text = readFileSync(file, 'utf8')
   const parse = measure(60, () => JSON.parse(text))
   const load = measure(60, () => makeSet(JSON.parse(text)))
-  const [large, small] = [makeSet(JSON.parse(text)), makeSet(document(1))]
+  const [large, small] = [makeSet(JSON.parse(text)), makeSet(policyOf(1, 'deny'))]
   const pods = Array.from({ length: 500 }, (_, pod) => podOf(pod))
   const rows = [
     { what: `decide, ${imagesOfPod} images, ${count} rules and denied digests`, set: large, requests: pods },
@@ -96,14 +96,19 @@ function makeSet(value: unknown): PolicySet {
   return new PolicySet(policies, exceptions, settings)
 }
 
-function document(rules: number): unknown {
+/** 10,000 rules and 10,000 denied digests, in one object. */
+export function largePolicy(otherwise: 'deny' | 'pass'): object {
+  return policyOf(count, otherwise)
+}
+
+function policyOf(rules: number, otherwise: 'deny' | 'pass'): object {
   return {
     apiVersion: 'policy.trow.io/v1alpha1',
     kind: 'TrowPolicy',
     metadata: { name: 'bench' },
     spec: {
       mode: 'enforce',
-      default: 'deny',
+      default: otherwise,
       deny: Array.from({ length: rules }, (_, each) => ({ digest: digestOf(each), reason: 'CVE' })),
       rules: Array.from({ length: rules }, (_, each) => ({
         scope: each % 4 === 3 ? `*.d${each}.example` : `${each % 4 === 2 ? '@trow' : 'ghcr.io'}/app${each}`,

@@ -7,6 +7,7 @@ import type { RepositoryName } from '../oci/repository-name.ts'
 import { OciError } from '../oci/oci-error.ts'
 import type { SeenContent } from './seen-content.ts'
 import { isEvidence } from './evidence.ts'
+import { ImageParts, TooMuch } from './image-parts.ts'
 import type { ManifestReader } from './manifest-reader.ts'
 import { configLimit, isImageConfig, platformOfConfig, platformText } from './platform.ts'
 import type { Sha256Twins } from './sha256-twins.ts'
@@ -18,33 +19,35 @@ export interface ClosureParts {
   readonly twins: Sha256Twins
 }
 
-interface KeptManifest {
+export interface KeptManifest {
   readonly digest: Digest
   readonly mediaType: string
   readonly body: Uint8Array
+  /** If already parsed. */
+  readonly parsed?: Manifest
 }
 
-/** What an image may consist of; what has more cannot be checked, and is not looked at again. */
-const mostDigests = 100_000
+/** Bytes of the manifests of one index. A larger index cannot be checked, and that result is final. */
 const mostBytes = 64 * 1024 * 1024
 
-/** An image, or an index with its images, down to the layers. `parsed`: the manifest, where it is known. */
+/**
+ * Collects the content of an image, or of an index with its images, down to the layers. `withPlatforms`: their
+ * configs are read as well.
+ */
 export async function closureOf(
   parts: ClosureParts,
   repository: RepositoryName,
   manifest: KeptManifest,
-  parsed?: Manifest,
+  withPlatforms: boolean,
 ): Promise<SeenContent> {
-  const closure = new Closure(parts, repository)
+  const closure = new ClosureWalk(parts, repository, withPlatforms)
   try {
-    return await closure.of(manifest, parsed)
+    return await closure.of(manifest)
   } catch (error) {
     if (!(error instanceof TooMuch) && !(error instanceof OciError)) throw error
     return { fact: { kind: 'failed', reason: 'FACT_TIMEOUT' }, isSettled: true }
   }
 }
-
-class TooMuch extends Error {}
 
 interface Child {
   readonly digest: Digest
@@ -52,24 +55,24 @@ interface Child {
   readonly platforms: readonly string[]
 }
 
-class Closure {
+class ClosureWalk {
   readonly #parts: ClosureParts
   readonly #repository: RepositoryName
-  readonly #contains = new Set<Digest>()
-  readonly #platforms = new Set<string>()
+  readonly #found = new ImageParts()
+  /** Undefined: platforms are not looked up. */
+  readonly #platforms: Set<string> | undefined
   readonly #children: Child[] = []
-  #size = 0
   #bytesRead = 0
   #isWhole = true
 
-  constructor(parts: ClosureParts, repository: RepositoryName) {
+  constructor(parts: ClosureParts, repository: RepositoryName, withPlatforms: boolean) {
     this.#parts = parts
     this.#repository = repository
+    this.#platforms = withPlatforms ? new Set() : undefined
   }
 
-  async of(root: KeptManifest, parsed: Manifest | undefined): Promise<SeenContent> {
-    const manifest = parsed ?? (await this.#parts.reader.read(root))
-    this.#size = root.body.byteLength
+  async of(root: KeptManifest): Promise<SeenContent> {
+    const manifest = root.parsed ?? (await this.#parts.reader.read(root))
     await this.#add(manifest, [])
     for (let child = this.#children.pop(); child !== undefined; child = this.#children.pop())
       await this.#addChild(child)
@@ -79,18 +82,18 @@ class Closure {
         : [root.digest, digestOfBytes('sha256', root.body)]
     const content = {
       digests,
-      contains: [...this.#contains],
-      platforms: [...this.#platforms],
+      contains: this.#found.digests(),
+      platforms: this.#platforms && [...this.#platforms],
       listedBy: [],
-      size: this.#size,
+      size: root.body.byteLength + this.#found.size,
       isEvidence: isEvidence(manifest),
     }
     return { fact: { kind: 'known', content }, isSettled: this.#isWhole }
   }
 
-  /** `listed`: the platforms that an index says it is for. */
+  /** `listed`: the platforms that the index gives for this manifest. */
   async #add(manifest: Manifest, listed: readonly string[]): Promise<void> {
-    const added = manifest.references.filter((link) => this.#count(link))
+    const added = manifest.references.filter((link) => this.#found.add(link))
     if (isIndexType(manifest.mediaType)) {
       const platforms = platformsOf(manifest.manifests)
       for (const { digest, kind } of added)
@@ -98,11 +101,12 @@ class Closure {
       return
     }
     for (const { digest } of added) if (digestAlgorithm(digest) !== 'sha256') await this.#addTwin(digest)
+    if (this.#platforms === undefined) return
     const found = listed.length > 0 ? listed : await this.#platformOf(manifest)
     for (const platform of found) this.#platforms.add(platform)
   }
 
-  /** Whatever is listed may be a manifest, whatever the index calls it. */
+  /** A listed digest may be a manifest, whatever kind the index gives. */
   async #addChild({ digest, kind, platforms }: Child): Promise<void> {
     const turn = this.#parts.reader.turn()
     if (turn !== undefined) await turn
@@ -114,27 +118,14 @@ class Closure {
     }
     this.#bytesRead += kept.body.byteLength
     if (this.#bytesRead > mostBytes) throw new TooMuch()
-    if (digestAlgorithm(digest) !== 'sha256') this.#contain(digestOfBytes('sha256', kept.body))
+    if (digestAlgorithm(digest) !== 'sha256') this.#found.contain(digestOfBytes('sha256', kept.body))
     await this.#add(await this.#parts.reader.read(kept), platforms)
-  }
-
-  /** Whether it is new. What nobody pushes is no content of the registry. */
-  #count({ digest, size, required }: ManifestLink): boolean {
-    if (this.#contains.has(digest)) return false
-    this.#contain(digest)
-    if (required) this.#size += size
-    return true
-  }
-
-  #contain(digest: Digest): void {
-    this.#contains.add(digest)
-    if (this.#contains.size > mostDigests) throw new TooMuch()
   }
 
   async #addTwin(digest: Digest): Promise<void> {
     const twin = await this.#parts.twins.ofBlob([this.#repository], digest)
     if (twin === undefined) this.#isWhole = false
-    else this.#contain(twin)
+    else this.#found.contain(twin)
   }
 
   async #platformOf({ config }: Manifest): Promise<readonly string[]> {
@@ -161,7 +152,7 @@ class Closure {
   }
 }
 
-/** Of each child that says so; it may be listed for several. */
+/** The platforms that the index gives for each child; a child may be listed for several. */
 function platformsOf(children: readonly Descriptor[]): ReadonlyMap<Digest, readonly string[]> {
   const found = new Map<Digest, string[]>()
   for (const { digest, platform } of children) {

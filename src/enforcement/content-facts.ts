@@ -1,11 +1,10 @@
 import type { BlobStore } from '../blobs/blob-store.ts'
 import type { MetadataStore } from '../metadata/metadata-store.ts'
 import { digestAlgorithm, type Digest } from '../oci/digest.ts'
-import type { Manifest } from '../oci/manifest.ts'
 import { isIndexType } from '../oci/media-types.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
 import { RecentCache } from '../recent-cache.ts'
-import { closureOf, type ClosureParts } from './closure.ts'
+import { closureOf, type ClosureParts, type KeptManifest } from './closure.ts'
 import { ManifestReader } from './manifest-reader.ts'
 import type { SeenContent } from './seen-content.ts'
 import { Sha256Twins } from './sha256-twins.ts'
@@ -15,14 +14,17 @@ export interface FactSources {
   readonly blobs: Pick<BlobStore, 'open'>
 }
 
-/** Digests that are remembered in all, some 100 bytes each; twice as many at most. */
+/** Digests cached in total, about 100 bytes each; at most twice as many. */
 const rememberedDigests = 30_000
-/** Milliseconds that somebody waits for. What takes longer goes on, and is known when they ask again. */
+/**
+ * Milliseconds that a request waits. A slower look-up continues, and its result is available to a later
+ * request.
+ */
 const patience = 4000
-/** Indexes that are asked what else they list. */
+/** Indexes whose other children are read. */
 const mostParents = 32
 
-/** What the registry knows of the content of its manifests and blobs. */
+/** Looks up facts about the content of manifests and blobs in the registry. */
 export class ContentFacts {
   readonly #parts: ClosureParts
   readonly #metadata: FactSources['metadata']
@@ -39,24 +41,24 @@ export class ContentFacts {
     }
   }
 
-  /** Of a manifest, whether it is kept already or is being pushed: then `parsed`. */
+  /** The facts of a manifest that is stored, or is being pushed. `platforms`: whether its platforms are among them. */
   ofManifest(
     repository: RepositoryName,
-    manifest: { readonly digest: Digest; readonly mediaType: string; readonly body: Uint8Array },
-    parsed?: Manifest,
+    manifest: KeptManifest,
+    { platforms }: { readonly platforms: boolean },
   ): SeenContent | Promise<SeenContent> {
-    const key = `${repository}@${manifest.digest}`
+    const key = `${repository}@${manifest.digest}${platforms ? ' platforms' : ''}`
     const known = this.#known.get(key)
     if (known !== undefined) return known
     let running = this.#running.get(key)
     if (running === undefined) {
-      running = this.#look(key, closureOf(this.#parts, repository, manifest, parsed))
+      running = this.#look(key, closureOf(this.#parts, repository, manifest, platforms))
       this.#running.set(key, running)
     }
     return patiently(running)
   }
 
-  /** Platforms of the indexes of the repository that list it. */
+  /** The platforms of each index of the repository that lists the manifest. */
   async listedBy(repository: RepositoryName, digest: Digest): Promise<readonly (readonly string[])[]> {
     const platforms: (readonly string[])[] = []
     const { contents } = this.#metadata
@@ -65,20 +67,15 @@ export class ContentFacts {
       if (!isIndexType(parent.mediaType)) continue
       const manifest = await this.#metadata.findManifest(repository, parent.digest)
       if (manifest === undefined) continue
-      const { fact } = await this.ofManifest(repository, manifest)
-      if (fact.kind === 'known') platforms.push(fact.content.platforms)
+      const { fact } = await this.ofManifest(repository, manifest, { platforms: true })
+      if (fact.kind === 'known') platforms.push(fact.content.platforms ?? [])
     }
     return platforms
   }
 
-  /** Of a blob; `repositories`: where it may be. `sha256`: of its bytes, where that is known. */
-  ofBlob(
-    repositories: readonly RepositoryName[],
-    digest: Digest,
-    sha256?: Digest,
-  ): SeenContent | Promise<SeenContent> {
-    if (digestAlgorithm(digest) === 'sha256') return blobFact([digest], true)
-    const twin = sha256 ?? this.#parts.twins.ofBlob(repositories, digest)
+  /** The facts of a blob whose sha256 is not known. `repositories`: where it may be. */
+  ofBlob(repositories: readonly RepositoryName[], digest: Digest): SeenContent | Promise<SeenContent> {
+    const twin = this.#parts.twins.ofBlob(repositories, digest)
     const seen = (found: Digest | undefined): SeenContent =>
       found === undefined ? blobFact([digest], false) : blobFact([digest, found], true)
     return twin instanceof Promise ? patiently(twin.then(seen)) : seen(twin)
@@ -95,9 +92,15 @@ export class ContentFacts {
   }
 }
 
-/** With what there is beside them, as large as so many. */
+/** The cache weight of an entry, in digests; 8 stands for the rest of it. */
 function digestsIn({ fact }: SeenContent): number {
   return 8 + (fact.kind === 'known' ? fact.content.contains.length : 0)
+}
+
+/** The facts of a blob, which need no look-up where its sha256 is known. Undefined where it is not. */
+export function knownBlob(digest: Digest, sha256?: Digest): SeenContent | undefined {
+  if (digestAlgorithm(digest) === 'sha256') return blobFact([digest], true)
+  return sha256 === undefined ? undefined : blobFact([digest, sha256], true)
 }
 
 function blobFact(digests: readonly Digest[], isSettled: boolean): SeenContent {

@@ -9,47 +9,63 @@ import type { PolicyCount, PolicyCounters } from './policy-counters.ts'
 
 type Verdicts = readonly ImageVerdict[]
 
-/** What becomes of a request, as often as it is made. */
-export interface Decision {
+/** The result for a request, which is reused for equal requests. */
+export interface PolicyDecision {
+  /** As of `PoliciesOfNow`; so is `registryGeneration`. */
   readonly generation: number
+  readonly registryGeneration: number
   readonly isAllowed: boolean
-  /** Undefined: no policy has anything to say. */
+  /** Undefined: no policy has a finding. */
   readonly judgement: Judgement | undefined
   readonly verdicts: Verdicts
-  /** What goes up each time that it is made. */
+  /** The counters to increment each time that the decision is used. */
   readonly counts: readonly PolicyCount[]
-  /** Milliseconds since 1970, from which on it may be another one. */
+  /** Milliseconds since 1970, from which the decision may be another one. */
   readonly until: number
 }
 
-/** An answer as the doors need it. */
+/** Turns an answer of `decide` into a decision. */
 export function makeDecision(
   answer: Extract<Answer, { kind: 'allow' | 'deny' }>,
   {
     generation,
+    registryGeneration,
     set,
     point,
+    namespace,
     counters,
   }: {
     readonly generation: number
+    readonly registryGeneration: number
     readonly set: PolicySet
     readonly point: Point
+    /** Undefined: none is known. */
+    readonly namespace?: string | undefined
     readonly counters: PolicyCounters
   },
-): Decision {
+): PolicyDecision {
   const { verdicts } = answer
   const findings = verdicts.flatMap(findingsOf)
   return {
     generation,
+    registryGeneration,
     isAllowed: answer.kind === 'allow',
     judgement: findings.length === 0 ? undefined : { findings, warnings: warningTexts(verdicts) },
     verdicts,
-    counts: countsOf(findings, set, point, counters),
+    counts: countsOf(findings, set.select(point, namespace), point, counters),
     until: answer.until ?? Infinity,
   }
 }
 
-/** The one line of the audit's record of a refusal. */
+/** Whether no policy has a finding about any of the images. */
+export function isPlain(verdicts: Verdicts): boolean {
+  return verdicts.every(
+    ({ refusals, warnings, wouldDeny, excepted, unchecked }) =>
+      refusals.length + warnings.length + wouldDeny.length + excepted.length + unchecked.length === 0,
+  )
+}
+
+/** The reason of a refusal, on one line, for its audit record. */
 export function refusalReason(verdicts: Verdicts): string {
   const [first] = verdicts.flatMap(({ refusals }) => refusals)
   if (first === undefined) return ''
@@ -57,8 +73,8 @@ export function refusalReason(verdicts: Verdicts): string {
   return `${by}: ${first.reason} ${first.detail}`
 }
 
-/** `id`: under which the refusal is on record. */
-export function denial({ verdicts, judgement }: Decision, id: string | undefined): OciError {
+/** `id`: under which the refusal is recorded. */
+export function denial({ verdicts, judgement }: PolicyDecision, id: string | undefined): OciError {
   return new OciError('DENIED', refusalText(verdicts, id) ?? 'refused by policy', {
     detail: { policies: judgement?.findings ?? [] },
   })
@@ -85,14 +101,14 @@ const decisions = {
   unchecked: 'unchecked',
 } as const
 
-/** Of each policy that judges there what it found, or that it allows. */
+/** For each policy that applies at the point: a counter for each of its findings, or for `allow`. */
 function countsOf(
   findings: readonly PolicyFinding[],
-  set: PolicySet,
+  judging: ReturnType<PolicySet['select']>,
   point: Point,
   counters: PolicyCounters,
 ): PolicyCount[] {
-  const counts = set.select(point, undefined).flatMap(({ policy: { name: policy, modes } }) => {
+  const counts = judging.flatMap(({ policy: { name: policy, modes } }) => {
     const mode = modes[point]
     const own = findings.filter((finding) => finding.policy === policy)
     if (own.length === 0) return counters.of({ point, policy, mode, decision: 'allow', reason: '' })

@@ -1,7 +1,10 @@
 import type { Manifest } from '../oci/manifest.ts'
 import { isIndexType } from '../oci/media-types.ts'
 
-/** Layers of signatures, attestations and bills of materials: cosign, sigstore bundles, Notation, in-toto, SPDX, CycloneDX, Syft. */
+/**
+ * Media types of layers with signatures, attestations and bills of materials: cosign, sigstore bundles,
+ * Notation, in-toto, SPDX, CycloneDX, Syft.
+ */
 const evidenceTypes: ReadonlySet<string> = new Set([
   'application/vnd.dev.cosign.simplesigning.v1+json',
   'application/vnd.dev.sigstore.bundle+json',
@@ -20,7 +23,7 @@ const evidenceTypes: ReadonlySet<string> = new Set([
 ])
 const bundle = /^application\/vnd\.dev\.sigstore\.bundle\.v0\.[1-9]\+json$/
 
-/** By what it consists of: a name, a tag or its own artifact type can be given to anything. */
+/** Judged by the content, because a name, a tag or an artifact type can be given to any image. */
 export function isEvidence({ mediaType, layers }: Manifest): boolean {
   return (
     !isIndexType(mediaType) && layers.length > 0 && layers.every((layer) => isEvidenceType(layer.mediaType))

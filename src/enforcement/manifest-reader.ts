@@ -1,16 +1,16 @@
 import { largeBody, parseManifest, parseManifestInTurns, type Manifest } from '../oci/manifest.ts'
 import { BodyTurns } from '../registry/body-turns.ts'
 
-/** Reads manifests that were kept, a thread's share at a time. */
+/** Reads stored manifests, and yields the event loop between large ones. */
 export class ManifestReader {
   readonly #turns = new BodyTurns()
 
-  /** To be awaited before each of many. */
+  /** To be awaited before each step of a loop. */
   turn(): void | Promise<void> {
     return this.#turns.take(0)
   }
 
-  /** Throws OciError for what would not be taken today. */
+  /** Throws OciError for a stored manifest that would be rejected today. */
   async read({
     body,
     mediaType,

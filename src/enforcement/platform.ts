@@ -1,17 +1,17 @@
-/** Configs of images that run; those of other artifacts have no platform. */
+/** Config types of runnable images; other artifacts have no platform. */
 const imageConfigs: ReadonlySet<string> = new Set([
   'application/vnd.oci.image.config.v1+json',
   'application/vnd.docker.container.image.v1+json',
 ])
 
-/** Bytes of a config that is looked into: real ones have some thousands. */
+/** Bytes of the largest config that is read; real configs have a few thousand. */
 export const configLimit = 1024 * 1024
 
 export function isImageConfig(mediaType: string): boolean {
   return imageConfigs.has(mediaType.toLowerCase())
 }
 
-/** Of an image's config: image-spec, "config.md". Undefined where it does not say. */
+/** The platform in an image's config (OCI image-spec, config.md). Undefined where the config has none. */
 export function platformOfConfig(bytes: Uint8Array): string | undefined {
   try {
     const config: unknown = JSON.parse(

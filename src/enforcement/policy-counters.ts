@@ -1,24 +1,24 @@
 import type { Mode } from '../policy/document-schema.ts'
 import type { Point } from '../policy/trow-policy.ts'
 
-/** How often a policy has decided something: plain data for main. Nothing in it names an image. */
+/** The number of equal decisions of a policy: plain data for main. No field names an image. */
 export interface PolicyCount {
   readonly point: Point
-  /** Empty: the settings, where no policy judges. */
+  /** Empty: the decision follows from the settings, because no policy applies. */
   readonly policy: string
   readonly mode: Mode
-  /** `excepted`: an exception lifts it; `unchecked`: `onError: allow`. */
+  /** `excepted`: an exception lifts the refusal; `unchecked`: passed over because of `onError: allow`. */
   readonly decision: 'allow' | 'deny' | 'warn' | 'would-deny' | 'excepted' | 'unchecked'
-  /** The code; empty where it is allowed. */
+  /** The reason's code; empty for `allow`. */
   readonly reason: string
   count: number
 }
 
-/** All counts of a thread. There are no more than policies, modes and reasons have combinations. */
+/** All counters of a thread. Their number is bounded by the combinations of policies, modes and reasons. */
 export class PolicyCounters {
   readonly #counts = new Map<string, PolicyCount>()
 
-  /** One and the same count for what is counted together. */
+  /** Returns the same counter object for equal arguments. */
   of(what: Omit<PolicyCount, 'count'>): PolicyCount {
     const { point, policy, mode, decision, reason } = what
     const key = [point, policy, mode, decision, reason].join(' ')

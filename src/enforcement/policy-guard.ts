@@ -1,10 +1,11 @@
+import { canaryImage, canaryRepository } from '../oci/canary-image.ts'
 import type { ManifestRecord } from '../metadata/records.ts'
-import type { Digest } from '../oci/digest.ts'
+import { isDigest, type Digest } from '../oci/digest.ts'
 import { OciError } from '../oci/oci-error.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
 import type { Reference } from '../oci/tag.ts'
 import type {
-  BlobMount,
+  RequestedMount,
   BlobPush,
   ContentGuard,
   ManifestPush,
@@ -12,11 +13,12 @@ import type {
 } from '../registry/content-guard.ts'
 import { RecentCache } from '../recent-cache.ts'
 import type { Requester } from '../registry/requester.ts'
-import { ContentFacts, type FactSources } from './content-facts.ts'
-import { denial, refusalReason, type Decision } from './decision.ts'
+import { ContentFacts, knownBlob, type FactSources } from './content-facts.ts'
+import { denial, refusalReason, type PolicyDecision } from './decision.ts'
 import { Judge, type Question } from './judge.ts'
 import type { PolicyCount } from './policy-counters.ts'
 import type { PolicyFeed } from './policy-feed.ts'
+import { pushedImage } from './pushed-image.ts'
 
 export interface PolicyGuardParts extends FactSources {
   readonly feed: PolicyFeed
@@ -24,26 +26,34 @@ export interface PolicyGuardParts extends FactSources {
   readonly now: () => number
 }
 
-interface Remembered {
-  readonly decision: Decision
-  /** Of a clock that nobody sets. */
+const canary = canaryImage()
+const canaryDigests: ReadonlySet<Digest> = new Set([
+  canary.digest,
+  ...canary.blobs.map(({ digest }) => digest),
+])
+
+interface CachedDecision {
+  /** What the name stood for. */
+  readonly digest: Digest
+  readonly decision: PolicyDecision
+  /** A time of `performance.now()`, which does not follow changes of the wall clock. */
   readonly staleAt: number
 }
 
-/** Decisions about pulls, some 300 bytes each; twice as many at most. */
+/** Cached decisions about pulls, about 300 bytes each; at most twice as many. */
 const rememberedDecisions = 8192
-/** Milliseconds that a decision is used for which may change with nobody told. */
+/** Milliseconds for which a decision is reused that may change without notice. */
 const shortly = 1000
-/** Milliseconds that a push waits for policies that are in force already. */
+/** Milliseconds that a push waits for policies that are already in force elsewhere. */
 const feedPatience = 5000
 
-/** Has policies judge what the registry gives out and takes. */
+/** Lets the policies judge each pull and push of the registry. */
 export class PolicyGuard implements ContentGuard {
   readonly #feed: PolicyFeed
   readonly #facts: ContentFacts
   readonly #judge: Judge
-  readonly #pulls = new RecentCache<string, Remembered>(rememberedDecisions)
-  /** Of the policies that those were made by. */
+  readonly #pulls = new RecentCache<string, CachedDecision>(rememberedDecisions)
+  /** The generation of the policies that made the cached decisions. */
   #generation = -1
 
   constructor({ feed, now, ...sources }: PolicyGuardParts) {
@@ -58,38 +68,50 @@ export class PolicyGuard implements ContentGuard {
     reference: Reference,
     manifest: ManifestRecord,
   ): void | Promise<void> {
-    const key = `${repository}:${reference}@${manifest.digest}`
-    const known = this.#knownPull(key)
+    if (isCanary(repository, manifest.digest)) return undefined
+    const { digest } = manifest
+    // A key is hashed for each pull: the digest that a tag stands for is compared instead.
+    const key = `${repository}:${reference}`
+    const known = this.#knownPull(key, digest)
     if (known !== undefined) return this.#answer(requester, known, { repository, reference })
-    return this.#pull(requester, key, {
-      point: 'pull',
-      repository,
-      references: [reference],
-      look: () => this.#facts.ofManifest(repository, manifest),
-      listedBy: () => this.#facts.listedBy(repository, manifest.digest),
-    })
+    return this.#pull(
+      requester,
+      { key, digest },
+      {
+        point: 'pull',
+        repository,
+        references: [reference],
+        look: (wanted) => this.#facts.ofManifest(repository, manifest, wanted),
+        // Children of an index are fetched by digest; a tag names an image of its own.
+        ...(isDigest(reference) && { listedBy: () => this.#facts.listedBy(repository, digest) }),
+      },
+    )
   }
 
   pullBlob(requester: Requester, repository: RepositoryName, digest: Digest): void | Promise<void> {
+    if (isCanary(repository, digest)) return undefined
     const key = `${repository}@${digest}`
-    const known = this.#knownPull(key)
+    const known = this.#knownPull(key, digest)
     if (known !== undefined) return this.#answer(requester, known, { repository, reference: digest })
-    return this.#pull(requester, key, this.#blobPull(repository, digest))
+    return this.#pull(requester, { key, digest }, this.#blobPull(repository, digest))
   }
 
   openUpload(requester: Requester, repository: RepositoryName): void | Promise<void> {
+    // What is pushed is judged when its digest is known.
+    if (repository === canaryRepository) return undefined
     const decision = this.#judge.byName(repository)
     if (decision === undefined || decision.isAllowed) return undefined
     return this.#answer(requester, decision, { repository, reference: undefined })
   }
 
-  async pushBlob({ requester, repository, digest, sha256 }: BlobPush): Promise<PolicyStamp> {
-    return this.#push(requester, {
+  pushBlob({ requester, repository, digest, sha256 }: BlobPush): PolicyStamp | Promise<PolicyStamp> {
+    return this.#push(requester, digest, {
       point: 'push',
       repository,
       references: [digest],
       isBlob: true,
-      look: () => this.#facts.ofBlob([repository], digest, sha256),
+      known: knownBlob(digest, sha256),
+      look: () => this.#facts.ofBlob([repository], digest),
     })
   }
 
@@ -98,24 +120,30 @@ export class PolicyGuard implements ContentGuard {
     repository,
     tags,
     byDigest,
-    manifest,
-    ...kept
-  }: ManifestPush): Promise<PolicyStamp> {
-    return this.#push(requester, {
+    digest,
+    manifest: parsed,
+    body,
+  }: ManifestPush): PolicyStamp | Promise<PolicyStamp> {
+    const manifest = { digest, mediaType: parsed.mediaType, body, parsed }
+    return this.#push(requester, digest, {
       point: 'push',
       repository,
-      references: byDigest ? [kept.digest, ...tags] : tags,
-      look: () => this.#facts.ofManifest(repository, { ...kept, mediaType: manifest.mediaType }, manifest),
+      references: byDigest ? [digest, ...tags] : tags,
+      known: pushedImage(manifest),
+      look: (wanted) => this.#facts.ofManifest(repository, manifest, wanted),
     })
   }
 
-  async mountBlob(mount: BlobMount): Promise<PolicyStamp & { readonly from: readonly RepositoryName[] }> {
+  async mountBlob(
+    mount: RequestedMount,
+  ): Promise<PolicyStamp & { readonly from: readonly RepositoryName[] }> {
     const { requester, to, digest, from } = mount
-    const stamp = await this.#push(requester, {
+    const stamp = await this.#push(requester, digest, {
       point: 'push',
       repository: to,
       references: [digest],
       isBlob: true,
+      known: knownBlob(digest),
       look: () => this.#facts.ofBlob(from, digest),
     })
     const open: RepositoryName[] = []
@@ -135,7 +163,7 @@ export class PolicyGuard implements ContentGuard {
     })
   }
 
-  /** How often policies have decided what. */
+  /** How often each policy has made each decision. */
   counts(): PolicyCount[] {
     return this.#judge.counters.snapshot()
   }
@@ -146,43 +174,59 @@ export class PolicyGuard implements ContentGuard {
       repository,
       references: [digest],
       isBlob: true,
+      known: knownBlob(digest),
       look: () => this.#facts.ofBlob([repository], digest),
     }
   }
 
-  #knownPull(key: string): Decision | undefined {
+  #knownPull(key: string, digest: Digest): PolicyDecision | undefined {
     const { generation } = this.#judge.policies
     if (generation !== this.#generation) {
       this.#pulls.clear()
       this.#generation = generation
     }
     const known = this.#pulls.get(key)
-    if (known === undefined) return undefined
+    if (known === undefined || known.digest !== digest) return undefined
     const { decision, staleAt } = known
     if (decision.until !== Infinity && this.#judge.now >= decision.until) return undefined
     if (staleAt !== Infinity && performance.now() >= staleAt) return undefined
     return decision
   }
 
-  async #pull(requester: Requester, key: string, question: Question): Promise<void> {
+  async #pull(
+    requester: Requester,
+    { key, digest }: { readonly key: string; readonly digest: Digest },
+    question: Question,
+  ): Promise<void> {
     const { decision, isSettled } = await this.#judge.decide(question)
     if (decision.generation === this.#generation) {
       const staleAt = isSettled ? Infinity : performance.now() + shortly
-      this.#pulls.set(key, { decision, staleAt })
+      this.#pulls.set(key, { digest, decision, staleAt })
     }
     const { repository, references } = question
     await this.#answer(requester, decision, { repository, reference: references[0] })
   }
 
-  async #push(requester: Requester, question: Question): Promise<PolicyStamp> {
-    const { decision } = await this.#judge.decide(question)
-    const { repository, references } = question
-    await this.#answer(requester, decision, { repository, reference: references[0] })
-    return { generation: decision.generation, isNoted: decision.judgement !== undefined }
+  #push(requester: Requester, digest: Digest, question: Question): PolicyStamp | Promise<PolicyStamp> {
+    if (isCanary(question.repository, digest)) return { ...stampOf(this.#judge.policies), isRecorded: false }
+    const made = this.#judge.decide(question)
+    if (made instanceof Promise)
+      return made.then(({ decision }) => this.#stamp(requester, question, decision))
+    return this.#stamp(requester, question, made.decision)
   }
 
-  /** Tells the requester; rejects with what they are told where it is refused. */
-  #answer(requester: Requester, decision: Decision, asked: Asked): void | Promise<void> {
+  #stamp(
+    requester: Requester,
+    { repository, references }: Question,
+    decision: PolicyDecision,
+  ): PolicyStamp | Promise<PolicyStamp> {
+    const stamp = { ...stampOf(decision), isRecorded: decision.judgement !== undefined }
+    const answered = this.#answer(requester, decision, { repository, reference: references[0] })
+    return answered === undefined ? stamp : answered.then(() => stamp)
+  }
+
+  /** Reports the judgement to the requester. Rejects with the refusal if the request is denied. */
+  #answer(requester: Requester, decision: PolicyDecision, asked: RefusedContent): void | Promise<void> {
     count(decision)
     const { isAllowed, judgement } = decision
     if (judgement === undefined) return undefined
@@ -192,12 +236,27 @@ export class PolicyGuard implements ContentGuard {
   }
 }
 
-interface Asked {
+/**
+ * Returns whether it is the agents' canary image or a part of it: no policy is to make nodes look broken. Other content of its
+ * repository is judged.
+ */
+function isCanary(repository: RepositoryName, digest: Digest): boolean {
+  return repository === canaryRepository && canaryDigests.has(digest)
+}
+
+function stampOf({
+  generation,
+  registryGeneration,
+}: Omit<PolicyStamp, 'isRecorded'>): Omit<PolicyStamp, 'isRecorded'> {
+  return { generation, registryGeneration }
+}
+
+interface RefusedContent {
   readonly repository: RepositoryName
   readonly reference: Reference | undefined
 }
 
-async function refuse(requester: Requester, decision: Decision, asked: Asked): Promise<never> {
+async function refuse(requester: Requester, decision: PolicyDecision, asked: RefusedContent): Promise<never> {
   const { judgement, verdicts } = decision
   const id = await requester.refused({
     findings: judgement?.findings ?? [],
@@ -208,6 +267,6 @@ async function refuse(requester: Requester, decision: Decision, asked: Asked): P
   throw denial(decision, id)
 }
 
-function count({ counts }: Decision): void {
+function count({ counts }: PolicyDecision): void {
   for (const each of counts) each.count++
 }

@@ -1,8 +1,11 @@
 import type { ContentFact } from '../policy/image-content.ts'
 
-/** What could be found out, and for how long that holds. */
+/** The facts that were found, and whether they are final. */
 export interface SeenContent {
   readonly fact: ContentFact
-  /** False: it may be another one although nothing with this digest has changed, such as when what is missing has come. */
+  /**
+   * False: the facts may change although the digest stays the same, for example when missing content is
+   * pushed.
+   */
   readonly isSettled: boolean
 }

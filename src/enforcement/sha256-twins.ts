@@ -5,12 +5,14 @@ import { digestAlgorithm, digestOfBytes, type Digest } from '../oci/digest.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
 import { RecentCache } from '../recent-cache.ts'
 
-/** Twice as many at most. */
+/** Entries in the cache; at most twice as many. */
 const remembered = 2048
 
 type TwinSource = Pick<MetadataStore, 'findBlob' | 'contents'>
 
-/** The sha256 of content that is kept under another digest: policies name content by that alone. */
+/**
+ * Finds the sha256 digest of content stored under another algorithm: policies name content by sha256 only.
+ */
 export class Sha256Twins {
   readonly #metadata: TwinSource
   readonly #blobs: Pick<BlobStore, 'open'>
@@ -22,7 +24,10 @@ export class Sha256Twins {
     this.#blobs = blobs
   }
 
-  /** Undefined where none of the repositories has the blob. Reads all of its bytes where nobody has hashed them yet. */
+  /**
+   * Undefined where none of the repositories has the blob. Reads all bytes of the blob if they were never
+   * hashed.
+   */
   ofBlob(
     repositories: readonly RepositoryName[],
     digest: Digest,
@@ -47,7 +52,7 @@ export class Sha256Twins {
     for (const repository of repositories) {
       const found = await this.#hashIn(repository, digest)
       if (found === undefined) continue
-      // Where there is no room for it, it is computed again another day.
+      // If it cannot be stored, for example for lack of room, it is computed again later.
       await this.#metadata.contents.setTwin(digest, found).catch(() => false)
       this.#known.set(digest, found)
       return found

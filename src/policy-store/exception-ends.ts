@@ -4,10 +4,12 @@ import type { KeptPolicies } from './kept-policies.ts'
 import { PolicyClock } from './policy-clock.ts'
 import type { GoodUnit, PolicyObject } from './unit-book.ts'
 
-/** Milliseconds between two times that the floor of the clock is kept, if nothing expires meanwhile. */
+/** Milliseconds between two saves of the clock's floor, if no exception expires meanwhile. */
 const keepInterval = 600_000
 
-/** Knows which exceptions have ended, for good: over restarts, and whatever the clock says later. */
+/**
+ * Records which exceptions have expired. They stay expired after a restart and after a change of the clock.
+ */
 export class ExceptionEnds {
   readonly clock: PolicyClock
   readonly #kept: KeptPolicies
@@ -16,7 +18,9 @@ export class ExceptionEnds {
   #keptAt = -Infinity
   #isUnkept = true
 
-  /** Throws where what is kept cannot be read: without it an exception could be revived. */
+  /**
+   * Throws when the stored state cannot be read: without it an expired exception could become valid again.
+   */
   constructor(kept: KeptPolicies, clocks: Clocks) {
     const known = kept.readClock()
     this.#kept = kept
@@ -30,7 +34,7 @@ export class ExceptionEnds {
     return !this.#expired.has(ended(object)) && this.clock.now() < object.value.expires
   }
 
-  /** Takes down which have expired. Whether there is one that was not known to have. */
+  /** Records exceptions that have expired. Returns whether any of them was not recorded before. */
   see(units: readonly GoodUnit[]): boolean {
     const now = this.clock.now()
     let isNew = false
@@ -44,7 +48,10 @@ export class ExceptionEnds {
     return isNew
   }
 
-  /** On disk when it resolves, where there is news or it is time. Rejects where it cannot be written: it is tried again. */
+  /**
+   * Writes the state to disk if it has changed or `keepInterval` has passed. Rejects when it cannot be
+   * written; the next call tries again.
+   */
   async keep(): Promise<void> {
     const now = this.#clocks.monotonic()
     if (!this.#isUnkept && now - this.#keptAt < keepInterval) return

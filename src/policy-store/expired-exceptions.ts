@@ -1,14 +1,14 @@
 import type { Instant } from '../instant.ts'
 
-/** An exception as it was when it had expired; one that was changed since is another. */
+/** An exception as it was when it expired. A later version of it counts as another exception. */
 export interface ExpiredException {
   readonly name: string
   readonly expires: Instant
-  /** Of its `spec`. */
+  /** The hash of its `spec`. */
   readonly hash: string
 }
 
-/** Exceptions that were once seen expired, and so stay expired whatever a clock says later. */
+/** Exceptions that have expired once and stay expired whatever a clock says later. */
 export class ExpiredExceptions {
   readonly #known = new Map<string, ExpiredException>()
 
@@ -24,7 +24,9 @@ export class ExpiredExceptions {
     this.#known.set(keyOf(exception), exception)
   }
 
-  /** Those that a later clock could still take for live: none of a later process is behind `floor`. */
+  /**
+   * The exceptions that a later process could still take for valid; its clock never starts before `floor`.
+   */
   kept(floor: Instant): readonly ExpiredException[] {
     return [...this.#known.values()].filter(({ expires }) => expires > floor)
   }

@@ -1,5 +1,8 @@
 import fs from 'node:fs'
 import { join } from 'node:path'
+import { counted } from '../counted.ts'
+import { markOrReason } from '../file-mark.ts'
+import { FileWatch, type FileMarks } from '../file-watch.ts'
 import { reasonOf } from '../reason-of.ts'
 import { fileLimit, isPolicyFile, readPolicyText, tooLarge } from './policy-files.ts'
 import type { PolicySource, SourceListener, SourceUnit } from './policy-source.ts'
@@ -7,34 +10,18 @@ import type { PolicySource, SourceListener, SourceUnit } from './policy-source.t
 const mostFiles = 1000
 /** Bytes of all files. */
 const folderLimit = 32 * 1024 * 1024
-/** Milliseconds. Events of the file system come at once; not every file system has them. */
-const pollInterval = 400
-/** Milliseconds that a file has to stand still before it is read: who writes one in place is not done at once. */
-const stillness = 40
-/** Milliseconds: one change has several events. */
-const eventDelay = 5
-/** Times that a file may move on before it is read all the same. */
-const mostWaits = 5
 
 /**
- * The files of a folder (`*.yaml`, `*.yml`, `*.json`, not below it, none that begins with a dot), each a unit. A change is
- * seen within 500 ms whatever the file system says: by a look at times, sizes and inodes of what links lead to.
+ * The files of a folder (`*.yaml`, `*.yml`, `*.json`; no sub-folders, no names that begin with a dot), each
+ * of them a unit. A change is detected within 500 ms, even without file system events, by comparing times,
+ * sizes and inodes of the files that links point to.
  */
 export class FolderSource implements PolicySource {
   readonly name: string
   readonly #folder: string
-  #listener: SourceListener | undefined
+  #watch: FileWatch | undefined
   /** By file. */
   #units: ReadonlyMap<string, SourceUnit> = new Map()
-  /** Signatures of the files that `#units` were read from. */
-  #read: ReadonlyMap<string, string> = new Map()
-  /** Signatures at the last look. */
-  #seen: ReadonlyMap<string, string> = new Map()
-  #waits = 0
-  #isTold = false
-  #watcher: fs.FSWatcher | undefined
-  #timer: NodeJS.Timeout | undefined
-  #soon: NodeJS.Timeout | undefined
 
   constructor(folder: string) {
     this.name = `the folder ${folder}`
@@ -42,77 +29,37 @@ export class FolderSource implements PolicySource {
   }
 
   watch(listener: SourceListener): void {
-    this.#listener = listener
-    this.#look()
-    this.#timer = setInterval(() => this.#look(), pollInterval)
+    this.#watch = new FileWatch({
+      folder: this.#folder,
+      marks: () => this.#marks(),
+      changed: (marks) => {
+        this.#units = this.#readAll(marks)
+        listener.state([...this.#units.values()])
+      },
+      unchanged: () => listener.alive(),
+      failed: (error) => listener.away(reasonOf(error)),
+    })
+    this.#watch.start()
   }
 
   close(): Promise<void> {
-    clearInterval(this.#timer)
-    clearTimeout(this.#soon)
-    this.#watcher?.close()
-    this.#listener = undefined
+    this.#watch?.close()
     return Promise.resolve()
   }
 
-  #lookSoon(delay: number): void {
-    this.#soon ??= setTimeout(() => {
-      this.#soon = undefined
-      this.#look()
-    }, delay)
-  }
-
-  #look(): void {
-    if (this.#listener === undefined || this.#soon !== undefined) return
-    try {
-      this.#watchEvents()
-      const signatures = this.#signatures()
-      if (this.#isTold && isEqual(signatures, this.#read)) return this.#listener.alive()
-      if (this.#isTold && this.#waits < mostWaits && !isEqual(signatures, this.#seen)) {
-        this.#seen = signatures
-        this.#waits++
-        return this.#lookSoon(stillness)
-      }
-      this.#units = this.#readAll(signatures)
-      this.#read = signatures
-      this.#waits = 0
-      this.#isTold = true
-      this.#listener.state([...this.#units.values()])
-    } catch (error) {
-      this.#listener.away(reasonOf(error))
-    }
-  }
-
-  #watchEvents(): void {
-    if (this.#watcher !== undefined) return
-    try {
-      const watcher = fs.watch(this.#folder, () => {
-        this.#lookSoon(eventDelay)
-      })
-      // A folder that is taken away: the poll finds its successor.
-      const drop = (): void => {
-        watcher.close()
-        if (this.#watcher === watcher) this.#watcher = undefined
-      }
-      watcher.on('error', drop)
-      watcher.on('close', drop)
-      this.#watcher = watcher
-    } catch {
-      // No more watches are to be had; there is the poll.
-    }
-  }
-
-  #signatures(): ReadonlyMap<string, string> {
+  #marks(): FileMarks {
     const names = fs.readdirSync(this.#folder).filter((name) => isPolicyFile(name))
-    if (names.length > mostFiles) throw new Error(`it has ${names.length} files, and may have ${mostFiles}`)
-    return new Map(names.sort().map((name) => [name, signatureOf(join(this.#folder, name))]))
+    if (names.length > mostFiles)
+      throw new Error(`it has ${counted(names.length, 'file')}, and may have ${mostFiles}`)
+    return new Map(names.sort().map((name) => [name, markOrReason(join(this.#folder, name))]))
   }
 
-  #readAll(signatures: ReadonlyMap<string, string>): ReadonlyMap<string, SourceUnit> {
-    const bytes = [...signatures.values()].reduce((sum, signature) => sum + sizeOf(signature), 0)
-    if (bytes > folderLimit) throw new Error(`its files have ${bytes} bytes, and may have ${folderLimit}`)
+  #readAll(marks: FileMarks): ReadonlyMap<string, SourceUnit> {
+    const bytes = [...marks.values()].reduce((sum, mark) => sum + sizeOf(mark), 0)
+    if (bytes > folderLimit)
+      throw new Error(`its files have ${counted(bytes, 'byte')}, and may have ${folderLimit}`)
     return new Map(
-      [...signatures].map(([name, version]) => {
+      [...marks].map(([name, version]) => {
         const known = this.#units.get(name)
         return [name, known?.version === version ? known : readUnit(join(this.#folder, name), name, version)]
       }),
@@ -133,21 +80,7 @@ function readUnit(path: string, name: string, version: string): SourceUnit {
   }
 }
 
-function isEqual(one: ReadonlyMap<string, string>, other: ReadonlyMap<string, string>): boolean {
-  return one.size === other.size && [...one].every(([name, signature]) => other.get(name) === signature)
-}
-
-/** What changes with a file, and with where a link leads. A file that cannot be looked at has its reason. */
-function signatureOf(path: string): string {
-  try {
-    const { dev, ino, size, mtimeNs, ctimeNs } = fs.statSync(path, { bigint: true })
-    return `${size} ${dev} ${ino} ${mtimeNs} ${ctimeNs}`
-  } catch (error) {
-    return reasonOf(error)
-  }
-}
-
-function sizeOf(signature: string): number {
-  const size = Number.parseInt(signature, 10)
+function sizeOf(mark: string): number {
+  const size = Number.parseInt(mark, 10)
   return Number.isNaN(size) ? 0 : size
 }

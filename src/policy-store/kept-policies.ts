@@ -28,7 +28,7 @@ const clockSchema = z.object({
   expired: z.array(z.object({ name: z.string(), expires: z.number(), hash: z.string() })),
 })
 
-/** A set as it is on disk: its documents, which are checked anew when they are read. */
+/** A policy set as stored on disk: its documents, which are checked again when they are read. */
 export interface KeptSet {
   readonly source: string
   readonly generation: number
@@ -40,7 +40,10 @@ export interface KeptClock {
   readonly expired: readonly ExpiredException[]
 }
 
-/** What a later process needs of this one, in a folder of its own: the last good set, and which exceptions have ended. */
+/**
+ * The state that a later process needs, in its own folder: the last good set, and which exceptions have
+ * expired.
+ */
 export class KeptPolicies {
   readonly #set: string
   readonly #clock: string
@@ -53,7 +56,7 @@ export class KeptPolicies {
     mkdirSync(folder, { recursive: true, mode: 0o700 })
   }
 
-  /** Undefined: there is none. Throws where it cannot be read, or is none. */
+  /** Undefined: none is stored. Throws when it cannot be read or is invalid. */
   readSet(): KeptSet | undefined {
     const read = readJson(this.#set, setSchema)
     if (read === undefined) return undefined
@@ -65,12 +68,12 @@ export class KeptPolicies {
     }
   }
 
-  /** As `readSet`. */
+  /** Undefined and throws as `readSet`. */
   readClock(): KeptClock | undefined {
     return readJson(this.#clock, clockSchema)
   }
 
-  /** On disk, in the place of the one before, when it resolves. */
+  /** Replaces the stored set; it is on disk when the promise resolves. */
   async writeSet({ source, generation, units }: KeptSet): Promise<void> {
     const kept = units.map(({ name, version, changedBy, changedAt, documents }) => ({
       name,

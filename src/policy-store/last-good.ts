@@ -10,7 +10,10 @@ export interface LastGood {
   readonly units: readonly GoodUnit[]
 }
 
-/** What was last good of this source, from disk. Undefined: nothing, or what cannot be used, which is logged. */
+/**
+ * Reads the last good set of this source from disk. Undefined: there is none, or it cannot be used; the
+ * latter is logged.
+ */
 export function readLastGood(
   { kept, source, log }: { readonly kept: KeptPolicies; readonly source: PolicySource; readonly log: Log },
   settings: ExceptionSettings,
@@ -22,7 +25,7 @@ export function readLastGood(
     log.error('the policies that were last good cannot be read', { reason: reasonOf(error) })
   }
   if (set === undefined || set.source !== source.name) return undefined
-  // They were good when they were kept: a setting that is stricter now is no reason to lose a policy.
+  // The units were valid when they were stored: a setting that is stricter now must not remove a policy.
   const lenient = { ...settings, longestException: Infinity, requireTicket: false }
   const units = set.units.map((unit) => ({ unit, ...loadObjects(unit.documents, lenient) }))
   const broken = units.find(({ problems }) => problems.length > 0)

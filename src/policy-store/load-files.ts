@@ -1,4 +1,5 @@
-import { printPath, type LoadProblem } from '../policy/load-problem.ts'
+import { printProblem } from '../foreign-json.ts'
+import type { LoadProblem } from '../policy/load-problem.ts'
 import { loadPolicyDocuments, type PolicyDocuments } from '../policy/policy-documents.ts'
 import type { ExceptionSettings } from '../policy/trow-exception.ts'
 import { UserError } from '../user-error.ts'
@@ -9,18 +10,18 @@ export interface PolicyFileProblem {
   readonly file: string
   readonly line: number
   readonly column: number
-  /** The field before it, where it is about one. */
+  /** Begins with the field, if the problem is about one. */
   readonly message: string
 }
 
 export interface LoadedFiles {
   readonly documents: PolicyDocuments
   readonly problems: readonly PolicyFileProblem[]
-  /** The same for a finding about one object. */
+  /** Turns a problem of one object into a problem with its place in a file. */
   placed(object: { readonly kind: string; readonly name: string }, problem: LoadProblem): PolicyFileProblem
 }
 
-/** Policies and exceptions of files and folders, loaded together. Throws UserError POLICY_UNREADABLE. */
+/** Loads policies and exceptions from files and folders together. Throws UserError POLICY_UNREADABLE. */
 export function loadPolicyFiles(paths: readonly string[], settings: ExceptionSettings): LoadedFiles {
   const files = readPolicyFiles(paths)
   const read = files.flatMap(({ file, documents }) => documents.map((document) => ({ file, document })))
@@ -46,10 +47,9 @@ export function loadPolicyFiles(paths: readonly string[], settings: ExceptionSet
   }
 }
 
-/** A problem of a document where it stands, in one line. */
-export function placedProblem(document: SourceDocument, { path, message }: LoadProblem): UnitProblem {
-  const text = path.length === 0 ? message : `${printPath(path)}: ${message}`
-  return { place: document.placeOf(path), message: text }
+/** Returns a problem with its place in the document and a message of one line. */
+export function placedProblem(document: SourceDocument, problem: LoadProblem): UnitProblem {
+  return { place: document.placeOf(problem.path), message: printProblem(problem) }
 }
 
 function inFile(file: string, { place, message }: UnitProblem): PolicyFileProblem {
@@ -62,14 +62,14 @@ function isObject(value: unknown, kind: string, name: string): boolean {
   return object?.kind === kind && object.metadata?.name === name
 }
 
-/** `FILE:LINE:COLUMN: error: …`, as compilers write it. */
+/** Formats `FILE:LINE:COLUMN: error: …`, as compilers do. */
 export function problemLine({ file, line, column, message }: PolicyFileProblem, level: string): string {
   return `${file}:${line}:${column}: ${level}: ${message}`
 }
 
 /**
- * Policies that load as a whole: with a part missing they would give answers that nobody wrote. Prints each problem and throws
- * UserError POLICY_INVALID.
+ * Loads policies only if all of them are valid: with a part missing, the answers would be those of no written
+ * policy. Prints each problem and throws UserError POLICY_INVALID.
  */
 export function loadSoundPolicies(
   paths: readonly string[],

@@ -1,13 +1,16 @@
 import { createHash } from 'node:crypto'
 
-/** `sha256:…` of JSON with sorted names: the same for equal values, whatever they were read from. */
+/**
+ * Returns `sha256:…` of the value as JSON with sorted names: equal values have equal hashes, whatever format
+ * they were read from.
+ */
 export function hashOf(value: unknown): string {
   return `sha256:${createHash('sha256')
     .update(JSON.stringify(sorted(value)))
     .digest('hex')}`
 }
 
-/** Values are as deep as documents may be. */
+/** The recursion is bounded, because a document's nesting is limited. */
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map((each) => sorted(each))
   if (typeof value !== 'object' || value === null) return value

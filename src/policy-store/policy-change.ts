@@ -1,17 +1,17 @@
 import { objectKey, type GoodUnit, type JudgedUnit, type PolicyObject } from './unit-book.ts'
 
-/** What has become of one policy or exception, for the audit. */
+/** A change of one policy or exception, for the audit. */
 export interface PolicyChange {
   readonly kind: 'created' | 'changed' | 'deleted' | 'rejected'
-  /** `TrowPolicy/production`; of what was rejected, which may have no name, the unit. */
+  /** For example `TrowPolicy/production`; for a rejected unit, which may contain no name, the unit's name. */
   readonly object: string
   readonly unit: string
   readonly hash: string | undefined
   readonly before: string | undefined
-  /** Who, as far as the source knows. */
+  /** The author of the change, as far as the source knows. */
   readonly changedBy: string | undefined
   readonly changedAt: number | undefined
-  /** Why it was rejected. */
+  /** The reason of a rejection. */
   readonly problem: string | undefined
 }
 
@@ -20,7 +20,7 @@ interface Owned {
   readonly unit: GoodUnit
 }
 
-/** From one set to another. */
+/** Returns the changes from one set to another. */
 export function changesBetween(
   before: readonly GoodUnit[],
   after: readonly GoodUnit[],
@@ -55,7 +55,10 @@ function byKey(units: readonly GoodUnit[]): ReadonlyMap<string, Owned> {
   return new Map(units.flatMap((unit) => unit.objects.map((object) => [objectKey(object), { object, unit }])))
 }
 
-/** Of units that are broken in a way that `told` does not have yet; takes them into it. */
+/**
+ * Returns a rejection for each broken unit that was not reported with these problems yet, and marks it as
+ * reported.
+ */
 export function rejections(
   units: readonly (JudgedUnit & Pick<GoodUnit, 'changedBy' | 'changedAt'>)[],
   told: Map<string, string>,

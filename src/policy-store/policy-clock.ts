@@ -2,8 +2,9 @@ import type { Clocks } from '../clocks.ts'
 import type { Instant } from '../instant.ts'
 
 /**
- * The time by which exceptions end. A wall clock that is set back does not bring it back: it is at least the time of the
- * start plus what has passed since. The time of the start is at least the floor that an earlier process kept.
+ * The clock by which exceptions expire. It does not go back when the wall clock does: it is at least the
+ * start time plus the time that has passed since. The start time is at least the floor that an earlier
+ * process stored.
  */
 export class PolicyClock {
   readonly #clocks: Clocks
@@ -11,7 +12,7 @@ export class PolicyClock {
   readonly #start: Instant
   readonly #firstFloor: Instant
 
-  /** `floor`: that of the process before; undefined: there was none. */
+  /** `floor`: stored by the previous process; undefined: there was none. */
   constructor(clocks: Clocks, floor: Instant | undefined) {
     const wall = clocks.wall()
     this.#clocks = clocks
@@ -25,14 +26,14 @@ export class PolicyClock {
   }
 
   /**
-   * A time that has certainly passed, for the next process. It grows only while a process runs, so that a wall clock that jumps
-   * ahead does not move it.
+   * A time that has certainly passed, to be stored for the next process. It advances only while a process
+   * runs, so a wall clock that jumps ahead does not move it.
    */
   get floor(): Instant {
     return this.#firstFloor + this.#elapsed
   }
 
-  /** How far it is ahead of the wall clock, in milliseconds. */
+  /** Milliseconds by which it is ahead of the wall clock. */
   get ahead(): number {
     return this.now() - this.#clocks.wall()
   }

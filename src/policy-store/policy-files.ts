@@ -1,3 +1,4 @@
+import { counted } from '../counted.ts'
 import fs from 'node:fs'
 import { join } from 'node:path'
 import { reasonOf } from '../reason-of.ts'
@@ -6,10 +7,10 @@ import type { SourceDocument, UnitProblem } from './policy-source.ts'
 import { readJsonDocument } from './json-document.ts'
 import { readYamlDocuments } from './yaml-documents.ts'
 
-/** Bytes of one file: an object of the largest size, with blanks and comments. */
+/** Bytes of one file: enough for the largest object with spaces and comments. */
 export const fileLimit = 4 * 1024 * 1024
 
-/** Files that hold policies: of a folder, not below it, sorted by name. */
+/** Whether a file of a folder holds policies. */
 export function isPolicyFile(name: string): boolean {
   return /\.(?:ya?ml|json)$/.test(name) && !name.startsWith('.')
 }
@@ -19,7 +20,7 @@ export interface PolicyText {
   readonly problems: readonly UnitProblem[]
 }
 
-/** The documents of a file's text. Never throws. */
+/** Reads the documents of a file's text. Never throws. */
 export function readPolicyText(text: string): PolicyText {
   const value = readJsonDocument(text)
   if (value !== undefined) return { documents: [jsonDocument(value, text)], problems: [] }
@@ -31,7 +32,7 @@ export function readPolicyText(text: string): PolicyText {
   return { documents, problems }
 }
 
-/** Places are asked for only where there is a problem, and cost the text's reading as YAML. */
+/** Places are computed only for problems; the text is then read again as YAML. */
 function jsonDocument(value: unknown, text: string): SourceDocument {
   let read: ReturnType<typeof readYamlDocuments> | undefined
   return {
@@ -47,7 +48,7 @@ export interface PolicyFile extends PolicyText {
   readonly file: string
 }
 
-/** Files and folders (not below them). Throws UserError POLICY_UNREADABLE. */
+/** Reads files, and the files of folders (without sub-folders). Throws UserError POLICY_UNREADABLE. */
 export function readPolicyFiles(paths: readonly string[]): readonly PolicyFile[] {
   return paths.flatMap((path) => filesOf(path)).map((file) => ({ file, ...readPolicyText(textOf(file)) }))
 }
@@ -74,7 +75,7 @@ function textOf(file: string): string {
 }
 
 export function tooLarge(size: number): string {
-  return `it has ${size} bytes, and may have ${fileLimit}`
+  return `it has ${counted(size, 'byte')}, and may have ${fileLimit}`
 }
 
 function attempt<Result>(path: string, work: () => Result): Result {

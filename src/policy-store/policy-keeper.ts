@@ -5,14 +5,21 @@ import type { JudgeSettings } from '../policy/policy-set.ts'
 import type { ExceptionSettings } from '../policy/trow-exception.ts'
 import { reasonOf } from '../reason-of.ts'
 import { ExceptionEnds } from './exception-ends.ts'
-import type { KeptPolicies, KeptSet } from './kept-policies.ts'
+import type { KeptPolicies } from './kept-policies.ts'
 import { readLastGood } from './last-good.ts'
 import { hashOf } from './object-hash.ts'
-import { changesBetween, rejections, type PolicyChange } from './policy-change.ts'
+import { policiesIdentity } from './policies-hash.ts'
+import { changesBetween, type PolicyChange } from './policy-change.ts'
+import { PolicyRecords } from './policy-records.ts'
 import { snapshotOf, type PolicySnapshot } from './policy-snapshot.ts'
 import type { PolicySource, SourceUnit, UnitOutcome } from './policy-source.ts'
 import { clockNote, silenceLimit, unitStatuses, type PolicyStatus } from './policy-status.ts'
-import { objectKey, UnitBook, type GoodUnit, type JudgedUnit, type PolicyObject } from './unit-book.ts'
+import { RegistryStanding, type RegistryProcesses } from './registry-standing.ts'
+import { SourceContact } from './source-contact.ts'
+import { StoredState } from './stored-state.ts'
+import { UnconfirmedParts } from './unconfirmed-parts.ts'
+import { UnitBook, type GoodUnit, type JudgedUnit, type PolicyObject } from './unit-book.ts'
+import { WakeUps } from './wake-ups.ts'
 
 export interface PolicyKeeperParts {
   readonly source: PolicySource
@@ -20,36 +27,53 @@ export interface PolicyKeeperParts {
   readonly judge: JudgeSettings
   readonly exceptions: Pick<ExceptionSettings, 'longestException' | 'requireTicket'>
   readonly clocks: Clocks
-  /** Brings a snapshot to every door; in force when it resolves. Where it rejects, it is tried again. */
+  /**
+   * The generation that was published before in this process; 0 or undefined: none. Snapshots of this keeper
+   * are newer.
+   */
+  readonly generation?: number
+  /**
+   * Sends a snapshot to every thread that judges. The snapshot is in force when it resolves, but for what
+   * `unconfirmed` says; if it rejects, it is tried again.
+   */
   readonly publish: (snapshot: PolicySnapshot) => Promise<void>
-  /** Takes down for good what has become of policies and exceptions. */
+  /** The parts that have not confirmed yet what was published: `worker 2`. Undefined: `publish` waits for all. */
+  readonly unconfirmed?: () => Promise<readonly string[]>
+  /** Undefined: no other process serves the registry. */
+  readonly registry?: RegistryProcesses | undefined
+  /** Records changes of policies and exceptions durably. */
   readonly record: (changes: readonly PolicyChange[], generation: number) => Promise<void>
-  /** What has become of each unit, whenever that changes. */
+  /** Receives the outcome of each unit whenever the outcomes change. */
   readonly report?: (outcomes: readonly UnitOutcome[]) => void
   readonly log: Log
 }
 
 interface InForce {
   readonly generation: number
+  readonly registryGeneration: number
   readonly identity: string
   readonly since: Instant
   readonly fromDisk: boolean
 }
 
-/** Milliseconds: how soon an exception that expires is taken out. */
+/** Milliseconds between two checks for expired exceptions. */
 const tick = 250
 const retryDelay = 1000
 
 /**
- * Brings the policies of a source into force, and keeps what was last good: in memory, and on disk for a start at which the
- * source cannot be read or is broken. Without that nothing is in force until all that the source has is good.
+ * Puts the policies of a source into force and keeps the last good ones in memory, and on disk for a start at
+ * which the source is unreadable or broken. Without them, nothing is in force until all of it is valid.
  */
 export class PolicyKeeper {
   readonly #parts: PolicyKeeperParts
   readonly #ends: ExceptionEnds
+  readonly #stored: StoredState
   readonly #book: UnitBook
-  readonly #told = new Map<string, string>()
-  readonly #waiting = new Set<() => void>()
+  readonly #contact: SourceContact
+  readonly #wakeUps = new WakeUps()
+  readonly #unconfirmed: UnconfirmedParts
+  readonly #records: PolicyRecords
+  readonly #standing: RegistryStanding
   #hasGood: boolean
   #units: readonly SourceUnit[] | undefined
   #judged: readonly JudgedUnit[] = []
@@ -59,33 +83,47 @@ export class PolicyKeeper {
   #recorded: readonly GoodUnit[]
   #generation: number
   #identity: string | undefined
-  #away: string | undefined
-  #heardAt: { readonly wall: Instant; readonly monotonic: number } | undefined
-  #diskNote: string | undefined
   #timer: NodeJS.Timeout | undefined
-  #keptVersions = ''
   #isClosed = false
 
-  /** Reads what is kept. Throws where which exceptions have ended cannot be read. */
+  /** Reads the stored state. Throws when the record of expired exceptions cannot be read. */
   constructor(parts: PolicyKeeperParts) {
     this.#parts = parts
+    this.#contact = new SourceContact(parts)
+    this.#records = new PolicyRecords(parts)
+    const told = (): void => {
+      this.#reportOutcomes()
+      this.#wakeUps.wake()
+    }
+    this.#unconfirmed = new UnconfirmedParts(parts, told)
+    this.#standing = new RegistryStanding({
+      registry: parts.registry,
+      onChange: () => this.#act(),
+      onNote: told,
+    })
     this.#ends = new ExceptionEnds(parts.kept, parts.clocks)
+    this.#stored = new StoredState({ kept: parts.kept, ends: this.#ends, log: parts.log })
     const kept = readLastGood(parts, this.#exceptionSettings())
     this.#book = new UnitBook(() => this.#exceptionSettings(), kept?.units)
     this.#hasGood = kept !== undefined
     this.#recorded = kept?.units ?? []
     this.#generation = kept?.generation ?? 0
     if (kept !== undefined) this.#identity = this.#identityOf(kept.units)
+    const { generation = 0 } = parts
+    if (generation <= this.#generation) return
+    // What had it could not be kept on disk: it may have been another set.
+    this.#generation = generation
+    this.#identity = undefined
   }
 
   start(): void {
     this.#parts.source.watch({
       state: (units) => {
-        this.#heard()
+        this.#contact.hear()
         this.#units = units
         this.#act()
       },
-      alive: () => this.#heard(),
+      alive: () => this.#contact.hear(),
       away: (reason) => this.#leave(reason),
     })
     this.#timer = setInterval(() => this.#tick(), tick)
@@ -96,33 +134,41 @@ export class PolicyKeeper {
     clearInterval(this.#timer)
     await this.#parts.source.close()
     await this.#running
-    await this.#keepEnds()
+    await this.#records.close()
+    await this.#stored.keepEnds()
   }
 
   get status(): PolicyStatus {
-    const { source, clocks } = this.#parts
-    const heard = this.#heardAt
-    const isSilent = heard === undefined || clocks.monotonic() - heard.monotonic > silenceLimit
+    const { source } = this.#parts
+    const { away, isSilent, lastSync } = this.#contact
     const isWhole = this.#judged.every(({ problems }) => problems.length === 0)
     return {
       source: source.name,
-      generation: this.#inForce?.generation,
+      generation: this.#inForce?.registryGeneration,
       hash: this.#inForce && hashOf(this.#inForce.identity),
       inForceSince: this.#inForce?.since,
-      lastSync: heard?.wall,
-      away: this.#away,
+      lastSync,
+      away,
       fromDisk: this.#inForce?.fromDisk ?? false,
-      ok: this.#inForce !== undefined && !isSilent && this.#away === undefined && isWhole,
+      ok:
+        this.#inForce !== undefined &&
+        !isSilent &&
+        away === undefined &&
+        isWhole &&
+        this.#standing.note === undefined &&
+        this.#unconfirmed.isNone,
       units: unitStatuses(this.#judged, this.#book.good, (object) => this.#ends.isLive(object)),
       notes: [
         isSilent ? `${source.name} was not heard for ${silenceLimit / 1000} s` : [],
-        this.#diskNote ?? [],
+        this.#standing.note ?? [],
+        this.#unconfirmed.note ?? [],
+        this.#stored.note ?? [],
         clockNote(this.#ends.clock.ahead),
       ].flat(),
     }
   }
 
-  /** Resolves to whether `isReached` holds of what is in force, within `limit` milliseconds. */
+  /** Resolves to true once `isReached` holds for the units in force, to false after `limit` milliseconds. */
   async reaches(isReached: (units: readonly GoodUnit[]) => boolean, limit: number): Promise<boolean> {
     const end = this.#parts.clocks.monotonic() + limit
     for (;;) {
@@ -130,47 +176,33 @@ export class PolicyKeeper {
         this.#inForce !== undefined &&
         !this.#isDue &&
         this.#running === undefined &&
+        this.#unconfirmed.isNone &&
+        this.#standing.note === undefined &&
         isReached(this.#book.good)
       )
         return true
       const left = end - this.#parts.clocks.monotonic()
       if (left <= 0 || this.#isClosed) return false
-      await new Promise<void>((resolve) => {
-        const done = (): void => {
-          clearTimeout(timer)
-          this.#waiting.delete(done)
-          resolve()
-        }
-        const timer = setTimeout(done, left)
-        this.#waiting.add(done)
-      })
+      await this.#wakeUps.wait(left)
     }
   }
 
-  #heard(): void {
-    const { clocks, log, source } = this.#parts
-    if (this.#away !== undefined) log.info('policies can be read again', { source: source.name })
-    this.#away = undefined
-    this.#heardAt = { wall: clocks.wall(), monotonic: clocks.monotonic() }
-  }
-
   #leave(reason: string): void {
-    const { log, source } = this.#parts
-    if (this.#away !== reason) log.error('policies cannot be read', { source: source.name, reason })
-    this.#away = reason
+    this.#contact.leave(reason)
     if (this.#inForce === undefined && this.#hasGood) this.#act()
   }
 
   #tick(): void {
     if (this.#inForce !== undefined && this.#ends.see(this.#book.good)) this.#act()
-    void this.#keepEnds()
+    void this.#unconfirmed.askAgain()
+    void this.#stored.keepEnds()
   }
 
   #act(): void {
     this.#isDue = true
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined
-      for (const done of this.#waiting) done()
+      this.#wakeUps.wake()
     })
   }
 
@@ -202,50 +234,62 @@ export class PolicyKeeper {
     this.#hasGood = true
     const good = this.#book.good
     this.#ends.see(good)
-    // Before anybody judges by it: what has ended must not come back after a crash.
-    await this.#keepEnds()
+    // Stored before any thread judges by this set: a crash must not revive an expired exception.
+    await this.#stored.keepEnds()
     const identity = this.#identityOf(good)
     if (identity !== this.#identity) {
       this.#identity = identity
       this.#generation++
     }
-    const generation = this.#generation
     const changes = changesBetween(this.#recorded, good)
+    const { generation: registryGeneration, isRecorded } = await this.#standing.bring({
+      identity: hashOf(identity),
+      generation: this.#generation,
+      isWhole: !isBroken && !fromDisk,
+      changes,
+      now: clocks.wall(),
+    })
+    const isRenamed =
+      this.#inForce?.identity === identity &&
+      this.#inForce.generation === this.#generation &&
+      this.#inForce.registryGeneration !== registryGeneration
+    // The workers take only newer ones.
+    if (isRenamed) this.#generation++
+    const generation = this.#generation
     if (this.#inForce?.identity !== identity || this.#inForce.generation !== generation) {
       const live = this.#live(good)
-      await publish(snapshotOf(live, { generation, settings: judge, now: this.#ends.clock.now() }))
-      log.info('policies are in force', { generation, fromDisk, objects: live.length })
+      await publish(
+        snapshotOf(live, {
+          generation,
+          registryGeneration,
+          hash: hashOf(identity),
+          settings: judge,
+          now: this.#ends.clock.now(),
+        }),
+      )
+      await this.#unconfirmed.ask(registryGeneration)
+      if (this.#unconfirmed.isNone)
+        log.info('policies are in force', { generation: registryGeneration, fromDisk, objects: live.length })
     }
     const since = this.#inForce?.identity === identity ? this.#inForce.since : clocks.wall()
-    this.#inForce = { generation, identity, since, fromDisk }
+    this.#inForce = { generation, registryGeneration, identity, since, fromDisk }
     this.#reportOutcomes()
-    if (!fromDisk) await this.#keepSet({ source: this.#parts.source.name, generation, units: good })
     this.#recorded = good
-    await this.#recordAll(changes)
+    // Recorded first: after a crash in between, the changes are recorded again instead of never.
+    await this.#recordAll(changes, isRecorded)
+    if (!fromDisk) await this.#stored.keepSet({ source: this.#parts.source.name, generation, units: good })
   }
 
-  async #recordAll(changes: readonly PolicyChange[]): Promise<void> {
-    const units = new Map(this.#units?.map((unit) => [unit.name, unit]))
-    const rejected = rejections(
-      this.#judged.map((judged) => {
-        const unit = units.get(judged.name)
-        return { ...judged, changedBy: unit?.changedBy, changedAt: unit?.changedAt }
-      }),
-      this.#told,
+  #recordAll(changes: readonly PolicyChange[], isRecorded = false): Promise<void> {
+    const generation = this.#inForce?.registryGeneration ?? this.#generation
+    return this.#records.add(
+      { changes, isRecorded, judged: this.#judged, units: this.#units ?? [] },
+      generation,
     )
-    for (const { problem } of rejected)
-      this.#parts.log.error('a policy is broken: what was last good of it stays', { problem })
-    const all = [...changes, ...rejected]
-    if (all.length === 0) return
-    try {
-      await this.#parts.record(all, this.#generation)
-    } catch (error) {
-      this.#parts.log.error('changes of policies could not be recorded', { reason: reasonOf(error) })
-    }
   }
 
   #reportOutcomes(): void {
-    const generation = this.#inForce?.generation
+    const generation = this.#inForce?.registryGeneration
     this.#parts.report?.(
       this.#judged.map(({ name, version, problems, good }) => ({
         name,
@@ -253,6 +297,7 @@ export class PolicyKeeper {
         problems,
         generation,
         inForce: this.#inForce !== undefined && good !== undefined,
+        note: this.#standing.note ?? this.#unconfirmed.note,
         hash: good && hashOf(good.objects.map(({ hash }) => hash)),
       })),
     )
@@ -262,42 +307,15 @@ export class PolicyKeeper {
     return units.flatMap(({ objects }) => objects).filter((object) => this.#ends.isLive(object))
   }
 
-  /** What a set is to those who judge by it. */
+  /** Sets with equal identities give equal decisions. */
   #identityOf(units: readonly GoodUnit[]): string {
-    const lines = this.#live(units).map((object) => `${objectKey(object)} ${object.hash}`)
-    return lines.sort().join('\n')
+    return policiesIdentity(
+      this.#live(units).map(({ kind, value, hash }) => ({ kind, name: value.name, hash })),
+    )
   }
 
   #exceptionSettings(): ExceptionSettings {
     const { judge, exceptions } = this.#parts
     return { ...exceptions, ownHosts: judge.ownHosts, now: this.#ends.clock.now() }
   }
-
-  async #keepSet(set: KeptSet): Promise<void> {
-    try {
-      if (this.#keptVersions !== versionsOf(set)) await this.#parts.kept.writeSet(set)
-      this.#keptVersions = versionsOf(set)
-      this.#diskNote = undefined
-    } catch (error) {
-      this.#noteDisk(error)
-    }
-  }
-
-  async #keepEnds(): Promise<void> {
-    try {
-      await this.#ends.keep()
-    } catch (error) {
-      this.#noteDisk(error)
-    }
-  }
-
-  #noteDisk(error: unknown): void {
-    const note = `what a restart needs of the policies cannot be written: ${reasonOf(error)}`
-    if (this.#diskNote !== note) this.#parts.log.error(note)
-    this.#diskNote = note
-  }
-}
-
-function versionsOf({ generation, units }: KeptSet): string {
-  return [generation, ...units.map(({ name, version }) => `${name} ${version}`)].join('\n')
 }

@@ -4,21 +4,25 @@ import type { TrowException } from '../policy/trow-exception.ts'
 import type { TrowPolicy } from '../policy/trow-policy.ts'
 import type { PolicyObject } from './unit-book.ts'
 
-/** All that the doors judge by: plain data, for every thread. */
+/** Everything that a thread needs to judge: plain data, sent to every thread. */
 export interface PolicySnapshot {
-  /** Grows with each change, also from one process to the next. */
+  /** Increases with each change, also over restarts of this process. */
   readonly generation: number
+  /** The same in all processes of the registry; where there is only this one, it is `generation`. */
+  readonly registryGeneration: number
+  /** Equal for equal policies and exceptions. */
+  readonly hash: string
   readonly policies: readonly TrowPolicy[]
-  /** Those that have not expired. */
+  /** Without expired exceptions. */
   readonly exceptions: readonly TrowException[]
   readonly settings: JudgeSettings
-  /** The time of `PolicyClock` when it was made. */
+  /** The time of `PolicyClock` when the snapshot was made. */
   readonly now: Instant
 }
 
 export function snapshotOf(
   objects: readonly PolicyObject[],
-  rest: Pick<PolicySnapshot, 'generation' | 'settings' | 'now'>,
+  rest: Pick<PolicySnapshot, 'generation' | 'registryGeneration' | 'hash' | 'settings' | 'now'>,
 ): PolicySnapshot {
   return {
     ...rest,

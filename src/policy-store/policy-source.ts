@@ -1,72 +1,86 @@
 import type { Instant } from '../instant.ts'
 
-/** A place in a text, both counted from 1. */
+/** A place in a text; line and column start at 1. */
 export interface TextPlace {
   readonly line: number
   readonly column: number
 }
 
-/** A document as it is, whatever it holds. */
+/** A document as read, with any content. */
 export interface SourceDocument {
   readonly value: unknown
-  /** Where a field stands in a text; of one that is missing, where the nearest thing around it stands. Undefined: in no text. */
+  /**
+   * The place of a field in its text; for a missing field, the place of the nearest enclosing value.
+   * Undefined: the document has no text.
+   */
   placeOf(path: readonly (string | number)[]): TextPlace | undefined
 }
 
-/** Why a unit, or a field of it, is not taken. */
+/** Why a unit, or a field of it, is rejected. */
 export interface UnitProblem {
-  /** Undefined: it is about the whole, or in no text. */
+  /** Undefined: the problem concerns the whole unit, or the unit has no text. */
   readonly place: TextPlace | undefined
-  /** With the field before it, where it is about one. Holds nothing that a terminal could take for something else. */
+  /**
+   * Begins with the field, if the problem is about one. Contains no characters that a terminal could
+   * interpret.
+   */
   readonly message: string
 }
 
 /**
- * What is replaced as a whole, and stays as it was when it was last good while it is broken: a file with one or more
- * documents, or one object of the cluster.
+ * The part of a source that is replaced as a whole: a file with one or more documents, or one object of the
+ * cluster. While a unit is broken, its last good version stays in force.
  */
 export interface SourceUnit {
-  /** One of its kind in the source, and shown: `production.yaml`, `trowpolicies/production`. */
+  /** Unique in the source and shown to users: `production.yaml`, `trowpolicies/production`. */
   readonly name: string
   readonly documents: readonly SourceDocument[]
-  /** What kept it from being read as documents. */
+  /** Why it could not be read as documents. */
   readonly problems: readonly UnitProblem[]
-  /** Who changed it last, as far as the source knows: the file's owner and time, a field manager. */
+  /** The author of the last change, as far as the source knows: the file's owner, or a field manager. */
   readonly changedBy: string | undefined
   readonly changedAt: Instant | undefined
-  /** Differs whenever the unit does; what is the same object as before need not be looked at again. */
+  /** Changes whenever the unit does: a unit with the same version is not loaded again. */
   readonly version: string
 }
 
 export interface SourceListener {
-  /** All units, at first and after every change. */
+  /** Receives all units, first at the start and then after every change. */
   state(units: readonly SourceUnit[]): void
-  /** The source was heard, and has nothing new. */
+  /** The source can be reached and has not changed. */
   alive(): void
-  /** It cannot be read now; what is in force stays. `state` or `alive` follows when it can. */
+  /**
+   * The source cannot be read at the moment; the policies in force stay. `state` or `alive` follows once it
+   * can.
+   */
   away(reason: string): void
 }
 
-/** Where policies and exceptions come from: a folder, a cluster. */
+/** A source of policies and exceptions: a folder or a cluster. */
 export interface PolicySource {
-  /** For people: `the folder /etc/trow/policies`. */
+  /** Shown to users: `the folder /etc/trow/policies`. */
   readonly name: string
-  /** Once. The listener is told something within 5 s, and from then on within 500 ms of a change where the source can. */
+  /**
+   * To be called once. The listener is called within 5 s, and later within 500 ms of a change where the
+   * source supports that.
+   */
   watch(listener: SourceListener): void
-  /** The listener is told nothing any more. */
+  /** After this the listener is not called any more. */
   close(): Promise<void>
 }
 
-/** What has become of a unit, for a source that can say so where people look: an object's `status`. */
+/** The outcome of a unit, for a source that can publish it, such as in an object's `status`. */
 export interface UnitOutcome {
   readonly name: string
   readonly version: string
-  /** Empty: it is taken as it is. */
+  /** Empty: the unit is accepted. */
   readonly problems: readonly UnitProblem[]
-  /** Whether something of it, as it is or as it was last good, is in force at every door. */
+  /** Whether the unit, in its present or last good version, is in force in every thread, but for what `note` says. */
   readonly inForce: boolean
-  /** `sha256:…` of its policies and exceptions that are in force. Undefined: there are none. */
+  /** Which parts of the server have not confirmed what is in force. */
+  readonly note?: string | undefined
+  /** `sha256:…` over the unit's policies and exceptions in force. Undefined: there are none. */
   readonly hash: string | undefined
-  /** Since when it has been in force as it is now. */
+  /** The generation that is in force. */
   readonly generation: number | undefined
 }

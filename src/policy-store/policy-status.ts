@@ -2,23 +2,23 @@ import type { Instant } from '../instant.ts'
 import type { UnitProblem } from './policy-source.ts'
 import type { GoodUnit, JudgedUnit, PolicyObject } from './unit-book.ts'
 
-/** How the policies are, for people and metrics. Plain data. */
+/** The state of the policies, for users and metrics. Plain data. */
 export interface PolicyStatus {
   readonly source: string
-  /** Of what is in force; undefined: nothing is. */
+  /** The generation in force; undefined: none is. */
   readonly generation: number | undefined
   readonly hash: string | undefined
   readonly inForceSince: Instant | undefined
-  /** When the source was heard last; undefined: never by this process. */
+  /** When the source last reported; undefined: not yet in this process. */
   readonly lastSync: Instant | undefined
-  /** Why the source cannot be read now. */
+  /** Why the source cannot be read at the moment. */
   readonly away: string | undefined
-  /** Whether what is in force was kept on disk, and the source was not heard yet. */
+  /** Whether the policies in force come from disk, because the source has not reported yet. */
   readonly fromDisk: boolean
-  /** Whether all that the source has is in force, and it was heard within 10 s. */
+  /** Whether everything in the source is in force, and the source has reported within the last 10 s. */
   readonly ok: boolean
   readonly units: readonly UnitStatus[]
-  /** What else is wrong: a disk that is full, a clock that was set back. */
+  /** Other problems, such as a full disk or a clock that was set back. */
   readonly notes: readonly string[]
 }
 
@@ -47,10 +47,18 @@ export type ObjectStatus =
       readonly reason: string
     }
 
-/** Milliseconds after which a source that was not heard is not taken for alive. */
+/** Milliseconds without a report after which the source no longer counts as alive. */
 export const silenceLimit = 10_000
 
-/** Of all units that are there or in force. */
+/** Whether changes of the source are seen now. */
+export function isSourceHeard(
+  { lastSync, away }: Pick<PolicyStatus, 'lastSync' | 'away'>,
+  now: Instant,
+): boolean {
+  return away === undefined && lastSync !== undefined && now - lastSync <= silenceLimit
+}
+
+/** Returns the status of all units that exist or are in force. */
 export function unitStatuses(
   judged: readonly JudgedUnit[],
   good: readonly GoodUnit[],
@@ -68,7 +76,7 @@ export function unitStatuses(
   }))
 }
 
-/** `ahead`: of the clock of policies, by milliseconds, to the wall clock. */
+/** `ahead`: milliseconds by which the policies' clock is ahead of the wall clock. */
 export function clockNote(ahead: number): string[] {
   if (ahead < 60_000) return []
   const seconds = Math.round(ahead / 1000)

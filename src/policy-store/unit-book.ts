@@ -5,18 +5,18 @@ import { placedProblem } from './load-files.ts'
 import { hashOf } from './object-hash.ts'
 import type { SourceUnit, UnitProblem } from './policy-source.ts'
 
-/** A policy or an exception, with what tells it from others and from itself before a change. */
+/** A policy or an exception, with a hash that changes when its spec does. */
 export type PolicyObject =
   | { readonly kind: 'TrowPolicy'; readonly hash: string; readonly value: TrowPolicy }
   | { readonly kind: 'TrowException'; readonly hash: string; readonly value: TrowException }
 
-/** A unit that was read and loaded as a whole, at some time. */
+/** A unit that was read and loaded without problems. */
 export interface GoodUnit {
   readonly name: string
   readonly version: string
   readonly changedBy: string | undefined
   readonly changedAt: number | undefined
-  /** As they were read: what is kept on disk. */
+  /** The documents as read, for storage on disk. */
   readonly documents: readonly unknown[]
   readonly objects: readonly PolicyObject[]
 }
@@ -25,28 +25,28 @@ export interface JudgedUnit {
   readonly name: string
   readonly version: string
   readonly problems: readonly UnitProblem[]
-  /** What of it is in force: as it is, or as it was last good. */
+  /** The version in force: the present one, or the last good one. */
   readonly good: GoodUnit | undefined
 }
 
-/** `TrowPolicy/production`. */
+/** For example `TrowPolicy/production`. */
 export function objectKey({ kind, value }: PolicyObject): string {
   return `${kind}/${value.name}`
 }
 
-interface Loaded {
+interface LoadedUnit {
   readonly unit: SourceUnit
   readonly fresh: GoodUnit | undefined
   readonly problems: readonly UnitProblem[]
 }
 
-/** What of the units of a source is good, and what each was when it was last good. */
+/** Tracks which units of a source are good, and the last good version of each. */
 export class UnitBook {
   readonly #settings: () => ExceptionSettings
   #good: ReadonlyMap<string, GoodUnit>
-  #loaded: ReadonlyMap<string, Loaded> = new Map()
+  #loaded: ReadonlyMap<string, LoadedUnit> = new Map()
 
-  /** `good`: what was in force before. `settings` are asked for whenever a unit is loaded. */
+  /** `good`: the units that were in force before. `settings` is called for every load. */
   constructor(settings: () => ExceptionSettings, good: readonly GoodUnit[] = []) {
     this.#settings = settings
     this.#good = new Map(good.map((unit) => [unit.name, unit]))
@@ -57,7 +57,10 @@ export class UnitBook {
     return [...this.#good.values()]
   }
 
-  /** Takes what is good of a source's units. A broken one stays as it was last good; one that is gone is gone. */
+  /**
+   * Takes the units of a source. A broken unit keeps its last good version; a unit that no longer exists is
+   * removed.
+   */
   take(units: readonly SourceUnit[]): readonly JudgedUnit[] {
     const settings = this.#settings()
     this.#loaded = new Map(units.map((unit) => [unit.name, this.#load(unit, settings)]))
@@ -76,7 +79,7 @@ export class UnitBook {
     }))
   }
 
-  #load(unit: SourceUnit, settings: ExceptionSettings): Loaded {
+  #load(unit: SourceUnit, settings: ExceptionSettings): LoadedUnit {
     const known = this.#loaded.get(unit.name)
     if (known?.unit.version === unit.version) return { ...known, unit }
     const documents = unit.documents.map(({ value }) => value)
@@ -103,8 +106,9 @@ export class UnitBook {
   }
 
   /**
-   * Whether two units have an object of one name: then one of them is broken, which is told to `problems`. The unit that has
-   * had the name stays, else the first: what was in force is never taken away by what comes.
+   * Returns whether two units contain an object of the same kind and name; one of them then counts as broken
+   * and gets an entry in `problems`. The unit that had the name before keeps it, otherwise the first unit: a
+   * new unit never displaces what is in force.
    */
   #clash(good: ReadonlyMap<string, GoodUnit>, problems: Map<string, UnitProblem[]>): boolean {
     const owners = new Map<string, string>()
@@ -140,7 +144,7 @@ function placeOfName(unit: SourceUnit, { kind, value }: PolicyObject): UnitProbl
   return document?.placeOf(['metadata', 'name'])
 }
 
-/** The policies and exceptions of documents, or what keeps them from being loaded. */
+/** Loads the policies and exceptions of documents, or returns the problems that prevent it. */
 export function loadObjects(
   documents: readonly unknown[],
   settings: ExceptionSettings,

@@ -5,7 +5,7 @@ import type { TextPlace } from './policy-source.ts'
 
 export interface YamlDocument {
   readonly value: unknown
-  /** Where a field stands; of one that is missing, where the nearest thing around it stands. */
+  /** The place of a field; for a missing field, the place of the nearest enclosing value. */
   placeOf(path: readonly (string | number)[]): TextPlace
 }
 
@@ -14,16 +14,18 @@ export interface YamlFault {
   readonly message: string
 }
 
+/** The lexer's word before a scalar. */
+const scalarMark = '\x1f'
 const mostAliases = 100
 const mostDocuments = 1000
-/** The library compares each name with all others of its object. */
+/** The library compares each name with all others in its object. */
 const mostNames = 1000
-/** Words and signs: an object of the largest size, written as lengthily as possible, has half of them. */
+/** Lexemes of a file. The largest object in its longest notation has half as many. */
 const mostLexemes = 1_500_000
 
 /**
- * All documents of a YAML (or JSON) text, but for empty ones. Never throws; takes time in proportion to the text, whatever it
- * is: nesting, names, aliases and documents are limited, and no name is `__proto__`.
+ * Reads all documents of a YAML (or JSON) text except empty ones. Never throws. The time is proportional to
+ * the text, because nesting, names, aliases and documents are limited; the name `__proto__` is refused.
  */
 export function readYamlDocuments(text: string): readonly (YamlDocument | YamlFault)[] {
   const lines = new LineCounter()
@@ -62,7 +64,7 @@ function readDocument(
   try {
     value = document.toJS({ maxAliasCount: mostAliases })
   } catch (cause) {
-    // Too many aliases, or one that names nothing.
+    // Too many aliases, or an alias without an anchor.
     return { place: placeAt(firstAlias(document)), message: reasonOf(cause) }
   }
   return value === null ? undefined : { value, placeOf: (path) => placeAt(offsetOf(document, path)) }
@@ -77,7 +79,10 @@ class BeyondLimit extends Error {
   }
 }
 
-/** What the composer, which calls itself for each level, makes documents of. */
+/**
+ * Yields the tokens from which the composer makes documents. Nesting is limited because the composer is
+ * recursive.
+ */
 function* boundedTokens(text: string, lines: LineCounter): Generator<CST.Token> {
   const parser = new Parser(lines.addNewLine)
   lines.addNewLine(0)
@@ -130,4 +135,15 @@ function offsetOf(document: Document, path: readonly (string | number)[]): numbe
     if (isNode(node) && node.range) return node.range[0]
   }
   return 0
+}
+
+/** Whether a text has comments, which its values do not tell. */
+export function hasComments(text: string): boolean {
+  let previous = ''
+  for (const lexeme of new Lexer().lex(text)) {
+    // A block of text may begin like a comment.
+    if (lexeme.startsWith('#') && previous !== scalarMark) return true
+    previous = lexeme
+  }
+  return false
 }

@@ -8,45 +8,46 @@ import {
   type ImageReference,
   type ReferenceProblem,
 } from './image-reference.ts'
-import { judgeByPolicy, type Finding, type Refusal } from './judge-policy.ts'
+import { judgeByPolicy, taken, type Finding, type Refusal } from './judge-policy.ts'
+import { nameRefusals } from './name-refusals.ts'
 import type { CompiledPolicy } from './compiled-policy.ts'
 import type { PolicySet } from './policy-set.ts'
 import type { Point } from './trow-policy.ts'
 
 export interface RequestedImage {
-  /** Where the request has it, for messages: a container's name. */
+  /** The image's place in the request, for messages: a container's name. */
   readonly place: string
-  /** As it was asked for. What is no text is no name. */
+  /** The name as requested. A value that is not a string is not a name. */
   readonly name: unknown
-  /** What `ownImage` makes of a request at the registry itself, where no host is written. */
+  /** The result of `ownImage` for a request to the registry itself, which names no host. */
   readonly own?: ImageReference | ReferenceProblem
-  /** A blob by its digest instead of a manifest. */
+  /** True: a blob by its digest, not a manifest. */
   readonly isBlob?: boolean
-  /** Undefined: not asked yet. */
+  /** Undefined: not looked up yet. */
   readonly fact: ContentFact | undefined
 }
 
 export interface JudgeRequest {
   readonly point: Point
-  /** Undefined where none is known, as at push and pull. */
+  /** Undefined where no namespace is known, as at push and pull. */
   readonly namespace: string | undefined
   readonly images: readonly RequestedImage[]
 }
 
-/** What is said of one image. */
+/** The result for one image. */
 export interface ImageVerdict {
   readonly image: RequestedImage
-  /** Undefined for a name that is none. */
+  /** Undefined for an invalid name. */
   readonly canonical: string | undefined
-  /** By policies that enforce: one is enough. */
+  /** Refusals by policies that enforce: one is enough to deny. */
   readonly refusals: readonly Refusal[]
-  /** By policies that warn. */
+  /** Refusals by policies that only warn. */
   readonly warnings: readonly Refusal[]
-  /** By policies that are only recorded. */
+  /** Refusals by policies that are only audited. */
   readonly wouldDeny: readonly Refusal[]
   /** Refusals that an exception lifts. */
   readonly excepted: readonly { readonly exception: string; readonly refusal: Refusal }[]
-  /** Taken without a look at the content, by policies with `onError: allow`. */
+  /** Refusals not applied because the content could not be checked and the policy has `onError: allow`. */
   readonly unchecked: readonly Refusal[]
 }
 
@@ -54,24 +55,35 @@ export type Answer =
   | {
       readonly kind: 'allow' | 'deny'
       readonly verdicts: readonly ImageVerdict[]
-      /** From this time on (ms since 1970) the same request may be answered otherwise, with nothing changed. */
+      /**
+       * From this time on (ms since 1970) the same request may get another answer although nothing has
+       * changed.
+       */
       readonly until: number | undefined
     }
   | {
-      /** The same request is to be asked again, with the content of these. */
+      /** The content of these images is needed: ask again with their facts. */
       readonly kind: 'needs'
       readonly images: readonly RequestedImage[]
+      /** Whether their platforms are needed too, which cost a look at their configs. */
+      readonly platforms: boolean
     }
 
 /**
- * Whether images may be pushed, pulled or run: every policy that judges there must take every one of them. Depends on its
- * arguments alone; never throws, whatever the names are. `now`: ms since 1970.
+ * Decides whether images may be pushed, pulled or run: every policy that applies at that point must accept
+ * every image. The answer depends only on the arguments. Never throws, whatever the names are. `now`: ms
+ * since 1970.
  */
 export function decide(request: JudgeRequest, set: PolicySet, now: number): Answer {
   const policies = set.select(request.point, request.namespace)
   const judged = request.images.map((image) => judgeImage({ image, request, policies, set, now }))
   const wanting = judged.filter(({ needsContent }) => needsContent)
-  if (wanting.length > 0) return { kind: 'needs', images: wanting.map(({ verdict }) => verdict.image) }
+  if (wanting.length > 0)
+    return {
+      kind: 'needs',
+      images: wanting.map(({ verdict }) => verdict.image),
+      platforms: wanting.some(({ needsPlatforms }) => needsPlatforms),
+    }
   const verdicts = judged.map(({ verdict }) => verdict)
   const ends = judged.flatMap(({ until }) => until)
   return {
@@ -79,6 +91,23 @@ export function decide(request: JudgeRequest, set: PolicySet, now: number): Answ
     verdicts,
     until: ends.length === 0 ? undefined : Math.min(...ends),
   }
+}
+
+/**
+ * Returns whether every policy accepts every image and has nothing to say about any: `decide` then allows the request, for as
+ * long as the policies stay the same. Most pushes are of this kind, and each push waits for this.
+ */
+export function isTaken({ point, namespace, images }: JudgeRequest, set: PolicySet): boolean {
+  const policies = set.select(point, namespace)
+  if (policies.length === 0) return false
+  for (const image of images) {
+    const reference = referenceOf(image, point, set)
+    if (reference.kind === 'problem') return false
+    const { fact, isBlob = false } = image
+    const subject = { point, reference, isBlob, fact }
+    for (const policy of policies) if (judgeByPolicy(subject, policy) !== taken) return false
+  }
+  return true
 }
 
 interface Case {
@@ -89,44 +118,55 @@ interface Case {
   readonly now: number
 }
 
-interface Judged {
+interface JudgedImage {
   readonly verdict: ImageVerdict
   readonly needsContent: boolean
+  readonly needsPlatforms: boolean
   readonly until: readonly number[]
 }
 
-function judgeImage(one: Case): Judged {
+function judgeImage(one: Case): JudgedImage {
   const { image, request, policies, set } = one
   const reference = referenceOf(image, request.point, set)
   if (reference.kind === 'problem') return refusedName(one, reference)
   if (policies.length === 0) return unjudged(one, printReference(reference))
   const { point } = request
   const { fact, isBlob = false } = image
-  const findings = policies.map((compiled) => ({
-    policy: compiled.policy,
-    ...judgeByPolicy({ point, reference, isBlob, fact }, compiled),
-  }))
+  const subject = { point, reference, isBlob, fact }
+  const findings = policies.flatMap((compiled) => {
+    const finding = judgeByPolicy(subject, compiled)
+    return finding === taken ? [] : { policy: compiled.policy, ...finding }
+  })
+  const canonical = printReference(reference)
+  const unchecked = findings.flatMap((finding) => finding.unchecked ?? [])
+  const needsPlatforms = findings.some((finding) => finding.needsPlatforms)
+  // Most requests end here, and each push waits for this.
+  if (findings.every(({ refusal }) => refusal === undefined)) {
+    const needsContent = findings.some((finding) => finding.needsContent)
+    return { ...judgedAs(image, canonical, { unchecked }), needsContent, needsPlatforms }
+  }
   const groups = (['enforce', 'warn', 'audit'] as const).map((mode) =>
     settle(
       findings.filter(({ policy }) => policy.modes[point] === mode),
       { one, reference },
     ),
   )
-  const [enforced, warned, recorded] = groups as [Settled, Settled, Settled]
+  const [enforced, warned, recorded] = groups as [SettledRefusals, SettledRefusals, SettledRefusals]
   return {
     verdict: {
       image,
-      canonical: printReference(reference),
+      canonical,
       refusals: enforced.standing,
       warnings: warned.standing,
       wouldDeny: recorded.standing,
       excepted: groups.flatMap(({ excepted }) => excepted),
-      unchecked: findings.flatMap(({ unchecked }) => unchecked ?? []),
+      unchecked,
     },
-    // A refusal stands whatever the other policies would find.
+    // A refusal stands whatever other policies would find.
     needsContent:
       groups.some(({ needsContent }) => needsContent) &&
       (enforced.needsContent || enforced.standing.length === 0),
+    needsPlatforms,
     until: groups.flatMap(({ until }) => until ?? []),
   }
 }
@@ -146,8 +186,8 @@ function referenceOf(
   return reference
 }
 
-/** What is no name is refused by every policy alike, and no exception can name it. */
-function refusedName({ image, request, policies, set }: Case, problem: ReferenceProblem): Judged {
+/** Every policy refuses an invalid name, and no exception can name it. */
+function refusedName({ image, request, policies, set }: Case, problem: ReferenceProblem): JudgedImage {
   const by = (policy: string): Refusal => ({
     policy,
     reason: problem.code,
@@ -158,49 +198,54 @@ function refusedName({ image, request, policies, set }: Case, problem: Reference
   const inMode = (mode: string): Refusal[] =>
     policies.filter(({ policy }) => policy.modes[request.point] === mode).map(({ policy }) => by(policy.name))
   const alone = policies.length === 0 && set.settings.noPolicy === 'deny' ? [by('')] : []
-  return {
-    verdict: {
-      image,
-      canonical: undefined,
-      refusals: [...inMode('enforce'), ...alone],
-      warnings: inMode('warn'),
-      wouldDeny: inMode('audit'),
-      excepted: [],
-      unchecked: [],
-    },
-    needsContent: false,
-    until: [],
-  }
+  return judgedAs(image, undefined, {
+    refusals: [...inMode('enforce'), ...alone],
+    warnings: inMode('warn'),
+    wouldDeny: inMode('audit'),
+  })
 }
 
-function unjudged({ image, set }: Case, canonical: string): Judged {
-  const none: Refusal = {
+function unjudged({ image, set }: Case, canonical: string): JudgedImage {
+  const refusal: Refusal = {
     policy: '',
     reason: 'NO_POLICY',
-    detail: 'no policy judges it, and the settings refuse what none judges',
-    fix: 'make a policy for it',
+    ...nameRefusals.NO_POLICY,
     rule: undefined,
   }
-  const refusals = set.settings.noPolicy === 'deny' ? [none] : []
+  return judgedAs(image, canonical, { refusals: set.settings.noPolicy === 'deny' ? [refusal] : none })
+}
+
+const none: readonly never[] = []
+
+/** A judgement in which no exception matters. */
+function judgedAs(
+  image: RequestedImage,
+  canonical: string | undefined,
+  { refusals = none, warnings = none, wouldDeny = none, unchecked = none }: Partial<ImageVerdict> = {},
+): JudgedImage {
   return {
-    verdict: { image, canonical, refusals, warnings: [], wouldDeny: [], excepted: [], unchecked: [] },
+    verdict: { image, canonical, refusals, warnings, wouldDeny, excepted: none, unchecked },
     needsContent: false,
-    until: [],
+    needsPlatforms: false,
+    until: none,
   }
 }
 
-interface Settled {
+interface SettledRefusals {
   readonly standing: readonly Refusal[]
   readonly excepted: ImageVerdict['excepted']
   readonly needsContent: boolean
   readonly until: number | undefined
 }
 
-/** The findings of policies with the same effect: what refuses together is lifted together, or not at all. */
+/**
+ * Settles the findings of policies in the same mode: an exception must lift all their refusals together, or
+ * it lifts none.
+ */
 function settle(
   findings: readonly (Finding & { readonly policy: { readonly name: string } })[],
   { one, reference }: { readonly one: Case; readonly reference: ImageReference },
-): Settled {
+): SettledRefusals {
   const { image, request, set, now } = one
   const refusing = findings.filter(({ refusal }) => refusal !== undefined)
   const refusals = refusing.flatMap(({ refusal }) => refusal ?? [])

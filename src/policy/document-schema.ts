@@ -1,21 +1,22 @@
 import { z } from 'zod'
-import { isDigest } from '../oci/digest.ts'
-import { isTag } from '../oci/tag.ts'
+import { tagPattern } from '../oci/tag.ts'
 import { fields, later } from './load-problem.ts'
-import { parseSize } from './size.ts'
+import { sizePattern } from './size.ts'
+
+// `meta` is what the CustomResourceDefinitions say in the place of a check that OpenAPI cannot express.
 
 export const apiVersion = 'policy.trow.io/v1alpha1'
 
-/** What one object may hold, so that it fits the store of an API server. */
+/** Limits of one object, so that an API server can store it. */
 export const documentLimits = {
   rules: 10_000,
   deniedDigests: 10_000,
   deniedScopes: 10_000,
-  /** Of the spec as JSON. */
+  /** Bytes of the spec as JSON. */
   bytes: 1_500_000,
 } as const
 
-/** RFC 1123: names of cluster-scoped objects. */
+/** RFC 1123 names, as cluster-scoped objects have. */
 const label = '[a-z0-9](?:[a-z0-9-]*[a-z0-9])?'
 const objectName = z
   .string()
@@ -25,7 +26,7 @@ const objectName = z
     'must be lower-case letters, digits, dashes and dots: my-policy',
   )
 
-/** Everything else that stands in metadata is the API server's. */
+/** Other metadata fields belong to the API server. */
 const metadata = z.looseObject({
   name: objectName,
   namespace: z
@@ -38,13 +39,17 @@ const modes = ['enforce', 'warn', 'audit', 'off'] as const
 const mode = z.enum(modes)
 export type Mode = z.infer<typeof mode>
 
-/** Scopes are checked after the shape, by what they mean. */
+/** The content of a scope is checked after the document's shape. */
 const scope = z.string().max(512, 'has at most 512 characters')
-const digest = z
-  .string()
-  .refine(isDigest, 'must be sha256: and 64, or sha512: and 128, lower-case hexadecimal digits')
+/** Of content that is kept under its SHA-256 digest nobody knows the SHA-512 digest: it would deny nothing. */
+const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/, {
+  error: ({ input }) =>
+    String(input).startsWith('sha512:')
+      ? 'is a sha512 digest: write the sha256 digest of the same bytes, which names them under both'
+      : 'must be sha256: and 64 lower-case hexadecimal digits',
+})
 
-/** Words for people, which are shown in one line of a message. */
+/** Text for people, shown within one line of a message. */
 function line(limit: number): z.ZodString {
   return z
     .string()
@@ -59,6 +64,8 @@ const namespacePattern = z
     /^(?!.*\*\*)[a-z0-9*](?:[a-z0-9*-]{0,61}[a-z0-9*])?$/,
     'must be a namespace, or with * for a part of it',
   )
+  // RE2 looks at nothing twice: two stars in a row are left to trow.
+  .meta({ pattern: '^[a-z0-9*](?:[a-z0-9*-]{0,61}[a-z0-9*])?$' })
 
 function namespaces(problem: string): z.ZodArray<z.ZodString> {
   return z.array(namespacePattern).min(1, problem).max(1000, 'has at most 1000 entries')
@@ -73,7 +80,7 @@ const requirements = fields({
   present: z.literal(true).optional(),
   tags: fields({
     deny: z
-      .array(z.string().refine(isTag, 'must be a tag'))
+      .array(z.string().regex(tagPattern, 'must be a tag'))
       .min(1, 'must name at least one tag')
       .max(1000, 'has at most 1000 entries'),
   }).optional(),
@@ -82,30 +89,35 @@ const requirements = fields({
     .min(1, 'must name at least one platform')
     .max(100, 'has at most 100 entries')
     .optional(),
-  maxSize: z
-    .string()
-    .refine((text) => parseSize(text) !== undefined, 'must be a size with its unit: 512MiB, 2GiB')
-    .optional(),
+  maxSize: z.string().regex(sizePattern, 'must be a size with its unit: 512MiB, 2GiB').optional(),
   signedBy: later('the verification of signatures'),
   attestations: later('the verification of attestations'),
   minFirstSeen: later('rules over time'),
   noRollback: later('rules over time'),
   maxAge: later('rules over time'),
-}).refine((given) => Object.keys(given).length > 0, 'must require something')
+})
+  .refine((given) => Object.keys(given).length > 0, 'must require something')
+  .meta({ minProperties: 1 })
 
 const rule = fields({
   scope,
   unverified: z.literal(true).optional(),
   require: requirements.optional(),
-}).refine(
-  ({ unverified, require }) => (unverified === undefined) !== (require === undefined),
-  'must have either "unverified: true", which accepts by name alone, or "require"',
-)
+})
+  .refine(
+    ({ unverified, require }) => (unverified === undefined) !== (require === undefined),
+    'must have either "unverified: true", which accepts by name alone, or "require"',
+  )
+  .meta(eitherOf('unverified', 'require'))
 
 const entry = fields({ scope: scope.optional(), digest: digest.optional() })
 const one = ({ scope, digest }: z.infer<typeof entry>): boolean =>
   (scope === undefined) !== (digest === undefined)
 const oneProblem = 'must have either "scope" or "digest"'
+
+function eitherOf(...names: readonly string[]): Record<string, unknown> {
+  return { oneOf: names.map((name) => ({ required: [name] })) }
+}
 
 export const policySchema = fields({
   apiVersion: z.literal(apiVersion),
@@ -126,7 +138,11 @@ export const policySchema = fields({
     default: z.enum(['deny', 'pass']),
     onError: z.enum(['deny', 'allow']).optional(),
     deny: z
-      .array(fields({ ...entry.shape, reason: line(200), fix: line(200).optional() }).refine(one, oneProblem))
+      .array(
+        fields({ ...entry.shape, reason: line(200), fix: line(200).optional() })
+          .refine(one, oneProblem)
+          .meta(eitherOf('scope', 'digest')),
+      )
       .max(documentLimits.deniedDigests + documentLimits.deniedScopes, 'has at most 20000 entries')
       .optional(),
     rules: z.array(rule).max(documentLimits.rules, `has at most ${documentLimits.rules} entries`).optional(),
@@ -134,7 +150,7 @@ export const policySchema = fields({
     onMovedTag: later('the choice of a tag’s digest by trow'),
     signers: later('the verification of signatures'),
   }),
-  /** Written by trow, never read. */
+  /** Written by trow and never read. */
   status: z.unknown().optional(),
 })
 
@@ -145,7 +161,7 @@ export const exceptionSchema = fields({
   spec: fields({
     policies: z.array(objectName).min(1, 'must name at least one policy').max(100, 'has at most 100 entries'),
     images: z
-      .array(entry.refine(one, oneProblem))
+      .array(entry.refine(one, oneProblem).meta(eitherOf('scope', 'digest')))
       .min(1, 'must name at least one image')
       .max(1000, 'has at most 1000 entries'),
     namespaces: namespaces('must name at least one namespace, or "*" for all'),

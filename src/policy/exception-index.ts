@@ -2,17 +2,18 @@ import type { Digest } from '../oci/digest.ts'
 import type { ImageReference } from './image-reference.ts'
 import { NamespacePatterns } from './namespace-patterns.ts'
 import { ScopeIndex } from './scope-index.ts'
+import type { Scope } from './scope.ts'
 import type { TrowException } from './trow-exception.ts'
 
-/** Refusals of one image that must be lifted together. */
+/** The refusals of one image, which must be lifted together. */
 export interface Lifting {
   readonly reference: ImageReference
-  /** The image's own, as far as they are known. */
+  /** The image's own digests, as far as known. */
   readonly digests: readonly Digest[]
   readonly policies: readonly string[]
-  /** Whether a deny list is, or may be, among the reasons. */
+  /** Whether a deny list is, or may be, one of the reasons. */
   readonly override: boolean
-  /** Undefined where none is known. */
+  /** Undefined where no namespace is known. */
   readonly namespace: string | undefined
   /** Milliseconds since 1970. */
   readonly now: number
@@ -22,24 +23,28 @@ interface Indexed extends Omit<TrowException, 'namespaces'> {
   readonly namespaces: NamespacePatterns
 }
 
-/** Exceptions by the images that they name. */
+/** Indexes exceptions by the images that they name. */
 export class ExceptionIndex {
   readonly #byScope = new ScopeIndex<Indexed[]>()
   readonly #byDigest = new Map<Digest, Indexed[]>()
-  readonly #withDigests: readonly Indexed[]
+  readonly #withDigests: Indexed[] = []
 
-  constructor(given: readonly TrowException[]) {
-    const exceptions = given.map((each) => ({ ...each, namespaces: new NamespacePatterns(each.namespaces) }))
-    for (const exception of exceptions)
-      for (const image of exception.images)
-        if (typeof image === 'string')
-          this.#byDigest.set(image, [...(this.#byDigest.get(image) ?? []), exception])
-        else this.#byScope.set(image, [...(this.#byScope.get(image) ?? []), exception])
-    this.#withDigests = exceptions.filter(({ images }) => images.some((image) => typeof image === 'string'))
+  constructor(exceptions: readonly TrowException[] = []) {
+    this.add(exceptions)
+  }
+
+  /** More of them, for who makes it ready in parts. */
+  add(exceptions: readonly TrowException[]): void {
+    for (const given of exceptions) {
+      const exception = { ...given, namespaces: new NamespacePatterns(given.namespaces) }
+      for (const image of exception.images) this.#named(image).push(exception)
+      if (exception.images.some((image) => typeof image === 'string')) this.#withDigests.push(exception)
+    }
   }
 
   /**
-   * The exception that lifts all of it by itself, that which lasts longest; several never add up to one. Undefined: none.
+   * Returns the exception that lifts all refusals by itself; of several, the one that lasts longest.
+   * Exceptions are never combined. Undefined: none.
    */
   find(lifting: Lifting): { readonly name: string; readonly expires: number } | undefined {
     const named = [
@@ -52,9 +57,19 @@ export class ExceptionIndex {
     return longest
   }
 
-  /** Whether one could lift it if the image had the right digest. */
+  /** Whether an exception could lift the refusals if the image had the right digest. */
   couldByDigest(lifting: Lifting): boolean {
     return this.#withDigests.some((exception) => lifts(exception, lifting))
+  }
+
+  /** Those that name the image. */
+  #named(image: Scope | Digest): Indexed[] {
+    const known = typeof image === 'string' ? this.#byDigest.get(image) : this.#byScope.get(image)
+    if (known !== undefined) return known
+    const named: Indexed[] = []
+    if (typeof image === 'string') this.#byDigest.set(image, named)
+    else this.#byScope.set(image, named)
+    return named
   }
 }
 

@@ -1,11 +1,11 @@
-/** Why a text that is written like a host names no registry. */
+/** Why a text in the form of a host is not a registry's host. */
 export type HostProblemCode = 'REF_HOST' | 'REF_PORT' | 'REF_IPV4'
 
 export type HostResult =
   | {
       readonly kind: 'host'
       readonly host: string
-      /** Whether it was another name of the same registry, and not another spelling. */
+      /** True for another name of the same registry, not just another spelling of its name. */
       readonly alias: boolean
     }
   | { readonly kind: 'problem'; readonly code: HostProblemCode; readonly message: string }
@@ -13,7 +13,7 @@ export type HostResult =
 const component = '[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?'
 const grammar = new RegExp(`^(${component}(?:\\.${component})*|\\[[a-fA-F0-9:]+\\])(?::([0-9]{1,5}))?$`)
 
-/** Other names under which Docker Hub answers with the same content. */
+/** Other host names under which Docker Hub serves the same content. */
 const dockerHub: ReadonlySet<string> = new Set([
   'index.docker.io',
   'registry-1.docker.io',
@@ -23,9 +23,10 @@ const dockerHub: ReadonlySet<string> = new Set([
 export const hostLimit = 255
 
 /**
- * The one spelling of a registry's host: lower-case letters, the port as a number and left out where it is 443, one form of
- * an IPv6 address, `docker.io` for all names of Docker Hub. Undefined for what is not written like a host at all. A host
- * keeps a dot, a colon or a bracket, or is `localhost`: without one it would read as part of a Docker Hub name.
+ * Returns the canonical spelling of a registry's host: lower-case letters, the port as a number and omitted
+ * if it is 443, one form for an IPv6 address, and `docker.io` for all names of Docker Hub. Undefined for a
+ * text that is not in the form of a host. A canonical host contains a dot, a colon or a bracket, or is
+ * `localhost`: otherwise it would read as part of a Docker Hub name.
  */
 export function canonicalHost(written: string): HostResult | undefined {
   if (written.length > hostLimit) return undefined
@@ -43,7 +44,7 @@ export function canonicalHost(written: string): HostResult | undefined {
   return { kind: 'host', host: alias ? 'docker.io' : host, alias }
 }
 
-/** Whether a canonical host is an address and no name. */
+/** Whether a canonical host is an IP address. */
 export function isAddress(host: string): boolean {
   return host.startsWith('[') || /^[0-9.]+(?::[0-9]+)?$/.test(host)
 }
@@ -55,7 +56,7 @@ function ipv6(name: string): string | HostResult {
     : problem('REF_HOST', `"${name}" is no IPv6 address in brackets`)
 }
 
-/** A resolver takes a name whose last label is a number for an address, in whatever base it is written. */
+/** A resolver treats a name whose last label is a number, in any base, as an IPv4 address. */
 function ipv4OrName(name: string): string | HostResult {
   const labels = name.split('.')
   if (!/^(?:[0-9]+|0x[0-9a-f]*)$/.test(labels.at(-1) ?? '')) return name

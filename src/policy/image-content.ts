@@ -1,26 +1,32 @@
 import type { Digest } from '../oci/digest.ts'
 import type { FactFailure } from './reasons.ts'
 
-/** What the registry knows of the bytes that a name stands for. */
+/** The registry's facts about the content that a name refers to. */
 export interface ImageContent {
-  /** Its own digest, in every algorithm under which somebody may ask for the same bytes. */
+  /** The content's own digest, in every algorithm by which a client may request the same bytes. */
   readonly digests: readonly Digest[]
-  /** Whatever it consists of, down to the layers, in every such algorithm: children, configs, layers. Not what it is part of. */
+  /**
+   * The digests of everything it consists of, down to the layers (children, configs, layers), in every such
+   * algorithm. Not those of the indexes that list it.
+   */
   readonly contains: readonly Digest[]
-  /** `os/architecture[/variant]` of an image, or of the images of an index. */
-  readonly platforms: readonly string[]
-  /** Platforms of each index of the same repository that lists it: nodes fetch the index and then its child by digest. */
+  /** `os/architecture[/variant]` of an image, or of each image of an index. Undefined: not looked up. */
+  readonly platforms: readonly string[] | undefined
+  /**
+   * The platforms of each index of the same repository that lists it: nodes fetch the index and then its
+   * child by digest.
+   */
   readonly listedBy: readonly (readonly string[])[]
-  /** Bytes of all that it consists of, each digest once. */
+  /** Bytes of everything it consists of, each digest counted once. */
   readonly size: number
   /**
-   * Whether it is a signature, an attestation or a bill of materials by its content: every layer's media type says so. A name
-   * proves nothing, since an image that runs can be pushed under any tag.
+   * Whether its content is a signature, an attestation or a bill of materials: every layer's media type says
+   * so. The name is not considered, because a runnable image can be pushed under any tag.
    */
   readonly isEvidence: boolean
 }
 
-/** What could be found out of the content. Not asked yet: undefined. */
+/** The result of a look-up of content. Undefined: not looked up yet. */
 export type ContentFact =
   | { readonly kind: 'known'; readonly content: ImageContent }
   | { readonly kind: 'absent' }

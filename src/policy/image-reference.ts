@@ -4,23 +4,29 @@ import { isTag, type Reference } from '../oci/tag.ts'
 import { canonicalHost, type HostProblemCode, type HostResult } from './host-name.ts'
 import { shown } from './shown.ts'
 
-/** The registry itself in canonical names, under whatever host it was asked. Nobody can type it. */
+/**
+ * The registry itself in canonical names, whatever host a client used. It is not a valid host, so no image
+ * name can contain it.
+ */
 export const ownRegistry = '@trow'
 
-/** An image's name in its one spelling. */
+/** An image's name in its canonical spelling. */
 export interface ImageReference {
   readonly kind: 'reference'
-  /** Canonical, with its port; `@trow` for the registry's own content. */
+  /** The canonical host with its port; `@trow` for the registry's own content. */
   readonly host: string
   readonly path: string
-  /** Undefined where there is a digest: runtimes look at nothing else then. Also where a repository itself is meant. */
+  /**
+   * Undefined where there is a digest, because runtimes then ignore the tag; also where the reference names a
+   * whole repository.
+   */
   readonly tag: string | undefined
   readonly digest: Digest | undefined
-  /** The tag that was written beside a digest, for display. */
+  /** A tag written beside a digest, for display only. */
   readonly shadowTag: string | undefined
-  /** The host to write, where another spelling of it was written. */
+  /** The canonical host, if the name was written with another spelling. */
   readonly hostToWrite: string | undefined
-  /** Whether it was asked of the registry as another registry's, below `f/`. */
+  /** True for another registry's content, requested from this registry below `f/`. */
   readonly proxied: boolean
 }
 
@@ -42,20 +48,24 @@ export interface ReferenceProblem {
 }
 
 export interface NameSettings {
-  /** Every host, canonical, with its port, under which clients reach this registry. */
+  /** Every canonical host, with its port, under which clients reach this registry. */
   readonly ownHosts: ReadonlySet<string>
-  /** What a name without a host means. `deny`: it is refused. */
+  /** The registry of a name without a host. `deny`: such a name is refused. */
   readonly shortNames: 'docker.io' | 'deny'
 }
 
 const referenceLimit = 512
 const imageId = /^[0-9a-f]{64}$/
-/** Before the colon they make an image's id, or the beginning of one, and not a name: containerd takes any image that fits. */
+/**
+ * Before a colon these make an image's id, or the start of one, not a name: containerd takes any image that
+ * matches.
+ */
 const digestAlgorithms: ReadonlySet<string> = new Set(['sha256', 'sha384', 'sha512', 'blake3'])
 
 /**
- * The canonical form of a name as pods, people and policies write it: the grammar of distribution's reference package,
- * narrowed to names that mean the same to every client. Takes anything, throws nothing, in time linear in the text.
+ * Returns the canonical form of a name as it is written in pods, policies and commands. The grammar is that
+ * of distribution's reference package, narrowed to names that mean the same to every client. Accepts any
+ * value, never throws, and takes time linear in the text.
  */
 export function parseImageReference(
   text: unknown,
@@ -81,7 +91,10 @@ export function parseImageReference(
   return whole({ ...place, tag, digest: digest as Digest | undefined })
 }
 
-/** The canonical form of what one of the registry's own repositories is asked for; of the repository itself, without a reference. */
+/**
+ * The canonical form of a request to one of the registry's own repositories; without a reference, of the
+ * repository itself.
+ */
 export function ownImage(
   repository: RepositoryName,
   reference: Reference | undefined,
@@ -95,14 +108,17 @@ export function ownImage(
     : whole({ ...place, tag: reference, digest: undefined })
 }
 
-/** `ghcr.io/acme/app:1.4`, `ghcr.io/acme/app@sha256:…`, `@trow/prod/app:latest`; `@trow/prod/app` of a repository. */
+/**
+ * For example `ghcr.io/acme/app:1.4`, `ghcr.io/acme/app@sha256:…` or `@trow/prod/app:latest`;
+ * `@trow/prod/app` for a repository.
+ */
 export function printReference(reference: ImageReference): string {
   const { host, path, tag, digest } = reference
   if (digest !== undefined) return `${host}/${path}@${digest}`
   return tag === undefined ? `${host}/${path}` : `${host}/${path}:${tag}`
 }
 
-/** One algorithm: a second one would be another name for the same bytes. */
+/** Only sha256: a second algorithm would give the same bytes a second name. */
 function isImageDigest(text: string): text is Digest {
   return text.startsWith('sha256:') && isDigest(text)
 }
@@ -115,12 +131,15 @@ interface Place {
   readonly proxied: boolean
 }
 
-/** What stands before and behind a place; without one, all of it and nothing. */
+/** Splits the text around the character at `at`; for a negative `at` the second part is undefined. */
 function cut(text: string, at: number): readonly [before: string, behind: string | undefined] {
   return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)]
 }
 
-/** Docker's rule of what is a host in the first component; what looks like one and is not written like one is a path. */
+/**
+ * Docker's rule for the first component: it is a host if it contains a dot, colon, bracket or capital, or is
+ * `localhost`. If it is not in the form of a host, it belongs to the path.
+ */
 function writtenHost(component: string): HostResult | undefined {
   return /[.:[A-Z]/.test(component) || component === 'localhost' ? canonicalHost(component) : undefined
 }
@@ -154,14 +173,18 @@ function placeOf(
   }
 }
 
-/** A path of this registry: its own content, or below `f/` that of another registry, which is named as there. */
+/**
+ * A path of this registry: its own content, or, below `f/`, content of another registry, which keeps that
+ * registry's name.
+ */
 function unwrapped(
   path: string,
   hostToWrite: string | undefined,
   settings: NameSettings,
 ): Place | ReferenceProblem {
-  const [first, upstream, ...rest] = path.split('/')
-  if (first !== 'f') return { kind: 'place', host: ownRegistry, path, hostToWrite, proxied: false }
+  if (path !== 'f' && !path.startsWith('f/'))
+    return { kind: 'place', host: ownRegistry, path, hostToWrite, proxied: false }
+  const [, upstream, ...rest] = path.split('/')
   const result = upstream === undefined ? undefined : canonicalHost(upstream)
   if (result?.kind !== 'host' || rest.length === 0)
     return problem('REF_PROXY', `below f/ there must be a registry's host and a path: f/ghcr.io/acme/app`)
@@ -200,7 +223,7 @@ function whole(
     hostToWrite,
     proxied,
   }
-  // The canonical name must itself be a name.
+  // The canonical name must itself be a valid name.
   if (path.length > repositoryNameLimit || printReference(reference).length > referenceLimit)
     return problem('REF_LONG', 'with its host and tag the name is too long')
   return reference

@@ -1,52 +1,66 @@
+import { counted } from '../counted.ts'
 import type { Digest } from '../oci/digest.ts'
-import type { CompiledPolicy } from './compiled-policy.ts'
+import type { CompiledPolicy, Denied, RequiringRule } from './compiled-policy.ts'
 import type { ContentFact, ImageContent } from './image-content.ts'
 import { ownRegistry, printReference, type ImageReference } from './image-reference.ts'
+import { deniedTag, nameRefusals } from './name-refusals.ts'
 import type { FactFailure, ReasonCode } from './reasons.ts'
 import { printSize } from './size.ts'
-import type { DenyEntry, Point, Requirements, Rule } from './trow-policy.ts'
+import type { Point, Requirements } from './trow-policy.ts'
 
-/** What one policy is asked about. */
-export interface Subject {
+/** The image that one policy judges. */
+export interface JudgedContent {
   readonly point: Point
   readonly reference: ImageReference
-  /** A blob has no tag, no platform and no size of its own that a rule could mean: manifests that name it are judged. */
+  /**
+   * A blob has no tag, platform or size that a rule could check; the manifests that refer to it are judged
+   * instead.
+   */
   readonly isBlob: boolean
   readonly fact: ContentFact | undefined
 }
 
-/** Why a policy does not take an image. */
+/** Why a policy refuses an image. */
 export interface Refusal {
   readonly policy: string
   readonly reason: ReasonCode
-  /** In words, without a full stop. */
+  /** A sentence without a full stop. */
   readonly detail: string
-  /** What to do about it. */
+  /** How to resolve it. */
   readonly fix: string | undefined
-  /** The scope of the rule, or of the entry on the deny list. */
+  /** The scope of the rule, or the entry of the deny list. */
   readonly rule: string | undefined
 }
 
 export interface Finding {
-  /** Undefined: the policy takes the image, as far as its content is known. */
+  /** Undefined: the policy accepts the image, as far as its content is known. */
   readonly refusal: Refusal | undefined
-  /** Whether a deny list is, or for all that is known may be, in the way. */
+  /** Whether a deny list refuses the image, or may refuse it as long as the content is unknown. */
   readonly isDenied: boolean
-  /** Whether the content has to be looked at before this can be the last word. */
+  /** Whether the content must be looked up before this finding is final. */
   readonly needsContent: boolean
-  /** What was taken without a look, since the policy says so. */
+  /** Whether the platforms are part of what must be looked up. */
+  readonly needsPlatforms: boolean
+  /** A check that failed and is passed over, because the policy has `onError: allow`. */
   readonly unchecked: Refusal | undefined
 }
 
-const taken: Finding = { refusal: undefined, isDenied: false, needsContent: false, unchecked: undefined }
+/** The finding of a policy that accepts an image. Most findings are this object. */
+export const taken: Finding = {
+  refusal: undefined,
+  isDenied: false,
+  needsContent: false,
+  needsPlatforms: false,
+  unchecked: undefined,
+}
 
-/** One policy's finding about one image. */
-export function judgeByPolicy(subject: Subject, compiled: CompiledPolicy): Finding {
+/** Returns one policy's finding about one image. */
+export function judgeByPolicy(subject: JudgedContent, compiled: CompiledPolicy): Finding {
   const denied = denial(subject, compiled)
   if (denied !== undefined) return { ...taken, refusal: denied, isDenied: true }
   const unseen = compiled.deniedDigests.size > 0 ? unseenContent(subject) : undefined
   const found = byRules(subject, compiled)
-  // A name that is refused anyhow needs no look at the content, unless an exception lifts the refusal.
+  // An image that is refused by name needs no look-up of its content, unless an exception lifts the refusal.
   if (unseen === 'wanted') return { ...found, needsContent: true }
   if (unseen === undefined) return found
   const failure = failed(compiled, unseen)
@@ -54,69 +68,66 @@ export function judgeByPolicy(subject: Subject, compiled: CompiledPolicy): Findi
   return { ...found, refusal: found.refusal ?? failure, isDenied: true }
 }
 
-/** Whether it stands on the deny list, by its name or by a digest of anything that it consists of. */
-function denial({ reference, fact }: Subject, compiled: CompiledPolicy): Refusal | undefined {
-  const scope = compiled.deniedScopes.find(reference)
-  if (scope !== undefined) return deniedBy(compiled, scope, 'is denied')
-  const content = fact?.kind === 'known' ? fact.content : undefined
-  const own = [reference.digest ?? [], content?.digests ?? []].flat()
-  const entry = firstOf(own, compiled) ?? firstOf(content?.contains ?? [], compiled)
-  if (entry === undefined) return undefined
-  const isOwn = own.some((digest) => digest === entry.target)
-  return deniedBy(compiled, entry, isOwn ? 'is denied' : 'is denied, and is part of it')
+const unknown: Pick<ImageContent, 'digests' | 'contains'> = { digests: [], contains: [] }
+
+/** Finds the image on the deny list, by its name or by a digest of anything that it consists of. */
+function denial({ reference, fact }: JudgedContent, compiled: CompiledPolicy): Refusal | undefined {
+  const named = compiled.deniedScopes.find(reference)
+  if (named !== undefined) return deniedBy(compiled, named.scope, named, 'is denied')
+  const { digests, contains } = fact?.kind === 'known' ? fact.content : unknown
+  const own = reference.digest === undefined ? digests : [reference.digest, ...digests]
+  return (
+    deniedDigest(own, compiled, 'is denied') ??
+    deniedDigest(contains, compiled, 'is denied, and is part of it')
+  )
 }
 
-function firstOf(digests: readonly Digest[], { deniedDigests }: CompiledPolicy): DenyEntry | undefined {
+function deniedDigest(
+  digests: readonly Digest[],
+  compiled: CompiledPolicy,
+  how: string,
+): Refusal | undefined {
   for (const digest of digests) {
-    const entry = deniedDigests.get(digest)
-    if (entry !== undefined) return entry
+    const denied = compiled.deniedDigests.get(digest)
+    if (denied !== undefined) return deniedBy(compiled, digest, denied, how)
   }
   return undefined
 }
 
-function deniedBy(compiled: CompiledPolicy, { target, reason, fix }: DenyEntry, how: string): Refusal {
-  const what = typeof target === 'string' ? target : target.text
+function deniedBy(compiled: CompiledPolicy, what: string, { reason, fix }: Denied, how: string): Refusal {
   return refusal(compiled, { reason: 'DENY_LIST', detail: `${what} ${how}: ${reason}`, fix, rule: what })
 }
 
-/** Why content is not known: it has not been asked for, or could not be had. Undefined: there is nothing to ask. */
-function unseenContent({ reference, fact }: Subject): 'wanted' | FactFailure | undefined {
+/**
+ * Why content is unknown: not looked up yet, or the look-up failed. Undefined: the content is known, or there
+ * is none to look up.
+ */
+function unseenContent({ reference, fact }: JudgedContent): 'wanted' | FactFailure | undefined {
   if (fact === undefined) return reference.host === ownRegistry ? 'wanted' : undefined
   return fact.kind === 'failed' ? fact.reason : undefined
 }
 
-function byRules(subject: Subject, compiled: CompiledPolicy): Finding {
+function byRules(subject: JudgedContent, compiled: CompiledPolicy): Finding {
   const rule = compiled.rules.find(subject.reference)
   if (rule === undefined) {
     if (compiled.policy.default === 'pass') return taken
-    const detail = 'no rule covers the name, and the default is deny'
-    const fix = 'use an image that a rule covers, or ask for a rule or an exception'
-    return { ...taken, refusal: refusal(compiled, { reason: 'NOT_ALLOWED', detail, fix }) }
+    return { ...taken, refusal: refusal(compiled, { reason: 'NOT_ALLOWED', ...nameRefusals.NOT_ALLOWED }) }
   }
   if (rule.require === undefined || subject.isBlob) return taken
   const byName = nameProblem(subject, rule.require)
-  if (byName !== undefined)
-    return { ...taken, refusal: refusal(compiled, { ...byName, rule: rule.scope.text }) }
-  return needsContent(rule.require) ? byContent(subject, compiled, { ...rule, require: rule.require }) : taken
+  if (byName !== undefined) return { ...taken, refusal: refusal(compiled, { ...byName, rule: rule.scope }) }
+  return needsContent(rule.require) ? byContent(subject, compiled, rule) : taken
 }
 
 type Problem = Pick<Refusal, 'reason' | 'detail' | 'fix'>
 
-function nameProblem({ point, reference, fact }: Subject, require: Requirements): Problem | undefined {
+function nameProblem({ point, reference, fact }: JudgedContent, require: Requirements): Problem | undefined {
   const isEvidence = fact?.kind === 'known' && fact.content.isEvidence
-  // A push by tag is how a digest comes to be.
+  // A push by tag creates the digest, so it cannot name one.
   if (require.digest && reference.digest === undefined && point !== 'push' && !isEvidence)
-    return {
-      reason: 'DIGEST_REQUIRED',
-      detail: 'the name has no digest',
-      fix: 'put @sha256:… behind the name',
-    }
+    return { reason: 'DIGEST_REQUIRED', ...nameRefusals.DIGEST_REQUIRED }
   if (reference.tag !== undefined && require.deniedTags.has(reference.tag))
-    return {
-      reason: 'TAG_DENIED',
-      detail: `the tag ${reference.tag} is denied`,
-      fix: 'use another tag, or a digest',
-    }
+    return { reason: 'TAG_DENIED', ...deniedTag(reference.tag) }
   if (reference.hostToWrite !== undefined && needsContent(require))
     return {
       reason: 'HOST_SPELLING',
@@ -131,23 +142,26 @@ function needsContent({ present, platforms, maxSize }: Requirements): boolean {
 }
 
 function byContent(
-  { point, reference, fact }: Subject,
+  { point, reference, fact }: JudgedContent,
   compiled: CompiledPolicy,
-  rule: Rule & { readonly require: Requirements },
+  { scope: rule, require }: RequiringRule,
 ): Finding {
-  if (fact === undefined) return { ...taken, needsContent: true }
+  const wanting = { ...taken, needsContent: true, needsPlatforms: require.platforms.length > 0 }
+  if (fact === undefined) return wanting
   if (fact.kind === 'failed') {
-    const failure = { ...failed(compiled, fact.reason), rule: rule.scope.text }
+    const failure = { ...failed(compiled, fact.reason), rule }
     return compiled.policy.onError === 'allow'
       ? { ...taken, unchecked: failure }
       : { ...taken, refusal: failure }
   }
-  // A child of an index is pushed before the index that lists it.
+  // The children of an index are pushed before the index that lists them.
   const isPart = point === 'push' && reference.digest !== undefined
-  const require = isPart ? { ...rule.require, platforms: [] } : rule.require
-  const problem = fact.kind === 'absent' ? absent(reference) : contentProblem(fact.content, require)
+  const platforms = isPart || (fact.kind === 'known' && fact.content.isEvidence) ? [] : require.platforms
+  if (platforms.length > 0 && fact.kind === 'known' && fact.content.platforms === undefined) return wanting
+  const problem =
+    fact.kind === 'absent' ? absent(reference) : contentProblem(fact.content, { ...require, platforms })
   if (problem === undefined) return taken
-  return { ...taken, refusal: refusal(compiled, { ...problem, rule: rule.scope.text }) }
+  return { ...taken, refusal: refusal(compiled, { ...problem, rule }) }
 }
 
 function absent(reference: ImageReference): Problem {
@@ -159,7 +173,7 @@ function absent(reference: ImageReference): Problem {
 }
 
 function contentProblem(content: ImageContent, { platforms, maxSize }: Requirements): Problem | undefined {
-  const missing = content.isEvidence ? [] : missingPlatforms(content, platforms)
+  const missing = missingPlatforms(content, platforms)
   if (missing.length > 0)
     return {
       reason: 'PLATFORM',
@@ -169,16 +183,19 @@ function contentProblem(content: ImageContent, { platforms, maxSize }: Requireme
   if (maxSize === undefined || content.size <= maxSize) return undefined
   return {
     reason: 'SIZE',
-    detail: `it has ${content.size} bytes, and may have ${printSize(maxSize)}`,
+    detail: `it has ${counted(content.size, 'byte')}, and may have ${printSize(maxSize)}`,
     fix: 'make it smaller',
   }
 }
 
-/** Of a child of an index those of that index count, whichever lacks the fewest. */
+/**
+ * For a child of an index, the platforms of that index count; of several, those of the index that lacks the
+ * fewest.
+ */
 function missingPlatforms(content: ImageContent, wanted: readonly string[]): readonly string[] {
   const missing = (has: readonly string[]): readonly string[] =>
     wanted.filter((platform) => !has.some((each) => each === platform || each.startsWith(`${platform}/`)))
-  return [content.platforms, ...content.listedBy]
+  return [content.platforms ?? [], ...content.listedBy]
     .map((has) => missing(has))
     .reduce((fewest, each) => (each.length < fewest.length ? each : fewest))
 }

@@ -6,20 +6,20 @@ import type { Scope } from './scope.ts'
 import type { TrowException } from './trow-exception.ts'
 import type { TrowPolicy } from './trow-policy.ts'
 
-/** What loads, and is likely not meant. */
+/** A problem in a document that loads but is probably not intended. */
 export interface LintFinding extends LoadProblem {
   readonly kind: 'TrowPolicy' | 'TrowException'
   readonly name: string
 }
 
-/** Images of Docker Hub whose name without `library/` people take for the image, and which is an organisation's. */
+/** Docker Hub images whose name without `library/` is mistaken for the image: it names an organisation. */
 const officialImages: ReadonlySet<string> = new Set(
   'alpine busybox debian golang httpd mariadb memcached mongo mysql nginx node openjdk php postgres python rabbitmq redis ruby traefik ubuntu'.split(
     ' ',
   ),
 )
 
-/** Of documents that have been loaded together. `now`: ms since 1970. */
+/** Lints documents that were loaded together. `now`: ms since 1970. */
 export function lintPolicies(documents: PolicyDocuments, now: number): readonly LintFinding[] {
   const policies = new Map(documents.policies.map((policy) => [policy.name, policy]))
   return [
@@ -50,6 +50,9 @@ function findingsOfPolicy(policy: TrowPolicy): LoadProblem[] {
   const ownRule = policy.rules.some(({ scope }) => scope.host === ownRegistry || scope.host === '*')
   if (policy.default === 'deny' && policy.modes.push === 'enforce' && !ownRule)
     add(['rules'], `no rule covers ${ownRegistry}: every push to this registry is refused`)
+  const shut = policy.deny.findIndex(({ target }) => typeof target !== 'string' && coversRegistry(target))
+  if (shut >= 0 && policy.modes.push === 'enforce')
+    add(['deny', shut, 'scope'], `denies all of ${ownRegistry}: every push to this registry is refused`)
   const denied = new ScopeIndex<Scope>()
   for (const { target } of policy.deny) if (typeof target !== 'string') denied.set(target, target)
   for (const [place, { scope, require }] of policy.rules.entries()) {
@@ -68,6 +71,10 @@ function findingsOfPolicy(policy: TrowPolicy): LoadProblem[] {
       )
   }
   return found
+}
+
+function coversRegistry({ host, segments }: Scope): boolean {
+  return host === '*' || (host === ownRegistry && segments.length === 0)
 }
 
 function findingsOfException(

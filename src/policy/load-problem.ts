@@ -1,8 +1,12 @@
+import { counted } from '../counted.ts'
 import { z } from 'zod'
 
-/** What keeps a policy or an exception from being loaded. Whoever has read it from a file knows the line of the path. */
+/**
+ * Why a policy or an exception cannot be loaded. A caller that read it from a file can find the line of the
+ * path.
+ */
 export interface LoadProblem {
-  /** Names and places from the document's root on: `spec`, `rules`, `3`, `scope`. */
+  /** Names and indexes from the document's root: `spec`, `rules`, `3`, `scope`. */
   readonly path: readonly (string | number)[]
   /** Says what to write. */
   readonly message: string
@@ -12,21 +16,16 @@ export type Loaded<Value> =
   | { readonly kind: 'loaded'; readonly value: Value }
   | { readonly kind: 'refused'; readonly problems: readonly LoadProblem[] }
 
-/** Of one document; a list of ten thousand broken rules is told by its beginning. */
+/** Problems reported for one document; the rest are only counted. */
 const problemLimit = 50
-
-/** `spec.rules[3].scope`. */
-export function printPath(path: readonly (string | number)[]): string {
-  return z.core.toDotPath(path)
-}
 
 export function refused<Value>(problems: readonly LoadProblem[]): Loaded<Value> {
   if (problems.length <= problemLimit) return { kind: 'refused', problems }
-  const more = { path: [], message: `${problems.length - problemLimit} more problems are not listed` }
+  const more = { path: [], message: `${counted(problems.length - problemLimit, 'more problem')} not listed` }
   return { kind: 'refused', problems: [...problems.slice(0, problemLimit), more] }
 }
 
-/** An object with these fields and no other. */
+/** A schema for an object with these fields and no others. */
 export function fields<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<Shape, z.core.$strict> {
   const names = Object.keys(shape)
     .filter((name) => !isLater(shape[name]))
@@ -36,7 +35,10 @@ export function fields<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<S
   })
 }
 
-/** A field of the design that this release cannot keep: accepted, it would be a promise without anything behind it. */
+/**
+ * A field of the design that this release does not implement: it is refused, because a policy that contains
+ * it would promise something that trow does not do.
+ */
 export function later(needs: string): z.ZodOptional<z.ZodNever> {
   return z.never({ error: `this release does not have it (it needs ${needs}): leave it out` }).optional()
 }
@@ -45,7 +47,7 @@ function isLater(field: unknown): boolean {
   return field instanceof z.ZodOptional && field.unwrap() instanceof z.ZodNever
 }
 
-/** The shape of a document, with every problem of it. Never throws. */
+/** Checks the shape of a document and returns all its problems. Never throws. */
 export function parseShape<Schema extends z.ZodType>(
   value: unknown,
   schema: Schema,
@@ -54,7 +56,7 @@ export function parseShape<Schema extends z.ZodType>(
   if (result.success) return { kind: 'loaded', value: result.data }
   return refused(
     result.error.issues.flatMap((issue): LoadProblem[] => {
-      // Documents have no symbols.
+      // Paths in documents contain no symbols.
       const path = issue.path as (string | number)[]
       if (issue.code !== 'unrecognized_keys') return [{ path, message: issue.message }]
       return issue.keys.map((key) => ({ path: [...path, key.slice(0, 100)], message: issue.message }))
@@ -62,7 +64,7 @@ export function parseShape<Schema extends z.ZodType>(
   )
 }
 
-/** For what the schemas say nothing of. What stood there is not repeated. */
+/** Messages for issues that the schemas do not word themselves. They do not repeat the given value. */
 function wording(issue: z.core.$ZodRawIssue): string | undefined {
   if (issue.code === 'invalid_type')
     return issue.input === undefined ? 'is required' : `must be ${articled(String(issue['expected']))}`

@@ -1,6 +1,9 @@
 import { compilePattern } from '../oci/repository-pattern.ts'
 
-/** Namespaces by name, or by patterns in which `*` stands for any part of a name. Labels are not looked at: tenants write them. */
+/**
+ * Matches namespaces by name, or by patterns in which `*` stands for any part of a name. Labels are ignored,
+ * because tenants can set them.
+ */
 export class NamespacePatterns {
   readonly #names: ReadonlySet<string>
   readonly #patterns: readonly ((name: string) => boolean)[]
@@ -12,7 +15,7 @@ export class NamespacePatterns {
     this.#everywhere = entries.includes('*')
   }
 
-  /** `undefined`: no namespace is known, as at push and pull; only `*` has it. */
+  /** `undefined` means that no namespace is known, as at push and pull: only `*` matches it. */
   has(namespace: string | undefined): boolean {
     if (this.#everywhere) return true
     if (namespace === undefined) return false

@@ -2,20 +2,23 @@ import type { Loaded, LoadProblem } from './load-problem.ts'
 import { parseTrowException, type ExceptionSettings, type TrowException } from './trow-exception.ts'
 import { parseTrowPolicy, type TrowPolicy } from './trow-policy.ts'
 
-/** A problem of one of several documents. */
+/** A problem in one of several documents. */
 export interface DocumentProblem extends LoadProblem {
-  /** The document's place among those given, counted from 0. */
+  /** The document's index among those given. */
   readonly document: number
 }
 
 export interface PolicyDocuments {
   readonly policies: readonly TrowPolicy[]
   readonly exceptions: readonly TrowException[]
-  /** Where there is one, what could be loaded is not the whole. */
+  /** If there is any, `policies` and `exceptions` are incomplete. */
   readonly problems: readonly DocumentProblem[]
 }
 
-/** All documents of a folder or a cluster, whatever they hold: policies and exceptions, each name once. Never throws. */
+/**
+ * Loads all documents of a folder or a cluster, whatever they contain. A kind and name may occur only once.
+ * Never throws.
+ */
 export function loadPolicyDocuments(
   documents: readonly unknown[],
   settings: ExceptionSettings,

@@ -1,9 +1,12 @@
 import type { ReferenceProblemCode } from './image-reference.ts'
 
-/** Why content could not be looked at; the same request may be answered later. */
+/** Why content could not be looked up. The same request may get another answer later. */
 export type FactFailure = 'FACT_PENDING' | 'FACT_TIMEOUT' | 'FACT_UPSTREAM'
 
-/** Why an image is refused. Stable, for scripts and documents: codes are added, and never change their meaning. */
+/**
+ * Why an image is refused. The codes are stable, for scripts and documentation: codes may be added, but their
+ * meaning never changes.
+ */
 export type ReasonCode =
   | ReferenceProblemCode
   | FactFailure
@@ -17,7 +20,7 @@ export type ReasonCode =
   | 'PLATFORM'
   | 'SIZE'
 
-/** Each code and what it says. */
+/** The meaning of each code. */
 export const reasons = {
   REF_EMPTY: 'there is no image name',
   REF_LONG: 'the name is longer than any client takes',
@@ -44,7 +47,7 @@ export const reasons = {
   FACT_UPSTREAM: 'the registry that has the content did not answer',
 } as const satisfies Record<ReasonCode, string>
 
-/** Whether trow could not check, which is another thing than that it does not allow. */
+/** Whether trow could not check the image, which is different from not allowing it. */
 export function isUnchecked(reason: ReasonCode): reason is FactFailure {
   return reason === 'FACT_PENDING' || reason === 'FACT_TIMEOUT' || reason === 'FACT_UPSTREAM'
 }

@@ -1,3 +1,4 @@
+import { counted } from '../counted.ts'
 import type { Answer, ImageVerdict } from './decide.ts'
 import type { Refusal } from './judge-policy.ts'
 import { isUnchecked } from './reasons.ts'
@@ -5,15 +6,15 @@ import { plain } from './shown.ts'
 
 type Verdicts = Extract<Answer, { readonly kind: 'allow' | 'deny' }>['verdicts']
 
-/** The API server cuts longer warnings, and drops what is beyond its limit for all of them. */
+/** The API server truncates longer warnings, and drops warnings beyond its limit for all of them together. */
 const warningLimit = 256
 const warningsLimit = 4096
-/** Images that are named; a review may have thousands. */
+/** Images named in the text; a review may have thousands. */
 const listedLimit = 50
 
 /**
- * What somebody reads whose request is refused: each image, the rule, the reason, what to do. `id` is that under which the
- * decision is kept. Undefined where nothing is refused.
+ * The message of a refused request: each image, the rule, the reason and how to resolve it. `id` is the id
+ * under which the decision is stored. Undefined where nothing is refused.
  */
 export function refusalText(verdicts: Verdicts, id: string | undefined): string | undefined {
   const refused = verdicts.filter(({ refusals }) => refusals.length > 0)
@@ -23,15 +24,20 @@ export function refusalText(verdicts: Verdicts, id: string | undefined): string 
   const lines = refused.slice(0, listedLimit).map((verdict) => imageLine(verdict, policies.length > 1))
   if (refused.length > listedLimit) lines.push(`and ${refused.length - listedLimit} more`)
   if (id !== undefined) lines.push(`details: trow policy explain ${id}`)
-  const images = verdicts.length === 1 ? 'the image' : `${refused.length} of ${verdicts.length} images`
+  const images = `${refused.length} of ${counted(verdicts.length, 'image')}`
+  const [subject, are] =
+    verdicts.length === 1 ? ['the image', 'is'] : [images, refused.length === 1 ? 'is' : 'are']
   const by = policies.length === 0 ? '' : ` by ${policiesText(policies)}`
   const headline = all.every(({ reason }) => isUnchecked(reason))
-    ? `${images} could not be checked${by}, try again`
-    : `${images} refused${by}`
+    ? `${subject} could not be checked${by}, try again`
+    : `${subject} ${are} refused${by}`
   return [headline, ...lines].join('\n  ')
 }
 
-/** What warns and does not refuse, a line for each image and policy: at most 256 characters each, 4,096 in all. */
+/**
+ * Warnings that do not refuse, one line for each image and policy: at most 256 characters each and 4,096 in
+ * total.
+ */
 export function warningTexts(verdicts: Verdicts): readonly string[] {
   const texts = verdicts.flatMap(({ image, canonical, warnings }) =>
     warnings.map((warning) => {
@@ -47,7 +53,10 @@ function policiesText(policies: readonly string[]): string {
   return `${policies.length === 1 ? 'policy' : 'policies'} ${policies.join(', ')}`
 }
 
-/** `app: nginx (docker.io/library/nginx:latest)  NOT_ALLOWED …`. The name as typed, and what it means where that differs. */
+/**
+ * For example `app: nginx (docker.io/library/nginx:latest) NOT_ALLOWED …`: the name as given, and its
+ * canonical form if that is different.
+ */
 function imageLine({ image, canonical, refusals }: ImageVerdict, withPolicy: boolean): string {
   const reasons = refusals.map((refusal) =>
     withPolicy ? `${refusal.policy}: ${reasonText(refusal)}` : reasonText(refusal),

@@ -1,8 +1,8 @@
 import type { Scope } from './scope.ts'
 
-interface Node<Value> {
+interface ScopeNode<Value> {
   value: Value | undefined
-  children: Map<string, Node<Value>> | undefined
+  children: Map<string, ScopeNode<Value>> | undefined
 }
 
 /** A name in canonical form. */
@@ -12,11 +12,12 @@ interface Name {
 }
 
 /**
- * Values by scope. A look-up costs in proportion to the name, and nothing in proportion to the number of scopes. An exact
- * host outranks the longer domain, that the shorter one, that `*`; within these the longer path.
+ * Values by scope. The cost of a look-up depends on the length of the name, not on the number of scopes.
+ * Precedence: an exact host, then the longer domain, then the shorter one, then `*`; within these, the longer
+ * path.
  */
 export class ScopeIndex<Value> {
-  readonly #hosts = new Map<string, Node<Value>>()
+  readonly #hosts = new Map<string, ScopeNode<Value>>()
 
   get(scope: Scope): Value | undefined {
     return this.#node(scope).value
@@ -27,43 +28,44 @@ export class ScopeIndex<Value> {
   }
 
   /** The value of the most specific scope that covers the name. */
-  find(name: Name): Value | undefined {
-    for (const root of this.#roots(name.host)) {
-      const found = along(root, name.path).at(-1)
+  find({ host, path }: Name): Value | undefined {
+    for (let key: string | undefined = host; key !== undefined; key = wider(key)) {
+      const root = this.#hosts.get(key)
+      const found = root && deepest(root, path)
       if (found !== undefined) return found
     }
     return undefined
   }
 
   /** The values of all scopes that cover the name. */
-  covering(name: Name): readonly Value[] {
-    return this.#roots(name.host).flatMap((root) => along(root, name.path))
+  covering({ host, path }: Name): readonly Value[] {
+    const values: Value[] = []
+    for (let key: string | undefined = host; key !== undefined; key = wider(key)) {
+      const root = this.#hosts.get(key)
+      if (root !== undefined) values.push(...along(root, path))
+    }
+    return values
   }
 
-  /** Most specific first. */
-  #roots(host: string): Node<Value>[] {
-    return [host, ...domainsAbove(host), '*'].flatMap((key) => this.#hosts.get(key) ?? [])
-  }
-
-  #node({ host, segments }: Scope): Node<Value> {
+  #node({ host, segments }: Scope): ScopeNode<Value> {
     let node = child(this.#hosts, host)
     for (const segment of segments) node = child((node.children ??= new Map()), segment)
     return node
   }
 }
 
-function child<Value>(nodes: Map<string, Node<Value>>, key: string): Node<Value> {
+function child<Value>(nodes: Map<string, ScopeNode<Value>>, key: string): ScopeNode<Value> {
   const known = nodes.get(key)
   if (known !== undefined) return known
-  const node: Node<Value> = { value: undefined, children: undefined }
+  const node: ScopeNode<Value> = { value: undefined, children: undefined }
   nodes.set(key, node)
   return node
 }
 
-/** The values from the root down, as far as there are nodes. */
-function along<Value>(root: Node<Value>, path: string): Value[] {
+/** Returns the values along the path, from the root down. */
+function along<Value>(root: ScopeNode<Value>, path: string): Value[] {
   const found: Value[] = root.value === undefined ? [] : [root.value]
-  let node: Node<Value> = root
+  let node: ScopeNode<Value> = root
   for (const segment of path.split('/')) {
     const next = node.children?.get(segment)
     if (next === undefined) break
@@ -73,10 +75,22 @@ function along<Value>(root: Node<Value>, path: string): Value[] {
   return found
 }
 
-/** `a.b.example:5000`: `*.b.example:5000`, `*.example:5000`. The longest first. */
-function domainsAbove(host: string): string[] {
-  const domains: string[] = []
-  for (let dot = host.indexOf('.'); dot >= 0; dot = host.indexOf('.', dot + 1))
-    domains.push(`*${host.slice(dot)}`)
-  return domains
+/** The last of the values along the path. Written for itself, because each push asks for it. */
+function deepest<Value>(root: ScopeNode<Value>, path: string): Value | undefined {
+  let { value, children } = root
+  if (children === undefined) return value
+  for (const segment of path.split('/')) {
+    const next: ScopeNode<Value> | undefined = children?.get(segment)
+    if (next === undefined) break
+    value = next.value ?? value
+    children = next.children
+  }
+  return value
+}
+
+/** After `a.b.example:5000` comes `*.b.example:5000`, then `*.example:5000`, then `*`. Undefined: no wider scope. */
+function wider(host: string): string | undefined {
+  if (host === '*') return undefined
+  const dot = host.indexOf('.', host.startsWith('*.') ? 2 : 0)
+  return dot < 0 ? '*' : `*${host.slice(dot)}`
 }

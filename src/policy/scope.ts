@@ -4,10 +4,13 @@ import { canonicalHost, isAddress } from './host-name.ts'
 import { ownRegistry } from './image-reference.ts'
 import { shown } from './shown.ts'
 
-/** A part of all names: everything, a registry, registries below a domain, or a path of these and what is below it. */
+/**
+ * A set of names: all names, one registry, the registries below a domain, or a path in these with everything
+ * below it.
+ */
 export interface Scope {
   readonly kind: 'scope'
-  /** As it was written, which is its only spelling. */
+  /** The scope as written, which is always its canonical spelling. */
   readonly text: string
   /** `*`, `@trow`, a canonical host, or `*.` and a domain. */
   readonly host: string
@@ -34,8 +37,9 @@ export interface ScopeProblem {
 }
 
 /**
- * `*`, `@trow[/PATH]`, `HOST[:PORT][/PATH]`, `*.DOMAIN[:PORT][/PATH]`. Only the canonical spelling is taken, so that a
- * scope that nothing can match is an error and not silence. `ownHosts`: canonical hosts of this registry.
+ * Parses `*`, `@trow[/PATH]`, `HOST[:PORT][/PATH]` or `*.DOMAIN[:PORT][/PATH]`. Only the canonical spelling
+ * is accepted: otherwise a scope that no name can match would be ignored silently. `ownHosts`: canonical
+ * hosts of this registry.
  */
 export function parseScope(text: string, ownHosts: ReadonlySet<string>): Scope | ScopeProblem {
   if (text === '*') return { kind: 'scope', text, host: '*', segments: [] }

@@ -10,14 +10,16 @@ const units: ReadonlyMap<string, number> = new Map([
   ['TiB', 1024 ** 4],
 ])
 
-/** `512MiB`, `2GB`: bytes. A number without its unit is none. Undefined for what is no size. */
+export const sizePattern = new RegExp(`^([1-9][0-9]{0,8})(${[...units.keys()].join('|')})$`)
+
+/** Parses `512MiB` or `2GB` to bytes. Undefined for an invalid size, such as a number without a unit. */
 export function parseSize(text: string): number | undefined {
-  const [, number, unit = ''] = /^([1-9][0-9]{0,8})([a-zA-Z]{1,3})$/.exec(text) ?? []
+  const [, number, unit = ''] = sizePattern.exec(text) ?? []
   const factor = units.get(unit)
   return number === undefined || factor === undefined ? undefined : Number(number) * factor
 }
 
-/** In the largest unit of 1024 that says it without a fraction, else in bytes. */
+/** Prints the largest unit of 1024 that needs no fraction, otherwise bytes. */
 export function printSize(bytes: number): string {
   for (const [unit, factor] of [...units].reverse())
     if (unit.endsWith('iB') && bytes >= factor && bytes % factor === 0) return `${bytes / factor}${unit}`

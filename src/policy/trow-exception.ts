@@ -1,20 +1,21 @@
+import { counted } from '../counted.ts'
 import type { Digest } from '../oci/digest.ts'
 import { exceptionSchema } from './document-schema.ts'
 import { parseShape, refused, type Loaded, type LoadProblem } from './load-problem.ts'
 import { parseScope, type Scope } from './scope.ts'
 
-/** A TrowException that has been checked: plain data, which threads can hand to each other. */
+/** A valid TrowException, as plain data that threads can exchange. */
 export interface TrowException {
   readonly name: string
   readonly policies: ReadonlySet<string>
   readonly images: readonly (Scope | Digest)[]
-  /** Names, or with `*` for a part of one (`NamespacePatterns`). */
+  /** Names of namespaces, or patterns with `*` (`NamespacePatterns`). */
   readonly namespaces: readonly string[]
   readonly reason: string
   readonly ticket: string | undefined
-  /** Milliseconds since 1970; from then on it is none. */
+  /** Milliseconds since 1970; the exception ends at this time. */
   readonly expires: number
-  /** Whether it also lifts what stands on a deny list. */
+  /** Whether it also lifts refusals by a deny list. */
   readonly overrideDeny: boolean
 }
 
@@ -23,7 +24,7 @@ export interface ExceptionSettings {
   readonly ownHosts: ReadonlySet<string>
   /** Milliseconds since 1970. */
   readonly now: number
-  /** Milliseconds that an exception may last. */
+  /** Longest lifetime of an exception, in milliseconds. */
   readonly longestException: number
   readonly requireTicket: boolean
 }
@@ -31,7 +32,7 @@ export interface ExceptionSettings {
 /** 90 days. */
 export const usualLongestException = 90 * 86_400_000
 
-/** Takes any value that JSON or YAML gives. One that has expired is loaded, and lifts nothing. Never throws. */
+/** Parses any value from JSON or YAML. An expired exception is loaded and lifts nothing. Never throws. */
 export function parseTrowException(value: unknown, settings: ExceptionSettings): Loaded<TrowException> {
   const shape = parseShape(value, exceptionSchema)
   if (shape.kind === 'refused') return shape
@@ -56,12 +57,12 @@ export function parseTrowException(value: unknown, settings: ExceptionSettings):
   })
   const expires = Date.parse(spec.expires)
   const created = Date.parse(metadata.creationTimestamp ?? '')
-  // A time of creation that lies ahead, which only a file can have, would lengthen what it begins.
+  // A creation time in the future, which only a file can contain, would lengthen the exception.
   const begun = created <= settings.now ? created : settings.now
   if (expires - begun > settings.longestException)
     problems.push({
       path: ['spec', 'expires'],
-      message: `an exception lasts ${Math.floor(settings.longestException / 86_400_000)} days at most, from its creation on`,
+      message: `an exception lasts ${counted(Math.floor(settings.longestException / 86_400_000), 'day')} at most, from its creation on`,
     })
   if (settings.requireTicket && spec.ticket === undefined)
     problems.push({ path: ['spec', 'ticket'], message: 'is required by the settings' })

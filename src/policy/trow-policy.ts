@@ -1,3 +1,4 @@
+import { counted } from '../counted.ts'
 import type { z } from 'zod'
 import type { Digest } from '../oci/digest.ts'
 import { documentLimits, policySchema, type Mode } from './document-schema.ts'
@@ -6,11 +7,11 @@ import { parseShape, refused, type Loaded, type LoadProblem } from './load-probl
 import { parseScope, type Scope } from './scope.ts'
 import { parseSize } from './size.ts'
 
-/** Where an image is judged. */
+/** The points at which an image is judged. */
 export const points = ['admission', 'pull', 'push', 'scan'] as const
 export type Point = (typeof points)[number]
 
-/** What a rule asks of an image; undefined and empty: nothing. */
+/** A rule's requirements. Undefined or empty: no requirement. */
 export interface Requirements {
   /** The name must have a digest. */
   readonly digest: boolean
@@ -18,7 +19,7 @@ export interface Requirements {
   readonly present: boolean
   readonly deniedTags: ReadonlySet<string>
   readonly platforms: readonly string[]
-  /** Bytes of everything that the image needs. */
+  /** Bytes of the image with everything that it consists of. */
   readonly maxSize: number | undefined
 }
 
@@ -30,15 +31,15 @@ export interface DenyEntry {
 
 export interface Rule {
   readonly scope: Scope
-  /** Undefined: the name alone is enough. */
+  /** Undefined: the name alone is sufficient. */
   readonly require: Requirements | undefined
 }
 
-/** A TrowPolicy that has been checked: plain data, which threads can hand to each other. */
+/** A valid TrowPolicy, as plain data that threads can exchange. */
 export interface TrowPolicy {
   readonly name: string
   readonly modes: Readonly<Record<Point, Mode>>
-  /** Names, or with `*` for a part of one (`NamespacePatterns`). */
+  /** Names of namespaces, or patterns with `*` (`NamespacePatterns`). */
   readonly namespaces: { readonly include: readonly string[]; readonly exclude: readonly string[] }
   readonly default: 'deny' | 'pass'
   readonly onError: 'deny' | 'allow'
@@ -46,9 +47,13 @@ export interface TrowPolicy {
   readonly rules: readonly Rule[]
 }
 
+/** Shared by all rules that have none: lists are long. */
+const noTags: ReadonlySet<string> = new Set()
+const noPlatforms: readonly string[] = []
+
 type Spec = z.infer<typeof policySchema>['spec']
 
-/** Takes any value that JSON or YAML gives. `ownHosts`: canonical hosts of this registry. Never throws. */
+/** Parses any value from JSON or YAML. `ownHosts`: canonical hosts of this registry. Never throws. */
 export function parseTrowPolicy(value: unknown, ownHosts: ReadonlySet<string>): Loaded<TrowPolicy> {
   const shape = parseShape(value, policySchema)
   if (shape.kind === 'refused') return shape
@@ -75,7 +80,7 @@ export function parseTrowPolicy(value: unknown, ownHosts: ReadonlySet<string>): 
   }
 }
 
-/** At push and pull nobody knows a namespace, so that what is limited to some cannot bind there. */
+/** At push and pull no namespace is known, so a policy for some namespaces cannot apply there. */
 function modesOf(spec: Spec): Readonly<Record<Point, Mode>> {
   const { mode, at = {} } = spec
   const registry = isLimited(spec) ? 'off' : mode
@@ -140,8 +145,8 @@ function rulesOf(spec: Spec, ownHosts: ReadonlySet<string>, problems: LoadProble
           : {
               digest: require.digest ?? false,
               present: require.present ?? false,
-              deniedTags: new Set(require.tags?.deny),
-              platforms: require.platforms ?? [],
+              deniedTags: require.tags?.deny === undefined ? noTags : new Set(require.tags.deny),
+              platforms: require.platforms ?? noPlatforms,
               maxSize: require.maxSize === undefined ? undefined : parseSize(require.maxSize),
             },
     }
@@ -162,12 +167,12 @@ function limitProblems(spec: Spec): LoadProblem[] {
   if (bytes > documentLimits.bytes)
     problems.push({
       path: ['spec'],
-      message: `has ${bytes} bytes as JSON, and may have ${documentLimits.bytes}`,
+      message: `has ${counted(bytes, 'byte')} as JSON, and may have ${documentLimits.bytes}`,
     })
   return problems
 }
 
-/** The places of a list, each of whose entries must say something that no other says. */
+/** The entries of a list; no two entries may have the same target. */
 class Places {
   readonly #list: string
   readonly #problems: LoadProblem[]

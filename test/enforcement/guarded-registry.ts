@@ -13,16 +13,16 @@ export interface Answered {
   readonly status: number
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   readonly text: string
-  /** Of the first error. */
+  /** The code of the first error. */
   readonly code: string | undefined
   readonly message: string
 }
 
-/** What the audit was told, in turn. */
+/** What the audit received, in order. */
 export class KeptTrail implements AuditTrail {
   readonly allowedOnes: AuditedAccess[] = []
   readonly deniedOnes: AuditedAccess[] = []
-  readonly notes: AuditedAccess[] = []
+  readonly auditRecords: AuditedAccess[] = []
 
   allowed(access: AuditedAccess): void {
     this.allowedOnes.push(access)
@@ -33,26 +33,30 @@ export class KeptTrail implements AuditTrail {
     return Promise.resolve(access.requestId)
   }
 
-  note(access: AuditedAccess): string {
-    this.notes.push(access)
+  auditRecord(access: AuditedAccess): string {
+    this.auditRecords.push(access)
     return JSON.stringify(access)
   }
 }
 
-export interface GuardedRegistry extends AsyncDisposable {
+/** Sends requests to a registry. */
+export interface Sender {
+  send(method: string, path: string, more?: Sent): Promise<Answered>
+}
+
+export interface GuardedRegistry extends Sender, AsyncDisposable {
   readonly stores: TestStores
   readonly feed: TestFeed
   readonly guard: PolicyGuard
   readonly trail: KeptTrail
-  send(method: string, path: string, more?: Sent): Promise<Answered>
 }
 
-interface Sent {
+export interface Sent {
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: Uint8Array | string
 }
 
-/** A registry on a port, with policies that a test sets. */
+/** A registry that listens on a port, with policies that the test sets. */
 export async function openGuarded({ audited = false, now = Date.now } = {}): Promise<GuardedRegistry> {
   const opened: { feed?: TestFeed; guard?: PolicyGuard } = {}
   const stores = await openStores({
@@ -72,7 +76,9 @@ export async function openGuarded({ audited = false, now = Date.now } = {}): Pro
       bodies,
       health: { read: () => Promise.resolve(ok), write: () => ok, maintenance: () => ok },
       gate: { access: undefined, trail: audited ? trail : undefined },
+      admission: undefined,
       audit: undefined,
+      coverage: () => Promise.reject(new Error('nobody asks for it')),
       now,
     }),
     log: quiet,
@@ -101,7 +107,7 @@ export async function openGuarded({ audited = false, now = Date.now } = {}): Pro
   }
 }
 
-function send(
+export function send(
   port: number,
   method: string,
   path: string,

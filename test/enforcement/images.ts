@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { digestOf, type Answered, type GuardedRegistry } from './guarded-registry.ts'
+import { digestOf, type Answered, type Sender } from './guarded-registry.ts'
 
 type Algorithm = 'sha256' | 'sha512'
 
@@ -10,9 +10,9 @@ export const layerType = 'application/vnd.oci.image.layer.v1.tar'
 
 export interface Content {
   readonly bytes: Buffer
-  /** Under which it is kept. */
+  /** The digest under which the content is stored. */
   readonly digest: string
-  /** Of the same bytes, as policies name them. */
+  /** The SHA-256 digest of the same bytes, by which policies name them. */
   readonly sha256: string
   readonly mediaType: string
   readonly platform?: { readonly os: string; readonly architecture: string }
@@ -31,7 +31,7 @@ export function config(architecture: string, algorithm: Algorithm = 'sha256', os
   return content(JSON.stringify({ os, architecture }), configType, algorithm)
 }
 
-/** Everything of one image or index, in the order in which it is pushed. */
+/** All parts of one image or index, in push order. */
 export interface Image extends Content {
   readonly blobs: readonly Content[]
   readonly children: readonly Image[]
@@ -63,13 +63,13 @@ function descriptor({ mediaType, digest, bytes }: Content): object {
   return { mediaType, digest, size: bytes.byteLength }
 }
 
-export function pushBlob(to: GuardedRegistry, repository: string, blob: Content): Promise<Answered> {
+export function pushBlob(to: Sender, repository: string, blob: Content): Promise<Answered> {
   return to.send('POST', `/v2/${repository}/blobs/uploads/?digest=${blob.digest}`, { body: blob.bytes })
 }
 
-/** Without what it consists of. */
+/** Pushes only the manifest, without its parts. */
 export function pushManifest(
-  to: GuardedRegistry,
+  to: Sender,
   repository: string,
   { bytes, digest, mediaType }: Content,
   { tag, as = digest }: { readonly tag?: string; readonly as?: string } = {},
@@ -79,12 +79,7 @@ export function pushManifest(
 }
 
 /** All of it, and nothing of it is refused. */
-export async function push(
-  to: GuardedRegistry,
-  repository: string,
-  whole: Image,
-  tag?: string,
-): Promise<void> {
+export async function push(to: Sender, repository: string, whole: Image, tag?: string): Promise<void> {
   for (const blob of whole.blobs) assert.equal((await pushBlob(to, repository, blob)).status, 201)
   for (const child of whole.children) await push(to, repository, child)
   const pushed = await pushManifest(to, repository, whole, tag === undefined ? {} : { tag })

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { globSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { openGuarded, type Answered, type GuardedRegistry } from './guarded-registry.ts'
 import { config, image, layer, push, pushBlob, pushManifest, type Content } from './images.ts'
@@ -8,7 +10,7 @@ const name = 'prod/app'
 const parts = [config('amd64'), layer('a layer')] as const
 const whole = image(parts)
 
-/** Each push is let pass by the policies of now, and meets newer ones when it is to be kept. */
+/** Pushes that the present policies allow, and that newer policies refuse before they are committed. */
 const pushes: readonly {
   readonly what: string
   readonly denied: Content
@@ -38,7 +40,7 @@ suite('policies that change between a decision and what is kept', () => {
       await using registry = await openGuarded()
       await push(registry, name, whole, 'old')
       const { feed } = registry
-      // The writer knows of the next policies; this thread still judges by those before.
+      // The writer knows of the next policies; this thread still judges by the earlier ones.
       await feed.announce(1)
       const pushed = send(registry)
       await new Promise((resolve) => setTimeout(resolve, 300))
@@ -57,4 +59,17 @@ suite('policies that change between a decision and what is kept', () => {
       assert.equal((await pushed).status, 201)
     })
   }
+
+  test('a blob in one request leaves no bytes behind where the newer ones do not come', async () => {
+    await using registry = await openGuarded()
+    const large = layer('longer than what is kept in the database '.repeat(1000))
+    await registry.feed.announce(1)
+    const { status, code } = await pushBlob(registry, name, large)
+    assert.deepEqual([status, code], [503, 'UNAVAILABLE'])
+    const { folder } = registry.stores
+    const files = globSync(['uploads/*', 'blobs/*/*'], { cwd: folder }).filter((path) =>
+      statSync(join(folder, path)).isFile(),
+    )
+    assert.deepEqual(files, [])
+  })
 })

@@ -12,9 +12,13 @@ const settings: JudgeSettings = {
   noPolicy: 'allow',
 }
 
-/** Policies as a test says them, in force at once. */
+/** Policies that a test sets, in force immediately. */
 export class TestFeed implements PolicyFeed {
-  current: PoliciesOfNow | undefined = { set: new PolicySet([], [], settings), generation: 0 }
+  current: PoliciesOfNow | undefined = {
+    set: new PolicySet([], [], settings),
+    generation: 0,
+    registryGeneration: 0,
+  }
   readonly #metadata: MetadataStore
   readonly #now: () => number
   #waiting: (() => void)[] = []
@@ -24,15 +28,17 @@ export class TestFeed implements PolicyFeed {
     this.#now = now
   }
 
-  /** The writer knows first, as everywhere. `knownHere` false: the thread that judges does not know yet. */
+  /** Sets the policies; as in the server, the writer receives the generation first. */
   async set(documents: readonly unknown[], given: Partial<JudgeSettings> = {}): Promise<void> {
     await this.announce((this.current?.generation ?? 0) + 1)
     this.learn(documents, given)
   }
 
-  /** To the writer alone. */
+  /** Notifies only the writer. */
   announce(generation: number): Promise<void> {
-    return this.#metadata.policy.setGeneration(generation)
+    const { policy } = this.#metadata
+    assert.ok(policy.kind === 'own')
+    return policy.setGeneration(generation)
   }
 
   learn(documents: readonly unknown[], given: Partial<JudgeSettings> = {}): void {
@@ -44,7 +50,11 @@ export class TestFeed implements PolicyFeed {
     })
     assert.deepEqual(problems, [])
     const generation = (this.current?.generation ?? 0) + 1
-    this.current = { set: new PolicySet(policies, exceptions, { ...settings, ...given }), generation }
+    this.current = {
+      set: new PolicySet(policies, exceptions, { ...settings, ...given }),
+      generation,
+      registryGeneration: generation,
+    }
     for (const wake of this.#waiting.splice(0)) wake()
   }
 
@@ -62,7 +72,7 @@ export class TestFeed implements PolicyFeed {
 
 type Fields = Readonly<Record<string, unknown>>
 
-/** Enforced, and passing what no rule covers. */
+/** An enforced policy that passes what no rule covers. */
 export function policy(spec: Fields, name = 'p'): Fields {
   return anyPolicy({ default: 'pass', ...spec }, name)
 }
@@ -71,7 +81,7 @@ export function denying(digest: string, more: Fields = {}, name = 'p'): Fields {
   return policy({ deny: [{ digest, reason: 'CVE-2024-3094' }], ...more }, name)
 }
 
-/** Of the policy `p`, for a day. */
+/** An exception to policy `p` for one day. */
 export function exception(spec: Fields, name = 'e'): Fields {
   return anyException({ expires: new Date(Date.now() + 86_400_000).toISOString(), ...spec }, name)
 }

@@ -6,7 +6,7 @@ import { FolderSource } from '../../src/policy-store/folder-source.ts'
 import { KeptPolicies } from '../../src/policy-store/kept-policies.ts'
 import type { PolicyChange } from '../../src/policy-store/policy-change.ts'
 import type { Clocks } from '../../src/clocks.ts'
-import { PolicyKeeper } from '../../src/policy-store/policy-keeper.ts'
+import { PolicyKeeper, type PolicyKeeperParts } from '../../src/policy-store/policy-keeper.ts'
 import type { PolicySnapshot } from '../../src/policy-store/policy-snapshot.ts'
 
 export const quiet: Log = { debug() {}, info() {}, warn() {}, error() {} }
@@ -35,7 +35,7 @@ export function exceptionText(name: string, expires: number): string {
   })
 }
 
-/** A clock that is set by hand. */
+/** A clock that the test sets. */
 export class SetClocks implements Clocks {
   #wall: number
   #monotonic = 0
@@ -62,7 +62,7 @@ export class SetClocks implements Clocks {
   }
 }
 
-/** A folder of policies and what is kept of it, and one keeper after the other on them. */
+/** A folder of policies and the stored state, on which keepers run one after another. */
 export class KeeperFixture {
   readonly root = mkdtempSync(join(tmpdir(), 'trow-keeper-'))
   readonly policies = join(this.root, 'policies')
@@ -81,7 +81,10 @@ export class KeeperFixture {
     renameSync(part, join(this.policies, name))
   }
 
-  start(clocks: Clocks = { wall: Date.now, monotonic: () => performance.now() }): PolicyKeeper {
+  start(
+    clocks: Clocks = { wall: Date.now, monotonic: () => performance.now() },
+    more: Partial<PolicyKeeperParts> = {},
+  ): PolicyKeeper {
     this.#keeper = new PolicyKeeper({
       source: new FolderSource(this.policies),
       kept: new KeptPolicies(this.kept),
@@ -97,6 +100,7 @@ export class KeeperFixture {
         return Promise.resolve()
       },
       log: quiet,
+      ...more,
     })
     this.#keeper.start()
     return this.#keeper
@@ -113,7 +117,7 @@ export class KeeperFixture {
   }
 }
 
-/** Resolves when it holds; throws after `limit` milliseconds. */
+/** Resolves when the condition holds; throws after `limit` milliseconds. */
 export async function until(holds: () => boolean, limit = 5000): Promise<void> {
   for (const end = performance.now() + limit; !holds();) {
     if (performance.now() > end) throw new Error('it did not come to hold')

@@ -41,6 +41,66 @@ suite('the policies of a folder', () => {
     assert.deepEqual([keeper.status.ok, keeper.status.generation], [true, 5])
   })
 
+  test('are on record for good: what cannot be recorded is tried again, a change and a rejection', async () => {
+    await using fixture = new KeeperFixture()
+    const recorded: string[] = []
+    let isFull = true
+    fixture.write('a.json', policyText('a'))
+    const keeper = fixture.start(undefined, {
+      record: (changes) => {
+        if (isFull) return Promise.reject(new Error('the outbox is full'))
+        recorded.push(...changes.map(({ kind, object }) => `${kind} ${object}`))
+        return Promise.resolve()
+      },
+    })
+    await until(() => keeper.status.ok)
+    fixture.write('b.json', '{')
+    await until(() => !keeper.status.ok)
+    fixture.write('c.json', policyText('c'))
+    await until(() => names(fixture.published.at(-1) ?? { policies: [] }) === 'a c', 1000)
+    isFull = false
+    await until(() => recorded.length > 0)
+    assert.deepEqual(recorded, ['created TrowPolicy/a', 'rejected b.json', 'created TrowPolicy/c'])
+  })
+
+  test('that a part has not confirmed are kept and recorded, and count as in force when it has', async () => {
+    await using fixture = new KeeperFixture()
+    const notes: (string | undefined)[] = []
+    let missing: readonly string[] = ['worker 1', 'worker 2']
+    fixture.write('a.json', policyText('a'))
+    const keeper = fixture.start(undefined, {
+      unconfirmed: () => Promise.resolve(missing),
+      report: (outcomes) => notes.push(outcomes[0]?.note),
+    })
+    await until(() => fixture.changes.length === 1)
+    const isIn = keeper.reaches(() => true, 20_000)
+    assert.equal(await keeper.reaches(() => true, 50), false)
+    const note = 'worker 1, worker 2 have not confirmed generation 1, and may still judge by an older one'
+    assert.deepEqual([keeper.status.ok, keeper.status.notes], [false, [note]])
+    assert.equal(notes.at(-1), note)
+    fixture.write('b.json', policyText('b'))
+    await until(() => fixture.published.at(-1)?.generation === 2, 1000)
+    missing = ['worker 2']
+    await until(() => keeper.status.notes[0]?.startsWith('worker 2 has not confirmed generation 2') === true)
+    missing = []
+    assert.equal(await isIn, true)
+    assert.deepEqual([keeper.status.ok, keeper.status.notes], [true, []])
+    assert.equal(notes.at(-1), undefined)
+  })
+
+  test('have a newer generation than those of a keeper before, which could keep nothing', async () => {
+    await using fixture = new KeeperFixture()
+    fixture.write('a.json', policyText('a'))
+    fixture.start(undefined, { generation: 7 })
+    await until(() => fixture.published.length === 1)
+    assert.equal(fixture.published[0]?.generation, 8)
+    await until(() => fixture.changes.length === 1)
+    await fixture.stop()
+    fixture.start(undefined, { generation: 8 })
+    await until(() => fixture.published.length === 2)
+    assert.equal(fixture.published[1]?.generation, 8, 'the same set, which was kept')
+  })
+
   test('follow the links of a ConfigMap', async () => {
     await using fixture = new KeeperFixture()
     const version = (name: string): void => {

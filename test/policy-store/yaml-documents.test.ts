@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { readPolicyText } from '../../src/policy-store/policy-files.ts'
+import { hasComments } from '../../src/policy-store/yaml-documents.ts'
 import type { TextPlace } from '../../src/policy-store/policy-source.ts'
 
 function problemsOf(text: string): string[] {
@@ -84,4 +85,19 @@ suite('documents of a text', () => {
     assert.deepEqual([documents.length, problems[0]?.message], [1000, 'has more than 1000 documents'])
     assert.deepEqual(problems[0]?.place, { line: 2001, column: 1 })
   })
+})
+
+test('comments are told from texts that look like them', () => {
+  for (const text of ['# a\nkind: x', 'kind: x # a', 'a:\n  # b\n  c: d', '{ a: b } # c', '[a, # b\n c]'])
+    assert.equal(hasComments(text), true, text)
+  for (const text of [
+    'kind: x',
+    'a: "# b"',
+    "a: '# b'",
+    'a: b#c',
+    'a: |\n  # b\n  c',
+    'a: >\n  # b',
+    '{"a": "#"}',
+  ])
+    assert.equal(hasComments(text), false, text)
 })

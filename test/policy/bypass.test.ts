@@ -28,7 +28,7 @@ const allow = (...scopes: string[]) =>
 const deny = (...entries: object[]) =>
   makeSet([policy({ default: 'pass', deny: entries.map((entry) => ({ ...entry, reason: 'x' })) })])
 
-/** Real holes of other tools. Each row: what was wrong there, and what comes of it here. */
+/** Known bypasses of other tools. Each row: what went wrong there, and what happens here. */
 const rows: Readonly<Record<string, () => void>> = {
   'Gatekeeper #80, #529, #538, Trivy KSV-0124: a prefix without a boundary admits docker.io/mycompanyevil':
     () => {
@@ -200,11 +200,11 @@ const rows: Readonly<Record<string, () => void>> = {
     assert.equal(verdict(set, `nginx@${sha512}`), 'REF_DIGEST')
   },
   'CVE-2022-47633: the answer of the second fetch differs from what was checked': () => {
-    // A name is judged by what it stands for at that moment: other content is another question.
+    // A name is judged by the content it refers to at that moment; other content is judged anew.
     const set = deny({ digest: digest('d') })
     assert.equal(verdict(set, own, { fact: content({ digests: [digest('c')] }) }), 'allow')
     assert.equal(verdict(set, own, { fact: content({ digests: [digest('d')] }) }), 'DENY_LIST')
-    // A digest that somebody writes is judged as well as that which was found.
+    // A digest in the name is judged as well as the digest that was found.
     assert.equal(verdict(set, `${own}@${digest('d')}`, { fact: content() }), 'DENY_LIST')
   },
   'a tag beside a digest is judged instead of the digest': () => {
@@ -260,7 +260,7 @@ const rows: Readonly<Record<string, () => void>> = {
       { rules: [{ scope: '@trow', unverified: true, url: 'x' }] },
     ])
       assert.equal(problemsOf(policy(spec)).length, 1)
-    // Content of another registry is never asked for.
+    // Content of another registry is never requested.
     assert.equal(verdict(deny({ digest: digest('d') }), '169.254.169.254/x'), 'allow')
   },
   'Connaisseur 3.3.0: a pattern takes exponential time': () => {
@@ -286,7 +286,7 @@ const rows: Readonly<Record<string, () => void>> = {
     const set = deny({ digest: digest('d') })
     for (const reason of ['FACT_PENDING', 'FACT_TIMEOUT', 'FACT_UPSTREAM'] as const)
       assert.equal(verdict(set, own, { fact: { kind: 'failed', reason } }), reason)
-    // Not asked yet is no answer either.
+    // Content that was not looked up gives no answer either.
     assert.equal(verdict(set, own), 'needs')
   },
 }

@@ -27,7 +27,7 @@ const failed = (reason: 'FACT_PENDING' | 'FACT_TIMEOUT' | 'FACT_UPSTREAM') =>
 const absent = { kind: 'absent' } as const
 const own = 'trow.local:31000/prod/app'
 
-/** A request at the registry itself. */
+/** A request to the registry itself. */
 function at(repository: string, reference: string) {
   return {
     own: ownImage(repository as RepositoryName, reference as Reference, settings),
@@ -101,7 +101,7 @@ suite('decide', () => {
     assert.equal(verdict(set, own, { fact: content() }), 'allow')
     assert.equal(verdict(set, own, { fact: content({ digests: [digest('c'), digest('d')] }) }), 'DENY_LIST')
     assert.equal(verdict(set, own, { fact: content({ contains: [digest('e'), digest('d')] }) }), 'DENY_LIST')
-    // A name of another registry of which the content is known all the same, as where it runs already.
+    // A name of another registry whose content is known nevertheless, for example from a running image.
     assert.equal(verdict(set, 'nginx', { fact: content({ digests: [digest('d')] }) }), 'DENY_LIST')
     const [whole, part] = [{ digests: [digest('d')] }, { contains: [digest('d')] }].map((parts) => {
       const answer = ask(set, own, { fact: content(parts) })
@@ -155,7 +155,7 @@ suite('decide', () => {
     assert.equal(verdict(set, '', { ...at('prod/app', 'v1'), point: 'push' }), 'allow')
     assert.equal(verdict(set, '', { ...at('prod/app', 'v1'), point: 'pull' }), 'DIGEST_REQUIRED')
     assert.equal(verdict(set, '', { ...at('prod/app', digest('a')), point: 'pull' }), 'allow')
-    // Signing tools fetch what they have made by its tag.
+    // Signing tools fetch their signatures by tag.
     const signature = content({ isEvidence: true })
     assert.equal(
       verdict(set, '', { ...at('prod/app', 'sha256-x.sig'), point: 'pull', fact: signature }),
@@ -198,15 +198,49 @@ suite('decide', () => {
       verdict(set, own, { fact: content({ platforms: ['linux/amd64'], listedBy }) })
     assert.equal(child(['linux/amd64', 'linux/arm64']), 'allow')
     assert.equal(child(['linux/amd64'], ['linux/arm64', 'linux/amd64']), 'allow')
-    // Two indexes do not add up to one.
+    // Platforms of two indexes are not combined.
     assert.equal(child(['linux/amd64'], ['linux/arm64']), 'PLATFORM')
     assert.equal(verdict(set, own, { fact: content({ platforms: [], isEvidence: true }) }), 'allow')
     const answer = ask(set, own, { fact: content({ platforms: ['linux/amd64'], listedBy: [[]] }) })
     assert.ok(answer.kind === 'deny')
     assert.equal(answer.verdicts[0]?.refusals[0]?.detail, 'it has nothing for linux/arm64')
+    assert.equal(printed(answer), 'PLATFORM')
     const variant = requiring({ platforms: ['linux/arm/v7'] })
     assert.equal(verdict(variant, own, { fact: content({ platforms: ['linux/arm/v6'] }) }), 'PLATFORM')
     assert.equal(verdict(variant, own, { fact: content({ platforms: ['linux/arm/v7'] }) }), 'allow')
+  })
+
+  test('platforms are asked for where a rule needs them, and nowhere else', () => {
+    const needed = (require: Record<string, unknown>, parts: Parameters<typeof ask>[2]): unknown => {
+      const deny = [{ digest: digest('d'), reason: 'CVE' }]
+      const answer = ask(requiring(require, { deny }), own, parts)
+      return answer.kind === 'needs' ? answer.platforms : answer.kind
+    }
+    const unseen = { fact: content({ platforms: undefined }) }
+    const platforms = ['linux/amd64']
+    assert.equal(needed({ platforms }, { fact: undefined }), true)
+    assert.equal(needed({ present: true }, { fact: undefined }), false)
+    assert.equal(needed({ platforms }, unseen), true)
+    assert.equal(needed({ present: true, maxSize: '1kB' }, unseen), 'allow')
+    assert.equal(needed({ platforms }, { ...unseen, point: 'push', isBlob: true }), 'allow')
+    // What is no image has none, and the children of an index come before the index.
+    const evidence = { fact: content({ platforms: undefined, isEvidence: true }) }
+    assert.equal(needed({ platforms }, evidence), 'allow')
+    assert.equal(
+      verdict(requiring({ platforms }), `${own}@${digest('c')}`, { ...unseen, point: 'push' }),
+      'allow',
+    )
+    assert.equal(
+      verdict(requiring({ platforms }), `${own}@${digest('c')}`, { ...unseen, point: 'pull' }),
+      'needs',
+    )
+    // A denied digest is denied whatever its platforms are.
+    assert.equal(
+      needed({ platforms }, { fact: content({ digests: [digest('d')], platforms: undefined }) }),
+      'deny',
+    )
+    const refusing = requiring({ platforms, tags: { deny: ['latest'] } })
+    assert.equal(verdict(refusing, own, unseen), 'TAG_DENIED')
   })
 
   test('require.maxSize: bytes of all of it, the limit included', () => {
@@ -463,7 +497,7 @@ suite('decide', () => {
       ],
     ] as const)
       assert.deepEqual(got, [...expected, '@trow/prod'])
-    // Of indexes that lack as much the image itself is told.
+    // If indexes lack equally many platforms, the message names those that the image itself lacks.
     const equal = content({ platforms: ['linux/amd64'], listedBy: [['linux/arm64']] })
     assert.equal(
       said({ platforms: ['linux/amd64', 'linux/arm64'] }, { fact: equal })[1],
@@ -574,12 +608,12 @@ suite('exceptions', () => {
     assert.equal(verdict(silent, 'nginx'), 'DENY_LIST')
     assert.equal(verdict(set(true), 'nginx'), 'allow')
     const bad = { fact: content({ contains: [digest('d')] }) }
-    // Refused by name and lifted, it still has to be seen whether it is denied.
+    // The exception lifts the refusal by name, but a deny list may still refuse the content.
     assert.equal(verdict(set(false), own), 'needs')
     assert.equal(verdict(set(false), own, { fact: content() }), 'allow')
     assert.equal(verdict(set(false), own, bad), 'DENY_LIST')
     assert.equal(verdict(set(true), own, bad), 'allow')
-    // What could not be looked at may be denied.
+    // Content that could not be looked up may be denied.
     const unseen = { fact: failed('FACT_TIMEOUT') }
     assert.equal(verdict(set(false), own, unseen), 'NOT_ALLOWED')
     assert.equal(verdict(set(true), own, unseen), 'allow')
@@ -679,18 +713,15 @@ suite('exceptions', () => {
     const set = makeSet([base, asking, exception({ images: [{ scope: '*' }] })])
     assert.equal(verdict(set, own), 'needs')
     assert.equal(verdict(set, own, { fact: content() }), 'allow')
-    // Now both refuse, and the exception names one.
+    // Now both policies refuse, and the exception names only one of them.
     assert.equal(verdict(set, own, { fact: absent }), 'NOT_ALLOWED NOT_PRESENT')
   })
 
-  test('a digest in a policy or an exception may be of either algorithm', () => {
+  test('a denied or excepted sha256 digest names content that is kept under its sha512, too', () => {
     const sha512 = `sha512:${'a'.repeat(128)}` as Digest
-    const twins = { fact: content({ digests: [digest('c'), sha512] }) }
-    assert.equal(
-      verdict(makeSet([policy({ default: 'pass', deny: [{ digest: sha512, reason: 'x' }] })]), own, twins),
-      'DENY_LIST',
-    )
-    assert.equal(lifted({ images: [{ digest: sha512 }] }, own, twins), 'allow')
-    assert.equal(lifted({ images: [{ digest: sha512 }] }, `${own}@${digest('c')}`, twins), 'allow')
+    const twins = { fact: content({ digests: [sha512, digest('c')] }) }
+    const denying = policy({ default: 'pass', deny: [{ digest: digest('c'), reason: 'x' }] })
+    assert.equal(verdict(makeSet([denying]), own, twins), 'DENY_LIST')
+    assert.equal(lifted({ images: [{ digest: digest('c') }] }, own, twins), 'allow')
   })
 })

@@ -9,7 +9,7 @@ const own = '@trow/prod'
 const rule = (fields: object): object => policy({ rules: [fields] })
 const requires = (require: object, scope = own): object => rule({ scope, require })
 
-/** Broken documents, and the only problem of each. */
+/** Invalid documents with their only problem. */
 const broken: readonly (readonly [string, unknown, string | RegExp])[] = [
   ['no object', 5, 'kind: must be TrowPolicy or TrowException'],
   ['null', null, 'kind: must be TrowPolicy or TrowException'],
@@ -241,6 +241,11 @@ const broken: readonly (readonly [string, unknown, string | RegExp])[] = [
     /^spec\.deny\[0\]\.digest: must be sha256: and 64/,
   ],
   [
+    'a denied sha512 digest, which the registry does not know of what is kept under its sha256',
+    policy({ deny: [{ digest: `sha512:${'a'.repeat(128)}`, reason: 'x' }] }),
+    'spec.deny[0].digest: is a sha512 digest: write the sha256 digest of the same bytes, which names them under both',
+  ],
+  [
     'a digest in capitals',
     policy({ deny: [{ digest: `sha256:${'A'.repeat(64)}`, reason: 'x' }] }),
     /^spec\.deny\[0\]\.digest: must be sha256: and 64/,
@@ -354,6 +359,11 @@ const broken: readonly (readonly [string, unknown, string | RegExp])[] = [
     'an exception for a scope that is none',
     exception({ images: [{ scope: 'nginx' }] }),
     /^spec\.images\[0\]\.scope: SCOPE_SHORT/,
+  ],
+  [
+    'an exception for a sha512 digest',
+    exception({ images: [{ digest: `sha512:${'a'.repeat(128)}` }] }),
+    /^spec\.images\[0\]\.digest: is a sha512 digest: write the sha256 digest/,
   ],
   [
     'an exception for a digest that is none',
@@ -486,7 +496,7 @@ const loaded: readonly (readonly [string, unknown])[] = [
       onError: 'allow',
       deny: [
         { scope: 'a.io', reason: 'é', fix: 'x' },
-        { digest: `sha512:${'a'.repeat(128)}`, reason: 'x' },
+        { digest: `sha256:${'a'.repeat(64)}`, reason: 'x' },
       ],
       rules: [
         {
@@ -601,7 +611,7 @@ suite('policy documents', () => {
     const rules = Array.from({ length: 10_000 }, (_, each) => ({ scope: `a${each}`, unverified: true }))
     const many = problemsOf(policy({ rules }))
     assert.equal(many.length, 51)
-    assert.equal(many.at(-1), ': 9950 more problems are not listed')
+    assert.equal(many.at(-1), ': 9950 more problems not listed')
     assert.equal(problemsOf(policy({ rules: rules.slice(0, 50) })).length, 50)
   })
 

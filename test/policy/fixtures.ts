@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import type { Digest } from '../../src/oci/digest.ts'
 import { decide, type Answer, type JudgeRequest, type RequestedImage } from '../../src/policy/decide.ts'
 import type { ContentFact, ImageContent } from '../../src/policy/image-content.ts'
+import type { FloorPolicies } from '../../src/policy/floor/floor-parameters.ts'
 import { loadPolicyDocuments } from '../../src/policy/policy-documents.ts'
-import { printPath } from '../../src/policy/load-problem.ts'
+import { printPath } from '../../src/foreign-json.ts'
 import { PolicySet, type JudgeSettings } from '../../src/policy/policy-set.ts'
 import { usualLongestException, type ExceptionSettings } from '../../src/policy/trow-exception.ts'
 
@@ -61,10 +62,29 @@ export function problemsOf(document: unknown, given: Partial<ExceptionSettings> 
 }
 
 export function makeSet(documents: readonly unknown[], given: Partial<JudgeSettings> = {}): PolicySet {
+  const all = makePolicies(documents, given)
+  const set = new PolicySet(all.policies, all.exceptions, all.settings)
+  madeOf.set(set, all)
+  return set
+}
+
+/** What a set of `makeSet` was made of, for other judges. */
+export function policiesOf(set: PolicySet): FloorPolicies {
+  const all = madeOf.get(set)
+  assert.ok(all !== undefined)
+  return all
+}
+
+export function makePolicies(
+  documents: readonly unknown[],
+  given: Partial<JudgeSettings> = {},
+): FloorPolicies {
   const { policies, exceptions, problems } = loadPolicyDocuments(documents, loading)
   assert.deepEqual(problems, [])
-  return new PolicySet(policies, exceptions, { ...settings, ...given })
+  return { policies, exceptions, settings: { ...settings, ...given } }
 }
+
+const madeOf = new WeakMap<PolicySet, FloorPolicies>()
 
 export function content(parts: Partial<ImageContent> = {}): ContentFact {
   return {
@@ -87,10 +107,26 @@ interface Ask extends Partial<Omit<RequestedImage, 'name'>> {
   readonly now?: number
 }
 
-/** The answer for one image, at admission in the namespace `default` unless said otherwise. */
+/** What was asked by `ask`. */
+export interface Question extends JudgeRequest {
+  readonly set: PolicySet
+  readonly now: number
+}
+
+/** Everything that the tables of this process have asked, for tests that ask another judge the same. */
+export const questions: Question[] = []
+
+/** The answer for one image, by default at admission in the namespace `default`. */
 export function ask(set: PolicySet, name: unknown, parts: Ask = {}): Answer {
   const { point = 'admission', now: at = now, ...image } = parts
   const namespace = 'namespace' in parts ? parts.namespace : 'default'
+  questions.push({
+    set,
+    now: at,
+    point,
+    namespace,
+    images: [{ place: 'app', name, fact: undefined, ...image }],
+  })
   return decide({ point, namespace, images: [{ place: 'app', name, fact: undefined, ...image }] }, set, at)
 }
 

@@ -29,7 +29,7 @@ const host = fc.constantFrom(
 const tag = fc.constantFrom('', ':latest', ':v1', ':1.2_3-x')
 const digest = fc.constantFrom('', '', `@sha256:${'a'.repeat(64)}`, `@sha256:${'b'.repeat(64)}`)
 
-/** Names as people and attackers write them, most of which are some. */
+/** Names as users and attackers write them; most of them are valid. */
 export const anyName: fc.Arbitrary<string> = fc.tuple(host, path, tag, digest).map((parts) => parts.join(''))
 
 /** Canonical scopes that cover some of them. */

@@ -31,7 +31,7 @@ function longHost(length: number): string {
 
 type Word = 'allow' | 'default' | 'deny'
 const codes: Readonly<Record<Word, string>> = { allow: 'allow', default: 'NOT_ALLOWED', deny: 'DENY_LIST' }
-/** Typed names, their canonical form (`=`: as typed, with `:latest`), and what the policy says. */
+/** Written names, their canonical form (`=`: as written, with `:latest`), and the policy's result. */
 const names: readonly (readonly [string | readonly string[], string, Word])[] = [
   [
     [
@@ -114,11 +114,12 @@ const names: readonly (readonly [string | readonly string[], string, Word])[] = 
     'default',
   ],
   ['trow.local:31000/f/quay.io/x', 'quay.io/x:latest', 'allow'],
-  // One digit more, or something else beside them, is no id.
+  // With one digit more, or another character beside it, the text is not an image id.
   [`${hex}a`, `docker.io/library/${hex}a:latest`, 'allow'],
   [`z${hex}`, `docker.io/library/z${hex}:latest`, 'allow'],
   [`${hex}z`, `docker.io/library/${hex}z:latest`, 'allow'],
-  // As long as they can be: the path, the path with library/ before it, the host, the whole as typed and in canonical form.
+  // Names of the greatest length: the path, the path with `library/`, the host, and the whole name as written
+  // and in canonical form.
   [`ghcr.io/${'x'.repeat(255)}`, '=', 'default'],
   ['x'.repeat(247), `docker.io/library/${'x'.repeat(247)}:latest`, 'allow'],
   [`${longHost(255)}/x`, '=', 'default'],
@@ -136,7 +137,7 @@ const names: readonly (readonly [string | readonly string[], string, Word])[] = 
   ['a.1.example/x', '=', 'default'],
 ]
 
-/** Refused names and the code. */
+/** Refused names by code. */
 const refused: readonly (readonly [string, readonly string[]])[] = [
   [
     'REF_PROXY',
@@ -218,7 +219,7 @@ const refused: readonly (readonly [string, readonly string[]])[] = [
     [
       `${'x/'.repeat(300)}y`,
       `ghcr.io/${'x'.repeat(256)}`,
-      // With library/ before it, or :latest behind it, it is no name any more.
+      // With `library/` before it or `:latest` after it, it is too long.
       'x'.repeat(255),
       'x'.repeat(248),
       `${longHost(256)}/x`,
@@ -248,7 +249,7 @@ suite('image references', () => {
         const problem = parseImageReference(text, settings)
         assert.equal(problem.kind === 'problem' ? problem.code : printReference(problem), code, text)
         assert.equal(verdict(judge, text), code, text)
-        // Words to read, and not the text itself at full length.
+        // The message is readable text and does not repeat the whole name.
         assert.ok(problem.kind === 'problem' && /^[ -~…’]{10,300}$/u.test(problem.message), text)
       }
   })
@@ -336,6 +337,14 @@ suite('image references', () => {
       { numRuns: 5000, seed: 1 },
     )
     assert.ok(names > 1000, String(names))
+  })
+
+  test('ten kilobytes are no name, whatever they are made of', () => {
+    for (const part of ['a', '-', 'a/', 'a.', '.', ':', '@', '[', 'a__', `@${D}`, '\u0000', '漢']) {
+      const text = part.repeat(Math.ceil(10_000 / part.length))
+      const result = parseImageReference(text, settings)
+      assert.equal(result.kind === 'problem' && result.code, 'REF_LONG', part)
+    }
   })
 
   test('any text is answered', () => {

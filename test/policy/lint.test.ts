@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { printPath } from '../../src/policy/load-problem.ts'
+import { printPath } from '../../src/foreign-json.ts'
 import { lintPolicies } from '../../src/policy/lint.ts'
 import { loadPolicyDocuments } from '../../src/policy/policy-documents.ts'
 import { digest, exception, loading, now, policy } from './fixtures.ts'
@@ -68,6 +68,15 @@ suite('lint of policies', () => {
       { rules: [{ scope: '@trow/prod', unverified: true }] },
     ])
       assert.deepEqual(lint(policy(fine)), [])
+    for (const scope of ['@trow', '*'])
+      assert.deepEqual(lint(policy({ default: 'pass', deny: [{ scope, reason: 'x' }] })), [
+        'TrowPolicy p spec.deny[0].scope: denies all of @trow: every push to this registry is refused',
+      ])
+    for (const fine of [{ mode: 'warn' }, { deny: [{ scope: '@trow/bad', reason: 'x' }] }])
+      assert.deepEqual(
+        lint(policy({ default: 'pass', deny: [{ scope: '@trow', reason: 'x' }], ...fine })),
+        [],
+      )
   })
 
   test('rules that a denied scope leaves nothing of', () => {
@@ -84,7 +93,7 @@ suite('lint of policies', () => {
     assert.equal(denying('*.b.corp.example', '*.corp.example'), 0)
     assert.equal(denying('ghcr.io/acme', 'ghcr.io'), 0)
     assert.equal(denying('ghcr.io/acme', 'ghcr.io/acmex'), 0)
-    assert.equal(denying('*', 'ghcr.io'), 2)
+    assert.equal(denying('*', 'ghcr.io'), 3)
   })
 
   test('a rule for everything, and an organisation that is no image', () => {

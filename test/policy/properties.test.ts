@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import fc from 'fast-check'
-import { decide, type Answer, type JudgeRequest } from '../../src/policy/decide.ts'
+import {
+  decide,
+  isTaken,
+  type Answer,
+  type ImageVerdict,
+  type JudgeRequest,
+} from '../../src/policy/decide.ts'
 import type { ContentFact } from '../../src/policy/image-content.ts'
 import { content, day, digest, exception, makeSet, now, policy, verdict } from './fixtures.ts'
 import { anyName, anyScope } from './generators.ts'
@@ -125,7 +131,7 @@ suite('whatever the policies are', () => {
     fc.assert(
       fc.property(somePolicy, fc.nat(5), request, (spec, place, asked) => {
         const gone = spec.rules[place]
-        // With "*" among the rules, or a part of it, what was covered may still be.
+        // A wider rule that remains may still accept what the removed rule covered.
         if (gone === undefined) return
         const rest = spec.rules.filter((each) => each !== gone)
         const alone = 'unverified' in gone || rest.length === 0
@@ -214,6 +220,35 @@ suite('whatever the policies are', () => {
     )
   })
 
+  test('a request is taken at once where the whole answer would be that all policies accept it', () => {
+    let atOnce = 0
+    fc.assert(
+      fc.property(
+        fc.array(somePolicy, { maxLength: 2 }),
+        fc.array(someException, { maxLength: 2 }),
+        fc.constantFrom('allow', 'deny'),
+        fc.record({
+          point: fc.constantFrom('admission', 'pull', 'push', 'scan'),
+          namespace: fc.constantFrom('default', undefined),
+          images: fc.array(
+            fc.record({ place: fc.constant('c'), name: anyName, fact, isBlob: fc.boolean() }),
+            { minLength: 1, maxLength: 2 },
+          ),
+        }),
+        (policies, exceptions, noPolicy, asked) => {
+          const set = makeSet(documents(policies, exceptions), { noPolicy })
+          const answer = decide(asked, set, now)
+          const isAccepted = answer.kind === 'allow' && answer.verdicts.every(isWithoutFinding)
+          assert.equal(isTaken(asked, set), policies.length > 0 && isAccepted)
+          if (isAccepted) assert.equal(answer.until, undefined)
+          if (isTaken(asked, set)) atOnce++
+        },
+      ),
+      many,
+    )
+    assert.ok(atOnce > 100, String(atOnce))
+  })
+
   test('a request is asked for its content once', () => {
     fc.assert(
       fc.property(
@@ -230,3 +265,7 @@ suite('whatever the policies are', () => {
     )
   })
 })
+
+function isWithoutFinding({ refusals, warnings, wouldDeny, excepted, unchecked }: ImageVerdict): boolean {
+  return [refusals, warnings, wouldDeny, excepted, unchecked].every((findings) => findings.length === 0)
+}

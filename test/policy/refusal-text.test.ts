@@ -39,7 +39,7 @@ suite('what somebody reads', () => {
     assert.equal(
       refusalText(said, '01JD7'),
       [
-        '4 of 5 images refused by policy production',
+        '4 of 5 images are refused by policy production',
         '  app: bitnami/redis (docker.io/bitnami/redis:latest)  DENY_LIST docker.io/bitnami is denied: the catalogue moved. Fix: use @trow/bitnami',
         '  init: nginx (docker.io/library/nginx:latest)  TAG_DENIED the tag latest is denied. Fix: use another tag, or a digest',
         '  bad: NGINX  REF_SYNTAX "NGINX" is not written like HOST/PATH:TAG or HOST/PATH@DIGEST',
@@ -53,7 +53,7 @@ suite('what somebody reads', () => {
     const set = makeSet([production, policy({}, 'strict')])
     assert.equal(
       refusalText(verdicts(set, { name: 'quay.io/x:1' }), undefined),
-      `the image refused by policies production, strict\n  quay.io/x:1  production: NOT_ALLOWED no rule covers the name, and the default is deny. ${generic}; strict: NOT_ALLOWED no rule covers the name, and the default is deny. ${generic}`,
+      `the image is refused by policies production, strict\n  quay.io/x:1  production: NOT_ALLOWED no rule covers the name, and the default is deny. ${generic}; strict: NOT_ALLOWED no rule covers the name, and the default is deny. ${generic}`,
     )
   })
 
@@ -74,7 +74,7 @@ suite('what somebody reads', () => {
     )
     assert.match(
       refusalText(verdicts(makeSet([production]), own, { name: 'quay.io/x' }), undefined) ?? '',
-      /^2 of 2 images refused by policy production\n/,
+      /^2 of 2 images are refused by policy production\n/,
     )
   })
 
@@ -82,7 +82,7 @@ suite('what somebody reads', () => {
     const said = verdicts(makeSet([], { noPolicy: 'deny' }), { name: 'nginx' })
     assert.equal(
       refusalText(said, undefined),
-      'the image refused\n  nginx (docker.io/library/nginx:latest)  NO_POLICY no policy judges it, and the settings refuse what none judges. Fix: make a policy for it',
+      'the image is refused\n  nginx (docker.io/library/nginx:latest)  NO_POLICY no policy judges it, and the settings refuse what none judges. Fix: make a policy for it',
     )
   })
 
@@ -132,7 +132,7 @@ suite('what somebody reads', () => {
     const all = warningTexts(verdicts(set, ...images))
     assert.equal(all.length, 16)
     assert.deepEqual(warningTexts(verdicts(makeSet([production]), { name: 'quay.io/x' })), [])
-    // 4,096 characters together are taken, and one more is not.
+    // A total of 4,096 characters is accepted, one more is not.
     const [shortest = ''] = warningTexts(verdicts(set, { name: 'quay.io/x:1' }))
     const ofLength = (length: number): { name: string } => ({
       name: `quay.io/${'x'.repeat(1 + length - shortest.length)}:1`,

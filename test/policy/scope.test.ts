@@ -156,10 +156,10 @@ suite('scopes', () => {
       ['ghcr.io/acme/app/deep/er', 'ghcr.io/acme/app/deep'],
       ['ghcr.io/acme/appx/deep', 'ghcr.io/acme'],
       ['x.corp.example/team/x', '*.corp.example/team/x'],
-      // The longer domain, however deep the path below the shorter one.
+      // The longer domain takes precedence, however deep the path below the shorter one is.
       ['x.b.corp.example/team/x', '*.b.corp.example'],
       ['a.corp.example/only', 'a.corp.example/only'],
-      // The host has a scope, and none that covers the path.
+      // The host has a scope, but none that covers the path.
       ['a.corp.example/other', '*.corp.example'],
       ['a.corp.example:8443/x', '*.corp.example:8443'],
       ['corp.example/x', '*'],

@@ -1,8 +1,9 @@
 import type { IncomingMessage } from 'node:http'
 import type { Agent } from 'node:https'
 import { text } from 'node:stream/consumers'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { ConfigurationOptions } from '@kubernetes/client-node'
-import { faultOf, toFault } from './cluster-fault.ts'
+import { ClusterFault, faultOf, toFault } from './cluster-fault.ts'
 import type { ClusterCredential, CredentialSource } from './credential-source.ts'
 import type { KubeContext } from './kube-context.ts'
 import { UserError } from '../user-error.ts'
@@ -53,7 +54,10 @@ export interface ClusterConnection {
   readonly server: string
   /** Pass `options` on to the call: they carry its time limit. Throws ClusterFault, or a credential's UserError. */
   ask<T>(call: (apis: ClusterApis, options: ConfigurationOptions) => Promise<T>): Promise<T>
-  /** Sends any request. The time limit covers the whole response body. Throws as `ask`. */
+  /**
+   * Sends any request. The time limit covers the whole response body. A GET that is answered 429 is repeated as
+   * Retry-After says. Throws as `ask`.
+   */
   request(request: ApiRequest): Promise<ApiAnswer>
   /** The time limit covers the response headers only; the body runs until the signal aborts. Throws as `ask`. */
   stream(request: ApiRequest): Promise<AsyncIterable<Uint8Array>>
@@ -68,6 +72,9 @@ export interface ClusterConnection {
   ): Promise<T>
   close(): Promise<void>
 }
+
+/** As client-go: a reading request that is answered 429 with Retry-After is sent so often, within its time limit. */
+const mostAsked = 10
 
 /** Sends no request. The first `ask` loads the client library, which takes half a second. */
 export async function connectCluster(options: ConnectionOptions): Promise<ClusterConnection> {
@@ -90,7 +97,9 @@ export async function connectCluster(options: ConnectionOptions): Promise<Cluste
           return await once(credential)
         } catch (thrown) {
           if (thrown instanceof UserError) throw thrown
-          const error = toFault(thrown, server)
+          // Whoever reads a body that is cut by the limit is only told that it ended.
+          const isFault = thrown instanceof ClusterFault
+          const error = toFault(signal.aborted && !isFault ? signal.reason : thrown, server)
           if (attempt === 2 || signal.aborted) throw error
           // The server may have just closed a kept connection. Our requests are safe to repeat.
           const cut = error.kind === 'unreachable' && error.status === undefined
@@ -128,11 +137,18 @@ export async function connectCluster(options: ConnectionOptions): Promise<Cluste
     async request(request) {
       const limit = AbortSignal.timeout(timeout)
       const signal = request.signal === undefined ? limit : AbortSignal.any([limit, request.signal])
-      return attempts(signal, async (credential) => {
-        const answer = await send(request, credential, signal)
-        // The body is read here, so that the time limit and the retry cover it.
-        return { headers: single(answer), text: await text(answer) }
-      })
+      for (let asked = 1; ; asked++) {
+        try {
+          return await attempts(signal, async (credential) => {
+            const answer = await send(request, credential, signal)
+            // The body is read here, so that the time limit and the retry cover it.
+            return { headers: single(answer), text: await text(answer) }
+          })
+        } catch (error) {
+          // An API server that has just been told of a kind answers 429 until its storage is ready.
+          if (request.method !== 'GET' || asked === mostAsked || !(await isOver(error, signal))) throw error
+        }
+      }
     },
     async stream(request) {
       const limit = new AbortController()
@@ -162,6 +178,13 @@ export async function connectCluster(options: ConnectionOptions): Promise<Cluste
       await (await library)?.close()
     },
   }
+}
+
+/** Waits as a busy API server says; false if it is not busy, does not say for how long, or the signal came first. */
+async function isOver(error: unknown, signal: AbortSignal): Promise<boolean> {
+  if (!(error instanceof ClusterFault) || error.kind !== 'busy' || error.retryAfter === undefined)
+    return false
+  return sleep(error.retryAfter * 1000, true, { signal }).catch(() => false)
 }
 
 function single({ headers }: IncomingMessage): Record<string, string> {

@@ -1,5 +1,7 @@
 import { z } from 'zod'
+import { errorCode } from '../error-code.ts'
 import { tryForeignJson } from '../foreign-json.ts'
+import { reasonOf } from '../reason-of.ts'
 
 /** meta/v1 Status. */
 const statusSchema = z.object({
@@ -61,9 +63,8 @@ export class ClusterFault extends Error {
 /** Converts an error of the client library; a ClusterFault is returned unchanged. */
 export function toFault(error: unknown, server: string): ClusterFault {
   if (error instanceof ClusterFault) return error
-  const { code: status, headers, body } = error as Failure & { code?: unknown }
-  // The `code` of a DOMException is a small number, not an HTTP status.
-  if (typeof status === 'number' && status >= 100) return faultOf({ status, headers, body }, server, error)
+  if (isAnswer(error))
+    return faultOf({ status: error.code, headers: error.headers, body: error.body }, server, error)
   return new ClusterFault('unreachable', `no answer from ${server}: ${networkReason(error)}`, {
     cause: error,
   })
@@ -73,6 +74,12 @@ interface Failure {
   readonly headers?: Readonly<Record<string, string>> | undefined
   /** A meta/v1 Status, or its JSON. */
   readonly body?: unknown
+}
+
+/** The `code` of a DOMException is a small number, not an HTTP status. */
+function isAnswer(error: unknown): error is Failure & { readonly code: number } {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return false
+  return typeof error.code === 'number' && error.code >= 100
 }
 
 /** The fault for a response whose status is outside 200 to 299. */
@@ -107,7 +114,8 @@ function readStatus(body: unknown): z.infer<typeof statusSchema> {
 }
 
 function networkReason(error: unknown): string {
-  const { name, cause, message } = error as Error & { cause?: Error & { code?: string } }
-  if (name === 'TimeoutError' || cause?.name === 'TimeoutError') return 'it took too long'
-  return cause?.code ?? cause?.message ?? message
+  const cause = error instanceof Error ? error.cause : undefined
+  if ([error, cause].some((each) => each instanceof Error && each.name === 'TimeoutError'))
+    return 'it took too long'
+  return errorCode(cause) ?? (cause instanceof Error ? cause.message : reasonOf(error))
 }

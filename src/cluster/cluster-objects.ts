@@ -34,6 +34,8 @@ export interface KubeSelection {
   readonly namespace?: string | undefined
   readonly labelSelector?: string
   readonly fieldSelector?: string
+  /** Objects per page of a list; 500 by default. */
+  readonly pageSize?: number
 }
 
 export interface ApplyOptions {
@@ -41,13 +43,35 @@ export interface ApplyOptions {
   readonly dryRun?: boolean
   /** Takes fields over from other managers instead of throwing ApplyConflict. */
   readonly force?: boolean
+  /** Only this part of the object, which others cannot write with the object itself. */
+  readonly subresource?: 'status'
+}
+
+/** What is known of an object that is gone. */
+export interface ObjectName {
+  readonly metadata: Pick<KubeMetadata, 'name' | 'namespace'>
 }
 
 export type KubeChange =
   | { readonly kind: 'present'; readonly object: KubeObject }
-  | { readonly kind: 'absent'; readonly object: KubeObject }
+  | { readonly kind: 'absent'; readonly object: ObjectName }
   /** The initial list is complete; later changes are new. Sent again after every new list (after 410 Gone). */
   | { readonly kind: 'synced' }
+
+export interface WatchListeners {
+  readonly onChange: (change: KubeChange) => void
+  readonly onFault?: (fault: Error) => void
+  /** The API server has said something: a list, the head of a watch, a change, a bookmark, its end. */
+  readonly onHeard?: () => void
+}
+
+export interface WatchOptions {
+  /**
+   * Seconds after which the watch is asked for anew; 240 by default. One that has not ended 3 s later is a fault, and so long a silence
+   * lasts at most. A pause between two attempts lasts a quarter of it at most.
+   */
+  readonly renewal?: number
+}
 
 /** What SelfSubjectAccessReview can ask. */
 export interface OwnRight {
@@ -71,11 +95,9 @@ export interface ClusterObjects {
   /** Lists, then watches until the signal aborts. Faults are passed to `onFault` and retried. */
   watch(
     selection: KubeSelection,
-    listeners: {
-      readonly onChange: (change: KubeChange) => void
-      readonly onFault?: (fault: Error) => void
-    },
+    listeners: WatchListeners,
     signal: AbortSignal,
+    options?: WatchOptions,
   ): Promise<void>
   /**
    * Server-side apply (KEP-555) with one field manager: `trow` unless the connection sets another. Rejects with

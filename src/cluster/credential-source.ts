@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { UserError } from '../user-error.ts'
-import { runExecPlugin, type ExecSurroundings } from './exec-plugin.ts'
+import { runExecPlugin, type ExecDeps } from './exec-plugin.ts'
 import type { KubeContext } from './kube-context.ts'
 import { currentIdToken } from './oidc-tokens.ts'
 import { readPem } from './pem-source.ts'
@@ -15,7 +15,7 @@ export interface ClusterCredential {
   readonly until: number | undefined
 }
 
-export interface CredentialOptions extends ExecSurroundings {
+export interface CredentialOptions extends ExecDeps {
   readonly now: () => number
 }
 

@@ -5,7 +5,7 @@ import type { ExecPlugin, KubeCluster } from './kube-context.ts'
 import { readPem } from './pem-source.ts'
 import { tryForeignJson } from '../foreign-json.ts'
 
-export interface ExecSurroundings {
+export interface ExecDeps {
   readonly env: Readonly<Record<string, string | undefined>>
   /** Whether standard input is a terminal on which the plug-in may prompt. */
   readonly interactive: boolean
@@ -39,7 +39,7 @@ const credentialSchema = z.object({
 export async function runExecPlugin(
   plugin: ExecPlugin,
   cluster: KubeCluster,
-  { env, interactive }: ExecSurroundings,
+  { env, interactive }: ExecDeps,
 ): Promise<ExecCredential> {
   if (!versions.includes(plugin.apiVersion)) {
     throw failed(plugin, `speaks ${plugin.apiVersion}, which is none of ${versions.join(', ')}`)

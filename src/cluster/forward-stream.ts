@@ -25,7 +25,7 @@ export class ForwardStream extends Duplex {
   #fault = ''
   #alive = true
   #lastBuffered = 0
-  readonly #beat: NodeJS.Timeout
+  readonly #tick: NodeJS.Timeout
 
   constructor(socket: WebSocket) {
     super({ readableHighWaterMark: 256 * 1024, writableHighWaterMark: 256 * 1024, allowHalfOpen: false })
@@ -34,8 +34,8 @@ export class ForwardStream extends Duplex {
     socket.on('pong', () => (this.#alive = true))
     socket.on('error', (error) => this.destroy(error))
     socket.on('close', (code, reason) => this.#closed(code, reason.toString()))
-    this.#beat = setInterval(() => this.#checkLife(), heartbeat)
-    this.#beat.unref()
+    this.#tick = setInterval(() => this.#checkLife(), heartbeat)
+    this.#tick.unref()
   }
 
   override _write(chunk: Buffer, _: BufferEncoding, done: (error?: Error | null) => void): void {
@@ -64,7 +64,7 @@ export class ForwardStream extends Duplex {
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    clearInterval(this.#beat)
+    clearInterval(this.#tick)
     const waiting = this.#waiting
     this.#waiting = undefined
     waiting?.()

@@ -1,3 +1,4 @@
+import { hostPort } from '../host-port.ts'
 import { existsSync, readFileSync } from 'node:fs'
 import { delimiter, dirname, isAbsolute, join, resolve } from 'node:path'
 import { parse } from 'yaml'
@@ -74,6 +75,19 @@ function findContext(options: KubeconfigOptions): KubeContext {
   return contextOf(found.map(readKubeconfig), options.context)
 }
 
+/**
+ * Returns the names of all contexts in the files that `loadKubeContext` would read. Throws UserError
+ * KUBECONFIG_INVALID.
+ */
+export function kubeContextNames(
+  options: Pick<KubeconfigOptions, 'env' | 'cwd' | 'kubeconfig'>,
+): readonly string[] {
+  const configs = filesOf(options)
+    .filter((file) => existsSync(file))
+    .map(readKubeconfig)
+  return [...new Set(configs.flatMap(({ content }) => (content.contexts ?? []).map(({ name }) => name)))]
+}
+
 /** The context of a pod's own service account, if the environment names an API server. */
 export function podContext(
   options: Pick<KubeconfigOptions, 'env' | 'serviceAccountFolder'>,
@@ -88,7 +102,7 @@ export function podContext(
     file: undefined,
     namespace: existsSync(namespace) ? readFileSync(namespace, 'utf8').trim() : undefined,
     cluster: {
-      server: `https://${host.includes(':') ? `[${host}]` : host}:${port ?? '443'}`,
+      server: `https://${hostPort(host, port ?? '443')}`,
       ca: { file: join(folder, 'ca.crt') },
       insecure: false,
       serverName: undefined,
@@ -162,12 +176,12 @@ function contextOf(configs: readonly Kubeconfig[], wanted: string | undefined): 
   }
 }
 
-type Named = { readonly file: string; readonly name: string }
+type NamedEntry = { readonly file: string; readonly name: string }
 
 function clusterNamed(
   configs: readonly Kubeconfig[],
   name: string | null | undefined,
-  context: Named,
+  context: NamedEntry,
 ): KubeCluster {
   const found = firstOf(configs, ({ clusters }) => clusters, name)
   const server = found?.entry.cluster?.server
@@ -188,7 +202,7 @@ function clusterNamed(
 function userNamed(
   configs: readonly Kubeconfig[],
   name: string | null | undefined,
-  context: Named,
+  context: NamedEntry,
 ): KubeUser {
   const found = firstOf(configs, ({ users }) => users, name)
   if (name && found === undefined) {
@@ -225,7 +239,7 @@ function firstOf<Entry extends { readonly name: string }>(
   return undefined
 }
 
-function tokenOf(user: z.infer<typeof userSchema>, kept: Named): TokenOrigin | undefined {
+function tokenOf(user: z.infer<typeof userSchema>, kept: NamedEntry): TokenOrigin | undefined {
   if (user.tokenFile) return { kind: 'token-file', file: beside(kept.file, user.tokenFile) }
   if (user.token) return { kind: 'token', token: user.token }
   if (user.exec) return { kind: 'exec', plugin: pluginOf(user.exec, kept.file) }
@@ -248,7 +262,7 @@ function pluginOf(exec: z.infer<typeof execSchema>, file: string): ExecPlugin {
 
 function providerOf(
   { name, config }: NonNullable<z.infer<typeof userSchema>['auth-provider']>,
-  kept: Named,
+  kept: NamedEntry,
 ): TokenOrigin {
   if (name !== 'oidc') return { kind: 'unsupported', provider: name }
   const values = config ?? {}

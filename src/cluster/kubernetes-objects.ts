@@ -10,14 +10,18 @@ import {
   type KubeReference,
   type KubeSelection,
   type OwnRight,
+  type WatchListeners,
+  type WatchOptions,
 } from './cluster-objects.ts'
 import { collectionOf, pathOf, queryOf } from './resource-path.ts'
-import { watchObjects, type ObjectPage, type WatchListeners } from './object-watch.ts'
+import { readPages, type ObjectPages, type PageEvent } from './object-pages.ts'
+import { watchObjects, type ObjectPage } from './object-watch.ts'
 import { z } from 'zod'
 import { parseAnswer, parseObject } from './kube-json.ts'
+import { hasOwnRight, ownName } from './self-reviews.ts'
 
 /** The caller must close it: its connections keep the process alive for some seconds. */
-export interface OpenClusterObjects extends ClusterObjects {
+export interface OpenClusterObjects extends ClusterObjects, ObjectPages {
   readonly connection: ClusterConnection
   /** The user name that the API server sees (SelfSubjectReview): `ada`, `system:serviceaccount:team-a:builder`. */
   whoAmI(): Promise<string>
@@ -38,9 +42,11 @@ export async function connectObjects({
 }
 
 /** Objects per page of a list. */
-const pageSize = 500
+const usualPageSize = 500
 /** Seconds until the API server ends a watch: less than the connection's limit of silence (300 s). */
-const watchTime = 240
+const usualRenewal = 240
+/** Milliseconds that the end of a watch may be late. */
+const endPatience = 3000
 /** How long an apply waits for a kind whose CustomResourceDefinition is new; `pause` in milliseconds. */
 const kindPatience = { attempts: 30, pause: 500 }
 
@@ -75,22 +81,35 @@ class KubernetesObjects implements OpenClusterObjects {
     return resource === undefined ? [] : (await this.#list(resource, selection)).items
   }
 
-  async watch(selection: KubeSelection, listeners: WatchListeners, signal: AbortSignal): Promise<void> {
+  async *pages(selection: KubeSelection, signal: AbortSignal): AsyncGenerator<PageEvent> {
+    const resource = await this.#servedKind(selection)
+    yield* readPages(this.connection, collectionOf(resource, selection.namespace), selection, signal)
+  }
+
+  async watch(
+    selection: KubeSelection,
+    listeners: WatchListeners,
+    signal: AbortSignal,
+    { renewal = usualRenewal }: WatchOptions = {},
+  ): Promise<void> {
     const resource = async (): Promise<ApiResource> => {
       const found = await this.#resources.find(selection.apiVersion, selection.kind)
       return found ?? Promise.reject(this.#unknownKind(selection))
     }
     const source = {
+      longestPause: Math.min(renewal * 250, 30_000),
       list: async () => this.#list(await resource(), selection, signal),
       changes: async (resourceVersion: string) => {
         const query = queryOf(selection, {
           watch: '1',
           allowWatchBookmarks: 'true',
           resourceVersion,
-          timeoutSeconds: String(watchTime),
+          timeoutSeconds: String(renewal),
         })
         const path = `${collectionOf(await resource(), selection.namespace)}?${query.toString()}`
-        return this.connection.stream({ method: 'GET', path, signal })
+        // A connection that died without a word looks like a watch on which nothing happens.
+        const end = AbortSignal.any([signal, AbortSignal.timeout(renewal * 1000 + endPatience)])
+        return this.connection.stream({ method: 'GET', path, signal: end })
       },
     }
     await watchObjects(source, listeners, signal)
@@ -108,7 +127,10 @@ class KubernetesObjects implements OpenClusterObjects {
     }
   }
 
-  async #apply(object: KubeObject, { dryRun = false, force = false }: ApplyOptions): Promise<KubeObject> {
+  async #apply(
+    object: KubeObject,
+    { dryRun = false, force = false, subresource }: ApplyOptions,
+  ): Promise<KubeObject> {
     const reference: KubeReference = {
       apiVersion: object.apiVersion,
       kind: object.kind,
@@ -116,6 +138,7 @@ class KubernetesObjects implements OpenClusterObjects {
       namespace: object.metadata.namespace,
     }
     const resource = await this.#servedKind(reference)
+    const path = `${pathOf(resource, reference)}${subresource === undefined ? '' : `/${subresource}`}`
     const query = new URLSearchParams({
       fieldManager: this.#manager,
       force: String(force),
@@ -124,7 +147,7 @@ class KubernetesObjects implements OpenClusterObjects {
     try {
       const { text } = await this.connection.request({
         method: 'PATCH',
-        path: `${pathOf(resource, reference)}?${query.toString()}`,
+        path: `${path}?${query.toString()}`,
         body: object,
         contentType: 'application/apply-patch+yaml',
       })
@@ -153,30 +176,12 @@ class KubernetesObjects implements OpenClusterObjects {
     return (await this.#unlessAbsent('DELETE', pathOf(resource, reference), options)) !== undefined
   }
 
-  async may({ verb, group, resource, namespace, name }: OwnRight): Promise<boolean> {
-    const [plural, subresource] = resource.split('/')
-    const resourceAttributes = { verb, group, resource: plural, subresource, namespace, name }
-    const { text } = await this.connection.request({
-      method: 'POST',
-      path: '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews',
-      body: {
-        apiVersion: 'authorization.k8s.io/v1',
-        kind: 'SelfSubjectAccessReview',
-        spec: { resourceAttributes },
-      },
-    })
-    const { status } = parseAnswer(this.server, text, reviewSchema)
-    return status?.allowed === true && status.denied !== true
+  may(right: OwnRight): Promise<boolean> {
+    return hasOwnRight(this.connection, right)
   }
 
-  async whoAmI(): Promise<string> {
-    const { text } = await this.connection.request({
-      method: 'POST',
-      path: '/apis/authentication.k8s.io/v1/selfsubjectreviews',
-      body: { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' },
-    })
-    const { status } = parseAnswer(this.server, text, selfSchema)
-    return status?.userInfo?.username ?? ''
+  whoAmI(): Promise<string> {
+    return ownName(this.connection)
   }
 
   async log(
@@ -208,7 +213,7 @@ class KubernetesObjects implements OpenClusterObjects {
     let expired = 0
     for (;;) {
       const query = queryOf(selection, {
-        limit: String(pageSize),
+        limit: String(selection.pageSize ?? usualPageSize),
         ...(next === '' ? {} : { continue: next }),
       })
       try {
@@ -232,7 +237,7 @@ class KubernetesObjects implements OpenClusterObjects {
     }
   }
 
-  async #servedKind(reference: KubeReference): Promise<ApiResource> {
+  async #servedKind(reference: Pick<KubeReference, 'apiVersion' | 'kind'>): Promise<ApiResource> {
     for (let attempt = 1; ; attempt++) {
       const found = await this.#resources.find(reference.apiVersion, reference.kind)
       if (found !== undefined) return found
@@ -273,12 +278,6 @@ class KubernetesObjects implements OpenClusterObjects {
   }
 }
 
-const reviewSchema = z.object({
-  status: z.object({ allowed: z.boolean().optional(), denied: z.boolean().optional() }).optional(),
-})
-const selfSchema = z.object({
-  status: z.object({ userInfo: z.object({ username: z.string().optional() }).optional() }).optional(),
-})
 /** The items of a list have no `apiVersion` and `kind`. */
 const pageSchema = z.object({
   metadata: z.object({ resourceVersion: z.string(), continue: z.string().optional() }),

@@ -1,3 +1,5 @@
+import { z } from 'zod'
+import { tryForeignJson } from '../foreign-json.ts'
 import { UserError } from '../user-error.ts'
 import { ClusterFault } from './cluster-fault.ts'
 import type { ClusterConnection } from './cluster-connection.ts'
@@ -9,6 +11,17 @@ import {
   type ClusterUser,
   type TokenReviewResult,
 } from './reviews.ts'
+
+const accessSchema = z.object({
+  status: z
+    .object({
+      allowed: z.boolean().optional(),
+      denied: z.boolean().optional(),
+      reason: z.string().optional(),
+      evaluationError: z.string().optional(),
+    })
+    .optional(),
+})
 
 /** Longer texts are not tokens of any cluster: JWTs with many groups are far shorter. */
 const longestToken = 64 * 1024
@@ -70,38 +83,40 @@ export class KubernetesReviews implements ClusterReviews {
     namespace,
     name,
   }: AccessReview): Promise<AccessReviewResult> {
-    const { status } = await this.#ask('subjectaccessreviews', (connection) =>
-      connection.ask(({ authorization }, options) =>
-        authorization.createSubjectAccessReview(
-          {
-            body: {
-              apiVersion: 'authorization.k8s.io/v1',
-              kind: 'SubjectAccessReview',
-              spec: {
-                user: user.name,
-                groups: [...user.groups],
-                ...(user.uid === undefined ? {} : { uid: user.uid }),
-                ...(user.extra === undefined ? {} : { extra: copyOf(user.extra) }),
-                resourceAttributes: {
-                  group: 'registry.trow.io',
-                  version: 'v1',
-                  resource,
-                  verb,
-                  ...(namespace === undefined ? {} : { namespace }),
-                  ...(name === undefined ? {} : { name }),
-                },
+    // Without the client library, which the admission pods need for nothing else.
+    const { status } = await this.#ask(
+      'subjectaccessreviews',
+      async (connection): Promise<z.infer<typeof accessSchema>> => {
+        const { text } = await connection.request({
+          method: 'POST',
+          path: '/apis/authorization.k8s.io/v1/subjectaccessreviews',
+          body: {
+            apiVersion: 'authorization.k8s.io/v1',
+            kind: 'SubjectAccessReview',
+            spec: {
+              user: user.name,
+              groups: user.groups,
+              uid: user.uid,
+              extra: user.extra,
+              resourceAttributes: {
+                group: 'registry.trow.io',
+                version: 'v1',
+                resource,
+                verb,
+                namespace,
+                name,
               },
             },
           },
-          options,
-        ),
-      ),
+        })
+        return tryForeignJson(text, accessSchema) ?? {}
+      },
     )
     if (status === undefined) throw noAnswer()
     const { allowed, denied, reason, evaluationError } = status
-    const words = reason ? reason : allowed ? 'allowed by the cluster' : 'no RBAC rule allows it'
+    const words = reason ? reason : allowed === true ? 'allowed by the cluster' : 'no RBAC rule allows it'
     return {
-      allowed: allowed && denied !== true,
+      allowed: allowed === true && denied !== true,
       reason: evaluationError ? `${words} (the evaluation met an error: ${evaluationError})` : words,
     }
   }
@@ -175,8 +190,4 @@ function toUser(
     ...(from.uid === undefined ? {} : { uid: from.uid }),
     ...(from.extra === undefined ? {} : { extra: from.extra }),
   }
-}
-
-function copyOf(extra: Readonly<Record<string, readonly string[]>>): Record<string, string[]> {
-  return Object.fromEntries(Object.entries(extra).map(([key, values]) => [key, [...values]]))
 }

@@ -32,6 +32,8 @@ export const names = {
   bundle: 'trow-ca',
   /** ConfigMap with the last heads of the audit log, kept apart from the log's volume. */
   auditHeads: 'trow-audit',
+  /** ConfigMap with what runs although a policy refuses it: `findings.json`. */
+  running: 'trow-running',
   /** ClusterRole for users who read the audit log through the registry. */
   auditorRole: 'trow-auditor',
   /** Role for users who push by port-forward: it allows pods/portforward and reading the bundle. */
@@ -39,17 +41,14 @@ export const names = {
   /**
    * ConfigMap with NodeSettings, the agents' desired state. Agents may read it, and write nothing in this namespace.
    */
-  orders: 'trow-orders',
+  desiredState: 'trow-orders',
   /**
-   * In the agents' namespace: DaemonSet, ServiceAccount and Role; and the ConfigMap with NodeSettings of agents of the
-   * In the agents' namespace: DaemonSet, ServiceAccount and Role; and the ConfigMap with NodeSettings for agents of the
-   * previous release, which is deleted with the last of them.
+   * In the agents' namespace: DaemonSet, ServiceAccount and Role, and the ConfigMap with NodeSettings for
+   * agents of the previous release, which is deleted with the last of them.
    */
   agent: 'trow-node',
   /** In the agents' namespace, one ConfigMap per node: `node-<name>`, label `trow.io/report: node`. */
   report: (node: string): string => `node-${node}`,
-  /** Repository of the canary image, which every node pulls to prove that it can pull. */
-  canaryRepository: 'trow/canary',
 } as const
 
 export const ports = {

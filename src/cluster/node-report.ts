@@ -1,3 +1,4 @@
+import { dataOf } from './config-data.ts'
 import { z } from 'zod'
 import type { KubeObject, KubeSelection } from './cluster-objects.ts'
 import { labels, names } from './layout.ts'
@@ -84,9 +85,9 @@ export const reportLife = 120_000
  * report names another node: an agent may write any text into its own node's ConfigMap.
  */
 export function readNodeReport(map: KubeObject | undefined): NodeReport | undefined {
-  const data = map?.['data'] as Readonly<Record<string, string>> | undefined
+  const data = dataOf(map)
   try {
-    const report = nodeReportSchema.parse(JSON.parse(data?.['report.json'] ?? ''))
+    const report = nodeReportSchema.parse(JSON.parse(data['report.json'] ?? ''))
     return map?.metadata.name === names.report(report.node) ? report : undefined
   } catch {
     return undefined

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ClusterFault } from './cluster-fault.ts'
-import type { KubeChange, KubeObject } from './cluster-objects.ts'
+import type { KubeChange, KubeObject, ObjectName, WatchListeners } from './cluster-objects.ts'
 import { z } from 'zod'
 import { parseForeignJson } from '../foreign-json.ts'
+import { errorOf } from '../reason-of.ts'
 
 /** Bytes of one line: an object has 1.5 MiB at most in etcd, and is larger as JSON. */
 const longestLine = 16 * 1024 * 1024
@@ -23,11 +24,8 @@ export interface WatchSource {
   list(): Promise<ObjectPage>
   /** The lines of a watch from this version on: JSON of meta/v1 WatchEvents, including bookmarks. */
   changes(resourceVersion: string): Promise<AsyncIterable<Uint8Array>>
-}
-
-export interface WatchListeners {
-  readonly onChange: (change: KubeChange) => void
-  readonly onFault?: (fault: Error) => void
+  /** Milliseconds between two attempts, at most; 30 s by default. */
+  readonly longestPause?: number
 }
 
 /** Milliseconds between two attempts: doubled from `first` up to `last`. */
@@ -37,61 +35,102 @@ const pauses = { first: 250, last: 30_000 }
  * Lists, then watches (Kubernetes API concepts, "Efficient detection of changes") until the signal aborts. A watch that
  * ends is resumed; after 410 Gone it starts with a new list. Objects that vanished are reported as absent.
  */
-export async function watchObjects(
+export function watchObjects(
   source: WatchSource,
-  { onChange, onFault }: WatchListeners,
+  listeners: WatchListeners,
   signal: AbortSignal,
 ): Promise<void> {
-  const known = new Map<string, KubeObject>()
-  let from: string | undefined
-  let pause = pauses.first
-  // An error thrown by a listener is a bug and is not retried.
-  let bug: { readonly error: unknown } | undefined
-  const tell = (change: KubeChange): void => {
-    if (change.kind === 'present') known.set(keyOf(change.object), change.object)
-    else if (change.kind === 'absent') known.delete(keyOf(change.object))
+  return new ObjectWatch(source, listeners, signal).run()
+}
+
+/**
+ * Keeps no object, which may have a megabyte, beyond the call that hands it on. Objects and lines are therefore in no variable of a
+ * function that waits for the next change.
+ */
+class ObjectWatch {
+  readonly #source: WatchSource
+  readonly #listeners: WatchListeners
+  readonly #signal: AbortSignal
+  readonly #known = new Map<string, ObjectName>()
+  #from: string | undefined
+  #pause = pauses.first
+  /** An error thrown by a listener is a bug and is not retried. */
+  #bug: { readonly error: unknown } | undefined
+
+  constructor(source: WatchSource, listeners: WatchListeners, signal: AbortSignal) {
+    this.#source = source
+    this.#listeners = listeners
+    this.#signal = signal
+  }
+
+  async run(): Promise<void> {
+    const signal = this.#signal
+    while (!signal.aborted) {
+      try {
+        if (this.#from === undefined) await this.#list()
+        if (signal.aborted || this.#from === undefined) return
+        await this.#follow(this.#from)
+        if (signal.aborted) return
+        this.#listeners.onHeard?.()
+        // The server ends each watch after some time. The pause prevents a busy loop if it ends them at once.
+        await sleep(pauses.first, undefined, { signal }).catch(() => undefined)
+      } catch (error) {
+        if (this.#bug !== undefined) throw this.#bug.error
+        if (signal.aborted) return
+        await this.#recover(error)
+      }
+    }
+  }
+
+  async #list(): Promise<void> {
+    const { items, resourceVersion } = await this.#source.list()
+    if (this.#signal.aborted) return
+    this.#listeners.onHeard?.()
+    const present = new Set(items.map(keyOf))
+    const gone = [...this.#known].filter(([key]) => !present.has(key))
+    for (const [, object] of gone) this.#tell({ kind: 'absent', object })
+    for (const object of items) this.#tell({ kind: 'present', object })
+    this.#tell({ kind: 'synced' })
+    this.#from = resourceVersion
+  }
+
+  async #follow(from: string): Promise<void> {
+    const changes = await this.#source.changes(from)
+    this.#listeners.onHeard?.()
+    const lines = new LineSplitter((line) => this.#take(line))
+    for await (const chunk of changes) lines.push(chunk)
+  }
+
+  #take(line: string): void {
+    if (this.#signal.aborted) return
+    this.#listeners.onHeard?.()
+    const { type, object } = parseForeignJson(line, eventSchema, longestLine) as WatchEvent
+    if (type === 'ERROR') throw new WatchEnded(object)
+    this.#from = object.metadata.resourceVersion ?? this.#from
+    this.#pause = pauses.first
+    if (type === 'ADDED' || type === 'MODIFIED') this.#tell({ kind: 'present', object })
+    else if (type === 'DELETED') this.#tell({ kind: 'absent', object })
+  }
+
+  #tell(change: KubeChange): void {
+    if (change.kind === 'present') this.#known.set(keyOf(change.object), nameOf(change.object))
+    else if (change.kind === 'absent') this.#known.delete(keyOf(change.object))
     try {
-      onChange(change)
+      this.#listeners.onChange(change)
     } catch (error) {
-      bug = { error }
+      this.#bug = { error }
       throw error
     }
   }
 
-  while (!signal.aborted) {
-    try {
-      if (from === undefined) {
-        const { items, resourceVersion } = await source.list()
-        if (signal.aborted) return
-        const present = new Set(items.map(keyOf))
-        const gone = [...known].filter(([key]) => !present.has(key))
-        for (const [, object] of gone) tell({ kind: 'absent', object })
-        for (const object of items) tell({ kind: 'present', object })
-        tell({ kind: 'synced' })
-        from = resourceVersion
-      }
-      for await (const line of linesOf(await source.changes(from))) {
-        if (signal.aborted) return
-        const { type, object } = parseForeignJson(line, eventSchema, longestLine) as WatchEvent
-        if (type === 'ERROR') throw new WatchEnded(object)
-        from = object.metadata.resourceVersion ?? from
-        pause = pauses.first
-        if (type === 'ADDED' || type === 'MODIFIED') tell({ kind: 'present', object })
-        else if (type === 'DELETED') tell({ kind: 'absent', object })
-      }
-      // The server ends each watch after some minutes. The pause prevents a busy loop if it ends them at once.
-      await sleep(pauses.first, undefined, { signal }).catch(() => undefined)
-    } catch (error) {
-      if (bug !== undefined) throw bug.error
-      if (signal.aborted) return
-      const tooOld =
-        (error instanceof WatchEnded && error.code === 410) ||
-        (error instanceof ClusterFault && error.status === 410)
-      if (tooOld) from = undefined
-      else onFault?.(error as Error)
-      await sleep(pause, undefined, { signal }).catch(() => undefined)
-      pause = Math.min(pause * 2, pauses.last)
-    }
+  async #recover(error: unknown): Promise<void> {
+    const tooOld =
+      (error instanceof WatchEnded && error.code === 410) ||
+      (error instanceof ClusterFault && error.status === 410)
+    if (tooOld) this.#from = undefined
+    else this.#listeners.onFault?.(errorOf(error))
+    await sleep(this.#pause, undefined, { signal: this.#signal }).catch(() => undefined)
+    this.#pause = Math.min(this.#pause * 2, this.#source.longestPause ?? pauses.last)
   }
 }
 
@@ -111,20 +150,31 @@ class WatchEnded extends Error {
   }
 }
 
-function keyOf({ metadata: { namespace, name } }: KubeObject): string {
+function keyOf({ metadata: { namespace, name } }: ObjectName): string {
   return `${namespace ?? ''}/${name}`
 }
 
-async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
-  const decoder = new TextDecoder()
-  let rest: string[] = []
-  for await (const chunk of chunks) {
-    const [first = '', ...more] = decoder.decode(chunk, { stream: true }).split('\n')
-    rest.push(first)
+function nameOf({ metadata: { namespace, name } }: ObjectName): ObjectName {
+  return { metadata: { name, ...(namespace === undefined ? {} : { namespace }) } }
+}
+
+/** Makes lines of chunks and hands each on once it is whole, but for empty ones. */
+class LineSplitter {
+  readonly #take: (line: string) => void
+  readonly #decoder = new TextDecoder()
+  #rest: string[] = []
+
+  constructor(take: (line: string) => void) {
+    this.#take = take
+  }
+
+  push(chunk: Uint8Array): void {
+    const [first = '', ...more] = this.#decoder.decode(chunk, { stream: true }).split('\n')
+    this.#rest.push(first)
     for (const next of more) {
-      const line = rest.join('')
-      rest = [next]
-      if (line !== '') yield line
+      const line = this.#rest.join('')
+      this.#rest = [next]
+      if (line !== '') this.#take(line)
     }
   }
 }

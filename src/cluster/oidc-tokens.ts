@@ -32,7 +32,7 @@ export async function currentIdToken(provider: OidcProvider, now: () => number):
   })
 }
 
-interface Kept {
+interface KeptTokens {
   readonly idToken: string | undefined
   readonly refreshToken: string | undefined
 }
@@ -119,7 +119,7 @@ async function fetchTrusting(ca: string, url: string, init: FetchInit): Promise<
   })
 }
 
-async function readKept(provider: OidcProvider): Promise<Kept> {
+async function readKept(provider: OidcProvider): Promise<KeptTokens> {
   const { file, user } = provider.keptIn
   const document = parseDocument(await readFile(file, 'utf8'))
   const config = configPath(document, user)

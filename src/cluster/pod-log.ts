@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { tryForeignJson } from '../foreign-json.ts'
 
-/** A line of pino's output. */
+/** A line of the log; pods of earlier versions wrote pino's numbers for the level. */
 const entrySchema = z.object({
-  level: z.number().optional(),
+  level: z.union([z.string(), z.number()]).optional(),
   msg: z.string().optional(),
   reason: z.string().optional(),
 })
@@ -12,25 +12,24 @@ const entrySchema = z.object({
  * The most useful message of a container's log, as one line: the last error, else the last message. Access log lines
  * and all but the head of a stack trace are skipped. Returns `undefined` if there is no message.
  */
-export function toldBy(log: string): string | undefined {
-  const said = log.split('\n').flatMap((line) => wordsOf(line.trim()))
+export function lastLogMessage(log: string): string | undefined {
+  const said = log.split('\n').flatMap((line) => messagesOf(line.trim()))
   return (said.findLast(({ isError }) => isError) ?? said.at(-1))?.text
 }
 
-interface Words {
+interface LogMessage {
   readonly text: string
   readonly isError: boolean
 }
 
-/** Pino's level for errors. */
-const errorLevel = 50
+const errorLevels: ReadonlySet<unknown> = new Set(['error', 'fatal', 50, 60])
 
-function wordsOf(line: string): readonly Words[] {
+function messagesOf(line: string): readonly LogMessage[] {
   const entry = jsonOf(line)
   if (entry !== undefined) {
-    const { level = 0, msg, reason } = entry
+    const { level, msg, reason } = entry
     if (msg === undefined) return []
-    return [{ text: reason === undefined ? msg : `${msg} (${reason})`, isError: level >= errorLevel }]
+    return [{ text: reason === undefined ? msg : `${msg} (${reason})`, isError: errorLevels.has(level) }]
   }
   // The frames of a stack trace help only the program's authors.
   if (line === '' || /^(at |Node\.js v|\^|[{}])/.test(line)) return []

@@ -2,7 +2,7 @@
 export interface ClusterReviews {
   /** authentication.k8s.io/v1 TokenReview. */
   reviewToken(token: string, audiences: readonly string[] | undefined): Promise<TokenReviewResult>
-  /** authorization.k8s.io/v1 SubjectAccessReview on `repositories.registry.trow.io` or `audit.registry.trow.io`. */
+  /** authorization.k8s.io/v1 SubjectAccessReview on `repositories`, `audit` or `admission` of registry.trow.io. */
   reviewAccess(review: AccessReview): Promise<AccessReviewResult>
 }
 
@@ -31,7 +31,7 @@ export interface ClusterUser {
 export interface AccessReview {
   readonly user: ClusterUser
   /** `repositories` by default. */
-  readonly resource?: 'repositories' | 'audit' | undefined
+  readonly resource?: 'repositories' | 'audit' | 'admission' | undefined
   readonly verb: 'get' | 'list' | 'create' | 'update' | 'delete'
   /** `undefined` means cluster-scoped. */
   readonly namespace: string | undefined

@@ -74,7 +74,7 @@ export class ServiceDialer {
     const service = await this.#objects.get({ apiVersion: 'v1', kind: 'Service', namespace, name })
     if (service === undefined)
       throw new NoReadyPod(`there is no Service ${name} in namespace ${namespace}`, false)
-    const { selector = {}, ports = [] } = service['spec'] as ServiceSpec
+    const { selector = {}, ports = [] } = (service['spec'] ?? {}) as ServiceSpec
     const labelSelector = Object.entries(selector)
       .map(([key, value]) => `${key}=${value}`)
       .join(',')

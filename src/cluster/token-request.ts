@@ -1,7 +1,7 @@
 import type { ClusterConnection } from './cluster-connection.ts'
 import { ClusterFault } from './cluster-fault.ts'
 
-export interface TokenWish {
+export interface TokenRequestOptions {
   readonly namespace: string
   readonly serviceAccount: string
   readonly audiences: readonly string[]
@@ -19,7 +19,7 @@ export interface TokenWish {
 /** TokenRequest of a service account (`create` on `serviceaccounts/token`). Throws ClusterFault. */
 export async function requestToken(
   connection: ClusterConnection,
-  { namespace, serviceAccount, audiences, seconds, boundTo }: TokenWish,
+  { namespace, serviceAccount, audiences, seconds, boundTo }: TokenRequestOptions,
 ): Promise<{ readonly token: string; /** Milliseconds since the epoch. */ readonly until: number }> {
   const { status } = await connection.ask(({ core }, options) =>
     core.createNamespacedServiceAccountToken(

@@ -1,6 +1,6 @@
 import { ClusterFault } from './cluster-fault.ts'
 
-/** A counting semaphore; a caller waits for a free turn until its signal aborts. */
+/** A counting semaphore; a caller waits for a free turn until its signal aborts, which p-limit does not offer. */
 export class Turns {
   #free: number
   readonly #waiting = new Set<() => void>()

@@ -145,6 +145,18 @@ suite('objects of an API server that has faults', () => {
     }
   })
 
+  test('a server that is busy for a moment is asked again as it says, to read and not to write', async () => {
+    const answers = { left: 1 }
+    server.answer = discovering((_, response) =>
+      answers.left-- > 0
+        ? failure(response, 429, 'storage is (re)initializing', 1)
+        : reply(response, 200, configMap('a', '1')),
+    )
+    assert.equal((await (await connect()).get(one))?.metadata.name, 'a')
+    answers.left = 1
+    await assert.rejects((await connect()).delete(one), /storage is/)
+  })
+
   test('several groups are impersonated, a line each', async () => {
     server.answer = discovering((_, response) => failure(response, 404, 'not found'))
     const impersonate = {
@@ -166,7 +178,7 @@ suite('objects of an API server that has faults', () => {
 })
 
 suite('a watch of an API server that has faults', () => {
-  /** Each watch request meets the next step; each list gives what is there by then. */
+  /** Each watch request gets the next step; each list returns the objects of that moment. */
   async function watched(
     lists: readonly (readonly [string, string][])[],
     watches: readonly ((response: ServerResponse) => void)[],
@@ -198,7 +210,7 @@ suite('a watch of an API server that has faults', () => {
       [
         (response) => {
           const text = event('MODIFIED', configMap('a', '11')) + event('BOOKMARK', configMap('', '15'))
-          // In pieces, as a network has it.
+          // In two pieces, as a network may deliver it.
           response.write(text.slice(0, 20))
           setImmediate(() => response.end(text.slice(20)))
         },

@@ -37,7 +37,7 @@ const access = {
   name: 'web/api',
 } as const
 
-/** Of the request at that place. */
+/** The `spec` of the request with this index. */
 function specOf(place: number): { readonly token?: string; readonly audiences?: readonly string[] } {
   return server.asked[place]?.body?.spec as { token?: string; audiences?: string[] }
 }

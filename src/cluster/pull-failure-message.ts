@@ -5,7 +5,11 @@ import { warningsAbout } from './pod-problem.ts'
  * The kubelet's last reason why it could not pull a pod's image, added to its current message: during back-off, some
  * versions of the kubelet leave the cause out of the status.
  */
-export async function pullWords(objects: ClusterObjects, pod: KubeObject, now: string): Promise<string> {
+export async function pullFailureMessage(
+  objects: ClusterObjects,
+  pod: KubeObject,
+  now: string,
+): Promise<string> {
   const warnings = await warningsAbout(objects, pod).catch(() => [])
   // Some warnings say only "Error: ErrImagePull"; the longest one holds the cause.
   const [cause] = warnings

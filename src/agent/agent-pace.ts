@@ -2,15 +2,18 @@ import type { CanaryPace } from './canary-keeper.ts'
 
 /** Milliseconds. */
 export interface AgentPace extends CanaryPace {
-  /** Between two looks at all of the node, its runtime's configuration included, when nothing is known to have changed. */
+  /** Between two checks of the whole node, its runtime's configuration included, while no change is known. */
   readonly assert: number
-  /** Between two looks at what changes quietly: our files, the kubelet's certificate, a port that was taken, a full disk. */
+  /**
+   * Between two checks of what changes without an event: trow's files, the kubelet's certificate, a port that
+   * was taken, a full disk.
+   */
   readonly look: number
   /** Between two reports. */
   readonly heartbeat: number
-  /** How long the first look waits for what the API server says. */
+  /** That the first check waits for the API server. */
   readonly patience: number
-  /** For open connections at the end. */
+  /** For open connections at shutdown. */
   readonly grace: number
 }
 

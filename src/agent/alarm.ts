@@ -1,4 +1,4 @@
-/** Wakes whoever waits; rung while nobody waits, it ends the next wait at once. */
+/** Wakes the loop that waits. Rung while no loop waits, it ends the next wait at once. */
 export class Alarm {
   #rung = false
   #waiting: (() => void) | undefined
@@ -8,7 +8,9 @@ export class Alarm {
     this.#waiting?.()
   }
 
-  /** One at a time. Resolves when it is rung, after `limit` milliseconds, or when the signal says so. */
+  /**
+   * For one caller at a time. Resolves when it is rung, after `limit` milliseconds, or when the signal fires.
+   */
   async wait(limit: number, signal: AbortSignal): Promise<void> {
     if (!this.#rung && !signal.aborted) await pause(limit, signal, (wake) => (this.#waiting = wake))
     this.#waiting = undefined
@@ -16,7 +18,10 @@ export class Alarm {
   }
 }
 
-/** Resolves after `limit` milliseconds, at the signal, or when what `offer` was given is called. */
+/**
+ * Resolves after `limit` milliseconds, when the signal fires, or when the function that `offer` received is
+ * called.
+ */
 export async function pause(
   limit: number,
   signal: AbortSignal,

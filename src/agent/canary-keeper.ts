@@ -1,20 +1,20 @@
 import type { NodeProblem } from '../cluster/node-report.ts'
 import { forgetCanary, pullCanary, type CanaryResult } from './canary.ts'
 import { CriFault, openCri, type Cri } from './cri.ts'
-import { pullProblem, type PullSurroundings } from './pull-problem.ts'
+import { pullProblem, type PullContext } from './pull-problem.ts'
 
 export interface CanaryPace {
-  /** Between two pulls that succeed; a tenth more or less. */
+  /** Between two successful pulls; varied by a tenth. */
   readonly interval: number
   /** After the first failure; doubled with each. */
   readonly retry: number
-  /** In which all nodes ask a pod of the registry that is new. */
+  /** In which all nodes pull from a new pod of the registry. */
   readonly spread: number
 }
 
 const usualPace: CanaryPace = { interval: 600_000, retry: 5000, spread: 5000 }
 
-/** Pulls the canary when it is time, and knows what its last pull proved. */
+/** Pulls the canary when it is due, and keeps the result of the last pull. */
 export class CanaryKeeper {
   readonly #now: () => number
   readonly #random: () => number
@@ -22,7 +22,7 @@ export class CanaryKeeper {
   #connection: { readonly socket: string; readonly cri: Cri } | undefined
   #failures = 0
   #due = 0
-  /** Of calls of `hurry`: one that comes during a pull is not lost. */
+  /** Number of calls of `hurry`: a call during a pull is not lost. */
   #hurries = 0
   #image: string | undefined
   #registry: readonly string[] = []
@@ -31,7 +31,7 @@ export class CanaryKeeper {
   problem: NodeProblem | undefined
   /** Generation with which the last pull succeeded. */
   effective: number | undefined
-  /** As it says itself, since the last pull. */
+  /** The runtime's own name and version, as of the last pull. */
   runtime: { readonly name: string; readonly version: string } | undefined
 
   constructor(options: {
@@ -49,12 +49,12 @@ export class CanaryKeeper {
     return Math.max(0, this.#due - this.#now())
   }
 
-  /** The last pull has succeeded, and nothing is known to have changed since it began. */
+  /** Whether the last pull succeeded and no change is known since it began. */
   get isProof(): boolean {
     return this.result?.ok === true && this.#provedAt === this.#hurries
   }
 
-  /** Something on the node is not what it was: what the last pull proved is out of date. */
+  /** The node has changed, so the last pull proves nothing any more: a pull is due now. */
   hurry(): void {
     this.#due = 0
     this.#failures = 0
@@ -62,8 +62,8 @@ export class CanaryKeeper {
   }
 
   /**
-   * The pods of the registry that serve, by their uids. What failed for want of one is tried again at once; another pod may
-   * have other data, so every node asks it soon, and not all of them in the same moment.
+   * Receives the uids of the registry's serving pods. A pull that failed is tried again at once. A new pod
+   * may have other data, so every node pulls soon, at a random moment within `spread`.
    */
   see(registry: readonly string[]): void {
     const isNew = registry.some((pod) => !this.#registry.includes(pod))
@@ -78,13 +78,13 @@ export class CanaryKeeper {
     return this.wait === 0
   }
 
-  /** Pulls if it is due. `written`: generation that stands on the node, if it is known. True: it was pulled now. */
+  /** Pulls if it is due. `written`: the generation on the node, if it is known. True: a pull was made. */
   async keep(parts: {
     readonly socket: string
     readonly image: string
     readonly written: number | undefined
-    readonly where: PullSurroundings
-    /** A token to pull with; undefined: what the runtime itself has. */
+    readonly where: PullContext
+    /** A token to pull with; undefined: the runtime's own credentials. */
     readonly credential?: (() => Promise<string>) | undefined
   }): Promise<boolean> {
     const { socket, image, written, where, credential } = parts
@@ -107,13 +107,13 @@ export class CanaryKeeper {
     }
     const usual = this.result.ok ? interval : Math.min(retry * 2 ** (this.#failures - 1), interval / 2)
     this.#due = this.#now() + usual * (0.9 + this.#random() / 5)
-    // What came during the pull.
+    // Changes that arrived during the pull.
     if (hurries !== this.#hurries) this.#due = 0
     else if (this.#registry.some((pod) => !registry.includes(pod))) this.#askSoon()
     return true
   }
 
-  /** No pull is wanted any more: what was pulled goes too. */
+  /** Ends the pulls: forgets the results and removes the pulled image. */
   async forget(socket: string, image: string): Promise<void> {
     this.result = undefined
     this.problem = undefined

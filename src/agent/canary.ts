@@ -5,7 +5,10 @@ export type CanaryResult = NonNullable<NodeReport['canary']>
 
 const limit = 60_000
 
-/** Pulls an image of ours as the kubelet would, anew. Rejects only for what is no fault of the runtime. */
+/**
+ * Removes the canary and pulls it again as the kubelet would. A fault of the runtime is part of the result;
+ * rejects for other errors.
+ */
 export async function pullCanary(parts: {
   readonly cri: Cri
   /** `trow.trow.svc/trow/canary@sha256:…`. */
@@ -33,7 +36,10 @@ export async function pullCanary(parts: {
   }
 }
 
-/** Only where all its names are the canary's own: somebody's image of the same content stays. */
+/**
+ * Removes the image only if all its names are in the canary's repository: another image of the same content
+ * stays.
+ */
 export async function forgetCanary(cri: Cri, image: string): Promise<void> {
   const present = await cri.imageStatus(image)
   if (present === undefined || present.pinned) return

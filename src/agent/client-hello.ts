@@ -1,17 +1,21 @@
 import type { Socket } from 'node:net'
 
-/** A TLS client says no more than its hello before it is answered. */
+/** Bytes: a TLS client sends no more than its hello before it gets an answer. */
 const mostKept = 64 * 1024
 
-/** `over`: one has answered, or the client is gone. `silent`: this one has not answered in time, and still may. */
-export type Attempt = 'over' | 'silent' | 'broken-off'
+/**
+ * `over`: an upstream has answered, or the client is gone. `silent`: this upstream has not answered in time,
+ * but still may.
+ */
+export type HelloOutcome = 'over' | 'silent' | 'broken-off'
 
 /**
- * What a client says before its first answer: its TLS hello. It is said to one upstream after the other until one of them
- * answers. The silent ones stay connected meanwhile, so that a slow registry is not given up for one that is no faster.
+ * The bytes that a client sends before its first answer: its TLS hello. They are sent to one upstream after
+ * the other until one answers. Silent upstreams stay connected meanwhile, so that a slow registry is not
+ * given up for one that is no faster.
  */
 export class ClientHello {
-  /** Aborted when nobody else is to be asked. */
+  /** Aborted when no further upstream is to be asked. */
   readonly over: AbortSignal
   readonly #client: Socket
   readonly #said: Buffer[] = []
@@ -23,7 +27,7 @@ export class ClientHello {
   #clock: NodeJS.Timeout | undefined
   #onDeserted: (() => void) | undefined
 
-  /** `signal`: the client is gone, or is to go. */
+  /** `signal`: the client is gone, or must be disconnected. */
   constructor(client: Socket, signal: AbortSignal) {
     this.#client = client
     this.over = AbortSignal.any([signal, this.#answered.signal])
@@ -31,18 +35,19 @@ export class ClientHello {
     client.pause()
   }
 
-  /** Who has answered; paused, as the client is, to be joined from here. */
+  /** The upstream that has answered. Like the client it is paused, to be joined from here. */
   get upstream(): Socket | undefined {
     return this.#upstream
   }
 
   /**
-   * Says to a connected, paused upstream all that the client says. Resolves as soon as any has answered, and else when this
-   * one breaks off, as one does that was taken by a listener about to close, or has said nothing for `limit` milliseconds
-   * after the client's last word. A client that has said nothing yet waits for no answer.
+   * Sends all that the client sends to a connected, paused upstream. Resolves as soon as any upstream has
+   * answered; otherwise when this one breaks off, as a connection does that a closing listener had accepted,
+   * or has sent nothing for `limit` milliseconds after the client's last byte. While the client has sent
+   * nothing, no answer is expected.
    */
-  async ask(upstream: Socket, limit: number): Promise<Attempt> {
-    const { promise, resolve } = Promise.withResolvers<Attempt>()
+  async ask(upstream: Socket, limit: number): Promise<HelloOutcome> {
+    const { promise, resolve } = Promise.withResolvers<HelloOutcome>()
     const onOver = (): void => resolve('over')
     const onAnswer = (piece: Buffer): void => {
       upstream.pause()
@@ -75,7 +80,7 @@ export class ClientHello {
     return attempt
   }
 
-  /** Until one of the silent has answered after all, or none is left that could. */
+  /** Resolves when a silent upstream has answered after all, or none is left that could. */
   async rest(): Promise<void> {
     if (this.over.aborted || this.#asked.size === 0) return
     const { promise, resolve } = Promise.withResolvers<void>()
@@ -84,7 +89,7 @@ export class ClientHello {
     await promise
   }
 
-  /** Lets go of everybody but the client and the one that has answered. */
+  /** Disconnects every upstream except the one that has answered. */
   release(): void {
     this.#client.pause()
     this.#client.off('data', this.#onSaid).off('end', this.#onEnd)
@@ -104,7 +109,7 @@ export class ClientHello {
     this.#settleUnanswered()
   }
 
-  /** No hello of TLS: whoever was asked last is taken, for what comes is not kept. */
+  /** Not a TLS hello: further bytes are not kept, so the upstream that was asked last is taken. */
   #settleUnanswered(): void {
     const last = [...this.#asked.keys()].at(-1)
     if (last === undefined) this.#client.pause()

@@ -7,7 +7,7 @@ import type { NodeProblem } from '../cluster/node-report.ts'
 import type { Log } from '../log.ts'
 import type { MachineOptions } from '../trust/node-trust.ts'
 import { isHeld } from './startup-taint.ts'
-import { readOrders, type NodeOrders } from './node-orders.ts'
+import { readDesiredState, type DesiredState } from './desired-state.ts'
 
 /** Milliseconds. */
 const refusalLife = 120_000
@@ -15,33 +15,36 @@ const refusalLife = 120_000
 export interface NodeView {
   readonly uid: string
   readonly machine: NonNullable<MachineOptions['node']>
-  /** Its own address, where NodePorts answer. */
+  /** The node's own address, where NodePorts answer. */
   readonly address: string | undefined
-  /** It has the taint that keeps pods away until its agent is there. */
+  /** Whether it has the taint that keeps pods away until its agent runs. */
   readonly held: boolean
 }
 
 export interface ClusterViewOptions {
   readonly objects: ClusterObjects
-  /** Of the registry, where the orders are: agents may read them there and write nothing. */
+  /** Namespace of the registry, which holds the desired state: agents may read it there and write nothing. */
   readonly namespace: string
-  /** The only ones that orders may name. */
+  /** The only hosts that the desired state may name. */
   readonly imageHosts: readonly string[]
   readonly node: string
   readonly log: Log
-  /** Orders or the node are not what they were. */
+  /** The desired state or the node has changed. */
   readonly onChange: () => void
   /** All EndpointSlices of the registry, whenever one of them changes. */
   readonly onSlices: (slices: readonly KubeObject[]) => void
 }
 
-/** What the API server last said of orders, this node and the registry's pods; while it is away that stays so. */
+/**
+ * The desired state, this node and the registry's pods, as the API server last reported them; kept while it
+ * does not answer.
+ */
 export class ClusterView {
   readonly #options: ClusterViewOptions
-  /** The last that could be understood. */
-  orders: NodeOrders | undefined
+  /** The last desired state that was valid. */
+  desiredState: DesiredState | undefined
   node: NodeView | undefined
-  /** Why the newest orders are not followed. */
+  /** Why the newest desired state is not followed. */
   #problem: NodeProblem | undefined
   readonly #refusals = new Map<string, { readonly time: number; readonly message: string }>()
   #slicesOf = ''
@@ -53,7 +56,8 @@ export class ClusterView {
 
   get problems(): readonly NodeProblem[] {
     const refused = [...this.#refusals]
-      // Asked again every half minute at least: what is not refused any more is not repeated.
+      // A watch is retried every half minute at least, so a refusal that has ended is not recorded again and
+      // expires.
       .filter(([, { time }]) => performance.now() - time < refusalLife)
       .map(([kind, { message }]) => ({
         code: 'WATCH_REFUSED',
@@ -64,24 +68,24 @@ export class ClusterView {
     return [...(this.#problem === undefined ? [] : [this.#problem]), ...refused]
   }
 
-  /** Until the signal ends it. */
+  /** Runs until the signal fires. */
   async run(signal: AbortSignal): Promise<void> {
     const { namespace, node } = this.#options
     const settings: KubeSelection = {
       apiVersion: 'v1',
       kind: 'ConfigMap',
       namespace,
-      fieldSelector: `metadata.name=${names.orders}`,
+      fieldSelector: `metadata.name=${names.desiredState}`,
     }
     const own: KubeSelection = { apiVersion: 'v1', kind: 'Node', fieldSelector: `metadata.name=${node}` }
     await Promise.all([
-      this.#follow(settings, ([object]) => this.#takeOrders(object, signal), signal),
+      this.#follow(settings, ([object]) => this.#takeDesiredState(object, signal), signal),
       this.#follow(own, ([object]) => this.#takeNode(object), signal),
     ])
     this.#slicesEnd.abort()
   }
 
-  /** Tells all that there is, once everything was listed and after each change from then on. */
+  /** Passes all objects to `take`, first when the list is complete and then after each change. */
   async #follow(
     selection: KubeSelection,
     take: (objects: readonly KubeObject[]) => void,
@@ -109,31 +113,31 @@ export class ClusterView {
     await objects.watch(selection, { onChange, onFault }, signal)
   }
 
-  #takeOrders(object: KubeObject | undefined, signal: AbortSignal): void {
+  #takeDesiredState(object: KubeObject | undefined, signal: AbortSignal): void {
     const { namespace, imageHosts, onChange } = this.#options
-    const before = JSON.stringify([this.orders, this.#problem])
-    const where = `kubectl -n ${namespace} get configmap ${names.orders} -o yaml shows it; trow install writes it anew.`
+    const before = JSON.stringify([this.desiredState, this.#problem])
+    const where = `kubectl -n ${namespace} get configmap ${names.desiredState} -o yaml shows it; trow install writes it anew.`
     const wrong = (code: string, message: string): void => {
-      this.#problem = { code, message, hint: where, fatal: this.orders === undefined }
+      this.#problem = { code, message, hint: where, fatal: this.desiredState === undefined }
     }
     if (object === undefined)
-      wrong('SETTINGS_MISSING', `there is no ConfigMap ${names.orders} in namespace ${namespace}`)
+      wrong('SETTINGS_MISSING', `there is no ConfigMap ${names.desiredState} in namespace ${namespace}`)
     else {
-      const read = readOrders(object, imageHosts)
+      const read = readDesiredState(object, imageHosts)
       if (typeof read === 'string')
-        wrong('SETTINGS_INVALID', `ConfigMap ${names.orders} is not followed: ${read}`)
+        wrong('SETTINGS_INVALID', `ConfigMap ${names.desiredState} is not followed: ${read}`)
       else {
         this.#problem = undefined
-        if (JSON.stringify(read) !== JSON.stringify(this.orders)) this.orders = read
+        if (JSON.stringify(read) !== JSON.stringify(this.desiredState)) this.desiredState = read
         this.#followSlices(read.settings.registry, signal)
       }
     }
-    if (JSON.stringify([this.orders, this.#problem]) !== before) onChange()
+    if (JSON.stringify([this.desiredState, this.#problem]) !== before) onChange()
   }
 
   #takeNode(object: KubeObject | undefined): void {
     const view = object === undefined ? undefined : readNode(object)
-    // Heartbeats of the kubelet change nothing of this.
+    // The kubelet's heartbeats change none of these fields.
     if (view === undefined || JSON.stringify(view) === JSON.stringify(this.node)) return
     this.node = view
     this.#options.onChange()

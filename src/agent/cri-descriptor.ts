@@ -11,8 +11,8 @@ const call = (name: string) => ({
 })
 
 /**
- * What is used of `runtime.v1` (k8s.io/cri-api, pkg/apis/runtime/v1/api.proto), with that file's field numbers, in the
- * JSON form of protobuf.js. Fields that are not here are skipped when they arrive.
+ * The part of `runtime.v1` (k8s.io/cri-api, pkg/apis/runtime/v1/api.proto) that trow uses, with that file's
+ * field numbers, in the JSON form of protobuf.js. Other fields are skipped when they arrive.
  */
 export const criDescriptor = {
   nested: {

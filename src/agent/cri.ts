@@ -1,16 +1,21 @@
 import type { Client, ServiceError } from '@grpc/grpc-js'
 import { criDescriptor } from './cri-descriptor.ts'
 
-/** A container runtime, by the interface that the kubelet uses (CRI v1). Everything rejects with CriFault. */
+/**
+ * A container runtime, by the interface that the kubelet uses (CRI v1). Every method rejects with CriFault.
+ */
 export interface Cri {
   version(): Promise<{ readonly name: string; readonly version: string }>
   /** `RuntimeReady`, `NetworkReady`, and what the runtime adds. */
   status(): Promise<readonly RuntimeCondition[]>
-  /** Undefined: it is not there. */
+  /** Undefined: the runtime does not have the image. */
   imageStatus(image: string): Promise<RuntimeImage | undefined>
-  /** As the kubelet pulls, without credentials or with a token. Returns what the runtime calls it. `limit`: milliseconds. */
+  /**
+   * Pulls as the kubelet does, without credentials or with a token. Returns the runtime's reference of the
+   * image. `limit`: milliseconds.
+   */
   pullImage(image: string, limit: number, token?: string): Promise<string>
-  /** Removes every name of the image that this one names; containerd then lets its content go. */
+  /** Removes every name of the image that `image` refers to; containerd then releases its content. */
   removeImage(image: string): Promise<void>
   close(): void
 }
@@ -26,11 +31,11 @@ export interface RuntimeImage {
   readonly id: string
   /** Every name it has: with tag, and with digest. */
   readonly references: readonly string[]
-  /** The runtime keeps it whatever happens. */
+  /** The image is exempt from garbage collection. */
   readonly pinned: boolean
 }
 
-/** `code`: of gRPC, `UNAVAILABLE` where the runtime does not answer, `DEADLINE_EXCEEDED` where it takes too long. */
+/** `code`: of gRPC; `UNAVAILABLE`: the runtime does not answer, `DEADLINE_EXCEEDED`: it takes too long. */
 export class CriFault extends Error {
   readonly code: string
 
@@ -43,7 +48,7 @@ export class CriFault extends Error {
 
 const usualLimit = 10_000
 
-/** `socket`: a path as this process sees it. Connects when it is first asked. */
+/** `socket`: a path as this process sees it. Connects with the first call. */
 export async function openCri(socket: string): Promise<Cri> {
   const [grpc, { fromJSON }] = await Promise.all([import('@grpc/grpc-js'), import('@grpc/proto-loader')])
   const loaded = fromJSON(criDescriptor, { keepCase: true, defaults: true, arrays: true })
@@ -53,7 +58,7 @@ export async function openCri(socket: string): Promise<Cri> {
     >[0]
     const Service = grpc.makeGenericClientConstructor(definition, service)
     return new Service(`unix:${socket}`, grpc.credentials.createInsecure(), {
-      // Else the socket's path is the authority, which containerd's server refuses.
+      // Otherwise the socket's path would be the authority, which containerd's server refuses.
       'grpc.default_authority': 'localhost',
       'grpc.max_reconnect_backoff_ms': 5000,
     })

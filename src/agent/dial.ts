@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net'
 import type { Target } from './endpoint-pool.ts'
 
-/** A paused connection; undefined where there is none within `limit` milliseconds, or the signal ends the attempt. */
+/** A paused connection. Undefined: there is none within `limit` milliseconds, or the signal fired. */
 export async function dial(
   { host, port }: Target,
   limit: number,
@@ -21,7 +21,7 @@ export async function dial(
   clearTimeout(timer)
   signal.removeEventListener('abort', giveUp)
   socket.off('error', giveUp)
-  // Errors that come before it is used; or after it was given up.
+  // Swallows errors that occur before the connection is used, or after it was given up.
   socket.on('error', () => {})
   return reached
 }

@@ -6,10 +6,10 @@ export interface Target {
   readonly port: number
 }
 
-/** How long an endpoint that could not be reached, or has not answered, is tried last. */
+/** Milliseconds that an endpoint is tried last after it could not be reached or has not answered. */
 const distrust = 10_000
 
-/** Where connections may go at the moment, and in which order. */
+/** The endpoints for connections at the moment, and their order. */
 export class EndpointPool {
   readonly #node: string
   readonly #now: () => number
@@ -18,10 +18,10 @@ export class EndpointPool {
   readonly #failedAt = new Map<string, number>()
   #endpoints: readonly RegistryEndpoint[] = []
   #fallbacks: readonly Target[] = []
-  /** Since when the cluster knows of nobody who serves. */
+  /** When the cluster began to report no serving pod. */
   #unservedSince: number | undefined
 
-  /** `node`: whose own pods come first. `random`: below 1. */
+  /** `node`: this node, whose pods come first. `random`: below 1. */
   constructor(options: { readonly node: string; readonly now: () => number; readonly random: () => number }) {
     this.#node = options.node
     this.#now = options.now
@@ -32,7 +32,10 @@ export class EndpointPool {
     return this.#endpoints
   }
 
-  /** For how long the cluster has known of nobody who serves, milliseconds; 0 where it knows of one, or has told nothing. */
+  /**
+   * Milliseconds for which the cluster has reported no serving pod; 0: one serves, or nothing was reported
+   * yet.
+   */
   get unserved(): number {
     return this.#unservedSince === undefined ? 0 : this.#now() - this.#unservedSince
   }
@@ -46,16 +49,17 @@ export class EndpointPool {
     this.#wake()
   }
 
-  /** Tried when no endpoint is left: addresses of the Service. */
+  /** Addresses of the Service, tried when no endpoint is left. */
   setFallbacks(fallbacks: readonly Target[]): void {
     this.#fallbacks = fallbacks
     this.#wake()
   }
 
   /**
-   * Pods that are ready before those that go, this node's before the others', equals by chance; those that just failed
-   * after all of them; then the fallbacks. Last those that do not serve: a pod that starts takes connections up to a probe
-   * before the cluster says so, and the registry listens only when it can answer. Those of `last` come after all others.
+   * Order: ready pods before terminating ones, this node's before others, equal ones at random; pods that
+   * failed lately after all of these; then the fallbacks; then pods that do not serve. The last are tried
+   * since a starting pod accepts connections up to one probe before the cluster reports it, and the registry
+   * listens only when it can answer. Targets in `last` come after all others.
    */
   candidates(last: readonly Target[] = []): readonly Target[] {
     const ranked = this.#endpoints.map((endpoint) => ({ endpoint, rank: this.#rank(endpoint) }))
@@ -79,7 +83,7 @@ export class EndpointPool {
     this.#failedAt.delete(keyOf(target))
   }
 
-  /** Resolves at the next change, after `limit` milliseconds, or when the signal says so. */
+  /** Resolves at the next change, after `limit` milliseconds, or when the signal fires. */
   async changed(limit: number, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return
     let waiting: (() => void) | undefined

@@ -3,7 +3,7 @@ import { errorCode } from '../error-code.ts'
 import { reasonOf } from '../reason-of.ts'
 import { UserError } from '../user-error.ts'
 
-/** Why files of a node could not be changed, for its report. */
+/** Why files of a node could not be changed, as a problem of its report. */
 export function fileProblem(node: string, error: unknown): NodeProblem {
   const message = reasonOf(error)
   const code = errorCode(error)

@@ -5,9 +5,12 @@ import { onlyCertificates, readCertificates } from '../pem-bundle.ts'
 import { judgeKeyPair, type KeyPairFile } from './key-pair-file.ts'
 import { PrivateFile } from './private-file.ts'
 
-/** Certificate, its CA and key in one file, so that they change in one step; as the machine names it. */
+/** Path on the machine. Certificate, its CA and key are in one file, so that they change in one step. */
 export const issuedFile = '/var/lib/trow-node/node-client.pem'
-/** Of agents of the release before: `--storage local:/var/lib/trow` gives that folder to the registry's pod. */
+/**
+ * The path of the previous release. It was given up since `--storage local:/var/lib/trow` gives that folder
+ * to the registry's pod.
+ */
 const issuedBefore = '/var/lib/trow/node-client.pem'
 const pair: KeyPairFile = { certificate: issuedFile, key: issuedFile }
 
@@ -16,13 +19,13 @@ export interface IssuedCertificateOptions {
   readonly node: string
   readonly now: () => number
   readonly crypto: Crypto
-  /** The agent's own, to which certificates are issued. */
+  /** The agent's own token; certificates are issued to its account. */
   readonly token: () => Promise<string>
   /** Hands a PKCS #10 request to the registry; resolves to the chain, PEM, leaf first. */
   readonly ask: (request: string) => Promise<string>
 }
 
-/** The client certificate that trow's own CA gives to a node that has none of the cluster's. */
+/** The client certificate that trow's own CA issues to a node without one of the cluster's CA. */
 export class IssuedCertificate {
   readonly #options: IssuedCertificateOptions
   readonly #file: PrivateFile
@@ -34,7 +37,7 @@ export class IssuedCertificate {
     this.#before = new PrivateFile(options.hostRoot, issuedBefore)
   }
 
-  /** What stands on the node, where a runtime can use it. */
+  /** The certificate on the node, if a runtime can use it. */
   async current(): Promise<
     { readonly pair: KeyPairFile; readonly certificate: X509Certificate } | undefined
   > {
@@ -43,7 +46,9 @@ export class IssuedCertificate {
     return state.usable ? { pair, certificate: state.certificate } : undefined
   }
 
-  /** Takes over what an agent of the release before has left, where it is still good; what is there already stays. */
+  /**
+   * Takes over the certificate of an agent of the previous release, if it is still usable; a newer one stays.
+   */
   async adopt(): Promise<void> {
     if ((await this.current()) !== undefined) return
     const text = await this.#before.read()
@@ -55,8 +60,8 @@ export class IssuedCertificate {
   }
 
   /**
-   * Half of its life is over, no CA of the bundle stands behind it any more, or it was issued for a Node or to an account
-   * that has been made anew since: the registry refuses it then.
+   * Whether the certificate must be renewed: half of its life is over, no CA of the bundle has issued it, or
+   * it was issued for a Node or an account that was created anew since, which the registry refuses.
    */
   async isDue(certificate: X509Certificate, bundle: string): Promise<boolean> {
     const said = (certificate.subjectAltName ?? '').split(', ')
@@ -67,10 +72,10 @@ export class IssuedCertificate {
     return !readCertificates(bundle).some((ca) => certificate.verify(ca.publicKey))
   }
 
-  /** Makes a key, has it certified and puts both on the node; what stood there stays until then. */
+  /** Makes a key, has it certified and writes both to the node; the previous pair stays until then. */
   async renew(): Promise<void> {
     const { node, crypto, ask, now } = this.#options
-    // Most nodes have a certificate of the cluster's, and go without what makes others.
+    // Loaded only when needed: most nodes have a certificate of the cluster's CA.
     const { makeCertificateRequest } = await import('../certificates/certificate-request.ts')
     const { key, request } = await makeCertificateRequest(`system:node:${node}`, crypto)
     const chain = onlyCertificates(await ask(request))
@@ -79,12 +84,12 @@ export class IssuedCertificate {
     await this.#file.write(`${chain}${key}`)
   }
 
-  /** When no runtime names it any more. */
+  /** Removes the file of the previous release; called when no runtime refers to it any more. */
   async removeBefore(): Promise<boolean> {
     return this.#before.remove()
   }
 
-  /** Leaves nothing of it, the folder only where others keep something there. True: there was something. */
+  /** Removes the files, and their folders if they are empty. True: there was a file. */
   async remove(): Promise<boolean> {
     const before = await this.removeBefore()
     return (await this.#file.remove()) || before

@@ -4,7 +4,7 @@ import { errorCode } from '../error-code.ts'
 import { reasonOf } from '../reason-of.ts'
 import { MachineFiles } from '../trust/machine-files.ts'
 
-/** A client certificate with its key, as the machine names the files; one file may hold both. */
+/** A client certificate with its key: paths on the machine; one file may hold both. */
 export interface KeyPairFile {
   readonly certificate: string
   readonly key: string
@@ -12,12 +12,12 @@ export interface KeyPairFile {
 
 export type KeyPairState =
   | { readonly usable: true; readonly certificate: X509Certificate }
-  /** In words: which file, and what is wrong with it. */
+  /** `reason`: which file, and what is wrong with it. */
   | { readonly usable: false; readonly reason: string }
 
 /**
- * Whether a runtime can use the pair: both parse and match, and the certificate holds now. A `client =` that cannot be
- * read fails every pull from that host.
+ * Whether a runtime can use the pair: both parse and match, and the certificate is not expired. A runtime
+ * fails every pull from a host whose `client =` it cannot read.
  */
 export async function readKeyPair(hostRoot: string, pair: KeyPairFile, now: number): Promise<KeyPairState> {
   const files = new MachineFiles(hostRoot)
@@ -33,7 +33,7 @@ export async function readKeyPair(hostRoot: string, pair: KeyPairFile, now: numb
   }
 }
 
-/** The same of what stands in the files, PEM. */
+/** The same for the contents of the files, PEM. */
 export function judgeKeyPair(
   names: KeyPairFile,
   text: { readonly certificate: string; readonly key: string },

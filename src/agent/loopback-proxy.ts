@@ -4,22 +4,25 @@ import { dial } from './dial.ts'
 import type { EndpointPool, Target } from './endpoint-pool.ts'
 
 export interface ProxyTimes {
-  /** For a connection while no endpoint takes it. */
+  /** For a connection while no endpoint accepts it. */
   readonly hold: number
-  /** Instead, once nobody has served for `gone`: kubelets pull one image after the other, and others have their registries. */
+  /**
+   * Used instead of `hold` once no pod has served for `gone`: kubelets pull one image after the other, and
+   * images of other registries wait behind.
+   */
   readonly briefHold: number
   readonly gone: number
-  /** For one endpoint to take a connection. */
+  /** For one endpoint to accept a connection. */
   readonly dial: number
-  /** For its first byte after the client's last one, before the next is asked as well. */
+  /** For its first byte after the client's last one, before the next endpoint is asked as well. */
   readonly answer: number
   /** Between two rounds of all endpoints, unless they change first. */
   readonly pause: number
 }
 
 /**
- * containerd gives a TLS handshake 10 s, and so does CRI-O. It is the client that is to give up: what it gave up itself
- * containerd tries again at its next host, which is this proxy once more.
+ * Milliseconds. containerd and CRI-O allow a TLS handshake 10 s. The client must give up first: containerd
+ * then tries again at its next host, which is this proxy once more.
  */
 const usualTimes: ProxyTimes = {
   hold: 12_000,
@@ -29,17 +32,19 @@ const usualTimes: ProxyTimes = {
   answer: 3000,
   pause: 400,
 }
-/** For a client to close, once its registry broke off and it was told so by an end. */
+/**
+ * Milliseconds for a client to close, after its registry broke off and the proxy has ended the connection.
+ */
 const farewell = 10_000
-/** Of the operating system: finds out about a peer that is gone without a word. */
+/** Milliseconds of TCP keep-alive, which detects a peer that disappeared without closing. */
 const keepAlive = 30_000
 const mostConnections = 8192
 
 /**
- * A port of the node's loopback that is the registry, byte for byte: TLS ends in the registry. Connections that find no
- * endpoint, or one that breaks off before its first byte, are held for a while, so that a registry that is being replaced
- * costs no pull; where an endpoint is silent, the next one is asked the same as well, and the first to answer is taken. From
- * its first byte on an endpoint has all the time it takes.
+ * A port on the node's loopback that forwards every byte to the registry; TLS ends in the registry. A
+ * connection that finds no endpoint, or one that breaks off before its first byte, is held for a while, so
+ * that replacing a registry pod fails no pull. If an endpoint is silent, the next one is asked the same as
+ * well, and the first to answer is used. After its first byte an endpoint may take any time.
  */
 export class LoopbackProxy {
   readonly #server: Server
@@ -55,7 +60,7 @@ export class LoopbackProxy {
     server.on('connection', (client) => void this.#serve(client))
   }
 
-  /** Rejects with the system's error, EADDRINUSE where the port is taken. Port 0: any. */
+  /** Rejects with the system's error, EADDRINUSE if the port is taken. Port 0: any. */
   static async listen(
     port: number,
     pool: EndpointPool,
@@ -68,7 +73,7 @@ export class LoopbackProxy {
     server.listen({ host: '127.0.0.1', port, backlog: 1024, exclusive: true }, resolve)
     await promise
     server.off('error', reject)
-    // A connection that could not be accepted, for want of descriptors: the others go on.
+    // A connection could not be accepted for lack of descriptors: the others go on.
     server.on('error', () => {})
     return new LoopbackProxy(server, pool, { ...usualTimes, ...times })
   }
@@ -81,7 +86,10 @@ export class LoopbackProxy {
     return this.#open.size
   }
 
-  /** Refuses new connections at once, lets open ones come to their end, and cuts those that take longer than `limit`. */
+  /**
+   * Refuses new connections at once, lets open ones finish, and cuts those that take longer than `limit`
+   * milliseconds.
+   */
   async close(limit: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#server.close(() => resolve())
@@ -96,7 +104,7 @@ export class LoopbackProxy {
   async #serve(client: Socket): Promise<void> {
     this.#open.add(client)
     client.once('close', () => this.#open.delete(client))
-    // Without a listener a reset would end the process; what it means for the other side is said below.
+    // Without a listener a reset would end the process; `join` passes it on to the other side.
     client.on('error', () => {})
     const gone = new AbortController()
     client.once('close', () => gone.abort())
@@ -110,7 +118,9 @@ export class LoopbackProxy {
     join(client, upstream)
   }
 
-  /** One that has said something, or whose client waits for nothing; undefined where there was none in time. */
+  /**
+   * An upstream that has answered, or whose client waits for no answer. Undefined: there was none in time.
+   */
   async #answering(client: Socket, signal: AbortSignal): Promise<Socket | undefined> {
     const { hold, briefHold, gone } = this.#times
     const until = performance.now() + (this.#pool.unserved < gone ? hold : briefHold)
@@ -139,7 +149,7 @@ export class LoopbackProxy {
     return hello.upstream
   }
 
-  /** `asked`: those that are tried after all others, for they have this client's hello. */
+  /** `asked`: targets that already have this client's hello, tried after all others. */
   async #connect(
     until: number,
     asked: readonly Target[],
@@ -161,15 +171,16 @@ export class LoopbackProxy {
 }
 
 /**
- * Bytes both ways, each at the pace of its reader; an end is passed on by itself (half-close). A client that breaks off resets
- * the registry's side. A registry that breaks off ends the client's: TLS tells that from an end that was meant, containerd goes
- * on with the rest by Range after it, and gives up after a reset.
+ * Copies bytes both ways, each at the pace of its reader, and passes on each end by itself (half-close). If
+ * the client breaks off, the registry's side is reset. If the registry breaks off, the client's side is
+ * ended, not reset: TLS tells this from an intended end, and containerd then continues by Range, whereas it
+ * gives up after a reset.
  */
 function join(client: Socket, upstream: Socket): void {
   for (const one of [client, upstream]) one.setKeepAlive(true, keepAlive)
   client.once('error', () => upstream.resetAndDestroy())
   client.once('close', () => {
-    // Both ends were told: the other side has had them already.
+    // Both directions have ended: the other side has received both ends already.
     if (!client.readableEnded || !client.writableFinished) upstream.destroy()
   })
   upstream.once('close', () => leave(client))
@@ -177,7 +188,10 @@ function join(client: Socket, upstream: Socket): void {
   upstream.pipe(client)
 }
 
-/** An end, and no reset: a socket that is closed with unread bytes would be one, so what the client still says is read. */
+/**
+ * Ends the connection without a reset. Closing a socket with unread bytes would reset it, so what the client
+ * still sends is read.
+ */
 function leave(client: Socket): void {
   client.unpipe()
   client.end()

@@ -8,15 +8,18 @@ export interface NodeAgentOptions {
   readonly node: string
   readonly hostRoot: string
   readonly layout: Layout
-  /** The only ones that orders may name. */
+  /** The only hosts that the desired state may name. */
   readonly imageHosts: readonly string[]
-  /** Of trow. */
+  /** Version of trow. */
   readonly version: string
   readonly objects: ClusterObjects
   readonly machine: Machine
-  /** Has a registry at `HOST:PORT` certify a key for this node. */
+  /** Has the registry at `HOST:PORT` certify a key for this node. */
   readonly certify: (parts: { endpoint: string; ca: string; request: string }) => Promise<string>
-  /** A token of the agent's own account with audience `trow`: for certificates, and pulls where nodes have none. */
+  /**
+   * A token of the agent's own account with audience `trow`: for certificates, and for pulls without a
+   * certificate.
+   */
   readonly token: () => Promise<string>
   readonly crypto: Crypto
   readonly now: () => number

@@ -12,7 +12,7 @@ import { EndpointPool } from './endpoint-pool.ts'
 import { IssuedCertificate } from './issued-certificate.ts'
 import type { NodeAgentOptions } from './node-agent-options.ts'
 import { nodeEndpoints } from './node-endpoints.ts'
-import type { NodeOrders } from './node-orders.ts'
+import type { DesiredState } from './desired-state.ts'
 import { NodeReporter } from './node-reporter.ts'
 import { Proof } from './proof.ts'
 import { ProxyKeeper } from './proxy-keeper.ts'
@@ -21,9 +21,9 @@ import { reportOf } from './report-text.ts'
 import { RestartTurn } from './restart-turn.ts'
 import { RuntimeLease } from './runtime-lease.ts'
 import { mayTakePods, StartupTaint } from './startup-taint.ts'
-import { TrustKeeper, type Surroundings, type TrustState } from './trust-keeper.ts'
+import { TrustKeeper, type NodeContext, type TrustState } from './trust-keeper.ts'
 
-/** A loop that has not come round for so long does not do so any more. */
+/** Milliseconds: a loop that has finished no round for so long hangs. */
 const longestRound = 600_000
 
 /** Keeps one node's runtime able to pull from the registry, proves that it can, and reports. */
@@ -41,8 +41,8 @@ export class NodeAgent {
   readonly #reporter: NodeReporter
   readonly #taint: StartupTaint
   #state: TrustState | undefined
-  #followed: NodeOrders | undefined
-  #recalled = false
+  #followed: DesiredState | undefined
+  #isLoaded = false
   #changed = true
   #assertedAt = 0
   #turnedAt = performance.now()
@@ -86,27 +86,27 @@ export class NodeAgent {
     })
   }
 
-  /** The loop comes round. */
+  /** Whether the loop still finishes rounds. */
   get alive(): boolean {
     return performance.now() - this.#turnedAt < longestRound
   }
 
-  /** The newest orders were followed. */
+  /** Whether the newest desired state was followed. */
   get ready(): boolean {
-    const { orders } = this.#view
-    return orders !== undefined && this.#followed === orders && this.#state !== undefined
+    const { desiredState } = this.#view
+    return desiredState !== undefined && this.#followed === desiredState && this.#state !== undefined
   }
 
-  /** Of the process around it; reported until it is taken back with undefined. */
+  /** Sets a problem of the surrounding process; it is reported until it is withdrawn with undefined. */
   setProblem(key: string, problem: NodeProblem | undefined): void {
     if (problem === undefined) this.#problems.delete(key)
     else this.#problems.set(key, problem)
     this.#report()
   }
 
-  /** Until the signal ends it; then open connections come to their end. */
+  /** Runs until the signal fires; then open connections may finish. */
   async run(signal: AbortSignal): Promise<void> {
-    // A part that fails takes the others along: the process ends, and its supervisor starts it again.
+    // If one part fails, the others are ended too: the process exits, and its supervisor restarts it.
     const failed = new AbortController()
     const ended = AbortSignal.any([signal, failed.signal])
     const parts = [this.#view.run(ended), this.#reporter.run(ended), this.#work(ended)]
@@ -121,14 +121,14 @@ export class NodeAgent {
   async #work(signal: AbortSignal): Promise<void> {
     try {
       const until = performance.now() + this.#pace.patience
-      const isBlind = (): boolean => this.#view.orders === undefined || this.#view.node === undefined
+      const isBlind = (): boolean => this.#view.desiredState === undefined || this.#view.node === undefined
       let left = this.#pace.patience
       for (; isBlind() && left > 0 && !signal.aborted; left = until - performance.now())
         await this.#alarm.wait(left, signal)
       while (!signal.aborted) {
         await this.#safeRound()
         this.#turnedAt = performance.now()
-        const proof = this.#proof.wait(this.#view.orders, this.#state) ?? this.#pace.look
+        const proof = this.#proof.wait(this.#view.desiredState, this.#state) ?? this.#pace.look
         await this.#alarm.wait(Math.min(this.#pace.look, proof), signal)
       }
     } finally {
@@ -137,7 +137,7 @@ export class NodeAgent {
     }
   }
 
-  /** A bug in one round is told and costs the others nothing. */
+  /** A bug in one round is reported and does not stop the next ones. */
   async #safeRound(): Promise<void> {
     try {
       await this.#round()
@@ -154,8 +154,8 @@ export class NodeAgent {
   }
 
   async #round(): Promise<void> {
-    const { orders } = this.#view
-    const settings = orders?.settings
+    const { desiredState } = this.#view
+    const settings = desiredState?.settings
     await this.#turn.renew().catch(() => undefined)
     if (settings?.restartRuntime === false && this.#turn.holds) await this.#turn.pass().catch(() => undefined)
     if (settings?.mode === 'trust') {
@@ -165,72 +165,75 @@ export class NodeAgent {
       if (this.#proxy.port !== before) this.#changed = true
     }
     const expired = performance.now() - this.#assertedAt >= this.#pace.assert
-    if (this.#changed || expired || !this.#recalled || (await this.#hasMoved(orders))) {
+    if (this.#changed || expired || !this.#isLoaded || (await this.#hasMoved(desiredState))) {
       this.#changed = false
       this.#assertedAt = performance.now()
-      await this.#assert(orders)
+      await this.#assert(desiredState)
     }
-    await this.#letPodsCome(orders)
+    await this.#letPodsCome(desiredState)
     await this.#letNextRestart()
-    if (settings?.mode === 'trust') await this.#proof.start(orders, this.#state)
+    if (settings?.mode === 'trust') await this.#proof.start(desiredState, this.#state)
     this.#report()
   }
 
-  async #assert(orders: NodeOrders | undefined): Promise<void> {
+  async #assert(desiredState: DesiredState | undefined): Promise<void> {
     const { node } = this.#view
     this.#reporter.setOwner(node?.uid)
-    await this.#recall()
-    this.#trust.intend(orders)
-    if (this.#recalled) await this.#reporter.announce()
-    const state = await this.#trust.keep(orders, this.#around)
-    if (orders?.settings.mode === 'undo') {
-      // The files are gone: so is the proxy that they named.
+    await this.#load()
+    this.#trust.setDesired(desiredState)
+    if (this.#isLoaded) await this.#reporter.announce()
+    const state = await this.#trust.keep(desiredState, this.#nodeContext)
+    if (desiredState?.settings.mode === 'undo') {
+      // The files are removed, and the proxy that they named with them.
       this.#proxy.stop()
-      await this.#proof.forget(orders, state)
+      await this.#proof.forget(desiredState, state)
     }
     if (state.changed || state.written !== this.#state?.written) this.#canary.hurry()
     this.#state = state
-    this.#followed = orders
+    this.#followed = desiredState
     this.#report()
   }
 
-  /** Before the proof, which takes its time. */
-  async #letPodsCome(orders: NodeOrders | undefined): Promise<void> {
-    if (orders?.settings.startupTaint !== true || this.#view.node?.held !== true || !this.#state) return
-    if (mayTakePods(orders.settings, this.#state, this.#canary.isProof)) await this.#taint.lift()
+  /** Runs before the proof, which may take long. */
+  async #letPodsCome(desiredState: DesiredState | undefined): Promise<void> {
+    if (desiredState?.settings.startupTaint !== true || this.#view.node?.held !== true || !this.#state) return
+    if (mayTakePods(desiredState.settings, this.#state, this.#canary.isProof)) await this.#taint.lift()
   }
 
-  /** What the agent before this one has written for. Its report is not written over before it was read. */
-  async #recall(): Promise<void> {
-    if (this.#recalled) return
+  /**
+   * Reads for which hosts the previous agent on this node has written files. Its report is not overwritten
+   * before it was read.
+   */
+  async #load(): Promise<void> {
+    if (this.#isLoaded) return
     try {
-      this.#trust.remember(await this.#reporter.recall())
-      this.#recalled = true
+      this.#trust.track(await this.#reporter.load())
+      this.#isLoaded = true
     } catch (error) {
-      this.#recalled = error instanceof ClusterFault && error.kind === 'forbidden'
+      this.#isLoaded = error instanceof ClusterFault && error.kind === 'forbidden'
       this.#options.log.debug('the last report cannot be read', { error: reasonOf(error) })
     }
   }
 
-  /** A node that has restarted its runtime lets the next one do so when the canary was pulled. */
+  /** Lets the next node restart its runtime, once this node has pulled the canary. */
   async #letNextRestart(): Promise<void> {
     if (!this.#canary.isProof || this.#state?.facts.class === 'unset') return
-    await this.#turn.recall().catch(() => undefined)
+    await this.#turn.load().catch(() => undefined)
     await this.#turn.pass().catch(() => undefined)
   }
 
   /**
-   * Without a word the kubelet replaces its certificate, others take files away or give way, a disk has room again, and
-   * what an undo had to leave is let go.
+   * Whether the node has changed without an event: the kubelet has replaced its certificate, another program
+   * has removed or released files, a disk has room again, or an undo can remove what it had to leave.
    */
-  async #hasMoved(orders: NodeOrders | undefined): Promise<boolean> {
+  async #hasMoved(desiredState: DesiredState | undefined): Promise<boolean> {
     if (this.#state === undefined) return true
-    if (orders === undefined) return false
-    if (orders.settings.mode === 'undo') return !this.#state.undone
-    return !this.#state.settled || this.#trust.hasMoved(this.#state, orders, this.#around)
+    if (desiredState === undefined) return false
+    if (desiredState.settings.mode === 'undo') return !this.#state.undone
+    return !this.#state.settled || this.#trust.hasMoved(this.#state, desiredState, this.#nodeContext)
   }
 
-  get #around(): Surroundings {
+  get #nodeContext(): NodeContext {
     const { node } = this.#view
     return { machine: node?.machine, address: node?.address, loopbackPort: this.#proxy.port }
   }
@@ -243,13 +246,16 @@ export class NodeAgent {
   }
 
   async #certify(request: string): Promise<string> {
-    const { orders, node } = this.#view
-    if (orders === undefined) throw new Error('there are no settings yet')
-    const places = nodeEndpoints(orders.settings, { loopbackPort: this.#proxy.port, address: node?.address })
+    const { desiredState, node } = this.#view
+    if (desiredState === undefined) throw new Error('there are no settings yet')
+    const places = nodeEndpoints(desiredState.settings, {
+      loopbackPort: this.#proxy.port,
+      address: node?.address,
+    })
     const reasons: string[] = []
     for (const endpoint of places) {
       try {
-        return await this.#options.certify({ endpoint, ca: orders.bundle, request })
+        return await this.#options.certify({ endpoint, ca: desiredState.bundle, request })
       } catch (error) {
         reasons.push(reasonOf(error))
       }
@@ -258,13 +264,13 @@ export class NodeAgent {
   }
 
   #report(): void {
-    if (this.#state === undefined || !this.#recalled) return
+    if (this.#state === undefined || !this.#isLoaded) return
     const { node, version } = this.#options
     this.#reporter.report(
       reportOf({
         node,
         agent: version,
-        orders: this.#view.orders,
+        desiredState: this.#view.desiredState,
         state: this.#state,
         hosts: this.#trust.hosts,
         proxy: this.#proxy,

@@ -1,8 +1,8 @@
 import { ports } from '../cluster/layout.ts'
 import type { NodeSettings } from '../cluster/node-settings.ts'
-import { hostPort } from './registry-endpoints.ts'
+import { hostPort } from '../host-port.ts'
 
-/** Where this node's runtime is to look for the registry, in order: `HOST:PORT`. */
+/** The addresses at which this node's runtime looks for the registry, in order: `HOST:PORT`. */
 export function nodeEndpoints(
   settings: NodeSettings,
   {
@@ -18,7 +18,7 @@ export function nodeEndpoints(
   ]
 }
 
-/** Both spellings of each host: containerd looks up exactly what was typed. */
+/** Both spellings of each host: containerd looks up the host exactly as it was typed. */
 export function spellings(hosts: readonly string[]): readonly string[] {
   return [...new Set(hosts.flatMap((host) => (/:\d+$/.test(host) ? [host] : [host, `${host}:443`])))]
 }

@@ -1,3 +1,4 @@
+import { dataOf } from '../cluster/config-data.ts'
 import { z } from 'zod'
 import type { ClusterObjects, KubeReference } from '../cluster/cluster-objects.ts'
 import { labels, names } from '../cluster/layout.ts'
@@ -14,21 +15,23 @@ export interface ReporterOptions {
   readonly now: () => number
   readonly random: () => number
   readonly log: Log
-  /** For which something of this installation's may stand on the node. */
+  /** Hosts for which files of this installation may be on the node. */
   readonly hosts: () => readonly string[]
-  /** Milliseconds between two reports of the same; 30 000 when not given. */
+  /** Milliseconds between two equal reports; 30 000 when not given. */
   readonly heartbeat?: number
 }
 
 type Findings = Omit<NodeReport, 'time'>
 
-/** Keeps ConfigMap `node-<name>` as it is: at once when something changes, else as a heartbeat. */
+/**
+ * Keeps ConfigMap `node-<name>` up to date: writes at once when something changes, otherwise as a heartbeat.
+ */
 export class NodeReporter {
   readonly #options: ReporterOptions
   readonly #alarm = new Alarm()
   #findings: Findings | undefined
   #written: string | undefined
-  /** Of the agent before this one, until there is one of ours. */
+  /** The last report: the previous agent's until this one has written its own. */
   #before: string | undefined
   #recorded: readonly string[] = []
   #owner: string | undefined
@@ -38,26 +41,26 @@ export class NodeReporter {
     this.#options = options
   }
 
-  /** What is to be reported from now on. */
+  /** Sets the findings to report from now on. */
   report(findings: Findings): void {
     this.#findings = findings
     if (this.#isNews()) this.#alarm.ring()
   }
 
-  /** For which hosts the agent before this one may have written. Rejects with ClusterFault. */
-  async recall(): Promise<readonly string[]> {
+  /** The hosts for which the previous agent may have written files. Rejects with ClusterFault. */
+  async load(): Promise<readonly string[]> {
     const map = await this.#options.objects.get(this.#reference)
-    const { 'report.json': report, 'hosts.json': hosts } = (map?.['data'] ?? {}) as Record<string, string>
+    const { 'report.json': report, 'hosts.json': hosts } = dataOf(map)
     this.#before = report
     const reported = (map === undefined ? undefined : readNodeReport(map))?.hosts ?? []
-    // Whoever wrote it: for what is no host nothing was written.
+    // The ConfigMap may contain anything, but files are only ever written for valid hosts.
     this.#recorded = [...new Set([...hostsIn(hosts), ...reported])].filter(isRegistryHost)
     return this.#recorded
   }
 
   /**
-   * Writes the hosts down before anything is written on the node for them: the agent after one that is killed in between
-   * must know them, whatever it is told by then.
+   * Records the hosts before files are written for them: if this agent is killed in between, the next one
+   * must know them, whatever its desired state is.
    */
   async announce(): Promise<void> {
     if (this.#options.hosts().every((host) => this.#recorded.includes(host))) return
@@ -68,17 +71,17 @@ export class NodeReporter {
     }
   }
 
-  /** Of the Node object: the report goes with it. */
+  /** `uid`: of the Node object, with which the report is deleted. */
   setOwner(uid: string | undefined): void {
     this.#owner = uid
   }
 
-  /** Until the signal ends it. */
+  /** Runs until the signal fires. */
   async run(signal: AbortSignal): Promise<void> {
     const { heartbeat = 30_000, random } = this.#options
     while (!signal.aborted) {
       const written = this.#findings === undefined || (await this.#write(this.#findings))
-      // What came while the last was being written follows at once.
+      // Findings that arrived during the write are written at once.
       if (written && this.#isNews()) continue
       await this.#alarm.wait((written ? heartbeat : heartbeat / 6) * (0.9 + random() / 5), signal)
     }

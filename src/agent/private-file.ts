@@ -4,18 +4,18 @@ import { basename, dirname } from 'node:path/posix'
 import { errorCode } from '../error-code.ts'
 import { MachineFolder } from '../trust/machine-folder.ts'
 
-/** A file of root's alone in a folder of its own, `/var/lib/trow-node`; no link in it is ever followed. */
+/** A file for root alone in a folder of its own, `/var/lib/trow-node`. Links in it are never followed. */
 export class PrivateFile {
   readonly #root: string
   readonly #path: string
 
-  /** `path`: as the machine names it. */
+  /** `path`: on the machine. */
   constructor(hostRoot: string, path: string) {
     this.#root = hostRoot
     this.#path = path
   }
 
-  /** Undefined: there is none, or what has its name is a link, or was made by somebody else. */
+  /** Undefined: there is no such file, it is a link, or another user has made it. */
   async read(): Promise<string | undefined> {
     return this.#within(async (folder) => {
       if ((await folder.ownFile(this.#name)) === undefined) return undefined
@@ -28,7 +28,7 @@ export class PrivateFile {
     })
   }
 
-  /** Puts it there in one step, 0600. Rejects where others may write into its folder. */
+  /** Writes the file in one step, with mode 0600. Rejects if others than root may write into its folder. */
   async write(text: string): Promise<void> {
     const above = await MachineFolder.open(this.#root, dirname(dirname(this.#path)))
     try {
@@ -54,7 +54,7 @@ export class PrivateFile {
     })
   }
 
-  /** Leaves nothing of it, the folder only where others keep something there. True: there was something. */
+  /** Removes the file, and its folder if it is empty. True: the file existed. */
   async remove(): Promise<boolean> {
     const removed = await this.#within(async (folder) => {
       let found = false
@@ -77,7 +77,7 @@ export class PrivateFile {
     return true
   }
 
-  /** Undefined: there is no folder. */
+  /** Undefined: the folder does not exist. */
   async #within<Result>(work: (folder: MachineFolder) => Promise<Result>): Promise<Result | undefined> {
     const folder = await MachineFolder.open(this.#root, dirname(this.#path)).catch(
       unlessCode('ENOENT', 'ENOTDIR'),

@@ -3,22 +3,25 @@ import { reasonOf } from '../reason-of.ts'
 import { MachineFiles } from '../trust/machine-files.ts'
 import type { Alarm } from './alarm.ts'
 import type { CanaryKeeper } from './canary-keeper.ts'
-import { canaryImage, surroundingsOf } from './canary-orders.ts'
-import type { NodeOrders } from './node-orders.ts'
+import { canaryImage, pullContextOf } from './canary-pull.ts'
+import type { DesiredState } from './desired-state.ts'
 import type { TrustState } from './trust-keeper.ts'
 
 export interface ProofOptions {
   readonly node: string
   readonly hostRoot: string
   readonly canary: CanaryKeeper
-  /** A token of the agent's own account, for pulls where nodes have no certificate. */
+  /** A token of the agent's own account, for pulls without a certificate. */
   readonly token: () => Promise<string>
   /** Rung when a pull has ended. */
   readonly alarm: Alarm
   readonly log: Log
 }
 
-/** Pulls of the canary, one at a time, beside everything else: one that hangs keeps nobody from looking at files. */
+/**
+ * Pulls the canary in the background, one pull at a time: a pull that hangs does not delay the checks of
+ * files.
+ */
 export class Proof {
   readonly #options: ProofOptions
   #pulling: Promise<void> | undefined
@@ -28,23 +31,23 @@ export class Proof {
     this.#options = options
   }
 
-  /** Milliseconds until `start` is to be called again; undefined: nothing is to be proved, or is being. */
-  wait(orders: NodeOrders | undefined, state: TrustState | undefined): number | undefined {
-    const settings = orders?.settings
+  /** Milliseconds until `start` must be called again. Undefined: no pull is wanted, or one is running. */
+  wait(desiredState: DesiredState | undefined, state: TrustState | undefined): number | undefined {
+    const settings = desiredState?.settings
     const isWanted = settings?.mode === 'trust' && settings.canary !== undefined
     if (!isWanted || state?.facts.socket === undefined || this.#pulling !== undefined) return undefined
     return this.#options.canary.wait
   }
 
-  /** Pulls if it is time and nothing is being pulled. Rejects with the bug that the last pull has met. */
-  async start(orders: NodeOrders | undefined, state: TrustState | undefined): Promise<void> {
+  /** Starts a pull if one is due and none is running. Rejects with the bug that the last pull has met. */
+  async start(desiredState: DesiredState | undefined, state: TrustState | undefined): Promise<void> {
     const fault = this.#fault
     this.#fault = undefined
     if (fault !== undefined) throw fault
-    const image = orders && canaryImage(orders)
-    if (this.#pulling !== undefined || orders === undefined || state?.facts.socket === undefined) return
+    const image = desiredState && canaryImage(desiredState)
+    if (this.#pulling !== undefined || desiredState === undefined || state?.facts.socket === undefined) return
     if (image === undefined || !this.#options.canary.isDue(image, state.written)) return
-    this.#pulling = this.#pull(orders, state)
+    this.#pulling = this.#pull(desiredState, state)
       .catch((error: unknown) => {
         this.#fault = error instanceof Error ? error : new Error(reasonOf(error))
       })
@@ -53,10 +56,10 @@ export class Proof {
       })
   }
 
-  /** The files are gone: so is what was pulled by them. */
-  async forget(orders: NodeOrders, { facts: { socket } }: TrustState): Promise<void> {
+  /** Removes what was pulled, once the files are removed. */
+  async forget(desiredState: DesiredState, { facts: { socket } }: TrustState): Promise<void> {
     await this.#pulling
-    const image = canaryImage(orders)
+    const image = canaryImage(desiredState)
     if (socket === undefined || image === undefined) return
     await this.#options.canary.forget(await new MachineFiles(this.#options.hostRoot).locate(socket), image)
   }
@@ -65,11 +68,11 @@ export class Proof {
     this.#options.canary.close()
   }
 
-  async #pull(orders: NodeOrders, { facts, identity, written }: TrustState): Promise<void> {
+  async #pull(desiredState: DesiredState, { facts, identity, written }: TrustState): Promise<void> {
     const { node, hostRoot, canary, token, alarm, log } = this.#options
-    const image = canaryImage(orders)
+    const image = canaryImage(desiredState)
     if (facts.socket === undefined || image === undefined) return
-    const where = surroundingsOf(node, orders, facts, identity?.kind ?? 'none')
+    const where = pullContextOf(node, desiredState, facts, identity?.kind ?? 'none')
     const socket = await new MachineFiles(hostRoot).locate(facts.socket)
     const credential = where.identity === 'service-account' ? token : undefined
     try {

@@ -4,7 +4,7 @@ import { reasonOf } from '../reason-of.ts'
 import type { EndpointPool } from './endpoint-pool.ts'
 import { LoopbackProxy } from './loopback-proxy.ts'
 
-/** Has the proxy listen where the settings want it, as long as they want it. */
+/** Keeps the proxy listening on the port of the settings. */
 export class ProxyKeeper {
   readonly #pool: EndpointPool
   readonly #node: string
@@ -14,19 +14,19 @@ export class ProxyKeeper {
   #port: number | undefined
   problem: NodeProblem | undefined
 
-  /** `grace`: milliseconds that open connections have when it stops to listen. */
+  /** `grace`: milliseconds for open connections after the proxy stops listening. */
   constructor(options: { readonly pool: EndpointPool; readonly node: string; readonly grace: number }) {
     this.#pool = options.pool
     this.#node = options.node
     this.#grace = options.grace
   }
 
-  /** Undefined: it does not listen. */
+  /** Undefined: the proxy does not listen. */
   get port(): number | undefined {
     return this.#proxy?.port
   }
 
-  /** A port that is taken is a problem, and tried again at the next call. */
+  /** A port that is taken becomes a problem, and the next call tries it again. */
   async listen(port: number): Promise<void> {
     if (this.#proxy !== undefined && this.#port === port) return
     try {
@@ -52,7 +52,7 @@ export class ProxyKeeper {
     await Promise.all(this.#closing)
   }
 
-  /** Open connections come to their end by themselves. */
+  /** Stops listening; open connections may finish within `grace`. */
   stop(): void {
     if (this.#proxy === undefined) return
     const closing = this.#proxy.close(this.#grace)

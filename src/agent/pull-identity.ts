@@ -2,7 +2,7 @@ import type { X509Certificate } from 'node:crypto'
 import type { NodeProblem, NodeReport } from '../cluster/node-report.ts'
 import type { NodeSettings } from '../cluster/node-settings.ts'
 import { reasonOf } from '../reason-of.ts'
-import type { NodeFacts } from '../trust/node-trust.ts'
+import type { MachineFacts } from '../trust/node-trust.ts'
 import type { IssuedCertificate } from './issued-certificate.ts'
 import { readKeyPair, type KeyPairFile } from './key-pair-file.ts'
 
@@ -15,12 +15,15 @@ export interface PullIdentity {
 }
 
 /**
- * Milliseconds before its end in which a kubelet's certificate is left for one that trow issues: longer than the time between
- * two looks, and than a pull takes that begins with it.
+ * Milliseconds before its expiry at which a kubelet's certificate is replaced by one that trow issues: longer
+ * than the time between two checks, and longer than a pull that begins with it.
  */
 const leaveBefore = 120_000
 
-/** Each pod's own: the kubelet hands its token to the runtime, which shows a certificate before it shows a token. */
+/**
+ * Each pod's own account: the kubelet passes the pod's token to the runtime. Without a certificate, which a
+ * runtime would send instead of the token.
+ */
 export const podIdentity: PullIdentity = {
   kind: 'service-account',
   pair: undefined,
@@ -30,14 +33,14 @@ export const podIdentity: PullIdentity = {
 
 interface IdentityParts {
   readonly hostRoot: string
-  readonly facts: NodeFacts
+  readonly facts: MachineFacts
   readonly settings: NodeSettings
   readonly bundle: string
   readonly issued: IssuedCertificate
   readonly now: number
 }
 
-/** Until when the certificate that stands on the node holds; undefined where there is none, or where it is to be renewed. */
+/** The expiry of the certificate on the node. Undefined: there is none, or it must be renewed. */
 export async function standingIdentity(parts: IdentityParts): Promise<string | undefined> {
   const { hostRoot, facts, settings, bundle, issued, now } = parts
   if (facts.kubeletCertificate !== undefined) {
@@ -52,9 +55,9 @@ export async function standingIdentity(parts: IdentityParts): Promise<string | u
 }
 
 /**
- * As whom this node's runtime pulls: by the kubelet's own certificate where it can be used and does not end at once, else by
- * one that trow issues and that is made or renewed here, else as nobody. A kubelet that renews its certificate does so long
- * before its end.
+ * The identity with which this node's runtime pulls: the kubelet's own certificate if it is usable and does
+ * not expire at once; otherwise one that trow issues, made or renewed here; otherwise none. A kubelet that
+ * renews its certificate does so long before its expiry.
  */
 export async function pullIdentity(parts: IdentityParts & { readonly node: string }): Promise<PullIdentity> {
   const { hostRoot, facts, settings, bundle, issued, now } = parts

@@ -1,38 +1,38 @@
 import type { NodeProblem, NodeReport } from '../cluster/node-report.ts'
 
-export interface PullSurroundings {
+export interface PullContext {
   readonly node: string
-  /** Of the registry. */
+  /** Namespace of the registry. */
   readonly namespace: string
   /** `trow.trow.svc`. */
   readonly host: string
-  /** Where hosts.toml stands, or would. */
+  /** The folder of hosts.toml, whether the file exists or not. */
   readonly folder: string | undefined
   readonly identity: NodeReport['identity']['kind']
   /** systemd's name of the runtime. */
   readonly runtime: string
 }
 
-interface Row {
+interface PullFailure {
   readonly pattern: RegExp
   readonly code: string
-  readonly file?: (where: PullSurroundings) => string | undefined
-  readonly message: (where: PullSurroundings) => string
-  readonly hint: (where: PullSurroundings) => string
+  readonly file?: (where: PullContext) => string | undefined
+  readonly message: (where: PullContext) => string
+  readonly hint: (where: PullContext) => string
 }
 
-const hostsFile = ({ folder, host }: PullSurroundings): string | undefined =>
+const hostsFile = ({ folder, host }: PullContext): string | undefined =>
   folder === undefined ? undefined : `${folder}/${host}/hosts.toml`
-const bundleFile = ({ folder, host }: PullSurroundings): string | undefined =>
+const bundleFile = ({ folder, host }: PullContext): string | undefined =>
   folder === undefined ? undefined : `${folder}/${host}/ca.crt`
-const runtimeLog = ({ node, runtime }: PullSurroundings): string =>
+const runtimeLog = ({ node, runtime }: PullContext): string =>
   `On node ${node}: journalctl -u ${runtime} | tail`
 
 /**
- * What a runtime says, by what it means; the first that fits counts. Of several endpoints containerd reports one, so every
- * hint leads to its log as well.
+ * Error messages of runtimes and their meaning; the first pattern that matches counts. containerd reports
+ * only one of several endpoints, so hints lead to its log as well.
  */
-const rows: readonly Row[] = [
+const rows: readonly PullFailure[] = [
   {
     pattern:
       /unable to read CA cert|failed to load X509 key pair|failed to load cert file|no such file or directory/i,
@@ -140,8 +140,8 @@ const rows: readonly Row[] = [
   },
 ]
 
-/** What to do about a failed pull; `error` is what the runtime said. */
-export function pullProblem(error: string, where: PullSurroundings): NodeProblem {
+/** The problem and the remedy for a failed pull. `error`: the runtime's message. */
+export function pullProblem(error: string, where: PullContext): NodeProblem {
   const row = rows.find(({ pattern }) => pattern.test(error))
   if (row === undefined) throw new Error('the last row fits everything')
   const file = row.file?.(where)
@@ -154,7 +154,7 @@ export function pullProblem(error: string, where: PullSurroundings): NodeProblem
   }
 }
 
-/** The cause stands at the end of what containerd says. */
+/** The end of the message: containerd puts the cause there. */
 function lastWords(error: string): string {
   return error.length <= 300 ? error : `…${error.slice(-300)}`
 }

@@ -5,9 +5,12 @@ import type { KubeObject } from '../cluster/cluster-objects.ts'
 export interface RegistryEndpoint {
   readonly host: string
   readonly port: number
-  /** It answered its last probe; else it is starting, or gone, and the next to listen may be this one. */
+  /**
+   * It has answered its last probe; otherwise it is starting, or gone. One that is starting may listen before
+   * the cluster reports it.
+   */
   readonly serving: boolean
-  /** It serves, and is not on its way out. */
+  /** It serves and is not terminating. */
   readonly ready: boolean
   readonly node: string | undefined
 }
@@ -30,8 +33,8 @@ const sliceSchema = z.object({
 })
 
 /**
- * The pods, those that do not serve yet included, out of the EndpointSlices of a Service (discovery.k8s.io/v1). Of several ports
- * the one that is named `https`. Sorted by address, so that equal pods give equal lists.
+ * The pods of a Service from its EndpointSlices (discovery.k8s.io/v1), including those that do not serve yet.
+ * Of several ports the one named `https`. Sorted by address, so that equal pods give equal lists.
  */
 export function endpointsOf(slices: Iterable<KubeObject>): readonly RegistryEndpoint[] {
   const found = new Map<string, RegistryEndpoint>()
@@ -51,9 +54,4 @@ export function endpointsOf(slices: Iterable<KubeObject>): readonly RegistryEndp
     }
   }
   return [...found.values()].sort((one, other) => (one.host < other.host ? -1 : 1))
-}
-
-/** `10.0.0.1:443`, `[fd00::1]:443`. */
-export function hostPort(host: string, port: number): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }

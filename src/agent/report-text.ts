@@ -1,33 +1,33 @@
 import type { NodeProblem, NodeReport } from '../cluster/node-report.ts'
 import type { CanaryKeeper } from './canary-keeper.ts'
-import type { NodeOrders } from './node-orders.ts'
+import type { DesiredState } from './desired-state.ts'
 import type { EndpointPool } from './endpoint-pool.ts'
 import type { ProxyKeeper } from './proxy-keeper.ts'
-import { hostPort } from './registry-endpoints.ts'
+import { hostPort } from '../host-port.ts'
 import type { TrustState } from './trust-keeper.ts'
 
-/** All that is known of the node, as its report has it. */
+/** The report of a node from all that is known of it. */
 export function reportOf(parts: {
   readonly node: string
   /** Version of trow. */
   readonly agent: string
-  readonly orders: NodeOrders | undefined
+  readonly desiredState: DesiredState | undefined
   readonly state: TrustState
   readonly hosts: readonly string[]
   readonly proxy: ProxyKeeper
   readonly pool: EndpointPool
   readonly canary: CanaryKeeper
-  /** Of the orders themselves, and of the agent. */
+  /** Problems of the desired state itself, and of the agent. */
   readonly problems: readonly NodeProblem[]
 }): Omit<NodeReport, 'time'> {
-  const { node, agent, orders, state, proxy, pool, canary } = parts
+  const { node, agent, desiredState, state, proxy, pool, canary } = parts
   const { facts, identity, written, undone } = state
   const pulled = canary.result?.ok === true
-  // What a pull has disproved keeps no node from pulling.
+  // A successful pull disproves that a problem prevents pulls.
   const found = state.problems.map((problem) => ({ ...problem, fatal: problem.fatal && !pulled }))
   const given = [...parts.problems, proxy.problem, ...found, canary.problem]
   const problems = given.filter((problem) => problem !== undefined)
-  const isUndo = orders?.settings.mode === 'undo'
+  const isUndo = desiredState?.settings.mode === 'undo'
   const proved = pulled && (written === undefined || canary.effective === written)
   const fatal = problems.some((problem) => problem.fatal)
   return {

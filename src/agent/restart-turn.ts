@@ -3,8 +3,8 @@ import type { NodeSettings } from '../cluster/node-settings.ts'
 import type { RuntimeLease } from './runtime-lease.ts'
 
 /**
- * Whether this node's runtime may be restarted now: one node at a time, each once, and the next only after the canary was
- * pulled by the one before.
+ * Whether this node's runtime may be restarted now: one node at a time, each once, and the next one only
+ * after the one before has pulled the canary.
  */
 export class RestartTurn {
   readonly #lease: RuntimeLease
@@ -23,11 +23,11 @@ export class RestartTurn {
     return this.#holds
   }
 
-  /** Its turn has come, or why not. Rejects with ClusterFault. */
+  /** Takes the turn, or returns why it is not granted. Rejects with ClusterFault. */
   async take(
     settings: NodeSettings,
   ): Promise<{ readonly granted: true } | { readonly granted: false; readonly problem: NodeProblem }> {
-    await this.recall()
+    await this.load()
     if (this.#tried) {
       if (this.#failure !== undefined) return { granted: false, problem: this.#failure }
       return this.#refuse(
@@ -56,20 +56,20 @@ export class RestartTurn {
     return { granted: true }
   }
 
-  /** Whether an agent before this one on the node has left the lease behind, and so has restarted the runtime. */
-  async recall(): Promise<void> {
+  /** Reads whether a previous agent on this node still holds the lease, and so has restarted the runtime. */
+  async load(): Promise<void> {
     if (this.#asked) return
     this.#holds = await this.#lease.isHeld()
     this.#tried = this.#holds
     this.#asked = true
   }
 
-  /** To be called more often than the lease runs out. */
+  /** Must be called more often than the lease expires. */
   async renew(): Promise<void> {
     if (this.#holds) this.#holds = (await this.#lease.take()).held
   }
 
-  /** The canary was pulled, or nothing is to be restarted any more: the next node may. */
+  /** Passes the turn to the next node: the canary was pulled, or no restart is wanted any more. */
   async pass(): Promise<void> {
     if (this.#holds) await this.#lease.release()
     this.#holds = false
@@ -77,7 +77,7 @@ export class RestartTurn {
     this.#failure = undefined
   }
 
-  /** The restart went wrong: no other node is to try the same. */
+  /** The restart failed: the turn is kept, so that no other node tries the same. */
   fail(problem: NodeProblem): void {
     this.#failure = problem
   }

@@ -2,9 +2,9 @@ import { z } from 'zod'
 import type { ClusterObjects, KubeObject } from '../cluster/cluster-objects.ts'
 import { labels, names } from '../cluster/layout.ts'
 
-/** Seconds without renewal after which another node may go on. */
+/** Seconds without renewal after which another node may take the turn. */
 const duration = 600
-/** The one of all nodes, as agents of the release before have it. */
+/** The Lease of all nodes together, as agents of the previous release use it. */
 const sharedLease = 'trow-node-restart'
 
 const leaseSchema = z.object({
@@ -21,7 +21,7 @@ const leaseSchema = z.object({
 
 interface NodeLease {
   readonly node: string
-  /** It has its turn; else it has only asked for it. */
+  /** The node has the turn; false: it has only asked for it. */
   readonly acquired: boolean
   readonly expired: boolean
 }
@@ -29,12 +29,13 @@ interface NodeLease {
 export type LeaseAnswer = { readonly held: true } | { readonly held: false; readonly holder: string }
 
 /**
- * One node at a time restarts its runtime. Who holds its turn keeps it until its canary was pulled again, so that a setting
- * that breaks runtimes breaks one.
+ * Lets one node at a time restart its runtime. The node that has the turn keeps it until it has pulled the
+ * canary again, so that a setting that breaks runtimes breaks only one.
  *
- * Each node has a Lease of its own (coordination.k8s.io/v1, `node-<name>`), which is all that its account may write. A node
- * first asks in its Lease, then reads those of all: it has its turn where nobody else asks or has it. Of two that ask at
- * once each sees the other, as both wrote before they read; then the one whose name comes later takes its wish back.
+ * Each node has a Lease of its own (coordination.k8s.io/v1, `node-<name>`), the only one that its account may
+ * write. A node first asks in its Lease, then reads those of all nodes: it has the turn if no other node asks
+ * for it or has it. Two nodes that ask at once see each other, as both write before they read; then the one
+ * whose name comes later withdraws.
  */
 export class RuntimeLease {
   readonly #objects: ClusterObjects
@@ -54,14 +55,14 @@ export class RuntimeLease {
     this.#now = options.now
   }
 
-  /** Takes or renews it; says who has it where that is another node. Rejects with ClusterFault. */
+  /** Takes or renews the turn, or returns the other node that has it. Rejects with ClusterFault. */
   async take(): Promise<LeaseAnswer> {
     const time = new Date(this.#now()).toISOString().replace('Z', '000Z')
     const isHeld = await this.isHeld()
-    const wish = { holderIdentity: this.#node, leaseDurationSeconds: duration, renewTime: time }
-    if (!(await this.#write(isHeld ? wish : { ...wish, acquireTime: null }))) {
+    const leaseSpec = { holderIdentity: this.#node, leaseDurationSeconds: duration, renewTime: time }
+    if (!(await this.#write(isHeld ? leaseSpec : { ...leaseSpec, acquireTime: null }))) {
       await this.#objects.apply(this.#blank())
-      await this.#write(isHeld ? { ...wish, acquireTime: time } : wish)
+      await this.#write(isHeld ? { ...leaseSpec, acquireTime: time } : leaseSpec)
     }
     if (isHeld) return { held: true }
     const others = (await this.#leases()).filter(({ node, expired }) => node !== this.#node && !expired)
@@ -74,17 +75,20 @@ export class RuntimeLease {
     return { held: false, holder: holder.node }
   }
 
-  /** Of an agent before this one on the node too, and of one of the release before. */
+  /** True also if a previous agent on this node, or one of the previous release, took the turn. */
   async isHeld(): Promise<boolean> {
     return (await this.#leases()).some(({ node, acquired }) => node === this.#node && acquired)
   }
 
-  /** Lets the next node go on. */
+  /** Lets the next node take the turn. */
   async release(): Promise<void> {
     await this.#write({ holderIdentity: null, acquireTime: null, renewTime: null })
   }
 
-  /** Those that are asked for or held; an agent says nothing of another node, whatever stands in its Lease. */
+  /**
+   * The Leases that are asked for or held. An agent cannot ask for another node: a Lease counts only for the
+   * node in its name, except for the shared one.
+   */
   async #leases(): Promise<NodeLease[]> {
     const found = await this.#objects.list({ ...kind, namespace: this.#namespace })
     return found.flatMap((object) => {
@@ -104,7 +108,7 @@ export class RuntimeLease {
     })
   }
 
-  /** False: it is not there. */
+  /** False: the Lease does not exist. */
   async #write(spec: object): Promise<boolean> {
     return (await this.#objects.patch(this.#reference(), { spec })) !== undefined
   }

@@ -7,7 +7,7 @@ import type { NodeSettings } from '../cluster/node-settings.ts'
 import type { Log } from '../log.ts'
 import type { TrustState } from './trust-keeper.ts'
 
-/** The kubelet writes to a new node all the time, so a write that is refused for it is tried again at once. */
+/** The kubelet writes to a new Node all the time: a write that conflicts is tried again at once. */
 const attempts = 5
 
 const nodeSchema = z.object({
@@ -15,7 +15,7 @@ const nodeSchema = z.object({
   spec: z.object({ taints: z.array(z.looseObject({ key: z.string() })).nullish() }).nullish(),
 })
 
-/** Takes the taint from a new node that keeps pods away until the node can pull. */
+/** Removes the taint that keeps pods away from a new node until the node can pull. */
 export class StartupTaint {
   readonly #objects: ClusterObjects
   readonly #node: string
@@ -32,7 +32,7 @@ export class StartupTaint {
     return this.#problem === undefined ? [] : [this.#problem]
   }
 
-  /** Never rejects: what fails is a problem, and is tried again by the next call. */
+  /** A ClusterFault becomes a problem, and the next call tries again. Rejects only for bugs. */
   async lift(): Promise<void> {
     try {
       let done = false
@@ -81,8 +81,8 @@ export function isHeld({ spec }: KubeObject): boolean {
 }
 
 /**
- * Whether there is nothing left to wait for: what a pull needs stands on the node, or nobody is going to write it there. While a
- * write fails the taint stays, and keeps pods away from a node that could not pull for them.
+ * Whether nothing is left to wait for: what a pull needs is on the node, or no agent will write it there.
+ * While a write fails the taint stays, and keeps pods away from a node that could not pull for them.
  */
 export function mayTakePods(settings: NodeSettings, state: TrustState, isProved: boolean): boolean {
   if (isProved || settings.mode === 'undo') return true

@@ -1,10 +1,10 @@
 import type { NodeProblem } from '../cluster/node-report.ts'
 import type { Log } from '../log.ts'
 import { reasonOf, stackOf } from '../reason-of.ts'
-import type { MachineOptions, NodeFacts, TrustChange } from '../trust/node-trust.ts'
+import type { MachineOptions, MachineFacts, TrustChange } from '../trust/node-trust.ts'
 import { UserError } from '../user-error.ts'
 import { fileProblem } from './file-problem.ts'
-import type { NodeOrders } from './node-orders.ts'
+import type { DesiredState } from './desired-state.ts'
 import type { IssuedCertificate } from './issued-certificate.ts'
 import type { Machine } from './machine.ts'
 import { nodeEndpoints, spellings } from './node-endpoints.ts'
@@ -21,61 +21,63 @@ export interface TrustKeeperOptions {
   readonly log: Log
 }
 
-/** What stands on the node after one look at it. */
+/** The state of the node after one check. */
 export interface TrustState {
-  readonly facts: NodeFacts
+  readonly facts: MachineFacts
   readonly identity: PullIdentity | undefined
-  /** Generation of the bundle that stands there. */
+  /** Generation of the bundle on the node. */
   readonly written: number | undefined
-  /** Of files, this time. */
+  /** Whether this check changed files. */
   readonly changed: boolean
-  /** All that was to be written or taken away was. */
+  /** Everything that had to be written or removed was. */
   readonly settled: boolean
   /** Nothing of trow's is left. */
   readonly undone: boolean
   readonly problems: readonly NodeProblem[]
 }
 
-export interface Surroundings {
+export interface NodeContext {
   readonly machine: MachineOptions['node']
   readonly address: string | undefined
   readonly loopbackPort: number | undefined
 }
 
-/** Looks at the node and puts right what differs from the orders; every write is src/trust's, but for our certificate. */
+/**
+ * Corrects what differs from the desired state. src/trust writes all files except trow's client certificate.
+ */
 export class TrustKeeper {
   readonly #options: TrustKeeperOptions
   #hosts = new Set<string>()
-  /** What the log has last said of files: what is tried again and again is said once. */
+  /** The last error about files in the log: an error that repeats is logged once. */
   #told: string | undefined
-  /** The kubelet gave tokens when it last ran. */
+  /** The kubelet passed on pods' tokens when it last ran. */
   #givesTokens = false
 
   constructor(options: TrustKeeperOptions) {
     this.#options = options
   }
 
-  /** For which something of this installation's may stand on the node; what others wrote there is theirs. */
+  /** Hosts for which this installation may have files on the node; the files of others do not count. */
   get hosts(): readonly string[] {
     return [...this.#hosts].sort()
   }
 
-  /** What an agent before this one has written for. */
-  remember(hosts: readonly string[]): void {
+  /** Adds hosts for which a previous agent has written files. */
+  track(hosts: readonly string[]): void {
     for (const host of hosts) this.#hosts.add(host)
   }
 
-  /** From here on something may be written for the hosts of these orders. */
-  intend(orders: NodeOrders | undefined): void {
-    if (orders?.settings.mode === 'trust') this.remember(spellings(orders.settings.hosts))
+  /** From now on files may be written for the hosts of this desired state. */
+  setDesired(desiredState: DesiredState | undefined): void {
+    if (desiredState?.settings.mode === 'trust') this.track(spellings(desiredState.settings.hosts))
   }
 
-  /** Without orders it only looks. Rejects only for bugs. */
-  async keep(orders: NodeOrders | undefined, around: Surroundings): Promise<TrustState> {
+  /** Without `desiredState` it only inspects the node. Rejects only for bugs. */
+  async keep(desiredState: DesiredState | undefined, nodeContext: NodeContext): Promise<TrustState> {
     const { hostRoot, machine } = this.#options
     const options: MachineOptions = {
       hostRoot,
-      ...(around.machine === undefined ? {} : { node: around.machine }),
+      ...(nodeContext.machine === undefined ? {} : { node: nodeContext.machine }),
     }
     const facts = await machine.inspect(options).catch((error: unknown) => this.#unknown(error))
     const nothing = {
@@ -86,22 +88,27 @@ export class TrustKeeper {
       settled: true,
       undone: false,
     }
-    if (orders === undefined) return { ...nothing, problems: facts.problems }
-    if (orders.settings.mode === 'undo') return { ...nothing, ...(await this.#undo(options, facts, orders)) }
-    return this.#trust(options, facts, orders, around)
+    if (desiredState === undefined) return { ...nothing, problems: facts.problems }
+    if (desiredState.settings.mode === 'undo')
+      return { ...nothing, ...(await this.#undo(options, facts, desiredState)) }
+    return this.#trust(options, facts, desiredState, nodeContext)
   }
 
-  /** Whether files or `client =` are not as `last` has left them, without asking anybody. */
-  async hasMoved(last: TrustState, { settings, bundle }: NodeOrders, around: Surroundings): Promise<boolean> {
+  /** Whether files or `client =` differ from what `last` has left; asks no server. */
+  async hasMoved(
+    last: TrustState,
+    { settings, bundle }: DesiredState,
+    nodeContext: NodeContext,
+  ): Promise<boolean> {
     const { hostRoot, issued, machine, now } = this.#options
     const hosts = spellings(settings.hosts)
-    const options = { hostRoot, ...(around.machine === undefined ? {} : { node: around.machine }) }
+    const options = { hostRoot, ...(nodeContext.machine === undefined ? {} : { node: nodeContext.machine }) }
     if (last.written !== undefined) {
-      const endpoints = nodeEndpoints(settings, around)
+      const endpoints = nodeEndpoints(settings, nodeContext)
       const trust = { hosts, ca: bundle, endpoints, identity: last.identity?.pair }
-      const means = { restartRuntime: false, editHosts: settings.editHosts, dryRun: true }
-      // What cannot even be looked at is told by the round that puts it right.
-      const changes = await machine.trust(options, last.facts, trust, means).catch(() => undefined)
+      const editOptions = { restartRuntime: false, editHosts: settings.editHosts, dryRun: true }
+      // A check that fails is reported by the round that repairs the node.
+      const changes = await machine.trust(options, last.facts, trust, editOptions).catch(() => undefined)
       if (changes === undefined || changes.length > 0) return true
     }
     if (settings.pullIdentity === 'service-account') {
@@ -122,9 +129,9 @@ export class TrustKeeper {
 
   async #trust(
     options: MachineOptions,
-    found: NodeFacts,
-    { settings, bundle }: NodeOrders,
-    around: Surroundings,
+    found: MachineFacts,
+    { settings, bundle }: DesiredState,
+    nodeContext: NodeContext,
   ): Promise<TrustState> {
     const { node, hostRoot, issued, machine, now } = this.#options
     let facts = found
@@ -137,25 +144,30 @@ export class TrustKeeper {
     const problems = [...identity.problems, ...provided]
     const restartRuntime =
       settings.restartRuntime && facts.class === 'unset' && (await this.#turn(settings, problems))
-    const trust = { hosts, ca: bundle, endpoints: nodeEndpoints(settings, around), identity: identity.pair }
+    const trust = {
+      hosts,
+      ca: bundle,
+      endpoints: nodeEndpoints(settings, nodeContext),
+      identity: identity.pair,
+    }
     let written: number | undefined
     let settled = false
     try {
       const old = [...this.#hosts].filter((host) => !hosts.includes(host))
       if (old.length > 0) changes.push(...(await machine.untrust(options, facts, old, { dryRun: false })))
-      // Taken back when the certificate is in its place again, not before.
+      // Tokens are withdrawn only after the certificate is in its place again.
       const useless = settings.pullIdentity === 'service-account' ? old : [...hosts, ...old]
       this.#hosts = new Set(hosts)
-      const means = { restartRuntime, editHosts: settings.editHosts }
-      changes.push(...(await machine.trust(options, facts, trust, means)))
+      const editOptions = { restartRuntime, editHosts: settings.editHosts }
+      changes.push(...(await machine.trust(options, facts, trust, editOptions)))
       written = settings.generation
       changes.push(...(await this.#withdraw(options, facts, useless, problems)))
-      // The one of before last: until hosts.toml was written runtimes have named it.
+      // Only now: runtimes have referred to the old certificate until hosts.toml was written.
       await (this.#givesTokens ? issued.remove() : issued.removeBefore())
-      // Whose turn it is to restart is asked again.
+      // Not settled while this node waits for its turn to restart: it is asked for again.
       settled = restartRuntime || !settings.restartRuntime || facts.class !== 'unset'
     } catch (error) {
-      // Nothing that is tried again changes what others write only.
+      // On a managed node only another program writes these files, so a retry changes nothing.
       settled = facts.class === 'managed'
       const problem = this.#problemOf(error)
       problems.push(problem)
@@ -167,11 +179,11 @@ export class TrustKeeper {
     return { facts, identity, written, changed: changes.length > 0, settled, undone: false, problems: all }
   }
 
-  /** Problems; whether pods' own tokens are used from now on is in `#givesTokens`. */
+  /** Returns problems; sets `#givesTokens`: whether pods' own tokens are used from now on. */
   async #provide(
     options: MachineOptions,
-    facts: NodeFacts,
-    { hosts, pullIdentity: wanted }: NodeOrders['settings'],
+    facts: MachineFacts,
+    { hosts, pullIdentity: wanted }: DesiredState['settings'],
     changes: TrustChange[],
   ): Promise<NodeProblem[]> {
     if (wanted !== 'service-account') {
@@ -179,8 +191,8 @@ export class TrustKeeper {
       return []
     }
     try {
-      const means = { dryRun: false }
-      const given = await this.#options.machine.provide(options, facts, spellings(hosts), means)
+      const editOptions = { dryRun: false }
+      const given = await this.#options.machine.provide(options, facts, spellings(hosts), editOptions)
       changes.push(...given.changes)
       this.#givesTokens = given.effective ?? this.#givesTokens
       return given.problem === undefined ? [] : [given.problem]
@@ -192,7 +204,7 @@ export class TrustKeeper {
 
   async #withdraw(
     options: MachineOptions,
-    facts: NodeFacts,
+    facts: MachineFacts,
     hosts: readonly string[],
     problems: NodeProblem[],
   ): Promise<readonly TrustChange[]> {
@@ -200,12 +212,12 @@ export class TrustKeeper {
     const { changes, problem } = await this.#options.machine.withdraw(options, facts, hosts, {
       dryRun: false,
     })
-    // Pulls do not depend on it.
+    // Not fatal: pulls do not depend on it.
     if (problem !== undefined) problems.push({ ...problem, fatal: false })
     return changes
   }
 
-  async #turn(settings: NodeOrders['settings'], problems: NodeProblem[]): Promise<boolean> {
+  async #turn(settings: DesiredState['settings'], problems: NodeProblem[]): Promise<boolean> {
     const { turn, log, node } = this.#options
     try {
       const answer = await turn.take(settings)
@@ -222,7 +234,7 @@ export class TrustKeeper {
     }
   }
 
-  /** Where it failed before anything was restarted, the next node has its turn. */
+  /** If it failed before the runtime was restarted, the next node gets the turn. */
   async #afterFailedRestart(problem: NodeProblem): Promise<void> {
     const { turn } = this.#options
     if (problem.code === 'RUNTIME_NOT_RESTARTED') turn.fail(problem)
@@ -231,8 +243,8 @@ export class TrustKeeper {
 
   async #undo(
     options: MachineOptions,
-    facts: NodeFacts,
-    { settings }: NodeOrders,
+    facts: MachineFacts,
+    { settings }: DesiredState,
   ): Promise<Pick<TrustState, 'changed' | 'undone' | 'problems'>> {
     const { machine, issued, turn } = this.#options
     try {
@@ -259,7 +271,7 @@ export class TrustKeeper {
     }
   }
 
-  #unknown(error: unknown): NodeFacts {
+  #unknown(error: unknown): MachineFacts {
     const message = reasonOf(error)
     this.#options.log.error('the node could not be looked at', { error: message, stack: stackOf(error) })
     const problem = {

@@ -4,16 +4,17 @@ import { layoutOf } from '../cluster/layout.ts'
 import { imageHosts, type InstallSettings } from './install-settings.ts'
 import { pick, place, readTemplate } from './template.ts'
 
-/** Who may do what: the roles for repositories, the registry's own, people's, kubelets'. */
+/** The RBAC objects: roles for repositories, for the registry itself, for users and for kubelets. */
 export function accessObjects(settings: InstallSettings): KubeObject[] {
   const layout = layoutOf(settings.namespace)
-  // Without it kubelets get no token that the registry takes, and a taken node cannot act as the accounts of its pods.
+  // Without this role the API server gives kubelets no token for the registry's audience. It is left out
+  // otherwise, so that a compromised node cannot act as the accounts of its pods.
   const ofKubelets = settings.pullIdentity === 'service-account' ? ['kubelet-rbac'] : []
-  const templates = ['rbac', 'registry-rbac', ...ofKubelets, 'audit'].flatMap(readTemplate)
+  const templates = ['rbac', 'registry-rbac', 'policy-rbac', ...ofKubelets, 'audit'].flatMap(readTemplate)
   return [...templates, ...clientObjects(settings)].map((object) => place(object, layout, 'access'))
 }
 
-/** KEP-1755: tools find the registry by it. */
+/** The ConfigMap of KEP-1755, by which tools find the registry. */
 export function discoveryObject(settings: InstallSettings): KubeObject {
   const [shown = ''] = imageHosts(settings)
   const object = pick(readTemplate('discovery'), 'ConfigMap')

@@ -3,26 +3,29 @@ import type { Fault } from '../cluster/grouped-faults.ts'
 import { labels, names } from '../cluster/layout.ts'
 import { nodeFacts, takesAgent, type NodeFacts } from '../cluster/node-facts.ts'
 import { lastWarning, meantNodeOf } from '../cluster/pod-problem.ts'
-import { isHeldBack, isReady, isUnplaced, podWords, pullFailure, stateKey } from './pod-state.ts'
+import { isHeldBack, isReady, isUnplaced, podMessage, pullFailure, stateKey } from './pod-state.ts'
 import { Standing } from './standing.ts'
 import { waysToBring, whoRefuses } from './ways-to-bring.ts'
 import { templateOf, type Workload } from './workload.ts'
 
-/** The agent of one Ready node. `stuck`: nothing will come of it by waiting. */
+/** The agent of one Ready node. `stuck` means that waiting does not help. */
 export interface AgentState {
   readonly node: string
   readonly state: 'ready' | 'waiting' | 'stuck'
-  /** Why it is not ready, and what to do about it where that is known. */
+  /** Why it is not ready; the hint says what to do, if that is known. */
   readonly reason: string
   readonly hint: string | undefined
 }
 
-/** Milliseconds after which nobody is expected to make a pod, or to find room for it, any more. */
+/** After this time in milliseconds an agent without a pod, or whose pod cannot be placed, counts as stuck. */
 const settled = 30_000
-/** Agents of which the kubelet's words are asked for, each time; the others say as much as their status does. */
+/**
+ * For this many agents of each kind the events and the log are requested at each look. The others get the
+ * text of one of these.
+ */
 const asked = 5
 
-/** Looks at the agents again and again, and knows for how long nobody has worked on one. */
+/** Looks at the agents repeatedly, and records for how long each has had no pod or an unplaced one. */
 export class AgentWatch {
   readonly #cluster: ClusterObjects
   readonly #wanted: Workload
@@ -34,7 +37,9 @@ export class AgentWatch {
     this.#standing = new Standing(now)
   }
 
-  /** Of every node that is Ready and meant to have one; `only`: of those among them. */
+  /**
+   * Returns the agents of every Ready node that shall have one, or of those nodes that are also in `only`.
+   */
   async look(only?: ReadonlySet<string>): Promise<AgentState[]> {
     const { namespace } = this.#wanted.metadata
     const [nodes, pods] = await Promise.all([
@@ -47,7 +52,7 @@ export class AgentWatch {
       byNode.set(node, [...(byNode.get(node) ?? []), pod])
     }
     const template = templateOf(this.#wanted.spec.template)
-    const words = new Words(this.#cluster)
+    const words = new AgentReasons(this.#cluster)
     const states: AgentState[] = []
     const open: string[] = []
     for (const { name: node } of nodes) {
@@ -61,8 +66,8 @@ export class AgentWatch {
       if (pod === undefined ? own.length === 0 : isUnplaced(pod)) open.push(node)
       const isStuck = pod !== undefined && isHeldBack(pod)
       const shown = pod ?? own[0]
-      const told = shown === undefined ? await words.ofNone(namespace) : await words.of(shown)
-      states.push({ node, state: isStuck ? 'stuck' : 'waiting', ...told })
+      const reason = shown === undefined ? await words.ofNone(namespace) : await words.of(shown)
+      states.push({ node, state: isStuck ? 'stuck' : 'waiting', ...reason })
     }
     this.#standing.keep(open)
     return states.map((one) =>
@@ -71,7 +76,7 @@ export class AgentWatch {
   }
 }
 
-/** Nodes whose agent works, be it of this install or of the one before. */
+/** Returns the nodes whose agent is ready, whether it belongs to this install or to an earlier one. */
 export async function nodesWithAgents(
   cluster: ClusterObjects,
   namespace: string | undefined,
@@ -80,13 +85,13 @@ export async function nodesWithAgents(
   return new Set(pods.filter(isReady).map((pod) => meantNodeOf(pod) ?? ''))
 }
 
-/** Nodes that are Ready and meant to have an agent. */
+/** Returns the Ready nodes that shall have an agent. */
 export async function agentNodes(cluster: ClusterObjects): Promise<NodeFacts[]> {
   const nodes = (await cluster.list({ apiVersion: 'v1', kind: 'Node' })).map(nodeFacts)
   return nodes.filter((node) => node.ready && takesAgent(node))
 }
 
-/** As `waitUntil` tells them. */
+/** Converts the states to faults for `waitUntil`. */
 export function agentFaults(states: readonly AgentState[]): Fault[] {
   return states.filter(({ state }) => state !== 'ready').map(({ node, reason }) => ({ node, text: reason }))
 }
@@ -105,33 +110,40 @@ export function podsOf(
   }
 }
 
-type Told = Pick<AgentState, 'reason' | 'hint'>
+type AgentReason = Pick<AgentState, 'reason' | 'hint'>
 
-/** Why agents are not ready, of a few of each kind in full: an event and a log of each of 300 would be asked for. */
-class Words {
+/**
+ * Why agents are not ready. Only a few agents of each kind are examined: for 300 nodes, each would cost one
+ * request for events and one for a log.
+ */
+class AgentReasons {
   readonly #cluster: ClusterObjects
-  readonly #known = new Map<string, { readonly count: number; readonly told: Told }>()
-  #ofNone: Promise<Told> | undefined
+  readonly #known = new Map<string, { readonly count: number; readonly reason: AgentReason }>()
+  #ofNone: Promise<AgentReason> | undefined
 
   constructor(cluster: ClusterObjects) {
     this.#cluster = cluster
   }
 
-  async of(pod: KubeObject): Promise<Told> {
+  async of(pod: KubeObject): Promise<AgentReason> {
     const key = stateKey(pod)
-    const { count, told } = this.#known.get(key) ?? { count: 0, told: undefined }
-    if (told !== undefined && count >= asked) return told
-    const words = await podWords(this.#cluster, pod)
+    const { count, reason } = this.#known.get(key) ?? { count: 0, reason: undefined }
+    if (reason !== undefined && count >= asked) return reason
+    const words = await podMessage(this.#cluster, pod)
     const hint = pullFailure(pod) === undefined ? undefined : waysToBring
     const now = { reason: `its agent is not ready: ${words}`, hint }
-    this.#known.set(key, { count: count + 1, told: now })
+    this.#known.set(key, { count: count + 1, reason: now })
     return now
   }
 
-  /** What the DaemonSet's controller says of pods that it cannot make. */
-  ofNone(namespace: string | undefined): Promise<Told> {
-    const set = { apiVersion: 'apps/v1', kind: 'DaemonSet', metadata: { name: names.agent, namespace } }
-    return (this.#ofNone ??= lastWarning(this.#cluster, set as KubeObject).then((event) => ({
+  /** Returns the DaemonSet controller's last warning about pods that it cannot create. */
+  ofNone(namespace: string | undefined): Promise<AgentReason> {
+    const set = {
+      apiVersion: 'apps/v1',
+      kind: 'DaemonSet',
+      metadata: { name: names.agent, ...(namespace !== undefined && { namespace }) },
+    }
+    return (this.#ofNone ??= lastWarning(this.#cluster, set).then((event) => ({
       reason:
         event === undefined
           ? 'it has no agent yet'

@@ -7,7 +7,10 @@ export function referenceOf({ apiVersion, kind, metadata }: KubeObject): KubeRef
   return { apiVersion, kind, name: metadata.name, namespace: metadata.namespace }
 }
 
-/** Applies all at once. Throws UserError APPLY_CONFLICT, CLUSTER_UNREACHABLE, CLUSTER_NOT_PERMITTED, CLUSTER_REFUSED. */
+/**
+ * Applies all objects concurrently. Throws UserError APPLY_CONFLICT, CLUSTER_UNREACHABLE,
+ * CLUSTER_NOT_PERMITTED, CLUSTER_REFUSED.
+ */
 export async function applyAll(
   context: InstallContext,
   objects: readonly KubeObject[],
@@ -23,7 +26,10 @@ export async function apply(context: InstallContext, object: KubeObject): Promis
   return asked(context, nameOf(referenceOf(object)), () => cluster.apply(object, { force: forceConflicts }))
 }
 
-/** Asks again while the API server is away, until the install's deadline; every call here may be made twice. */
+/**
+ * Retries while the API server is unreachable or busy, until the install's deadline. `call` must be safe to
+ * repeat.
+ */
 export async function asked<T>(context: InstallContext, what: string, call: () => Promise<T>): Promise<T> {
   const { now, sleep, signal, deadline, progress } = context
   for (;;) {

@@ -1,5 +1,6 @@
+import { counted } from '../counted.ts'
 import { X509Certificate } from 'node:crypto'
-import { isCovered, type Authority } from '../certificates/certificate-authority.ts'
+import { isCovered, type CertificateAuthority } from '../certificates/certificate-authority.ts'
 import type { ClusterObjects } from '../cluster/cluster-objects.ts'
 import type { Layout } from '../cluster/layout.ts'
 import { isReady } from '../cluster/pod-problem.ts'
@@ -11,12 +12,15 @@ import { StoredAuthority } from './stored-authority.ts'
 export interface RotationParts {
   readonly objects: ClusterObjects
   readonly layout: Layout
-  /** A CA of the same names as the one that signs now, and of these names and addresses besides. */
-  readonly makeAuthority: (current: string, hosts: readonly string[]) => Promise<Authority>
-  /** PEM of the leaf that the registry shows now; rejects while it does not answer. */
+  /** Makes a CA with the names of `current`, the CA that signs now, and with `hosts` besides. */
+  readonly makeAuthority: (current: string, hosts: readonly string[]) => Promise<CertificateAuthority>
+  /**
+   * Returns the leaf certificate that the registry presents now, as PEM; rejects if the registry does not
+   * answer.
+   */
   readonly shownLeaf: () => Promise<string>
   readonly now: () => number
-  /** Milliseconds; resolves early when the signal ends it. */
+  /** Milliseconds; resolves early when the signal aborts. */
   readonly pause: (milliseconds: number) => Promise<void>
   readonly say: (text: string) => void
 }
@@ -24,14 +28,20 @@ export interface RotationParts {
 interface Wait {
   /** Milliseconds since the epoch. */
   readonly deadline: number
-  /** Although some nodes cannot show that they are ready for it. */
+  /** True to continue although some nodes cannot show that they are ready. */
   readonly force: boolean
 }
 
-/** What shows that a node is ready: a pull with that generation, or, where nobody can pull, that its files say so. */
-type Evidence = 'effective' | 'written'
+/**
+ * What proves that a node is ready: a pull with that generation, or, if no node can pull, that its files are
+ * written.
+ */
+type ReportedGeneration = 'effective' | 'written'
 
-/** How far a replacement of the CA has come. Each step reads where it is from the cluster: it may be begun again any time. */
+/**
+ * The progress of a CA rotation. Each step reads it from the cluster, so that a rotation can be resumed at
+ * any time.
+ */
 export interface RotationState {
   readonly generation: number
   /** PEM certificates, oldest first. */
@@ -41,7 +51,7 @@ export interface RotationState {
 }
 
 const poll = 1000
-/** Certificates that nodes were given end after so long. */
+/** Milliseconds after which certificates that were issued to nodes end. */
 const nodeCertificateLife = 7 * 24 * 3_600_000
 
 export class AuthorityRotation {
@@ -60,9 +70,10 @@ export class AuthorityRotation {
   }
 
   /**
-   * Steps 1 and 2: makes the next CA, publishes both, waits until every Ready node has pulled with them (where the CA that
-   * signs has expired: has written them). Step 3: the registry signs with the next one. Throws UserError NODES_BEHIND when
-   * the deadline (milliseconds since the epoch) comes first: a second run goes on. `hosts`: what it speaks for besides.
+   * Steps 1 and 2: makes the next CA, publishes both, and waits until every Ready node has pulled with them
+   * (or, if the signing CA has expired, has written them). Step 3: the registry signs with the next CA.
+   * `hosts` are additional names for it. Throws UserError NODES_BEHIND if the deadline (milliseconds since
+   * the epoch) comes first; a second run continues.
    */
   async rotate({
     deadline,
@@ -103,7 +114,10 @@ export class AuthorityRotation {
     await this.#shows(next.cert, deadline)
   }
 
-  /** Step 4: only the CA that signs is trusted. Throws UserError ROTATION_TOO_EARLY, NODES_BEHIND. */
+  /**
+   * Step 4: removes every CA from the bundle except the one that signs. Throws UserError ROTATION_UNFINISHED,
+   * ROTATION_TOO_EARLY, NODES_BEHIND.
+   */
   async finish({ deadline, force }: Wait): Promise<void> {
     const { say, now } = this.#parts
     const { signing, next, bundle, generation, switched } = await this.#stored.read()
@@ -120,7 +134,7 @@ export class AuthorityRotation {
           'ROTATION_TOO_EARLY',
           `${issued.map(({ node }) => node).join(', ')}: certificates of the old CA may still be in use`,
           {
-            hint: `They are renewed within ${Math.ceil(left / 86_400_000)} days; --force drops the old CA now.`,
+            hint: `They are renewed within ${counted(Math.ceil(left / 86_400_000), 'day')}; --force drops the old CA now.`,
           },
         )
       await this.#stored.publish(signing.cert, generation + 1)
@@ -130,13 +144,13 @@ export class AuthorityRotation {
   }
 
   /**
-   * Every Ready node has pulled with that generation; those that are not Ready are named and passed over. What a platform
-   * writes by its own tools nobody else can see: with `force` such nodes are passed over too.
+   * Waits until every Ready node has pulled with that generation. Nodes that are not Ready are named and
+   * skipped. trow cannot see the files that a platform's own tools write; `force` skips such nodes too.
    */
   async #acknowledged(
     generation: number,
     { deadline, force }: Wait,
-    evidence: Evidence = 'effective',
+    evidence: ReportedGeneration = 'effective',
   ): Promise<void> {
     const { objects, now, pause, say } = this.#parts
     let told = ''

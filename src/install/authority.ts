@@ -7,8 +7,8 @@ import { tlsNames, type InstallFacts, type InstallSettings } from './install-set
 import { bundleOf, secretText, type Bundle } from '../cluster/config-data.ts'
 
 /**
- * The CA of the install: made where there is none, else left as it is, with its bundle. A CA that was lost is replaced,
- * and the one before it stays in the bundle. Throws UserError CA_TOO_NARROW.
+ * Makes the CA of the install if there is none; otherwise leaves it and its bundle unchanged. A lost CA is
+ * replaced, and the old one stays in the bundle. Throws UserError CA_TOO_NARROW.
  */
 export async function ensureAuthority(
   cluster: ClusterObjects,
@@ -47,8 +47,8 @@ export async function ensureAuthority(
 }
 
 /**
- * Looks whether the CA that is there may speak for all that these settings need; where there is none, one will. Changes
- * nothing. Throws UserError CA_TOO_NARROW.
+ * Checks whether the existing CA may sign for all names that these settings need. A CA that does not exist
+ * yet passes. Changes nothing. Throws UserError CA_TOO_NARROW.
  */
 export async function checkAuthorityNames(
   cluster: ClusterObjects,
@@ -61,7 +61,9 @@ export async function checkAuthorityNames(
   if (kept !== undefined) checkNames(kept, settings, facts)
 }
 
-/** What a CA made now would be allowed to speak for, besides private addresses and loopback. */
+/**
+ * Returns the names for which a CA made now would be allowed to sign, besides private addresses and loopback.
+ */
 export function authorityNames(settings: InstallSettings, facts: InstallFacts): string[] {
   return tlsNames(settings, facts).filter((name) => !isPrivate(name))
 }
@@ -85,7 +87,9 @@ function checkNames(cert: string, settings: InstallSettings, facts: InstallFacts
   })
 }
 
-/** Ranges that every CA of trow may speak for (`certificates/`), and names that it always may. */
+/**
+ * The ranges for which every CA of trow may sign (`certificates/`), and the names for which it always may.
+ */
 function isPrivate(name: string): boolean {
   if (name === 'localhost' || name === 'host.docker.internal') return true
   if (isIP(name) === 4)

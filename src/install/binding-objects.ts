@@ -11,7 +11,9 @@ interface Binding extends KubeObject {
   readonly spec: object
 }
 
-/** What binds the account of the agents, in each request, to the node that its token names. */
+/**
+ * The admission policies that restrict each request of the agents' account to the node that its token names.
+ */
 export function bindingObjects(settings: InstallSettings): KubeObject[] {
   const layout = layoutOf(settings.namespace)
   const template = readTemplate('node-binding')

@@ -1,10 +1,10 @@
 import type { Check, CheckCategory } from '../cluster/check.ts'
 
-/** One thing looked at before an install. */
+/** The result of one check before an install. */
 export interface PreflightCheck extends Check {
-  /** For `--ignore-preflight`: stable, `storage`. */
+  /** A stable id for `--ignore-preflight`, such as `storage`. */
   readonly id: string
-  /** An install that went on in spite of it could not end well: it is nothing to be ignored. */
+  /** True for a check that cannot be ignored: an install in spite of it would fail. */
   readonly isFinal?: boolean
 }
 
@@ -13,7 +13,7 @@ export interface PreflightCategory extends CheckCategory {
 }
 
 export interface CheckReport {
-  /** No check has failed; warnings may be there. */
+  /** True if no check has failed; there may be warnings. */
   readonly success: boolean
   readonly categories: readonly PreflightCategory[]
 }
@@ -30,12 +30,12 @@ export function failed(id: string, description: string, error: string, hint?: st
   return { id, description, result: 'error', error, ...(hint === undefined ? {} : { hint }) }
 }
 
-/** One that has failed, and that no install gets past. */
+/** Marks a failed check as one that cannot be ignored. */
 export function final(check: PreflightCheck): PreflightCheck {
   return check.result === 'error' ? { ...check, isFinal: true } : check
 }
 
-/** Errors whose id is ignored become warnings; `all` stands for every one. */
+/** Turns errors with an ignored id into warnings; `all` ignores every one. */
 export function reportOf(categories: readonly PreflightCategory[], ignored: readonly string[]): CheckReport {
   const softened = categories.map(({ categoryName, checks }) => ({
     categoryName,

@@ -1,10 +1,11 @@
 import type { ClusterObjects, KubeObject } from '../cluster/cluster-objects.ts'
 import { layoutOf, names } from '../cluster/layout.ts'
 import { UserError } from '../user-error.ts'
+import { wantedAdmission } from './admission-objects.ts'
 import { ensureAuthority } from './authority.ts'
 import type { InstallFacts, InstallSettings } from './install-settings.ts'
 import { nodeSettings, nodeSettingsMap, nodeSettingsOfBefore } from './node-objects.ts'
-import { ordersOfBefore, toldCanary } from './told-orders.ts'
+import { oldDesiredState, publishedCanary } from './desired-state.ts'
 import { withImage } from './registry-objects.ts'
 import { readRemembered, rememberedMap } from './remembered.ts'
 import { pick, place, readTemplate, withMetadata } from './template.ts'
@@ -12,20 +13,31 @@ import { allObjects, wantedObjects } from './wanted-objects.ts'
 import { templateOf, withContainer, withPods, type Workload } from './workload.ts'
 
 /**
- * All of an install as manifests without a secret: what is left is made in the cluster by a Job of the set
- * (`completeSet`). The Service's address is not known here, so nodes reach the registry through their agents alone.
+ * Returns all manifests of an install without a secret. A Job among them makes the rest in the cluster
+ * (`completeSet`). The Service's address is not known here, so that nodes reach the registry through their
+ * agents only.
  */
-export function clientSet(settings: InstallSettings, facts: InstallFacts, schema: number): KubeObject[] {
+export function clientSet(
+  settings: InstallSettings,
+  facts: InstallFacts,
+  { schema, baseline }: { readonly schema: number; readonly baseline: boolean },
+): KubeObject[] {
   const { version } = facts
-  const remembered = { settings, version, schema, clusterIps: [], nodePort: undefined }
-  const [namespaces, others] = split(
-    allObjects(wantedObjects(settings, facts, { discovery: true })),
-    ({ kind }) => kind === 'Namespace',
+  const remembered = { settings, version, schema, clusterIps: [], nodePort: undefined, baseline }
+  const [first, others] = split(
+    // A repository holds no Secret, not even an empty one: the Job makes it.
+    allObjects(wantedObjects(settings, facts, { discovery: true, baseline })).filter(
+      ({ kind }) => kind !== 'Secret',
+    ),
+    ({ kind }) => kind === 'Namespace' || kind === 'CustomResourceDefinition',
   )
-  return [...namespaces, rememberedMap(remembered), ...setupObjects(settings, facts), ...others]
+  return [...first, rememberedMap(remembered), ...setupObjects(settings, facts), ...others]
 }
 
-/** What the set's Job does, as its own account: the CA where there is none, its bundle, what agents are told. */
+/**
+ * The work of the set's Job, with its own account: makes the CA if there is none, its bundle, the Secret that the admission pods
+ * fill, and the agents' settings.
+ */
 export async function completeSet(
   cluster: ClusterObjects,
   namespace: string,
@@ -51,15 +63,18 @@ export async function completeSet(
     bindsNodes: true,
   }
   const bundle = await ensureAuthority(cluster, settings, facts, known.crypto)
+  for (const secret of (wantedAdmission(settings, facts)?.base ?? []).filter(({ kind }) => kind === 'Secret'))
+    await cluster.apply(secret)
   if (!settings.trustNodes) return bundle
-  const told = { generation: bundle.generation, canary: await toldCanary(cluster, namespace) }
-  const map = nodeSettingsMap(namespace, nodeSettings(settings, facts, told), bundle.certificates)
+  const published = { generation: bundle.generation, canary: await publishedCanary(cluster, namespace) }
+  const map = nodeSettingsMap(namespace, nodeSettings(settings, facts, published), bundle.certificates)
   await cluster.apply(map)
-  if ((await ordersOfBefore(cluster, namespace)) !== undefined) await cluster.apply(nodeSettingsOfBefore(map))
+  if ((await oldDesiredState(cluster, namespace)) !== undefined)
+    await cluster.apply(nodeSettingsOfBefore(map))
   return bundle
 }
 
-/** A Job cannot be changed: its name says what it is of. */
+/** A Job cannot be changed, so that its name contains a digest of what it depends on. */
 function setupObjects(settings: InstallSettings, { image, version }: InstallFacts): KubeObject[] {
   const layout = layoutOf(settings.namespace)
   const template = readTemplate('setup')

@@ -2,7 +2,7 @@ import { ApplyConflict, type KubeReference } from '../cluster/cluster-objects.ts
 import { ClusterFault } from '../cluster/cluster-fault.ts'
 import { exitCode, UserError } from '../user-error.ts'
 
-/** Whether waiting may help. */
+/** Returns whether a retry may help. */
 export function isPassing(error: unknown): boolean {
   return error instanceof ClusterFault && (error.kind === 'unreachable' || error.kind === 'busy')
 }
@@ -12,7 +12,10 @@ export function nameOf({ kind, name, namespace }: KubeReference): string {
   return `${kind} ${name}${namespace === undefined ? '' : ` in ${namespace}`}`
 }
 
-/** What the API server would not do, as the person at the terminal can act on it; everything else as it is. */
+/**
+ * Converts an error of the API server into a UserError that names a way out; other errors are returned
+ * unchanged.
+ */
 export function explained(error: unknown, what: string): unknown {
   if (error instanceof ApplyConflict) {
     const owners = error.owners.map(({ manager, field }) => `${manager}: ${field}`).join('; ')

@@ -2,11 +2,15 @@ import type { ClusterObjects } from '../cluster/cluster-objects.ts'
 import { names } from '../cluster/layout.ts'
 import { addressesAgain, addressesOf } from './given-addresses.ts'
 import { lackedForBinding } from '../cluster/node-binding.ts'
+import { failsClosed, webhookReference } from '../cluster/webhook-configuration.ts'
 import { hasNodePort, type InstallFacts, type InstallSettings } from './install-settings.ts'
 import { isFree, isSuitable, nodeFacts } from '../cluster/node-facts.ts'
 import type { Remembered } from './remembered.ts'
 
-/** What the cluster has given so far: addresses of a Service that is there, else those it had before it was lost where they are free. */
+/**
+ * Collects what the cluster has assigned so far: the addresses of the existing Service, or, if the Service
+ * was lost, its former addresses if they are free.
+ */
 export async function gatherFacts(
   cluster: ClusterObjects,
   settings: InstallSettings,
@@ -17,10 +21,11 @@ export async function gatherFacts(
   },
 ): Promise<InstallFacts> {
   const { namespace } = settings
-  const [service, nodes, lacks] = await Promise.all([
+  const [service, nodes, lacks, webhooks] = await Promise.all([
     cluster.get({ apiVersion: 'v1', kind: 'Service', name: names.service, namespace }),
     hasNodePort(settings) ? cluster.list({ apiVersion: 'v1', kind: 'Node' }) : [],
     settings.trustNodes ? lackedForBinding(cluster) : [],
+    settings.admission ? cluster.get(webhookReference) : undefined,
   ])
   const { remembered, version, image } = known
   const given = addressesOf(service)
@@ -33,10 +38,14 @@ export async function gatherFacts(
     nodePort: given.nodePort ?? again.nodePort,
     nodeAddresses: nodes.flatMap((node) => nodeFacts(node).internalIps).sort(),
     bindsNodes: lacks.length === 0,
+    failsClosed: webhooks !== undefined && failsClosed(webhooks),
   }
 }
 
-/** --storage local without a node: the first by name that is free for pods; undefined node where there is none. */
+/**
+ * Chooses a node for --storage local without one: the first by name on which pods can run. `node` stays
+ * `undefined` if there is none.
+ */
 export async function withLocalNode(
   cluster: ClusterObjects,
   settings: InstallSettings,

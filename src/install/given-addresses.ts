@@ -5,7 +5,7 @@ import { hasNodePort, type InstallFacts, type InstallSettings } from './install-
 
 type Addresses = Pick<InstallFacts, 'clusterIps' | 'nodePort'>
 
-/** Of a Service as the API server has it. */
+/** Reads the addresses of a Service from the API server's object. */
 export function addressesOf(service: KubeObject | undefined): Addresses {
   const { clusterIPs = [], ports = [] } = (service?.['spec'] ?? {}) as {
     clusterIPs?: readonly string[]
@@ -15,9 +15,9 @@ export function addressesOf(service: KubeObject | undefined): Addresses {
 }
 
 /**
- * What the Service had before it was lost, as far as the API server would give it again (a dry run): another Service may have
- * taken it meanwhile, or the cluster may have another range now. What it would not give is left out: the Service gets other
- * addresses then, and every node is told.
+ * Returns the addresses that a lost Service had and that the API server would assign again (found by a dry
+ * run). Another Service may have them by now, or the cluster may have another range. Addresses that are not
+ * available are left out: the Service then gets others, and every node receives them.
  */
 export async function addressesAgain(
   cluster: ClusterObjects,
@@ -25,7 +25,7 @@ export async function addressesAgain(
   remembered: Addresses,
 ): Promise<Addresses> {
   if (remembered.clusterIps.length === 0 && remembered.nodePort === undefined) return remembered
-  // A dry run sees that an address is out of range, and not that another Service has it.
+  // A dry run detects an address out of range, but not one that another Service has.
   const others = (await cluster.list({ apiVersion: 'v1', kind: 'Service' })).map(takenBy)
   const had = {
     clusterIps: others.some(({ ips }) => ips.some((ip) => remembered.clusterIps.includes(ip)))
@@ -53,7 +53,7 @@ export async function addressesAgain(
     await cluster.apply(service, { dryRun: true })
     return had
   } catch (error) {
-    // Whatever else is in the way is found, and said, where the Service is made.
+    // Any other error appears again, and is reported, when the Service is applied.
     if (!(error instanceof ClusterFault) || error.status !== 422) return had
     const fields = error.causes.map(({ field = '' }) => field)
     const isKept = (prefix: string): boolean =>

@@ -5,18 +5,20 @@ import { agentFaults, AgentWatch, nodesWithAgents } from './agent-watch.ts'
 import { apply, applyAll, asked, referenceOf } from './apply.ts'
 import type { Bundle } from '../cluster/config-data.ts'
 import { checkAuthorityNames, ensureAuthority } from './authority.ts'
-import { canaryImage, canaryReference } from './canary-image.ts'
+import { canaryImage, canaryReference } from '../oci/canary-image.ts'
 import { explained, nameOf } from './cluster-error.ts'
 import { ownsDiscovery } from './discovery.ts'
 import { gatherFacts } from './facts.ts'
 import { addressesOf } from './given-addresses.ts'
+import { installAdmission } from './install-admission.ts'
 import { step, type InstallContext } from './install-context.ts'
 import type { InstallFacts } from './install-settings.ts'
 import { nodeSettings, nodeSettingsMap, nodeSettingsOfBefore } from './node-objects.ts'
-import { ordersOfBefore, removeOrdersOfBefore, toldCanary } from './told-orders.ts'
+import { oldDesiredState, removeOldDesiredState, publishedCanary } from './desired-state.ts'
 import { waitForPulls, type NodePull } from './node-reports.ts'
 import type { Plan } from './plan.ts'
 import { withPods } from './passing-pods.ts'
+import { applyPolicies, wantsBaseline } from './policy-objects.ts'
 import { hasImage, isHeldBack, podReason, pullFailure } from './pod-state.ts'
 import { localVolume } from './registry-objects.ts'
 import { rememberedMap } from './remembered.ts'
@@ -29,13 +31,14 @@ import { waysToBring } from './ways-to-bring.ts'
 export interface Installed {
   readonly facts: InstallFacts
   readonly bundle: Bundle
-  /** One a Ready node; none with --no-trust-nodes. */
+  /** One for each Ready node; empty with --no-trust-nodes. */
   readonly pulls: readonly NodePull[]
 }
 
 /**
- * Puts a registry into the cluster, or brings the one there to these settings and this version. Every step may be cut off
- * and done again. Throws UserError; rejects with the signal's reason when it ends.
+ * Installs a registry in the cluster, or brings the existing one to these settings and this version. Every
+ * step can be interrupted and repeated. Throws UserError; rejects with the signal's reason when the signal
+ * aborts.
  */
 export async function install(context: InstallContext, plan: Plan): Promise<Installed> {
   const { cluster, settings } = context
@@ -43,10 +46,13 @@ export async function install(context: InstallContext, plan: Plan): Promise<Inst
   await asked(context, 'the CA', () => checkAuthorityNames(cluster, settings, before))
   const discovery = await asked(context, 'kube-public', () => ownsDiscovery(cluster))
   const isUpgrade = await isThere(context)
+  const baseline = await asked(context, 'policies', () => wantsBaseline(cluster, context.remembered))
+  const options = { discovery, baseline }
 
-  const early = wantedObjects(settings, before, { discovery })
+  const early = wantedObjects(settings, before, options)
   await step(context, 'namespaces', () => applyAll(context, early.namespaces))
   await step(context, "trow's image, as nodes list or pull it", () => tryImageOrLeaveNothing(context, plan))
+  await step(context, 'definitions of policies', () => applyPolicies(context, early))
   const facts = await step(context, 'accounts, roles and addresses', () => applyBase(context, early, before))
   const bundle = await step(context, 'certificate authority', async () => {
     try {
@@ -55,20 +61,21 @@ export async function install(context: InstallContext, plan: Plan): Promise<Inst
       throw explained(error, 'the CA')
     }
   })
-  const wanted = wantedObjects(settings, facts, { discovery })
+  const wanted = wantedObjects(settings, facts, options)
   await step(context, 'configuration', async () => {
     await makeFolder(context)
     await applyAll(context, wanted.configuration)
   })
 
-  const told = await tellNodes(context, facts, bundle)
+  const earlierCanary = await publishDesiredState(context, facts, bundle)
   const agents = await startAll(context, wanted, facts, isUpgrade)
-  const pulls = await proved(context, facts, bundle, { told, agents })
+  const pulls = await proved(context, facts, bundle, { earlierCanary, agents })
+  await installAdmission(context, facts)
   await removeExtraneous(context, plan)
   return { facts, bundle, pulls }
 }
 
-/** A registry runs, whether the last install is remembered or not. */
+/** Returns whether a registry runs, even if the record of the last install is missing. */
 async function isThere(context: InstallContext): Promise<boolean> {
   if (context.remembered?.version !== undefined) return true
   const { namespace } = context.settings
@@ -80,7 +87,7 @@ function known({ remembered, version, image }: InstallContext): Parameters<typeo
   return { remembered, version, image: image.reference }
 }
 
-/** A first install whose image nobody can pull leaves no namespace behind. */
+/** If no node can pull the image of a first install, the namespace is removed again. */
 async function tryImageOrLeaveNothing(context: InstallContext, plan: Plan): Promise<void> {
   try {
     await tryImage(context)
@@ -94,7 +101,7 @@ async function tryImageOrLeaveNothing(context: InstallContext, plan: Plan): Prom
   }
 }
 
-/** The Service gets its addresses here, and keeps them. */
+/** The Service gets its addresses in this step, and keeps them. */
 async function applyBase(
   context: InstallContext,
   { base }: WantedObjects,
@@ -109,20 +116,21 @@ async function applyBase(
       schema: remembered?.schema,
       clusterIps: before.clusterIps,
       nodePort: remembered?.nodePort,
+      baseline: remembered?.baseline ?? false,
     }),
   )
   const applied = await applyAll(context, base)
   const service = applied.find(({ kind, metadata }) => kind === 'Service' && metadata.name === names.service)
   const facts: InstallFacts = { ...before, ...addressesOf(service) }
   if (JSON.stringify(facts) === JSON.stringify(before)) return facts
-  const pinned = wantedObjects(settings, facts, { discovery: false }).base.filter(
+  const pinned = wantedObjects(settings, facts, { discovery: false, baseline: false }).base.filter(
     ({ kind, metadata }) => kind === 'Service' && metadata.name === names.service,
   )
   await applyAll(context, pinned)
   return facts
 }
 
-/** --storage local, the first time: a pod makes the folder by mounting it. */
+/** For the first install with --storage local: a pod creates the folder by mounting it. */
 async function makeFolder(context: InstallContext): Promise<void> {
   const local = localVolume(context.settings, context.image.reference)
   if (local === undefined) return
@@ -143,15 +151,15 @@ async function makeFolder(context: InstallContext): Promise<void> {
   })
 }
 
-/** Agents pull the canary of the install before until there is a new one. */
-async function tellNodes(
+/** Agents pull the canary of the earlier install until there is a new one. */
+async function publishDesiredState(
   context: InstallContext,
   facts: InstallFacts,
   bundle: Bundle,
 ): Promise<string | undefined> {
   const { cluster, settings } = context
   if (!settings.trustNodes) return undefined
-  const canary = await asked(context, 'orders', () => toldCanary(cluster, settings.namespace))
+  const canary = await asked(context, 'orders', () => publishedCanary(cluster, settings.namespace))
   await applyNodeSettings(context, facts, bundle, canary)
   return canary
 }
@@ -166,14 +174,16 @@ async function applyNodeSettings(
   const content = nodeSettings(settings, facts, { generation: bundle.generation, canary })
   const map = nodeSettingsMap(settings.namespace, content, bundle.certificates)
   await apply(context, map)
-  // An upgrade may be cut off between two nodes: agents of before find what they follow until they are replaced.
-  const before = await asked(context, 'orders', () => ordersOfBefore(cluster, settings.namespace))
+  // An upgrade may be interrupted between two nodes: agents of the earlier release still get their settings
+  // in the old place until they are replaced.
+  const before = await asked(context, 'orders', () => oldDesiredState(cluster, settings.namespace))
   if (before !== undefined) await apply(context, nodeSettingsOfBefore(map))
 }
 
 /**
- * Agents before the registry: theirs are the proxies that hold pulls while its pod is replaced. A first install does not wait
- * for them: a node without one keeps no other from being proved.
+ * Starts the agents before the registry: their proxies hold pulls while the registry's pod is replaced. A
+ * first install does not wait for the agents, so that one node without an agent does not keep the other nodes
+ * from being checked.
  */
 async function startAll(
   context: InstallContext,
@@ -194,7 +204,7 @@ async function startAll(
   }
   await step(context, 'registry', async () => {
     const { clusterIps, nodePort } = facts
-    await apply(context, rememberedMap({ settings, version, schema, clusterIps, nodePort }))
+    await apply(context, rememberedMap({ settings, version, schema, clusterIps, nodePort, baseline: true }))
     await apply(context, registry)
     const pod = new RegistryWatch(cluster, registry, now)
     await waitUntil(context, 'the registry is ready', () => pod.look())
@@ -205,7 +215,10 @@ async function startAll(
 const replacedHint =
   'The registry stays as it is. trow status shows the agents; trow install again goes on from here.'
 
-/** Every node that had an agent has the new one. What does not start on the first of them would not on the others. */
+/**
+ * Waits until every node that had an agent has the new one. An agent that fails on the first nodes would also
+ * fail on the others.
+ */
 async function replaced(
   context: InstallContext,
   watch: AgentWatch,
@@ -216,7 +229,7 @@ async function replaced(
     const open = states.filter(({ state }) => state !== 'ready')
     if (open.length === 0) return { done: true }
     const failed = open.filter(({ state }) => state === 'stuck')
-    // As many at a time as the DaemonSet replaces: it goes no further.
+    // The DaemonSet replaces this many agents at a time (10 %); if as many are stuck, it does not continue.
     const stuck = failed.length === open.length || failed.length >= Math.max(1, Math.ceil(states.length / 10))
     return stuck
       ? { done: false, reasons: agentFaults(failed), stuck, hint: failed[0]?.hint ?? replacedHint }
@@ -228,7 +241,10 @@ async function proved(
   context: InstallContext,
   facts: InstallFacts,
   bundle: Bundle,
-  { told, agents }: { readonly told: string | undefined; readonly agents: AgentWatch | undefined },
+  {
+    earlierCanary,
+    agents,
+  }: { readonly earlierCanary: string | undefined; readonly agents: AgentWatch | undefined },
 ): Promise<readonly NodePull[]> {
   const image = canaryImage()
   const canary = canaryReference(image)
@@ -238,10 +254,10 @@ async function proved(
     return []
   }
   const pulls = await step(context, 'pull of it on every node', async () => {
-    if (told !== canary) await applyNodeSettings(context, facts, bundle, canary)
+    if (earlierCanary !== canary) await applyNodeSettings(context, facts, bundle, canary)
     return waitForPulls(context, { canary, generation: bundle.generation }, agents)
   })
-  await asked(context, 'orders', () => removeOrdersOfBefore(context.cluster, context.settings.namespace))
+  await asked(context, 'orders', () => removeOldDesiredState(context.cluster, context.settings.namespace))
   const notes = pulls.flatMap(({ node, note }) => (note === undefined ? [] : [{ node, text: note }]))
   for (const line of faultLines(notes)) context.progress.warn(`node ${line}`)
   return pulls

@@ -3,16 +3,19 @@ import type { ClusterObjects, KubeReference } from '../cluster/cluster-objects.t
 import { names } from '../cluster/layout.ts'
 import { readForReset } from './remembered.ts'
 
-/** Which trow wrote the data last. */
+/** The trow that wrote the data last. */
 export interface DataVersion {
   readonly version: string
-  /** How many migrations the database has seen. */
+  /** The number of migrations that the database has had. */
   readonly schema: number
 }
 
 const annotation = { version: 'trow.io/version', schema: 'trow.io/schema' } as const
 
-/** On claims that an uninstall leaves: what it would else take away with the ConfigMap that says so. */
+/**
+ * Records the data's version on the claims that an uninstall keeps: the ConfigMap with the same facts is
+ * removed.
+ */
 export async function noteDataVersion(
   objects: ClusterObjects,
   namespace: string,
@@ -23,12 +26,15 @@ export async function noteDataVersion(
   const annotations = { [annotation.version]: version, [annotation.schema]: String(schema) }
   for (const claim of claims)
     await objects.patch(claim, { metadata: { annotations } }).catch((error: unknown) => {
-      // Who may not write it may still uninstall; the registry itself refuses what is too new for it.
+      // A user without the right to write it may still uninstall; the registry itself refuses data that is
+      // too new for it.
       if (!(error instanceof ClusterFault) || error.kind !== 'forbidden') throw error
     })
 }
 
-/** Of the registry's claim; undefined where there is none, or nothing is noted on it. */
+/**
+ * Reads the version from the registry's claim; `undefined` if there is no claim or nothing is recorded on it.
+ */
 export async function notedDataVersion(
   objects: ClusterObjects,
   namespace: string,

@@ -12,7 +12,7 @@ import { withImage } from './registry-objects.ts'
 import { pick, place, readTemplate } from './template.ts'
 import { withContainer, withPods, type PodSpec, type Workload } from './workload.ts'
 
-/** The agents' objects but the DaemonSet. */
+/** Returns all objects of the agents except the DaemonSet. */
 export function nodeObjects(settings: InstallSettings): KubeObject[] {
   const layout = layoutOf(settings.namespace)
   return readTemplate('node')
@@ -21,7 +21,7 @@ export function nodeObjects(settings: InstallSettings): KubeObject[] {
     .map((object) => place(object, layout, 'node'))
 }
 
-/** Taints are a field of the Node, which RBAC cannot tell from the others. */
+/** Taints are a field of the Node; RBAC cannot permit a single field. */
 function withRightToTaints(object: KubeObject): KubeObject {
   if (object.kind !== 'ClusterRole') return object
   return { ...object, rules: [...(object['rules'] as readonly object[]), patchNodes] }
@@ -40,7 +40,7 @@ export function nodeDaemonSet(settings: InstallSettings, facts: InstallFacts): W
   })
 }
 
-/** A runtime is restarted with the node's own systemctl: the whole of the node's files is needed, and its root. */
+/** A restart of the runtime uses the node's own systemctl, which needs all of the node's files and root. */
 function withRuntimeInReach(spec: PodSpec): PodSpec {
   const partial = ['etc', 'run', 'var', 'proc']
   const whole = withContainer(spec, (container) => ({
@@ -63,7 +63,10 @@ function withRuntimeInReach(spec: PodSpec): PodSpec {
   }
 }
 
-/** Arguments of a DaemonSet, which agents cannot write: orders may name no other hosts. */
+/**
+ * The hosts are arguments of the DaemonSet, which agents cannot write: the agents' settings may name no other
+ * hosts.
+ */
 function withImageHosts(spec: PodSpec, hosts: readonly string[]): PodSpec {
   return withContainer(spec, (container) => ({
     ...container,
@@ -80,23 +83,23 @@ function withNamespace(spec: PodSpec, namespace: string): PodSpec {
   }))
 }
 
-/** What the agents are told. */
+/** Returns the settings that the agents receive. */
 export function nodeSettings(
   settings: InstallSettings,
   facts: InstallFacts,
-  told: { readonly generation: number; readonly canary: string | undefined },
+  published: { readonly generation: number; readonly canary: string | undefined },
 ): NodeSettings {
   const nodePort = hasNodePort(settings) ? (settings.nodePort ?? facts.nodePort) : undefined
   return {
     version: 1,
     mode: 'trust',
-    generation: told.generation,
+    generation: published.generation,
     hosts: imageHosts(settings),
     registry: { namespace: settings.namespace, service: names.service },
     loopbackPort,
     clusterIps: [...facts.clusterIps],
     ...(nodePort === undefined ? {} : { nodePort }),
-    ...(told.canary === undefined ? {} : { canary: told.canary }),
+    ...(published.canary === undefined ? {} : { canary: published.canary }),
     restartRuntime: settings.restartRuntime,
     pullIdentity: settings.pullIdentity,
     issueCertificates: true,
@@ -110,7 +113,7 @@ export function nodeSettingsMap(namespace: string, content: NodeSettings, bundle
     apiVersion: 'v1',
     kind: 'ConfigMap',
     metadata: {
-      name: names.orders,
+      name: names.desiredState,
       namespace,
       labels: labels.of('node'),
     },
@@ -118,7 +121,10 @@ export function nodeSettingsMap(namespace: string, content: NodeSettings, bundle
   }
 }
 
-/** Where agents of the release before look for the same; agents of now read nothing that agents can write. */
+/**
+ * Returns the same settings for the place in which agents of the earlier release look. Current agents read
+ * nothing that agents can write.
+ */
 export function nodeSettingsOfBefore(map: KubeObject): KubeObject {
   const { namespace = '' } = map.metadata
   const metadata = { ...map.metadata, name: names.agent, namespace: layoutOf(namespace).nodeNamespace }

@@ -1,3 +1,4 @@
+import { counted } from '../counted.ts'
 import type { ClusterObjects } from '../cluster/cluster-objects.ts'
 import {
   pullIdentityProblem,
@@ -11,38 +12,38 @@ import type { InstallContext } from './install-context.ts'
 import { faultLines } from '../cluster/grouped-faults.ts'
 import { layoutOf } from '../cluster/layout.ts'
 import { agentNodes, type AgentState, type AgentWatch } from './agent-watch.ts'
-import { waitUntil, type Outcome } from './waiting.ts'
+import { waitUntil, type WaitOutcome } from './waiting.ts'
 
-export interface PullWish {
+export interface PullOptions {
   /** As NodeSettings has it. */
   readonly canary: string
   readonly generation: number
 }
 
-/** What became of one Ready node. */
+/** The result of one Ready node's pull. */
 export interface NodePull {
   readonly node: string
   readonly result: 'pulled' | 'waiting' | 'cannot'
   readonly reason: string
   readonly hint: string | undefined
-  /** Of one that pulls, but not yet as the service accounts of its pods: why, and what to run. */
+  /** For a node that pulls, but not yet as the service accounts of its pods: why, and what to run. */
   readonly note?: string
 }
 
 /**
- * Until every Ready node has pulled the canary with the bundle as it is now, or will not do so by waiting. Throws UserError
- * NODES_NOT_PULLING: those that have not are named, each with its own word, its agent's or the kubelet's; exit code 79 where
- * others have, or waiting does not help.
+ * Waits until every Ready node has pulled the canary with the current bundle, or cannot do so by waiting.
+ * Throws UserError NODES_NOT_PULLING, which lists the other nodes, each with the reason from its report, its
+ * agent or the kubelet. The exit code is 79 if some nodes have pulled or waiting does not help.
  */
 export async function waitForPulls(
   context: InstallContext,
-  wish: PullWish,
+  options: PullOptions,
   agents: AgentWatch,
 ): Promise<readonly NodePull[]> {
   let last: readonly NodePull[] = []
   try {
-    await waitUntil(context, 'every node pulls the canary', async (): Promise<Outcome> => {
-      const pulls = await nodePulls(context.cluster, context.settings.namespace, wish, context.now())
+    await waitUntil(context, 'every node pulls the canary', async (): Promise<WaitOutcome> => {
+      const pulls = await nodePulls(context.cluster, context.settings.namespace, options, context.now())
       last = pulls.every(({ result }) => result === 'pulled') ? pulls : withAgents(pulls, await agents.look())
       const open = last.filter(({ result }) => result !== 'pulled')
       if (open.every(({ result }) => result === 'cannot')) return { done: true }
@@ -57,7 +58,10 @@ export async function waitForPulls(
   return last
 }
 
-/** A node that has not pulled says nothing of itself while its agent does not run: then that is the reason. */
+/**
+ * A node that has not pulled sends no report while its agent does not run; the agent's state is then the
+ * reason.
+ */
 function withAgents(pulls: readonly NodePull[], agents: readonly AgentState[]): NodePull[] {
   const byNode = new Map(agents.map((agent) => [agent.node, agent]))
   return pulls.map((pull) => {
@@ -71,7 +75,7 @@ function withAgents(pulls: readonly NodePull[], agents: readonly AgentState[]): 
 export async function nodePulls(
   cluster: ClusterObjects,
   namespace: string,
-  wish: PullWish,
+  options: PullOptions,
   now: number,
 ): Promise<NodePull[]> {
   const [nodes, maps] = await Promise.all([
@@ -83,17 +87,17 @@ export async function nodePulls(
     const report = readNodeReport(map)
     if (report !== undefined) reports.set(report.node, report)
   }
-  return nodes.map(({ name }) => judged(name, reports.get(name), wish, now))
+  return nodes.map(({ name }) => judged(name, reports.get(name), options, now))
 }
 
-function judged(node: string, report: NodeReport | undefined, wish: PullWish, now: number): NodePull {
+function judged(node: string, report: NodeReport | undefined, options: PullOptions, now: number): NodePull {
   const waiting = (reason: string, hint?: string): NodePull => ({ node, result: 'waiting', reason, hint })
   if (report === undefined) return waiting('its agent has not reported yet')
   if (now - Date.parse(report.time) > reportLife) return waiting(`its agent last reported at ${report.time}`)
   const { canary, generation, problems } = report
   const fatal = problems.find((problem) => problem.fatal)
-  const current = (generation.effective ?? 0) >= wish.generation
-  if (canary?.ok === true && canary.image.endsWith(wish.canary) && current) {
+  const current = (generation.effective ?? 0) >= options.generation
+  if (canary?.ok === true && canary.image.endsWith(options.canary) && current) {
     const open = pullIdentityProblem(report)
     const note = open && [open.message, open.hint].filter((text) => text !== undefined).join(': ')
     const reason = `${canary.milliseconds} ms`
@@ -102,7 +106,7 @@ function judged(node: string, report: NodeReport | undefined, wish: PullWish, no
   const stuck = ['unset', 'managed', 'unsupported'].includes(report.class)
   if (stuck && fatal !== undefined) return { node, result: 'cannot', reason: fatal.message, hint: fatal.hint }
   if (fatal !== undefined) return waiting(fatal.message, fatal.hint)
-  if (canary?.ok === false && canary.image.endsWith(wish.canary))
+  if (canary?.ok === false && canary.image.endsWith(options.canary))
     return waiting(canary.error ?? 'its pull failed')
   return waiting('it has not pulled yet')
 }
@@ -115,7 +119,7 @@ function notPulling(pulls: readonly NodePull[], code: number, cause?: unknown): 
   )
   return new UserError(
     'NODES_NOT_PULLING',
-    `the registry runs, and ${missing.length} of ${pulls.length} nodes cannot pull from it: ${faults.join('; ')}`,
+    `the registry runs, and ${missing.length} of ${counted(pulls.length, 'node')} cannot pull from it: ${faults.join('; ')}`,
     {
       hint: [
         ...hints.map((hint) => `${hint.replace(/\.$/, '')}.`),

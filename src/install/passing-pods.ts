@@ -3,19 +3,19 @@ import type { KubeObject } from '../cluster/cluster-objects.ts'
 import { apply, referenceOf } from './apply.ts'
 import type { InstallContext } from './install-context.ts'
 import { exitCode, UserError } from '../user-error.ts'
-import { waitUntil, type Outcome } from './waiting.ts'
+import { waitUntil, type WaitOutcome } from './waiting.ts'
 import { whoRefuses } from './ways-to-bring.ts'
 
 /**
- * Makes pods of one namespace, looks until it is done, and takes them away again whatever came of it. They run as the
- * namespace's ServiceAccount `default`: the controller manager makes it a while after the namespace, and until then the
- * API server forbids every pod of it. Throws what `waitUntil` throws.
+ * Creates pods in one namespace, waits until `look` reports done, and deletes them in every case. They run
+ * with the namespace's ServiceAccount `default`, which the controller manager creates shortly after the
+ * namespace; until then the API server forbids every pod. Throws what `waitUntil` throws.
  */
 export async function withPods<P extends KubeObject>(
   context: InstallContext,
   pods: readonly P[],
   what: string,
-  look: () => Promise<Outcome>,
+  look: () => Promise<WaitOutcome>,
 ): Promise<void> {
   const { cluster } = context
   const namespace = pods[0]?.metadata.namespace
@@ -33,12 +33,16 @@ export async function withPods<P extends KubeObject>(
   }
 }
 
-/** Who may create pods and yet gets 403 has met a quota, a LimitRange or a policy: with other rights it would be the same. */
+/**
+ * A user who may create pods and still gets 403 has met a quota, a LimitRange or an admission policy; other
+ * rights would not help.
+ */
 async function applyPod(context: InstallContext, pod: KubeObject): Promise<void> {
   try {
     await apply(context, pod)
   } catch (error) {
-    const { cause, message } = error as UserError
+    if (!(error instanceof Error)) throw error
+    const { cause, message } = error
     const { namespace } = pod.metadata
     const isForbidden = cause instanceof ClusterFault && cause.kind === 'forbidden'
     const right = { verb: 'create', group: '', resource: 'pods', namespace }

@@ -2,12 +2,12 @@ import type { ClusterObjects } from '../cluster/cluster-objects.ts'
 import { reasonOf } from '../reason-of.ts'
 import { isPassing } from './cluster-error.ts'
 
-/** Milliseconds between two tries. */
+/** Milliseconds between two attempts. */
 const pause = 1000
 
 /**
- * The same objects, where an API server that is away is asked again until the deadline (milliseconds since the epoch). For work
- * of which every call may be made twice. `tell`: once each time that it goes away.
+ * Returns the same objects with retries while the API server is away, until the deadline (milliseconds since
+ * the epoch). Use it only for calls that are safe to repeat. `tell` receives the reason once for each outage.
  */
 export function patientObjects(
   objects: ClusterObjects,

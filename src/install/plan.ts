@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { floorParts } from '../cluster/admission-layout.ts'
 import type { ClusterObjects, KubeObject, KubeReference } from '../cluster/cluster-objects.ts'
 import { ClusterFault } from '../cluster/cluster-fault.ts'
 import { labels } from '../cluster/layout.ts'
@@ -10,19 +11,19 @@ import type { InstallSettings } from './install-settings.ts'
 export interface PlannedObject {
   readonly object: KubeObject
   readonly action: 'create' | 'change' | 'keep'
-  /** Paths of what changes: `spec.template.spec.containers.0.image`. */
+  /** Paths of the fields that change: `spec.template.spec.containers.0.image`. */
   readonly fields: readonly string[]
 }
 
 export interface Plan {
   readonly objects: readonly PlannedObject[]
-  /** Of an earlier install, and not wanted any more. */
+  /** Objects of an earlier install that are no longer wanted. */
   readonly extraneous: readonly KubeReference[]
 }
 
 /**
- * What applying these objects would do, by the API server's own word (a dry run of each). Throws UserError as
- * `explained` has it, so a conflict is known before anything was touched.
+ * Finds out by dry runs what the API server would do with these objects. Throws UserError as `explained`, so
+ * that a conflict is known before anything changes.
  */
 export async function makePlan(
   cluster: ClusterObjects,
@@ -47,7 +48,7 @@ async function planned(cluster: ClusterObjects, object: KubeObject, force: boole
     const fields = differences(essence(before), essence(after))
     return { object, action: fields.length === 0 ? 'keep' : 'change', fields }
   } catch (error) {
-    // Its namespace, or another object that it needs, is yet to come.
+    // Its namespace, or another object that it needs, does not exist yet.
     if (error instanceof ClusterFault && error.status === 404) return { object, action: 'create', fields: [] }
     throw explained(error, nameOf(reference))
   }
@@ -77,6 +78,7 @@ const perNamespace: readonly (readonly [string, string])[] = [
   ['v1', 'ResourceQuota'],
   ['apps/v1', 'StatefulSet'],
   ['apps/v1', 'DaemonSet'],
+  ['apps/v1', 'Deployment'],
   ['policy/v1', 'PodDisruptionBudget'],
   ['networking.k8s.io/v1', 'NetworkPolicy'],
   ['networking.k8s.io/v1', 'Ingress'],
@@ -86,17 +88,22 @@ const perNamespace: readonly (readonly [string, string])[] = [
 const ofCluster: readonly (readonly [string, string])[] = [
   [rbac, 'ClusterRole'],
   [rbac, 'ClusterRoleBinding'],
+  ['admissionregistration.k8s.io/v1', 'ValidatingWebhookConfiguration'],
   ['admissionregistration.k8s.io/v1', 'ValidatingAdmissionPolicy'],
   ['admissionregistration.k8s.io/v1', 'ValidatingAdmissionPolicyBinding'],
 ]
 
-/** Secrets, ConfigMaps, claims and volumes hold what somebody may want; they are never extraneous. */
+/**
+ * Secrets, ConfigMaps, claims and volumes may hold data that someone needs; they are never extraneous. The floor is what the admission
+ * pods make of policies; who wants no admission pods wants no floor.
+ */
 async function extraneousObjects(
   cluster: ClusterObjects,
   settings: InstallSettings,
   wanted: readonly KubeObject[],
 ): Promise<KubeReference[]> {
-  const keys = new Set(wanted.map((object) => nameOf(referenceOf(object))))
+  const kept = settings.admission ? floorParts : []
+  const keys = new Set([...wanted.map((object) => referenceOf(object)), ...kept].map((each) => nameOf(each)))
   const { namespace, nodeNamespace } = layoutOf(settings.namespace)
   const labelSelector = Object.entries({ ...labels.partOf, 'app.kubernetes.io/managed-by': 'trow' })
     .map(([name, value]) => `${name}=${value}`)
@@ -115,7 +122,7 @@ async function extraneousObjects(
           referenceOf({ ...object, apiVersion: selection.apiVersion, kind: selection.kind }),
         )
       } catch (error) {
-        // A kind that this cluster does not know yet has no objects.
+        // A kind that this cluster does not know has no objects.
         if (error instanceof ClusterFault && error.status === 404) return []
         throw explained(error, selection.kind)
       }

@@ -1,7 +1,7 @@
 import type { ClusterObjects, KubeObject } from '../cluster/cluster-objects.ts'
-import { toldBy } from '../cluster/pod-log.ts'
+import { lastLogMessage } from '../cluster/pod-log.ts'
 import { isReady as hasReadyCondition, lastWarning, nodeOf, podProblem } from '../cluster/pod-problem.ts'
-import { pullWords } from '../cluster/pull-words.ts'
+import { pullFailureMessage } from '../cluster/pull-failure-message.ts'
 
 interface ContainerStatus {
   readonly imageID?: string
@@ -15,12 +15,12 @@ interface ContainerStatus {
 
 const pullFailures = ['ErrImagePull', 'ImagePullBackOff', 'InvalidImageName', 'ErrImageNeverPull']
 
-/** One that is being taken away does not count. */
+/** A pod that is being deleted does not count. */
 export function isReady(pod: KubeObject): boolean {
   return pod.metadata.deletionTimestamp === undefined && hasReadyCondition(pod)
 }
 
-/** What the kubelet said when it could not get the image; undefined while that is not known. */
+/** Returns the kubelet's message if it could not get the image; `undefined` while that is not known. */
 export function pullFailure(
   pod: KubeObject,
 ): { readonly reason: string; readonly message: string } | undefined {
@@ -28,10 +28,12 @@ export function pullFailure(
   return pullFailures.includes(reason) ? { reason, message } : undefined
 }
 
-/** Crashes after which nobody believes that the next start will be another one: the third is within a minute. */
+/** A pod counts as failed after this many crashes. The third comes within a minute. */
 const crashes = 3
 
-/** Waiting does not help: the kubelet holds it back after pulls that failed, or after starts that did. */
+/**
+ * Returns whether waiting does not help: the kubelet delays the next try after failed pulls or failed starts.
+ */
 export function isHeldBack(pod: KubeObject): boolean {
   const { state, restartCount = 0 } = containerOf(pod) ?? {}
   const { reason = '' } = state?.waiting ?? {}
@@ -39,7 +41,10 @@ export function isHeldBack(pod: KubeObject): boolean {
   return reason !== 'ErrImagePull' && pullFailures.includes(reason)
 }
 
-/** Nobody works on it: the scheduler finds no room, or the kubelet cannot make its container. */
+/**
+ * Returns whether the pod makes no progress: the scheduler finds no node for it, or the kubelet cannot create
+ * its container.
+ */
 export function isUnplaced(pod: KubeObject): boolean {
   const { conditions = [] } = (pod['status'] ?? {}) as { conditions?: readonly Condition[] }
   const { reason = '' } = containerOf(pod)?.state?.waiting ?? {}
@@ -54,33 +59,33 @@ interface Condition {
   readonly status: string
 }
 
-/** The image is on the node, whatever became of the container. */
+/** Returns whether the image is on the node, whatever the container's state. */
 export function hasImage(pod: KubeObject): boolean {
   const status = containerOf(pod)
   const { running, terminated } = status?.state ?? {}
   return (status?.imageID ?? '') !== '' || running !== undefined || terminated !== undefined
 }
 
-/** Why a pod is not ready, in the words of whoever keeps it from being so, in one line. */
+/** Returns in one line why a pod is not ready, with the text of the component that reports it. */
 export async function podReason(cluster: ClusterObjects, pod: KubeObject): Promise<string> {
   const node = nodeOf(pod)
-  return `pod ${pod.metadata.name}${node === undefined ? '' : ` on ${node}`}: ${await podWords(cluster, pod)}`
+  return `pod ${pod.metadata.name}${node === undefined ? '' : ` on ${node}`}: ${await podMessage(cluster, pod)}`
 }
 
-/** The same without the pod's name. */
-export async function podWords(cluster: ClusterObjects, pod: KubeObject): Promise<string> {
+/** Returns the same without the pod's name. */
+export async function podMessage(cluster: ClusterObjects, pod: KubeObject): Promise<string> {
   if (pod.metadata.deletionTimestamp !== undefined) return 'it is stopping; pulls that run go on'
   const [problem, claims] = await Promise.all([podProblem(cluster, pod), claimReasons(cluster, pod)])
   if (problem === undefined) return 'it is of an older install'
   const { reason, log } = problem
   const message =
-    pullFailure(pod) === undefined ? problem.message : await pullWords(cluster, pod, problem.message)
-  const said = toldBy(log ?? '')
+    pullFailure(pod) === undefined ? problem.message : await pullFailureMessage(cluster, pod, problem.message)
+  const said = lastLogMessage(log ?? '')
   const words = message === '' ? reason : `${reason}: ${message}`
   return [words, ...(said === undefined ? [] : [said]), ...claims].join('; ')
 }
 
-/** Equal for pods that wait for the same, on whatever node. */
+/** Returns the same key for pods that wait for the same thing, on any node. */
 export function stateKey(pod: KubeObject): string {
   const { phase, conditions = [] } = (pod['status'] ?? {}) as {
     phase?: string
@@ -92,7 +97,7 @@ export function stateKey(pod: KubeObject): string {
   return JSON.stringify([phase, scheduled, waiting?.reason, terminated !== undefined, isEnding])
 }
 
-/** The newest event of type Warning about an object, in one line. */
+/** Returns the newest event of type Warning about an object, in one line. */
 export async function warningAbout(cluster: ClusterObjects, object: KubeObject): Promise<string | undefined> {
   const warning = await lastWarning(cluster, object)
   return warning && `${warning.reason}: ${warning.message}`

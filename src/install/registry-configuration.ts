@@ -3,6 +3,7 @@ import { stringify } from 'yaml'
 import { names, ports } from '../cluster/layout.ts'
 import type { KubeObject } from '../cluster/cluster-objects.ts'
 import { labels, layoutOf } from '../cluster/layout.ts'
+import { canaryRepository } from '../oci/canary-image.ts'
 import { UserError, exitCode } from '../user-error.ts'
 import {
   imageHosts,
@@ -12,10 +13,14 @@ import {
   type InstallSettings,
 } from './install-settings.ts'
 
-/** Settings that say where the registry is and what it finds there: the objects of the install depend on them. */
+/**
+ * Settings of addresses and of paths in the pod. The objects of the install depend on them, so that a user
+ * cannot set them.
+ */
 const ownKeys = [
   'listen',
   'data',
+  'database',
   'tls-auto',
   'tls-ca',
   'tls-cert',
@@ -24,13 +29,16 @@ const ownKeys = [
   'kubernetes',
   'kubeconfig',
   'audit-heads',
+  'policy-dir',
+  'policy-cluster',
+  'policy-database',
 ]
-/** Settings that name files, which no volume brings into the pod. */
-const fileKeys = ['htpasswd', 'client-ca', 'audit-webhook-secret', 'audit-folder']
-/** Lists that a user's own entries are added to. */
+/** Settings that name files. No volume brings such files into the pod. */
+const fileKeys = ['database-password-file', 'htpasswd', 'client-ca', 'audit-webhook-secret', 'audit-folder']
+/** Lists to which a user's own entries are added. */
 const joined = ['tls-san', 'token-hosts', 'trusted-proxies', 'node-agents', 'access']
 
-/** Throws UserError CONFIG_NOT_HERE for keys of a user's trow.yaml that cannot be theirs in a cluster. */
+/** Throws UserError CONFIG_NOT_HERE for keys in a user's trow.yaml that a user cannot set in a cluster. */
 export function checkConfiguration(configuration: InstallSettings['configuration']): void {
   const own = ownKeys.find((key) => key in configuration)
   const file = fileKeys.find((key) => key in configuration)
@@ -44,7 +52,7 @@ export function checkConfiguration(configuration: InstallSettings['configuration
   })
 }
 
-/** trow.yaml of the registry: the user's own, and what the cluster asks for. */
+/** Returns the registry's trow.yaml: the user's settings and those that the cluster needs. */
 export function registryConfiguration(
   settings: InstallSettings,
   facts: InstallFacts,
@@ -67,6 +75,7 @@ export function registryConfiguration(
     'node-agents': [`${nodeNamespace}:${names.agent}`],
     audit: 'on',
     'audit-heads': `${settings.namespace}/${names.auditHeads}`,
+    'policy-cluster': true,
     'log-format': 'json',
     access: accessRules(settings),
   }
@@ -92,15 +101,18 @@ export function configurationMap(settings: InstallSettings, facts: InstallFacts)
   }
 }
 
-/** Changes with the configuration: a pod reads it at its start. */
+/**
+ * Changes with the configuration, so that the pod is replaced: the registry reads its configuration at its
+ * start.
+ */
 export function configurationDigest(settings: InstallSettings, facts: InstallFacts): string {
   const text = JSON.stringify(registryConfiguration(settings, facts))
   return createHash('sha256').update(text).digest('hex').slice(0, 16)
 }
 
 /**
- * The registry's own account pushes the canary where the registry does not know the identity of whoever installs; the agents'
- * pulls it where their nodes have no certificate.
+ * The registry's own account pushes the canary if the registry does not know the identity of the user who
+ * installs. The agents' account pulls it if their nodes have no certificate.
  */
 function accessRules({ anonymousPull, namespace }: InstallSettings): object[] {
   const own = `system:serviceaccount:${namespace}:${names.serviceAccount}`
@@ -108,8 +120,8 @@ function accessRules({ anonymousPull, namespace }: InstallSettings): object[] {
   return [
     { who: ['nodes'], repositories: ['**'], actions: ['pull'] },
     { who: ['service-accounts'], repositories: ['{namespace}/**'], actions: ['pull'] },
-    { who: [own], repositories: [names.canaryRepository], actions: ['pull', 'push'] },
-    { who: [agents], repositories: [names.canaryRepository], actions: ['pull'] },
+    { who: [own], repositories: [canaryRepository], actions: ['pull', 'push'] },
+    { who: [agents], repositories: [canaryRepository], actions: ['pull'] },
     ...(anonymousPull ? [{ who: ['anonymous'], repositories: ['**'], actions: ['pull'] }] : []),
   ]
 }

@@ -5,7 +5,10 @@ import { configurationDigest } from './registry-configuration.ts'
 import { pick, place, readTemplate, withMetadata } from './template.ts'
 import { withContainer, withPods, type PodSpec, type Workload } from './workload.ts'
 
-/** The registry's objects but the StatefulSet, which comes when everything that it needs is there. */
+/**
+ * Returns all objects of the registry except the StatefulSet, which is applied after everything that it
+ * needs.
+ */
 export function registryObjects(settings: InstallSettings, facts: InstallFacts): KubeObject[] {
   const layout = layoutOf(settings.namespace)
   const objects = readTemplate('registry')
@@ -34,8 +37,8 @@ export function registryStatefulSet(settings: InstallSettings, facts: InstallFac
 }
 
 /**
- * Cluster autoscalers take no node away from a pod with folders of its own; of ours only /tmp is one where the data is on a
- * volume that follows. From a folder of the node the data would not follow.
+ * A cluster autoscaler does not remove a node with a pod that has local volumes. If the data is on a claim,
+ * /tmp is the only local volume, and the pod may move. Data in a folder of the node would not follow the pod.
  */
 function evictable({ storage }: InstallSettings): Readonly<Record<string, string>> {
   const prefix = 'cluster-autoscaler.kubernetes.io/safe-to-evict'
@@ -51,7 +54,9 @@ export function volumeName(namespace: string): string {
   return `${namespace}-data`
 }
 
-/** --storage local: the volume, and the pod that makes its folder; undefined for other storage. */
+/**
+ * Returns the volume of --storage local and the pod that creates its folder; `undefined` for other storage.
+ */
 export function localVolume(
   settings: InstallSettings,
   image: string,

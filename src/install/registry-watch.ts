@@ -6,18 +6,18 @@ import { podsOf } from './agent-watch.ts'
 import { isHeldBack, isReady, podReason, pullFailure } from './pod-state.ts'
 import { Standing } from './standing.ts'
 import { waysToBring, whoRefuses } from './ways-to-bring.ts'
-import type { Outcome } from './waiting.ts'
+import type { WaitOutcome } from './waiting.ts'
 import { templateOf, type Workload } from './workload.ts'
 
-/** Milliseconds in which a controller has tried again to make a pod that was refused. */
+/** Milliseconds in which a controller has retried to create a refused pod. */
 const refusedFor = 10_000
 
-/** Looks at the registry's pod again and again until it is the wanted one, and ready. */
+/** Looks at the registry's pod repeatedly until it is the wanted one and ready. */
 export class RegistryWatch {
   readonly #cluster: ClusterObjects
   readonly #wanted: Workload
   readonly #standing: Standing
-  /** The last event of before. */
+  /** The event that was the last one at the first look. */
   #old: string | undefined
 
   constructor(cluster: ClusterObjects, wanted: Workload, now: () => number) {
@@ -27,10 +27,10 @@ export class RegistryWatch {
   }
 
   /**
-   * A pod of an older revision that is not ready is taken away: a StatefulSet would wait for it for ever (kubernetes#67250),
-   * and its data is on a volume.
+   * Deletes a pod of an older revision that is not ready: a StatefulSet would wait for it for ever
+   * (kubernetes#67250), and its data is on a volume.
    */
-  async look(): Promise<Outcome> {
+  async look(): Promise<WaitOutcome> {
     const cluster = this.#cluster
     const { namespace } = this.#wanted.metadata
     const [set, pods] = await Promise.all([
@@ -56,8 +56,8 @@ export class RegistryWatch {
     return { ...waiting(reason), stuck: true, hint }
   }
 
-  /** The controller has made none: what it says is that of now once it has said it again. */
-  async #missing(set: KubeObject): Promise<Outcome> {
+  /** The controller has created no pod. Its warning may be an old one; it counts once it is repeated. */
+  async #missing(set: KubeObject): Promise<WaitOutcome> {
     const event = await lastWarning(this.#cluster, set)
     const told = event === undefined ? '' : `${event.time} ${event.message}`
     this.#old ??= told

@@ -1,23 +1,26 @@
+import { dataOf } from '../cluster/config-data.ts'
 import type { ClusterObjects, KubeObject } from '../cluster/cluster-objects.ts'
 import { labels, names } from '../cluster/layout.ts'
 import { UserError } from '../user-error.ts'
 import { installSettingsSchema, type InstallSettings } from './install-settings.ts'
 
-/** ConfigMap `trow-install`: what the last install was asked for, and by which trow. */
+/** The content of ConfigMap `trow-install`: the settings of the last install, and the trow that made it. */
 export interface Remembered {
-  /** Undefined: they cannot be read, and are not to be kept. */
+  /** `undefined` if they cannot be read and shall not be kept. */
   readonly settings: InstallSettings | undefined
-  /** Of the trow whose registry was last put there. Undefined: none was yet. */
+  /** The version of the trow that last installed the registry; `undefined` if none has yet. */
   readonly version: string | undefined
-  /** Migrations of the database that that trow knows. */
+  /** The number of database migrations that this trow knows. */
   readonly schema: number | undefined
   readonly clusterIps: readonly string[]
   readonly nodePort: number | undefined
+  /** Whether it was settled if the first policy is made: it is never made again. */
+  readonly baseline: boolean
 }
 
 type WithSettings = Remembered & { readonly settings: InstallSettings }
 
-/** Undefined: nothing was installed there. Throws UserError INSTALL_UNREADABLE. */
+/** Returns `undefined` if nothing was installed there. Throws UserError INSTALL_UNREADABLE. */
 export async function readRemembered(
   cluster: ClusterObjects,
   namespace: string,
@@ -34,8 +37,8 @@ export async function readRemembered(
 }
 
 /**
- * For an install that starts from the defaults, and for an uninstall: what is there still bounds them, settings that nobody can
- * read do not.
+ * For an install that starts from the defaults, and for an uninstall: unreadable settings are dropped, but
+ * the installed version and addresses still count.
  */
 export async function readForReset(
   cluster: ClusterObjects,
@@ -43,7 +46,7 @@ export async function readForReset(
 ): Promise<Remembered | undefined> {
   const map = await cluster.get({ apiVersion: 'v1', kind: 'ConfigMap', name: names.settings, namespace })
   if (map === undefined) return undefined
-  const data = (map['data'] ?? {}) as Readonly<Record<string, string>>
+  const data = dataOf(map)
   const schema = Number(data['schema'])
   const nodePort = Number(data['nodePort'])
   return {
@@ -52,11 +55,12 @@ export async function readForReset(
     schema: Number.isSafeInteger(schema) ? schema : undefined,
     clusterIps: (data['clusterIps'] ?? '').split(',').filter((each) => each !== ''),
     nodePort: Number.isSafeInteger(nodePort) && nodePort > 0 ? nodePort : undefined,
+    baseline: data['baseline'] === 'settled',
   }
 }
 
 export function rememberedMap(remembered: WithSettings): KubeObject {
-  const { settings, version, schema, clusterIps, nodePort } = remembered
+  const { settings, version, schema, clusterIps, nodePort, baseline } = remembered
   return {
     apiVersion: 'v1',
     kind: 'ConfigMap',
@@ -67,6 +71,7 @@ export function rememberedMap(remembered: WithSettings): KubeObject {
       ...(schema === undefined ? {} : { schema: String(schema) }),
       ...(clusterIps.length === 0 ? {} : { clusterIps: clusterIps.join(',') }),
       ...(nodePort === undefined ? {} : { nodePort: String(nodePort) }),
+      ...(baseline ? { baseline: 'settled' } : {}),
     },
   }
 }

@@ -32,7 +32,9 @@ const volumeSchema = z.object({
   }),
 })
 
-/** What the registry that is there keeps its data in, by its own objects; undefined: there is none. */
+/**
+ * Returns the storage of the existing registry, read from its objects; `undefined` if there is no registry.
+ */
 export async function runningStorage(
   cluster: ClusterObjects,
   namespace: string,
@@ -56,7 +58,7 @@ export async function runningStorage(
   return { kind: 'local', size, path: local.local.path, ...(node === undefined ? {} : { node }) }
 }
 
-/** The options that ask for it again. */
+/** Formats the options of `trow install` for this storage. */
 export function storageOptions(storage: Storage): string {
   switch (storage.kind) {
     case 'ephemeral':

@@ -1,4 +1,4 @@
-/** Since when things stand as they do. */
+/** Records since when each state has lasted. */
 export class Standing {
   readonly #now: () => number
   readonly #since = new Map<string, number>()
@@ -7,14 +7,14 @@ export class Standing {
     this.#now = now
   }
 
-  /** These stand so now; all others do not any more. */
+  /** These states last now; all others have ended. */
   keep(keys: readonly string[]): void {
     const kept = new Set(keys)
     for (const key of this.#since.keys()) if (!kept.has(key)) this.#since.delete(key)
     for (const key of kept) if (!this.#since.has(key)) this.#since.set(key, this.#now())
   }
 
-  /** Milliseconds; 0 for one that does not. */
+  /** Returns milliseconds; 0 for a state that does not last. */
   of(key: string): number {
     return this.#now() - (this.#since.get(key) ?? this.#now())
   }

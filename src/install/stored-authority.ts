@@ -1,25 +1,25 @@
-import type { Authority } from '../certificates/certificate-authority.ts'
+import type { CertificateAuthority } from '../certificates/certificate-authority.ts'
 import type { ClusterObjects, KubeObject, KubeReference } from '../cluster/cluster-objects.ts'
-import { secretText } from '../cluster/config-data.ts'
+import { dataOf, secretText } from '../cluster/config-data.ts'
 import { names, type Layout } from '../cluster/layout.ts'
 import { readNodeReport, reportsIn, type NodeReport } from '../cluster/node-report.ts'
 import { UserError } from '../user-error.ts'
-import { everyOrders } from './told-orders.ts'
+import { allDesiredStates } from './desired-state.ts'
 
-/** How far a replacement of the CA has come, as the cluster's objects have it. */
+/** The progress of a CA rotation, as the cluster's objects record it. */
 export interface RotationFacts {
-  readonly signing: Authority
-  readonly next: Authority | undefined
-  /** PEM of all that are trusted. */
+  readonly signing: CertificateAuthority
+  readonly next: CertificateAuthority | undefined
+  /** PEM of all trusted CAs. */
   readonly bundle: string
   readonly generation: number
-  /** Milliseconds since the epoch at which the one that signs began to. */
+  /** Milliseconds since the epoch at which the current CA began to sign. */
   readonly switched: number | undefined
 }
 
 const switchedAt = 'trow.io/ca-switched-at'
 
-/** The CA in the cluster: its Secret, its bundle, and what agents are told of it and say. */
+/** The CA in the cluster: its Secret, its bundle, the agents' settings about it, and the agents' reports. */
 export class StoredAuthority {
   readonly #objects: ClusterObjects
   readonly #layout: Layout
@@ -35,7 +35,7 @@ export class StoredAuthority {
       this.#objects.get(this.#secret),
       this.#objects.get(this.#bundle),
     ])
-    const { 'ca.crt': bundle, generation } = (published?.['data'] ?? {}) as Record<string, string>
+    const { 'ca.crt': bundle, generation } = dataOf(published)
     const signing = pairOf(secret, 'ca')
     if (signing === undefined || bundle === undefined)
       throw new UserError('NOT_INSTALLED', `there is no CA of trow in namespace ${this.#layout.namespace}`, {
@@ -51,13 +51,13 @@ export class StoredAuthority {
     }
   }
 
-  /** Beside the one that signs. */
-  async keepNext(next: Authority): Promise<void> {
+  /** Stores the next CA beside the one that signs. */
+  async keepNext(next: CertificateAuthority): Promise<void> {
     await this.#patch(this.#secret, { data: encode({ 'next.crt': next.cert, 'next.key': next.key }) })
   }
 
-  /** The next one signs from now on: milliseconds since the epoch. */
-  async signWith(next: Authority, now: number): Promise<void> {
+  /** Makes the next CA the one that signs. `now` is in milliseconds since the epoch. */
+  async signWith(next: CertificateAuthority, now: number): Promise<void> {
     await this.#patch(this.#secret, {
       data: { ...encode({ 'ca.crt': next.cert, 'ca.key': next.key }), 'next.crt': null, 'next.key': null },
     })
@@ -67,10 +67,10 @@ export class StoredAuthority {
     await this.#nudge(now)
   }
 
-  /** To clients and to the agents. */
+  /** Publishes the bundle to clients and to the agents. */
   async publish(pem: string, generation: number): Promise<void> {
     await this.#patch(this.#bundle, { data: { 'ca.crt': pem, generation: String(generation) } })
-    for (const { reference, settings } of await everyOrders(this.#objects, this.#layout.namespace)) {
+    for (const { reference, settings } of await allDesiredStates(this.#objects, this.#layout.namespace)) {
       const text = JSON.stringify({ ...settings, generation }, undefined, 2)
       await this.#patch(reference, { data: { 'settings.json': text, 'ca.crt': pem } })
     }
@@ -81,7 +81,10 @@ export class StoredAuthority {
     return found.flatMap((map) => readNodeReport(map) ?? [])
   }
 
-  /** The kubelet looks at a Secret again when something about the pod has changed, else within a minute or two. */
+  /**
+   * The kubelet reads a Secret again when its pod changes, otherwise after a minute or two. An annotation
+   * makes it read now.
+   */
   async #nudge(now: number): Promise<void> {
     const labelSelector = 'app.kubernetes.io/part-of=trow,app.kubernetes.io/component=registry'
     const pods = await this.#objects.list({
@@ -117,7 +120,7 @@ function v1(kind: string, name: string): KubeReference {
   return { apiVersion: 'v1', kind, name }
 }
 
-function pairOf(secret: KubeObject | undefined, name: string): Authority | undefined {
+function pairOf(secret: KubeObject | undefined, name: string): CertificateAuthority | undefined {
   const [cert, key] = [secretText(secret, `${name}.crt`), secretText(secret, `${name}.key`)]
   return cert === undefined || key === undefined ? undefined : { cert, key }
 }

@@ -1,9 +1,10 @@
+import { counted } from '../counted.ts'
 import { readFileSync } from 'node:fs'
 import { parseAllDocuments } from 'yaml'
 import type { KubeMetadata, KubeObject } from '../cluster/cluster-objects.ts'
 import { labels, type Layout } from '../cluster/layout.ts'
 
-/** The objects of `templates/NAME.yaml`, parsed anew each time. */
+/** Returns the objects of `templates/NAME.yaml`, parsed anew at each call. */
 export function readTemplate(name: string): KubeObject[] {
   const text = readFileSync(new URL(`../../templates/${name}.yaml`, import.meta.url), 'utf8')
   return parseAllDocuments(text).map((document) => {
@@ -13,13 +14,14 @@ export function readTemplate(name: string): KubeObject[] {
   })
 }
 
-/** The one object of that kind and, where there are several, name. */
+/** Returns the one object of that kind; `name` selects one of several. */
 export function pick<T extends KubeObject>(objects: readonly KubeObject[], kind: string, name?: string): T {
   const found = objects.filter(
     (object) => object.kind === kind && (name === undefined || object.metadata.name === name),
   )
   const [only] = found
-  if (only === undefined || found.length > 1) throw new Error(`${found.length} objects ${kind} ${name ?? ''}`)
+  if (only === undefined || found.length > 1)
+    throw new Error(`${counted(found.length, 'object')} ${kind} ${name ?? ''}`)
   return only as T
 }
 
@@ -27,12 +29,15 @@ export function withMetadata<T extends KubeObject>(object: T, metadata: Partial<
   return { ...object, metadata: { ...object.metadata, ...metadata } }
 }
 
-interface Subject {
+interface BindingSubject {
   readonly kind: string
   readonly namespace?: string
 }
 
-/** Templates say `trow` and `trow-node`: puts an object where this install is, with trow's labels. */
+/**
+ * Templates contain the names `trow` and `trow-node`: moves an object to the namespaces of this install and
+ * adds trow's labels.
+ */
 export function place<T extends KubeObject>(object: T, layout: Layout, component: string): T {
   const { metadata } = object
   const placed = withMetadata(object, {
@@ -40,7 +45,7 @@ export function place<T extends KubeObject>(object: T, layout: Layout, component
     ...(metadata.namespace === undefined ? {} : { namespace: namespaceIn(metadata.namespace, layout) }),
     labels: { ...metadata.labels, ...labels.of(component) },
   })
-  const subjects = object['subjects'] as readonly Subject[] | undefined
+  const subjects = object['subjects'] as readonly BindingSubject[] | undefined
   if (subjects === undefined) return placed
   return {
     ...placed,

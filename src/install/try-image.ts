@@ -2,24 +2,24 @@ import type { KubeObject } from '../cluster/cluster-objects.ts'
 import type { Fault } from '../cluster/grouped-faults.ts'
 import { layoutOf } from '../cluster/layout.ts'
 import { nodeFacts } from '../cluster/node-facts.ts'
-import { pullWords } from '../cluster/pull-words.ts'
+import { pullFailureMessage } from '../cluster/pull-failure-message.ts'
 import { UserError } from '../user-error.ts'
 import { asked, referenceOf } from './apply.ts'
 import type { InstallContext } from './install-context.ts'
 import { withPods } from './passing-pods.ts'
-import { hasImage, isHeldBack, podWords, pullFailure } from './pod-state.ts'
+import { hasImage, isHeldBack, podMessage, pullFailure } from './pod-state.ts'
 import { nodesWithout } from './preflight/image-checks.ts'
 import { withImage } from './registry-objects.ts'
 import { pick, place, readTemplate, withMetadata } from './template.ts'
 import { waysToBring } from './ways-to-bring.ts'
 import type { PodSpec } from './workload.ts'
 
-/** Enough to know, and few enough to wait for. */
+/** So many nodes are enough to find out, and few enough to wait for. */
 const most = 5
 
 /**
- * Has nodes that do not list the image pull it, a pod each, which is taken away again. Throws UserError IMAGE_UNPULLABLE
- * with what the kubelet says.
+ * Lets nodes that do not list the image pull it, by one pod on each, which is deleted afterwards. Throws
+ * UserError IMAGE_UNPULLABLE with the kubelet's message.
  */
 export async function tryImage(context: InstallContext): Promise<void> {
   const { cluster, image } = context
@@ -58,16 +58,16 @@ function nodeOf(pod: TrialPod): string {
   return String(pod.spec['nodeName'])
 }
 
-/** Why the node does not have the image yet; undefined: it has it. */
+/** Returns why the node does not have the image yet; `undefined` if it has it. */
 async function missing({ cluster, image }: InstallContext, wanted: TrialPod): Promise<string | undefined> {
   const pod = await cluster.get(referenceOf(wanted))
   if (pod === undefined) return 'its pod is about to be made'
   if (hasImage(pod)) return undefined
   const failure = pullFailure(pod)
   if (failure !== undefined && isHeldBack(pod))
-    throw unpullable(image.reference, nodeOf(wanted), await pullWords(cluster, pod, failure.message))
+    throw unpullable(image.reference, nodeOf(wanted), await pullFailureMessage(cluster, pod, failure.message))
   const pulls = `pulls ${image.reference}`
-  return failure === undefined ? pulls : `${pulls}: ${await podWords(cluster, pod)}`
+  return failure === undefined ? pulls : `${pulls}: ${await podMessage(cluster, pod)}`
 }
 
 function unpullable(reference: string, node: string, message: string): UserError {

@@ -1,12 +1,15 @@
+import { counted } from '../counted.ts'
+import { admissionNames, floorParts } from '../cluster/admission-layout.ts'
 import type { ClusterObjects, KubeObject, KubeReference } from '../cluster/cluster-objects.ts'
 import { ClusterFault } from '../cluster/cluster-fault.ts'
 import { names, type Layout } from '../cluster/layout.ts'
 import { nodeFacts, takesAgent } from '../cluster/node-facts.ts'
 import { pullIdentityProblem, readNodeReport, reportLife, reportsIn } from '../cluster/node-report.ts'
+import { definitionName, everyPolicy, policyKinds } from '../cluster/policy-object.ts'
 import { isReady } from '../cluster/pod-problem.ts'
 import { noteDataVersion } from './kept-data.ts'
 import { patientObjects } from './patient-objects.ts'
-import { everyOrders } from './told-orders.ts'
+import { allDesiredStates } from './desired-state.ts'
 
 export interface UninstallParts {
   readonly objects: ClusterObjects
@@ -17,25 +20,32 @@ export interface UninstallParts {
 }
 
 export interface UninstallPlan {
-  /** Pods that run images from here: `team-a/web (n1)`. They go on; what restarts elsewhere cannot pull any more. */
+  /**
+   * Pods that run images from this registry: `team-a/web (n1)`. They go on running; a pod that restarts on
+   * another node cannot pull any more.
+   */
   readonly users: readonly string[]
-  /** In the order in which they go. */
+  /** In the order of their removal. */
   readonly objects: readonly KubeReference[]
   /** What stays, and why. */
   readonly kept: readonly string[]
-  /** Claims that stay with the data. */
+  /** Claims that stay, with the data. */
   readonly claims: readonly KubeReference[]
+  /** How many policies and exceptions go with their definitions. */
+  readonly policies: number
 }
 
-/** In the order of their removal; namespaces go last of all. */
+/** In the order of their removal; namespaces are removed last. */
 const kinds: readonly { readonly apiVersion: string; readonly kind: string; readonly scoped: boolean }[] = [
   { apiVersion: 'admissionregistration.k8s.io/v1', kind: 'ValidatingWebhookConfiguration', scoped: false },
   { apiVersion: 'admissionregistration.k8s.io/v1', kind: 'MutatingWebhookConfiguration', scoped: false },
   { apiVersion: 'apps/v1', kind: 'DaemonSet', scoped: true },
   { apiVersion: 'admissionregistration.k8s.io/v1', kind: 'ValidatingAdmissionPolicyBinding', scoped: false },
   { apiVersion: 'admissionregistration.k8s.io/v1', kind: 'ValidatingAdmissionPolicy', scoped: false },
+  { apiVersion: 'policy.trow.io/v1alpha1', kind: 'TrowFloor', scoped: false },
   { apiVersion: 'networking.k8s.io/v1', kind: 'Ingress', scoped: true },
   { apiVersion: 'apps/v1', kind: 'StatefulSet', scoped: true },
+  { apiVersion: 'apps/v1', kind: 'Deployment', scoped: true },
   { apiVersion: 'policy/v1', kind: 'PodDisruptionBudget', scoped: true },
   { apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy', scoped: true },
   { apiVersion: 'v1', kind: 'Service', scoped: true },
@@ -50,16 +60,26 @@ const kinds: readonly { readonly apiVersion: string; readonly kind: string; read
   { apiVersion: 'batch/v1', kind: 'Job', scoped: true },
   { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', scoped: true },
 ]
+const definitions = {
+  apiVersion: 'apiextensions.k8s.io/v1',
+  kind: 'CustomResourceDefinition',
+  scoped: false,
+}
 const claims = { apiVersion: 'v1', kind: 'PersistentVolumeClaim', scoped: true }
 const volumes = { apiVersion: 'v1', kind: 'PersistentVolume', scoped: false }
 const namespaces = { apiVersion: 'v1', kind: 'Namespace', scoped: false }
 
 const labelSelector = 'app.kubernetes.io/part-of=trow'
 const poll = 1000
-/** Milliseconds after the nodes' deadline in which an API server that is away is still asked again: half an uninstall helps nobody. */
+/** What is gone some time after its deletion. */
+const slowKinds: ReadonlySet<string> = new Set(['Namespace', 'PersistentVolume', 'CustomResourceDefinition'])
+/**
+ * Milliseconds after the nodes' deadline during which an API server that is away is retried: half an
+ * uninstall is of no use.
+ */
 const patience = 60_000
 
-/** What an uninstall would take away; nothing is touched. Empty `objects`: there is nothing. */
+/** Returns what an uninstall would remove; changes nothing. `objects` is empty if nothing is installed. */
 export async function planUninstall(
   { objects, layout }: Pick<UninstallParts, 'objects' | 'layout'>,
   {
@@ -81,9 +101,26 @@ export async function planUninstall(
   }
   const found: KubeReference[] = []
   for (const kind of kinds) found.push(...(await find(kind)))
-  // A StatefulSet's claims carry the labels of its template.
+  // Made by a person, without labels; the next install is not to begin opened.
+  const glass = {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    name: admissionNames.breakGlass,
+    namespace: layout.namespace,
+  }
+  if (found.length > 0 && (await objects.get(glass)) !== undefined) found.push(glass)
+  // A StatefulSet's claims have the labels of its template.
   const [data, disks, spaces] = await Promise.all([find(claims), find(volumes), find(namespaces)])
   const kept: string[] = []
+  let policies = 0
+  for (const definition of await find(definitions)) {
+    const { kind } = policyKinds.find(({ plural }) => definitionName(plural) === definition.name) ?? {}
+    const own = kind === undefined ? [] : await objects.list(everyPolicy(kind))
+    if (purge || own.length === 0) {
+      found.push(definition)
+      policies += own.length
+    } else kept.push(`${print(definition)} with ${own.length} of its objects: --purge deletes them`)
+  }
   if (purge) {
     found.push(...data, ...disks)
     kept.push(...(await localFolders(objects)))
@@ -97,21 +134,21 @@ export async function planUninstall(
     else found.push(space)
   }
   const users = await usersOf(objects, host, layout)
-  return { users, objects: found, kept, claims: purge ? [] : data }
+  return { users, objects: found, kept, claims: purge ? [] : data, policies }
 }
 
-/** Folders of nodes (--storage local): no object's deletion takes away what is in them. */
+/** Returns the folders of nodes (--storage local): deleting an object does not delete their content. */
 async function localFolders(objects: ClusterObjects): Promise<string[]> {
   const found = await objects.list({ ...volumes, labelSelector })
   return found.flatMap(({ spec }) => {
-    const { local, nodeAffinity } = (spec ?? {}) as LocalVolume
+    const { local, nodeAffinity } = (spec ?? {}) as LocalVolumeSpec
     const [term] = nodeAffinity?.required?.nodeSelectorTerms ?? []
     const node = term?.matchExpressions?.flatMap(({ values = [] }) => values).join(', ') ?? 'its node'
     return local === undefined ? [] : [`folder ${local.path} of ${node}: rm -r it there deletes the data`]
   })
 }
 
-interface LocalVolume {
+interface LocalVolumeSpec {
   readonly local?: { readonly path: string }
   readonly nodeAffinity?: {
     readonly required?: {
@@ -123,8 +160,8 @@ interface LocalVolume {
 }
 
 /**
- * Has every agent take its node back first, then deletes in the plan's order. Returns the nodes that did not say that they
- * are done before the deadline (milliseconds since the epoch).
+ * First takes webhooks and floor away, then lets every agent undo its changes on its node, then deletes in the plan's order. Returns the nodes
+ * that did not report the end of their undo before the deadline (milliseconds since the epoch).
  */
 export async function uninstall(
   given: UninstallParts,
@@ -134,14 +171,23 @@ export async function uninstall(
   const objects = patientObjects(given.objects, { deadline: deadline + patience, now, pause, tell: say })
   const parts = { ...given, objects }
   await noteDataVersion(objects, layout.namespace, plan.claims)
-  const [first, rest] = split(plan.objects, ({ kind }) => kind.endsWith('WebhookConfiguration'))
-  for (const reference of first) await objects.delete(reference)
+  const [webhooks, others] = split(plan.objects, ({ kind }) => kind.endsWith('WebhookConfiguration'))
+  for (const reference of webhooks) await objects.delete(reference)
+  const [ofFloor, rest] = split(others, (reference) => isKeeper(reference) || isOfFloor(reference))
+  const removeFloor = async (): Promise<void> => {
+    // Without rights the admission pods cannot put back what they keep, while they end.
+    for (const reference of ofFloor.filter(isKeeper)) await objects.delete(reference)
+    for (const reference of floorParts) await objects.delete(reference)
+  }
+  if (ofFloor.length > 0) await removeFloor()
   const silent = await undoNodes(parts, deadline)
-  const [slow, others] = split(rest, ({ kind }) => kind === 'Namespace' || kind === 'PersistentVolume')
-  for (const reference of others) await objects.delete(reference)
-  say(`deleted ${others.length} objects`)
+  const [slow, quick] = split(rest, ({ kind }) => slowKinds.has(kind))
+  for (const reference of quick) await objects.delete(reference)
+  // An API server may take a moment until rights are gone.
+  if (ofFloor.length > 0) await removeFloor()
+  say(`deleted ${counted(ofFloor.length + quick.length, 'object')}`)
   for (const reference of slow) await objects.delete(reference)
-  // A namespace is gone when all in it is: half an uninstall would be in the way of the next install.
+  // A namespace is gone once everything in it is gone. A rest would stop the next install, so this waits.
   for (const reference of slow) {
     const isThere = async (): Promise<boolean> => (await objects.get(reference)) !== undefined
     let isLeft = await isThere()
@@ -159,13 +205,22 @@ export function print({ kind, namespace, name }: KubeReference): string {
   return `${kind} ${namespace === undefined ? '' : `${namespace}/`}${name}`
 }
 
+/** What lets the admission pods make the floor again. */
+function isKeeper({ kind, name }: KubeReference): boolean {
+  return name === admissionNames.workload && (kind === 'Deployment' || kind === 'ClusterRoleBinding')
+}
+
+function isOfFloor({ kind, name }: KubeReference): boolean {
+  return floorParts.some((part) => part.kind === kind && part.name === name)
+}
+
 async function undoNodes(
   { objects, layout, now, pause, say }: UninstallParts,
   deadline: number,
 ): Promise<string[]> {
   const { namespace, nodeNamespace } = layout
   const daemonSet = { apiVersion: 'apps/v1', kind: 'DaemonSet', name: names.agent, namespace: nodeNamespace }
-  const [told, daemons] = await Promise.all([everyOrders(objects, namespace), objects.get(daemonSet)])
+  const [told, daemons] = await Promise.all([allDesiredStates(objects, namespace), objects.get(daemonSet)])
   if (told.length === 0 || daemons === undefined) return []
   for (const { reference, settings } of told)
     await objects.patch(reference, {
@@ -186,7 +241,8 @@ async function undoNodes(
       if (fault !== undefined) faults.set(node, fault)
     }
     done = new Set([...known].filter(([, { phase }]) => phase === 'undone').map(([node]) => node))
-    // An agent writes a report before it writes anything on its node: where there is none, there is nothing to take back.
+    // An agent writes a report before it writes anything on its node: without a report there is nothing to
+    // undo.
     const written = new Set(reports.map(({ metadata }) => metadata.name))
     const waiting = nodes.filter(
       (node) =>
@@ -194,7 +250,7 @@ async function undoNodes(
         !done.has(node.metadata.name) &&
         written.has(names.report(node.metadata.name)),
     )
-    // A node that is away cannot answer, and one without an agent has nothing to take back.
+    // Only a node that is Ready and has a recent report can still finish.
     const able = waiting.filter((node) => isReady(node) && known.has(node.metadata.name))
     if (able.length === 0 || now() >= deadline) return waiting.map(({ metadata }) => metadata.name)
     await pause(poll)
@@ -203,11 +259,11 @@ async function undoNodes(
 
 interface NodeState {
   readonly phase: string
-  /** What keeps the node from being as it was. */
+  /** What prevents the undo on the node. */
   readonly fault: string | undefined
 }
 
-/** Of a report that still says something. */
+/** Returns the state from a report that is recent, or final (`undone`). */
 function stateOf(map: KubeObject, now: number): [string, NodeState][] {
   const report = readNodeReport(map)
   if (report === undefined) return []
@@ -234,7 +290,7 @@ async function usersOf(objects: ClusterObjects, host: string, layout: Layout): P
   })
 }
 
-/** Of this install: in its namespaces, in the cluster's own, or of no namespace. */
+/** Selects the objects of this install: in its namespaces, in the cluster's own, or cluster-scoped. */
 function isOurs({ namespace, nodeNamespace }: Layout): (object: KubeObject) => boolean {
   const ours = new Set<string | undefined>([
     namespace,
@@ -248,7 +304,7 @@ function isOurs({ namespace, nodeNamespace }: Layout): (object: KubeObject) => b
     (kind !== 'Namespace' || metadata.name === namespace || metadata.name === nodeNamespace)
 }
 
-/** The API server knows no such kind. */
+/** The API server does not know the kind. */
 function unknown(error: unknown): readonly KubeObject[] {
   if (error instanceof ClusterFault && error.status === 404) return []
   throw error

@@ -4,8 +4,8 @@ import { exitCode, UserError } from '../user-error.ts'
 import { isPassing } from './cluster-error.ts'
 import type { InstallContext } from './install-context.ts'
 
-/** What a look has found: done, or why not; `stuck`: waiting any longer would not help. */
-export type Outcome =
+/** The result of one look: done, or why not. `stuck` means that further waiting does not help. */
+export type WaitOutcome =
   | { readonly done: true }
   | {
       readonly done: false
@@ -17,19 +17,19 @@ export type Outcome =
 const pause = 500
 
 /**
- * Looks until it is done. An API server that is away for a while is one more reason to wait. Throws UserError
- * INSTALL_TIMED_OUT with the reasons that were seen last, INSTALL_STUCK where waiting does not help, and what the look itself
+ * Looks until it is done. An unreachable API server is one more reason to wait. Throws UserError
+ * INSTALL_TIMED_OUT with the last reasons, INSTALL_STUCK if waiting does not help, and what `look` itself
  * throws.
  */
 export async function waitUntil(
   context: InstallContext,
   what: string,
-  look: () => Promise<Outcome>,
+  look: () => Promise<WaitOutcome>,
 ): Promise<void> {
   const { progress, sleep, now, deadline, signal } = context
   for (;;) {
     signal.throwIfAborted()
-    const outcome = await look().catch((error: unknown): Outcome => {
+    const outcome = await look().catch((error: unknown): WaitOutcome => {
       if (!isPassing(error)) throw error
       return { done: false, reasons: [{ text: reasonOf(error) }] }
     })

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { KubeObject } from '../cluster/cluster-objects.ts'
 import { labels } from '../cluster/layout.ts'
 
-// What is set in templates of pods; everything else stays as it stands there.
+// Only the fields that trow sets in pod templates; all other fields stay as they are in the template.
 
 export interface VolumeMount {
   readonly name: string
@@ -37,10 +37,13 @@ export interface Workload extends KubeObject {
   readonly spec: { readonly template: PodTemplate; readonly [field: string]: unknown }
 }
 
-/** On every pod of trow: a digest of the template that it was made from, so that old pods are known. */
+/**
+ * Annotation of every pod of trow: a digest of the template that the pod was made from, by which old pods are
+ * recognized.
+ */
 export const templateAnnotation = 'trow.io/template'
 
-/** Sets the image, and whatever else; labels the pods, and marks them with their template. */
+/** Applies `change` to the pod's spec, and adds labels and the template's digest to the pods. */
 export function withPods<T extends Workload>(
   workload: T,
   component: string,
@@ -62,7 +65,7 @@ export function withPods<T extends Workload>(
   return { ...workload, spec: { ...workload.spec, template: { metadata: marked, spec } } }
 }
 
-/** Of a workload or of a pod. */
+/** Reads the digest of a workload's template or of a pod. */
 export function templateOf(object: KubeObject | PodTemplate | undefined): string | undefined {
   return object?.metadata.annotations?.[templateAnnotation]
 }

@@ -1,9 +1,12 @@
 import type { Check } from '../cluster/check.ts'
 import { reasonOf } from '../reason-of.ts'
 import { leafCheck } from './authority-checks.ts'
-import type { Health, RegistryProbe } from './registry-probe.ts'
+import type { RegistryHealth, RegistryProbe } from './registry-probe.ts'
 
-/** What the registry itself says, and the certificate that it shows. `bundle`: PEM of what clients trust. */
+/**
+ * Checks the registry's own health, and the certificate that it presents. `bundle` is the PEM that clients
+ * trust.
+ */
 export async function answerChecks(
   probe: RegistryProbe,
   bundle: string,
@@ -11,7 +14,7 @@ export async function answerChecks(
 ): Promise<{ readonly registry: readonly Check[]; readonly certificates: readonly Check[] }> {
   try {
     const { chain, untrusted, reads, writes } = await probe.ask(bundle)
-    const health = (description: string, answer: Health): Check =>
+    const health = (description: string, answer: RegistryHealth): Check =>
       answer.ok
         ? { description, result: 'success' }
         : { description, result: 'error', error: answer.reason, hint: 'kubectl logs says more.' }

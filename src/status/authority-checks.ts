@@ -1,3 +1,4 @@
+import { counted } from '../counted.ts'
 import type { X509Certificate } from 'node:crypto'
 import type { Check } from '../cluster/check.ts'
 import type { Bundle } from '../cluster/config-data.ts'
@@ -7,19 +8,19 @@ import { readCertificates } from '../pem-bundle.ts'
 const day = 24 * 3_600_000
 
 export interface AuthorityFacts {
-  /** PEM of the CA that signs now; undefined where the Secret may not be read, or is not there. */
+  /** PEM of the CA that signs now; `undefined` if the Secret may not be read or does not exist. */
   readonly signing: string | undefined
-  /** What clients are to trust, and its generation. */
+  /** The bundle that clients shall trust, and its generation. */
   readonly bundle: Bundle | undefined
-  /** What agents were told. */
-  readonly told: Seen<Bundle | undefined>
-  /** There are to be agents. */
+  /** The bundle that the agents received. */
+  readonly desiredState: Seen<Bundle | undefined>
+  /** True if the install has agents. */
   readonly hasAgents: boolean
   readonly now: number
 }
 
-/** The CA and its bundle (not the leaf: the registry's own answer shows that). */
-export function authorityChecks({ signing, bundle, told, hasAgents, now }: AuthorityFacts): Check[] {
+/** Checks the CA and its bundle, but not the leaf certificate, which the registry's own answer shows. */
+export function authorityChecks({ signing, bundle, desiredState, hasAgents, now }: AuthorityFacts): Check[] {
   if (bundle === undefined) {
     return [
       {
@@ -53,23 +54,24 @@ export function authorityChecks({ signing, bundle, told, hasAgents, now }: Autho
       error: `${certificates.length} CAs are trusted: one is being replaced`,
       hint: 'trow ca rotate --wait goes on; trow ca rotate --finish drops the old one.',
     })
-  if (told === hidden || !hasAgents) return checks
+  if (desiredState === hidden || !hasAgents) return checks
   const same =
-    told?.generation === bundle.generation && told.certificates.trim() === bundle.certificates.trim()
+    desiredState?.generation === bundle.generation &&
+    desiredState.certificates.trim() === bundle.certificates.trim()
   checks.push({
     description: `the agents were told generation ${bundle.generation}`,
     ...(same
       ? { result: 'success' }
       : {
           result: 'error',
-          error: `they were told ${toldWhat(told, bundle.generation)}`,
+          error: `they were told ${differenceOf(desiredState, bundle.generation)}`,
           hint: 'Run trow install again; it tells them.',
         }),
   })
   return checks
 }
 
-/** The certificate that the registry shows. */
+/** Checks the certificate that the registry presents. */
 export function leafCheck(chain: string, untrusted: string | undefined, now: number): Check {
   const description = "the registry's certificate is of that CA"
   if (untrusted !== undefined)
@@ -92,9 +94,11 @@ export function leafCheck(chain: string, untrusted: string | undefined, now: num
   return { description, result: 'success' }
 }
 
-function toldWhat(told: Bundle | undefined, generation: number): string {
-  if (told === undefined) return 'nothing'
-  return told.generation === generation ? 'other CAs under that number' : `generation ${told.generation}`
+function differenceOf(desiredState: Bundle | undefined, generation: number): string {
+  if (desiredState === undefined) return 'nothing'
+  return desiredState.generation === generation
+    ? 'other CAs under that number'
+    : `generation ${desiredState.generation}`
 }
 
 function lifeOf(certificate: X509Certificate, index: number, now: number): Check {
@@ -105,6 +109,11 @@ function lifeOf(certificate: X509Certificate, index: number, now: number): Check
   if (Date.parse(certificate.validFrom) > now)
     return { description, result: 'error', error: `it is not valid before ${certificate.validFrom}`, hint }
   if (left < 60 * day)
-    return { description, result: 'warning', error: `it ends in ${Math.ceil(left / day)} days`, hint }
+    return {
+      description,
+      result: 'warning',
+      error: `it ends in ${counted(Math.ceil(left / day), 'day')}`,
+      hint,
+    }
   return { description, result: 'success' }
 }

@@ -8,7 +8,10 @@ const bindingSchema = z.object({
   spec: z.object({ policyName: z.string(), validationActions: z.array(z.string()) }),
 })
 
-/** Whether the accounts of agents are bound to their nodes; `found`: the policy and its binding, as they are there. */
+/**
+ * Checks whether the agents' account is bound to its node. The pair is the policy and its binding as they
+ * exist in the cluster.
+ */
 export async function bindingChecks(
   objects: ClusterObjects,
   [policy, binding]: readonly Seen<KubeObject | undefined>[],

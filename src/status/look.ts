@@ -1,11 +1,11 @@
 import { ClusterFault } from '../cluster/cluster-fault.ts'
 import type { ClusterObjects, KubeObject, KubeReference, KubeSelection } from '../cluster/cluster-objects.ts'
 
-/** What our rights do not let us see, which is another thing than what is not there. */
+/** Marks what the user may not read, which differs from what does not exist. */
 export const hidden = Symbol('hidden')
 export type Seen<Value> = Value | typeof hidden
 
-/** Reads on where one kind may not be read, and remembers that. */
+/** Reads objects, continues if the user may not read one kind, and records that. */
 export class Look {
   /** `Secret trow-ca: secrets "trow-ca" is forbidden: …`. */
   readonly unseen: string[] = []
@@ -15,7 +15,7 @@ export class Look {
     this.#objects = objects
   }
 
-  /** Undefined: it is not there. */
+  /** Returns `undefined` if the object does not exist. */
   get(reference: KubeReference): Promise<Seen<KubeObject | undefined>> {
     return this.#try(`${reference.kind} ${reference.name}`, () => this.#objects.get(reference))
   }
@@ -35,7 +35,7 @@ export class Look {
   }
 }
 
-/** What can be gone on with where it is not to be seen: `unseen` says that it is. */
+/** Replaces a hidden value by one with which the checks can continue; `unseen` lists the hidden value. */
 export function orElse<Value, Other>(seen: Seen<Value>, otherwise: Other): Value | Other {
   return seen === hidden ? otherwise : seen
 }

@@ -8,19 +8,22 @@ import {
 } from '../cluster/node-report.ts'
 import type { KubeObject } from '../cluster/cluster-objects.ts'
 
-/** One node, as its agent says it is: `healthy` only by a fresh report of a pull with the CAs of now. */
+/**
+ * The state of one node according to its agent. `healthy` requires a recent report of a pull with the current
+ * CAs.
+ */
 export interface NodeRow {
   readonly node: string
   readonly state: 'healthy' | 'problem' | 'unknown'
   readonly runtime: string
   readonly class: string
-  /** `3`, or `2 of 3`: the generation of the bundle that is effective. */
+  /** `3`, or `2 of 3`: the generation of the bundle that is in effect. */
   readonly trust: string
   readonly identity: string
   /** `12 s ago`, `failed`, `never`. */
   readonly lastPull: string
   readonly problems: readonly { readonly message: string; readonly hint?: string }[]
-  /** It pulls, and yet not all is as it is meant to be; `description`: what is not, after the node's name. */
+  /** What is not as it should be although the node pulls. `description` follows the node's name. */
   readonly notes: readonly NodeNote[]
 }
 
@@ -30,11 +33,11 @@ export interface NodeNote {
   readonly description: string
 }
 
-/** What a node's pull must have been made with to be evidence of now. */
+/** What a node's pull must have used to count as current evidence. */
 export interface Evidence {
-  /** Of the bundle that it should have; undefined: not to be seen. */
+  /** The generation of the bundle that the node should have; `undefined` if it may not be read. */
   readonly generation: number | undefined
-  /** uids of the pods that serve; undefined: not to be seen. */
+  /** The uids of the serving pods; `undefined` if they may not be read. */
   readonly registry: readonly string[] | undefined
   readonly now: number
 }
@@ -48,7 +51,7 @@ interface NodeStatus {
   readonly nodeInfo?: { readonly containerRuntimeVersion?: string }
 }
 
-/** `report`: the node's ConfigMap. */
+/** `report` is the node's ConfigMap. */
 export function nodeRow(node: KubeObject, report: KubeObject | undefined, evidence: Evidence): NodeRow {
   const name = node.metadata.name
   const { conditions = [], nodeInfo } = (node['status'] ?? {}) as NodeStatus
@@ -127,7 +130,7 @@ function rowOf(name: string, report: NodeReport, { generation, registry, now }: 
   }
 }
 
-/** Why the last pull is no evidence of now; both times are by the node's own clock. */
+/** Returns why the last pull is no current evidence. Both times are from the node's own clock. */
 function outdated(
   { node, time, canary }: NodeReport,
   registry: readonly string[] | undefined,
@@ -137,7 +140,7 @@ function outdated(
   const age = Date.parse(time) - Date.parse(canary.time)
   if (age > pullLife) return { message: `its last pull was ${seconds(age)} before its last report`, hint }
   const { registry: asked } = canary
-  // An agent of an older trow does not say.
+  // An agent of an older trow does not report the pods.
   if (asked === undefined || registry === undefined || registry.every((pod) => asked.includes(pod)))
     return undefined
   return { message: "it has not pulled since the registry's pod was replaced", hint }
@@ -161,7 +164,7 @@ function podsOn(node: string): string {
   return `kubectl get pods -A -l app.kubernetes.io/component=node --field-selector spec.nodeName=${node}`
 }
 
-/** `12 s`, `5 min`, `3 h`. */
+/** Formats `12 s`, `5 min` or `3 h`. */
 function seconds(milliseconds: number): string {
   const whole = Math.max(0, Math.round(milliseconds / 1000))
   if (whole < 120) return `${whole} s`

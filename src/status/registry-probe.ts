@@ -1,17 +1,17 @@
-/** What the registry itself answers, over a connection through the API server. */
+/** The registry's own answer, over a connection through the API server. */
 export interface RegistryAnswer {
-  /** The certificate that it shows, PEM, leaf first. */
+  /** The certificate chain that it presents, as PEM, leaf first. */
   readonly chain: string
-  /** Whether the bundle that clients trust vouches for it; else what TLS said. */
+  /** `undefined` if the chain is valid for the bundle that clients trust; otherwise the TLS error. */
   readonly untrusted: string | undefined
   /** `/readyz` and `/readyz/write`. */
-  readonly reads: Health
-  readonly writes: Health
+  readonly reads: RegistryHealth
+  readonly writes: RegistryHealth
 }
 
-export type Health = { readonly ok: true } | { readonly ok: false; readonly reason: string }
+export type RegistryHealth = { readonly ok: true } | { readonly ok: false; readonly reason: string }
 
 export interface RegistryProbe {
-  /** `bundle`: PEM. Rejects where no connection could be made. */
+  /** `bundle` is PEM. Rejects if no connection could be opened. */
   ask(bundle: string): Promise<RegistryAnswer>
 }

@@ -4,17 +4,18 @@ import { secretText } from '../cluster/config-data.ts'
 import { names } from '../cluster/layout.ts'
 import { hidden, type Seen } from './look.ts'
 
-type Found = Seen<KubeObject | undefined>
+type SeenObject = Seen<KubeObject | undefined>
 
 /**
- * What a pod needs at its start and not while it runs: whoever loses it loses pulls at the next drain, not now. `authority`: the
- * Secret, `configuration`: trow.yaml, `accounts`: of the registry and of the agents.
+ * Checks what a pod needs at its start but not while it runs: if it is lost, pulls fail after the next drain,
+ * not now. `authority` is the CA's Secret, `configuration` the trow.yaml, `account` and `agentAccount` are
+ * the ServiceAccounts of the registry and of the agents.
  */
 export function startChecks(parts: {
-  readonly authority: Found
-  readonly configuration: Found
-  readonly account: Found
-  readonly agentAccount: Found
+  readonly authority: SeenObject
+  readonly configuration: SeenObject
+  readonly account: SeenObject
+  readonly agentAccount: SeenObject
 }): Check[] {
   const { authority, configuration, account, agentAccount } = parts
   const isWhole =
@@ -45,6 +46,6 @@ export function startChecks(parts: {
   ]
 }
 
-function lack(found: Found, words: string): string[] {
+function lack(found: SeenObject, words: string): string[] {
   return found === undefined ? [words] : []
 }

@@ -1,37 +1,47 @@
 import type { Check, CheckCategory } from '../cluster/check.ts'
 import type { ClusterObjects, KubeObject } from '../cluster/cluster-objects.ts'
-import { bundleOf, installedHost, leavesNodesAlone, secretText, type Bundle } from '../cluster/config-data.ts'
+import {
+  bundleOf,
+  dataOf,
+  installedHost,
+  judgesPods,
+  leavesNodesAlone,
+  secretText,
+  type Bundle,
+} from '../cluster/config-data.ts'
 import { names, type Layout } from '../cluster/layout.ts'
 import { nodeFacts, takesAgent } from '../cluster/node-facts.ts'
 import { readNodeReport } from '../cluster/node-report.ts'
 import { servingPods } from '../cluster/serving-pods.ts'
+import { admissionChecks, type BreakGlassReader } from './admission-checks.ts'
 import { answerChecks } from './answer-checks.ts'
 import { authorityChecks } from './authority-checks.ts'
 import { bindingChecks } from './binding-checks.ts'
 import { findAll } from './found.ts'
-import { hidden, Look, orElse } from './look.ts'
+import { hidden, Look, orElse, type Seen } from './look.ts'
 import { nodeRow, type NodeRow } from './node-row.ts'
 import type { RegistryProbe } from './registry-probe.ts'
+import { policyChecks, settledHashes, type PoliciesHash } from './policy-checks.ts'
 import { startChecks } from './start-checks.ts'
 import { agentChecks, registryChecks, volumeChecks } from './workload-checks.ts'
 import { z } from 'zod'
 import { tryForeignJson } from '../foreign-json.ts'
 
-/** What `trow status` knows. */
+/** The result of `trow status`. */
 export interface Status {
-  /** Undefined: there is no install in that namespace. */
-  readonly installed: Installed | undefined
+  /** `undefined` if there is no install in that namespace. */
+  readonly installed: InstalledRelease | undefined
   readonly categories: readonly CheckCategory[]
   readonly nodes: readonly NodeRow[]
-  /** What could not be looked at, and why: apart from what was seen and is broken. */
+  /** What could not be read, and why. It is apart from what was read and is broken. */
   readonly unseen: readonly string[]
 }
 
-export interface Installed {
+export interface InstalledRelease {
   readonly namespace: string
   readonly version: string
   readonly imageHost: string
-  /** Of the last `trow install`. */
+  /** The time of the last `trow install`. */
   readonly time: string | undefined
 }
 
@@ -40,19 +50,29 @@ export interface StatusParts {
   readonly layout: Layout
   readonly probe: RegistryProbe
   readonly now: () => number
+  readonly readBreakGlass: BreakGlassReader
+  readonly hashOf: PoliciesHash
 }
 
 /**
- * Looks at everything that an install consists of. Healthy is only what gave evidence of it. Rejects with ClusterFault where
- * the API server does not answer at all, or does not know us.
+ * Checks everything that an install consists of. Only what was observed counts as healthy. Rejects with
+ * ClusterFault if the API server does not answer at all, or does not know the user.
  */
-export async function lookAtInstall({ objects, layout, probe, now }: StatusParts): Promise<Status> {
+export async function lookAtInstall({
+  objects,
+  layout,
+  probe,
+  now,
+  readBreakGlass,
+  hashOf,
+}: StatusParts): Promise<Status> {
   const look = new Look(objects)
   const { namespace } = layout
   const found = await findAll(look, layout)
   const { settings, set, pods, slices, bundle, daemons, agentPods } = found
   if (settings === undefined && set === undefined && daemons === undefined)
     return { installed: undefined, categories: [notInstalled(namespace)], nodes: [], unseen: look.unseen }
+  const isJudging = judgesPods(orElse(settings, undefined))
   const nodes = orElse(found.nodes, [])
   const wantsAgents = !leavesNodesAlone(orElse(settings, undefined))
   const isMeant = (node: KubeObject): boolean => takesAgent(nodeFacts(node))
@@ -92,13 +112,34 @@ export async function lookAtInstall({ objects, layout, probe, now }: StatusParts
             : authorityChecks({
                 signing: secretText(orElse(found.authority, undefined), 'ca.crt'),
                 bundle: published,
-                told: found.told === hidden ? hidden : toldOf(found.told),
+                desiredState: found.desiredState === hidden ? hidden : desiredBundleOf(found.desiredState),
                 hasAgents: wantsAgents,
                 now: now(),
               })),
           ...answers.certificates,
         ],
       },
+      ...(followsPolicies(found.configuration)
+        ? [{ categoryName: 'policies', checks: policyChecks(found.judged, now()) }]
+        : []),
+      ...(isJudging === undefined
+        ? []
+        : [
+            {
+              categoryName: 'admission',
+              checks: await admissionChecks(objects, found.admission, {
+                namespace,
+                isWanted: isJudging,
+                nodes,
+                now: now(),
+                readBreakGlass,
+                hashes: settledHashes(found.judged, now(), hashOf),
+                pulling: wantsAgents
+                  ? { nodes: meant.length, healthy: rows.filter(({ state }) => state === 'healthy').length }
+                  : undefined,
+              }),
+            },
+          ]),
       {
         categoryName: 'agents',
         checks: wantsAgents
@@ -118,6 +159,12 @@ export async function lookAtInstall({ objects, layout, probe, now }: StatusParts
   }
 }
 
+/** Returns whether the registry is one that judges by the cluster's policies; one of an earlier release does not. */
+function followsPolicies(configuration: Seen<KubeObject | undefined>): boolean {
+  const data = dataOf(orElse(configuration, undefined))
+  return /^policy-cluster: true$/m.test(data['trow.yaml'] ?? '')
+}
+
 function notInstalled(namespace: string): CheckCategory {
   return {
     categoryName: 'registry',
@@ -132,12 +179,13 @@ function notInstalled(namespace: string): CheckCategory {
   }
 }
 
-/** Where what the last install has remembered is lost, reports of agents still say which trow it was. */
-function installedOf(map: KubeObject | undefined, layout: Layout, reports: readonly KubeObject[]): Installed {
-  const { version = readNodeReport(reports[0])?.agent ?? 'unknown' } = (map?.['data'] ?? {}) as Record<
-    string,
-    string
-  >
+/** If the record of the last install is lost, the agents' reports still contain the version. */
+function installedOf(
+  map: KubeObject | undefined,
+  layout: Layout,
+  reports: readonly KubeObject[],
+): InstalledRelease {
+  const { version = readNodeReport(reports[0])?.agent ?? 'unknown' } = dataOf(map)
   return {
     namespace: layout.namespace,
     version,
@@ -155,14 +203,11 @@ function settingsLost(namespace: string): Check {
   }
 }
 
-function toldOf(object: KubeObject | undefined): Bundle | undefined {
-  const { 'ca.crt': pem, 'settings.json': json } = (object?.['data'] ?? {}) as Record<
-    string,
-    string | undefined
-  >
-  const told = tryForeignJson(json ?? '{}', z.object({ generation: z.number().optional() }))
-  if (pem === undefined || told === undefined) return undefined
-  return { certificates: pem, generation: told.generation ?? Number.NaN }
+function desiredBundleOf(object: KubeObject | undefined): Bundle | undefined {
+  const { 'ca.crt': pem, 'settings.json': json } = dataOf(object)
+  const desiredState = tryForeignJson(json ?? '{}', z.object({ generation: z.number().optional() }))
+  if (pem === undefined || desiredState === undefined) return undefined
+  return { certificates: pem, generation: desiredState.generation ?? Number.NaN }
 }
 
 function leftAlone(node: KubeObject): Check {

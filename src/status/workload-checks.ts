@@ -1,11 +1,12 @@
+import { counted } from '../counted.ts'
 import type { Check } from '../cluster/check.ts'
 import type { ClusterObjects, KubeObject } from '../cluster/cluster-objects.ts'
-import { toldBy } from '../cluster/pod-log.ts'
+import { lastLogMessage } from '../cluster/pod-log.ts'
 import { isReady, meantNodeOf, nodeOf, podProblem } from '../cluster/pod-problem.ts'
-import { pullWords } from '../cluster/pull-words.ts'
+import { pullFailureMessage } from '../cluster/pull-failure-message.ts'
 import { hidden, type Seen } from './look.ts'
 
-/** The StatefulSet, its pods, and whether the Service leads to one of them. */
+/** Checks the StatefulSet, its pods, and whether the Service leads to one of them. */
 export async function registryChecks(
   objects: ClusterObjects,
   parts: {
@@ -49,8 +50,8 @@ async function readyChecks(
 }
 
 /**
- * A pod of a node that is gone stays, and its StatefulSet makes no other beside it: only who knows that the node is dead may
- * say so.
+ * A pod on a lost node stays, and its StatefulSet creates no second pod beside it. Only a person can decide
+ * that the node is dead.
  */
 function strandedCheck(pod: KubeObject, nodes: readonly KubeObject[]): Check | undefined {
   const name = nodeOf(pod)
@@ -101,10 +102,13 @@ export function volumeChecks(claims: readonly KubeObject[]): Check[] {
   })
 }
 
-/** Agents whose kubelet or log is asked at a time; the others of the same state say what their status does. */
+/**
+ * Agents for which events or the log are requested; the others of the same state get the text of their status
+ * only.
+ */
 const asked = 5
 
-/** One agent a node, and each of them ready. */
+/** Checks that each node has one agent, and that each agent is ready. */
 export async function agentChecks(
   objects: ClusterObjects,
   parts: {
@@ -130,7 +134,15 @@ export async function agentChecks(
   const ready = pods.filter(isReady).length
   return [
     ...(ready === nodes.length && missing.length === 0
-      ? [{ description: `an agent runs on each of ${ready} nodes`, result: 'success' } as const]
+      ? [
+          {
+            description:
+              ready === 1
+                ? 'an agent runs on the one node'
+                : `an agent runs on each of ${counted(ready, 'node')}`,
+            result: 'success',
+          } as const,
+        ]
       : []),
     ...missing.map(({ metadata: { name } }): Check => ({
       description: `an agent runs on node ${name}`,
@@ -173,7 +185,7 @@ function awayCheck({ metadata: { name } }: KubeObject, node: string): Check {
   }
 }
 
-/** Equal for pods that wait for the same. */
+/** Returns the same key for pods that wait for the same thing. */
 function stateOf(pod: KubeObject): string {
   const { phase, containerStatuses = [] } = (pod['status'] ?? {}) as {
     phase?: string
@@ -191,9 +203,9 @@ async function podCheck(
   if (problem === undefined) return undefined
   const { namespace = '', name } = pod.metadata
   const node = meantNodeOf(pod)
-  const last = toldBy(problem.log ?? '')
+  const last = lastLogMessage(problem.log ?? '')
   const isPull = /^(ErrImagePull|ImagePullBackOff)$/.test(problem.reason) && !isBrief
-  const message = isPull ? await pullWords(objects, pod, problem.message) : problem.message
+  const message = isPull ? await pullFailureMessage(objects, pod, problem.message) : problem.message
   return {
     description: `pod ${name}${node === undefined ? '' : ` on node ${node}`} is ready`,
     result: 'error',
@@ -203,7 +215,7 @@ async function podCheck(
   }
 }
 
-/** Where no more is to be asked for than the status says. */
+/** Used when no more than the pod's status shall be read. */
 const silent: Pick<ClusterObjects, 'list' | 'log'> = {
   list: () => Promise.resolve([]),
   log: () => Promise.resolve(undefined),

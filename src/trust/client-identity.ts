@@ -1,14 +1,17 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import type { Distribution } from './distribution.ts'
 import type { MachineFiles } from './machine-files.ts'
-import type { NodeFacts, NodeTrust } from './node-trust.ts'
+import type { MachineFacts, NodeTrust } from './node-trust.ts'
 
-type Identity = NonNullable<NodeTrust['identity']>
+type ClientKeyPair = NonNullable<NodeTrust['identity']>
 
-/** Why a client certificate cannot be used, in words; undefined when certificate and key parse and belong together. */
+/**
+ * Returns why a client certificate cannot be used, as text; `undefined` if certificate and key parse and
+ * belong together.
+ */
 export async function identityFault(
   files: MachineFiles,
-  { certificate, key }: Identity,
+  { certificate, key }: ClientKeyPair,
 ): Promise<string | undefined> {
   const [certificateText, keyText] = [await files.read(certificate), await files.read(key)]
   if (certificateText === undefined) return `${certificate} is not there`
@@ -27,11 +30,11 @@ export async function identityFault(
   return undefined
 }
 
-/** The kubelet's own certificate, if it can be used. */
+/** Returns the kubelet's own client certificate, if it can be used. */
 export async function findKubeletCertificate(
   files: MachineFiles,
   { certificates = [] }: Distribution,
-): Promise<NodeFacts['kubeletCertificate']> {
+): Promise<MachineFacts['kubeletCertificate']> {
   for (const [certificate, key] of certificates) {
     if ((await identityFault(files, { certificate, key })) === undefined) return { certificate, key }
   }

@@ -5,8 +5,9 @@ import type { MachineFiles } from './machine-files.ts'
 const usualList = '/etc/containerd/certs.d:/etc/docker/certs.d'
 
 /**
- * containerd from 2.1 on takes a colon list in config_path for one path, in the transfer service (containerd#12415): a link of
- * exactly that name makes it find the folder, without a restart. The note beside it says whose it is.
+ * containerd 2.1 and later pulls through the transfer service, which takes a colon-separated list in
+ * config_path for one path (containerd#12415). A link with exactly that name lets containerd find the folder
+ * without a restart. The file `managed-by-trow` beside the link records that trow made it.
  */
 export async function colonSteps(files: MachineFiles, list: string, folder: string): Promise<Step[]> {
   const note = noteOf(list)

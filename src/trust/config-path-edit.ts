@@ -9,9 +9,9 @@ const glued = `${blockStart}; the file ended without a line break`
 const blockEnd = `${lineMark}, end`
 
 /**
- * A config.toml with config_path set by an edit of one line, or a table at its end: comments, order and line ends stay, and
- * `withoutConfigPath` takes it back to the byte. Undefined where the text has no place for it that TOML allows, or where the
- * result would say anything else besides.
+ * Returns config.toml with config_path set, by an edit of one line or by a table at the end of the file.
+ * Comments, order and line ends stay, and `withoutConfigPath` restores every byte. Returns `undefined` if
+ * TOML allows the setting in no place of this text, or if the result would change anything else.
  */
 export function withConfigPath(text: string, folder: string, release: Release): string | undefined {
   const content = parseToml(text)
@@ -25,7 +25,7 @@ export function withConfigPath(text: string, folder: string, release: Release): 
   }
 }
 
-/** The text without the edit of `withConfigPath`; the same text when there is none. */
+/** Returns the text without the edit of `withConfigPath`; the same text if it has no such edit. */
 export function withoutConfigPath(text: string): string {
   const kept: string[] = []
   let inBlock = false
@@ -42,7 +42,10 @@ export function withoutConfigPath(text: string): string {
   return kept.join('')
 }
 
-/** In the table's own section, if its header stands in the text as TOML writers write it. */
+/**
+ * Sets it inside the table's own section. Finds the section only if its header is written in the usual TOML
+ * form.
+ */
 function inTable(text: string, plugin: string, folder: string): string | undefined {
   const all = lines(text)
   const header = all.findIndex((line) => isHeader(line, plugin))
@@ -58,7 +61,8 @@ function inTable(text: string, plugin: string, folder: string): string | undefin
     return replaced(all, old, `${setting}${was}${JSON.stringify(line)}\n`)
   }
   const line = all[header] ?? ''
-  // A header that ends the text without a line break: a table at the end will not do, nor a second line.
+  // The header may end the file without a line break. Then there is no edit: `withoutConfigPath` could not
+  // restore the missing line break, and a second table of that name would be invalid TOML.
   return line.endsWith('\n') ? replaced(all, header, `${line}${setting}${lineMark}\n`) : undefined
 }
 
@@ -101,7 +105,9 @@ function withValue(table: Toml, [key = '', ...rest]: readonly string[], value: s
   return { ...table, [key]: withValue(isTable(inner) ? inner : {}, rest, value) }
 }
 
-/** TOML tables have no prototype; order of keys and class of dates do not matter here. */
+/**
+ * TOML tables have no prototype. The order of keys and the class of dates do not matter for this comparison.
+ */
 function plain(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(plain)
   if (!isTable(value)) return value instanceof Date ? value.toISOString() : value

@@ -3,22 +3,23 @@ import { withConfigPath, withoutConfigPath } from './config-path-edit.ts'
 import { parseRelease, readContainerdConfig } from './containerd-config.ts'
 import { makeSteps, ownFile, removeOwn, type Step } from './machine-edit.ts'
 import type { MachineFiles } from './machine-files.ts'
-import type { MachineOptions, NodeFacts, TrustChange } from './node-trust.ts'
+import type { MachineOptions, MachineFacts, TrustChange } from './node-trust.ts'
 import { answers, hasSystemd, manageUnit } from './restart-runtime.ts'
 import { unitOf } from './runtime.ts'
 
 const usualConfig = '/etc/containerd/config.toml'
 const patience = 60_000
-/** Their start writes the configuration anew. */
+/** These distributions write the configuration anew at every start. */
 const generated = new Set(['k3s', 'rke2', 'k0s', 'microk8s'])
 
 /**
- * Sets config_path and restarts containerd; when it does not come back, the file is put back and containerd started with that.
- * Throws UserError RUNTIME_CONFIG_REFUSED (nothing was changed) and RUNTIME_NOT_RESTARTED.
+ * Sets config_path and restarts containerd. If containerd does not come back, the old file is restored and
+ * containerd is started with it. Throws UserError RUNTIME_CONFIG_REFUSED (nothing was changed) and
+ * RUNTIME_NOT_RESTARTED.
  */
 export async function setConfigPath(
   files: MachineFiles,
-  facts: NodeFacts,
+  facts: MachineFacts,
   { restart }: MachineOptions,
   dryRun: boolean,
 ): Promise<TrustChange[]> {
@@ -45,8 +46,8 @@ export async function setConfigPath(
   })
 }
 
-/** Takes config_path out again, in the file where it was set. */
-export async function restoreConfigSteps(files: MachineFiles, facts: NodeFacts): Promise<Step[]> {
+/** Removes config_path from the file in which trow set it. */
+export async function restoreConfigSteps(files: MachineFiles, facts: MachineFacts): Promise<Step[]> {
   const steps: Step[] = []
   for (const named of new Set([facts.config ?? usualConfig, usualConfig])) {
     const path = await files.resolve(named)
@@ -60,7 +61,7 @@ export async function restoreConfigSteps(files: MachineFiles, facts: NodeFacts):
   return steps
 }
 
-async function configSteps(files: MachineFiles, facts: NodeFacts): Promise<Step[]> {
+async function configSteps(files: MachineFiles, facts: MachineFacts): Promise<Step[]> {
   const { config = usualConfig, distribution, folder = '', runtime } = facts
   if (generated.has(distribution)) {
     throw refused(
@@ -97,7 +98,7 @@ async function configSteps(files: MachineFiles, facts: NodeFacts): Promise<Step[
   return text === before ? [] : [{ kind: 'write', path, text, before }]
 }
 
-async function silence(files: MachineFiles, { socket }: NodeFacts): Promise<string | undefined> {
+async function silence(files: MachineFiles, { socket }: MachineFacts): Promise<string | undefined> {
   if (socket === undefined || (await answers(await files.locate(socket), patience))) return undefined
   return `nobody listened on ${socket} within ${patience / 1000} s`
 }

@@ -3,25 +3,37 @@ import { reasonOf } from '../reason-of.ts'
 import type { MachineFiles } from './machine-files.ts'
 import { isTable, parseToml, tableAt, TomlError, type Toml } from './toml.ts'
 
-/** What containerd's configuration says of pulls through CRI. */
+/** The part of containerd's configuration that concerns pulls through CRI. */
 export interface ContainerdConfig {
-  /** As containerd has it after imports and defaults; may be a list with colons; undefined: no folder is read. */
+  /**
+   * The value after imports and defaults. It may be a colon-separated list. `undefined` means that containerd
+   * reads no folder.
+   */
   readonly configPath: string | undefined
-  /** Whether a file says so, or it is the default of that version. */
+  /** True if a file sets config_path; false if the value is the default of the containerd version. */
   readonly configured: boolean
-  /** Pulls by containerd's client, which splits the list, rather than by the transfer service, which does not. */
+  /**
+   * True if containerd's client pulls, which splits the list; false if the transfer service pulls, which does
+   * not.
+   */
   readonly localPull: boolean
-  /** Deprecated mirrors and configs in config.toml: containerd refuses them together with a config_path. */
+  /**
+   * True for the deprecated mirrors and configs in config.toml: containerd refuses them together with a
+   * config_path.
+   */
   readonly inlineRegistries: boolean
-  /** False where the CRI plug-in is disabled, as Docker's packages do. */
+  /** False if the CRI plug-in is disabled, as in Docker's packages. */
   readonly cri: boolean
-  /** The socket that it says it listens on. */
+  /** The socket on which containerd listens, according to the configuration. */
   readonly address: string | undefined
-  /** The file whose registry section holds, where a config_path would be added; undefined: there is no file at all. */
+  /**
+   * The file whose registry section is in effect, and to which a config_path would be added; `undefined` if
+   * no file exists.
+   */
   readonly file: string | undefined
 }
 
-/** A file of the configuration that containerd could not read either. */
+/** A configuration file that cannot be read; containerd could not read it either. */
 export class ContainerdConfigError extends Error {
   readonly file: string
 
@@ -36,8 +48,9 @@ const defaultList = '/etc/containerd/certs.d:/etc/docker/certs.d'
 const [oldPlugin, newPlugin] = ['io.containerd.grpc.v1.cri', 'io.containerd.cri.v1.images']
 
 /**
- * Reads config.toml and its imports as containerd of that version does (cmd/containerd/server/config, LoadConfig): files
- * breadth first; a plug-in's section is replaced as a whole by 1.x and merged key by key by 2.x.
+ * Reads config.toml and its imports as this version of containerd does (cmd/containerd/server/config,
+ * LoadConfig). Files are read breadth first. containerd 1.x replaces a plug-in's section as a whole, 2.x
+ * merges it key by key.
  */
 export async function readContainerdConfig(
   files: MachineFiles,
@@ -82,7 +95,7 @@ export interface Release {
   readonly minor: number
 }
 
-/** `v2.3.7-k3s1`, `1.6.20~ds1`; what cannot be read counts as the oldest. */
+/** Parses `v2.3.7-k3s1` or `1.6.20~ds1`. A version that cannot be parsed counts as the oldest. */
 export function parseRelease(version: string): Release {
   const match = /^v?(\d+)\.(\d+)/.exec(version)
   return { major: Number(match?.[1] ?? 0), minor: Number(match?.[2] ?? 0) }
@@ -92,7 +105,7 @@ export function isAtLeast({ major, minor }: Release, wantedMajor: number, wanted
   return major > wantedMajor || (major === wantedMajor && minor >= wantedMinor)
 }
 
-/** The name of the section that holds `registry` in a file of this content. */
+/** Returns the name of the plug-in section that holds `registry` in a file with this content. */
 export function imagesPlugin(content: Toml, release: Release): string {
   const written = Number(content['version'] ?? 1)
   if (written <= 1) return oldPlugin in tableAt(content, 'plugins') ? oldPlugin : 'cri'
@@ -141,12 +154,13 @@ function imagesSection(content: Toml, release: Release): Toml | undefined {
   const section = plugins[imagesPlugin(content, release)]
   if (!isTable(section)) return undefined
   if (release.major < 2 || Number(content['version'] ?? 1) >= 3) return section
-  // containerd 2.x takes these over from the containerd table of older files (plugins/cri/images, migrateConfig).
+  // containerd 2.x takes these from the containerd table of files in an older version (plugins/cri/images,
+  // migrateConfig).
   const { disable_snapshot_annotations, discard_unpacked_layers } = tableAt(section, 'containerd')
   return defined({ ...section, disable_snapshot_annotations, discard_unpacked_layers })
 }
 
-/** As mergo with override: empty values of `over` change nothing. */
+/** Merges as Go's mergo with override: empty values of `over` change nothing. */
 function mergeTables(under: Toml, over: Toml): Toml {
   const merged: Record<string, unknown> = { ...under }
   for (const [key, value] of Object.entries(over)) {
@@ -157,7 +171,7 @@ function mergeTables(under: Toml, over: Toml): Toml {
   return merged
 }
 
-/** The conditions of internal/cri/config, CheckLocalImagePullConfigs; before 2.1 every pull was local. */
+/** The conditions of CheckLocalImagePullConfigs in internal/cri/config. Before 2.1 every pull was local. */
 function isLocalPull(images: Toml, registry: Toml, release: Release): boolean {
   if (!isAtLeast(release, 2, 1)) return true
   const downloads = images['max_concurrent_downloads']
@@ -171,7 +185,10 @@ function isLocalPull(images: Toml, registry: Toml, release: Release): boolean {
   )
 }
 
-/** 2.2 and later, on Linux (plugins/cri/images), where config_path is missing or empty (seen with 2.3.7). */
+/**
+ * containerd 2.2 and later on Linux has this default (plugins/cri/images) if config_path is missing or empty
+ * (seen with 2.3.7).
+ */
 function defaultPath(release: Release): string | undefined {
   return isAtLeast(release, 2, 2) ? defaultList : undefined
 }

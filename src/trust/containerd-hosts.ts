@@ -4,17 +4,21 @@ import { ownFile, removeOwn, type Step } from './machine-edit.ts'
 import type { NodeTrust } from './node-trust.ts'
 import { tomlString } from './toml.ts'
 
-/** containerd looks a reference with a port up under this name first (core/remotes/docker/config, hostDirectory). */
+/**
+ * For a reference with a port, containerd looks up this name first (core/remotes/docker/config,
+ * hostDirectory).
+ */
 export function hostFolder(host: string): string {
   const colon = host.lastIndexOf(':')
   return colon > 0 ? `${host.slice(0, colon)}_${host.slice(colon + 1)}_` : host
 }
 
 /**
- * hosts.toml: one table an endpoint, in the order in which they are tried, then `server`, which is a reachable address too: on
- * containerd 1.x a missing tag would else look like a fault of name resolution. It is the first endpoint once more, which holds
- * connections while there is no registry: its hold counts twice, and on containerd 2.3, which tries the last host up to five
- * times after a time limit or an early end (`doWithTransportRetries`), six times. A top-level `ca` is for `server`.
+ * Writes hosts.toml: one table per endpoint, in the order in which containerd tries them, then `server`.
+ * `server` must be a reachable address too: on containerd 1.x a missing tag would otherwise look like a
+ * failed name resolution. It is the first endpoint again, which holds connections while the registry is away,
+ * so that its hold counts twice. containerd 2.3 tries the last host up to five times after a time limit or an
+ * early end (`doWithTransportRetries`), which makes six holds. A top-level `ca` is for `server`.
  */
 export function hostsToml({ endpoints, identity }: Omit<NodeTrust, 'hosts' | 'ca'>): string {
   const client = identity === undefined ? [] : [`client = ${clientPair(identity)}`]
@@ -24,7 +28,7 @@ export function hostsToml({ endpoints, identity }: Omit<NodeTrust, 'hosts' | 'ca
     `server = ${tomlString(`https://${first}`)}`,
     'ca = "ca.crt"',
     ...client,
-    // A table that is there twice is no TOML, and containerd takes a file that is none for one that is not there.
+    // A duplicate table is invalid TOML, and containerd treats an invalid file as a missing one.
     ...[...new Set(endpoints)].flatMap((endpoint) => [
       `[host.${tomlString(`https://${endpoint}`)}]`,
       '  capabilities = ["pull", "resolve"]',
@@ -36,7 +40,10 @@ export function hostsToml({ endpoints, identity }: Omit<NodeTrust, 'hosts' | 'ca
   ].join('\n')
 }
 
-/** ca.crt first and hosts.toml last: a listed CA that is not there fails every pull of the host. */
+/**
+ * ca.crt is written first and hosts.toml last: a listed CA that does not exist fails every pull from the
+ * host.
+ */
 export async function trustSteps(
   files: MachineFiles,
   folder: string,

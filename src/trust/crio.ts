@@ -11,7 +11,7 @@ import { isTable, parseToml, tomlString, type Toml } from './toml.ts'
 const dropIns = '/etc/containers/registries.conf.d'
 const certificates = '/etc/containers/certs.d'
 
-/** containers-registries.conf(5): mirrors in their order, then the location; all of them by verified TLS. */
+/** containers-registries.conf(5): mirrors in their order, then the location, all with verified TLS. */
 function dropIn(host: string, endpoints: readonly string[]): string {
   return [
     '[[registry]]',
@@ -22,7 +22,9 @@ function dropIn(host: string, endpoints: readonly string[]): string {
   ].join('\n')
 }
 
-/** Certificates are looked up by location, not by prefix (containers-certs.d(5)). The drop-in comes last. */
+/**
+ * Certificates are looked up by location, not by prefix (containers-certs.d(5)). The drop-in is written last.
+ */
 export async function crioSteps(files: MachineFiles, trust: NodeTrust): Promise<Step[]> {
   const steps: Step[] = []
   for (const endpoint of trust.endpoints) {
@@ -36,7 +38,7 @@ export async function crioSteps(files: MachineFiles, trust: NodeTrust): Promise<
   return steps
 }
 
-/** A pair of links, so that the certificate that is used is always the current one. */
+/** Makes links instead of copies, so that CRI-O always uses the current certificate. */
 export async function clientSteps(
   files: MachineFiles,
   folder: string,
@@ -45,7 +47,7 @@ export async function clientSteps(
   const [certificate, key] = [join(folder, 'trow.cert'), join(folder, 'trow.key')]
   if (identity === undefined)
     return [...(await removeLink(files, certificate)), ...(await removeLink(files, key))]
-  // A certificate without its key fails every connection: the key comes first and goes last.
+  // A certificate without its key fails every connection: the key is written first and removed last.
   return [
     ...(await ownLink(files, key, identity.key)),
     ...(await ownLink(files, certificate, identity.certificate)),
@@ -64,7 +66,7 @@ export async function undoCrioSteps(files: MachineFiles, hosts: readonly string[
     for (const location of await locationsOf(files, path)) if (!kept.has(location)) locations.add(location)
     removals.push(...(await removeOwn(files, path)))
   }
-  // What a killed run wrote before the drop-in that names it.
+  // A killed run may have written certificates before the drop-in that names them.
   if (kept.size === 0) for (const name of await files.list(certificates)) locations.add(name)
   for (const location of locations) {
     const folder = join(certificates, location)
@@ -75,14 +77,17 @@ export async function undoCrioSteps(files: MachineFiles, hosts: readonly string[
   return removals
 }
 
-/** The prefixes of our drop-ins. */
+/** Returns the prefixes of trow's drop-ins. */
 export async function crioHosts(files: MachineFiles): Promise<string[]> {
   const paths = (await files.list(dropIns)).map((name) => join(dropIns, name))
   const tables = await Promise.all(paths.map(async (path) => registriesOf(files, path)))
   return tables.flat().flatMap(({ prefix }) => (typeof prefix === 'string' ? [prefix] : []))
 }
 
-/** registries.conf is read at the start and at SIGHUP; certificates at every connection. Throws UserError RUNTIME_NOT_RELOADED. */
+/**
+ * CRI-O reads registries.conf at its start and at SIGHUP, and certificates at every connection. Throws
+ * UserError RUNTIME_NOT_RELOADED.
+ */
 export async function reloadCrio(files: MachineFiles, changes: readonly TrustChange[]): Promise<void> {
   if (!changes.some(({ path }) => path.startsWith(`${dropIns}/`))) return
   const fault = await manageUnit(files, 'reload', 'crio')
@@ -96,14 +101,14 @@ function dropInOf(host: string): string {
   return join(dropIns, `50-trow-${hostFolder(host)}.conf`)
 }
 
-/** The locations that a drop-in of ours names. */
+/** Returns the locations that one of trow's drop-ins names. */
 async function locationsOf(files: MachineFiles, path: string): Promise<string[]> {
   const tables = await registriesOf(files, path)
   const mirrors = tables.flatMap(({ mirror }) => tablesIn(mirror))
   return [...tables, ...mirrors].flatMap(({ location }) => (typeof location === 'string' ? [location] : []))
 }
 
-/** None of a file that is not ours, or has been tampered with. */
+/** Returns an empty list for a file of another owner, or for one that was edited into invalid TOML. */
 async function registriesOf(files: MachineFiles, path: string): Promise<Toml[]> {
   const text = await files.read(path)
   if (text === undefined || !isOwn(text)) return []

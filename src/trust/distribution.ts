@@ -1,16 +1,19 @@
 import type { MachineFiles } from './machine-files.ts'
 import type { MachineOptions } from './node-trust.ts'
 
-/** What is known of a distribution of Kubernetes: where its runtime has its files. Paths are the machine's own. */
+/**
+ * What trow knows of a Kubernetes distribution: where its runtime has its files. Paths are as the machine
+ * itself names them.
+ */
 export interface Distribution {
   readonly name: string
-  /** Its files are written by its own tools only. */
+  /** True if only the platform's own tools may write its files. */
   readonly managed?: boolean
   /** containerd's main configuration file. */
   readonly config?: string
-  /** containerd's folder of registry hosts, where the configuration does not say or cannot be read. */
+  /** containerd's folder of registry hosts, used if the configuration does not name one or cannot be read. */
   readonly folder?: string
-  /** Beyond those that every runtime has. */
+  /** Sockets besides those that every runtime has. */
   readonly sockets?: readonly string[]
   /** The kubelet's client certificate and key; one file may hold both. */
   readonly certificates?: readonly (readonly [certificate: string, key: string])[]
@@ -47,12 +50,12 @@ const microk8s: Distribution = {
   certificates: [[`${snap}/current/certs/kubelet.crt`, `${snap}/current/certs/kubelet.key`]],
 }
 
-/** What a Node object tells, most telling first. */
+/** Facts of a Node object that identify a distribution, the most specific first. */
 const byNode: readonly {
   readonly distribution: Distribution
   readonly kubelet?: string
   readonly image?: RegExp
-  /** A label, or with a slash at its end the beginning of one; with `=` its value as well. */
+  /** A label. One that ends with a slash is a prefix; one with `=` includes the value. */
   readonly label?: string
 }[] = [
   { distribution: managed('windows'), label: 'kubernetes.io/os=windows' },
@@ -73,7 +76,10 @@ const byNode: readonly {
   { distribution: plain('minikube'), label: 'minikube.k8s.io/' },
 ]
 
-/** What the machine itself tells, most telling first: the ID of os-release, or a path that is there. */
+/**
+ * Facts of the machine itself that identify a distribution, the most specific first: the ID of os-release, or
+ * a path that exists.
+ */
 const byFiles: readonly {
   readonly distribution: Distribution
   readonly id?: string

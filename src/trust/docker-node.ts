@@ -11,8 +11,9 @@ const certificates = '/etc/docker/certs.d'
 const hostsFile = '/etc/hosts'
 
 /**
- * dockerd has no mirrors but of Docker Hub: the name must resolve, which takes one marked line in /etc/hosts. Never to 127/8: what
- * resolves there dockerd pulls without checking TLS.
+ * dockerd supports mirrors of Docker Hub only. The registry's name must therefore resolve, by one marked line
+ * in /etc/hosts. The address is never in 127.0.0.0/8: dockerd pulls from such an address without checking
+ * TLS.
  */
 export async function dockerSteps(
   files: MachineFiles,
@@ -42,7 +43,7 @@ export async function undoDockerSteps(files: MachineFiles, hosts: readonly strin
   }
   for (const host of hosts) {
     const folder = join(certificates, host)
-    // With a hosts.toml it is containerd's folder.
+    // A folder with a hosts.toml belongs to containerd.
     if (await files.exists(join(folder, 'hosts.toml'))) continue
     const ca = await removeOwn(files, join(folder, 'ca.crt'))
     if (ca.length > 0) steps.push(...(await clientSteps(files, folder, undefined)), ...ca)
@@ -50,7 +51,7 @@ export async function undoDockerSteps(files: MachineFiles, hosts: readonly strin
   return steps
 }
 
-/** At the top of the file: there it needs no look at how the last line ends. */
+/** Inserts at the top of the file, where a last line without a line break does not matter. */
 async function hostsSteps(files: MachineFiles, names: readonly string[], address: string): Promise<Step[]> {
   const path = await files.resolve(hostsFile)
   const before = (await files.read(path)) ?? ''
@@ -86,7 +87,7 @@ function nameOf(host: string): string {
   return host.replace(/:\d+$/, '')
 }
 
-/** The address of an endpoint that is not loopback and listens on the port that references have. */
+/** Returns the address of an endpoint that is not loopback and listens on the port that references have. */
 function addressOf(endpoint: string, hosts: readonly string[]): string[] {
   const address = endpoint.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1')
   const loopback = address.startsWith('127.') || address === '::1'

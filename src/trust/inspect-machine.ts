@@ -9,7 +9,7 @@ import {
 import { findDistribution, type Distribution } from './distribution.ts'
 import { k0sFolder } from './k0s.ts'
 import { MachineFiles } from './machine-files.ts'
-import type { MachineOptions, NodeFacts, TrustProblem } from './node-trust.ts'
+import type { MachineOptions, MachineFacts, TrustProblem } from './node-trust.ts'
 import { findRuntime, type Runtime } from './runtime.ts'
 
 const usualConfig = '/etc/containerd/config.toml'
@@ -22,7 +22,7 @@ const sockets = {
 }
 
 /** Finds out what a machine is and where its runtime looks for registries. Reads only. */
-export async function inspectMachine(options: MachineOptions): Promise<NodeFacts> {
+export async function inspectMachine(options: MachineOptions): Promise<MachineFacts> {
   const files = new MachineFiles(options.hostRoot)
   const distribution = await findDistribution(files, options.node)
   const runtime = await findRuntime(files, options.node, async (containerd) => {
@@ -72,7 +72,7 @@ export async function inspectMachine(options: MachineOptions): Promise<NodeFacts
   return { ...base, class: 'unsupported', socket, folder: undefined, problems: [problem] }
 }
 
-type ContainerdFacts = Pick<NodeFacts, 'class' | 'folder' | 'problems' | 'config' | 'configPath'> & {
+type ContainerdFacts = Pick<MachineFacts, 'class' | 'folder' | 'problems' | 'config' | 'configPath'> & {
   readonly address: string | undefined
 }
 
@@ -117,10 +117,13 @@ async function inspectContainerd(
   return { ...facts, class: 'colon', folder, problems: [problem], configPath: given }
 }
 
-/** Distributions that generate the configuration have a folder that holds where it says nothing, and before the first start. */
+/**
+ * A distribution that generates the configuration has its own folder, which is in effect if the configuration
+ * names none, and before the first start.
+ */
 function folderOf(distribution: Distribution, config: ContainerdConfig): string | undefined {
   if (distribution.name === 'k0s' && !config.configured) return k0sFolder
-  // microk8s writes its folder with a variable of snap.
+  // microk8s writes config_path with a variable of snap; the distribution's known folder is used instead.
   const isOpen = config.file === undefined || config.configPath?.includes('$') === true
   return isOpen && distribution.folder !== undefined ? distribution.folder : config.configPath
 }

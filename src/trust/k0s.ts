@@ -3,11 +3,11 @@ import { ownFile, removeOwn, type Step } from './machine-edit.ts'
 import type { MachineFiles } from './machine-files.ts'
 import type { MachineOptions } from './node-trust.ts'
 
-/** The folder that our drop-in names. k0s reloads containerd by itself when a drop-in appears. */
+/** The folder that trow's drop-in names. k0s reloads containerd by itself when a drop-in appears. */
 export const k0sFolder = '/etc/k0s/containerd.d/certs.d'
 const dropIn = '/etc/k0s/containerd.d/trow.toml'
 
-/** Version-3 syntax from k0s 1.36 on. */
+/** k0s 1.36 and later uses the syntax of version 3. */
 export async function k0sSteps(files: MachineFiles, node: MachineOptions['node']): Promise<Step[]> {
   const [plugin, version] = (await isNew(files, node))
     ? ['io.containerd.cri.v1.images', 3]

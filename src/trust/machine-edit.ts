@@ -8,18 +8,18 @@ import { MachineFolder } from './machine-folder.ts'
 import type { TrustChange } from './node-trust.ts'
 import { foldersMade, isOwn, ownText } from './ownership.ts'
 
-/** One step of a change to a machine; steps are made in the order of their list. */
+/** One step of a change to a machine. Steps are made in the order of their list. */
 export type Step =
   | {
       readonly kind: 'write'
       readonly path: string
       readonly text: string
       readonly before?: string
-      /** Else 0644, or as the file that is replaced. */
+      /** Default: the mode of the file that is replaced, or 0644. */
       readonly mode?: number
     }
   | { readonly kind: 'link'; readonly path: string; readonly target: string; readonly before?: string }
-  /** Takes the folders along that were made for the file, as far as nothing else is in them. */
+  /** Also removes the folders that were made for the file, if they are empty. */
   | {
       readonly kind: 'remove'
       readonly path: string
@@ -27,13 +27,13 @@ export type Step =
       readonly made: readonly string[]
     }
 
-/** What files of ours are called, wherever they stand. */
+/** The names of files that trow writes, in any folder. */
 const ownNames =
   /^(ca\.crt|hosts\.toml|managed-by-trow|trow\.toml|50-trow-.*\.conf|trow-credential-provider(\.yaml)?|config\.yaml|note)$/
-/** Names of unfinished work begin so; what a killed run left is cleared away by the next one. */
+/** The name prefix of unfinished files. The next run deletes those of a killed run. */
 const unfinished = '.trow-part'
 
-/** A file of ours with this body; no step when it stands there already. Throws UserError FILE_FOREIGN. */
+/** Writes a file of trow with this body; no step if it exists already. Throws UserError FILE_FOREIGN. */
 export async function ownFile(
   files: MachineFiles,
   path: string,
@@ -57,7 +57,7 @@ export async function ownFile(
   ]
 }
 
-/** A link of ours; whether one that is there is ours is for the caller to know. */
+/** Makes a link. The caller must know whether an existing link at this path is trow's. */
 export async function ownLink(files: MachineFiles, path: string, target: string): Promise<Step[]> {
   const before = await files.linkTarget(path)
   if (before === target) return []
@@ -65,7 +65,7 @@ export async function ownLink(files: MachineFiles, path: string, target: string)
   return [{ kind: 'link', path, target, ...(before === undefined ? {} : { before }) }]
 }
 
-/** Takes a file of ours away; no step when there is none, or one of somebody else. */
+/** Removes a file of trow; no step if there is none or it belongs to another owner. */
 export async function removeOwn(files: MachineFiles, path: string): Promise<Step[]> {
   const before = (await files.linkTarget(path)) === undefined ? await files.read(path) : undefined
   if (before === undefined || !isOwn(before)) return []
@@ -78,8 +78,9 @@ export async function removeLink(files: MachineFiles, path: string): Promise<Ste
 }
 
 /**
- * Makes the steps, each durable before the next: files and links appear whole under their names, or not at all, together
- * with the folders that they need. Returns what changed, or with `dryRun` would change.
+ * Makes the steps. Each is durable before the next begins. Files and links appear as a whole under their
+ * names, or not at all, together with the folders that they need. Returns what changed, or with `dryRun`
+ * would change.
  */
 export async function makeSteps(
   files: MachineFiles,
@@ -100,7 +101,7 @@ export async function makeSteps(
   return changes
 }
 
-/** Clears away what a killed run left unfinished in the folders above these paths. */
+/** Deletes the unfinished files of a killed run in the folders above these paths. */
 export async function clearUnfinished(files: MachineFiles, paths: readonly string[]): Promise<void> {
   const folders = new Set(['/', ...paths.flatMap((path) => [...foldersAbove(path)])])
   for (const folder of folders) {
@@ -124,7 +125,7 @@ async function makeStep(files: MachineFiles, step: Step): Promise<void> {
   }
 }
 
-/** Takes a file away, or the outermost folder that was made for it and holds nothing else; that, too, in one step. */
+/** Removes a file, or in one step the outermost folder that was made for it and contains nothing else. */
 async function remove(
   files: MachineFiles,
   { path, made }: Extract<Step, { readonly kind: 'remove' }>,
@@ -148,7 +149,9 @@ async function remove(
   })
 }
 
-/** Has `fill` make something under another name and gives it its own in one step, new folders included. */
+/**
+ * `fill` makes the file under another name. One rename then gives it its own name, together with new folders.
+ */
 async function put(files: MachineFiles, path: string, fill: (at: string) => Promise<void>): Promise<void> {
   const missing = await missingFolders(files, path)
   const [top = path] = missing
@@ -167,7 +170,7 @@ async function put(files: MachineFiles, path: string, fill: (at: string) => Prom
   })
 }
 
-/** 0644 of root, or as the file that is replaced. */
+/** The owner is root and the mode 0644, or both are those of the file that is replaced. */
 async function writeWhole(
   at: string,
   { path, text, mode }: Extract<Step, { readonly kind: 'write' }>,
@@ -186,7 +189,7 @@ async function writeWhole(
   }
 }
 
-/** With the folder held open: what it leads to cannot be exchanged meanwhile. */
+/** Holds the folder open, so that nobody can replace it during the work. */
 async function within(
   files: MachineFiles,
   path: string,
@@ -200,7 +203,10 @@ async function within(
   }
 }
 
-/** The folders above a file of ours that were, or are to be, made for it or for files of ours beside it; outermost first. */
+/**
+ * Returns the folders above a file of trow that were made, or will be made, for it or for trow's files beside
+ * it; outermost first.
+ */
 async function foldersOf(files: MachineFiles, path: string, text: string | undefined): Promise<string[]> {
   const made = new Set(text === undefined ? await missingFolders(files, path) : foldersMade(text))
   const parent = dirname(path)
@@ -219,7 +225,7 @@ async function foldersOf(files: MachineFiles, path: string, text: string | undef
   return [...foldersAbove(path)].filter((folder) => made.has(folder)).reverse()
 }
 
-/** The folders above a path that are not there, outermost first. */
+/** Returns the folders above a path that do not exist, outermost first. */
 async function missingFolders(files: MachineFiles, path: string): Promise<string[]> {
   const missing: string[] = []
   for (const folder of foldersAbove(path)) {

@@ -6,8 +6,8 @@ import { foreignLink, isOwnersAlone } from './machine-folder.ts'
 const linkLimit = 40
 
 /**
- * The files of a machine whose root folder is mounted somewhere. Paths are the machine's own and absolute; links are
- * followed as the machine follows them, so that an absolute one never leads out of the root.
+ * The files of a machine whose root folder is mounted at `root`. Paths are absolute paths of the machine.
+ * Links are followed as the machine follows them, so that an absolute one never leads out of the root.
  */
 export class MachineFiles {
   readonly root: string
@@ -16,12 +16,14 @@ export class MachineFiles {
     this.root = root
   }
 
-  /** Where a path is for this process, every link in it followed. What does not exist keeps its name. */
+  /**
+   * Returns the path for this process, with every link followed. A part that does not exist keeps its name.
+   */
   async locate(path: string): Promise<string> {
     return this.#follow(path, async () => {})
   }
 
-  /** `check`: of each link before it is followed, with the folder that it is in. */
+  /** Calls `check` for each link before it is followed, with the folder that contains it. */
   async #follow(path: string, check: (folder: string, name: string) => Promise<void>): Promise<string> {
     const pending = parts(path)
     let at: string[] = []
@@ -45,8 +47,8 @@ export class MachineFiles {
   }
 
   /**
-   * The path with every link in it followed, as the machine names it: for what is to be written. Throws UserError LINK_FOREIGN
-   * for a link that somebody else than the machine's owner could have made.
+   * Returns the machine's path with every link followed, for a file that will be written. Throws UserError
+   * LINK_FOREIGN for a link that someone other than the machine's owner could have made.
    */
   async resolve(path: string): Promise<string> {
     const { uid } = await stat(this.root)
@@ -56,23 +58,23 @@ export class MachineFiles {
     return `/${relative(this.root, located)}`
   }
 
-  /** Where the last name of a path itself is, even if it is a link. */
+  /** Returns the location of the path's last name itself, even if it is a link. */
   async place(path: string): Promise<string> {
     const clean = normalize(path)
     return join(await this.locate(dirname(clean)), basename(clean))
   }
 
-  /** The text of a file; undefined where there is none. */
+  /** Returns the text of a file; `undefined` if it does not exist. */
   async read(path: string): Promise<string | undefined> {
     return ifThere(readFile(await this.locate(path), 'utf8'))
   }
 
-  /** Where a link points; undefined for what is no link. */
+  /** Returns the target of a link; `undefined` if the path is no link. */
   async linkTarget(path: string): Promise<string | undefined> {
     return readlink(await this.place(path)).catch(() => undefined)
   }
 
-  /** What a path is, links followed. */
+  /** Returns what a path is, after following links. */
   async kind(path: string): Promise<'file' | 'folder' | 'socket' | 'other' | undefined> {
     const found = await ifThere(lstat(await this.locate(path)))
     if (found === undefined) return undefined
@@ -81,30 +83,30 @@ export class MachineFiles {
     return found.isSocket() ? 'socket' : 'other'
   }
 
-  /** The permission bits of a file; undefined where there is none. */
+  /** Returns the permission bits of a file; `undefined` if it does not exist. */
   async mode(path: string): Promise<number | undefined> {
     const found = await ifThere(lstat(await this.locate(path)))
     return found === undefined ? undefined : found.mode & 0o7777
   }
 
-  /** Whether anything has that name, a link without a target included. */
+  /** Returns whether the name exists, also as a link without a target. */
   async exists(path: string): Promise<boolean> {
     return (await ifThere(lstat(await this.place(path)))) !== undefined
   }
 
-  /** The names in a folder, sorted; none where there is no folder. */
+  /** Returns the names in a folder, sorted; none if the folder does not exist. */
   async list(path: string): Promise<string[]> {
     const names = (await ifThere(readdir(await this.locate(path)))) ?? []
     return names.sort()
   }
 
-  /** The first of the paths that exists. */
+  /** Returns the first of the paths that exists. */
   async first(paths: readonly string[]): Promise<string | undefined> {
     for (const path of paths) if ((await this.kind(path)) !== undefined) return path
     return undefined
   }
 
-  /** The paths that match a pattern, as Go's filepath.Glob: `*` does not cross a slash. */
+  /** Returns the paths that match a pattern, as Go's filepath.Glob: `*` does not match a slash. */
   async glob(pattern: string): Promise<string[]> {
     let found = ['/']
     for (const part of parts(pattern)) {
@@ -123,7 +125,7 @@ export class MachineFiles {
   }
 }
 
-/** Go's Match takes a leading dot for a character like any other, and knows no `**`. */
+/** Go's Match treats a leading dot as any other character and does not know `**`. */
 function matches(name: string, pattern: string): boolean {
   return matchesGlob(`_${name}`, `_${pattern.replace(/\*+/g, '*')}`)
 }

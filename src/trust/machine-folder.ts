@@ -7,12 +7,12 @@ const linkLimit = 40
 const folderFlags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW
 
 /**
- * A folder of a machine that is held open: names in it mean what is in that very folder, wherever its path leads by then
- * (as openat(2); Linux names it by `/proc/self/fd`).
+ * A folder of a machine that is held open. Names refer to this very folder, even if its path leads elsewhere
+ * by then (as openat(2); Linux names it by `/proc/self/fd`).
  */
 export class MachineFolder {
   readonly #handle: FileHandle
-  /** Of the machine's root folder: user id. */
+  /** The user id of the owner of the machine's root folder. */
   readonly owner: number
 
   private constructor(handle: FileHandle, owner: number) {
@@ -21,9 +21,9 @@ export class MachineFolder {
   }
 
   /**
-   * Opens the folder of a path from the root on, name by name. A link is followed only where nobody but the machine's owner could
-   * have put it: elsewhere somebody else would choose where files of root go. Throws UserError LINK_FOREIGN; rejects with
-   * ENOENT or ENOTDIR where there is no such folder.
+   * Opens the folder of a path from the root on, name by name. A link is followed only if nobody but the
+   * machine's owner could have made it; otherwise another user could choose where root's files are written.
+   * Throws UserError LINK_FOREIGN; rejects with ENOENT or ENOTDIR if there is no such folder.
    */
   static async open(root: string, path: string): Promise<MachineFolder> {
     const top = await open(root, constants.O_RDONLY | constants.O_DIRECTORY)
@@ -56,17 +56,20 @@ export class MachineFolder {
     }
   }
 
-  /** A path of this process to what has the name in the folder; itself for an empty one. */
+  /** Returns a path for this process to a name in the folder; for an empty name to the folder itself. */
   at(name = ''): string {
     return name === '' ? nameOf(this.#handle) : join(nameOf(this.#handle), name)
   }
 
-  /** Whether nobody but the machine's owner may put anything into it. */
+  /** Returns whether only the machine's owner can create files in it. */
   async isOwners(): Promise<boolean> {
     return isOwnersAlone(await this.#handle.stat(), this.owner)
   }
 
-  /** What of the name is a file of the machine's owner's; undefined for links, and for what others have made. */
+  /**
+   * Returns the state of the name if it is a file of the machine's owner; `undefined` for links and for files
+   * of others.
+   */
   async ownFile(name: string): Promise<Stats | undefined> {
     const found = await lstat(this.at(name)).catch(() => undefined)
     const isOurs = found?.isFile() === true && (found.uid === 0 || found.uid === this.owner)
@@ -86,9 +89,12 @@ function nameOf({ fd }: FileHandle): string {
   return `/proc/self/fd/${fd}`
 }
 
-/** Nobody but the machine's owner (root, or the user of its root folder) may put anything into such a folder. */
+/**
+ * Returns whether only the machine's owner (root, or the user of its root folder) can create files in such a
+ * folder.
+ */
 export function isOwnersAlone({ uid, gid, mode }: Stats, owner: number): boolean {
-  // A group of root's own is root's too.
+  // A group with the id of root or of the owner counts as the owner.
   const isShared = (mode & 0o002) !== 0 || ((mode & 0o020) !== 0 && gid !== 0 && gid !== owner)
   return (uid === 0 || uid === owner) && !isShared
 }

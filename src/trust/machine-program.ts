@@ -1,7 +1,10 @@
 import { join } from 'node:path/posix'
 import type { MachineFiles } from './machine-files.ts'
 
-/** Program and arguments with which this process runs a program of the machine, in the machine's own root. */
+/**
+ * Returns the program and arguments with which this process runs a program of the machine inside the
+ * machine's own root.
+ */
 export async function machineProgram(
   files: MachineFiles,
   path: string,
@@ -12,13 +15,13 @@ export async function machineProgram(
   const chroot =
     (await files.first(['/usr/sbin/chroot', '/usr/bin/chroot', '/sbin/chroot', '/bin/chroot'])) ?? 'chroot'
   const inside = [files.root, path, ...args]
-  // trow's own image has no chroot: the machine's is run by the machine's own loader and libraries.
+  // trow's own image has no chroot: the machine's chroot is run with the machine's own loader and libraries.
   if (loader === undefined || chroot === 'chroot') return [chroot, ...inside]
   const folders = await libraryFolders(files)
   return [loader, '--library-path', folders.join(':'), await files.locate(chroot), ...inside]
 }
 
-/** The dynamic loader of glibc or musl, where this process finds it. */
+/** Returns the path of glibc's or musl's dynamic loader for this process. */
 async function findLoader(files: MachineFiles): Promise<string | undefined> {
   for (const folder of ['/lib64', '/lib', '/usr/lib64', '/usr/lib']) {
     const name = (await files.list(folder)).find((each) => /^ld-(linux|musl)-.*\.so\.\d+$/.test(each))

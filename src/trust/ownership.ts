@@ -1,12 +1,15 @@
 /**
- * The first line of every file that trow makes on a machine, of a script the second. Files without it belong to somebody
- * else. It stands in PEM files as well, whose readers skip what is outside of their markers (RFC 7468, 2).
+ * The first line of every file that trow makes on a machine; the second line of a script. Files without it
+ * belong to others. PEM files have it too: their readers skip text outside of the markers (RFC 7468, 2).
  */
 const header = '# managed-by: trow'
 const headerLine = `${header} (edits are overwritten)`
 const madeLine = '# folders made for it: '
 
-/** The text of a file of ours. The folders that were made for it are noted in it: taking it back takes them too. */
+/**
+ * Returns the text of a file of trow. It lists the folders that were made for the file, so that a removal can
+ * remove them too.
+ */
 export function ownText(body: string, made: readonly string[]): string {
   const note = made.length === 0 ? '' : `${madeLine}${JSON.stringify(made)}\n`
   const [first = ''] = /^#!.*\n/.exec(body) ?? []
@@ -17,7 +20,7 @@ export function isOwn(text: string): boolean {
   return text.replace(/^#!.*\n/, '').startsWith(header)
 }
 
-/** The folders that a file of ours says were made for it; none of a file that has been tampered with. */
+/** Returns the folders that a file of trow lists as made for it; none if the list cannot be parsed. */
 export function foldersMade(text: string): string[] {
   const line = text.split('\n').find((each) => each.startsWith(madeLine))
   if (line === undefined || !isOwn(text)) return []
@@ -29,5 +32,5 @@ export function foldersMade(text: string): string[] {
   }
 }
 
-/** At the end of a line of ours in a file of somebody else. */
+/** Marks the end of a line that trow wrote in a file of another owner. */
 export const lineMark = header

@@ -1,8 +1,8 @@
 import type { NodeTrust } from './node-trust.ts'
 
 /**
- * What a person has to run or apply where files are written by the platform's own tools only: the exact text, ready to copy. Scripted from the
- * vendors' documents; see docs/nodes.md for what has been run.
+ * Returns what to run or apply where only the platform's own tools write the files: the exact text, ready to
+ * copy. It is taken from the vendors' documents; docs/nodes.md lists what has been run.
  */
 export function platformCommands(distribution: string, trust: NodeTrust): string {
   const make = commands[distribution]

@@ -2,7 +2,10 @@ import { reasonOf } from '../reason-of.ts'
 import { UserError } from '../user-error.ts'
 import type { MachineFiles } from './machine-files.ts'
 
-/** k3s and RKE2 generate hosts.toml of a host that their registries.yaml names, at every start. Throws UserError REGISTRIES_YAML. */
+/**
+ * k3s and RKE2 generate the hosts.toml of each host in their registries.yaml at every start, and would
+ * overwrite trow's. Throws UserError REGISTRIES_YAML.
+ */
 export async function refuseRegistriesYaml(
   files: MachineFiles,
   distribution: string,

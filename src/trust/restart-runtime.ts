@@ -5,7 +5,7 @@ import { machineProgram } from './machine-program.ts'
 
 const systemctl = ['/usr/bin/systemctl', '/bin/systemctl']
 
-/** Has systemd restart or reload a unit of the machine. Returns why it could not be done; undefined when it was. */
+/** Restarts or reloads a systemd unit of the machine. Returns why it failed; `undefined` if it succeeded. */
 export async function manageUnit(
   files: MachineFiles,
   verb: 'restart' | 'reload',
@@ -14,7 +14,7 @@ export async function manageUnit(
   const path = await files.first(systemctl)
   if (path === undefined) return 'the machine has no systemctl'
   const [file, ...args] = await machineProgram(files, path, [verb, unit])
-  // In a changed root systemctl does nothing unless it is told that this is meant.
+  // In a chroot systemctl does nothing unless this variable is set.
   const env = { SYSTEMD_IGNORE_CHROOT: '1' }
   const { execa } = await import('execa')
   const {
@@ -34,7 +34,7 @@ export async function hasSystemd(files: MachineFiles): Promise<boolean> {
   return (await files.first(systemctl)) !== undefined
 }
 
-/** Waits until somebody listens on a socket; false after so many milliseconds without. */
+/** Waits until a socket accepts connections. Returns false after `patience` milliseconds. */
 export async function answers(socket: string, patience: number): Promise<boolean> {
   for (let left = patience; left > 0; left -= 250) {
     if (await accepts(socket)) return true

@@ -2,14 +2,14 @@ import { stat } from 'node:fs/promises'
 import { join } from 'node:path/posix'
 import type { MachineFiles } from './machine-files.ts'
 
-/** A process of a machine, as its /proc has it. */
+/** A process of a machine, as its /proc shows it. */
 export interface MachineProcess {
   readonly pid: string
-  /** Command line; the first is the program as it was called. */
+  /** The command line. The first argument is the program as it was called. */
   readonly args: readonly string[]
 }
 
-/** The processes whose program has one of these names (the last part of its path). */
+/** Returns the processes whose program has a wanted name (the last part of its path). */
 export async function processesOf(
   files: MachineFiles,
   isWanted: (program: string) => boolean,
@@ -17,14 +17,16 @@ export async function processesOf(
   const found: MachineProcess[] = []
   for (const pid of await files.list('/proc')) {
     if (!/^\d+$/.test(pid)) continue
-    // A process may end while it is looked at.
+    // A process may end while it is read.
     const args = (await files.read(`/proc/${pid}/cmdline`).catch(() => undefined))?.split('\0') ?? []
     if (isWanted(args[0]?.split('/').at(-1) ?? '')) found.push({ pid, args })
   }
   return found
 }
 
-/** Whether a process has a root of its own: the runtime of a node that is itself a container, as with kind. */
+/**
+ * Returns whether a process has its own root: the runtime of a node that is itself a container, as with kind.
+ */
 export async function isContained(files: MachineFiles, pid: string): Promise<boolean> {
   const [own, machine] = [
     await files.linkTarget(`/proc/${pid}/ns/mnt`),
@@ -33,7 +35,10 @@ export async function isContained(files: MachineFiles, pid: string): Promise<boo
   return own !== undefined && machine !== undefined && own !== machine
 }
 
-/** Whether a process sees a folder that the machine has as this process does; undefined: it may not be asked. */
+/**
+ * Returns whether a process sees a folder of the machine as this process does; `undefined` if there is no
+ * right to read that.
+ */
 export async function seesSame(
   files: MachineFiles,
   pid: string,
@@ -49,8 +54,9 @@ export async function seesSame(
 }
 
 /**
- * Whether a process is in the network of this one, as all that is a machine's own; undefined: that cannot be seen. Unlike a
- * process's root its network needs no rights over it: files of one network have one inode number, wherever they are mounted.
+ * Returns whether a process is in the network namespace of this process, as all of a machine's own programs
+ * are; `undefined` if that cannot be read. Unlike a process's root, its network can be compared without
+ * rights over the process: files of one network namespace have one inode number, wherever they are mounted.
  */
 export async function sharesNetwork(files: MachineFiles, pid: string): Promise<boolean | undefined> {
   try {
@@ -62,13 +68,13 @@ export async function sharesNetwork(files: MachineFiles, pid: string): Promise<b
   }
 }
 
-/** The unit of systemd that a process runs in. */
+/** Returns the systemd unit in which a process runs. */
 export async function unitOfProcess(files: MachineFiles, pid: string): Promise<string | undefined> {
   const groups = await files.read(`/proc/${pid}/cgroup`).catch(() => undefined)
   return /\/([^/\s]+\.service)$/m.exec(groups ?? '')?.[1]
 }
 
-/** When a process was started, in clock ticks since the machine's start (proc_pid_stat(5), field 22). */
+/** Returns when a process started, in clock ticks since boot (proc_pid_stat(5), field 22). */
 export async function startOfProcess(files: MachineFiles, pid: string): Promise<number | undefined> {
   const text = await files.read(`/proc/${pid}/stat`).catch(() => undefined)
   const fields = text?.slice(text.lastIndexOf(')') + 2).split(' ')
@@ -78,7 +84,7 @@ export async function startOfProcess(files: MachineFiles, pid: string): Promise<
     : undefined
 }
 
-/** The value of an option of a command line, the last one given: `--name value` or `--name=value`. */
+/** Returns the last value of an option on a command line, given as `--name value` or `--name=value`. */
 export function optionOf(args: readonly string[], name: string): string | undefined {
   let value: string | undefined
   args.forEach((arg, index) => {

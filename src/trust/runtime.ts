@@ -4,12 +4,12 @@ import { isContained, processesOf, unitOfProcess } from './running-programs.ts'
 import { machineProgram } from './machine-program.ts'
 import type { MachineOptions } from './node-trust.ts'
 
-/** What pulls images on a machine. */
+/** The program that pulls images on a machine. */
 export interface Runtime {
   readonly name: 'containerd' | 'cri-o' | 'docker' | 'unknown'
-  /** Empty where it could not be found out. */
+  /** Empty if it could not be found out. */
   readonly version: string
-  /** containerd's configuration, where its command line names one. */
+  /** containerd's configuration file, if its command line names one. */
   readonly config?: string
 }
 
@@ -17,8 +17,9 @@ const programs = { containerd: 'containerd', crio: 'cri-o', dockerd: 'docker' } 
 type Program = keyof typeof programs
 
 /**
- * From the Node object (`containerd://2.3.7`); without Kubernetes from the processes, then from the sockets and programs of
- * the machine. dockerd runs a containerd of its own, whose CRI is usually disabled: `usable` decides.
+ * Reads the runtime from the Node object (`containerd://2.3.7`); without Kubernetes from the processes, then
+ * from the machine's sockets and programs. dockerd runs its own containerd, whose CRI is usually disabled:
+ * `usable` decides whether that containerd counts.
  */
 export async function findRuntime(
   files: MachineFiles,
@@ -47,7 +48,7 @@ export async function findRuntime(
   return { name: 'unknown', version: '' }
 }
 
-/** The unit of systemd that a program runs in. */
+/** Returns the systemd unit in which a program runs. */
 export async function unitOf(files: MachineFiles, program: Program): Promise<string> {
   const pid = (await runningPrograms(files)).get(program)?.pid
   return (pid === undefined ? undefined : await unitOfProcess(files, pid)) ?? `${program}.service`
@@ -91,14 +92,16 @@ async function installedPrograms(files: MachineFiles): Promise<Map<Program, Foun
   return found
 }
 
-/** What `--version` prints; empty when it cannot be run. */
+/** Returns the version that `--version` prints; empty if the program cannot be run. */
 async function versionOf(files: MachineFiles, program: Program, path: string | undefined): Promise<string> {
   const [file, ...args] = await machineProgram(files, path ?? program, ['--version'])
-  // Loaded where a program is run: an agent is told what its node runs, and is to stay small.
+  // Loaded only when a program is run: the agent gets the runtime from the Node object, and saves the memory
+  // of this module.
   const { execa } = await import('execa')
   const { stdout, failed } = await execa(file, args, { reject: false, timeout: 10_000, stdin: 'ignore' })
   if (failed) return ''
-  // containerd github.com/containerd/containerd/v2 v2.3.7 …; crio version 1.30.2; Docker version 26.1.5+dfsg1, build …
+  // Examples: `containerd github.com/containerd/containerd/v2 v2.3.7 …`, `crio version 1.30.2`, `Docker
+  // version 26.1.5+dfsg1, build …`.
   return /(?:^|\s)v?(\d+\.\d+[^\s,]*)/.exec(stdout)?.[1] ?? ''
 }
 

@@ -9,7 +9,7 @@ export function parseToml(text: string): Toml {
   return parse(text, { integersAsBigInt: 'asNeeded' }) satisfies TomlTable as Toml
 }
 
-/** The table under a list of keys; an empty one where there is none. */
+/** Returns the table at a path of keys; an empty one if there is none. */
 export function tableAt(table: Toml, ...keys: readonly string[]): Toml {
   let at: Toml = table
   for (const key of keys) {
@@ -24,7 +24,7 @@ export function isTable(value: unknown): value is Toml {
   return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date)
 }
 
-/** A basic string: JSON's escapes are TOML's, but for DEL (TOML 1.0, "String"). */
+/** Formats a basic string. JSON's escapes are valid in TOML; only DEL needs one more (TOML 1.0, "String"). */
 export function tomlString(text: string): string {
   return JSON.stringify(text).replaceAll('\u007f', '\\u007f')
 }

@@ -11,10 +11,10 @@ import { clearUnfinished, makeSteps, type Step } from './machine-edit.ts'
 import { MachineFiles } from './machine-files.ts'
 import type {
   MachineOptions,
-  NodeFacts,
+  MachineFacts,
   NodeTrust,
   TrustChange,
-  TrustMeans,
+  EditOptions,
   TrustProblem,
 } from './node-trust.ts'
 import { platformCommands } from './platform-commands.ts'
@@ -23,31 +23,32 @@ import { onlyCertificates, readCertificates } from '../pem-bundle.ts'
 import { isRegistryHost } from '../registry-host.ts'
 
 /**
- * Makes a machine's runtime trust the registry; returns what was changed, nothing when all stands as it should. Every file is
- * checked before the first one is written. Where `config_path` is unset the files are written all the same and have
- * effect once it is set. Throws UserError: PLATFORM_MANAGED and RUNTIME_UNSUPPORTED, FILE_FOREIGN, REGISTRIES_YAML,
- * DOCKER_NEEDS_HOSTS, HOST_INVALID, TRUST_CA_INVALID, MACHINE_NOT_WRITABLE, and those of `setConfigPath`.
+ * Makes a machine's runtime trust the registry. Returns the changes; none if everything is as it should be.
+ * Every file is checked before the first one is written. If `config_path` is unset, the files are still
+ * written and take effect once it is set. Throws UserError: PLATFORM_MANAGED and RUNTIME_UNSUPPORTED,
+ * FILE_FOREIGN, REGISTRIES_YAML, DOCKER_NEEDS_HOSTS, HOST_INVALID, TRUST_CA_INVALID, MACHINE_NOT_WRITABLE,
+ * and those of `setConfigPath`.
  */
 export async function trustMachine(
   options: MachineOptions,
-  facts: NodeFacts,
+  facts: MachineFacts,
   trust: NodeTrust,
-  means: TrustMeans = {},
+  editOptions: EditOptions = {},
 ): Promise<readonly TrustChange[]> {
   const files = new MachineFiles(options.hostRoot)
   checkNames(trust)
   const checked = { ...trust, ca: checkedCa(trust.ca) }
-  const steps = await planTrust(files, options, facts, await withUsableIdentity(files, checked), means)
-  const dryRun = means.dryRun === true
+  const steps = await planTrust(files, options, facts, await withUsableIdentity(files, checked), editOptions)
+  const dryRun = editOptions.dryRun === true
   if (!dryRun) await clearUnfinished(files, touched(steps))
   const changes = await makeSteps(files, steps, dryRun)
-  const isConfig = facts.class === 'unset' && means.restartRuntime === true
+  const isConfig = facts.class === 'unset' && editOptions.restartRuntime === true
   if (isConfig) changes.push(...(await setConfigPath(files, facts, options, dryRun)))
   if (facts.runtime.name === 'cri-o' && !dryRun) await reloadCrio(files, changes)
   return changes
 }
 
-/** Why a client certificate is left out of what the runtime is told; undefined when it is not. */
+/** Returns why a client certificate is left out of the runtime's configuration; `undefined` if it is used. */
 export async function identityProblem(
   options: MachineOptions,
   identity: NodeTrust['identity'],
@@ -64,13 +65,13 @@ export async function identityProblem(
   }
 }
 
-/** The steps that are left to be made, in their order. */
+/** Returns the remaining steps in their order. */
 export async function planTrust(
   files: MachineFiles,
   options: MachineOptions,
-  facts: NodeFacts,
+  facts: MachineFacts,
   trust: NodeTrust,
-  means: TrustMeans,
+  editOptions: EditOptions,
 ): Promise<Step[]> {
   const { folder, distribution } = facts
   if (facts.class === 'managed') {
@@ -90,7 +91,7 @@ export async function planTrust(
     case 'cri-o':
       return crioSteps(files, trust)
     case 'docker':
-      return dockerSteps(files, trust, means.editHosts === true)
+      return dockerSteps(files, trust, editOptions.editHosts === true)
     default:
       await refuseRegistriesYaml(files, distribution, trust.hosts)
       return [
@@ -103,14 +104,17 @@ export async function planTrust(
   }
 }
 
-/** A file that containerd cannot read fails every endpoint: without certificate and key there is no `client`. */
+/**
+ * A file that containerd cannot read fails every endpoint: without a usable certificate and key, `client` is
+ * left out.
+ */
 async function withUsableIdentity(files: MachineFiles, trust: NodeTrust): Promise<NodeTrust> {
   const { identity } = trust
   if (identity === undefined || (await identityFault(files, identity)) === undefined) return trust
   return { ...trust, identity: undefined }
 }
 
-/** Hosts and endpoints become names of folders and words of files. */
+/** Hosts and endpoints become folder names and file content, so their characters are checked. */
 function checkNames({ hosts, endpoints }: NodeTrust): void {
   const wrong = [...hosts, ...endpoints].find((each) => !isRegistryHost(each))
   if (wrong === undefined) return
@@ -120,7 +124,7 @@ function checkNames({ hosts, endpoints }: NodeTrust): void {
   })
 }
 
-/** Nothing but the certificates of it. */
+/** Returns only the certificates of the bundle. */
 function checkedCa(ca: string): string {
   try {
     const certificates = readCertificates(ca)

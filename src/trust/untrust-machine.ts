@@ -7,34 +7,37 @@ import { hostFolders } from './host-folders.ts'
 import { undoK0sSteps } from './k0s.ts'
 import { clearUnfinished, makeSteps, type Step } from './machine-edit.ts'
 import { MachineFiles } from './machine-files.ts'
-import type { MachineOptions, NodeFacts, TrustChange, TrustMeans } from './node-trust.ts'
+import type { MachineOptions, MachineFacts, TrustChange, EditOptions } from './node-trust.ts'
 import { isRegistryHost } from '../registry-host.ts'
 import { findTrustedHosts } from './trusted-hosts.ts'
 
 /**
- * Takes back what trow has written for these hosts, wherever it may have written it: the tree is left byte for byte as it was.
- * Nothing is restarted; a containerd whose config_path was set goes on reading it until its next start.
+ * Removes what trow wrote for these hosts, in every place where it may have written it, and restores every
+ * file byte for byte. Restarts nothing: a containerd whose config_path was set keeps the setting until its
+ * next start.
  */
 export async function untrustMachine(
   options: MachineOptions,
-  facts: NodeFacts,
+  facts: MachineFacts,
   hosts: readonly string[],
-  means: Pick<TrustMeans, 'dryRun'> = {},
+  editOptions: Pick<EditOptions, 'dryRun'> = {},
 ): Promise<readonly TrustChange[]> {
   const files = new MachineFiles(options.hostRoot)
-  // For what is no host nothing was ever written; as a path it would lead elsewhere.
+  // trow writes nothing for an invalid host name. Used as a path, such a name could lead to another folder.
   const steps = await planUntrust(files, facts, hosts.filter(isRegistryHost))
-  const dryRun = means.dryRun === true
+  const dryRun = editOptions.dryRun === true
   if (!dryRun) await clearUnfinished(files, places(facts, steps))
   const changes = await makeSteps(files, steps, dryRun)
   if (facts.runtime.name === 'cri-o' && !dryRun) await reloadCrio(files, changes)
   return changes
 }
 
-/** hosts.toml before the ca.crt that it names. What all hosts share goes with the last of them. */
+/**
+ * Removes hosts.toml before the ca.crt that it names. What all hosts share is removed with the last of them.
+ */
 export async function planUntrust(
   files: MachineFiles,
-  facts: NodeFacts,
+  facts: MachineFacts,
   hosts: readonly string[],
 ): Promise<Step[]> {
   const isLast = (await findTrustedHosts(files, facts)).every((host) => hosts.includes(host))
@@ -50,8 +53,8 @@ export async function planUntrust(
   return steps.filter(({ path }, index) => steps.findIndex((step) => step.path === path) === index)
 }
 
-/** Where a killed run may have left unfinished work. */
-function places(facts: NodeFacts, steps: readonly Step[]): string[] {
+/** The paths at which a killed run may have left unfinished files. */
+function places(facts: MachineFacts, steps: readonly Step[]): string[] {
   const folders = [...hostFolders(facts), '/etc/containers/certs.d', '/etc/containers/registries.conf.d']
   return [
     ...steps.map(({ path }) => path),

@@ -1,7 +1,4 @@
 import { rmSync } from 'node:fs'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
-import { once } from 'node:events'
 import { join } from 'node:path'
 import { NodeAgent } from '../../src/agent/node-agent.ts'
 import { layoutOf } from '../../src/cluster/layout.ts'
@@ -23,14 +20,14 @@ import { FakeRuntime } from './fake-runtime.ts'
 
 const layout = layoutOf('trow')
 const namespace = layout.nodeNamespace
-/** What an agent is told. */
-export const orders = { name: 'trow-orders', namespace: layout.namespace }
+/** The ConfigMap with the desired state of the nodes. */
+export const desiredStateName = { name: 'trow-orders', namespace: layout.namespace }
 export const hostsFile = '/etc/containerd/certs.d/trow.trow.svc/hosts.toml'
 const configured =
   'version = 2\n[plugins."io.containerd.grpc.v1.cri".registry]\n  config_path = "/etc/containerd/certs.d"\n'
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 
-/** A node with files in a folder, a runtime that obeys, and the real agent. */
+/** A node with its files in a folder, a fake runtime, and the real agent. */
 export class AgentNode {
   readonly name: string
   readonly tree: MachineTree
@@ -92,7 +89,7 @@ export class AgentNode {
     this.#running = agent.run(this.#stop.signal)
   }
 
-  /** Its files, looked at and written for real but for what is named. */
+  /** The node's files, really read and written, except by the methods in `instead`. */
   machine(instead: Partial<Machine> = {}): Machine {
     return {
       inspect: inspectMachine,
@@ -140,8 +137,8 @@ export class AgentNode {
   }
 }
 
-/** What the agents are told, by an administrator. */
-export function tell(objects: FakeObjects, ca: string, changes: Partial<NodeSettings> = {}): void {
+/** Sets the desired state of the nodes, as an administrator does. */
+export function putDesiredState(objects: FakeObjects, ca: string, changes: Partial<NodeSettings> = {}): void {
   const settings: NodeSettings = {
     version: 1,
     mode: 'trust',
@@ -159,16 +156,7 @@ export function tell(objects: FakeObjects, ca: string, changes: Partial<NodeSett
   objects.put({
     apiVersion: 'v1',
     kind: 'ConfigMap',
-    metadata: orders,
+    metadata: desiredStateName,
     data: { 'settings.json': JSON.stringify(settings), 'ca.crt': ca },
   })
-}
-
-/** A port of 127.0.0.1 that nobody listens on. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }

@@ -7,7 +7,7 @@ import { once } from 'node:events'
 import { suite, test } from 'node:test'
 import { openCri } from '../../src/agent/cri.ts'
 
-// The answers of real runtimes: test/e2e/agent.test.ts.
+// Tests with real runtimes: test/e2e/agent.test.ts.
 suite('CRI client', () => {
   test('a runtime that is not there is UNAVAILABLE, and one that says nothing is late', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'trow-cri-'))

@@ -13,7 +13,7 @@ interface Watcher {
   readonly onFault: ((fault: Error) => void) | undefined
 }
 
-/** An API server that can be taken away. Real ones: test/e2e. */
+/** An API server that can be made unreachable. Tests with a real one: test/e2e. */
 export class FakeObjects implements ClusterObjects {
   readonly server = 'https://fake.test'
   /** Every object that was applied or patched, in order. */
@@ -25,7 +25,7 @@ export class FakeObjects implements ClusterObjects {
   #version = 0
   #away = false
 
-  /** As an administrator. */
+  /** Writes an object as an administrator does. */
   put(object: KubeObject): void {
     const metadata = { ...object.metadata, resourceVersion: String(++this.#version) }
     const kept = { ...object, metadata }
@@ -45,7 +45,7 @@ export class FakeObjects implements ClusterObjects {
     for (const { onFault } of this.#watchers) onFault?.(new ClusterFault('unreachable', 'taken away'))
   }
 
-  /** One kind is not for the agents. */
+  /** Forbids the agents to watch one kind. */
   forbid(kind: string): void {
     for (const { selection, onFault } of this.#watchers)
       if (selection.kind === kind) onFault?.(new ClusterFault('forbidden', `${kind} is forbidden`))
@@ -102,7 +102,7 @@ export class FakeObjects implements ClusterObjects {
     return [...this.#objects.values()].filter((object) => isSelected(object, selection))
   }
 
-  // What agents never ask for.
+  // Methods that agents never call.
   version = unexpected
   delete = unexpected
   may = unexpected

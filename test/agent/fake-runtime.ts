@@ -11,19 +11,19 @@ interface ImageRequest {
 type Call = { readonly request: ImageRequest }
 type Done = (error: object | null, answer?: object) => void
 
-/** A runtime whose pulls end as they are told. Real ones: test/e2e/agent.test.ts. */
+/** A runtime whose pulls end as a test decides. Tests with real ones: test/e2e/agent.test.ts. */
 export class FakeRuntime {
   readonly pulls: string[] = []
-  /** The password of each pull; undefined where it came without credentials. */
+  /** The password of each pull; undefined: a pull without credentials. */
   readonly passwords: (string | undefined)[] = []
   readonly removals: string[] = []
   readonly images = new Map<
     string,
     { id: string; repo_tags: string[]; repo_digests: string[]; pinned: boolean }
   >()
-  /** What the next pulls end with; undefined: well. */
+  /** The error of the next pulls; undefined: they succeed. */
   fault: string | undefined
-  /** The next pulls do not end. */
+  /** The next pulls never end. */
   hangs = false
   readonly #server = new Server()
 
@@ -68,7 +68,7 @@ export class FakeRuntime {
     this.#server.forceShutdown()
   }
 
-  /** Called when a pull has begun; it ends when that has. */
+  /** Called when a pull begins; the pull ends after it. */
   whilePulling: () => Promise<void> = async () => {}
 
   async #pull(image: string, done: Done): Promise<void> {

@@ -28,7 +28,7 @@ suite('a registry that is frozen', () => {
         }),
       )
     }
-    // The frozen one is of the proxy's own node, and so comes first.
+    // The registry that will be frozen is on the proxy's own node, and so comes first.
     pool.setEndpoints(
       servers.map(({ url }, index) => {
         const { hostname: host, port } = new URL(url)

@@ -15,7 +15,7 @@ afterEach(async () => {
 
 suite('loopback proxy', () => {
   test('carries bytes both ways and passes on the end of each by itself', async () => {
-    // Answers only once all of the question has come: half-close.
+    // Answers only when the whole question has arrived: half-close.
     const registry = await serve(async (socket) => {
       let question = ''
       socket.on('data', (piece: Buffer) => (question += piece.toString()))
@@ -143,7 +143,7 @@ suite('loopback proxy', () => {
   test('a registry that breaks off in the middle ends the client, whatever that was about to say', async () => {
     const broken = await serve(async (socket) => {
       await once(socket, 'data')
-      // Half an answer arrives before the reset does.
+      // The first half of the answer arrives before the reset.
       socket.write('half an answer', () => void setTimeout(() => socket.resetAndDestroy(), 50))
     })
     const { port, proxy } = await proxyTo([broken])
@@ -153,7 +153,7 @@ suite('loopback proxy', () => {
     client.on('data', (piece: Buffer) => (heard += piece.toString()))
     client.write('hello')
     try {
-      // Rejects where the client is reset.
+      // Rejects if the client is reset.
       await once(client, 'end')
       assert.equal(heard, 'half an answer')
       await sleep(50)

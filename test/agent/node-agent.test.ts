@@ -11,6 +11,7 @@ import {
   issueNodeCertificate,
   makeAuthority,
 } from '../../src/certificates/certificate-authority.ts'
+import { freePort } from '../support/free-port.ts'
 import { urisOf } from '../../src/cluster/node-origin.ts'
 import { originOfToken } from '../../src/cluster/token-origin.ts'
 import { inspectMachine } from '../../src/trust/inspect-machine.ts'
@@ -20,7 +21,7 @@ import { eventually } from '../support/program.ts'
 import { provideTokens } from '../../src/trust/kubelet/provide-tokens.ts'
 import { withdrawTokens } from '../../src/trust/kubelet/withdraw-tokens.ts'
 import { makeCa } from '../trust/authorities.ts'
-import { AgentNode, freePort, hostsFile, orders, tell } from './agent-fixture.ts'
+import { AgentNode, hostsFile, desiredStateName, putDesiredState } from './agent-fixture.ts'
 import { FakeObjects } from './fake-objects.ts'
 
 suite('agent', () => {
@@ -33,8 +34,8 @@ suite('agent', () => {
     nodes.push(node)
     return node
   }
-  const say = (changes: Parameters<typeof tell>[2] = {}): void =>
-    tell(objects, ca, { loopbackPort: port, ...changes })
+  const setDesired = (changes: Parameters<typeof putDesiredState>[2] = {}): void =>
+    putDesiredState(objects, ca, { loopbackPort: port, ...changes })
   before(async () => {
     ca = await makeCa()
   })
@@ -47,7 +48,7 @@ suite('agent', () => {
   })
 
   test('writes, proves and reports, and then writes no more than the heartbeat', async () => {
-    say({ nodePort: 30443 })
+    setDesired({ nodePort: 30443 })
     const node = await make(objects)
     const untouched = node.tree.all()
     node.start()
@@ -65,14 +66,14 @@ suite('agent', () => {
     await sleep(300)
     assert.equal(objects.writes.length, writes)
 
-    say({ mode: 'undo' })
+    setDesired({ mode: 'undo' })
     await node.reported(({ phase }) => phase === 'undone')
     assert.deepEqual(node.tree.all(), untouched)
     assert.deepEqual(node.runtime.removals, ['trow.trow.svc/trow/canary:1'])
   })
 
   test('a pod of the registry that takes the place of another is pulled from, though no pull is due for long', async () => {
-    say()
+    setDesired()
     const slice = (uid: string, serving: boolean): void =>
       objects.put({
         apiVersion: 'discovery.k8s.io/v1',
@@ -88,7 +89,7 @@ suite('agent', () => {
     node.start({ pace: { interval: 3_600_000, spread: 100 } })
     await node.reported(({ phase, canary }) => phase === 'ready' && canary?.registry?.[0] === 'one')
     node.runtime.fault = 'not found'
-    // At the same address: only its uid tells that it is another.
+    // Another pod at the same address: only its uid differs.
     slice('one', false)
     slice('two', true)
     const lost = await node.reported(({ phase }) => phase === 'problem')
@@ -96,7 +97,7 @@ suite('agent', () => {
     node.runtime.fault = undefined
     slice('two', true)
     await node.reported(({ phase }) => phase === 'ready')
-    // One that comes while a pull is on its way, which was held for it perhaps, is asked after it.
+    // A pod that appears during a pull for another one is tested by the next pull.
     node.runtime.whilePulling = async () => {
       node.runtime.whilePulling = async () => {}
       slice('four', true)
@@ -107,7 +108,7 @@ suite('agent', () => {
   })
 
   test('an agent that was killed between ca.crt and hosts.toml is finished by the next', async () => {
-    say()
+    setDesired()
     const node = await make(objects)
     node.start()
     await node.reported(({ phase }) => phase === 'ready')
@@ -119,14 +120,14 @@ suite('agent', () => {
   })
 
   test('another ClusterIP is written, and another host takes the place of the first', async () => {
-    say()
+    setDesired()
     const node = await make(objects)
     node.start()
     await node.reported(({ phase }) => phase === 'ready')
-    say({ clusterIps: ['10.96.9.9'] })
+    setDesired({ clusterIps: ['10.96.9.9'] })
     await eventually(async () => assert.match(node.tree.read(hostsFile), /10\.96\.9\.9:443/))
     assert.doesNotMatch(node.tree.read(hostsFile), /10\.96\.7\.7/)
-    say({ hosts: ['registry.example.com'] })
+    setDesired({ hosts: ['registry.example.com'] })
     await eventually(async () =>
       assert.deepEqual(node.runtime.pulls.at(-1), 'registry.example.com/trow/canary:1'),
     )
@@ -144,7 +145,7 @@ suite('agent', () => {
     const authority = await makeAuthority(['trow.trow.svc'], [], crypto as Crypto)
     const leaf = { names: ['localhost'], life: 86_400_000 }
     const { cert, key } = await issueLeaf(authority, leaf, crypto as Crypto)
-    say({ pullIdentity: 'service-account' })
+    setDesired({ pullIdentity: 'service-account' })
     const node = await make(objects, {
       '/proc/sys/kernel/random/boot_id': 'one\n',
       [config]: providers,
@@ -174,20 +175,20 @@ suite('agent', () => {
     await eventually(async () => assert.equal(node.runtime.passwords.at(-1), 'a.token.of-the-agent'))
     assert.doesNotMatch(node.tree.read(hostsFile), /client/)
 
-    // A kubelet that is away for a moment brings no certificate back.
+    // A kubelet that does not run for a moment does not bring the certificate back.
     rmSync(join(node.tree.root, 'proc/101'), { recursive: true })
-    say({ pullIdentity: 'service-account', clusterIps: ['10.96.9.9'] })
+    setDesired({ pullIdentity: 'service-account', clusterIps: ['10.96.9.9'] })
     await eventually(async () => assert.match(node.tree.read(hostsFile), /10\.96\.9\.9/))
     assert.doesNotMatch(node.tree.read(hostsFile), /client/)
 
-    say({ pullIdentity: 'node' })
+    setDesired({ pullIdentity: 'node' })
     await node.reported(({ identity }) => identity.kind === 'kubelet')
     await eventually(async () => assert.equal(node.tree.read(config), providers))
     assert.match(node.tree.read(hostsFile), /client = /)
   })
 
   test('a host that was given up while no agent ran goes too, and files of another installation stay', async () => {
-    say()
+    setDesired()
     const node = await make(objects)
     node.start()
     await node.reported(({ phase }) => phase === 'ready')
@@ -195,21 +196,21 @@ suite('agent', () => {
     const other = '/etc/containerd/certs.d/other.test/hosts.toml'
     mkdirSync(join(node.tree.root, other, '..'))
     node.tree.write(other, node.tree.read(hostsFile))
-    say({ hosts: ['registry.example.com'], generation: 2 })
+    setDesired({ hosts: ['registry.example.com'], generation: 2 })
     node.start()
     await node.reported(({ generation }) => generation.effective === 2)
     assert.equal(existsSync(join(node.tree.root, hostsFile)), false)
-    say({ hosts: ['registry.example.com'], mode: 'undo' })
+    setDesired({ hosts: ['registry.example.com'], mode: 'undo' })
     await node.reported(({ phase }) => phase === 'undone')
     assert.equal(existsSync(join(node.tree.root, other)), true)
   })
 
   test('hosts of an agent that was killed before it could report them are taken back by the next', async () => {
-    say({ hosts: ['a.example.com'] })
+    setDesired({ hosts: ['a.example.com'] })
     const node = await make(objects)
     const untouched = node.tree.all()
     let isCut = false
-    // A kill between the files and the report: the API server hears nothing more of this agent.
+    // A kill between the files and the report: the API server receives nothing more from this agent.
     node.start({
       machine: {
         inspect: inspectMachine,
@@ -228,17 +229,17 @@ suite('agent', () => {
     await eventually(async () => assert.ok(isCut))
     await node.stop()
     objects.away = false
-    say({ hosts: ['b.example.com'], generation: 2 })
+    setDesired({ hosts: ['b.example.com'], generation: 2 })
     node.start()
     await node.reported(({ generation }) => generation.effective === 2)
     assert.equal(existsSync(join(node.tree.root, path)), false)
-    say({ hosts: ['b.example.com'], mode: 'undo' })
+    setDesired({ hosts: ['b.example.com'], mode: 'undo' })
     await node.reported(({ phase }) => phase === 'undone')
     assert.deepEqual(node.tree.all(), untouched)
   })
 
   test('a hosts.toml of somebody else stays, and is named', async () => {
-    say()
+    setDesired()
     const node = await make(objects, { [hostsFile]: 'server = "https://elsewhere.test"\n' })
     node.runtime.fault = 'dial tcp: lookup elsewhere.test: no such host'
     node.start()
@@ -251,7 +252,7 @@ suite('agent', () => {
   })
 
   test('settings that are malformed or gone change nothing', async () => {
-    say()
+    setDesired()
     const node = await make(objects)
     node.start()
     await node.reported(({ phase }) => phase === 'ready')
@@ -261,21 +262,21 @@ suite('agent', () => {
       [{ 'settings.json': '{}', 'ca.crt': ca }, 'version'],
       [{ 'ca.crt': ca }, 'settings.json'],
     ] as const) {
-      objects.put({ apiVersion: 'v1', kind: 'ConfigMap', metadata: orders, data })
+      objects.put({ apiVersion: 'v1', kind: 'ConfigMap', metadata: desiredStateName, data })
       const { problems } = await node.reported(
         (report) => report.problems.length === 1 && report.problems[0]?.message.includes(word) === true,
       )
       assert.equal(problems[0]?.code, 'SETTINGS_INVALID')
     }
-    objects.remove({ apiVersion: 'v1', kind: 'ConfigMap', ...orders })
+    objects.remove({ apiVersion: 'v1', kind: 'ConfigMap', ...desiredStateName })
     await node.reported(({ problems }) => problems[0]?.code === 'SETTINGS_MISSING')
     assert.deepEqual(node.tree.all(), written)
-    say()
+    setDesired()
     await node.reported(({ phase, problems }) => phase === 'ready' && problems.length === 0)
   })
 
   test('while the API server is away everything stays, and afterwards the report is true again', async () => {
-    say()
+    setDesired()
     const node = await make(objects)
     node.start({ pace: { look: 100, interval: 200 } })
     await node.reported(({ phase }) => phase === 'ready')
@@ -291,7 +292,7 @@ suite('agent', () => {
   })
 
   test('a kind that the agent may not watch is a problem, and the node goes on', async () => {
-    say()
+    setDesired()
     const node = await make(objects)
     node.start({ pace: { look: 50 } })
     await node.reported(({ phase }) => phase === 'ready')
@@ -303,7 +304,7 @@ suite('agent', () => {
   })
 
   test("client = goes when the kubelet's certificate does, and comes back with it", async () => {
-    say()
+    setDesired()
     const path = '/var/lib/kubelet/pki/kubelet-client-current.pem'
     const authority = await makeAuthority(['trow.trow.svc'], [], crypto as Crypto)
     const leaf = { names: ['localhost'], life: 86_400_000 }
@@ -338,7 +339,7 @@ suite('agent', () => {
     let token = tokenOf('u1')
     const node = await make(objects, { '/var/lib/': '' })
     const untouched = node.tree.all()
-    tell(objects, authority.cert, { loopbackPort: port, issueCertificates: true })
+    putDesiredState(objects, authority.cert, { loopbackPort: port, issueCertificates: true })
     node.start({
       pace: { look: 50 },
       now: () => now,
@@ -361,9 +362,9 @@ suite('agent', () => {
     now += 3.6 * 86_400_000
     await eventually(async () => assert.notEqual(node.tree.read('/var/lib/trow-node/node-client.pem'), first))
     const second = node.tree.read('/var/lib/trow-node/node-client.pem')
-    // Its Node was deleted and made anew: the registry takes the old certificate no more.
+    // Its Node was deleted and created anew, so the registry refuses the old certificate.
     token = tokenOf('u2')
-    tell(objects, authority.cert, { loopbackPort: port, issueCertificates: true })
+    putDesiredState(objects, authority.cert, { loopbackPort: port, issueCertificates: true })
     await eventually(async () => {
       const third = new X509Certificate(node.tree.read('/var/lib/trow-node/node-client.pem'))
       assert.notEqual(third.serialNumber, new X509Certificate(second).serialNumber)
@@ -372,7 +373,7 @@ suite('agent', () => {
         /^URI:urn:trow:node:u2, URI:urn:trow:account:trow-node:trow-node:a1$/,
       )
     })
-    tell(objects, authority.cert, { loopbackPort: port, issueCertificates: true, mode: 'undo' })
+    putDesiredState(objects, authority.cert, { loopbackPort: port, issueCertificates: true, mode: 'undo' })
     await node.reported(({ phase }) => phase === 'undone')
     assert.deepEqual(node.tree.all(), untouched)
   })
@@ -387,7 +388,7 @@ suite('agent', () => {
     const chain = await issueNodeCertificate(authority, issued, crypto as Crypto)
     mkdirSync(join(node.tree.root, '/var/lib/trow'), { mode: 0o700 })
     node.tree.write(old, `${chain}${key}`)
-    tell(objects, authority.cert, { loopbackPort: port, issueCertificates: true })
+    putDesiredState(objects, authority.cert, { loopbackPort: port, issueCertificates: true })
     const seen: boolean[] = []
     node.start({
       machine: {
@@ -413,7 +414,7 @@ suite('agent', () => {
     const other = createServer().listen(0, '127.0.0.1')
     await once(other, 'listening')
     const taken = (other.address() as AddressInfo).port
-    say({ loopbackPort: taken })
+    setDesired({ loopbackPort: taken })
     const node = await make(objects)
     node.start({ pace: { look: 50 } })
     const { problems, proxy } = await node.reported(({ phase }) => phase === 'ready')
@@ -429,16 +430,16 @@ suite('agent', () => {
   })
 
   test('runtimes are restarted one node at a time, the next only after the first has pulled', async () => {
-    say({ restartRuntime: false })
+    setDesired({ restartRuntime: false })
     const unset = { '/etc/containerd/config.toml': 'version = 2\n' }
     const [one, two] = [await make(objects, unset, 'n1'), await make(objects, unset, 'n2')]
     for (const node of [one, two]) node.runtime.fault = 'lookup trow.trow.svc: no such host'
     one.start({ pace: { look: 50, assert: 100 } })
     await one.reported(({ problems }) => problems.some(({ code }) => code === 'CONFIG_PATH_UNSET'))
     assert.deepEqual(one.restarts, [], 'never unless it is told')
-    say({ restartRuntime: true })
+    setDesired({ restartRuntime: true })
     await eventually(async () => assert.equal(one.restarts.length, 1))
-    // Its port is the first one's: these nodes share a machine.
+    // The second agent cannot use its port, since the first has it: these nodes share a machine.
     two.start({ pace: { look: 50, assert: 100 } })
     const waiting = await two.reported(({ problems }) =>
       problems.some(({ code }) => code === 'RUNTIME_RESTART_WAITS'),

@@ -14,7 +14,7 @@ const where = {
 const prefix =
   'failed to pull and unpack image "trow.trow.svc/trow/canary:1": failed to resolve reference: failed to do request: '
 
-/** What containerd 1.6, 1.7, 2.1 and 2.3 say. */
+/** Error messages of containerd 1.6, 1.7, 2.1 and 2.3. */
 const rows: readonly (readonly [string, string])[] = [
   [
     'Head "https://10.96.7.7:443/v2/": tls: failed to verify certificate: x509: certificate signed by unknown authority',

@@ -3,6 +3,7 @@ import { X509Certificate } from 'node:crypto'
 import { existsSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, before, beforeEach, suite, test } from 'node:test'
+import { freePort } from '../support/free-port.ts'
 import { usualPace } from '../../src/agent/agent-pace.ts'
 import {
   issueLeaf,
@@ -12,10 +13,10 @@ import {
 import { trustMachine } from '../../src/trust/trust-machine.ts'
 import { eventually } from '../support/program.ts'
 import { makeCa } from '../trust/authorities.ts'
-import { AgentNode, freePort, hostsFile, tell } from './agent-fixture.ts'
+import { AgentNode, hostsFile, putDesiredState } from './agent-fixture.ts'
 import { FakeObjects } from './fake-objects.ts'
 
-/** No test waits for the look at the whole node: it is far away. */
+/** No test waits for the check of the whole node: it is an hour away. */
 const pace = { look: 50, assert: 3_600_000 }
 
 suite('what changes on a node without a word', () => {
@@ -29,7 +30,7 @@ suite('what changes on a node without a word', () => {
   beforeEach(async () => {
     objects = new FakeObjects()
     port = await freePort()
-    tell(objects, ca, { loopbackPort: port })
+    putDesiredState(objects, ca, { loopbackPort: port })
     node = await AgentNode.make(objects)
   })
   afterEach(async () => {
@@ -118,7 +119,7 @@ suite('what changes on a node without a word', () => {
     const { cert, key } = await issueLeaf(authority, { names: ['localhost'], life }, crypto as Crypto)
     node.tree.write(path, cert + key)
     const end = new X509Certificate(cert).validToDate.getTime()
-    tell(objects, authority.cert, { loopbackPort: port, issueCertificates: true })
+    putDesiredState(objects, authority.cert, { loopbackPort: port, issueCertificates: true })
     let now = Date.now()
     let [asked, certifies] = [0, false]
     node.start({

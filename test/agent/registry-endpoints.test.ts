@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import type { KubeObject } from '../../src/cluster/cluster-objects.ts'
-import { endpointsOf, hostPort } from '../../src/agent/registry-endpoints.ts'
+import { endpointsOf } from '../../src/agent/registry-endpoints.ts'
+import { hostPort } from '../../src/host-port.ts'
 import { nodeEndpoints, spellings } from '../../src/agent/node-endpoints.ts'
 
 const slice = (endpoints: unknown, ports: unknown = [{ name: 'https', port: 8443 }]): KubeObject => ({

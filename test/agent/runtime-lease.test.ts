@@ -25,7 +25,7 @@ suite('whose turn it is to restart a runtime', () => {
         const answers = await scheduler.waitFor(Promise.all(asked))
         Object.assign(objects, { list, patch, apply })
         assert.ok(answers.filter(({ held }) => held).length <= 1)
-        // Who waits gets it in the end, and nobody beside whoever has it.
+        // Every node that waits gets the turn in the end, and never while another one has it.
         const served = new Set<number>()
         for (let round = 0; round < 2 * count; round++) {
           for (let at = 0; at < count; at++) {

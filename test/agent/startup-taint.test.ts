@@ -2,10 +2,11 @@ import assert from 'node:assert/strict'
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, before, beforeEach, suite, test } from 'node:test'
+import { freePort } from '../support/free-port.ts'
 import { startupTaint } from '../../src/cluster/layout.ts'
 import { eventually } from '../support/program.ts'
 import { makeCa } from '../trust/authorities.ts'
-import { AgentNode, freePort, hostsFile, tell } from './agent-fixture.ts'
+import { AgentNode, hostsFile, putDesiredState } from './agent-fixture.ts'
 import { FakeObjects } from './fake-objects.ts'
 
 const others = { key: 'dedicated', value: 'gpu', effect: 'NoSchedule' }
@@ -40,7 +41,7 @@ suite('the startup taint', () => {
   const free = { podCIDR: '10.88.1.0/24', taints: [others] }
 
   test('goes when the files stand, before anything was pulled, and others stay; each time that it comes', async () => {
-    tell(objects, ca, { loopbackPort: port, startupTaint: true })
+    putDesiredState(objects, ca, { loopbackPort: port, startupTaint: true })
     node.runtime.hangs = true
     node.start({ pace })
     await eventually(async () => assert.deepEqual(spec(), free))
@@ -53,7 +54,7 @@ suite('the startup taint', () => {
     node.tree.write(hostsFile, 'server = "https://elsewhere.test"\n')
     const before = spec()
     node.runtime.fault = 'no such host'
-    tell(objects, ca, { loopbackPort: port, startupTaint: true })
+    putDesiredState(objects, ca, { loopbackPort: port, startupTaint: true })
     node.start({ pace })
     await node.reported(({ problems }) => problems[0]?.code === 'FILE_FOREIGN')
     assert.deepEqual(spec(), before)
@@ -63,18 +64,18 @@ suite('the startup taint', () => {
 
   test('goes with an uninstall too, and is left alone where nobody has asked for it', async () => {
     const before = spec()
-    tell(objects, ca, { loopbackPort: port })
+    putDesiredState(objects, ca, { loopbackPort: port })
     node.start({ pace })
     await node.reported(({ phase }) => phase === 'ready')
     assert.deepEqual(spec(), before)
-    tell(objects, ca, { loopbackPort: port, mode: 'undo', startupTaint: true })
+    putDesiredState(objects, ca, { loopbackPort: port, mode: 'undo', startupTaint: true })
     await node.reported(({ phase }) => phase === 'undone')
     await eventually(async () => assert.deepEqual(spec(), free))
   })
 
   test('a right that is missing is a problem, and pulls go on', async () => {
     objects.refusePatch = true
-    tell(objects, ca, { loopbackPort: port, startupTaint: true })
+    putDesiredState(objects, ca, { loopbackPort: port, startupTaint: true })
     node.start({ pace })
     const { phase, problems } = await node.reported((report) => report.phase === 'ready')
     assert.equal(phase, 'ready')

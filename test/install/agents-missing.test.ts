@@ -38,7 +38,7 @@ const crashed = (restartCount: number): object => ({
   ],
 })
 
-/** Pods of that name have this status, and the agent among them reports nothing. */
+/** Gives pods whose name begins with `pod` this status; an agent among them sends no report. */
 function broken(pod: string, status: object, nodes?: readonly string[]): Run {
   const run = prepare(nodes)
   run.cluster.podStatus = (name) => (name.startsWith(pod) ? status : undefined)

@@ -5,7 +5,7 @@ import {
   isCovered,
   issueLeaf,
   makeAuthority,
-  type Authority,
+  type CertificateAuthority,
 } from '../../src/certificates/certificate-authority.ts'
 import { layoutOf } from '../../src/cluster/layout.ts'
 import type { NodeReport } from '../../src/cluster/node-report.ts'
@@ -16,16 +16,16 @@ import { FakeObjects } from '../support/fake-objects.ts'
 import { nodeObject, reportObject } from '../support/node-objects.ts'
 
 const crypto = webcrypto as Crypto
-const make = (_current?: string, hosts: readonly string[] = []): Promise<Authority> =>
+const make = (_current?: string, hosts: readonly string[] = []): Promise<CertificateAuthority> =>
   makeAuthority(['trow.trow.svc', ...hosts], [], crypto)
 const base64 = (text: string): string => Buffer.from(text).toString('base64')
 
 suite('the CA is replaced', () => {
   let objects: FakeObjects
-  let first: Authority
+  let first: CertificateAuthority
   let clock: number
   let said: string[]
-  /** Whether agents and registry follow, as they do in a cluster. */
+  /** Whether agents and registry follow the changes, as in a cluster. */
   let following: boolean
 
   const dataOf = async (kind: string, name: string, namespace = 'trow'): Promise<Record<string, string>> =>

@@ -13,18 +13,24 @@ interface PodTemplate {
   readonly spec?: object
 }
 
-/** Objects in memory, with just enough controllers that an install ends: addresses, pods, reports of agents. */
+/**
+ * Objects in memory, with just enough controllers to complete an install: addresses, pods, reports of agents.
+ */
 export class FakeCluster extends FakeObjects {
   readonly #nodes: readonly string[]
-  /** What a new pod's status is; undefined: it runs and is ready. */
+  /** The status of a new pod; `undefined` means that it runs and is ready. */
   podStatus: (name: string, kind: string) => object | undefined = () => undefined
-  /** Whether a controller may make a pod of that name. */
+  /** Whether a controller may create a pod of that name. */
   makes: (name: string) => boolean = () => true
+  /** Whether the API server comes to serve the kind of a definition. */
+  serves: (name: string) => boolean = () => true
   /** What a node's agent reports beyond a healthy report; false: nothing at all. */
   report: (node: string) => Parameters<typeof reportObject>[2] | false = () => ({})
-  /** What a Service gets that asks for none. */
+  /** Whether the admission pods write into the webhook configuration. */
+  keepsWebhooks = true
+  /** The address of a Service that requests none. */
   freeAddress = '10.96.12.7'
-  /** How long after a namespace its ServiceAccount `default` is there, in milliseconds. */
+  /** Milliseconds after a namespace at which its ServiceAccount `default` exists. */
   accountDelay = 0
   readonly #accounts = new Map<string, number>()
   readonly now: () => number
@@ -41,7 +47,7 @@ export class FakeCluster extends FakeObjects {
     })
   }
 
-  /** Free for pods, with the image on it. */
+  /** A node on which pods can run and which has the image. */
   node(name: string, ready = true): object {
     const node = nodeObject(name, ready) as { status: object }
     return {
@@ -65,7 +71,8 @@ export class FakeCluster extends FakeObjects {
     options: { dryRun?: boolean; force?: boolean } = {},
   ): Promise<KubeObject> {
     if (object.kind === 'Pod') this.#admit(object)
-    const applied = await super.apply(this.#withAddress(object, options.dryRun === true), options)
+    const addressed = this.#withAddress(object, options.dryRun === true)
+    const applied = await super.apply(await this.#withBundle(addressed), options)
     if (options.dryRun !== true) await this.#control(applied)
     return applied
   }
@@ -82,7 +89,7 @@ export class FakeCluster extends FakeObjects {
     return this.now() >= (this.#accounts.get(namespace) ?? Infinity)
   }
 
-  /** What admission says while the controller manager has not come to the namespace. */
+  /** The admission error before the controller manager has created the namespace's service account. */
   #admit({ metadata: { name, namespace = '' } }: KubeObject): void {
     if (this.#hasAccount(namespace)) return
     const problem = `error looking up service account ${namespace}/default: serviceaccount "default" not found`
@@ -97,7 +104,7 @@ export class FakeCluster extends FakeObjects {
     return { ...object, spec: { ...spec, clusterIP, clusterIPs: [clusterIP] } }
   }
 
-  /** As the API server does, not in a dry run. */
+  /** Refuses an address that is in use, as the API server does outside of a dry run. */
   #refuseTaken(address: string): void {
     const isTaken = this.objects.some(
       ({ kind, metadata, spec }) =>
@@ -118,15 +125,53 @@ export class FakeCluster extends FakeObjects {
     const { template } = (object['spec'] ?? {}) as { template?: PodTemplate }
     if (kind === 'Namespace' && !this.#accounts.has(metadata.name))
       this.#accounts.set(metadata.name, this.now() + this.accountDelay)
+    if (kind === 'CustomResourceDefinition' && this.serves(metadata.name))
+      this.put({ ...object, status: { conditions: [{ type: 'Established', status: 'True' }] } })
     if (kind === 'Pod') this.#start(object, metadata.name)
     if (kind === 'StatefulSet' && template !== undefined)
       this.#run(object, template, 'trow-0', this.#nodes[0])
+    if (kind === 'Deployment' && template !== undefined)
+      for (const [index, name] of ['trow-admission-0', 'trow-admission-1'].entries())
+        this.#run(object, template, name, this.#nodes[index % this.#nodes.length])
+    if (kind === 'ValidatingWebhookConfiguration') await this.#keepWebhooks(object)
     if (kind === 'DaemonSet' && template !== undefined)
       for (const node of this.#nodes) this.#run(object, template, `trow-node-${node}`, node)
     if (kind === 'ConfigMap' && metadata.name === 'trow-orders') this.#reportAll(object)
   }
 
-  /** The kubelet tries again. */
+  /** As the admission pod that holds the Lease does. */
+  async #keepWebhooks(object: KubeObject): Promise<void> {
+    if (!this.keepsWebhooks) return
+    const wishes = { apiVersion: 'v1', kind: 'ConfigMap', name: 'trow-admission', namespace: 'trow' }
+    const { failurePolicy = 'Ignore' } = ((await super.get(wishes))?.['data'] ?? {}) as {
+      failurePolicy?: string
+    }
+    const webhooks = (object['webhooks'] as { name: string; clientConfig: object }[]).map((webhook) => ({
+      ...webhook,
+      clientConfig: { ...webhook.clientConfig, caBundle: 'Q0E=' },
+      ...(webhook.name === 'pods.trow.io' ? { failurePolicy } : {}),
+    }))
+    this.put({ ...object, webhooks })
+  }
+
+  /** What another manager owns stays. */
+  async #withBundle(object: KubeObject): Promise<KubeObject> {
+    if (object.kind !== 'ValidatingWebhookConfiguration') return object
+    const { apiVersion, kind, metadata } = object
+    const before = ((await super.get({ apiVersion, kind, name: metadata.name }))?.['webhooks'] ?? []) as {
+      name: string
+      clientConfig: { caBundle?: string }
+    }[]
+    const webhooks = (object['webhooks'] as typeof before).map((webhook) => {
+      const { caBundle } = before.find(({ name }) => name === webhook.name)?.clientConfig ?? {}
+      return caBundle === undefined
+        ? webhook
+        : { ...webhook, clientConfig: { ...webhook.clientConfig, caBundle } }
+    })
+    return { ...object, webhooks }
+  }
+
+  /** The kubelet retries, and the pod starts. */
   async start(name: string, namespace = 'trow-node'): Promise<void> {
     const pod = await super.get({ apiVersion: 'v1', kind: 'Pod', name, namespace })
     if (pod !== undefined) this.#start(pod, name)
@@ -138,7 +183,7 @@ export class FakeCluster extends FakeObjects {
     if (told !== undefined) this.#reportAll(told)
   }
 
-  /** Every node has this image too. */
+  /** Adds this image to every node. */
   lists(image: string): void {
     for (const name of this.#nodes) {
       const node = this.node(name) as { status: object }

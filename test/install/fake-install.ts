@@ -2,14 +2,23 @@ import assert from 'node:assert/strict'
 import { webcrypto } from 'node:crypto'
 import { faultLines } from '../../src/cluster/grouped-faults.ts'
 import { gatherFacts } from '../../src/install/facts.ts'
-import { install } from '../../src/install/install.ts'
+import { install, type Installed } from '../../src/install/install.ts'
 import type { InstallContext } from '../../src/install/install-context.ts'
 import { defaultInstallSettings, type InstallSettings } from '../../src/install/install-settings.ts'
-import { makePlan } from '../../src/install/plan.ts'
-import { readRemembered } from '../../src/install/remembered.ts'
+import { makePlan, type Plan } from '../../src/install/plan.ts'
+import { wantsBaseline } from '../../src/install/policy-objects.ts'
+import { readRemembered, type Remembered } from '../../src/install/remembered.ts'
 import { allObjects, wantedObjects } from '../../src/install/wanted-objects.ts'
 import { UserError } from '../../src/user-error.ts'
 import { FakeCluster } from './fake-cluster.ts'
+
+/** An install that has succeeded. */
+interface Done {
+  readonly installed: Installed
+  readonly plan: Plan
+  readonly settings: InstallSettings
+  readonly remembered: Remembered | undefined
+}
 
 export interface Run {
   readonly cluster: FakeCluster
@@ -18,12 +27,12 @@ export interface Run {
   readonly pushes: number[]
   readonly stop: AbortController
   readonly now: () => number
-  /** Moves the clock. */
+  /** Advances the clock. */
   sleep: (milliseconds: number) => Promise<void>
-  go(changes?: Partial<InstallSettings>, options?: Partial<InstallContext>): Promise<void>
+  go(changes?: Partial<InstallSettings>, options?: Partial<InstallContext>): Promise<Done>
 }
 
-/** A clock that only sleeping moves: a minute of waiting takes no time. */
+/** The clock advances only by `sleep`, so that a minute of waiting takes no time. */
 export function prepare(nodes: readonly string[] = ['n1', 'n2']): Run {
   let time = Date.parse('2026-11-24T12:00:00Z')
   const now = (): number => time
@@ -69,8 +78,10 @@ export function prepare(nodes: readonly string[] = ['n1', 'n2']): Run {
       }
       const known = { remembered, version: '0.1.0', image: context.image.reference }
       const facts = await gatherFacts(cluster, context.settings, known)
-      const wanted = allObjects(wantedObjects(context.settings, facts, { discovery: true }))
-      await install(context, await makePlan(cluster, context.settings, wanted, { force: false }))
+      const baseline = await wantsBaseline(cluster, remembered)
+      const wanted = allObjects(wantedObjects(context.settings, facts, { discovery: true, baseline }))
+      const plan = await makePlan(cluster, context.settings, wanted, { force: false })
+      return { installed: await install(context, plan), plan, settings, remembered }
     },
   }
   return run

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ApplyConflict } from '../../src/cluster/cluster-objects.ts'
 import { ClusterFault } from '../../src/cluster/cluster-fault.ts'
-import { canaryImage, canaryReference } from '../../src/install/canary-image.ts'
+import { canaryImage, canaryReference } from '../../src/oci/canary-image.ts'
 import { readForReset, readRemembered } from '../../src/install/remembered.ts'
+import { readTemplate } from '../../src/install/template.ts'
 import { codeIs, prepare } from './fake-install.ts'
 
 test('a first install: in the safe order, and every node has pulled', async () => {
@@ -38,6 +39,116 @@ test('the second install writes nothing at all, and keeps the CA', async () => {
   assert.equal(run.pushes.length, 2)
 })
 
+const policies = { apiVersion: 'policy.trow.io/v1alpha1', kind: 'TrowPolicy' } as const
+
+test('a first install brings the definitions of policies before who needs them, and one policy, in audit mode', async () => {
+  const run = prepare()
+  await run.go()
+  const place = (name: string): number => run.cluster.writes.findIndex((each) => each === `apply ${name}`)
+  const wanted = [
+    'CustomResourceDefinition trowpolicies.policy.trow.io',
+    'TrowPolicy baseline',
+    'ClusterRole trow-registry',
+    'StatefulSet trow/trow',
+  ].map(place)
+  assert.ok(
+    wanted.every((at, index) => at > (wanted[index - 1] ?? -1)),
+    String(wanted),
+  )
+  const [baseline, ...more] = await run.cluster.list(policies)
+  assert.deepEqual(more, [])
+  assert.deepEqual(baseline?.['spec'], readTemplate('baseline')[0]?.['spec'])
+})
+
+test('the first policy is made once: not over what a user made of it, not where there is one, not after it was deleted', async () => {
+  const named = { ...policies, name: 'baseline' }
+  const run = prepare()
+  await run.go()
+  const changed = { ...(await run.cluster.get(named)), spec: { mode: 'enforce', default: 'pass' } }
+  run.cluster.put(changed)
+  await run.go({}, { version: '0.2.0' })
+  assert.deepEqual((await run.cluster.get(named))?.['spec'], changed.spec)
+  await run.cluster.delete(named)
+  await run.go()
+  assert.equal(await run.cluster.get(named), undefined)
+
+  const other = prepare()
+  other.cluster.put({ ...policies, metadata: { name: 'mine' }, spec: {} })
+  await other.go()
+  assert.deepEqual(
+    (await other.cluster.list(policies)).map(({ metadata }) => metadata.name),
+    ['mine'],
+  )
+  await other.cluster.delete({ ...policies, name: 'mine' })
+  await other.go()
+  assert.deepEqual(await other.cluster.list(policies), [])
+})
+
+test('an install whose memory is of a release without policies gets the first one', async () => {
+  const run = prepare()
+  await run.go()
+  const reference = { apiVersion: 'v1', kind: 'ConfigMap', name: 'trow-install', namespace: 'trow' }
+  const map = await run.cluster.get(reference)
+  assert.ok(map !== undefined)
+  const { baseline: _settled, ...data } = map['data'] as Record<string, string>
+  run.cluster.put({ ...map, data })
+  await run.cluster.delete({ ...policies, name: 'baseline' })
+  await run.go({}, { version: '0.2.0' })
+  assert.ok(await run.cluster.get({ ...policies, name: 'baseline' }))
+  assert.equal((await readRemembered(run.cluster, 'trow'))?.baseline, true)
+})
+
+test('what the API server does not come to serve is waited for, and named', async () => {
+  const run = prepare()
+  run.cluster.serves = (name) => name !== 'trowexceptions.policy.trow.io'
+  await assert.rejects(
+    run.go(),
+    codeIs(
+      'INSTALL_TIMED_OUT',
+      75,
+      'CustomResourceDefinition trowexceptions.policy.trow.io: the API server does not',
+    ),
+  )
+  assert.ok(!run.cluster.writes.includes('apply StatefulSet trow/trow'))
+})
+
+test('a name of another definition that is in the way is told', async () => {
+  const run = prepare()
+  run.cluster.serves = () => false
+  const conditions = [
+    { type: 'NamesAccepted', status: 'False', message: 'plural name "trowpolicies" is already in use' },
+    { type: 'Established', status: 'False', message: 'not all names are accepted' },
+  ]
+  const metadata = { name: 'trowpolicies.policy.trow.io' }
+  const definition = { apiVersion: 'apiextensions.k8s.io/v1', kind: 'CustomResourceDefinition', metadata }
+  run.cluster.put({ ...definition, status: { conditions } })
+  await assert.rejects(
+    run.go(),
+    codeIs('INSTALL_TIMED_OUT', 75, 'plural name "trowpolicies" is already in use'),
+  )
+})
+
+test('definitions that an uninstall has left on their way out are brought again', async () => {
+  const run = prepare()
+  const reference = {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    name: 'trowpolicies.policy.trow.io',
+  }
+  const { apiVersion, kind, name } = reference
+  const deletionTimestamp = '2026-11-24T12:00:00Z'
+  run.cluster.put({ apiVersion, kind, metadata: { name, deletionTimestamp } })
+  const sleep = run.sleep.bind(run)
+  let slept = 0
+  run.sleep = async (milliseconds) => {
+    if (slept++ === 3) await run.cluster.delete(reference)
+    await sleep(milliseconds)
+  }
+  await run.go()
+  assert.equal((await run.cluster.get(reference))?.metadata.deletionTimestamp, undefined)
+  assert.ok(run.states.some((text) => text.includes('it is being deleted with its objects')))
+})
+
 test('an upgrade brings the agents before the registry', async () => {
   const run = prepare()
   await run.go()
@@ -61,7 +172,7 @@ test('agents of the release before find their orders until the last of them is r
     (await run.cluster.get(reference))?.['data']
   const { name, namespace } = before
   run.cluster.put({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace }, data: {} })
-  // One on a node that was away and is still on its way out.
+  // A pod on a node that was away, which is still being deleted.
   const late = {
     apiVersion: 'v1',
     kind: 'Pod',

@@ -22,7 +22,7 @@ function optionSet(settings: Partial<InstallSettings>, facts: Partial<InstallFac
   return { settings: { ...defaultInstallSettings, ...settings }, facts: { ...usualFacts, ...facts } }
 }
 
-/** What golden files exist of: one file a set. */
+/** The option sets of the golden files, one file per set. */
 export const optionSets: Readonly<Record<string, OptionSet>> = {
   usual: optionSet({}),
   'own-domain': optionSet({

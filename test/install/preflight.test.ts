@@ -7,6 +7,8 @@ import { defaultInstallSettings, type InstallSettings } from '../../src/install/
 import type { PreflightContext } from '../../src/install/preflight/preflight-context.ts'
 import { preflight } from '../../src/install/preflight/preflight.ts'
 import type { Remembered } from '../../src/install/remembered.ts'
+import { resultVersion } from '../../src/cli/result/result-version.ts'
+import { checkResult } from '../support/check-result.ts'
 import { FakeCluster } from './fake-cluster.ts'
 
 const now = Date.parse('2026-11-24T12:00:00Z')
@@ -31,6 +33,7 @@ async function look({ put = [], settings = {}, remembered, options = {}, change 
     schema: 7,
     clusterIps: [],
     nodePort: undefined,
+    baseline: true,
     ...remembered,
   }
   const report = await preflight({
@@ -46,6 +49,8 @@ async function look({ put = [], settings = {}, remembered, options = {}, change 
     ...options,
   })
   assert.deepEqual(cluster.writes, [], 'a preflight changes nothing')
+  // What --preflight -o json prints of it.
+  checkResult('Preflight', JSON.stringify({ apiVersion: resultVersion, kind: 'Preflight', ...report }))
   const checks = report.categories.flatMap((category) => category.checks)
   return { report, find: (id: string): PreflightCheck[] => checks.filter((check) => check.id === id) }
 }
@@ -89,7 +94,7 @@ const limitRange = (namespace: string, type: string, limit: object): object => (
   spec: { limits: [{ type, ...limit }] },
 })
 
-/** LimitRange or quota, in which namespace, and what becomes of the pods there. */
+/** The LimitRange or quota, its namespace, the result, and text of the message. */
 const limitRows: readonly (readonly [string, Look, string, PreflightCheck['result'], ...string[]])[] = (
   [
     ['trow', 'Container', { max: { memory: '128Mi' } }, 'error', '256Mi of memory asked for, 128Mi at most'],
@@ -128,7 +133,7 @@ const heldNode = {
   spec: { taints: [{ key: startupTaint, effect: 'NoSchedule' }] },
 }
 
-/** What is there or asked for, the check that sees it, how, and words of what it says. */
+/** The cluster or the options, the check that detects it, its result, and text of its message. */
 const rows: readonly (readonly [string, Look, string, PreflightCheck['result'], ...string[]])[] = [
   [
     'no StorageClass',
@@ -529,6 +534,18 @@ const rows: readonly (readonly [string, Look, string, PreflightCheck['result'], 
     'networkpolicies.networking.k8s.io in trow',
   ],
   [
+    'no right to define policies, or to make the first one',
+    {
+      change: (cluster) =>
+        (cluster.rights = ({ resource, verb }) =>
+          verb !== '*' && !['customresourcedefinitions', 'trowpolicies'].includes(resource)),
+    },
+    'permissions',
+    'error',
+    'create, patch, get customresourcedefinitions.apiextensions.k8s.io',
+    'create, patch, get, list trowpolicies.policy.trow.io',
+  ],
+  [
     'roles that cannot be given',
     { change: (cluster) => (cluster.rights = ({ verb }) => !['*', 'escalate'].includes(verb)) },
     'grants',
@@ -666,4 +683,35 @@ test('kubelets that cannot hand over tokens are named, and keep no install back'
   assert.equal(ofCluster?.result, 'success')
   assert.equal(ofNodes?.result, 'warning')
   assert.equal(ofNodes.error, 'n2 has v1.33.9')
+})
+
+test('failurePolicy Fail needs the namespaces of network, storage and DNS excluded', async () => {
+  const put = [
+    {
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: meta('coredns', 'dns'),
+      spec: { template: { spec: { containers: [{ image: 'coredns/coredns:1' }] } } },
+    },
+  ]
+  const results = async (settings: Partial<InstallSettings>, ignored: readonly string[] = []) => {
+    const { find } = await look({ put, settings, options: { ignored } })
+    return find('admission-fail').map(({ result, isFinal, hint = '' }) => [result, isFinal === true, hint])
+  }
+  assert.deepEqual(await results({}), [['success', false, '']])
+  assert.deepEqual(await results({ admissionFailurePolicy: 'fail' }), [
+    ['error', true, 'Add --exempt-namespaces dns, or --admission-failure-policy ignore.'],
+  ])
+  assert.deepEqual(await results({ admissionFailurePolicy: 'fail', exemptNamespaces: ['dns'] }), [
+    ['success', false, ''],
+  ])
+  assert.deepEqual(await results({ admission: false }), [])
+})
+
+test('one node for two admission pods is a warning', async () => {
+  const change = (cluster: FakeCluster): void =>
+    cluster.put({ ...cluster.node('n2'), spec: { unschedulable: true } })
+  const [check] = (await look({ change })).find('admission-nodes')
+  assert.equal(check?.result, 'warning')
+  assert.match(check.error ?? '', /one node takes pods/)
 })

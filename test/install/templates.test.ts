@@ -2,6 +2,10 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { parseAllDocuments } from 'yaml'
+import { decide } from '../../src/policy/decide.ts'
+import { lintPolicies } from '../../src/policy/lint.ts'
+import { PolicySet } from '../../src/policy/policy-set.ts'
+import { parseTrowPolicy, points } from '../../src/policy/trow-policy.ts'
 
 interface RbacObject {
   readonly apiVersion: string
@@ -54,7 +58,7 @@ test('reading the audit is a right of its own that no other role includes, and n
     resources: ['audit'],
     verbs: ['list'],
   })
-  // What is kept there is not the install's.
+  // The registry writes the ConfigMap's data; the install must not set it.
   assert.deepEqual([heads?.kind, heads?.metadata.name, heads?.data], ['ConfigMap', 'trow-audit', undefined])
   assert.deepEqual(role?.rules, [
     { apiGroups: [''], resources: ['configmaps'], resourceNames: ['trow-audit'], verbs: ['get', 'patch'] },
@@ -63,12 +67,65 @@ test('reading the audit is a right of its own that no other role includes, and n
   assert.deepEqual(more, [])
 })
 
-test('the registry may review, read the client CA, and see nodes and the agents account, and nothing else', () => {
+test('changing policies is a right of its own that no other role includes, and nobody has', () => {
+  const [role, ...more] = objectsOf('policy-rbac.yaml')
+  assert.deepEqual([role?.kind, role?.metadata], ['ClusterRole', { name: 'trow-policy-admin' }])
+  assert.deepEqual(role?.rules, [
+    {
+      apiGroups: ['policy.trow.io'],
+      resources: ['trowpolicies', 'trowexceptions'],
+      verbs: ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete'],
+    },
+  ])
+  assert.deepEqual(more, [])
+})
+
+test('the first policy loads, refuses nothing, and records what is not of here, of Docker or of Kubernetes', () => {
+  const [value, ...more] = objectsOf('baseline.yaml')
+  assert.deepEqual(more, [])
+  const loaded = parseTrowPolicy(value, new Set())
+  assert.equal(loaded.kind, 'loaded')
+  const policies = loaded.kind === 'loaded' ? [loaded.value] : []
+  assert.deepEqual(lintPolicies({ policies, exceptions: [], problems: [] }, 0), [])
+  const ownHosts = new Set(['trow.trow.svc'])
+  const set = new PolicySet(policies, [], { ownHosts, shortNames: 'docker.io', noPolicy: 'allow' })
+  const rows: readonly (readonly [string, boolean])[] = [
+    ['trow.trow.svc/team-a/app:1', false],
+    ['nginx', false],
+    ['registry.k8s.io/pause:3.10', false],
+    ['docker.io/bitnami/redis:1', true],
+    ['ghcr.io/acme/app:1', true],
+  ]
+  for (const point of points)
+    for (const [name, isRecorded] of rows) {
+      const answer = decide(
+        { point, namespace: undefined, images: [{ place: '', name, fact: undefined }] },
+        set,
+        0,
+      )
+      assert.equal(answer.kind, 'allow', `${point} ${name}`)
+      const [verdict] = answer.kind === 'allow' ? answer.verdicts : []
+      assert.equal((verdict?.wouldDeny.length ?? 0) > 0, isRecorded, `${point} ${name}`)
+      assert.deepEqual([verdict?.refusals, verdict?.warnings], [[], []])
+    }
+})
+
+test('the registry may review, read the client CA, see nodes and the agents account, follow policies, and nothing else', () => {
   const objects = objectsOf('registry-rbac.yaml')
   const role = objects.find(({ kind }) => kind === 'ClusterRole')
   assert.deepEqual(role?.rules, [
     { apiGroups: [''], resources: ['nodes'], verbs: ['get'] },
     { apiGroups: [''], resources: ['serviceaccounts'], resourceNames: ['trow-node'], verbs: ['get'] },
+    {
+      apiGroups: ['policy.trow.io'],
+      resources: ['trowpolicies', 'trowexceptions'],
+      verbs: ['get', 'list', 'watch'],
+    },
+    {
+      apiGroups: ['policy.trow.io'],
+      resources: ['trowpolicies/status', 'trowexceptions/status'],
+      verbs: ['patch'],
+    },
   ])
   const bindings = objects.filter((object) => object !== role)
   const rows = bindings.map(({ kind, metadata, roleRef, subjects }) => {

@@ -65,6 +65,21 @@ suite('uninstall', () => {
     )
   })
 
+  test('the webhooks go before the admission pods, and an opening of break-glass does not wait for the next install', async () => {
+    objects.put(own('apps/v1', 'Deployment', 'trow-admission', 'trow'), {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'break-glass', namespace: 'trow' },
+    })
+    const plan = await planUninstall(parts(), { ...options, keepNamespace: true })
+    await uninstall(parts(), { plan, deadline: clock + 60_000 })
+    const { writes } = objects
+    const at = (end: string): number => writes.findIndex((each) => each.endsWith(end))
+    const first = at('delete ValidatingWebhookConfiguration trow')
+    assert.ok(first >= 0 && first < at('delete Deployment trow/trow-admission'), writes.join('\n'))
+    assert.ok(at('delete ConfigMap trow/break-glass') >= 0)
+  })
+
   test('webhooks go first, then the nodes are taken back, then workloads, namespaces last', async () => {
     const plan = await planUninstall(parts(), { ...options, purge: true })
     assert.equal(kindsOf(plan)[0], 'ValidatingWebhookConfiguration')
@@ -75,6 +90,44 @@ suite('uninstall', () => {
     assert.equal(second, 'patch ConfigMap trow/trow-orders')
     assert.equal(third, 'delete DaemonSet trow-node/trow-node')
     assert.deepEqual(objects.all, ['Service somebody/other', 'Node n1'])
+  })
+
+  test('the floor goes before the nodes, when nobody has the right to make it again, and its definition always', async () => {
+    const registration = 'admissionregistration.k8s.io/v1'
+    const policies = 'policy.trow.io/v1alpha1'
+    objects.put(
+      own('apps/v1', 'Deployment', 'trow-admission', 'trow'),
+      own('rbac.authorization.k8s.io/v1', 'ClusterRoleBinding', 'trow-admission'),
+      own(registration, 'ValidatingAdmissionPolicy', 'trow-floor'),
+      own(registration, 'ValidatingAdmissionPolicyBinding', 'trow-floor'),
+      own(policies, 'TrowFloor', 'trow'),
+      own('apiextensions.k8s.io/v1', 'CustomResourceDefinition', 'trowfloors.policy.trow.io'),
+      own('apiextensions.k8s.io/v1', 'CustomResourceDefinition', 'trowpolicies.policy.trow.io'),
+      own(policies, 'TrowPolicy', 'production'),
+    )
+    const plan = await planUninstall(parts(), options)
+    assert.ok(kindsOf(plan).includes('CustomResourceDefinition'))
+    assert.match(plan.kept[0] ?? '', /trowpolicies\.policy\.trow\.io with 1 of its objects/)
+    // A write that was on its way comes after the removal.
+    let isLate = false
+    objects.fault = (verb, kind) => {
+      if (verb !== 'delete' || kind !== 'DaemonSet' || isLate) return
+      isLate = true
+      objects.put(own(registration, 'ValidatingAdmissionPolicyBinding', 'trow-floor'))
+    }
+    await uninstall(parts(), { plan, deadline: clock + 60_000 })
+    assert.deepEqual(objects.writes.slice(0, 7), [
+      'delete ValidatingWebhookConfiguration trow',
+      'delete Deployment trow/trow-admission',
+      'delete ClusterRoleBinding trow-admission',
+      'delete ValidatingAdmissionPolicyBinding trow-floor',
+      'delete ValidatingAdmissionPolicy trow-floor',
+      'delete TrowFloor trow',
+      'patch ConfigMap trow/trow-orders',
+    ])
+    assert.ok(isLate)
+    const left = objects.all.filter((each) => /floor|trow-admission/i.test(each))
+    assert.deepEqual(left, [])
   })
 
   test('an API server that is away for most of a minute is waited for, wherever the uninstall is', async () => {
@@ -170,6 +223,31 @@ suite('uninstall', () => {
     assert.ok(!objects.all.includes('Namespace trow-node'))
   })
 
+  test('policies stay with their definitions unless they are purged, and a kind without objects goes', async () => {
+    const group = 'apiextensions.k8s.io/v1'
+    const kind = 'CustomResourceDefinition'
+    const policy = { apiVersion: 'policy.trow.io/v1alpha1', kind: 'TrowPolicy', metadata: { name: 'mine' } }
+    objects.put(
+      own(group, kind, 'trowpolicies.policy.trow.io'),
+      own(group, kind, 'trowexceptions.policy.trow.io'),
+      policy,
+    )
+    const definitionsIn = ({ objects: all }: UninstallPlan): string[] =>
+      all.filter((each) => each.kind === kind).map(({ name }) => name)
+    const plan = await planUninstall(parts(), options)
+    assert.deepEqual(definitionsIn(plan), ['trowexceptions.policy.trow.io'])
+    assert.equal(plan.policies, 0)
+    assert.ok(
+      plan.kept.includes(`${kind} trowpolicies.policy.trow.io with 1 of its objects: --purge deletes them`),
+    )
+    const purging = await planUninstall(parts(), { ...options, purge: true })
+    assert.deepEqual(definitionsIn(purging), ['trowpolicies.policy.trow.io', 'trowexceptions.policy.trow.io'])
+    assert.equal(purging.policies, 1)
+    await uninstall(parts(), { plan, deadline: clock + 60_000 })
+    assert.ok(objects.all.includes('TrowPolicy mine'))
+    assert.ok(objects.all.includes(`${kind} trowpolicies.policy.trow.io`))
+  })
+
   test('a folder of a node is named: no deletion takes it away', async () => {
     const matchExpressions = [{ key: 'kubernetes.io/hostname', operator: 'In', values: ['n1'] }]
     const spec = {
@@ -215,6 +293,12 @@ suite('uninstall', () => {
 
   test('where there is nothing, nothing is planned', async () => {
     objects = new FakeObjects()
-    assert.deepEqual(await planUninstall(parts(), options), { users: [], objects: [], kept: [], claims: [] })
+    assert.deepEqual(await planUninstall(parts(), options), {
+      users: [],
+      objects: [],
+      kept: [],
+      claims: [],
+      policies: 0,
+    })
   })
 })

@@ -1,25 +1,38 @@
 import assert from 'node:assert/strict'
 import { webcrypto } from 'node:crypto'
 import { before, beforeEach, suite, test } from 'node:test'
-import { issueLeaf, makeAuthority, type Authority } from '../../src/certificates/certificate-authority.ts'
+import {
+  issueLeaf,
+  makeAuthority,
+  type CertificateAuthority,
+} from '../../src/certificates/certificate-authority.ts'
+import { readBreakGlass } from '../../src/admission/break-glass.ts'
 import { ClusterFault } from '../../src/cluster/cluster-fault.ts'
 import { layoutOf } from '../../src/cluster/layout.ts'
 import type { Check } from '../../src/cluster/check.ts'
 import type { NodeReport } from '../../src/cluster/node-report.ts'
 import type { RegistryAnswer } from '../../src/status/registry-probe.ts'
-import { colorsOf } from '../../src/cli/display.ts'
+import { lookOf } from '../../src/cli/table.ts'
 import { lookAtInstall, type Status } from '../../src/status/status.ts'
-import { isHealthy, printStatus, statusJson } from '../../src/cli/status/print-status.ts'
+import { resultVersion } from '../../src/cli/result/result-version.ts'
+import { isHealthy, printStatus, statusResult } from '../../src/cli/status/print-status.ts'
 import { PassThrough } from 'node:stream'
+import { hashOfObjects } from '../../src/policy-store/policies-hash.ts'
+import { checkResult } from '../support/check-result.ts'
 import { FakeObjects } from '../support/fake-objects.ts'
 import { nodeObject, reportObject, windowsNode } from '../support/node-objects.ts'
 
 const crypto = webcrypto as Crypto
+const webhooksReference = {
+  apiVersion: 'admissionregistration.k8s.io/v1',
+  kind: 'ValidatingWebhookConfiguration',
+  name: 'trow',
+}
 const base64 = (text: string): string => Buffer.from(text).toString('base64')
 
 suite('status', () => {
   let objects: FakeObjects
-  let authority: Authority
+  let authority: CertificateAuthority
   let leaf: string
   let answer: Partial<RegistryAnswer> | Error
   const now = Date.now()
@@ -53,6 +66,8 @@ suite('status', () => {
       objects,
       layout: layoutOf('trow'),
       now: () => now,
+      readBreakGlass,
+      hashOf: hashOfObjects,
       probe: {
         ask: () =>
           answer instanceof Error
@@ -113,12 +128,318 @@ suite('status', () => {
     assert.deepEqual(faults(status), [])
     assert.ok(isHealthy(status))
     const printed = printStatus(status, {
-      colors: colorsOf(new PassThrough(), {}),
+      look: lookOf(new PassThrough(), {}),
       short: false,
       context: 'here',
     })
     assert.match(printed, /^n1 +healthy +containerd 2\.3\.7 +direct +1 +kubelet +5 s ago$/m)
     assert.match(printed, /trow push/)
+  })
+
+  suite('policies', () => {
+    const definition = (plural: string): object => ({
+      apiVersion: 'apiextensions.k8s.io/v1',
+      kind: 'CustomResourceDefinition',
+      metadata: { name: `${plural}.policy.trow.io` },
+    })
+    const policy = (
+      name: string,
+      { age = 60_000, ...status }: Record<string, unknown> & { age?: number },
+    ): object => ({
+      apiVersion: 'policy.trow.io/v1alpha1',
+      kind: 'TrowPolicy',
+      metadata: { name, generation: 2, creationTimestamp: new Date(now - age).toISOString() },
+      spec: {},
+      status,
+    })
+    const condition = (type: string, status: string, message = ''): object => ({
+      type,
+      status,
+      message,
+      reason: 'Any',
+      lastTransitionTime: '2026-11-24T12:00:00Z',
+      observedGeneration: 2,
+    })
+    const good = {
+      observedGeneration: 2,
+      conditions: [condition('Accepted', 'True'), condition('Enforcing', 'True')],
+    }
+    const lines = ({ categories }: Status): string[] =>
+      categories
+        .filter(({ categoryName }) => categoryName === 'policies')
+        .flatMap(({ checks }) => checks.map(({ description, error = '' }) => `${description}|${error}`))
+    beforeEach(() => {
+      objects.put(
+        configMap('trow-config', 'trow', { 'trow.yaml': 'policy-cluster: true\n' }),
+        definition('trowpolicies'),
+        definition('trowexceptions'),
+      )
+    })
+
+    test('are none of a registry that does not follow them', async () => {
+      objects.put(configMap('trow-config', 'trow', { 'trow.yaml': '' }))
+      assert.deepEqual(lines(await look()), [])
+    })
+
+    test('are counted', async () => {
+      assert.deepEqual(lines(await look()), ['there is no policy: every image is allowed|'])
+      objects.put(policy('a', good), policy('b', good))
+      const all = 'the registry judges by the policies as they are written'
+      assert.deepEqual(lines(await look()), [`${all} (2 TrowPolicies, 0 TrowExceptions)|`])
+    })
+
+    test('that do not load are named, with what is in force', async () => {
+      const message = 'spec.rules[0].scope: SCOPE_SHORT: nginx has no host'
+      const broken = (last: string): object => ({
+        observedGeneration: 2,
+        conditions: [condition('Accepted', 'False', message), condition('Enforcing', last)],
+      })
+      objects.put(policy('a', good), policy('b', { ...broken('True') }), policy('c', { ...broken('False') }))
+      const status = await look()
+      assert.deepEqual(
+        faults(status).map(({ error, hint }) => [error, hint?.split(': ').at(-1)]),
+        [
+          [`TrowPolicy b is not accepted: ${message}`, 'what was last good of it stays in force.'],
+          [`TrowPolicy c is not accepted: ${message}`, 'nothing of it is in force.'],
+        ],
+      )
+      assert.ok(!isHealthy(status))
+    })
+
+    test('that the registry has not looked at within ten seconds say that it is silent', async () => {
+      objects.put(policy('a', { age: 2000 }))
+      assert.deepEqual(faults(await look()), [])
+      objects.put(policy('a', { ...good, observedGeneration: 1 }))
+      assert.deepEqual(
+        faults(await look()).map(({ error }) => error),
+        ['the registry is silent about TrowPolicy a: it has not looked at it since its last change'],
+      )
+    })
+
+    test('whose definitions are gone', async () => {
+      await objects.delete({
+        apiVersion: 'apiextensions.k8s.io/v1',
+        kind: 'CustomResourceDefinition',
+        name: 'trowexceptions.policy.trow.io',
+      })
+      const [fault] = faults(await look())
+      assert.match(fault?.error ?? '', /CustomResourceDefinition .* is missing: what was last good stays/)
+      assert.match(fault?.hint ?? '', /trow install/)
+    })
+  })
+
+  suite('admission', () => {
+    const judging = (more: object = {}): object =>
+      configMap('trow-install', 'trow', {
+        version: '0.1.0',
+        'settings.json': JSON.stringify({ admission: true, ...more }),
+      })
+    const admissionPod = (index: number, node: string, status: object = ready): object => ({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: `trow-admission-${index}`, namespace: 'trow', labels: labelled('admission') },
+      spec: { nodeName: node },
+      status,
+    })
+    const webhooks = (
+      failurePolicy: string,
+      { caBundle = base64('CA'), managedFields = [] as object[] } = {},
+    ): object => ({
+      apiVersion: 'admissionregistration.k8s.io/v1',
+      kind: 'ValidatingWebhookConfiguration',
+      metadata: { name: 'trow', managedFields },
+      webhooks: [
+        {
+          name: 'pods.trow.io',
+          failurePolicy,
+          clientConfig: caBundle === '' ? {} : { caBundle },
+          namespaceSelector: {
+            matchExpressions: [
+              { key: 'kubernetes.io/metadata.name', operator: 'NotIn', values: ['kube-system', 'trow'] },
+            ],
+          },
+        },
+      ],
+    })
+    const hashNow = (): string =>
+      hashOfObjects(
+        objects.objects.filter(({ kind }) => /^Trow(Policy|Exception)$/.test(kind)),
+        now,
+      )
+    const floorObjects = (enforcing: readonly string[], hash = hashNow()): object[] => [
+      {
+        apiVersion: 'policy.trow.io/v1alpha1',
+        kind: 'TrowFloor',
+        metadata: {
+          name: 'trow',
+          annotations: { 'policy.trow.io/since': '2026-11-29T10:00:00.000Z', 'policy.trow.io/hash': hash },
+        },
+        spec: { noPolicy: 'allow', policies: enforcing.map((name) => ({ name, enforce: true })) },
+      },
+      {
+        apiVersion: 'admissionregistration.k8s.io/v1',
+        kind: 'ValidatingAdmissionPolicy',
+        metadata: { name: 'trow-floor' },
+      },
+    ]
+    const floorBinding = (managedFields: readonly object[] = []): object => ({
+      apiVersion: 'admissionregistration.k8s.io/v1',
+      kind: 'ValidatingAdmissionPolicyBinding',
+      metadata: { name: 'trow-floor', managedFields },
+    })
+    const lines = ({ categories }: Status): string[] =>
+      categories
+        .filter(({ categoryName }) => categoryName === 'admission')
+        .flatMap(({ checks }) => checks.map(({ description, error = '' }) => `${description}|${error}`))
+    beforeEach(() => {
+      objects.put(
+        judging(),
+        {
+          apiVersion: 'apps/v1',
+          kind: 'Deployment',
+          metadata: { name: 'trow-admission', namespace: 'trow' },
+        },
+        admissionPod(0, 'n1'),
+        admissionPod(1, 'n2'),
+        webhooks('Ignore'),
+        configMap('trow-admission', 'trow', { failurePolicy: 'Ignore' }),
+        ...floorObjects([]),
+      )
+    })
+
+    test('is none of an install that does not know it, and named where it is off', async () => {
+      objects.put(configMap('trow-install', 'trow', { version: '0.1.0', 'settings.json': '{}' }))
+      assert.deepEqual(lines(await look()), [])
+      objects.put(judging({ admission: false }))
+      const off = 'pods are not judged when they are made (--admission off)'
+      assert.deepEqual(lines(await look()), [
+        `${off}|the webhooks are still there, and ask pods that are not`,
+      ])
+      await objects.delete(webhooksReference)
+      assert.deepEqual(lines(await look()), [`${off}|`])
+    })
+
+    test('says what is ready and where, what is in force, and what is excluded', async () => {
+      const status = await look()
+      assert.deepEqual(lines(status), [
+        'two admission pods are ready|',
+        'the admission pods run on different nodes|',
+        'the API server asks them about pods|',
+        'failurePolicy is Ignore, row "webhook Ignore": while trow is down nothing is judged|',
+        'no pod is judged in kube-system, trow|',
+        'the webhook configuration is as trow has written it|',
+        'the floor in the API server refuses nothing: no policy enforces at admission|',
+        'nodes pull from trow, row "nodes pull from trow": images of this registry are judged again at the pull, also those of static pods|',
+      ])
+      assert.ok(isHealthy(status))
+    })
+
+    test('on one node is a warning where there are two, and said where there is one', async () => {
+      objects.put(admissionPod(1, 'n1'))
+      assert.match(lines(await look())[1] ?? '', /different nodes\|all of them run on n1/)
+      await objects.delete({ apiVersion: 'v1', kind: 'Node', name: 'n2' })
+      assert.match(lines(await look())[1] ?? '', /all run on node n1, the only one.*\|$/)
+    })
+
+    test('with one pod is a warning, without any and without webhooks a fault', async () => {
+      objects.put(admissionPod(1, 'n2', { phase: 'Pending' }))
+      const one = await look()
+      assert.match(lines(one)[0] ?? '', /\|1 of them; pod trow-admission-1/)
+      assert.ok(isHealthy(one))
+      objects.put(admissionPod(0, 'n1', { phase: 'Pending' }))
+      assert.ok(!isHealthy(await look()))
+      objects.put(admissionPod(0, 'n1'), webhooks('Ignore', { caBundle: '' }))
+      assert.match(lines(await look())[1] ?? '', /have not written their CA into pods\.trow\.io/)
+      await objects.delete(webhooksReference)
+      const missing = await look()
+      assert.match(lines(missing)[1] ?? '', /ValidatingWebhookConfiguration trow is missing: nobody judges/)
+      assert.ok(!isHealthy(missing))
+      await objects.delete({
+        apiVersion: 'apps/v1',
+        kind: 'Deployment',
+        name: 'trow-admission',
+        namespace: 'trow',
+      })
+      assert.match(lines(await look())[0] ?? '', /Deployment trow-admission is missing/)
+    })
+
+    test('names the row of the table, and a wish for Fail that is not in force', async () => {
+      objects.put(configMap('trow-admission', 'trow', { failurePolicy: 'Fail' }))
+      assert.match(lines(await look())[3] ?? '', /Ignore.*\|Fail is wanted, and what it needs is missing/)
+      objects.put(webhooks('Fail'))
+      const closed = lines(await look())
+      assert.match(closed[3] ?? '', /^failurePolicy is Fail, row "webhook Fail".*\|$/)
+      assert.match(closed[8] ?? '', /to open it: kubectl -n trow create configmap break-glass --from-lit/)
+      objects.put(webhooks('Ignore'), floorBinding())
+      assert.match(lines(await look())[3] ?? '', /row "floor \+ webhook Ignore"/)
+    })
+
+    test('names who has changed the webhooks, and when', async () => {
+      const time = '2026-11-24T12:00:00Z'
+      const fieldsV1 = { 'f:webhooks': { 'k:{"name":"pods.trow.io"}': { 'f:failurePolicy': {} } } }
+      const managedFields = [{ manager: 'kubectl-edit', operation: 'Update', time, fieldsV1 }]
+      objects.put(webhooks('Ignore', { managedFields }))
+      assert.match(
+        lines(await look())[5] ?? '',
+        /\|kubectl-edit has changed it at 2026-11-24T12:00:00\.000Z: pods\.trow\.io failurePolicy/,
+      )
+    })
+
+    test('says which floor there is, whether it is that of the policies, and who else has written it', async () => {
+      objects.put(...floorObjects(['production']), floorBinding())
+      assert.equal(
+        lines(await look())[6],
+        'the floor in the API server refuses names while trow is down: by production, in step with them, since 2026-11-29T10:00:00.000Z|',
+      )
+      objects.put(...floorObjects(['production'], 'sha256:of-others'))
+      assert.match(
+        lines(await look())[6] ?? '',
+        /\|it is not that of the policies: it was made at 2026-11-29T10:00:00\.000Z, of other ones$/,
+      )
+      const fieldsV1 = { 'f:spec': { 'f:validationActions': {} } }
+      const time = '2026-11-24T12:00:00Z'
+      objects.put(
+        ...floorObjects(['production']),
+        floorBinding([
+          { manager: 'trow-admission', time, fieldsV1 },
+          { manager: 'kubectl-edit', time, fieldsV1 },
+        ]),
+      )
+      assert.equal(
+        lines(await look())[7],
+        'the floor is as trow has written it|kubectl-edit has written ValidatingAdmissionPolicyBinding trow-floor at 2026-11-24T12:00:00.000Z',
+      )
+    })
+
+    test('names what is missing of the floor, and what comes of it', async () => {
+      objects.put(...floorObjects(['production']))
+      const reference = (kind: string, apiVersion: string, name: string) => ({ kind, apiVersion, name })
+      const registration = 'admissionregistration.k8s.io/v1'
+      const says = async (pattern: RegExp): Promise<void> => {
+        const status = await look()
+        assert.match(lines(status)[6] ?? '', pattern)
+        assert.ok(!isHealthy(status))
+      }
+      await says(/\|ValidatingAdmissionPolicyBinding trow-floor is missing: the floor is open$/)
+      objects.put(floorBinding())
+      await objects.delete(reference('ValidatingAdmissionPolicy', registration, 'trow-floor'))
+      await says(/\|ValidatingAdmissionPolicy trow-floor is missing: the floor is open$/)
+      objects.put(...floorObjects([]).slice(1))
+      await objects.delete(reference('TrowFloor', 'policy.trow.io/v1alpha1', 'trow'))
+      await says(/\|TrowFloor trow is missing: every pod outside of the excluded namespaces is refused$/)
+    })
+
+    test('says until when break-glass is open, and not of one that is over', async () => {
+      const open = (until: number): object =>
+        configMap('break-glass', 'trow', { until: new Date(until).toISOString(), reason: 'node pool' })
+      objects.put(open(now - 1000), configMap('trow-admission', 'trow', { failurePolicy: 'Fail' }))
+      assert.equal(lines(await look()).length, 8)
+      objects.put(open(now + 60_000))
+      const checks = lines(await look())
+      assert.match(checks[3] ?? '', /\|$/)
+      assert.match(checks[6] ?? '', /the floor in the API server is open by break-glass\|$/)
+      assert.match(checks[8] ?? '', /break-glass is open until .*: node pool$/)
+    })
   })
 
   test('agents whose accounts are not bound to their nodes', async () => {
@@ -332,7 +653,7 @@ suite('status', () => {
       assert.deepEqual(others, [])
       assert.equal(fault?.error?.split(':')[0], words)
       assert.match(fault?.hint ?? '', /trow install again/)
-      // Who may not see it is told that, and no more.
+      // A user without the right to read it sees only that it is hidden.
       objects.fault = (_, asked, of) => {
         if (asked === kind && of === name) throw new ClusterFault('forbidden', 'forbidden')
       }
@@ -447,7 +768,7 @@ suite('status', () => {
     }
     const status = await look()
     for (const short of [false, true]) {
-      const printed = printStatus(status, { colors: colorsOf(new PassThrough(), {}), short, context: 'here' })
+      const printed = printStatus(status, { look: lookOf(new PassThrough(), {}), short, context: 'here' })
       const lines = printed.trim().split('\n')
       assert.ok(lines.length < 70, `${lines.length} lines`)
       assert.match(
@@ -458,7 +779,8 @@ suite('status', () => {
       if (!short) assert.match(printed, /^and 282 more, 2 of them healthy; -o json shows every node$/m)
     }
     assert.ok(asked <= 10, `${asked} events and logs`)
-    const json = JSON.parse(statusJson(status)) as { nodes: unknown[]; categories: { checks: unknown[] }[] }
+    const whole = { apiVersion: resultVersion, kind: 'Status', ...statusResult(status, undefined) }
+    const json = checkResult('Status', JSON.stringify(whole))
     assert.equal(json.nodes.length, 302)
     assert.equal(json.categories.at(-1)?.checks.length, 302)
   })

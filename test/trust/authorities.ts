@@ -6,13 +6,13 @@ export async function makeCa(): Promise<string> {
   return (await makeAuthority(['trow.trow.svc'], [], webcrypto as Crypto)).cert
 }
 
-/** A certificate and its key, PEM. */
+/** Returns a certificate and its key as PEM. */
 export async function makePair(): Promise<{ readonly cert: string; readonly key: string }> {
   const authority = await makeAuthority(['trow.trow.svc'], [], webcrypto as Crypto)
   return issueLeaf(authority, { names: ['localhost'], life: 3_600_000 }, webcrypto as Crypto)
 }
 
-/** What an agent has a machine trust, with a CA made for it. */
+/** The trust that an agent sets up on a machine, with a new CA. */
 export async function agentTrust(): Promise<NodeTrust> {
   return {
     hosts: ['trow.trow.svc', 'trow.trow.svc:443'],

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { before, test } from 'node:test'
 import { inspectMachine } from '../../src/trust/inspect-machine.ts'
-import type { MachineOptions, NodeTrust, TrustMeans } from '../../src/trust/node-trust.ts'
+import type { MachineOptions, NodeTrust, EditOptions } from '../../src/trust/node-trust.ts'
 import { trustMachine } from '../../src/trust/trust-machine.ts'
 import { untrustMachine } from '../../src/trust/untrust-machine.ts'
 import { UserError } from '../../src/user-error.ts'
@@ -36,8 +36,8 @@ async function attempt(
   {
     runtime = 'containerd://1.7.24',
     restart,
-    ...means
-  }: TrustMeans & Pick<MachineOptions, 'restart'> & { runtime?: string } = {},
+    ...editOptions
+  }: EditOptions & Pick<MachineOptions, 'restart'> & { runtime?: string } = {},
   wanted = trust,
 ): Promise<readonly string[]> {
   const options = {
@@ -45,7 +45,7 @@ async function attempt(
     node: nodeOf(runtime),
     ...(restart === undefined ? {} : { restart }),
   }
-  const changes = await trustMachine(options, await inspectMachine(options), wanted, means)
+  const changes = await trustMachine(options, await inspectMachine(options), wanted, editOptions)
   return changes.map(({ action, path }) => `${action} ${path}`)
 }
 
@@ -103,7 +103,7 @@ test(
   { skip: process.getuid?.() === 0 ? false : 'only root sees it' },
   async () => {
     using tree = new MachineTree({ ...kubeadm, '/etc/containerd/certs.d/': '' })
-    // Root may write into a folder without write permission, not into /proc.
+    // Root may write into a folder without write permission, but not into /proc.
     const options = { hostRoot: tree.root, node: nodeOf('containerd://1.7.24') }
     const facts = { ...(await inspectMachine(options)), folder: '/proc/certs.d' }
     const { code, message } = await refusal(trustMachine({ hostRoot: '/' }, facts, trust))
@@ -174,9 +174,9 @@ test('dockerd needs leave to edit /etc/hosts, and a line to 127/8 is never made'
 
 test('a line in /etc/hosts follows the address', async () => {
   using tree = new MachineTree({ '/etc/hosts': '127.0.0.1 localhost\n' })
-  const means = { runtime: 'docker://26.1.5', editHosts: true }
-  await attempt(tree, means)
-  await attempt(tree, means, { ...trust, endpoints: ['10.96.8.8:443'] })
+  const editOptions = { runtime: 'docker://26.1.5', editHosts: true }
+  await attempt(tree, editOptions)
+  await attempt(tree, editOptions, { ...trust, endpoints: ['10.96.8.8:443'] })
   assert.equal(tree.read('/etc/hosts'), '10.96.8.8 trow.trow.svc # managed-by: trow\n127.0.0.1 localhost\n')
 })
 

@@ -17,7 +17,7 @@ import { MachineTree, type Tree } from './machine-tree.ts'
 const [oldPlugin, newPlugin] = ['io.containerd.grpc.v1.cri', 'io.containerd.cri.v1.images']
 const folder = '/etc/containerd/certs.d'
 
-/** Configurations as people and distributions write them, with whatever else between. */
+/** Configurations in the forms of users and distributions, with other content between. */
 const configText = fc
   .record({
     version: fc.constantFrom('', 'version = 2\n', 'version = 3\n', "version = 2 # don't touch\n"),

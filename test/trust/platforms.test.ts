@@ -5,7 +5,7 @@ import { before, describe, test } from 'node:test'
 import { inspectMachine } from '../../src/trust/inspect-machine.ts'
 import { makeSteps } from '../../src/trust/machine-edit.ts'
 import { MachineFiles } from '../../src/trust/machine-files.ts'
-import type { MachineOptions, NodeFacts, NodeTrust } from '../../src/trust/node-trust.ts'
+import type { MachineOptions, MachineFacts, NodeTrust } from '../../src/trust/node-trust.ts'
 import { planTrust, trustMachine } from '../../src/trust/trust-machine.ts'
 import { trustedHosts } from '../../src/trust/trusted-hosts.ts'
 import { planUntrust, untrustMachine } from '../../src/trust/untrust-machine.ts'
@@ -13,8 +13,8 @@ import { agentTrust, makePair } from './authorities.ts'
 import { MachineTree } from './machine-tree.ts'
 import { platforms, type Platform } from './platforms.ts'
 
-/** systemctl of a machine without systemd: CRI-O's reload is tried on these trees, and must be seen to succeed. */
-const means = { editHosts: true }
+/** Trees with dockerd need `editHosts`. */
+const editOptions = { editHosts: true }
 const identity = { certificate: '/etc/trow-client.crt', key: '/etc/trow-client.key' }
 
 let trust: NodeTrust
@@ -28,7 +28,7 @@ interface Machine {
   readonly tree: MachineTree
   readonly files: MachineFiles
   readonly options: MachineOptions
-  readonly facts: NodeFacts
+  readonly facts: MachineFacts
   readonly untouched: Readonly<Record<string, string>>
 }
 
@@ -50,7 +50,7 @@ for (const platform of platforms) {
       using _ = tree
       assert.equal(facts.class, platform.class)
       assert.equal(facts.distribution, platform.distribution)
-      const changes = await trustMachine(options, facts, trust, means).catch(reloaded)
+      const changes = await trustMachine(options, facts, trust, editOptions).catch(reloaded)
       const planned = changes ?? platform.paths.map((path) => ({ path }))
       assert.deepEqual(
         planned.map(({ path }) => path),
@@ -58,7 +58,7 @@ for (const platform of platforms) {
       )
       for (const path of platform.paths) assert.ok(tree.paths().includes(path.slice(1)), path)
       const trusted = tree.all()
-      assert.deepEqual(await trustMachine(options, await inspectMachine(options), trust, means), [])
+      assert.deepEqual(await trustMachine(options, await inspectMachine(options), trust, editOptions), [])
       assert.deepEqual(tree.all(), trusted)
       assert.deepEqual(await trustedHosts(options, facts), [...trust.hosts].sort())
       await untrustMachine(options, await inspectMachine(options), trust.hosts).catch(reloaded)
@@ -69,13 +69,13 @@ for (const platform of platforms) {
       const { tree, options, facts, untouched } = await machineOf(platform)
       using _ = tree
       const other = { ...trust, hosts: ['other.example.com:5000'], endpoints: ['10.1.1.1:5000'] }
-      await trustMachine(options, facts, trust, means).catch(reloaded)
+      await trustMachine(options, facts, trust, editOptions).catch(reloaded)
       const alone = tree.all()
-      await trustMachine(options, facts, other, means).catch(reloaded)
+      await trustMachine(options, facts, other, editOptions).catch(reloaded)
       assert.deepEqual(await trustedHosts(options, facts), [...other.hosts, ...trust.hosts].sort())
       await untrustMachine(options, facts, other.hosts).catch(reloaded)
       assert.deepEqual(tree.all(), alone)
-      await trustMachine(options, facts, other, means).catch(reloaded)
+      await trustMachine(options, facts, other, editOptions).catch(reloaded)
       await untrustMachine(options, facts, trust.hosts).catch(reloaded)
       await untrustMachine(options, facts, other.hosts).catch(reloaded)
       assert.deepEqual(tree.all(), untouched)
@@ -88,13 +88,13 @@ for (const platform of platforms) {
         const { tree, files, options, facts, untouched } = await machineOf(platform)
         using _ = tree
         const wanted = { ...trust, identity }
-        const steps = await planTrust(files, options, facts, wanted, means)
+        const steps = await planTrust(files, options, facts, wanted, editOptions)
         await makeSteps(files, steps.slice(0, done))
         const next = steps[done]
         if (next !== undefined) leaveUnfinished(tree.root, next.path)
         if (done % 2 === 0) {
-          await trustMachine(options, facts, wanted, means).catch(reloaded)
-          assert.deepEqual(await planTrust(files, options, facts, wanted, means), [])
+          await trustMachine(options, facts, wanted, editOptions).catch(reloaded)
+          assert.deepEqual(await planTrust(files, options, facts, wanted, editOptions), [])
         }
         const hosts = await trustedHosts(options, facts)
         await untrustMachine(options, facts, hosts).catch(reloaded)
@@ -108,7 +108,7 @@ for (const platform of platforms) {
       using _ = tree
       const wanted = { ...trust, identity }
       for (let done = 0; ; done++) {
-        await trustMachine(options, facts, wanted, means).catch(reloaded)
+        await trustMachine(options, facts, wanted, editOptions).catch(reloaded)
         const steps = await planUntrust(files, facts, trust.hosts)
         await makeSteps(files, steps.slice(0, done))
         await untrustMachine(options, facts, trust.hosts).catch(reloaded)
@@ -122,10 +122,10 @@ for (const platform of platforms) {
 async function stepsOf(platform: Platform, client: NodeTrust['identity']): Promise<readonly unknown[]> {
   const { tree, files, options, facts } = await machineOf(platform)
   using _ = tree
-  return await planTrust(files, options, facts, { ...trust, identity: client }, means)
+  return await planTrust(files, options, facts, { ...trust, identity: client }, editOptions)
 }
 
-/** As a kill in the middle of a step leaves it: under another name, in the last folder that was there. */
+/** Leaves the state of a kill in the middle of a step: an unfinished name in the last folder that existed. */
 function leaveUnfinished(root: string, path: string): void {
   let folder = dirname(join(root, path))
   for (;;) {
@@ -140,7 +140,7 @@ function leaveUnfinished(root: string, path: string): void {
   }
 }
 
-/** These trees have no CRI-O that could be told. */
+/** These trees have no running CRI-O, so that its reload fails. */
 function reloaded(error: unknown): undefined {
   assert.equal((error as { code?: string }).code, 'RUNTIME_NOT_RELOADED')
 }

@@ -1,14 +1,14 @@
-import type { MachineOptions, NodeFacts } from '../../src/trust/node-trust.ts'
+import type { MachineOptions, MachineFacts } from '../../src/trust/node-trust.ts'
 import type { Tree } from './machine-tree.ts'
 
-/** A machine as a distribution lays it out, and what trow is to make of it. */
+/** A machine with the files of a distribution, and what trow must find on it. */
 export interface Platform {
   readonly name: string
   readonly node?: MachineOptions['node']
   readonly tree: Tree
-  readonly class: NodeFacts['class']
+  readonly class: MachineFacts['class']
   readonly distribution: string
-  /** The paths that are made or changed, in their order. */
+  /** The paths that are created or changed, in their order. */
   readonly paths: readonly string[]
 }
 

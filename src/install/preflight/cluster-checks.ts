@@ -1,9 +1,13 @@
+import { counted } from '../../counted.ts'
 import { boundDescription, lackedForBinding, unboundCheck } from '../../cluster/node-binding.ts'
 import { minorOf, oldestTokenMinor } from '../../kubernetes-version.ts'
 import { failed, passed, warned, type PreflightCheck, type PreflightCategory } from '../check.ts'
 import type { PreflightContext } from './preflight-context.ts'
 
-/** Server-side apply, Pod Security, projected tokens with audiences, `serving` endpoints: all there and switched on. */
+/**
+ * The first minor version with server-side apply, Pod Security, projected tokens with audiences, and
+ * `serving` endpoints, all enabled.
+ */
 const oldestMinor = 27
 
 export async function clusterChecks({
@@ -34,7 +38,7 @@ function tokenCheck(gitVersion: string): PreflightCheck {
   )
 }
 
-/** A cluster without it is no reason not to install; whoever installs is to know it. */
+/** A cluster without it can still be used; the user receives a warning. */
 async function bindingCheck(cluster: PreflightContext['cluster']): Promise<PreflightCheck> {
   const lacks = await lackedForBinding(cluster)
   return lacks.length === 0
@@ -54,9 +58,9 @@ function clockCheck(clock: number | undefined, here: number): PreflightCheck {
   const description = 'the clocks of this machine and of the cluster agree'
   if (clock === undefined) return warned('clock', description, 'the API server sent no Date')
   const minutes = Math.round(Math.abs(clock - here) / 60_000)
-  const words = `they differ by ${minutes} minutes: here ${iso(here)}, there ${iso(clock)}`
+  const words = `they differ by ${counted(minutes, 'minute')}: here ${iso(here)}, there ${iso(clock)}`
   const hint = 'Set the clocks (timedatectl set-ntp true); certificates and tokens hold for times.'
-  // A new certificate is valid from an hour ago.
+  // A new certificate is valid from one hour before it was made.
   if (minutes >= 50) return failed('clock', description, words, hint)
   return minutes > 5 ? warned('clock', description, words, hint) : passed('clock', description)
 }

@@ -7,7 +7,7 @@ import type { PreflightContext } from './preflight-context.ts'
 
 const apps = 'apps/v1'
 
-/** What is there already, and whose it is. */
+/** Checks what exists already, and to whom it belongs. */
 export async function existingChecks(context: PreflightContext): Promise<PreflightCategory> {
   const { cluster, settings } = context
   const { namespace, nodeNamespace } = layoutOf(settings.namespace)
@@ -32,7 +32,7 @@ function namespaceNamed(cluster: ClusterObjects, name: string): Promise<KubeObje
   return cluster.get({ apiVersion: 'v1', kind: 'Namespace', name })
 }
 
-/** By label, and by name for those of other installers. */
+/** Finds workloads by label, and those of other installers by name. */
 async function workloadsOf(cluster: ClusterObjects): Promise<KubeObject[]> {
   const labelSelector = 'app.kubernetes.io/name=trow'
   const found = await Promise.all(
@@ -116,7 +116,7 @@ async function namespaceCheck(
 async function versionCheck(context: PreflightContext): Promise<PreflightCheck> {
   const { cluster, settings, version, schema } = context
   const id = 'downgrade'
-  // What is installed, else what an uninstall has left the data of.
+  // The installed registry, or the data that an uninstall has left.
   const before =
     context.remembered?.version === undefined
       ? await notedDataVersion(cluster, settings.namespace)
@@ -144,7 +144,7 @@ function isOlder(one: string, other: string): boolean {
   return at !== -1 && (left[at] ?? 0) < (right[at] ?? 0)
 }
 
-/** Agents that just go would leave their files behind, with nobody to keep them right. */
+/** Agents that are only removed would leave their files on the nodes, and nothing would maintain these. */
 function nodesStayTrusted({ settings, remembered }: PreflightContext): PreflightCheck[] {
   if (settings.trustNodes || remembered?.settings?.trustNodes !== true) return []
   return [

@@ -4,8 +4,8 @@ import { isSuitable, nodeFacts, type NodeFacts } from '../../cluster/node-facts.
 import type { PreflightContext } from './preflight-context.ts'
 
 /**
- * What can be known without a pod: what kubelets last said that they have, up to minutes ago. `tryImage` finds out the rest, and
- * pods that start do.
+ * Checks what is known without a pod: the images that kubelets reported last, up to some minutes ago.
+ * `tryImage` and the start of the pods find out the rest.
  */
 export async function imageChecks({ cluster, image }: PreflightContext): Promise<PreflightCategory> {
   const nodes = (await cluster.list({ apiVersion: 'v1', kind: 'Node' })).map(nodeFacts)
@@ -18,7 +18,7 @@ export async function imageChecks({ cluster, image }: PreflightContext): Promise
   return { categoryName: 'image', checks: [check] }
 }
 
-/** Ready nodes that do not list the image. */
+/** Returns the Ready nodes that do not list the image. */
 export function nodesWithout(reference: string, nodes: readonly NodeFacts[]): NodeFacts[] {
   const spellings = spellingsOf(reference)
   return nodes.filter(
@@ -26,7 +26,7 @@ export function nodesWithout(reference: string, nodes: readonly NodeFacts[]): No
   )
 }
 
-/** A runtime lists names in full: `trow:1` is `docker.io/library/trow:1` there. */
+/** A runtime lists full names: `trow:1` appears as `docker.io/library/trow:1`. */
 function spellingsOf(reference: string): string[] {
   const [first = '', ...rest] = reference.split('/')
   const hasHost = rest.length > 0 && (/[.:]/.test(first) || first === 'localhost')

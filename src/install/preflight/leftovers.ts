@@ -3,7 +3,7 @@ import { passed, warned, type PreflightCheck } from '../check.ts'
 
 const admission = 'admissionregistration.k8s.io/v1'
 
-/** What the shell installer of 2019 and its quick install have left. */
+/** What the shell installer of 2019 and its quick install have left behind. */
 const leftovers: readonly KubeReference[] = [
   { apiVersion: 'apps/v1', kind: 'Deployment', name: 'trow-deploy', namespace: 'kube-public' },
   { apiVersion: 'v1', kind: 'Service', name: 'trow', namespace: 'kube-public' },

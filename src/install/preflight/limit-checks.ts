@@ -22,7 +22,7 @@ const rangeSchema = z.object({
     ),
   }),
 })
-/** Quotas of a scope are for other pods, or ours. */
+/** Quotas with scopes are skipped: they are for other pods, or are trow's own. */
 const quotaSchema = z.object({
   metadata: z.object({ name: z.string() }),
   spec: z.object({
@@ -36,7 +36,9 @@ const requestsSchema = z.object({ resources: z.object({ requests: amounts }) })
 type Range = z.infer<typeof rangeSchema>
 type Limit = Range['spec']['limits'][number]
 
-/** What LimitRanges of trow's namespaces would do to its pods, which ask for a little and are to have no limit. */
+/**
+ * Checks what LimitRanges of trow's namespaces would do to its pods, which have small requests and no limits.
+ */
 export async function limitChecks(
   cluster: ClusterObjects,
   settings: InstallSettings,
@@ -56,7 +58,7 @@ interface Pods {
   readonly who: string
   readonly namespace: string
   readonly requests: Readonly<Record<string, string>>
-  /** Of the claim. */
+  /** The size of the claim, a Kubernetes quantity. */
   readonly storage?: string
 }
 
@@ -103,20 +105,20 @@ async function limitCheck(cluster: ClusterObjects, pods: Pods): Promise<Prefligh
   )
 }
 
-interface Named {
+interface NamedLimit {
   readonly name: string
   readonly limit: Limit
 }
 
-/** What a container without a limit gets; the API server takes the maximum where there is no default. */
-function limitGiven(all: readonly Named[], resource: string): string | undefined {
+/** Returns the limit that a container without one gets; without a default the API server uses the maximum. */
+function limitGiven(all: readonly NamedLimit[], resource: string): string | undefined {
   const own = all.filter(({ limit }) => limit.type === 'Container')
   return own
     .map(({ limit }) => limit.default[resource] ?? limit.max[resource])
     .find((each) => each !== undefined)
 }
 
-/** In words; undefined: it does not refuse them. */
+/** Returns why the LimitRange refuses the pods, as text; `undefined` if it does not. */
 function refusal(
   limit: Limit,
   { requests, storage }: Pods,

@@ -1,3 +1,4 @@
+import { dataOf } from '../../cluster/config-data.ts'
 import type { ClusterObjects, KubeObject } from '../../cluster/cluster-objects.ts'
 import { layoutOf, names } from '../../cluster/layout.ts'
 import { failed, final, passed, warned, type PreflightCheck, type PreflightCategory } from '../check.ts'
@@ -25,7 +26,10 @@ interface ServiceShape {
   }
 }
 
-/** The Service was lost, and its address is somebody else's by now: the install goes on without it. */
+/**
+ * The Service was lost, and another Service has its address now: a warning, the install continues with a new
+ * address.
+ */
 async function addressCheck({ cluster, settings, remembered }: PreflightContext): Promise<PreflightCheck[]> {
   const had = remembered?.clusterIps ?? []
   if (had.length === 0) return []
@@ -77,7 +81,7 @@ interface PodShape {
   }
 }
 
-/** What pods say of their ports; a program of the node itself is seen by its agent only. */
+/** Checks the ports that pods declare. Only the agent can see a program of the node itself. */
 async function loopbackCheck({ cluster, settings }: PreflightContext): Promise<PreflightCheck> {
   const description = `port ${loopbackPort} of the nodes' loopback is free, as far as pods say`
   const pods = await cluster.list({ apiVersion: 'v1', kind: 'Pod' })
@@ -116,7 +120,7 @@ async function secretCheck({ cluster, settings }: PreflightContext, name: string
   const { namespace } = settings
   const description = `Secret ${name} holds a certificate`
   const secret = await cluster.get({ apiVersion: 'v1', kind: 'Secret', name, namespace })
-  const data = (secret?.['data'] ?? {}) as Readonly<Record<string, string>>
+  const data = dataOf(secret)
   if (data['tls.crt'] !== undefined && data['tls.key'] !== undefined) return passed('tls-secret', description)
   return failed(
     'tls-secret',

@@ -17,7 +17,9 @@ export async function nodeChecks({ cluster, settings }: PreflightContext): Promi
   return { categoryName: 'nodes', checks }
 }
 
-/** A node waits for ever for somebody to take the taint away who may not. */
+/**
+ * An agent without the right to remove the taint leaves it on the node for ever, which then accepts no pods.
+ */
 function taintCheck(nodes: readonly NodeFacts[], isTakenAway: boolean): PreflightCheck[] {
   const held = nodes.filter(isHeld).map(({ name }) => name)
   if (held.length === 0 && !isTakenAway) return []
@@ -100,7 +102,7 @@ const platforms: readonly { readonly name: string; readonly is: (node: NodeFacts
   { name: 'Fargate', is: ({ labels }) => labels['eks.amazonaws.com/compute-type'] === 'fargate' },
 ]
 
-/** Whose files only their own tools may write. */
+/** Checks for platforms on which only the platform's own tools may write the nodes' files. */
 function platformCheck(nodes: readonly NodeFacts[]): PreflightCheck {
   const description = "the agents may write the nodes' files"
   const found = platforms.filter(({ is }) => nodes.some(is)).map(({ name }) => name)

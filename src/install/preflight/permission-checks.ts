@@ -1,3 +1,4 @@
+import { counted } from '../../counted.ts'
 import type { OwnRight } from '../../cluster/cluster-objects.ts'
 import { layoutOf } from '../../cluster/layout.ts'
 import { lackedForBinding } from '../../cluster/node-binding.ts'
@@ -5,8 +6,9 @@ import { failed, passed, type PreflightCheck, type PreflightCategory } from '../
 import type { PreflightContext } from './preflight-context.ts'
 
 const rbac = 'rbac.authorization.k8s.io'
+const policyGroup = 'policy.trow.io'
 
-/** `group/resource` of all that is applied, by where it is. */
+/** `group/resource` of everything that is applied, by namespace or cluster. */
 const inRegistry = [
   ['', 'configmaps'],
   ['', 'secrets'],
@@ -31,14 +33,22 @@ const inNodes = [
 ] as const
 const ofCluster = [
   ['', 'namespaces'],
+  ['apiextensions.k8s.io', 'customresourcedefinitions'],
+  [policyGroup, 'trowpolicies'],
   [rbac, 'clusterroles'],
   [rbac, 'clusterrolebindings'],
 ] as const
 
-/** Where the cluster has them. */
+/** Only in clusters that serve these kinds. */
 const bounds = [
   ['admissionregistration.k8s.io', 'validatingadmissionpolicies'],
   ['admissionregistration.k8s.io', 'validatingadmissionpolicybindings'],
+] as const
+
+/** Not with `--admission off`. */
+const ofAdmission = [
+  ['apps', 'deployments'],
+  ['coordination.k8s.io', 'leases'],
 ] as const
 
 const grants = 'you may give the registry and the agents their rights'
@@ -54,6 +64,12 @@ export async function permissionChecks({ cluster, settings }: PreflightContext):
     ...(settings.trustNodes && (await lackedForBinding(cluster)).length === 0
       ? bounds.map(([group, resource]) => ({ group, resource }))
       : []),
+    ...(settings.admission
+      ? [
+          ...ofAdmission.map(([group, resource]) => ({ group, resource, namespace })),
+          { group: 'admissionregistration.k8s.io', resource: 'validatingwebhookconfigurations' },
+        ]
+      : []),
     ...(settings.ingressClass === undefined
       ? []
       : [{ group: 'networking.k8s.io', resource: 'ingresses', namespace }]),
@@ -63,6 +79,7 @@ export async function permissionChecks({ cluster, settings }: PreflightContext):
   const changes = kinds.flatMap((kind) => ['create', 'patch', 'get'].map((verb) => ({ ...kind, verb })))
   const looks: OwnRight[] = [
     { verb: 'list', group: '', resource: 'nodes' },
+    { verb: 'list', group: policyGroup, resource: 'trowpolicies' },
     { verb: 'list', group: '', resource: 'pods', namespace },
     { verb: 'list', group: '', resource: 'events', namespace },
     { verb: 'create', group: '', resource: 'pods/portforward', namespace },
@@ -79,7 +96,7 @@ export async function permissionChecks({ cluster, settings }: PreflightContext):
 }
 
 function check(refused: readonly OwnRight[], asked: number): PreflightCheck {
-  const description = `you may create and change everything that is installed (${asked} rights asked for)`
+  const description = `you may create and change everything that is installed (${counted(asked, 'right')} asked for)`
   if (refused.length === 0) return passed('permissions', description)
   const byKind = new Map<string, string[]>()
   for (const { verb, group, resource, namespace } of refused) {
@@ -95,7 +112,7 @@ function check(refused: readonly OwnRight[], asked: number): PreflightCheck {
   )
 }
 
-/** RBAC lets nobody give away what they do not have, unless they may escalate and bind. */
+/** RBAC lets a user grant only rights that the user has, unless the user may escalate and bind. */
 async function grantCheck(cluster: PreflightContext['cluster']): Promise<PreflightCheck> {
   const asked: OwnRight[] = [
     { verb: 'escalate', group: rbac, resource: 'clusterroles' },

@@ -6,14 +6,14 @@ export interface PreflightContext {
   readonly cluster: ClusterObjects
   readonly settings: InstallSettings
   readonly remembered: Remembered | undefined
-  /** The reference that pods will run, and whether it is the one that nobody has chosen. */
+  /** The image reference that pods will run. `isDefault` is true if the user has not chosen it. */
   readonly image: { readonly reference: string; readonly isDefault: boolean }
-  /** Of this trow: its version, and how many migrations of the database it knows. */
+  /** The version of this trow, and the number of database migrations that it knows. */
   readonly version: string
   readonly schema: number
   /** Milliseconds since the epoch. */
   readonly now: () => number
-  /** Take over what another manager has. */
+  /** True to take fields over from other field managers. */
   readonly force: boolean
   readonly ignored: readonly string[]
 }

@@ -1,4 +1,5 @@
 import { reportOf, type CheckReport } from '../check.ts'
+import { admissionChecks } from './admission-checks.ts'
 import { clusterChecks } from './cluster-checks.ts'
 import { existingChecks } from './existing-checks.ts'
 import { imageChecks } from './image-checks.ts'
@@ -9,13 +10,13 @@ import { permissionChecks } from './permission-checks.ts'
 import { storageChecks } from './storage-checks.ts'
 
 /**
- * Everything that can be known beforehand without changing anything. Rejects with ClusterFault when the API server does
- * not answer at all; what cannot be read for lack of rights is a check that failed.
+ * Runs every check that changes nothing. Rejects with ClusterFault if the API server does not answer at all.
+ * What cannot be read for lack of rights is a failed check.
  */
 export async function preflight(context: PreflightContext): Promise<CheckReport> {
   const cluster = await clusterChecks(context)
   const permissions = await permissionChecks(context)
-  // Without rights everything below would fail for one and the same reason.
+  // Without rights every further check would fail for the same reason.
   if (permissions.checks.some(({ result }) => result === 'error')) {
     const report = reportOf([cluster, permissions], context.ignored)
     if (!report.success) return report
@@ -26,6 +27,7 @@ export async function preflight(context: PreflightContext): Promise<CheckReport>
     nodeChecks(context),
     networkChecks(context),
     imageChecks(context),
+    ...(context.settings.admission ? [admissionChecks(context)] : []),
   ])
   return reportOf([cluster, permissions, ...rest], context.ignored)
 }

@@ -8,7 +8,7 @@ interface QuotaStatus {
   readonly used?: Readonly<Record<string, string>>
 }
 
-/** Whether quotas of the namespace that are not ours leave room for one pod and its volume. */
+/** Checks whether quotas of other owners in the namespace leave room for one pod and its volume. */
 export async function quotaCheck(
   cluster: ClusterObjects,
   settings: InstallSettings,

@@ -87,7 +87,10 @@ async function localCheck(
     : passed(id, description)
 }
 
-/** A StatefulSet keeps the claim that it was made with: what it has counts, whether the last install is remembered or not. */
+/**
+ * A StatefulSet keeps the claim with which it was created: its own storage counts, even if the record of the
+ * last install is missing.
+ */
 async function sameAsBefore({ cluster, settings, remembered }: PreflightContext): Promise<PreflightCheck[]> {
   const before = remembered?.settings?.storage ?? (await runningStorage(cluster, settings.namespace))
   if (before === undefined) return []

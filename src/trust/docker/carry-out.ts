@@ -6,8 +6,8 @@ import { printCall, type ProgramCall } from './program-runner.ts'
 import { sudoCalls, type CommandStep, type FileStep, type TrustStep } from './trust-step.ts'
 
 /**
- * Does one step after the other; the first that fails ends it, and a second run goes on from there. Throws UserError
- * TRUST_STEP_FAILED, TRUST_CHANGED_MEANWHILE.
+ * Makes one step after the other and stops at the first that fails; a second run continues from there. Throws
+ * UserError TRUST_STEP_FAILED, TRUST_CHANGED_MEANWHILE.
  */
 export async function carryOut(
   machine: DeveloperMachine,
@@ -53,7 +53,7 @@ async function changeFile({ path, before, after, folders }: FileStep): Promise<v
   try {
     if (after === undefined) {
       await rm(path)
-      // Only where nothing else is in them.
+      // `rmdir` removes a folder only if it is empty.
       for (const folder of folders) await rmdir(folder).catch(() => undefined)
       return
     }

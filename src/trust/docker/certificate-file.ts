@@ -6,8 +6,8 @@ import { pathOf, type DeveloperMachine } from './machine.ts'
 import type { FileStep } from './trust-step.ts'
 
 /**
- * Beside what others have put into `certs.d/HOST:PORT`: dockerd and containers-certs.d(5) take every `*.crt` there for a
- * CA.
+ * The name avoids files that others put into `certs.d/HOST:PORT`: dockerd and containers-certs.d(5) read
+ * every `*.crt` there as a CA.
  */
 const fileName = 'trow-ca.crt'
 const firstLine = '# managed-by: trow; "trow trust-docker --undo" takes it away'
@@ -15,17 +15,20 @@ const folderLine = '# folders made: '
 
 interface OurFile {
   readonly content: string
-  /** Folders that trow has made for this file or one beside it, innermost first. */
+  /** Folders that trow made for this file or for one beside it, innermost first. */
   readonly folders: readonly string[]
 }
 
-/** `certs.d` folder of an engine, and the registry's name in it. */
+/** The `certs.d` folder of an engine, and the name of the registry's folder in it. */
 export interface CertificatePlace {
   readonly certificates: string
   readonly host: string
 }
 
-/** Undefined: it is there already. Throws UserError FILE_EXISTS, FILE_MISSING (where it cannot be read). */
+/**
+ * Returns `undefined` if the file exists already with this content. Throws UserError FILE_EXISTS,
+ * FILE_MISSING (it cannot be read).
+ */
 export function planCertificate(
   machine: DeveloperMachine,
   place: CertificatePlace,
@@ -51,7 +54,7 @@ export function planCertificate(
   }
 }
 
-/** Undefined: there is none of ours. */
+/** Returns `undefined` if trow wrote no file here. */
 export function planRemoval(machine: DeveloperMachine, place: CertificatePlace): FileStep | undefined {
   const path = certificatePath(machine, place)
   const present = readOurs(path)
@@ -70,12 +73,12 @@ function certificatePath(machine: DeveloperMachine, place: CertificatePlace): st
   return pathOf(hostFolder(machine, place), fileName)
 }
 
-/** Windows has no colon in names; Docker Desktop leaves it out there. */
+/** Windows allows no colon in file names; Docker Desktop leaves it out there. */
 function hostFolder(machine: DeveloperMachine, { certificates, host }: CertificatePlace): string {
   return pathOf(certificates, machine.platform === 'win32' ? host.replaceAll(':', '') : host)
 }
 
-/** The file as engines in a VM get it, where no folder is anybody's but theirs. */
+/** The file's content for engines in a VM, which have no folders of other owners. */
 export function containerFile(ca: string, folders: readonly string[]): string {
   return `${firstLine}\n${folderLine}${JSON.stringify(folders)}\n${ca.trimEnd()}\n`
 }
@@ -84,7 +87,7 @@ export function isOurs(content: string): boolean {
   return content.startsWith(`${firstLine}\n`)
 }
 
-/** Throws UserError FILE_EXISTS for one of somebody else. */
+/** Throws UserError FILE_EXISTS for a file of another owner. */
 function readOurs(path: string): OurFile | undefined {
   let content: string
   try {
@@ -111,7 +114,7 @@ function foldersOf(content: string): readonly string[] {
   }
 }
 
-/** Ours for other registries: whichever is taken away last takes the folders along. */
+/** Returns trow's files for other registries. The removal of the last one also removes the folders. */
 function siblings({ certificates }: CertificatePlace): OurFile[] {
   if (!existsSync(certificates)) return []
   return readdirSync(certificates).flatMap((name) => {
@@ -124,7 +127,7 @@ function siblings({ certificates }: CertificatePlace): OurFile[] {
   })
 }
 
-/** Innermost first. */
+/** Returns the innermost folder first. */
 function missingFolders(folder: string): string[] {
   const missing: string[] = []
   for (let each = folder; !existsSync(each); each = pathOf(each, '..')) missing.push(each)

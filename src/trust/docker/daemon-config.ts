@@ -7,7 +7,10 @@ import { tryForeignJson } from '../../foreign-json.ts'
 
 const daemonSchema = z.object({ 'insecure-registries': z.array(z.string()).optional() })
 
-/** What an engine that does not answer has been told in daemon.json: hosts and ranges stand in one list there. */
+/**
+ * Reads the insecure registries of an engine that does not answer from daemon.json, where hosts and ranges
+ * are in one list.
+ */
 export function configuredInsecure(
   machine: DeveloperMachine,
   { kind, rootless }: ContainerEngine,
@@ -34,7 +37,7 @@ function insecureIn(file: string): readonly string[] {
   try {
     return tryForeignJson(readFileSync(file, 'utf8'), daemonSchema)?.['insecure-registries'] ?? []
   } catch {
-    // None, or one that the engine cannot read either.
+    // The file does not exist, or the engine cannot read it either.
     return []
   }
 }

@@ -1,29 +1,31 @@
-import { createWriteStream } from 'node:fs'
+import { createReadStream, createWriteStream } from 'node:fs'
+import { stat } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
-import { Agent, type Dispatcher } from 'undici'
+import type { Dispatcher } from 'undici'
 import { z } from 'zod'
 import { parseForeignJson, tryForeignJson } from '../../foreign-json.ts'
+import { Http1Agent } from '../../http1-agent.ts'
 import { readLimited } from '../../limited-body.ts'
 
-/** What the engine says of itself, as far as registries go. */
+/** The engine's own description of itself, as far as registries are concerned. */
 export interface EngineInfo {
-  /** `amd64`, `arm64`: as image configurations name it. */
+  /** As image configurations name it: `amd64`, `arm64`. */
   readonly architecture: string
-  /** `HOST` or `HOST:PORT` of registries that it does not verify. */
+  /** Registries whose certificates it does not verify, as `HOST` or `HOST:PORT`. */
   readonly insecureHosts: readonly string[]
-  /** `127.0.0.0/8`: the addresses that it does not verify. */
+  /** Address ranges in which it does not verify certificates, such as `127.0.0.0/8`. */
   readonly insecureRanges: readonly string[]
 }
 
-/** As the engine's AuthConfig has it: a password, or what a token service gave docker in exchange for one. */
+/** As in the engine's AuthConfig: a password, or the token that a token service returned for one. */
 export type EngineCredential =
   { readonly username: string; readonly password: string } | { readonly identitytoken: string }
 
-/** How something went: the engine's own words where it refused. */
+/** The result of an operation: a digest, or the engine's own message if it refused. */
 export type EngineOutcome = { readonly digest: string | undefined } | { readonly refused: string }
 
 const quick = 10_000
-/** An engine that waits for a registry which does not answer gives up by itself; this is for one that does not. */
+/** An engine ends by itself if a registry does not answer. This limit is for an engine that does not end. */
 const patience = 120_000
 const largestAnswer = 8 * 1024 * 1024
 
@@ -38,7 +40,7 @@ const infoSchema = z.object({
     .nullish(),
 })
 
-/** A line of the progress that pushes, pulls and loads answer with; whatever else is in it is nobody's concern. */
+/** One line of the progress that pushes, pulls and loads return. Other fields are ignored. */
 const eventSchema = z.object({
   error: z.string().optional(),
   status: z.string().optional(),
@@ -54,20 +56,20 @@ const eventSchema = z.object({
  */
 export class EngineApi {
   readonly #origin: string
-  readonly #agent: Agent
+  readonly #agent: Http1Agent
 
   constructor(endpoint: string) {
     const [, scheme, rest = ''] = /^(\w+):\/\/(.*)$/.exec(endpoint) ?? []
     const socketPath = scheme === 'npipe' ? rest.replaceAll('/', '\\') : rest
     this.#origin = scheme === 'tcp' ? `http://${rest.replace(/\/$/, '')}` : 'http://localhost'
-    this.#agent = new Agent({
+    this.#agent = new Http1Agent({
       connect: { timeout: quick, ...(scheme === 'tcp' ? {} : { socketPath }) },
       headersTimeout: patience,
       bodyTimeout: patience,
     })
   }
 
-  /** Undefined: it does not answer. */
+  /** Returns `undefined` if the engine does not answer. */
   async info(): Promise<EngineInfo | undefined> {
     try {
       const answer = await this.#ask('GET', '/info', { signal: AbortSignal.timeout(quick) })
@@ -84,20 +86,31 @@ export class EngineApi {
     }
   }
 
-  /** Takes the images of a docker-archive. */
+  /** Loads the images of a docker-archive. */
   async load(archive: Uint8Array): Promise<EngineOutcome> {
     const headers = { 'content-type': 'application/x-tar' }
     return this.#do('POST', '/images/load?quiet=1', { headers, body: archive })
   }
 
-  /** A docker-archive of one image, into a file. 404: the engine does not know it. */
+  /** Loads the images of a docker-archive in a file. An engine answers when it has unpacked all layers. */
+  async loadFile(archive: string): Promise<EngineOutcome> {
+    const headers = {
+      'content-type': 'application/x-tar',
+      'content-length': String((await stat(archive)).size),
+    }
+    const body = createReadStream(archive)
+    return this.#do('POST', '/images/load?quiet=1', { headers, body, headersTimeout: 0, bodyTimeout: 0 })
+  }
+
+  /** Saves one image as a docker-archive into a file. 404 means that the engine has no such image. */
   async save(
     reference: string,
     file: string,
     signal: AbortSignal,
   ): Promise<'saved' | 'unknown' | { readonly refused: string }> {
     const path = `/images/${reference.split('/').map(encodeURIComponent).join('/')}/get`
-    // Engines write the whole archive to disk before they send its first byte.
+    // Engines write the whole archive to disk before they send its first byte, so this request gets no header
+    // time limit.
     const answer = await this.#agent.request({
       origin: this.#origin,
       method: 'GET',
@@ -132,7 +145,7 @@ export class EngineApi {
     return this.#do('POST', `/images/create?${query}`, { headers: authHeader(repository, credential) })
   }
 
-  /** Having none is fine. */
+  /** A missing image is not an error. */
   async remove(reference: string): Promise<void> {
     await this.#ask('DELETE', `/images/${reference}?force=1`)
   }
@@ -145,7 +158,7 @@ export class EngineApi {
     const { status, text } = await this.#ask(method, path, options)
     if (status >= 300) return { refused: messageOf(text) ?? `it answered ${status}` }
     let digest: string | undefined
-    // Once it has begun with 200, what goes wrong stands in the stream.
+    // After a response of 200, an error is reported in the stream.
     for (const line of text.split(/\r?\n/)) {
       const { error, aux, status: said = '' } = tryForeignJson(line, eventSchema) ?? {}
       if (error !== undefined) return { refused: error }
@@ -165,9 +178,11 @@ export class EngineApi {
   }
 }
 
-type RequestOptions = Partial<Pick<Dispatcher.RequestOptions, 'headers' | 'body' | 'signal'>>
+type RequestOptions = Partial<
+  Pick<Dispatcher.RequestOptions, 'headers' | 'body' | 'signal' | 'headersTimeout' | 'bodyTimeout'>
+>
 
-/** The kernel's names, where they are not those of images. */
+/** The kernel's names of architectures, where they differ from those of images. */
 const architectures: Readonly<Record<string, string>> = {
   x86_64: 'amd64',
   aarch64: 'arm64',
@@ -175,14 +190,17 @@ const architectures: Readonly<Record<string, string>> = {
   i686: '386',
 }
 
-/** `X-Registry-Auth`: base64url of an AuthConfig. The engine wants one, an empty one from nobody in particular. */
+/**
+ * `X-Registry-Auth`: base64url of an AuthConfig. The engine requires the header; without a credential it is
+ * an empty object.
+ */
 function authHeader(
   repository: string,
   credential: EngineCredential | undefined,
 ): Readonly<Record<string, string>> {
   const serveraddress = repository.split('/')[0]
   const config = credential === undefined ? {} : { ...credential, serveraddress }
-  // With its padding: engines before 23 read nothing without, and say nothing either.
+  // The padding stays: engines before 23 ignore a value without it, and report no error.
   const word = Buffer.from(JSON.stringify(config))
     .toString('base64')
     .replaceAll('+', '-')

@@ -1,4 +1,4 @@
-/** Names for `--engine`. */
+/** Values of `--engine`. */
 export const engineKinds = [
   'dockerd',
   'docker-desktop',
@@ -11,16 +11,16 @@ export const engineKinds = [
 
 export type EngineKind = (typeof engineKinds)[number]
 
-/** Something that pushes and pulls images for the person at this machine. */
+/** An engine that pushes and pulls images for the user of this machine. */
 export interface ContainerEngine {
   readonly kind: EngineKind
-  /** `unix:///…`, `npipe:////./pipe/…`, `tcp://…`. Undefined: podman, which is asked by its own program. */
+  /** `unix:///…`, `npipe:////./pipe/…` or `tcp://…`. `undefined` for podman, which is called as a program. */
   readonly endpoint: string | undefined
-  /** Where it was found, in words: `docker context colima`. */
+  /** Where the engine was found, as text: `docker context colima`. */
   readonly origin: string
-  /** A profile of colima, a machine of podman; undefined: the usual one. */
+  /** A profile of colima or a machine of podman; `undefined` for the default one. */
   readonly instance: string | undefined
-  /** dockerd of a user, whose certificates are in their home. */
+  /** True for a dockerd of a user, whose certificates are in the user's home folder. */
   readonly rootless: boolean
 }
 
@@ -34,17 +34,20 @@ const titles: Readonly<Record<EngineKind, string>> = {
   'podman-machine': 'podman machine',
 }
 
-/** As its maker writes it. */
+/** Returns the product name as its maker writes it. */
 export function titleOf({ kind, instance }: ContainerEngine): string {
   return instance === undefined ? titles[kind] : `${titles[kind]} (${instance})`
 }
 
-/** `localhost` is then another machine for it than for the person. */
+/** Returns whether the engine runs in a VM, in which `localhost` is not the user's machine. */
 export function isVirtual(kind: EngineKind): boolean {
   return kind !== 'dockerd' && kind !== 'podman'
 }
 
-/** They take 127.0.0.0/8 for insecure and do not verify there. */
+/**
+ * Returns whether the engine is a dockerd, in a VM or not. dockerd treats 127.0.0.0/8 as insecure and does
+ * not verify certificates there.
+ */
 export function isDocker(kind: EngineKind): boolean {
   return kind !== 'podman' && kind !== 'podman-machine'
 }

@@ -8,15 +8,16 @@ interface DockerContext {
   readonly endpoint: string
 }
 
-/** The one that was asked for or that docker uses now, and others that are on the machine. */
+/** The engine that was asked for or that docker uses now, and the other engines of the machine. */
 export interface FoundEngines {
   readonly chosen: ContainerEngine
   readonly others: readonly ContainerEngine[]
 }
 
 /**
- * By docker's own rules: DOCKER_HOST, DOCKER_CONTEXT, `currentContext` of its config, the default socket; podman where
- * there is no docker. Throws UserError ENGINE_MISSING, ENGINE_REMOTE, DOCKER_CONTEXT_UNKNOWN.
+ * Follows docker's own rules: DOCKER_HOST, DOCKER_CONTEXT, `currentContext` of its config, the default
+ * socket; podman if there is no docker. Throws UserError ENGINE_MISSING, ENGINE_REMOTE,
+ * DOCKER_CONTEXT_UNKNOWN.
  */
 export function findEngines(machine: DeveloperMachine, wanted: EngineKind | undefined): FoundEngines {
   const contexts = readContexts(machine)
@@ -67,7 +68,7 @@ function configuredContext(machine: DeveloperMachine): string | undefined {
   return typeof name === 'string' && name !== '' ? name : undefined
 }
 
-/** `contexts/meta/<sha256 of the name>/meta.json`, as docker's CLI keeps them. */
+/** docker's CLI keeps each context in `contexts/meta/<sha256 of the name>/meta.json`. */
 function readContexts(machine: DeveloperMachine): DockerContext[] {
   const folder = pathOf(dockerFolder(machine), 'contexts', 'meta')
   if (!existsSync(folder)) return []
@@ -89,7 +90,7 @@ function defaultContext(machine: DeveloperMachine): DockerContext | undefined {
   }
   const socket = systemPath(machine, '/var/run/docker.sock')
   if (existsSync(socket)) {
-    // On a Mac it is a link to the socket of whichever engine was asked to own it.
+    // On a Mac this is a link to the socket of the engine that was set up as the default.
     return {
       name: 'default',
       endpoint: `unix://${platform === 'darwin' ? realpathSync(socket) : '/var/run/docker.sock'}`,
@@ -99,7 +100,7 @@ function defaultContext(machine: DeveloperMachine): DockerContext | undefined {
   return installed ? { name: 'default', endpoint: 'unix:///var/run/docker.sock' } : undefined
 }
 
-/** Undefined: it is on another machine. */
+/** Returns `undefined` if the engine is on another machine. */
 function recognise(
   machine: DeveloperMachine,
   { name, endpoint }: DockerContext,
@@ -130,7 +131,10 @@ function recognise(
   return as('dockerd', undefined, /^unix:\/\/(?:\/var)?\/run\/user\//.test(endpoint))
 }
 
-/** By its socket; undefined for the one that podman makes by itself. Older ones name the socket's folder for the hypervisor. */
+/**
+ * Reads the machine's name from its socket; returns `undefined` for podman's default machine. Older releases
+ * name the socket's folder after the hypervisor.
+ */
 function machineOf(path: string): string | undefined {
   const [, name] =
     /podman\/([\w.-]+?)-api\.sock$/.exec(path) ??
@@ -166,7 +170,7 @@ function readJson(file: string): Record<string, unknown> | undefined {
     const value: unknown = JSON.parse(readFileSync(file, 'utf8'))
     return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined
   } catch {
-    // Not there, or docker could not read it either.
+    // The file does not exist, or docker could not read it either.
     return undefined
   }
 }

@@ -6,8 +6,8 @@ import type { CommandStep } from './trust-step.ts'
 import { certificatesInPem } from '../../pem-bundle.ts'
 
 /**
- * The login keychain of a Mac, the user's Root store of Windows: every program of the user then trusts the CA. Throws
- * UserError KEYCHAIN_UNSUPPORTED elsewhere.
+ * Changes the login keychain of a Mac or the user's Root store of Windows. Every program of the user then
+ * trusts the CA. Throws UserError KEYCHAIN_UNSUPPORTED on other systems.
  */
 export async function planKeychain(
   machine: DeveloperMachine,

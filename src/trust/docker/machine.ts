@@ -1,27 +1,27 @@
 import { posix } from 'node:path'
 import type { ProgramRunner } from './program-runner.ts'
 
-/** The machine whose engines are to trust a registry: all that depends on where trow runs. */
+/** The machine whose engines shall trust a registry: everything that depends on where trow runs. */
 export interface DeveloperMachine {
   readonly platform: 'linux' | 'darwin' | 'win32'
   readonly env: Readonly<Record<string, string | undefined>>
-  /** Absolute, with slashes. */
+  /** An absolute path with forward slashes. */
   readonly home: string
-  /** 0: root. Undefined on Windows. */
+  /** 0 is root. `undefined` on Windows. */
   readonly uid: number | undefined
-  /** `/`; elsewhere only where another tree stands for the machine's. Folders below `home` are named as they are. */
+  /** Usually `/`; tests pass another tree. Paths below `home` are used without this prefix. */
   readonly root: string
-  /** A folder, with slashes, for files that live as long as one command. */
+  /** A folder, with forward slashes, for files that exist only while one command runs. */
   readonly temporary: string
   readonly run: ProgramRunner
 }
 
-/** Joined with slashes, which Windows takes as well. */
+/** Joins with forward slashes, which Windows accepts as well. */
 export function pathOf(...parts: readonly string[]): string {
   return posix.join(...parts)
 }
 
-/** A path of the system as a whole, `/etc/docker` for example. */
+/** Returns a path of the whole system, such as `/etc/docker`, below `root`. */
 export function systemPath({ root }: DeveloperMachine, path: string): string {
   return posix.join(root, path)
 }

@@ -10,17 +10,18 @@ import { planInside } from './virtual-machine.ts'
 import { UserError } from '../../user-error.ts'
 
 export interface DockerTrust {
-  /** `HOST` or `HOST:PORT`, exactly as image references will have it. */
+  /** `HOST` or `HOST:PORT`, exactly as image references write it. */
   readonly host: string
-  /** PEM bundle. */
+  /** A PEM bundle. */
   readonly ca: string
-  /** The keychain of the machine's user as well. */
+  /** True to change the keychain of the machine's user as well. */
   readonly keychain: boolean
 }
 
 /**
- * What makes an engine trust a registry; nothing, where it does. Looks, and runs programs that only look. Throws UserError
- * FILE_EXISTS, KEYCHAIN_UNSUPPORTED, OVERRIDE_UNUSABLE, ENGINE_NEVER_RAN, ENGINE_STOPPED.
+ * Plans the steps that make an engine trust a registry; no step if it does already. Only reads, and runs only
+ * programs that read. Throws UserError FILE_EXISTS, KEYCHAIN_UNSUPPORTED, OVERRIDE_UNUSABLE,
+ * ENGINE_NEVER_RAN, ENGINE_STOPPED.
  */
 export async function planTrust(
   machine: DeveloperMachine,
@@ -48,7 +49,7 @@ export async function planTrust(
   return { steps, notes }
 }
 
-/** Takes away only what is ours. Throws as `planTrust`. */
+/** Plans the removal of what trow wrote, and of nothing else. Throws as `planTrust`. */
 export async function planUndo(
   machine: DeveloperMachine,
   engine: ContainerEngine,
@@ -102,7 +103,7 @@ function placeOf(
   }
 }
 
-/** containers-certs.d(5): the first of these that has anything for a host is the only one read. */
+/** containers-certs.d(5): podman reads only the first of these folders that has an entry for the host. */
 function podmanFolder(machine: DeveloperMachine, host: string): string {
   const own = pathOf(machine.home, '.config', 'containers', 'certs.d')
   const common = systemPath(machine, '/etc/containers/certs.d')

@@ -5,13 +5,15 @@ import type { InsecureRegistries } from './registry-address.ts'
 import { z } from 'zod'
 import { tryForeignJson } from '../../foreign-json.ts'
 
-/** `podman info --format json`; of `search` it is a list of names. */
+/**
+ * `podman info --format json`. The key `search` of `registries` holds a list of names instead of an object.
+ */
 const infoSchema = z.object({
   host: z.object({ arch: z.string().optional() }).optional(),
   registries: z.record(z.string(), z.object({ Insecure: z.boolean().optional() }).catch({})).nullish(),
 })
 
-/** What podman says of itself; undefined: it does not answer. */
+/** Returns podman's own description of itself; `undefined` if it does not answer. */
 export async function podmanInfo(
   machine: DeveloperMachine,
 ): Promise<{ readonly architecture: string; readonly insecure: InsecureRegistries } | undefined> {
@@ -26,7 +28,7 @@ export async function podmanInfo(
   }
 }
 
-/** podman needs no service, and finds the logins of its user by itself: it is asked by its own program. */
+/** podman needs no service and finds the logins of its user by itself, so that its own program is called. */
 export class PodmanImages implements EngineImages {
   readonly #machine: DeveloperMachine
 
@@ -38,7 +40,12 @@ export class PodmanImages implements EngineImages {
     return this.#outcome(await this.#machine.run({ program: 'podman', args: ['load', '-q'], input: archive }))
   }
 
-  /** A docker-archive of one image, into a file. */
+  /** Loads the images of an archive in a file. */
+  async loadFile(archive: string): Promise<ImageOutcome> {
+    return this.#do('load', '-q', '-i', archive)
+  }
+
+  /** Saves one image as a docker-archive into a file. */
   async save(reference: string, file: string): Promise<'saved' | 'unknown' | { readonly refused: string }> {
     const { code } = await this.#machine.run({ program: 'podman', args: ['image', 'exists', reference] })
     if (code === 1) return 'unknown'
@@ -70,7 +77,7 @@ export class PodmanImages implements EngineImages {
   #outcome({ code, stdout, stderr }: ProgramResult): ImageOutcome {
     if (code === 0) return { digest: undefined }
     const lines = `${stderr}${stdout}`.trim().split('\n')
-    // The last line is the one that says why.
+    // The last line states the reason.
     return { refused: lines.at(-1) ?? `podman ended with ${code}` }
   }
 }

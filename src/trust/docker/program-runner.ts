@@ -3,18 +3,21 @@ import { execa } from 'execa'
 export interface ProgramCall {
   readonly program: string
   readonly args: readonly string[]
-  /** Given on standard input; undefined: there is none. */
+  /** Passed on standard input. `undefined` means that there is no input. */
   readonly input?: string | Uint8Array
 }
 
 export interface ProgramResult {
-  /** Undefined: it could not be started, or a signal ended it. */
+  /** `undefined` if the program could not be started or a signal ended it. */
   readonly code: number | undefined
   readonly stdout: string
   readonly stderr: string
 }
 
-/** Runs a program of this machine to its end, ten minutes at most. Never rejects: what went wrong is in the result. */
+/**
+ * Runs a program of this machine to its end, for ten minutes at most. Never rejects: the result describes a
+ * failure.
+ */
 export type ProgramRunner = (call: ProgramCall) => Promise<ProgramResult>
 
 export function machinePrograms(env: Readonly<Record<string, string | undefined>>): ProgramRunner {
@@ -33,7 +36,7 @@ export function machinePrograms(env: Readonly<Record<string, string | undefined>
   }
 }
 
-/** As a person would type it. */
+/** Formats the call as a user would type it. */
 export function printCall({ program, args }: ProgramCall): string {
   return [program, ...args].map(quoted).join(' ')
 }

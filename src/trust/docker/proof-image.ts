@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import tar from 'tar-stream'
 
 /**
- * A docker-archive with one image of one small file, the same bytes each time: pushing it again adds nothing to a
- * registry.
+ * Returns a docker-archive with one image of one small file. The bytes are the same each time, so that a
+ * second push adds nothing to a registry.
  */
 export async function proofImage(reference: string, architecture: string): Promise<Uint8Array> {
   const layer = await archiveOf({

@@ -1,25 +1,28 @@
-/** How something went: the engine's own words where it refused. */
+/** The result of an operation: a digest, or the engine's own message if it refused. */
 export type ImageOutcome = { readonly digest: string | undefined } | { readonly refused: string }
 
-/** The images of an engine, as far as a proof needs them. */
+/** The operations of an engine that a proof needs. */
 export interface EngineImages {
   load(archive: Uint8Array): Promise<ImageOutcome>
   push(repository: string, tag: string): Promise<ImageOutcome>
   pull(repository: string, tag: string): Promise<ImageOutcome>
-  /** Having none is fine. */
+  /** A missing image is not an error. */
   remove(reference: string): Promise<void>
 }
 
 export type ProofResult =
   | { readonly kind: 'proved'; readonly digest: string | undefined }
   | {
-      /** `untrusted`: TLS; `login`: it wants credentials; `denied`: these may not; `failed`: anything else. */
+      /**
+       * `untrusted`: TLS failed; `login`: the registry asks for credentials; `denied`: the credentials have
+       * no right; `failed`: any other reason.
+       */
       readonly kind: 'untrusted' | 'login' | 'denied' | 'failed'
       readonly step: 'load' | 'push' | 'pull'
       readonly reason: string
     }
 
-/** Pushes an image, forgets it and pulls it again. What was loaded for it is gone afterwards. */
+/** Pushes an image, removes it from the engine and pulls it again. The image is removed afterwards. */
 export async function prove(
   images: EngineImages,
   {
@@ -43,7 +46,7 @@ export async function prove(
   }
 }
 
-/** Engines say what went wrong in words only; the kind chooses the hint, the words are always shown. */
+/** Engines report an error only as text. The kind selects the hint; the text is always printed. */
 function failure(step: 'load' | 'push' | 'pull', reason: string): ProofResult {
   const words: readonly (readonly ['untrusted' | 'login' | 'denied', RegExp])[] = [
     ['untrusted', /x509|certificate|tls: |HTTP response to HTTPS client/i],

@@ -5,9 +5,9 @@ import { pathOf, type DeveloperMachine } from './machine.ts'
 import type { FileStep } from './trust-step.ts'
 
 /**
- * Its VM forgets /etc with every start; a provisioning script writes the CA again: an entry of `provision` in lima's
- * override.yaml (macOS, Linux), a file `*.start` of its own (Windows). Undefined: nothing is to be changed. `ca`
- * undefined: ours is to go.
+ * Rancher Desktop's VM loses /etc at every start, so that a provisioning script writes the CA again: an entry
+ * of `provision` in lima's override.yaml (macOS, Linux), or a file `*.start` of its own (Windows). A `ca` of
+ * `undefined` removes trow's script. Returns `undefined` if nothing needs to change.
  */
 export function planProvisioning(
   machine: DeveloperMachine,
@@ -71,9 +71,9 @@ function ownScript(
 }
 
 /**
- * YAML with one block more or less, every other byte as it was: after a line `provision:`, which must be followed by a
- * block list, or with a key of its own at the end. `script` undefined takes it away. Throws UserError OVERRIDE_UNUSABLE
- * where the file is written otherwise.
+ * Returns the YAML with one block added or removed and every other byte unchanged. The block is inserted
+ * after a line `provision:`, which a block list must follow, or appended with a key of its own. A `script` of
+ * `undefined` removes the block. Throws UserError OVERRIDE_UNUSABLE if the file has another form.
  */
 export function editOverride(path: string, text: string, host: string, script: string | undefined): string {
   const bare = withoutBlock(text, host)
@@ -120,14 +120,15 @@ function withoutBlock(text: string, host: string): string {
   if (start === -1 || stop === -1) return text
   const after = stop + end(host).length
   const block = text.slice(start, stop)
-  // One with a key of its own owns the line's end; one below somebody's key stands between two ends of theirs.
+  // A block with its own key includes its last line break. A block below an existing key was inserted before
+  // a line break of the user's file, and begins with one of its own.
   const whole = block.includes('\nprovision:\n')
   return whole
     ? text.slice(0, cut === -1 ? start : start - 1) + text.slice(after + 1)
     : text.slice(0, start - 1) + text.slice(after)
 }
 
-/** How many scripts there are; undefined: no YAML, or no list. */
+/** Returns the number of scripts; `undefined` if the text is not YAML or has no list. */
 function provisions(text: string): number | undefined {
   const list = provisionList(text)
   return list?.length

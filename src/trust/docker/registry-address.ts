@@ -2,7 +2,7 @@ import { BlockList, isIP } from 'node:net'
 import { exitCode, UserError } from '../../user-error.ts'
 import { isDocker, isVirtual, titleOf, type ContainerEngine } from './engine.ts'
 
-/** What an engine says of the registries that it does not verify. */
+/** The registries whose certificates an engine does not verify, as it reports them. */
 export interface InsecureRegistries {
   /** `HOST` or `HOST:PORT`. */
   readonly hosts: readonly string[]
@@ -10,14 +10,15 @@ export interface InsecureRegistries {
   readonly ranges: readonly string[]
 }
 
-/** `host` without its port, and without the brackets of an IPv6 address. */
+/** Returns `host` without its port and without the brackets of an IPv6 address. */
 export function nameOf(host: string): string {
   return host.replace(/:\d+$/, '').replaceAll(/[[\]]/g, '')
 }
 
 /**
- * Refuses an address at which this engine would look for the registry on another machine, or would not verify its
- * certificate. `addresses`: what the name means on this machine. Throws UserError LOOPBACK_IN_VM, LOOPBACK_NOT_VERIFIED.
+ * Refuses an address that means another machine inside this engine, or whose certificate the engine would not
+ * verify. `addresses` are those to which the name resolves on this machine. Throws UserError LOOPBACK_IN_VM,
+ * LOOPBACK_NOT_VERIFIED.
  */
 export function checkAddress(engine: ContainerEngine, host: string, addresses: readonly string[]): void {
   const name = nameOf(host)
@@ -51,7 +52,10 @@ export function checkVerified(
   )
 }
 
-/** What a name means inside of a VM is not known outside. */
+/**
+ * Drops loopback addresses for an engine in a VM: what the name resolves to inside the VM is not known
+ * outside.
+ */
 function meantBy({ kind }: ContainerEngine, addresses: readonly string[]): readonly string[] {
   return isVirtual(kind) ? addresses.filter((each) => !isLoopback(each)) : addresses
 }

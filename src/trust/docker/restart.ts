@@ -2,14 +2,17 @@ import type { ContainerEngine } from './engine.ts'
 import type { DeveloperMachine } from './machine.ts'
 import type { CommandStep, TrustPlan } from './trust-step.ts'
 
-/** What has an engine read its certificates again; nothing for those that read them with each connection. */
+/**
+ * Plans the restart after which an engine reads its certificates; no step for engines that read them at each
+ * connection.
+ */
 export async function planRestart(
   machine: DeveloperMachine,
   { kind }: ContainerEngine,
 ): Promise<{ readonly steps: readonly CommandStep[]; readonly notes: TrustPlan['notes'] }> {
   if (kind === 'orbstack') return { steps: [restart('orb', 'restart', 'docker')], notes: [] }
   if (kind !== 'docker-desktop') return { steps: [], notes: [] }
-  // Docker Desktop 4.37 and later.
+  // The command exists in Docker Desktop 4.37 and later.
   const { code } = await machine.run({ program: 'docker', args: ['desktop', 'version'] })
   if (code === 0) return { steps: [restart('docker', 'desktop', 'restart')], notes: [] }
   switch (machine.platform) {

@@ -1,40 +1,43 @@
 import type { ProgramCall } from './program-runner.ts'
 
-/** What is not done without a yes. */
+/** What trow does only after the user agrees. */
 export type Consent = 'sudo' | 'keychain' | 'restart'
 
-/** A whole file, made, changed or (`after` undefined) taken away. */
+/** A whole file that is created, changed or, if `after` is `undefined`, removed. */
 export interface FileStep {
   readonly kind: 'file'
   readonly path: string
   readonly before: string | undefined
   readonly after: string | undefined
-  /** Folders to make before it, outermost first, or to take away after it where nothing else is in them, innermost first. */
+  /**
+   * Folders to create before the file, outermost first; or to remove after it if they are empty, innermost
+   * first.
+   */
   readonly folders: readonly string[]
-  /** Only root may. */
+  /** True if only root may write the file. */
   readonly sudo: boolean
 }
 
 export interface CommandStep {
   readonly kind: 'command'
   readonly call: ProgramCall
-  /** What it is for, in words. */
+  /** What the command is for, as text. */
   readonly purpose: string
   readonly consent?: Consent
-  /** A file that is there only while the command runs. */
+  /** A file that exists only while the command runs. */
   readonly scratch?: { readonly path: string; readonly content: string }
 }
 
 export type TrustStep = FileStep | CommandStep
 
-/** All that is to be done for one engine; nothing, where it is as it should be. */
+/** Everything to do for one engine; empty if nothing is to be done. */
 export interface TrustPlan {
   readonly steps: readonly TrustStep[]
-  /** What the person should know besides. */
+  /** What the user should know besides. */
   readonly notes: readonly string[]
 }
 
-/** What the plan must not do without asking. */
+/** Returns what the plan needs the user's consent for. */
 export function consentsOf({ steps }: TrustPlan): readonly Consent[] {
   const all = steps.flatMap((step) =>
     step.kind === 'file' ? (step.sudo ? (['sudo'] as const) : []) : (step.consent ?? []),
@@ -42,7 +45,7 @@ export function consentsOf({ steps }: TrustPlan): readonly Consent[] {
   return [...new Set(all)]
 }
 
-/** What sudo is asked to do for a file: it appears whole, under its name, or not at all. */
+/** Returns the sudo commands for a file. The file appears as a whole under its name, or not at all. */
 export function sudoCalls({ path, after, folders }: FileStep): readonly ProgramCall[] {
   const sudo = (...args: readonly string[]): ProgramCall => ({ program: 'sudo', args })
   if (after === undefined) {

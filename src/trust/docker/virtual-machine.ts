@@ -6,7 +6,7 @@ import type { DeveloperMachine } from './machine.ts'
 import type { ProgramCall } from './program-runner.ts'
 import type { CommandStep } from './trust-step.ts'
 
-/** How the VM of an engine is told to run a program, and where its certificates are. */
+/** How to run a program in the VM of an engine, and where the VM has its certificates. */
 interface VirtualMachine {
   readonly title: string
   readonly certificates: string
@@ -15,11 +15,14 @@ interface VirtualMachine {
 
 export interface VirtualCertificate {
   readonly host: string
-  /** Undefined: ours is to go. */
+  /** `undefined` removes the CA that trow added. */
   readonly ca: string | undefined
 }
 
-/** Steps inside of a running VM, where root asks nobody; undefined: it does not run. Throws UserError FILE_EXISTS. */
+/**
+ * Plans the steps inside a running VM, where root needs no consent; `undefined` if the VM does not run.
+ * Throws UserError FILE_EXISTS.
+ */
 export async function planInside(
   machine: DeveloperMachine,
   engine: ContainerEngine,

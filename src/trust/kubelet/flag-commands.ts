@@ -1,7 +1,7 @@
 import type { MachineFiles } from '../machine-files.ts'
 import { ownProvider, type Kubelet } from './kubelet.ts'
 
-/** What a person has to run on a node whose kubelet was started without credential providers. Ready to copy. */
+/** Returns the commands for a node whose kubelet was started without credential providers, ready to copy. */
 export async function flagCommands(
   files: MachineFiles,
   distribution: string,
@@ -29,7 +29,7 @@ export async function flagCommands(
   }
 }
 
-/** kubeadm's unit reads KUBELET_EXTRA_ARGS of one of two files, the second one on systems with RPM. */
+/** kubeadm's unit reads KUBELET_EXTRA_ARGS from one of two files; systems with RPM have the second one. */
 async function kubeadmCommand(files: MachineFiles, unit: string, flags: string): Promise<string> {
   const [debian, redHat] = ['/etc/default/kubelet', '/etc/sysconfig/kubelet']
   const isRedHat =

@@ -15,48 +15,54 @@ import {
 import { machineProgram } from '../machine-program.ts'
 import type { MachineOptions } from '../node-trust.ts'
 
-/** One run of a kubelet: another start is another run. */
+/** One run of a kubelet; each start is a new run. */
 export interface KubeletRun {
-  /** The kernel's own id of the machine's start. */
+  /** The kernel's id of the machine's boot. */
   readonly boot: string
   readonly pid: string
-  /** Clock ticks since the machine's start. */
+  /** Clock ticks since boot. */
   readonly start: number
 }
 
 export interface KubeletProvider {
   readonly config: string
   readonly folder: string
-  /** Named by nobody: it starts without these files as well. */
+  /** Set if no flag names these files: the kubelet then starts without them too. */
   readonly optional?: true
 }
 
 export interface Kubelet {
-  /** `v1.37.2`; empty where it could not be found out. */
+  /** `v1.37.2`; empty if it could not be found out. */
   readonly version: string
   readonly run: KubeletRun
-  /** Of systemd: `kubelet.service`, `k3s.service`. */
+  /** The systemd unit: `kubelet.service`, `k3s.service`. */
   readonly unit: string
-  /** Where it looks for credential providers: a file, or a folder of them, and the folder of executables. */
+  /**
+   * Where the kubelet looks for credential providers: a file or a folder of files, and the folder of
+   * executables.
+   */
   readonly provider: KubeletProvider | undefined
-  /** A folder of trow's in the kubelet's own folder of state. */
+  /** trow's folder in the kubelet's own state folder. */
   readonly home: string
-  /** KubeletServiceAccountTokenForCredentialProviders has been switched off. */
+  /** True if the feature gate KubeletServiceAccountTokenForCredentialProviders is switched off. */
   readonly gateOff: boolean
 }
 
 const gate = 'KubeletServiceAccountTokenForCredentialProviders'
-/** k3s and microk8s have the kubelet inside of another program; k3s shows nothing else of its command line. */
+/** k3s and microk8s run the kubelet inside another program. k3s shows no other part of its command line. */
 const programs = new Set(['kubelet', 'k3s server', 'k3s agent', 'kubelite'])
 const configFlag = 'image-credential-provider-config'
 const folderFlag = 'image-credential-provider-bin-dir'
-/** k3s and RKE2 name these to their kubelet when they are there. */
+/** k3s and RKE2 pass these to their kubelet if they exist. */
 const rancherProvider = {
   config: '/var/lib/rancher/credentialprovider/config.yaml',
   folder: '/var/lib/rancher/credentialprovider/bin',
 }
 
-/** The kubelet that runs on a machine; a word where there is none, or more than one that could be the machine's own. */
+/**
+ * Returns the kubelet that runs on a machine; a string if none runs, or if more than one could be the
+ * machine's own.
+ */
 export async function findKubelet(
   files: MachineFiles,
   distribution: string,
@@ -82,12 +88,15 @@ export async function findKubelet(
   }
 }
 
-/** Whether one run was begun after another one. */
+/** Returns whether one run started after the other. */
 export function isLater(run: KubeletRun, than: KubeletRun): boolean {
   return run.boot !== than.boot || run.start > than.start
 }
 
-/** Those that see the machine's files as we do or are in its network; where neither can be seen, those that can be the node's. */
+/**
+ * Returns the kubelets that see the machine's files as this process does or are in its network. If neither
+ * can be determined for any, returns those that may belong to the node.
+ */
 async function ownKubelets(files: MachineFiles, node: string | undefined): Promise<MachineProcess[]> {
   const mark = (await files.first(['/var/lib/kubelet', '/etc'])) ?? '/'
   const same: MachineProcess[] = []
@@ -102,7 +111,7 @@ async function ownKubelets(files: MachineFiles, node: string | undefined): Promi
   return unknown.filter((each) => node === undefined || (named(each) ?? node) === node)
 }
 
-/** microk8s keeps them in a file. */
+/** microk8s keeps the kubelet's arguments in a file. */
 async function argumentsOf(files: MachineFiles, { args }: MachineProcess): Promise<readonly string[]> {
   const path = optionOf(args, 'kubelet-args-file')
   if (path === undefined) return args
@@ -136,7 +145,7 @@ async function isGateOff(files: MachineFiles, args: readonly string[]): Promise<
   return typeof gates === 'object' && gates !== null && (gates as Record<string, unknown>)[gate] === false
 }
 
-/** Nothing of what cannot be read. */
+/** Returns an empty object if the file cannot be read. */
 async function settingsOf(files: MachineFiles, path: string): Promise<Readonly<Record<string, unknown>>> {
   try {
     const content: unknown = parse((await files.read(path)) ?? '')
@@ -146,7 +155,10 @@ async function settingsOf(files: MachineFiles, path: string): Promise<Readonly<R
   }
 }
 
-/** What `--version` prints: `Kubernetes v1.37.2`, `k3s version v1.34.1+k3s1 (…)`; empty when it cannot be run. */
+/**
+ * Returns what `--version` prints: `Kubernetes v1.37.2`, `k3s version v1.34.1+k3s1 (…)`; empty if the program
+ * cannot be run.
+ */
 async function versionOf(files: MachineFiles, pid: string): Promise<string> {
   const path = await files.linkTarget(`/proc/${pid}/exe`)
   if (path?.startsWith('/') !== true) return ''
@@ -155,15 +167,18 @@ async function versionOf(files: MachineFiles, pid: string): Promise<string> {
   return failed ? '' : (/(?:^|\s)(v\d+\.\d+[^\s,]*)/.exec(stdout)?.[1] ?? '')
 }
 
-/** Folders of state that kubelets have where nobody says otherwise: kubeadm's and most others', k0s', microk8s'. */
+/** The default state folders of kubelets: of kubeadm and most distributions, of k0s, of microk8s. */
 const usualRoots = ['/var/lib/kubelet', '/var/lib/k0s/kubelet', '/var/snap/microk8s/common/var/lib/kubelet']
 
-/** In a kubelet's folder of state: files for one that has no providers of its own, and the note of what was done. */
+/**
+ * trow's folder in a kubelet's state folder: files for a kubelet without providers of its own, and the record
+ * of what trow wrote.
+ */
 function homeIn(root: string): string {
   return join(root, 'trow-credential-provider')
 }
 
-/** Every folder in which the note may be; the running kubelet's first. */
+/** Returns every folder that may hold the record, the running kubelet's first. */
 export function providerHomes(kubelet: Kubelet | 'none' | 'several'): string[] {
   const own = typeof kubelet === 'string' ? [] : [kubelet.home]
   return [...new Set([...own, ...usualRoots.map(homeIn)])]

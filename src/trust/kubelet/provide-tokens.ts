@@ -4,7 +4,7 @@ import { minorOf, oldestTokenMinor } from '../../kubernetes-version.ts'
 import { UserError } from '../../user-error.ts'
 import { clearUnfinished, makeSteps, ownFile, type Step } from '../machine-edit.ts'
 import { MachineFiles } from '../machine-files.ts'
-import type { MachineOptions, NodeFacts, TrustChange, TrustProblem } from '../node-trust.ts'
+import type { MachineOptions, MachineFacts, TrustChange, TrustProblem } from '../node-trust.ts'
 import { isOwn } from '../ownership.ts'
 import { flagCommands } from './flag-commands.ts'
 import { findKubelet, isLater, ownProvider, type Kubelet } from './kubelet.ts'
@@ -20,23 +20,25 @@ import { noteIn, noteSteps, readNote, type ProviderNote, type ProviderPlace } fr
 export interface TokenProvision {
   readonly changes: readonly TrustChange[]
   /**
-   * The kubelet that runs hands the pod's own token to the runtime, which needs no certificate any more. Undefined: no kubelet
-   * runs just now, so what was known before still counts.
+   * True if the running kubelet passes the pod's own token to the runtime, so that no client certificate is
+   * needed. `undefined` if no kubelet runs now; the last known value then still holds.
    */
   readonly effective: boolean | undefined
-  /** Why it is not effective yet, and what to run. */
+  /** Why it is not in effect yet, and what to run. */
   readonly problem: TrustProblem | undefined
 }
 
 /**
- * Has the kubelet of a machine pull images of these hosts with the service account of each pod (KEP-4412): the executable, the
- * entry in the kubelet's configuration of credential providers, and what is to be done by hand. Entries of others stay; where
- * the kubelet was started without such a configuration, one of our own stands ready. The kubelet reads it at its start, and
- * is never restarted here. What others wrote in a way that cannot be added to is a problem, not an error.
+ * Configures the kubelet of a machine to pull images of these hosts with the service account of each pod
+ * (KEP-4412). Writes the executable and the entry in the kubelet's configuration of credential providers, and
+ * returns the steps that need a person. Entries of others stay. If the kubelet was started without such a
+ * configuration, trow writes one of its own for a later start. The kubelet reads the configuration at its
+ * start; trow never restarts it. A file of another owner in which no entry can be added is returned as a
+ * problem, not thrown.
  */
 export async function provideTokens(
   options: MachineOptions,
-  facts: NodeFacts,
+  facts: MachineFacts,
   hosts: readonly string[],
   { dryRun = false }: { readonly dryRun?: boolean } = {},
 ): Promise<TokenProvision> {
@@ -65,7 +67,10 @@ export async function provideTokens(
   }
 }
 
-/** Where the entry and the executable belong; undefined where the kubelet's own files are not to be seen. */
+/**
+ * Returns where the entry and the executable belong; `undefined` if this process cannot see the kubelet's
+ * files.
+ */
 async function placeOf(files: MachineFiles, { provider, home }: Kubelet): Promise<ProviderPlace | undefined> {
   const { config, folder } = provider ?? ownProvider(home)
   const program = join(await files.resolve(folder), providerName)
@@ -78,9 +83,9 @@ async function placeOf(files: MachineFiles, { provider, home }: Kubelet): Promis
     : undefined
 }
 
-interface Wish {
+interface ProvideOptions {
   readonly options: MachineOptions
-  readonly facts: NodeFacts
+  readonly facts: MachineFacts
   readonly home: string
   readonly hosts: readonly string[]
   readonly place: ProviderPlace
@@ -88,12 +93,13 @@ interface Wish {
 }
 
 /**
- * The note before all else, so that a killed run can be taken back; the executable before the entry that names it, without
- * which no kubelet starts; the note again, with the kubelet that runs now.
+ * Order of the writes: the record first, so that a killed run can be undone; then the executable; then the
+ * entry that names it, because a kubelet does not start if the executable is missing; then the record again,
+ * with the kubelet that runs now.
  */
 async function write(
   files: MachineFiles,
-  { options, facts, home, hosts, place, dryRun }: Wish,
+  { options, facts, home, hosts, place, dryRun }: ProvideOptions,
 ): Promise<{ changes: TrustChange[]; note: ProviderNote | undefined }> {
   const note = await readNote(files, home)
   const config = await configSteps(files, place.config, hosts)
@@ -125,7 +131,7 @@ async function configSteps(files: MachineFiles, path: string, hosts: readonly st
   return text === before ? [] : [{ kind: 'write', path, text, before }]
 }
 
-/** The executable, as the kubelet runs it. */
+/** Returns the executable as the kubelet runs it. */
 export function providerProgram(): string {
   return readFileSync(new URL('../../../templates/trow-credential-provider.sh', import.meta.url), 'utf8')
 }
@@ -151,7 +157,7 @@ function unfound(found: 'none' | 'several'): TokenProvision {
   return { changes: [], effective: found === 'none' ? undefined : false, problem }
 }
 
-/** An entry with `tokenAttributes` keeps every kubelet from starting that does not know them. */
+/** A kubelet that does not know `tokenAttributes` does not start with an entry that has them. */
 function unfitness({ version, gateOff }: Kubelet): TrustProblem | undefined {
   const minor = minorOf(version)
   if (minor < 0) {
@@ -213,7 +219,11 @@ function restartNeeded({ unit }: Kubelet, { config }: ProviderPlace): TrustProbl
   }
 }
 
-async function flagsMissing(files: MachineFiles, facts: NodeFacts, kubelet: Kubelet): Promise<TrustProblem> {
+async function flagsMissing(
+  files: MachineFiles,
+  facts: MachineFacts,
+  kubelet: Kubelet,
+): Promise<TrustProblem> {
   return {
     code: 'PULL_IDENTITY_FLAGS',
     message: 'the kubelet was started without credential providers, and images are pulled as before',

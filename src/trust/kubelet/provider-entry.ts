@@ -11,18 +11,21 @@ import {
 } from 'yaml'
 import { lineMark } from '../ownership.ts'
 
-/** Name of the executable and of its entry: the kubelet finds the one by the other. */
+/** The name of the executable and of its entry: the kubelet finds the executable by the entry's name. */
 export const providerName = 'trow-credential-provider'
-/** Of the tokens that the kubelet hands over; the registry takes no other. */
+/** The audience of the tokens that the kubelet passes; the registry accepts no other. */
 const audience = 'trow'
-/** The first with `tokenAttributes`: another one is refused by every kubelet. */
+/** The first version with `tokenAttributes`. Every kubelet refuses another one. */
 const configVersion = 'kubelet.config.k8s.io/v1'
 
 const blockStart = `${lineMark}, added up to the next such line`
 const glued = `${blockStart}; the file ended without a line break`
 const blockEnd = `${lineMark}, end`
 
-/** Why an entry cannot be put into, or taken out of, a configuration of credential providers; the text is as it was. */
+/**
+ * Why an entry cannot be added to, or removed from, a configuration of credential providers. The text is
+ * unchanged.
+ */
 export class ProviderConfigError extends Error {
   constructor(message: string, cause?: unknown) {
     super(message, { cause })
@@ -30,7 +33,10 @@ export class ProviderConfigError extends Error {
   }
 }
 
-/** KEP-4412: with the pod's own token, which the executable passes on as it is and nobody but the kubelet keeps. */
+/**
+ * KEP-4412: the entry asks for the pod's own token. The executable passes it on unchanged, and only the
+ * kubelet caches it.
+ */
 function entryFor(hosts: readonly string[]): Readonly<Record<string, unknown>> {
   return {
     name: providerName,
@@ -41,13 +47,13 @@ function entryFor(hosts: readonly string[]): Readonly<Record<string, unknown>> {
     tokenAttributes: {
       serviceAccountTokenAudience: audience,
       cacheType: 'Token',
-      // Pods without an account, static ones, are not asked for: they pull as nobody.
+      // Pods without a service account (static pods) are skipped: they pull without credentials.
       requireServiceAccount: true,
     },
   }
 }
 
-/** A whole configuration with our entry alone. */
+/** Returns a whole configuration with trow's entry alone. */
 export function providerConfig(hosts: readonly string[]): string {
   return ['kind: CredentialProviderConfig', `apiVersion: ${configVersion}`, 'providers:']
     .concat(entryLines(hosts, '- '), '')
@@ -55,9 +61,9 @@ export function providerConfig(hosts: readonly string[]): string {
 }
 
 /**
- * A CredentialProviderConfig, YAML or JSON, with our entry for these hosts as the last one, by an insertion in one place: all
- * other bytes stay, and `withoutProvider` takes it back to the byte. An entry of ours that is there already is replaced.
- * Throws ProviderConfigError.
+ * Returns a CredentialProviderConfig (YAML or JSON) with trow's entry for these hosts as the last one,
+ * inserted in one place. All other bytes stay, and `withoutProvider` restores every byte. An existing entry
+ * of trow is replaced. Throws ProviderConfigError.
  */
 export function withProvider(text: string, hosts: readonly string[]): string {
   const base = withoutProvider(text)
@@ -71,7 +77,7 @@ export function withProvider(text: string, hosts: readonly string[]): string {
   return edited
 }
 
-/** The text without our entry; the same text where there is none. Throws ProviderConfigError. */
+/** Returns the text without trow's entry; the same text if it has none. Throws ProviderConfigError. */
 export function withoutProvider(text: string): string {
   const unmarked = withoutBlock(text)
   if (!unmarked.includes(providerName)) return unmarked
@@ -88,7 +94,7 @@ export function withoutProvider(text: string): string {
   return edited
 }
 
-/** The hosts that our entry is for; none where there is no such entry, or nothing that can be read. */
+/** Returns the hosts of trow's entry; none if there is no such entry or the text cannot be read. */
 export function providerHosts(text: string): string[] {
   return readProviders(text).flatMap((entry) => {
     const { name, matchImages } = entry as { readonly name?: unknown; readonly matchImages?: unknown }
@@ -97,7 +103,7 @@ export function providerHosts(text: string): string[] {
   })
 }
 
-/** How many providers of others there are; none where nothing can be read. */
+/** Returns the number of other providers; 0 if the text cannot be read. */
 export function otherProviders(text: string): number {
   return readProviders(text).filter((entry) => (entry as { name?: unknown }).name !== providerName).length
 }
@@ -170,7 +176,7 @@ function inBlock(text: string, seq: YAMLSeq, hosts: readonly string[]): string {
   return whole ? inserted(text, next, lines) : `${text}\n${lines}`
 }
 
-/** An entry as YAML, of which the first line begins with a dash. */
+/** Formats an entry as YAML; `dash` begins its first line. */
 function entryLines(hosts: readonly string[], dash: string): string[] {
   const { tokenAttributes, ...plain } = entryFor(hosts)
   const lines = Object.entries(plain).map(([key, value]) => `${key}: ${JSON.stringify(value)}`)
@@ -194,7 +200,7 @@ function withoutBlock(text: string): string {
     } else if (inside) inside = bare !== blockEnd
     else kept.push(line)
   }
-  // Somebody has taken the last line away: nothing is cut off that may not be ours.
+  // The end marker is missing: the rest of the file may belong to others, so nothing is cut off.
   return inside ? text : kept.join('')
 }
 
@@ -206,7 +212,7 @@ function outOfFlow(text: string, seq: YAMLSeq, at: number): string {
   return after === undefined ? cut(text, start, end) : cut(text, start, text.indexOf(',', end) + 1)
 }
 
-/** One that has lost its marks: the lines from its dash to that of the next. */
+/** Removes an entry that has lost its markers: the lines from its dash to the dash of the next entry. */
 function outOfBlock(text: string, seq: YAMLSeq, at: number): string {
   const [own, after] = [seq.items[at], seq.items[at + 1]] as (Node | undefined)[]
   if (own === undefined) return text
@@ -221,7 +227,7 @@ function nameOf(item: Node): unknown {
   return isMap(item) ? item.get('name') : undefined
 }
 
-/** Behind the last character of a node that is no comment. */
+/** Returns the position after the last character of a node, without trailing comments. */
 function lastByte(node: Node): number {
   if (!isCollection(node) || node.flow === true) return rangeOf(node)[1]
   const last = node.items.at(-1)

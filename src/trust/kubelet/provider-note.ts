@@ -8,26 +8,26 @@ import { tryForeignJson } from '../../foreign-json.ts'
 
 const noteSchema = z.object({ places: z.array(z.unknown()), seen: z.unknown().optional() })
 
-/** One place that trow has put its credential provider into. */
+/** One place in which trow has installed its credential provider. */
 export interface ProviderPlace {
-  /** The file that has our entry. */
+  /** The file that contains trow's entry. */
   readonly config: string
-  /** The executable. */
+  /** The path of the executable. */
   readonly program: string
 }
 
-/** What a later run must know of the files of a credential provider, and cannot see in them. */
+/** What a later run must know about the files of a credential provider and cannot read from them. */
 export interface ProviderNote {
   /** The newest is the last. */
   readonly places: readonly ProviderPlace[]
   /**
-   * The kubelet that ran when the newest configuration stood there: that run may not have read it, and each later one has.
-   * `none`: none ran. Undefined: it was not written to its end.
+   * The kubelet that ran when the newest configuration was written: that run may not have read it, each later
+   * run has. `none` means that no kubelet ran. `undefined` means that the write did not finish.
    */
   readonly seen: KubeletRun | 'none' | undefined
 }
 
-/** Undefined where there is none, or one that has been tampered with. */
+/** Returns `undefined` if the record is missing or was edited so that it cannot be parsed. */
 export async function readNote(files: MachineFiles, home: string): Promise<ProviderNote | undefined> {
   const text = await files.read(noteIn(home))
   if (text === undefined || !isOwn(text)) return undefined

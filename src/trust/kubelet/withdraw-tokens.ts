@@ -2,7 +2,7 @@ import { dirname } from 'node:path/posix'
 import { UserError } from '../../user-error.ts'
 import { clearUnfinished, makeSteps, ownFile, removeOwn, type Step } from '../machine-edit.ts'
 import { MachineFiles } from '../machine-files.ts'
-import type { MachineOptions, NodeFacts, TrustChange, TrustProblem } from '../node-trust.ts'
+import type { MachineOptions, MachineFacts, TrustChange, TrustProblem } from '../node-trust.ts'
 import { isOwn } from '../ownership.ts'
 import { findKubelet, providerHomes, type Kubelet } from './kubelet.ts'
 import {
@@ -17,12 +17,12 @@ import { noteIn, readNote, removeNote, type ProviderNote, type ProviderPlace } f
 
 export interface TokenWithdrawal {
   readonly changes: readonly TrustChange[]
-  /** What is left, why, and what to run. */
+  /** What could not be removed, why, and what to run. */
   readonly problem: TrustProblem | undefined
 }
 
-/** The hosts for which a credential provider of trow's stands on a machine. */
-export async function providedHosts(options: MachineOptions, facts: NodeFacts): Promise<string[]> {
+/** Returns the hosts for which trow's credential provider is installed on a machine. */
+export async function providedHosts(options: MachineOptions, facts: MachineFacts): Promise<string[]> {
   const files = new MachineFiles(options.hostRoot)
   const kubelet = await findKubelet(files, facts.distribution, options.node)
   const found = new Set<string>()
@@ -32,13 +32,13 @@ export async function providedHosts(options: MachineOptions, facts: NodeFacts): 
 }
 
 /**
- * Takes the credential provider back for these hosts: every file is byte for byte as it was. The entry goes before the
- * executable that it names. Files that the kubelet would not start without, because its flags name them and nothing else is in
- * them, stay, and are the problem that is returned.
+ * Removes the credential provider for these hosts and restores every file byte for byte. The entry is removed
+ * before the executable that it names. Files without which the kubelet would not start, because its flags
+ * name them and they contain nothing else, stay; the returned problem names them.
  */
 export async function withdrawTokens(
   options: MachineOptions,
-  facts: NodeFacts,
+  facts: MachineFacts,
   hosts: readonly string[],
   { dryRun = false }: { readonly dryRun?: boolean } = {},
 ): Promise<TokenWithdrawal> {
@@ -69,7 +69,7 @@ export async function withdrawTokens(
   return { changes: await makeSteps(files, steps, dryRun), problem }
 }
 
-/** What is left to be done in one place; `isLast`: nobody else's host is left in our entry. */
+/** Plans the removal in one place. `isLast` is true if trow's entry has no host left. */
 async function withdrawal(
   files: MachineFiles,
   { config, program }: ProviderPlace,
@@ -94,7 +94,7 @@ function write(path: string, text: string, before: string): Step {
   return { kind: 'write', path, text, before }
 }
 
-/** Whether the kubelet, whose flags name `used`, would find no provider at its next start. */
+/** Returns whether the kubelet, whose flags name `used`, would find no provider at its next start. */
 async function holdsUp(
   files: MachineFiles,
   { config }: ProviderPlace,

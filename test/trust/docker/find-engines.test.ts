@@ -147,7 +147,7 @@ test('without a context: the default socket, then an installed dockerd, then pod
   const socket = { 'var/run/docker.sock': '', 'bin/podman': '' }
   assert.equal(find('linux', { files: socket }).chosen.kind, 'dockerd')
   assert.equal(find('linux', { files: { 'bin/dockerd': '', 'bin/podman': '' } }).chosen.kind, 'dockerd')
-  // Where there is neither a socket nor PATH's dockerd, the machine that runs this test may have one in /usr/sbin.
+  // Uses darwin: on Linux the machine that runs this test may have dockerd in /usr/sbin.
   assert.equal(find('darwin', { files: { 'bin/podman': '' } }).chosen.kind, 'podman-machine')
   refused('ENGINE_MISSING', () => find('darwin', {}))
 })

@@ -10,10 +10,11 @@ import type { ContainerEngine, EngineKind } from '../../../src/trust/docker/engi
 import { planTrust, planUndo } from '../../../src/trust/docker/plan-trust.ts'
 import { consentsOf, type TrustPlan } from '../../../src/trust/docker/trust-step.ts'
 import { UserError } from '../../../src/user-error.ts'
-import { treeOf } from '../../clients/machine.ts'
+import { treeOf } from '../../support/private-machine.ts'
 import { recordedMachine, type Answers, type RecordedMachine } from './recorded-machine.ts'
 
-// No engine of these is here: what is asserted is what would be run, as the vendors' documents have it.
+// None of these engines is installed here: the tests compare the commands with those in the vendors'
+// documents.
 
 const host = 'host.docker.internal:5443'
 const { cert: ca } = await makeAuthority([], [], webcrypto as Crypto)
@@ -24,7 +25,9 @@ function engine(kind: EngineKind, more: Partial<ContainerEngine> = {}): Containe
   return { kind, endpoint: 'unix:///x', origin: 'test', instance: undefined, rootless: false, ...more }
 }
 
-/** Plans, does it and plans again: the second plan must be empty. Returns what the first one ran. */
+/**
+ * Plans, carries out and plans again: the second plan must be empty. Returns the commands of the first one.
+ */
 async function trust(
   recorded: RecordedMachine,
   kind: ContainerEngine,
@@ -42,7 +45,7 @@ async function carry(recorded: RecordedMachine, plan: TrustPlan): Promise<readon
   return recorded.calls.slice(before)
 }
 
-/** Takes it back; the machine's files must then be what they were. */
+/** Undoes it; the machine's files must then be the original ones. */
 async function undo(
   recorded: RecordedMachine,
   kind: ContainerEngine,
@@ -54,7 +57,7 @@ async function undo(
   return ran
 }
 
-/** A VM that keeps what `sudo tee` was given, and a keychain that keeps hashes. */
+/** A VM that stores the input of `sudo tee`, and a keychain that stores hashes. */
 function living(): { readonly answers: Answers; readonly files: Map<string, string> } {
   const files = new Map<string, string>()
   const keychain = new Set<string>()
@@ -246,7 +249,7 @@ test('Rancher Desktop: a provisioning script for each start, and its VM now', as
 })
 
 test('Linux without root: each file by sudo, and asked for', async () => {
-  // The folder of the system is there, and may be read only; the test's user may be root, who could write everywhere.
+  // The test sets `sudo` itself: run as root it could write everywhere, and the plan would need no sudo.
   const recorded = recordedMachine('linux', { files: { 'etc/keep': '' } })
   const { machine, root, calls } = recorded
   try {

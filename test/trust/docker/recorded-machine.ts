@@ -4,25 +4,28 @@ import { dirname, join } from 'node:path'
 import type { DeveloperMachine } from '../../../src/trust/docker/machine.ts'
 import { printCall, type ProgramCall } from '../../../src/trust/docker/program-runner.ts'
 
-/** What a program that is not here would answer; 0 and nothing unless told. */
+/** The answer of a program that is not installed here; by default code 0 without output. */
 export type Answers = (line: string, call: ProgramCall) => { code?: number; stdout?: string } | undefined
 
 export interface RecordedMachine {
   readonly machine: DeveloperMachine
-  /** Everything below it is the machine's: `home`, `etc/…`, `bin` of its PATH. */
+  /** The folder of the machine's files: `home`, `etc/…`, and `bin` of its PATH. */
   readonly root: string
-  /** What was run, as a person would type it, `ROOT` for the folder. */
+  /** The commands as a user would type them, with `ROOT` for the folder. */
   readonly calls: string[]
-  /** What was given to each on standard input. */
+  /** The standard input of each command. */
   readonly inputs: string[]
   close(): void
 }
 
-/** A machine that is not here: its files in a folder, its programs answered by a function and written down. */
+/**
+ * A simulated machine: its files are in a folder; a function answers its programs, and the calls are
+ * recorded.
+ */
 export function recordedMachine(
   platform: DeveloperMachine['platform'],
   options: {
-    /** Paths below the root. */
+    /** Paths relative to the root. */
     readonly files?: Readonly<Record<string, string>>
     readonly env?: Readonly<Record<string, string>>
     readonly uid?: number
@@ -56,7 +59,7 @@ export function recordedMachine(
   return { machine, root, calls, inputs, close: () => rmSync(root, { recursive: true, force: true }) }
 }
 
-/** A context of docker, as its CLI keeps it; the folder's name is a digest there, anything here. */
+/** A docker context as its CLI stores it. There the folder's name is a digest; here any name works. */
 export function contextFiles(name: string, host: string, current = true): Readonly<Record<string, string>> {
   const meta = { Name: name, Metadata: {}, Endpoints: { docker: { Host: host, SkipTLSVerify: false } } }
   return {

@@ -31,7 +31,7 @@ test('an engine in a VM is told the name of this machine', () => {
       refused('LOOPBACK_IN_VM', () => checkAddress(of(kind), '[::1]:5443', [])).hint ?? '',
       /--registry host\.docker\.internal:5443/,
     )
-    // On this machine the name may lead to loopback; in the VM it does not.
+    // The name may resolve to loopback on this machine, but not in the VM.
     checkAddress(of(kind), 'host.docker.internal:5443', ['127.0.0.1'])
   }
 })

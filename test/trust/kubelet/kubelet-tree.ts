@@ -6,7 +6,7 @@ import { nodeOf } from '../platforms.ts'
 
 const boot = '/proc/sys/kernel/random/boot_id'
 
-/** A machine on which a kubelet runs, or does not, without any program being started. */
+/** A machine with or without a running kubelet; no program is started. */
 export class KubeletTree {
   readonly tree: MachineTree
   readonly options: MachineOptions
@@ -27,14 +27,14 @@ export class KubeletTree {
     }
   }
 
-  /** Another kubelet takes the place of the one that ran; `start`: clock ticks, later than before unless given. */
+  /** Another kubelet replaces the running one. `start` is in clock ticks, by default later than before. */
   run(args: readonly string[], { start = (this.#pid + 1) * 1000, program = '/usr/bin/kubelet' } = {}): void {
     this.stop()
     this.#pid++
     this.#write([program, ...args], this.#pid, start)
   }
 
-  /** One more, beside it. */
+  /** Adds a second running kubelet. */
   runBeside(args: readonly string[]): void {
     this.#write(['/usr/bin/kubelet', ...args], 999, 5)
   }
@@ -47,7 +47,7 @@ export class KubeletTree {
     this.tree.write(boot, 'two\n')
   }
 
-  /** All but what the kernel shows. */
+  /** Returns all files except those of the kernel (/proc). */
   files(): Record<string, string> {
     return Object.fromEntries(Object.entries(this.tree.all()).filter(([path]) => !/^proc(\/|$)/.test(path)))
   }
@@ -56,7 +56,7 @@ export class KubeletTree {
     const folder = join(this.tree.root, 'proc', String(pid))
     mkdirSync(folder, { recursive: true })
     writeFileSync(join(folder, 'cmdline'), `${args.join('\0')}\0`)
-    // A name may hold blanks and brackets; the start is the 22nd field (proc_pid_stat(5)).
+    // A name may contain spaces and parentheses. The start time is the 22nd field (proc_pid_stat(5)).
     writeFileSync(join(folder, 'stat'), `${pid} (kube) let) S ${'1 '.repeat(18)}${start} 0 0\n`)
     writeFileSync(join(folder, 'cgroup'), '0::/system.slice/kubelet.service\n')
   }

@@ -23,7 +23,7 @@ const entry = {
 }
 const headText = 'apiVersion: kubelet.config.k8s.io/v1\nkind: CredentialProviderConfig\n'
 
-/** As clouds and people write them: EKS, AKS, GKE, hand-made ones. */
+/** Configurations in the forms of clouds and users: EKS, AKS, GKE, hand-made ones. */
 const usual: Readonly<Record<string, string>> = {
   EKS: JSON.stringify(
     {

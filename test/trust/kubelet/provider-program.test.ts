@@ -26,7 +26,7 @@ describe('trow-credential-provider', () => {
   })
   after(() => rmSync(folder, { recursive: true }))
 
-  /** As the kubelet runs it, or by another shell. */
+  /** Runs it as the kubelet does, or with another shell. */
   function run(
     input: string | Buffer,
     {

@@ -123,7 +123,7 @@ describe('tokens of service accounts by the hand of the kubelet', () => {
     machine.run(ownFlags)
     assert.equal((await provide(machine)).effective, true)
 
-    // It would not start again without them.
+    // The kubelet would not start again without these files.
     const inUse = await withdraw(machine)
     assert.equal(inUse?.code, 'PULL_IDENTITY_IN_USE')
     assert.equal(inUse.fatal, true)

@@ -3,8 +3,8 @@ import type { KubeObject } from '../cluster/cluster-objects.ts'
 import { nodeSettingsSchema, type NodeSettings } from '../cluster/node-settings.ts'
 import { onlyCertificates } from '../pem-bundle.ts'
 
-/** What an agent does on its node, checked: whoever wrote it may not be who was meant to. */
-export interface NodeOrders {
+/** The desired state of a node, checked: its author may not have been authorised to write it. */
+export interface DesiredState {
   readonly settings: NodeSettings
   /** PEM of the certificates, and nothing else. */
   readonly bundle: string
@@ -19,10 +19,11 @@ const dataSchema = z.object({
 })
 
 /**
- * The orders of a ConfigMap; in words, what is wrong with it. `imageHosts`: of the agent's own arguments; orders that name
- * another host are refused, so that nobody who can write a ConfigMap decides for which registries a node trusts a CA.
+ * The desired state in a ConfigMap, or what is wrong with it, as text. `imageHosts`: from the agent's own
+ * arguments. A desired state with another host is refused, so that write access to a ConfigMap does not
+ * decide for which registries a node trusts a CA.
  */
-export function readOrders(object: KubeObject, imageHosts: readonly string[]): NodeOrders | string {
+export function readDesiredState(object: KubeObject, imageHosts: readonly string[]): DesiredState | string {
   const data = dataSchema.safeParse(object['data'] ?? {})
   if (!data.success) return inWords(data.error)
   const { 'settings.json': text, 'ca.crt': bundle } = data.data

@@ -10,7 +10,7 @@ export interface AccessRecord {
   readonly bytesIn: number
   readonly bytesOut: number
   readonly duration: number
-  /** Empty: nobody was asked for. */
+  /** Who sent it, also where it was refused. Empty: nobody, or nobody who is known. */
   readonly user: string
   readonly remote: string
   readonly userAgent: string
@@ -25,7 +25,7 @@ export function accessLine(record: AccessRecord, format: 'json' | 'text'): strin
   return `${time} ${status} ${method.padEnd(6)} ${printable(path)} in=${bytesIn} out=${bytesOut} ${duration}ms ${user === '' ? '-' : printable(user)} ${remote} ${id}`
 }
 
-/** A path comes from outside: no control characters on somebody's terminal. */
+/** The client chooses the path and the user name: control characters must not reach a terminal. */
 function printable(path: string): string {
   return path.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, 500)
 }

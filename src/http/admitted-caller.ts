@@ -2,24 +2,24 @@ import type { Access, Identity } from '../access/access.ts'
 import type { Action, Principal } from '../access/principal.ts'
 import type { TokenBounds } from '../access/token-bounds.ts'
 import type { AuditTrail } from '../audit/trail.ts'
-import type { ChangeNote } from '../metadata/outbox.ts'
+import type { EncodedAuditRecord } from '../metadata/outbox.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
 import type { AuditedAccess } from '../audit/trail.ts'
-import type { Change, Judgement, Refused } from '../registry/requester.ts'
+import type { RequestedChange, Judgement, Refused } from '../registry/requester.ts'
 import { describeAccess } from './audited-access.ts'
 import type { Caller } from './caller.ts'
-import type { RegistryRequest } from './registry-request.ts'
+import type { ServerRequest } from './server-request.ts'
 import type { Route } from './route.ts'
 
 const none: readonly string[] = []
 
-/** The caller of a request that the gate has let in. */
+/** The caller of a request that the gate has admitted. */
 export class AdmittedCaller implements Caller {
   readonly principal: Principal
   readonly bounds: TokenBounds | undefined
-  /** Why the request was let in. */
+  /** Why the request was admitted. */
   readonly reason: string
-  readonly #request: RegistryRequest
+  readonly #request: ServerRequest
   readonly #route: Route
   readonly #access: Access | undefined
   readonly #trail: AuditTrail | undefined
@@ -27,7 +27,7 @@ export class AdmittedCaller implements Caller {
   #isRefused = false
 
   constructor(
-    request: RegistryRequest,
+    request: ServerRequest,
     route: Route,
     parts: {
       readonly identity: Identity
@@ -56,15 +56,15 @@ export class AdmittedCaller implements Caller {
     return this.principal.name
   }
 
-  note({ action, repository, reference }: Change): ChangeNote | undefined {
-    return this.#trail?.note(
+  auditRecord({ action, repository, reference }: RequestedChange): EncodedAuditRecord | undefined {
+    return this.#trail?.auditRecord(
       describeAccess(this.#request, this.#route.path, {
         actor: this.principal,
         action,
         reason: this.reason,
         repository,
         reference,
-        // The status that answers the change.
+        // The status of the reply to a successful change.
         status: action === 'delete' ? 202 : 201,
         policy: this.policy,
       }),

@@ -2,7 +2,10 @@ import type { IncomingMessage } from 'node:http'
 import type { OciError } from '../oci/oci-error.ts'
 import { HttpRefusal } from './http-refusal.ts'
 
-/** Headers of which a message has one at most (RFC 9110, 5.3): Node takes the first of two, others take the last. */
+/**
+ * Headers that a message has at most once (RFC 9110, 5.3). Of two, Node takes the first; other servers take
+ * the last.
+ */
 const single = [
   'host',
   'range',
@@ -19,8 +22,9 @@ const byLength = Map.groupBy(single, (name) => name.length)
 const hostForm = /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/
 
 /**
- * What a proxy before us may have read otherwise than we do, as a refusal; undefined where there is only one way. Node
- * itself refuses a second or malformed Content-Length, one beside Transfer-Encoding, folded lines, lone CR and LF.
+ * Refuses a request that a proxy in front of trow may have parsed differently (request smuggling). Undefined:
+ * the request is unambiguous. Node itself refuses a second or malformed Content-Length, Content-Length beside
+ * Transfer-Encoding, folded lines, lone CR and LF.
  */
 export function ambiguity(message: IncomingMessage): OciError | undefined {
   const { rawHeaders } = message
@@ -47,12 +51,12 @@ export function ambiguity(message: IncomingMessage): OciError | undefined {
   return refused('the request target names another host than the header Host')
 }
 
-/** Of `http://host/path`. */
+/** The authority of an absolute-form target, `http://host/path` (RFC 9112, 3.2.2). */
 function authorityOf(target: string): string | undefined {
   return /^https?:\/\/([^/?#]*)/i.exec(target)?.[1]
 }
 
-/** Ends the connection: what stands behind the request may be another one to somebody else. */
+/** The connection is closed: bytes after an ambiguous request may be a second request to another server. */
 function refused(detail: string): OciError {
   return new HttpRefusal(400, 'REQUEST_INVALID', 'the request can be read in two ways', {
     detail,

@@ -6,19 +6,19 @@ import type { VerifyEvent } from '../audit/verify.ts'
 import { reasonOf } from '../reason-of.ts'
 import { HttpRefusal } from './http-refusal.ts'
 
-// What reading the audit shares, over HTTP and through the control socket.
+// Shared by the audit routes over HTTP and through the control socket.
 
-/** Lines are sent together up to so many bytes. */
+/** Characters: shorter lines are collected and sent as one chunk. */
 const chunkSize = 16 * 1024
 
-/** Throws HttpRefusal 400, in words, for what cannot be asked. */
+/** Throws HttpRefusal (400) with the reason if the parameters are not valid. */
 export function auditRequestOf(kind: AuditRequest['kind'], query: URLSearchParams): AuditRequest {
   const parsed = parseAuditRequest(kind, query)
   if (typeof parsed !== 'string') return parsed
   throw new HttpRefusal(400, 'REQUEST_INVALID', 'this cannot be asked of the audit', { detail: parsed })
 }
 
-/** A JSON line for each event, several sent together; a last line `{"error":…}` says that it failed. */
+/** One JSON line for each event, several lines a chunk. If reading fails, the last line is `{"error":…}`. */
 export async function* auditLines(
   events: AsyncGenerator<AuditEvent | PositionEvent | VerifyEvent | KeyEvent>,
   signal: AbortSignal,
@@ -28,7 +28,7 @@ export async function* auditLines(
     for await (const event of events) {
       if (signal.aborted) break
       text += `${JSON.stringify(event)}\n`
-      // Whoever follows waits for what came before a position.
+      // A position ends a chunk: a following client needs the events before it without delay.
       if (text.length < chunkSize && !('kind' in event && event.kind === 'position')) continue
       yield Buffer.from(text)
       text = ''

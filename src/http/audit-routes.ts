@@ -2,20 +2,21 @@ import { auditKinds, readAudit, type AuditRequest, type AuditSource } from '../a
 import { OciError } from '../oci/oci-error.ts'
 import { auditLines, auditRequestOf } from './audit-reading.ts'
 import { goingAway } from './refusals.ts'
-import type { RegistryRequest } from './registry-request.ts'
+import type { ServerRequest } from './server-request.ts'
 import type { Reply } from './reply.ts'
 import { route, type Route } from './route.ts'
 
-/** At once, of one worker: they read all of a log; who follows mostly waits. */
+/** Requests at once, for each worker. A reading scans a whole log; a follower mostly waits. */
 const mostReadings = 2
 const mostFollowers = 32
-/** Milliseconds: then it is asked again who follows, and whether they still may. */
+/** Milliseconds. After that the client must ask again and is authenticated and authorised again. */
 const longestFollow = 5 * 60_000
 
 /**
- * `GET /trow/v1/audit/query|follow|verify|key`: a JSON line for each event, no faster than the client takes them; a last
- * line `{"error":…}` says that it failed. `follow` ends when `stopping` does, so that nobody waits for who only waits, with
- * the credential that it was asked with, and after five minutes; whoever follows asks again.
+ * `GET /trow/v1/audit/query|follow|verify|key`: a JSON line for each event, no faster than the client takes
+ * them; if reading fails, the last line is `{"error":…}`. `follow` ends when `stopping` fires, so that it
+ * does not delay a shutdown, when the caller's credential expires, and after five minutes; the client then
+ * asks again.
  */
 export function auditRoutes(
   source: AuditSource | undefined,
@@ -24,11 +25,11 @@ export function auditRoutes(
 ): Route[] {
   if (source === undefined) return []
   const running = { readings: 0, followers: 0 }
-  const endOf = ({ caller }: RegistryRequest): AbortSignal => {
+  const endOf = ({ caller }: ServerRequest): AbortSignal => {
     const left = (caller?.principal.expiresAt ?? Infinity) - now()
     return AbortSignal.timeout(Math.max(0, Math.min(longestFollow, left)))
   }
-  const answer = (kind: AuditRequest['kind'], request: RegistryRequest): Reply => {
+  const answer = (kind: AuditRequest['kind'], request: ServerRequest): Reply => {
     const parsed = auditRequestOf(kind, request.query)
     const counter = kind === 'follow' ? 'followers' : 'readings'
     if (kind === 'follow' && stopping.aborted) throw goingAway()

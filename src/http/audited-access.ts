@@ -1,9 +1,9 @@
 import type { AuditedAccess } from '../audit/trail.ts'
-import type { RegistryRequest } from './registry-request.ts'
+import type { ServerRequest } from './server-request.ts'
 
-/** What the audit is told of an access: what the request itself says, and what was made of it. */
+/** The content of an audit record: the request's own facts, and the decision on it. */
 export function describeAccess(
-  request: RegistryRequest,
+  request: ServerRequest,
   route: string,
   made: Pick<AuditedAccess, 'actor' | 'action' | 'reason' | 'status'> &
     Partial<Pick<AuditedAccess, 'repository' | 'reference' | 'digest' | 'policy'>>,
@@ -17,7 +17,7 @@ export function describeAccess(
     digest: made.digest,
     status: made.status,
     policy: made.policy,
-    address: request.shown.address,
+    address: request.presented.address,
     userAgent: request.header('user-agent') ?? '',
     requestId: request.id,
     method: request.method,

@@ -1,13 +1,16 @@
 import type { Reply } from './reply.ts'
 import type { GivenValues } from './route.ts'
 
-/** A change that was made has a note of its own, in its transaction; everything else that was let in is an access. */
+/**
+ * Whether the reply needs an audit record of its own. A successful change has one already, written in the
+ * transaction of the change.
+ */
 export function isAudited(method: string, { status }: Reply): boolean {
   if (method === 'GET' || method === 'HEAD') return true
   return !(status === 201 || (method === 'DELETE' && status === 202))
 }
 
-/** Ids of uploads say nothing later, and would keep equal accesses apart. */
+/** Without upload ids: they mean nothing later, and records that differ only in an id are not merged. */
 export function referenceOf({ reference, digest }: GivenValues): string | undefined {
   return reference ?? digest
 }

@@ -1,3 +1,4 @@
+import { counted } from '../counted.ts'
 import type { ByteSource } from '../blobs/blob-store.ts'
 import type { Digest } from '../oci/digest.ts'
 import { OciError } from '../oci/oci-error.ts'
@@ -5,9 +6,10 @@ import type { BlobStat, OpenBlob, Registry } from '../registry/registry.ts'
 import { entityTag, matchesEntity, rangeApplies } from './conditions.ts'
 import { contentRange, lengthOf, multipart } from './multipart.ts'
 import { parseRange } from './range.ts'
-import type { RegistryRequest } from './registry-request.ts'
+import type { ServerRequest } from './server-request.ts'
 import type { FlatHeaders, Reply } from './reply.ts'
 import { route, type Route } from './route.ts'
+import { markStale } from './stale-reply.ts'
 
 const year = 'max-age=31536000, immutable'
 
@@ -32,7 +34,7 @@ function blobUnknown(digest: Digest): never {
   throw new OciError('BLOB_UNKNOWN', 'the blob is not in this repository', { detail: { digest } })
 }
 
-function headReply(request: RegistryRequest, blob: BlobStat): Reply {
+function headReply(request: ServerRequest, blob: BlobStat): Reply {
   const etag = entityTag(blob.digest)
   if (matchesEntity(request.header('if-none-match'), etag))
     return { status: 304, headers: blobHeaders(blob, etag) }
@@ -41,12 +43,18 @@ function headReply(request: RegistryRequest, blob: BlobStat): Reply {
   return { status: 200, headers, length: blob.size }
 }
 
-function getReply(request: RegistryRequest, blob: OpenBlob): Reply {
+function getReply(request: ServerRequest, blob: OpenBlob): Reply {
   const etag = entityTag(blob.digest)
   const headers = blobHeaders(blob, etag)
   if (matchesEntity(request.header('if-none-match'), etag)) {
     blob.close()
     return { status: 304, headers }
+  }
+  if (blob.location !== undefined) {
+    blob.close()
+    // The client sends its Range there too. The URL expires, so nobody may keep this reply.
+    const found: FlatHeaders = ['Docker-Content-Digest', blob.digest, 'Cache-Control', 'no-store']
+    return { status: 307, headers: [...found, 'Location', blob.location] }
   }
   const range = request.header('range')
   const ranges =
@@ -60,7 +68,7 @@ function getReply(request: RegistryRequest, blob: OpenBlob): Reply {
   if (first === undefined) {
     blob.close()
     throw new OciError('RANGE_INVALID', 'the range cannot be satisfied', {
-      detail: `the blob has ${blob.size} bytes`,
+      detail: `the blob has ${counted(blob.size, 'byte')}`,
       headers: { 'Content-Range': `bytes */${blob.size}` },
     })
   }
@@ -86,7 +94,18 @@ function rangesOf(blob: OpenBlob, header: string): ReturnType<typeof parseRange>
 }
 
 function blobHeaders(blob: BlobStat, etag: string): FlatHeaders {
-  return ['Docker-Content-Digest', blob.digest, 'Accept-Ranges', 'bytes', 'ETag', etag, 'Cache-Control', year]
+  const headers = [
+    'Docker-Content-Digest',
+    blob.digest,
+    'Accept-Ranges',
+    'bytes',
+    'ETag',
+    etag,
+    'Cache-Control',
+    year,
+  ]
+  markStale(headers, blob)
+  return headers
 }
 
 function streamed(blob: OpenBlob, length: number, stream: () => ByteSource): Reply['body'] {

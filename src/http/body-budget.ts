@@ -3,30 +3,32 @@ import type { Principal } from '../access/principal.ts'
 import { OciError } from '../oci/oci-error.ts'
 import { BodyTable, type BudgetSize } from './body-table.ts'
 
-/** What is done where there is no room. */
+/** How a budget behaves when it has no room. */
 export interface BudgetManners {
-  /** What it is that there are too many of: `pushes`. */
+  /** The noun of the error message: `pushes` in "too many pushes at once". */
   readonly what: string
   /**
-   * What an owner's share is counted in. `announced`: a body counts whole before its first byte is read, so that it never
-   * waits for another of its owner. `received`: only what has come counts, so that announcing costs others nothing.
+   * How bodies count in their owner's share. `announced`: a body counts with its full length before its first
+   * byte is read, so that it never waits for another body of its owner. `received`: only received bytes
+   * count, so that announcing a length takes no room from others.
    */
   readonly counts: 'announced' | 'received'
-  /** Milliseconds in which a client has sent nothing before its body may be ended for others. */
+  /** Milliseconds that a body must have waited for its client before it may be ended in favour of others. */
   readonly patience: number
 }
 
-/** The hash of whom a body is read for. */
+/** Hash of the caller or the network that a body is read for. */
 export type BodyOwner = number
 
 const longestWait = 10_000
 const lookAgainAfter = 250
 
 /**
- * The bytes that all threads together may hold of bodies, those of requests or those of replies (whose clients are slow to take). What has come counts, not what was announced. A body
- * that finds no room waits, its socket is paused; the oldest that waits gets room beyond the rest (`reserve`), so that there
- * is always one that can finish. While somebody waits, the body that would take longest to come is ended (408). Each
- * thread has places of its own, so that what a thread held can be taken back when it dies.
+ * The bytes that the bodies of all threads together may hold in memory: request bodies, or reply bodies whose
+ * clients read slowly. Received bytes count, not announced ones. A body that finds no room waits with its
+ * socket paused. The oldest waiting body may use the `reserve`, so that at least one body can always finish.
+ * While a body waits, the body that would take longest to arrive is ended (408). Each thread has its own
+ * slots, so that the bytes of a dead thread can be reclaimed.
  */
 export class BodyBudget {
   readonly #table: BodyTable
@@ -44,7 +46,7 @@ export class BodyBudget {
     return new BodyBudget(BodyTable.create(size), manners)
   }
 
-  /** The same budget for the thread with this number, from 0. */
+  /** The same budget in another thread. `thread`: its number, from 0. */
   static attach(buffer: SharedArrayBuffer, thread: number, manners: BudgetManners): BodyBudget {
     return new BodyBudget(BodyTable.attach(buffer, thread), manners)
   }
@@ -58,7 +60,7 @@ export class BodyBudget {
     return this.#table.held
   }
 
-  /** The caller, or the address of one whom nobody knows. */
+  /** Identifies a known caller by kind and name, an anonymous one by the network of its address. */
   ownerOf(principal: Principal | undefined, address: string): BodyOwner {
     if (principal === undefined || principal.kind === 'anonymous')
       return hashOf(networkOf(address), this.#table.seed)
@@ -71,14 +73,15 @@ export class BodyBudget {
   }
 
   /**
-   * A place for a body of at most `expected` bytes, to be given back with `release`. Throws OciError TOOMANYREQUESTS where
-   * its owner has used their share up for 10 s, UNAVAILABLE where all together have.
+   * A slot for a body of at most `expected` bytes; the caller gives it back with `release`. Rejects after 10
+   * s with OciError TOOMANYREQUESTS if the owner's share is used up, with UNAVAILABLE if all slots of this
+   * thread are taken.
    */
   begin(owner: BodyOwner, expected: number): OpenBody | Promise<OpenBody> {
     return this.#tryBegin(owner, expected) ?? this.#beginLater(owner, expected)
   }
 
-  /** Takes back what a thread held that is no more. */
+  /** Frees what a dead thread held. */
   reclaim(thread: number): void {
     this.#table.reclaim(thread)
   }
@@ -107,7 +110,7 @@ export class BodyBudget {
     }
   }
 
-  /** Hears, while bodies are open, that one is to end for others. */
+  /** While bodies are open, waits for the notice that one of them must end, and passes it on. */
   async #listen(): Promise<void> {
     this.#listening = true
     while (this.#open.size > 0) {
@@ -119,9 +122,12 @@ export class BodyBudget {
   }
 }
 
-/** One body that is being read. */
+/** One body that is being received or sent. */
 export class OpenBody {
-  /** Called once, when the body is to end because it comes too slowly and others wait. */
+  /**
+   * Called when the body must end because it arrives too slowly while others wait. May be called again until
+   * the body is released.
+   */
   onEnd: (() => void) | undefined
   readonly #table: BodyTable
   readonly #slot: number
@@ -136,17 +142,20 @@ export class OpenBody {
     this.#forget = forget
   }
 
-  /** From now on it waits for its client. */
+  /** Starts the time in which the body waits for its client. */
   awaitClient(): void {
     this.#table.awaitClient(this.#slot)
   }
 
-  /** The client has sent, or has ended. */
+  /** Stops that time: the client has sent these bytes (of a reply: has taken them), or has ended the body. */
   heard(bytes: number): void {
     this.#table.heard(this.#slot, bytes)
   }
 
-  /** Undefined: the bytes are counted already. Rejects with OciError UNAVAILABLE where there is no room for 10 s. */
+  /**
+   * Undefined: the bytes are counted already. Rejects after 10 s with OciError UNAVAILABLE if there is no
+   * room; with TOOMANYREQUESTS if the owner's share is used up.
+   */
   take(bytes: number): Promise<void> | undefined {
     return this.#tryTake(bytes) ? undefined : this.#takeLater(bytes)
   }
@@ -177,11 +186,12 @@ export class OpenBody {
         if (this.#released) return
         if (this.#tryTake(bytes)) return
         const ownersFault = counts === 'received' && !table.fits(table.ownerOf(this.#slot), bytes)
-        // Whoever has the reserve needs no room.
+        // A body that has the reserve is counted even if no room is free.
         if (!ownersFault && table.takeReserve(this.#slot)) continue
         if (performance.now() > deadline) throw ownersFault ? tooMuchOfOne() : tooMuch(what)
         const ending = table.endSlowest(ownersFault ? table.ownerOf(this.#slot) : undefined, patience)
-        // All of this owner's come fast, so this one is too much: half-read, it is not to wait for the others.
+        // No body of this owner is slow enough to be ended, so this one is refused: it is half-read and must
+        // not hold its bytes while it waits.
         if (ownersFault && !ending) throw tooMuchOfOne()
         await table.changed(seen, lookAgainAfter)
       }

@@ -1,51 +1,30 @@
+import {
+  field,
+  fieldCount,
+  header,
+  headerSize,
+  ownerCount,
+  perThread,
+  perThreadSize,
+  state,
+} from './body-layout.ts'
+
 /** Bytes. */
 export interface BudgetSize {
   /** Of all bodies together, `reserve` included. */
   readonly bytes: number
-  /** The largest body: kept for the oldest one that waits. At most half of `bytes` is kept. */
+  /** The largest body: kept for the oldest body that waits. At most half of `bytes` is kept. */
   readonly reserve: number
-  /** Of one owner; a single body is let in whatever its size. */
+  /** Of one owner. An owner without other bodies may exceed it with a single body. */
   readonly share: number
   readonly threads: number
-  /** Bodies at once, of each thread. */
+  /** Most open bodies of each thread. */
   readonly slots: number
-  /** Random: nobody can choose with whom they share a counter. */
+  /** Random seed of the owners' hash, so that a client cannot choose whose counter it shares. */
   readonly seed: number
 }
 
-const header = {
-  free: 0,
-  changes: 1,
-  sequence: 2,
-  reserved: 3,
-  slots: 4,
-  share: 5,
-  threads: 6,
-  total: 7,
-  seed: 8,
-}
-const headerSize = 9
-/** Of each thread: told when one of its bodies is to end; how many of its slots have to be looked at. */
-const perThread = { orders: 0, top: 1 }
-const perThreadSize = 2
-const ownerCount = 1 << 13
-const field = {
-  state: 0,
-  sequence: 1,
-  owner: 2,
-  counted: 3,
-  held: 4,
-  expected: 5,
-  received: 6,
-  waited: 7,
-  /** When it began to wait for its client; 0: it does not. */
-  since: 8,
-  wants: 9,
-}
-const fieldCount = 10
-const state = { free: 0, open: 1, ended: 2 }
-
-/** What all threads know of the bodies that are being read: counters in shared memory, no messages. */
+/** The open bodies of all threads: counters in shared memory, without messages. */
 export class BodyTable {
   readonly buffer: SharedArrayBuffer
   readonly #words: Int32Array
@@ -97,7 +76,7 @@ export class BodyTable {
     return this.#load(header.changes)
   }
 
-  /** Resolves when a body has ended since `changes` was `seen`, or after `limit` ms. */
+  /** Resolves when a body was released since `changes` was `seen`, or after `limit` ms. */
   changed(seen: number, limit: number): Promise<void> {
     return this.#moved(header.changes, seen, limit)
   }
@@ -106,18 +85,18 @@ export class BodyTable {
     return this.#load(this.#threadWord(this.#thread, perThread.orders))
   }
 
-  /** Resolves when a body of this thread is to end since `orders` was `seen`, or after `limit` ms. */
+  /** Resolves when a body of this thread was told to end since `orders` was `seen`, or after `limit` ms. */
   ordered(seen: number, limit: number): Promise<void> {
     return this.#moved(this.#threadWord(this.#thread, perThread.orders), seen, limit)
   }
 
-  /** Whether so much more of this owner has room. */
+  /** Whether the owner's share has room for these bytes. */
   fits(owner: number, bytes: number): boolean {
     const counted = this.#load(this.#ownerWord(owner))
     return counted === 0 || counted + bytes <= this.#load(header.share)
   }
 
-  /** A slot for a body; undefined where its owner or this thread has no room. */
+  /** A slot for a body. Undefined: the owner's share or this thread has no room. */
   claim(
     owner: number,
     { expected, counted }: { readonly expected: number; readonly counted: number },
@@ -140,7 +119,7 @@ export class BodyTable {
     return slot
   }
 
-  /** Counts bytes that have come, `ofOwner`: also as their owner's. False where there is no room for them. */
+  /** Counts received bytes, with `ofOwner` also in the owner's share. False: no room, nothing is counted. */
   take(slot: number, bytes: number, ofOwner: boolean): boolean {
     const first = this.#slotWord(slot)
     if (ofOwner && !this.#count(this.ownerOf(slot), bytes)) return false
@@ -180,7 +159,7 @@ export class BodyTable {
     return this.#load(this.#slotWord(slot) + field.state) === state.ended
   }
 
-  /** True where the slot has the reserve from now on: of those that want room it is the oldest. */
+  /** Gives the reserve to the slot if it is the oldest that wants room. True: the slot has the reserve. */
   takeReserve(slot: number): boolean {
     const taken = this.#load(header.reserved)
     if (taken !== 0) return taken === slot + 1
@@ -193,8 +172,8 @@ export class BodyTable {
   }
 
   /**
-   * Tells the body to end that would take longest to come at the pace of its client so far, of `owner` or of all, and of
-   * those whose clients have been waited for longer than `patience` ms; one at a time. False where there is none.
+   * Ends the body that would take longest to arrive at its client's pace so far; one at a time. Only bodies
+   * of `owner` (undefined: of all) that have waited for their client for `patience` ms. False: there is none.
    */
   endSlowest(owner: number | undefined, patience: number): boolean {
     let slowest: number | undefined
@@ -261,7 +240,7 @@ export class BodyTable {
     }
   }
 
-  /** Where the open bodies of all threads stand. */
+  /** The first word of each open body of all threads. */
   *#each(): Generator<number> {
     for (let thread = 0; thread < this.#threads; thread++) {
       const top = this.#load(this.#threadWord(thread, perThread.top))
@@ -296,7 +275,7 @@ export class BodyTable {
 
 const origin = performance.timeOrigin
 
-/** Milliseconds; wraps around, and is the same in all threads. */
+/** Milliseconds on one clock for all threads; wraps around at 32 bits. */
 function now(): number {
   return (origin + performance.now()) | 0
 }

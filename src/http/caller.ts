@@ -4,17 +4,17 @@ import type { AuditedAccess } from '../audit/trail.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
 import type { Requester } from '../registry/requester.ts'
 
-/** Who a request is from, and what else they may do: for handlers that concern more than the path's repository. */
+/** The caller of a request and its rights, for handlers that concern more than the path's repository. */
 export interface Caller extends Requester {
   readonly principal: Principal
-  /** Of the access token of ours that was shown; undefined: the credential itself was. */
+  /** Of the trow access token that the client sent. Undefined: the client sent the credential itself. */
   readonly bounds: TokenBounds | undefined
-  /** What policies have said of the request so far, for the audit. */
+  /** Findings of policies on the request so far, for the audit record. */
   readonly policy: AuditedAccess['policy']
-  /** Of the same for the client, a line each. */
+  /** The same findings as warnings for the client, one line each. */
   readonly warnings: readonly string[]
-  /** Whether policies have refused it, which is on record then. */
+  /** Whether a policy has refused the request; the denial is then in the audit log. */
   readonly isRefused: boolean
-  /** Asked for other repositories than the path's: the source of a mount, the entries of the catalogue. */
+  /** For repositories other than the path's: the source of a mount, the entries of the catalogue. */
   can(action: Action, repository: RepositoryName): boolean | Promise<boolean>
 }

@@ -1,10 +1,11 @@
 import { OciError } from '../oci/oci-error.ts'
 import type { Right } from './route.ts'
 
-/** The scope that a token must have been asked for with: "token authentication scope". */
+/** The scope that the client must request a token with ("token authentication scope"). */
 export function scopeOf(right: Right, repository: string | undefined, source?: string): string | undefined {
   if (right === 'list' && repository === undefined) return 'registry:catalog:*'
-  // No client knows an action for it: whoever gets a token for anything there is asked again what they may.
+  // Clients know no action `list`, so the challenge names `pull`; whether the caller may list is decided for
+  // each request.
   if (right === 'list') return `repository:${repository}:pull`
   if (right === 'audit') return 'registry:audit:*'
   const actions = right === 'push' ? 'pull,push' : right
@@ -15,8 +16,8 @@ export function scopeOf(right: Right, repository: string | undefined, source?: s
 }
 
 /**
- * 401 with one Bearer challenge (RFC 6750, 3): clients read only the first, and only Bearer lets docker mix anonymous
- * pulls with pushes by somebody. Basic is taken as well without being named.
+ * 401 with one Bearer challenge (RFC 6750, 3). Clients read only the first challenge, and only with Bearer
+ * can docker mix anonymous pulls with authenticated pushes. Basic is accepted without being named.
  */
 export function challenged(
   error: OciError,

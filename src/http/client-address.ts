@@ -1,12 +1,12 @@
 import { BlockList, isIP } from 'node:net'
 import type { IncomingMessage } from 'node:http'
 
-/** Proxies whose word is taken for where a request comes from. */
+/** Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed. */
 export class TrustedProxies {
   readonly #list = new BlockList()
   readonly #any: boolean
 
-  /** Addresses and ranges (`10.0.0.0/8`), checked before. */
+  /** Addresses and ranges (`10.0.0.0/8`), already validated. */
   constructor(ranges: readonly string[]) {
     this.#any = ranges.length > 0
     for (const range of ranges) {
@@ -22,7 +22,7 @@ export class TrustedProxies {
     return this.#any && isIP(plain) !== 0 && this.#list.check(plain, isIP(plain) === 6 ? 'ipv6' : 'ipv4')
   }
 
-  /** The nearest address that is no trusted proxy (X-Forwarded-For, read from its end). */
+  /** The nearest address that is not a trusted proxy's (X-Forwarded-For, read from its end). */
   addressOf(message: IncomingMessage): string {
     let address = unmapped(message.socket.remoteAddress ?? '')
     if (!this.#any) return address
@@ -44,7 +44,7 @@ export class TrustedProxies {
   }
 }
 
-/** An IPv4 address as an IPv6 socket shows it. */
+/** An IPv4-mapped IPv6 address (RFC 4291, 2.5.5.2) becomes an IPv4 address. */
 function unmapped(address: string): string {
   return address.startsWith('::ffff:') && isIP(address.slice(7)) === 4 ? address.slice(7) : address
 }

@@ -5,7 +5,10 @@ export function matchesEntity(header: string | undefined, etag: string): boolean
   return header.split(',').some((each) => each.trim().replace(/^W\//, '') === etag)
 }
 
-/** Whether Range counts (RFC 9110, 13.1.5): without If-Range, or with this very entity. A date never matches. */
+/**
+ * Whether Range applies (RFC 9110, 13.1.5): without If-Range, or if it names this entity. A date never
+ * matches.
+ */
 export function rangeApplies(ifRange: string | undefined, etag: string): boolean {
   return ifRange === undefined || ifRange.trim() === etag
 }

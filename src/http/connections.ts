@@ -3,11 +3,16 @@ import type https from 'node:https'
 import type { Socket } from 'node:net'
 import type { ClientCertificate } from '../access/credential.ts'
 import { KnownAuthorities, type ClientAuthorities } from './peer-certificate.ts'
-import type { RegistryRequest } from './registry-request.ts'
+import type { ServerRequest } from './server-request.ts'
 
-/** A connection without a request stays so long: longer than the pools of Go clients keep theirs. */
+/**
+ * Milliseconds that an idle connection is kept: longer than the connection pools of Go clients keep theirs.
+ */
 const keepAlive = 125_000
-/** Who somebody is was read once per connection, so none lasts for ever. */
+/**
+ * Milliseconds. The client certificate is read once per connection; connections are therefore closed after an
+ * hour.
+ */
 const longestLife = 3_600_000
 
 const facts = Symbol('what is known of a connection')
@@ -16,10 +21,10 @@ interface ConnectionFacts {
   readonly since: number
   certificate: ClientCertificate | undefined
   certificateRead: boolean
-  running: RegistryRequest | undefined
-  /** Idle for longer than a request may be. */
+  running: ServerRequest | undefined
+  /** Idle for longer than `idleTimeout`, now kept until `keepAlive`. */
   waiting: boolean
-  /** Ends with the reply of the request that runs now. */
+  /** Closed after the reply to the running request. */
   ending: boolean
 }
 
@@ -27,7 +32,7 @@ interface Connection extends Socket {
   [facts]?: ConnectionFacts
 }
 
-/** The open connections of a server: who they belong to, when they have been idle or have lived for too long. */
+/** The open connections of a server: their client certificates, idle times and ages. */
 export class Connections {
   readonly #sockets = new Set<Connection>()
   readonly #idleTimeout: number
@@ -45,7 +50,7 @@ export class Connections {
     server.on('timeout', (socket: Connection) => this.#timedOut(socket))
   }
 
-  begin(socket: Connection, request: RegistryRequest): void {
+  begin(socket: Connection, request: ServerRequest): void {
     const known = this.#factsOf(socket)
     known.running = request
     if (known.waiting) {
@@ -54,18 +59,18 @@ export class Connections {
     }
   }
 
-  end(socket: Connection, request: RegistryRequest): void {
+  end(socket: Connection, request: ServerRequest): void {
     const known = this.#factsOf(socket)
     if (known.running === request) known.running = undefined
   }
 
-  /** Whether the reply that goes out now is to be the connection's last. */
+  /** Whether the connection is to be closed after the current reply. */
   isOld(socket: Connection): boolean {
     const known = this.#factsOf(socket)
     return known.ending || (this.#authorities !== undefined && performance.now() - known.since > longestLife)
   }
 
-  /** Read once per connection. */
+  /** The client certificate is read once per connection. */
   certificateOf(socket: Connection): ClientCertificate | undefined {
     if (this.#authorities === undefined) return undefined
     const known = this.#factsOf(socket)
@@ -76,7 +81,10 @@ export class Connections {
     return known.certificate
   }
 
-  /** Other CAs from now on: connections that were let in by the old ones end, at once or after their reply. */
+  /**
+   * Replaces the CAs. Connections with a certificate of the old CAs, and those not yet examined, are closed
+   * at once or after their running reply.
+   */
   setAuthorities(authorities: ClientAuthorities | undefined): void {
     this.#authorities = authorities && new KnownAuthorities(authorities)
     for (const socket of this.#sockets) {
@@ -88,12 +96,12 @@ export class Connections {
   }
 
   /**
-   * Ends those that answer nothing now, each as soon as its client has been sent all of its last reply. Node's own
-   * `closeIdleConnections` counts a reply as done that is still in memory.
+   * Closes the connections without a running request, each as soon as its last reply is sent. Node's own
+   * `closeIdleConnections` also closes connections that still hold reply bytes in memory.
    */
   closeIdle(): void {
     for (const socket of this.#sockets) {
-      // One that has asked for nothing yet may be about to.
+      // A connection that has sent no request yet may be about to send one: it stays open.
       const known = socket[facts]
       if (known !== undefined && known.running === undefined && socket.writableLength === 0)
         socket.destroySoon()
@@ -112,7 +120,7 @@ export class Connections {
   #timedOut(socket: Connection): void {
     const known = this.#factsOf(socket)
     const { running } = known
-    // Time in which the client waits for us is not its idleness.
+    // Time that the client spends waiting for trow does not count as idle.
     if (running?.awaitsClient === false) socket.setTimeout(this.#idleTimeout)
     else if (running === undefined && !known.waiting && this.#idleTimeout < keepAlive) {
       known.waiting = true

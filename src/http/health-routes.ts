@@ -4,21 +4,24 @@ import { route, type Route } from './route.ts'
 export type Health = { readonly ok: true } | { readonly ok: false; readonly reason: string }
 
 export interface HealthChecks {
-  /** Asked at each request. */
+  /** Evaluated for each request. */
   read(): Promise<Health>
-  /** As they were seen last: a request never waits for a disk. */
+  /** The last known state: a request never waits for a disk. */
   write(): Health
   maintenance(): Health
+  /** Undefined where no policies are configured. */
+  readonly policies?: (() => Health) | undefined
 }
 
-/** Readiness means reads: a disk that is full or hangs must not take the pulls away. */
+/** `/readyz` reports reads alone: a disk that is full or hangs must not stop pulls. */
 export function healthRoutes(checks: HealthChecks): Route[] {
   return [
     route(['GET', 'HEAD'], '/livez', 'none', () => jsonReply(200, { live: true })),
     route(['GET', 'HEAD'], '/readyz', 'none', async () => {
       const read = await checks.read()
-      const body = { read, write: checks.write(), maintenance: checks.maintenance() }
-      return jsonReply(read.ok ? 200 : 503, body)
+      const policies = checks.policies?.()
+      const body = { read, write: checks.write(), maintenance: checks.maintenance(), policies }
+      return jsonReply(read.ok && policies?.ok !== false ? 200 : 503, body)
     }),
     route(['GET', 'HEAD'], '/readyz/write', 'none', () => {
       const write = checks.write()

@@ -11,7 +11,7 @@ import { Connections } from './connections.ts'
 import { createHttpServer } from './http-server.ts'
 import { misunderstood, type KnownHosts } from './known-hosts.ts'
 import { clientGone, goingAway, hostMissing, noSuchPath, notAllowed } from './refusals.ts'
-import { RegistryRequest } from './registry-request.ts'
+import { ServerRequest } from './server-request.ts'
 import { ReplyBodies } from './reply-bodies.ts'
 import { writeReply } from './reply-writer.ts'
 import type { Reply } from './reply.ts'
@@ -26,20 +26,23 @@ import { settleBody } from './unread-body.ts'
 export interface HttpListenerOptions {
   readonly surface: Surface
   readonly log: Log
-  /** What large replies together may hold while they are sent. Undefined: this surface has none. */
+  /**
+   * Budget of the memory that large replies hold while they are sent. Undefined: this surface has no large
+   * replies.
+   */
   readonly replies: BodyBudget | undefined
   readonly proxies: TrustedProxies
-  /** Undefined: any Host is answered. */
+  /** Undefined: any Host is accepted. */
   readonly hosts: KnownHosts | undefined
-  /** A request whose connection moves no byte for so long is ended; milliseconds. */
+  /** Milliseconds after which a request is ended whose connection transfers no byte. */
   readonly idleTimeout: number
   /** Undefined: HTTP without TLS. */
   readonly tls: TlsPair | undefined
-  /** Whether client certificates are read, of the authorities of `tls`. */
+  /** Whether client certificates issued by the authorities of `tls` are read. */
   readonly certificates: boolean
   /** One line a request; undefined: no access log. */
   readonly accessLog: { readonly format: 'json' | 'text'; write(line: string): void } | undefined
-  /** Unique among all listeners of one log; makes request ids. */
+  /** Prefix of request ids, unique among all listeners that share a log. */
   readonly idPrefix: string
   readonly now: () => number
 }
@@ -48,8 +51,8 @@ export type ListenAddress =
   { readonly host: string; readonly port: number; readonly reusePort?: boolean } | { readonly path: string }
 
 /**
- * One surface on HTTP/1.1, of a TCP port or a Unix socket: TLS, connections, request ids, counters, the access log, and an
- * end that cuts nobody.
+ * Serves one surface over HTTP/1.1 on a TCP port or a Unix socket: TLS, connections, request ids, counters,
+ * the access log, and a shutdown that lets running requests finish.
  */
 export class HttpListener {
   readonly #options: HttpListenerOptions
@@ -61,7 +64,7 @@ export class HttpListener {
   readonly #replies: ReplyBodies | undefined
   #tls: TlsPair | undefined
   #draining = false
-  /** Requests that began before the last `windDown`, or since. */
+  /** Running requests that began after the last `windDown`. */
   #transfers: { count: number; done?: () => void } = { count: 0 }
   #lastId = 0
 
@@ -83,11 +86,14 @@ export class HttpListener {
       options.idleTimeout,
       options.certificates ? options.tls?.clientAuthorities : undefined,
     )
-    // Node calls it in `close`.
+    // Node's `close` calls this method.
     this.#server.closeIdleConnections = () => this.#connections.closeIdle()
   }
 
-  /** Resolves with the TCP address; undefined of a Unix socket. Rejects with Node's errors of `listen` (EADDRINUSE, …). */
+  /**
+   * Resolves with the TCP address; undefined for a Unix socket. Rejects with Node's errors of `listen`
+   * (EADDRINUSE, …).
+   */
   listen(address: ListenAddress): Promise<AddressInfo | undefined> {
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject)
@@ -99,7 +105,10 @@ export class HttpListener {
     })
   }
 
-  /** For new connections from now on; open ones go on. Throws where the pair does not match. */
+  /**
+   * Applies to new connections. Open ones keep the old pair, unless the client authorities change: then they
+   * are closed. Throws if key and certificate do not match.
+   */
   setTls(pair: TlsPair): void {
     if (!(this.#server instanceof https.Server)) return
     const changed = JSON.stringify(pair.clientAuthorities) !== JSON.stringify(this.#tls?.clientAuthorities)
@@ -110,8 +119,8 @@ export class HttpListener {
   }
 
   /**
-   * From now on what begins long work is refused with 503; all else goes on. Resolves when the requests that run now are
-   * done.
+   * Refuses requests that begin long work with 503 from now on; all others are served. Resolves when the
+   * requests that run now are done.
    */
   async windDown(): Promise<void> {
     this.#drain()
@@ -120,12 +129,12 @@ export class HttpListener {
     if (running.count > 0) await new Promise<void>((resolve) => (running.done = resolve))
   }
 
-  /** Listens no more; requests have `limit` ms to end. When it resolves no connection is open. */
+  /** Stops listening; running requests have `limit` ms to end. When it resolves, no connection is open. */
   async close(limit: number): Promise<void> {
     this.#drain()
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
     this.#connections.closeIdle()
-    // A connection becomes idle when its reply is done, and its client may keep it for minutes.
+    // A connection becomes idle after its reply, and its client may keep it open for minutes.
     const idle = setInterval(() => this.#connections.closeIdle(), 100)
     const late = setTimeout(() => this.#server.closeAllConnections(), limit)
     await closed
@@ -146,7 +155,7 @@ export class HttpListener {
   async #handle(message: IncomingMessage, response: ServerResponse, refusal?: OciError): Promise<void> {
     const started = performance.now()
     const { socket } = message
-    const request = new RegistryRequest(message, response, {
+    const request = new ServerRequest(message, response, {
       id: this.#requestId(message),
       certificate: this.#connections.certificateOf(socket),
       address: this.#options.proxies.addressOf(message),
@@ -189,9 +198,9 @@ export class HttpListener {
     }
   }
 
-  /** The one catch of the serving road. */
+  /** The only place that turns errors of admission and handlers into replies. */
   async #answer(
-    request: RegistryRequest,
+    request: ServerRequest,
     match: PathMatch | undefined,
     route: Route | undefined,
     refusal: OciError | undefined,
@@ -213,7 +222,7 @@ export class HttpListener {
         const held = this.#held(admission, reply)
         reply = held instanceof Promise ? await held : held
       } catch (error) {
-        // What was let in and then refused for another reason is an access too.
+        // A request that is refused after admission is audited as an access too.
         reply = surface.refuse(clientFault(error), request, endpoint)
       }
       surface.answered?.(admission, reply)
@@ -229,7 +238,7 @@ export class HttpListener {
     }
   }
 
-  /** Within what large replies may hold together. */
+  /** Keeps large replies within their memory budget. */
   #held({ request, route, values }: Admission, reply: Reply): Reply | Promise<Reply> {
     if (this.#replies === undefined || !ReplyBodies.isLarge(reply) || request.method !== 'GET') return reply
     return this.#replies.hold(reply, {
@@ -239,12 +248,12 @@ export class HttpListener {
     })
   }
 
-  #bug(error: unknown, request: RegistryRequest): void {
+  #bug(error: unknown, request: ServerRequest): void {
     const { method, path, id } = request
     this.#options.log.error('a request failed', { id, method, path, stack: stackOf(error) })
   }
 
-  /** A client's own id when it is sane, so that logs of several systems can be joined. */
+  /** The client's X-Request-Id if it is well-formed, so that logs of several systems can be joined. */
   #requestId(message: IncomingMessage): string {
     const given = message.headers['x-request-id']
     if (typeof given === 'string' && /^[\w.:-]{1,64}$/.test(given)) return given
@@ -253,7 +262,7 @@ export class HttpListener {
 
   #record(
     message: IncomingMessage,
-    request: RegistryRequest,
+    request: ServerRequest,
     done: {
       endpoint: Endpoint | undefined
       route: Route | undefined
@@ -273,14 +282,20 @@ export class HttpListener {
       bytesIn: request.bytesIn,
       bytesOut: done.sent,
       duration: done.milliseconds,
-      user: request.caller?.principal.name ?? '',
-      remote: request.shown.address,
+      user: userOf(request),
+      remote: request.presented.address,
       userAgent: message.headers['user-agent'] ?? '',
     }
   }
 }
 
-/** Throws again what is no fault of the client. */
+/** A request that is challenged for credentials has no user yet. */
+function userOf({ caller, identified }: ServerRequest): string {
+  if (caller !== undefined) return caller.principal.name
+  return identified === undefined || identified.kind === 'anonymous' ? '' : identified.name
+}
+
+/** Rethrows what the client did not cause. */
 function clientFault(error: unknown): OciError {
   if (error instanceof OciError) return error
   if (error instanceof ClientGone) return clientGone(error)

@@ -1,6 +1,6 @@
 import { OciError, type OciErrorCode } from '../oci/oci-error.ts'
 
-/** What HTTP itself, not the registry's rules, refuses: the specification's JSON under a status of its own. */
+/** A refusal by the rules of HTTP, not of the registry: the specification's JSON with a status of its own. */
 export class HttpRefusal extends OciError {
   readonly #status: number
 

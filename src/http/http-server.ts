@@ -11,27 +11,30 @@ const headerBytes = 64 * 1024
 export interface HttpServerOptions {
   /** Undefined: HTTP without TLS. */
   readonly tls: TlsPair | undefined
-  /** Certificates by the name that a client asks for. */
+  /** Certificates by the SNI name of the client. */
   readonly named: NamedContext
   /** Milliseconds. */
   readonly idleTimeout: number
-  /** `refusal`: what the request is to be answered with, whatever it asks for. */
+  /** `refusal`: the error that answers the request, whatever it asks for. */
   handle(message: IncomingMessage, response: ServerResponse, refusal?: OciError): void
 }
 
-/** Node's server with our limits: headers of 64 KiB, no limit on the time of a transfer that moves, half-open clients. */
+/**
+ * Node's server with trow's limits: headers of 64 KiB, no time limit while a transfer moves, half-open
+ * clients.
+ */
 export function createHttpServer(options: HttpServerOptions): http.Server | https.Server {
   const { tls, named, idleTimeout, handle } = options
   const common: http.ServerOptions = {
     maxHeaderSize: headerBytes,
-    // Totals are not limited: a slow push of 50 GB is fine. Idle connections are.
+    // Total time is not limited, idle time is: a slow push of 50 GB is legal.
     requestTimeout: 0,
     headersTimeout: Math.min(60_000, idleTimeout),
     connectionsCheckingInterval: Math.min(5_000, idleTimeout),
-    // Ours, below: Node's would set a timer anew with every request.
+    // `server.timeout` below takes its place: Node would set a new timer for every request.
     keepAliveTimeout: 0,
     insecureHTTPParser: false,
-    // Node's own refusal has no body: `hostMissing` says it.
+    // Node's own refusal has no body; `hostMissing` answers instead.
     requireHostHeader: false,
     noDelay: true,
   }
@@ -45,9 +48,9 @@ export function createHttpServer(options: HttpServerOptions): http.Server | http
           SNICallback: (name, use) => use(null, named.for(name)),
         })
   server.timeout = idleTimeout
-  // A client that has said all it wants to say still gets the whole of its reply (Node's types do not know it).
+  // A client that has closed its sending side still receives its whole reply (Node's types lack this option).
   Object.assign(server, { httpAllowHalfOpen: true })
-  // Bounded by their bytes; Node would drop the rest silently.
+  // The number of headers is bounded by their bytes; above a limit of its own Node drops headers silently.
   server.maxHeadersCount = 0
   server.on('request', (message, response) => handle(message, response))
   server.on('checkContinue', (message, response) => handle(message, response))

@@ -7,12 +7,13 @@ import { HttpRefusal } from './http-refusal.ts'
 const always = ['localhost', 'host.docker.internal']
 
 /**
- * Names under which a server on loopback that asks nobody who they are answers. A web page may point a name of its own
- * at 127.0.0.1 (DNS rebinding) and then speaks to the server as its own; an address it cannot point anywhere.
+ * Host names that a loopback server without access control answers to. A web page can point a domain of its
+ * own at 127.0.0.1 (DNS rebinding) and then reach the server as same-origin. It cannot do so with an IP
+ * address.
  */
 export class KnownHosts {
   readonly #names: ReadonlySet<string>
-  /** Clients say the same again and again. */
+  /** The last accepted Host: clients repeat it. */
   #last = ''
 
   /** With or without a port. */
@@ -30,7 +31,7 @@ export class KnownHosts {
   }
 }
 
-/** Why a request is answered with nothing else, whatever it asks for. */
+/** The refusal of an ambiguous request or of an unknown Host, whatever the request asks for. */
 export function misunderstood(message: IncomingMessage, hosts: KnownHosts | undefined): OciError | undefined {
   const ambiguous = ambiguity(message)
   if (ambiguous !== undefined || hosts === undefined) return ambiguous
@@ -45,7 +46,7 @@ function misdirected(host: string): OciError {
   })
 }
 
-/** Without port, brackets and the dot of the root. */
+/** The host without its port, brackets and trailing dot. */
 function nameOf(host: string): string {
   return host
     .replace(/:\d*$/, '')

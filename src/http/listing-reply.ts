@@ -1,7 +1,7 @@
 import type { Listing, PageRequest } from '../registry/registry.ts'
 import { jsonReply, type FlatHeaders, type Reply } from './reply.ts'
 
-/** A list of names with what stands before it: `{"name":"a","tags":`. */
+/** A list of names and the JSON fields before it: `{"name":"a","tags":`. */
 interface NameList {
   readonly path: string
   readonly before: Readonly<Record<string, string>>
@@ -12,7 +12,10 @@ export function pageReply(list: NameList, page: PageRequest, found: Listing<stri
   return jsonReply(200, { ...list.before, [list.key]: found.items }, nextLink(list.path, page, found))
 }
 
-/** Without a limit all is listed: more than one page goes out page by page, as the client takes it, and none is kept. */
+/**
+ * All names, for a request without a limit. More than one page is streamed page by page at the client's pace;
+ * no page is kept.
+ */
 export async function wholeReply(list: NameList, pages: AsyncGenerator<readonly string[]>): Promise<Reply> {
   const first = await pages.next()
   const items = first.done === true ? [] : first.value
@@ -52,7 +55,7 @@ async function* text(
 }
 
 /** Relative: clients refuse a Link to another scheme or host. */
-function nextLink(path: string, { limit }: PageRequest, { next }: Listing<string>): FlatHeaders {
+export function nextLink(path: string, { limit }: PageRequest, { next }: Listing<string>): FlatHeaders {
   if (next === undefined || limit === undefined) return []
   return ['Link', `<${path}?n=${limit}&last=${encodeURIComponent(next)}>; rel="next"`]
 }

@@ -4,16 +4,21 @@ import { OciError } from '../oci/oci-error.ts'
 import { ociImageIndex } from '../oci/media-types.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
 import type { Tag } from '../oci/tag.ts'
-import type { Listing, PageRequest, Registry } from '../registry/registry.ts'
-import { pageReply, wholeReply } from './listing-reply.ts'
+import type { Listing, Registry } from '../registry/registry.ts'
+import { nextLink, pageReply, wholeReply } from './listing-reply.ts'
+import { pageOf } from './page-request.ts'
 import { referrersIndex } from './referrers-reply.ts'
-import type { RegistryRequest } from './registry-request.ts'
+import type { ServerRequest } from './server-request.ts'
 import { jsonReply, type FlatHeaders, type Reply } from './reply.ts'
 import { route, type Route } from './route.ts'
+import { markStale } from './stale-reply.ts'
 
-/** Names of one page at most: a client that wants more follows the Link. */
+/** Most names of one page: a client that wants more follows the Link. */
 const mostNames = 5000
-/** Names that a caller's rights are asked for between two rounds of the event loop: each asks every rule. */
+/** Most repositories of one page with figures: each is counted. */
+const mostFigures = 1000
+const figuresPath = '/v2/_trow/repositories/figures'
+/** Names whose rights are decided in one turn of the event loop: each decision evaluates every rule. */
 const judgedAtOnce = 100
 
 export function listingRoutes({ listings }: Registry): Route[] {
@@ -23,8 +28,12 @@ export function listingRoutes({ listings }: Registry): Route[] {
       const tags = await listings.tags(name, page)
       if (tags === undefined) throw unknownRepository(name)
       const list = { path: `/v2/${name}/tags/list`, before: { name }, key: 'tags' }
-      if (page.limit !== undefined) return pageReply(list, page, tags)
-      return wholeReply(list, tagPages(listings, name, tags))
+      const reply =
+        page.limit === undefined
+          ? await wholeReply(list, tagPages(listings, name, tags))
+          : pageReply(list, page, tags)
+      markStale(reply.headers, tags)
+      return reply
     }),
     route(['GET', 'HEAD'], '/v2/_catalog', 'list', async (request) => {
       const page = pageOf(request)
@@ -33,12 +42,14 @@ export function listingRoutes({ listings }: Registry): Route[] {
       if (page.limit !== undefined) return pageReply(list, page, await firstOf(visible, page.limit))
       return wholeReply(list, visible)
     }),
-    // An extension as the distribution-spec has them: `_<extension>/<component>/<module>`.
+    // Extensions in the form of the distribution-spec: `_<extension>/<component>/<module>`.
+    route(['GET', 'HEAD'], figuresPath, 'list', (request) => figuresReply(listings, request)),
     route(['GET', 'HEAD'], '/v2/<name>/_trow/manifests/untagged', 'list', (request, { name }) =>
       untaggedReply(listings, name, request),
     ),
     route(['GET', 'HEAD'], '/v2/<name>/referrers/<digest>', 'pull', async (request, { name, digest }) => {
-      // Clients send the + of `+json` as it is, which a form would mean as a blank. An empty one filters nothing.
+      // Clients send the + of `+json` unencoded; form decoding would turn it into a blank. An empty
+      // artifactType filters nothing.
       const artifactType = request.queryText('artifactType') || undefined
       const after = request.query.get('last') ?? undefined
       const found = await listings.referrers(name, digest, { artifactType, after })
@@ -71,7 +82,7 @@ async function* tagPages(
 /** The repositories that the caller may list, page by page. */
 async function* visibleRepositories(
   listings: Registry['listings'],
-  { caller }: RegistryRequest,
+  { caller }: ServerRequest,
   from: string | undefined,
 ): AsyncGenerator<readonly RepositoryName[]> {
   for (let after = from; ;) {
@@ -89,7 +100,10 @@ async function* visibleRepositories(
   }
 }
 
-/** `next` is one of them, and there only where another one follows: a hidden name is no place to go on from. */
+/**
+ * `next` is the last of the returned names, and set only if another one follows: a name that the caller may
+ * not see must not appear in the Link.
+ */
 async function firstOf(
   pages: AsyncGenerator<readonly RepositoryName[]>,
   limit: number,
@@ -104,23 +118,23 @@ async function firstOf(
   return { items, next: undefined }
 }
 
-function pageOf(request: RegistryRequest): PageRequest {
-  if (!request.hasQuery) return { limit: undefined, after: undefined }
-  const n = request.query.get('n')
-  const after = request.query.get('last') ?? undefined
-  if (n === null || n === '') return { limit: undefined, after }
-  // More than there can be is as good as all of them.
-  if (/^\d+$/.test(n)) return { limit: Math.min(Number(n), Number.MAX_SAFE_INTEGER), after }
-  throw new OciError('PAGINATION_NUMBER_INVALID', 'the number of results is not valid', {
-    detail: `n=${n.slice(0, 100)}: n is a whole number from 0`,
+/** The repositories of `_catalog`, with what each holds. Times are ISO 8601 in UTC. */
+async function figuresReply(listings: Registry['listings'], request: ServerRequest): Promise<Reply> {
+  const { limit = mostFigures, after } = pageOf(request)
+  const page = { limit: Math.min(limit, mostFigures), after }
+  const names = await firstOf(visibleRepositories(listings, request, after), page.limit)
+  const found = await listings.figures(names.items)
+  const repositories = found.map(({ pushedAt, ...figures }) => {
+    return { ...figures, pushedAt: new Date(pushedAt).toISOString() }
   })
+  return jsonReply(200, { repositories }, nextLink(figuresPath, page, names))
 }
 
-/** ISO 8601 in UTC, bytes, and milliseconds. */
+/** Times are ISO 8601 in UTC, sizes are bytes, `expireAfter` is in milliseconds. */
 async function untaggedReply(
   listings: Registry['listings'],
   name: RepositoryName,
-  request: RegistryRequest,
+  request: ServerRequest,
 ): Promise<Reply> {
   const page = pageOf(request)
   const digest = request.query.get('digest')

@@ -5,9 +5,10 @@ import { parseTag, type Reference, type Tag } from '../oci/tag.ts'
 import type { ManifestContent, Registry } from '../registry/registry.ts'
 import { entityTag, matchesEntity } from './conditions.ts'
 import { readWhole, type BodyPlace } from './read-whole.ts'
-import type { RegistryRequest } from './registry-request.ts'
+import type { ServerRequest } from './server-request.ts'
 import type { FlatHeaders, Reply } from './reply.ts'
 import { route, type Route } from './route.ts'
+import { markStale } from './stale-reply.ts'
 
 const path = '/v2/<name>/manifests/<reference>'
 const tagLimit = 100
@@ -54,7 +55,7 @@ export function manifestRoutes({ manifests }: Registry, place: BodyPlace): Route
   ]
 }
 
-function manifestReply(request: RegistryRequest, manifest: ManifestContent, byDigest: boolean): Reply {
+function manifestReply(request: ServerRequest, manifest: ManifestContent, byDigest: boolean): Reply {
   const etag = entityTag(manifest.digest)
   const headers: FlatHeaders = [
     'Content-Type',
@@ -64,13 +65,14 @@ function manifestReply(request: RegistryRequest, manifest: ManifestContent, byDi
     'ETag',
     etag,
   ]
-  // A tag may move: caches must ask.
+  // A tag may move, so caches must revalidate.
   headers.push('Cache-Control', byDigest ? 'max-age=31536000, immutable' : 'no-cache')
+  markStale(headers, manifest)
   if (matchesEntity(request.header('if-none-match'), etag)) return { status: 304, headers }
   return { status: 200, headers, body: manifest.body, digest: manifest.digest }
 }
 
-function tagsOf(request: RegistryRequest, reference: Reference): readonly Tag[] {
+function tagsOf(request: ServerRequest, reference: Reference): readonly Tag[] {
   if (!request.hasQuery) return []
   const tags = request.query.getAll('tag').map(parseTag)
   if (tags.length === 0) return []

@@ -4,14 +4,15 @@ import type { ByteRange } from '../oci/byte-range.ts'
 
 export interface PartsOf {
   readonly mediaType: string
-  /** Of the whole content, in bytes. */
+  /** Bytes of the whole content. */
   readonly size: number
   stream(range: ByteRange): ByteSource
 }
 
 /**
- * Several ranges of one content as `multipart/byteranges`, each with its own Content-Range (RFC 9110, 14.6). The boundary
- * is another one each time, so no content can hold it. The heads of parts are made as they are sent.
+ * Several ranges of one content as `multipart/byteranges`, each with its own Content-Range (RFC 9110, 14.6).
+ * The boundary is random for each reply, so no content can be made to contain it. The headers of the parts
+ * are generated while they are sent.
  */
 export function multipart(
   content: PartsOf,

@@ -10,14 +10,18 @@ import { route, type Route } from './route.ts'
 const path = '/trow/v1/node-certificate'
 const requestLimit = 16 * 1024
 
-/** `POST /trow/v1/node-certificate`: a PKCS #10 request in, a certificate for the node that the token is bound to out. */
+/**
+ * `POST /trow/v1/node-certificate`: takes a PKCS #10 request and returns a certificate for the node that the
+ * caller's token is bound to.
+ */
 export function nodeCertificateRoutes({ access, trail }: GateOptions, place: BodyPlace): Route[] {
   if (access?.nodeCertificates === undefined) return []
   const { nodeCertificates, nodeAgents } = access
   return [
     route(['POST'], path, 'login', async (request) => {
       const { caller } = request
-      // A token of ours says who somebody was: the agent shows its own, which the cluster has judged now.
+      // A trow token proves an identity of the past. The agent must send its service account token, which the
+      // cluster has reviewed for this request.
       const node =
         caller !== undefined && caller.bounds === undefined ? nodeOf(caller.principal, nodeAgents) : undefined
       const accessOf = (reason: string, status: number): AuditedAccess =>

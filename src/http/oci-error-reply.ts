@@ -1,10 +1,10 @@
 import type { OciError } from '../oci/oci-error.ts'
-import { UploadRangeError } from '../registry/upload-range-error.ts'
+import { UploadRangeError } from '../registry/upload-refusals.ts'
 import { ociErrorBody } from './oci-error-body.ts'
 import type { FlatHeaders, Reply } from './reply.ts'
 import { uploadHeaders } from './upload-routes.ts'
 
-/** The reply to what the client caused. */
+/** The reply to an error, as the specification's JSON. */
 export function ociErrorReply(error: OciError): Reply {
   const headers: FlatHeaders = ['Content-Type', 'application/json']
   for (const [name, value] of Object.entries(error.headers)) headers.push(name, value)

@@ -12,7 +12,7 @@ export interface ClientAuthorities {
   readonly trow: readonly string[]
 }
 
-/** SHA-256 fingerprints of the CAs, so that a chain can be told by its end. */
+/** The accepted CAs by SHA-256 fingerprint: the CA that ends a chain shows which bundle accepted it. */
 export class KnownAuthorities {
   readonly #issuers = new Map<string, ClientCertificate['issuer']>()
 
@@ -24,7 +24,10 @@ export class KnownAuthorities {
     }
   }
 
-  /** What TLS has verified of this connection; undefined without a certificate, or with one it did not accept. */
+  /**
+   * The client certificate that TLS has verified. Undefined: the client sent none, or one that TLS did not
+   * accept.
+   */
   certificateOf(socket: Socket): ClientCertificate | undefined {
     if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined
     const peer = socket.getPeerCertificate(true)
@@ -33,7 +36,7 @@ export class KnownAuthorities {
       CN?: string | string[]
       O?: string | string[]
     }
-    // A name that is not one name is nobody's.
+    // A subject without exactly one common name identifies no caller.
     if (issuer === undefined || typeof commonName !== 'string' || commonName === '') return undefined
     return {
       commonName,
@@ -47,7 +50,7 @@ export class KnownAuthorities {
 
   #issuerOf(peer: DetailedPeerCertificate): ClientCertificate['issuer'] | undefined {
     let certificate = peer
-    // A chain is short; the root names itself as its issuer.
+    // Chains are short; a root names itself as its issuer.
     for (let depth = 0; depth < 8; depth++) {
       const next = certificate.issuerCertificate as DetailedPeerCertificate | undefined
       if (next === undefined) return undefined
@@ -60,7 +63,9 @@ export class KnownAuthorities {
   }
 }
 
-/** Of Node's text of a subjectAltName, `URI:…, DNS:…`; it quotes what could be taken for two. */
+/**
+ * The URIs in Node's text of a subjectAltName, `URI:…, DNS:…`. Node quotes a name that contains a separator.
+ */
 function urisIn(names: string | undefined): string[] {
   if (names === undefined) return []
   return names.split(', ').flatMap((name) => (name.startsWith('URI:') ? [name.slice('URI:'.length)] : []))

@@ -1,3 +1,4 @@
+import { counted } from '../counted.ts'
 import type { ByteRange } from '../oci/byte-range.ts'
 import { HttpRefusal } from './http-refusal.ts'
 
@@ -5,9 +6,10 @@ import { HttpRefusal } from './http-refusal.ts'
 const rangeLimit = 1024
 
 /**
- * The ranges of a Range header over content of `size` bytes (RFC 9110, 14.2), cut to it. Undefined: the header is
- * to be ignored (another unit, malformed, or more bytes than the content). Empty: none can be satisfied (416). Throws
- * REQUEST_INVALID (400) for more than 1,024: clients then ask for fewer, where the whole would cost them what they save.
+ * The ranges of a Range header over content of `size` bytes (RFC 9110, 14.2), cut to it. Undefined: the
+ * header is to be ignored (another unit, malformed, or more bytes than the content). Empty: no range can be
+ * satisfied (416). Throws REQUEST_INVALID (400) for more than 1,024 ranges: the client then asks for fewer,
+ * whereas the whole content would cost it what the ranges save.
  */
 export function parseRange(header: string, size: number): readonly ByteRange[] | undefined {
   if (size === 0 || !/^bytes=/i.test(header)) return undefined
@@ -28,8 +30,9 @@ export function parseRange(header: string, size: number): readonly ByteRange[] |
 }
 
 /**
- * `<start>-<end>` of a Content-Range request header, in the form of the distribution-spec or of RFC 9110. Undefined: it is
- * none (RFC 9110, 14.4). A number that no blob reaches is taken for the largest that is exact.
+ * `<start>-<end>` of a Content-Range request header, in the form of the distribution-spec or of RFC 9110.
+ * Undefined: the header is not valid (RFC 9110, 14.4). A number beyond the exact integers becomes the largest
+ * of them.
  */
 export function parseContentRange(header: string): ByteRange | undefined {
   const match = /^(?:bytes[ =])?\s*(\d+)-(\d+)(?:\/(\d+|\*))?$/i.exec(header.trim())
@@ -46,7 +49,7 @@ function exact(digits: string | undefined): number {
 
 function tooMany(count: number): HttpRefusal {
   return new HttpRefusal(400, 'REQUEST_INVALID', 'the request has too many ranges', {
-    detail: `${count} ranges: ask for at most ${rangeLimit} at once`,
+    detail: `${counted(count, 'range')}: ask for at most ${rangeLimit} at once`,
   })
 }
 

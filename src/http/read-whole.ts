@@ -1,16 +1,19 @@
 import { OciError } from '../oci/oci-error.ts'
 import type { BodyBudget, OpenBody } from './body-budget.ts'
 import { HttpRefusal } from './http-refusal.ts'
-import type { RegistryRequest } from './registry-request.ts'
+import type { ServerRequest } from './server-request.ts'
 
-/** Where a small body is read, and in what time. */
+/** The budget and the time limit of small request bodies. */
 export interface BodyPlace {
   readonly budget: BodyBudget
-  /** Milliseconds: a body that trickles would keep its part of the budget from others. */
+  /** Milliseconds: a body that trickles in would hold its part of the budget too long. */
   readonly timeLimit: number
 }
 
-/** Who is known, and who is not, and what is sent: none can take from another. */
+/**
+ * Separate budgets for authenticated callers, for clients not yet identified, and for replies: none can use
+ * up another's.
+ */
 export interface BodyPlaces {
   readonly callers: BodyPlace
   readonly strangers: BodyPlace
@@ -18,18 +21,18 @@ export interface BodyPlaces {
 }
 
 /**
- * A small body in memory, within a budget that all threads share. `release` gives its bytes back. Throws OciError
- * MANIFEST_TOO_LARGE above `limit` bytes; REQUEST_INVALID (408) after the place's time limit, and where it is the
- * slowest while others wait; TOOMANYREQUESTS and UNAVAILABLE as the budget does.
+ * A small body in memory, within a budget that all threads share. `release` gives its bytes back. Throws
+ * OciError MANIFEST_TOO_LARGE above `limit` bytes; REQUEST_INVALID (408) after the place's time limit, or if
+ * it is the slowest body while others wait; TOOMANYREQUESTS and UNAVAILABLE as the budget does.
  */
 export async function readWhole(
-  request: RegistryRequest,
+  request: ServerRequest,
   limit: number,
   { budget, timeLimit }: BodyPlace,
 ): Promise<{ readonly body: Buffer; readonly release: () => void }> {
   const announced = request.bodyLength
   if (announced !== undefined && announced > limit) throw tooLarge(limit)
-  const owner = budget.ownerOf(request.caller?.principal, request.shown.address)
+  const owner = budget.ownerOf(request.caller?.principal, request.presented.address)
   const begun = budget.begin(owner, announced ?? limit)
   const open = begun instanceof Promise ? await begun : begun
   try {
@@ -58,7 +61,7 @@ async function inTime<Value>(open: OpenBody, timeLimit: number, work: Promise<Va
   }
 }
 
-async function collect(request: RegistryRequest, limit: number, open: OpenBody): Promise<Buffer> {
+async function collect(request: ServerRequest, limit: number, open: OpenBody): Promise<Buffer> {
   if (!request.hasBody) return Buffer.alloc(0)
   const chunks: Uint8Array[] = []
   let size = 0
@@ -73,7 +76,7 @@ async function collect(request: RegistryRequest, limit: number, open: OpenBody):
       if (size > limit) throw tooLarge(limit)
       const room = open.take(value.byteLength)
       if (room !== undefined) await room
-      // Copied: a chunk is valid only until the next one.
+      // Copied: a chunk is valid only until the next one is requested.
       chunks.push(new Uint8Array(value))
     }
   } catch (error) {

@@ -1,7 +1,7 @@
 import type { ReferrerRecord } from '../metadata/records.ts'
 import { ociImageIndex } from '../oci/media-types.ts'
 
-/** The image index of a referrers list. Annotations go out as the text that they are kept as. */
+/** The image index of a referrers list. Annotations are sent as the JSON text that is stored. */
 export function referrersIndex(records: readonly ReferrerRecord[]): string {
   const entries = records.map(({ mediaType, size, digest, artifactType, annotations }) => {
     // JSON.stringify leaves out what is undefined.

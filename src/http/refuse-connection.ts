@@ -7,9 +7,9 @@ const refusals: Readonly<Record<string, readonly [status: string, detail: string
   ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout', 'the headers did not come in time'],
 }
 
-/** What is no HTTP gets an answer all the same, where there is still somebody to hear it. */
+/** Answers bytes that are not valid HTTP, if the client can still receive a reply. */
 export function refuseConnection(error: NodeJS.ErrnoException, socket: Duplex): void {
-  // Bytes behind a request whose reply is under way: an answer would stand in the middle of that reply.
+  // While a reply is being sent, an answer would land in the middle of it.
   const { _httpMessage: running } = socket as { _httpMessage?: { headersSent: boolean } }
   if (!socket.writable || error.code === 'ECONNRESET' || running?.headersSent === true) {
     socket.destroy()

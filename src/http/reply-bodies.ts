@@ -1,40 +1,41 @@
 import type { ByteSource } from '../blobs/blob-store.ts'
 import type { BodyBudget, BodyOwner, OpenBody } from './body-budget.ts'
-import type { RegistryRequest } from './registry-request.ts'
+import type { ServerRequest } from './server-request.ts'
 import { isStreamBody, type Reply, type StreamBody } from './reply.ts'
 
-/** Bytes. A reply that holds no more goes out uncounted: what is pulled all the time pays nothing. */
+/** Bytes. Replies up to this size are sent uncounted, so that frequent pulls have no extra cost. */
 const uncounted = 64 * 1024
-/** Bytes of a counted reply that Node has at a time: where there is TLS it keeps a copy of them. */
+/** Bytes of a counted reply that Node receives at a time: with TLS, Node keeps a copy of them. */
 const slice = 64 * 1024
 
-/** Whose reply it is, and what can be done with it. */
+/** The owner of a reply, and how to make the reply again or cut it off. */
 export interface ReplyMaker {
   readonly owner: BodyOwner
-  /** Makes the same reply anew. */
+  /** Makes the same reply again. */
   again(): Reply | Promise<Reply>
-  /** Ends the connection that it goes to. */
+  /** Closes the connection that the reply is sent to. */
   cut(): void
 }
 
 /**
- * The large replies that this thread is sending, within a budget that all threads share. One that finds no room is dropped,
- * not kept, and made again once there is room. Replies with the same content (`Reply.digest`) hold it once. While somebody
- * waits, the body that goes out slowest is ended, with the connections that read it.
+ * The large replies that this thread is sending, within a budget that all threads share. A reply that finds
+ * no room is dropped from memory and made again once there is room. Replies with the same content
+ * (`Reply.digest`) share one copy. While a reply waits, the body that is sent slowest is ended by closing the
+ * connections that read it.
  */
 export class ReplyBodies {
   readonly #budget: BodyBudget
   readonly #sent = new Map<string, HeldBody>()
-  /** Replies without room, by their content: somebody else may bring it. */
+  /** Waiting replies by digest: another reply with the same content may find room first. */
   readonly #waiting = new Map<string, Set<(held: HeldBody) => void>>()
 
   constructor(budget: BodyBudget) {
     this.#budget = budget
   }
 
-  /** Whose share a reply to this request counts in. */
-  ownerOf(request: RegistryRequest): BodyOwner {
-    return this.#budget.ownerOf(request.caller?.principal, request.shown.address)
+  /** The owner in whose share a reply to this request counts. */
+  ownerOf(request: ServerRequest): BodyOwner {
+    return this.#budget.ownerOf(request.caller?.principal, request.presented.address)
   }
 
   static isLarge(reply: Reply): boolean {
@@ -42,8 +43,8 @@ export class ReplyBodies {
   }
 
   /**
-   * The reply as it is to be sent, for one that `isLarge`. Rejects with OciError UNAVAILABLE where there is no room for
-   * 10 s, TOOMANYREQUESTS where it is the owner who has none.
+   * The reply to send, for one that `isLarge`. Rejects after 10 s with OciError UNAVAILABLE if there is no
+   * room, with TOOMANYREQUESTS if the owner's share is used up.
    */
   hold(reply: Reply, maker: ReplyMaker): Reply | Promise<Reply> {
     const { body } = reply
@@ -110,7 +111,7 @@ export class ReplyBodies {
     return sent
   }
 
-  /** Room for so many bytes, at once where there is some. */
+  /** Claims these bytes of the budget, synchronously if there is room. */
   #claim(owner: BodyOwner, bytes: number): OpenBody | Promise<OpenBody> {
     const begun = this.#budget.begin(owner, bytes)
     if (begun instanceof Promise) return begun.then((open) => taken(open, open.take(bytes)))
@@ -129,7 +130,7 @@ async function taken(open: OpenBody, room: Promise<void> | undefined): Promise<O
   }
 }
 
-/** What one or several replies are sent from. */
+/** One body in memory from which one or several replies are sent. */
 class HeldBody {
   isOver = false
   readonly #body: Reply['body']
@@ -162,7 +163,7 @@ class HeldBody {
     return { status, headers, body: { length, stream: () => this.#watched(chunksOf(body)), close } }
   }
 
-  /** Whoever asks for a chunk has sent the one before. */
+  /** The writer asks for a chunk after it has sent the one before. */
   async *#watched(chunks: ByteSource): AsyncGenerator<Uint8Array> {
     for await (const chunk of chunks) {
       if (this.#waiting++ === 0) this.#open.awaitClient()

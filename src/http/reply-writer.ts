@@ -1,11 +1,11 @@
 import type { ServerResponse } from 'node:http'
-import type { RegistryRequest } from './registry-request.ts'
+import type { ServerRequest } from './server-request.ts'
 import { isStreamBody, type Reply, type StreamBody } from './reply.ts'
 
 /** The only code that writes to a response. Resolves with the bytes of body sent, once they are handed to the kernel. */
 export async function writeReply(
   response: ServerResponse,
-  request: RegistryRequest,
+  request: ServerRequest,
   reply: Reply,
 ): Promise<number> {
   const { status, headers, body } = reply
@@ -20,7 +20,7 @@ export async function writeReply(
     response.end()
     return 0
   }
-  // What comes may be long in coming.
+  // The first chunk may take long, so the headers are sent now.
   if (isOpenEnded) response.flushHeaders()
   if (isStreamBody(body)) return sendStream(response, body)
   endWith(response, body, length ?? 0)
@@ -40,7 +40,10 @@ function endWith(response: ServerResponse, body: Uint8Array | string, bytes: num
   else response.end(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('latin1'), 'latin1')
 }
 
-/** A chunk is valid only until the next one is asked for, so each is waited for until the kernel has it. */
+/**
+ * A chunk is valid only until the next one is requested, so each write is awaited until the kernel has the
+ * chunk.
+ */
 async function sendStream(response: ServerResponse, body: StreamBody): Promise<number> {
   let sent = 0
   const source = body.stream()[Symbol.asyncIterator]()
@@ -75,7 +78,8 @@ class ResponseWriter {
     this.#response = response
     response.once('close', this.#closed)
     if (response.socket !== null) return
-    // Behind another reply on its connection: until its turn comes Node does not tell it that the connection is gone.
+    // This response waits behind another reply on its connection (pipelining). Until its turn comes, Node
+    // does not notify it that the connection is closed.
     response.req.socket.setMaxListeners(0).once('close', this.#closed)
   }
 

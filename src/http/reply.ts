@@ -1,28 +1,28 @@
 import type { ByteSource } from '../blobs/blob-store.ts'
 
-/** Names and values in turn, as they go out: `['Content-Type', 'application/json', …]`. */
+/** Names and values alternate, in the order of sending: `['Content-Type', 'application/json', …]`. */
 export type FlatHeaders = string[]
 
-/** A body that is made while it is sent. */
+/** A body that is generated while it is sent. */
 export interface StreamBody {
   /** Undefined: not known before its end. */
   readonly length: number | undefined
-  /** Bytes in memory until it is sent, where they are many. */
+  /** Bytes that the body holds in memory until it is sent. Undefined: few. */
   readonly holds?: number
   stream(): ByteSource
   /** Called once, whether the body was sent, cut short or not wanted (HEAD). */
   close(): void
 }
 
-/** What a handler answers. The writer adds Content-Length; nobody else touches the socket. */
+/** A handler's reply. The writer adds Content-Length; no other code writes to the socket. */
 export interface Reply {
   readonly status: number
   readonly headers: FlatHeaders
-  /** Undefined: an empty body. Taken out of a reply that has to wait. */
+  /** Undefined: an empty body, or one removed from a reply that waits for room. */
   body?: Uint8Array | string | StreamBody | undefined
-  /** Of the whole body: replies with the same one may be sent from the same memory. */
+  /** Digest of the whole body. Replies with the same digest may be sent from the same memory. */
   readonly digest?: string
-  /** The length a GET would have had, for a HEAD that does not open the content. */
+  /** Content-Length of a HEAD whose handler does not open the content: the length of the GET reply. */
   readonly length?: number
 }
 

@@ -1,28 +1,27 @@
 import type { IncomingMessage } from 'node:http'
 import type { ByteSource } from '../blobs/blob-store.ts'
 
-/** Bytes of a body that wait to be taken before its socket is paused: less where many come at once. */
+/** Bytes of a body that may wait unread before its socket is paused: fewer while many bodies are open. */
 const highWater = { few: 256 * 1024, many: 64 * 1024 }
 const few = 16
 let open = 0
-/** Bytes after which a body lets the loop go round: a fast client would else be read for milliseconds, and others wait. */
+/**
+ * Bytes after which a body yields to the event loop: otherwise one fast client is read for milliseconds while
+ * others wait.
+ */
 const turnBytes = 128 * 1024
 
 /**
- * The body of a request as a source with back-pressure: the socket is paused while much of it waits.
- * Cheaper a chunk than the stream's own iterator. A body that ends early throws. A chunk is valid only until the next
- * one is asked for.
+ * The body of a request as a source with back-pressure: the socket is paused while much of the body waits
+ * unread. Costs less per chunk than the stream's own iterator. Throws ClientGone if the body ends early. A
+ * chunk is valid only until the next one is requested.
  */
-export function bodySource(message: IncomingMessage): RequestBody {
-  return new RequestBody(message)
-}
-
 export class RequestBody implements ByteSource, AsyncIterator<Uint8Array> {
   readonly #message: IncomingMessage
   readonly #chunks: Uint8Array[] = []
   readonly #highWater: number
   #bytes = 0
-  /** Bytes since the loop last went round for others; from `turnBytes` on it has to. */
+  /** Bytes received in this turn of the event loop; at `turnBytes` the body waits for the next turn. */
   #turn = 0
   #given: Uint8Array | undefined
   #ended = false
@@ -66,7 +65,7 @@ export class RequestBody implements ByteSource, AsyncIterator<Uint8Array> {
     if (message.destroyed && !message.readableEnded) fail()
   }
 
-  /** Nothing more can be done before the client sends more. */
+  /** True while the reader waits for the client to send. */
   get starved(): boolean {
     return this.#wake !== undefined
   }
@@ -92,7 +91,7 @@ export class RequestBody implements ByteSource, AsyncIterator<Uint8Array> {
     }
   }
 
-  /** Nobody wants what still comes. */
+  /** Discards what is buffered and what still arrives. */
   abandon(): void {
     this.#abandoned = true
     this.#chunks.length = 0
@@ -121,13 +120,16 @@ export class RequestBody implements ByteSource, AsyncIterator<Uint8Array> {
 
 const worthFreeing = 4 * 1024
 
-/** At once: the collector of garbage sees only the small object before it, and would let tens of megabytes wait. */
+/**
+ * Frees the memory at once. The garbage collector sees only the small object that owns it, and would leave
+ * tens of megabytes waiting.
+ */
 function freeMemory({ buffer, byteLength }: Uint8Array): void {
   if (byteLength >= worthFreeing && byteLength === buffer.byteLength && buffer instanceof ArrayBuffer)
     buffer.transfer(0)
 }
 
-/** The connection ended before the body did. Nobody is left to be answered. */
+/** The connection ended before the body did; no client is left to receive a reply. */
 export class ClientGone extends Error {
   constructor() {
     super('the client went away before it was answered')

@@ -3,7 +3,10 @@ export const durationBuckets = [
   0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60,
 ]
 
-/** What one worker has counted for one route, method and status: plain data, so that it can be sent to main. */
+/**
+ * The counts of one worker for one route, method and status: plain data, so that it can be sent to the main
+ * thread.
+ */
 export interface RequestCount {
   readonly route: string
   readonly method: string
@@ -13,7 +16,7 @@ export interface RequestCount {
   bytesIn: number
   bytesOut: number
   /** Not cumulative, one more than there are bounds. */
-  readonly buckets: number[]
+  readonly buckets: Float64Array
 }
 
 const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
@@ -32,14 +35,14 @@ export class RequestCounters {
     if (byStatus === undefined) byMethod.set(known, (byStatus = new Map()))
     let count = byStatus.get(status)
     if (count === undefined) {
-      const buckets = Array.from<number>({ length: durationBuckets.length + 1 }).fill(0)
+      const buckets = new Float64Array(durationBuckets.length + 1)
       count = { route, method: known, status, count: 0, seconds: 0, bytesIn: 0, bytesOut: 0, buckets }
       byStatus.set(status, count)
     }
     const seconds = sample.milliseconds / 1000
     let bucket = 0
     while (bucket < durationBuckets.length && seconds > (durationBuckets[bucket] as number)) bucket++
-    count.buckets[bucket] = (count.buckets[bucket] ?? 0) + 1
+    ;(count.buckets[bucket] as number)++
     count.count++
     count.seconds += seconds
     count.bytesIn += sample.bytesIn

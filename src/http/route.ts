@@ -1,17 +1,18 @@
+import type { AdmissionRight } from '../access/principal.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
 import type { Reference } from '../oci/tag.ts'
-import type { RegistryRequest } from './registry-request.ts'
+import type { ServerRequest } from './server-request.ts'
 import type { Reply } from './reply.ts'
 
 /**
- * What a request wants of the repository it names. `list`: without a repository
- * those that it may see; `audit`: to read the audit log;
- * `login`: to be known at all; `none`: everybody may.
+ * The right that a request needs on the repository of its path. `list` without a repository: only the
+ * repositories that the caller may see are listed. `audit`: to read the audit log. `facts`, `records`: what only
+ * the admission pods may. `login`: to be a known caller. `none`: no right, and the caller is not identified.
  */
-export type Right = 'pull' | 'push' | 'delete' | 'list' | 'audit' | 'login' | 'none'
+export type Right = 'pull' | 'push' | 'delete' | 'list' | 'audit' | AdmissionRight | 'login' | 'none'
 
-/** The checked values that may stand in a path. */
+/** The validated values that a path may contain. */
 export interface PathValues {
   readonly name: RepositoryName
   readonly digest: Digest
@@ -20,7 +21,7 @@ export interface PathValues {
   readonly upload: string
 }
 
-/** Those that a path names: a fixed path has none. */
+/** The values that one path names: a fixed path has none. */
 export type GivenValues = Partial<PathValues>
 
 type ValueNames<Path extends string> = Path extends `${string}<${infer Name}>${infer Rest}`
@@ -31,7 +32,7 @@ export type PathParams<Path extends string> = {
   readonly [Name in ValueNames<Path> & keyof PathValues]: PathValues[Name]
 }
 
-export type Handler<Params> = (request: RegistryRequest, params: Params) => Reply | Promise<Reply>
+export type Handler<Params> = (request: ServerRequest, params: Params) => Reply | Promise<Reply>
 
 export interface Route {
   readonly methods: readonly string[]
@@ -40,7 +41,10 @@ export interface Route {
   readonly handler: Handler<GivenValues>
 }
 
-/** One line of the route table: the path is the type of the params. `<name>` may hold slashes, the others may not. */
+/**
+ * One row of the route table; the type of the params follows from the path. `<name>` may contain slashes, the
+ * others may not.
+ */
 export function route<const Path extends string>(
   methods: readonly string[],
   path: Path,

@@ -5,7 +5,7 @@ import { parseReference } from '../oci/tag.ts'
 import { HttpRefusal } from './http-refusal.ts'
 import type { GivenValues, PathValues, Route } from './route.ts'
 
-/** A path of the table with everything that may be done there. */
+/** A path of the route table with its methods. */
 export interface Endpoint {
   readonly path: string
   /** Small and stable while the server lives: an index for counters. */
@@ -17,22 +17,22 @@ export interface Endpoint {
   readonly captures: readonly (keyof PathValues)[]
 }
 
-/** A path that was found; its values are checked once, when they are first asked for. */
+/** A path with its endpoint; the values are checked once, when they are first needed. */
 export interface PathMatch {
   readonly endpoint: Endpoint
-  /** As they stand in the path, from right to left. */
+  /** As written in the path, from right to left. */
   readonly captured: readonly string[]
   values: GivenValues | undefined
 }
 
-interface Node {
-  readonly literals: Map<string, Node>
-  wildcard: Node | undefined
+interface RouteNode {
+  readonly literals: Map<string, RouteNode>
+  wildcard: RouteNode | undefined
   endpoint: Endpoint | undefined
 }
 
 const prefix = '/v2/'
-/** Of remembered paths: twice so many at most. */
+/** Paths in one generation of the cache; it has two generations. */
 const rememberedPaths = 2048
 const longestRemembered = 500
 
@@ -43,12 +43,12 @@ const longestRemembered = 500
 export class Router {
   readonly endpoints: readonly Endpoint[]
   readonly #fixed = new Map<string, Endpoint>()
-  readonly #root: Node = newNode()
-  // Clients ask for the same paths again and again.
+  readonly #root: RouteNode = newNode()
+  // A cache of two generations: clients request the same paths again and again.
   #young = new Map<string, PathMatch>()
   #old = new Map<string, PathMatch>()
 
-  /** Throws TypeError for a pattern whose values it would take literally. */
+  /** Throws TypeError for a path with `<…>` outside `/v2/<name>/`, where it would be matched literally. */
   constructor(routes: readonly Route[]) {
     const paths = Map.groupBy(routes, (each) => each.path)
     this.endpoints = [...paths].map(([path, group], index) => this.#add(path, index, group))
@@ -64,7 +64,7 @@ export class Router {
       path.length <= longestRemembered &&
       !match.endpoint.captures.includes('upload')
     ) {
-      this.#remember(path, match)
+      this.#cache(path, match)
     }
     return match
   }
@@ -77,7 +77,7 @@ export class Router {
     return endpoint && { endpoint, captured, values: undefined }
   }
 
-  #remember(path: string, match: PathMatch): void {
+  #cache(path: string, match: PathMatch): void {
     if (this.#young.size >= rememberedPaths) {
       this.#old = this.#young
       this.#young = new Map()
@@ -106,8 +106,9 @@ export class Router {
 }
 
 /**
- * The checked values of a path. Throws OciError NAME_INVALID, DIGEST_INVALID, TAG_INVALID or
- * BLOB_UPLOAD_UNKNOWN; what is to be deleted under a malformed name cannot be there, so that is "unknown".
+ * The validated values of a path. Throws OciError NAME_INVALID, DIGEST_INVALID, TAG_INVALID or
+ * BLOB_UPLOAD_UNKNOWN. A DELETE of a malformed digest or reference answers "unknown": such content cannot
+ * exist.
  */
 export function pathValues(match: PathMatch, method: string): GivenValues {
   return (match.values ??= parsePathValues(match, method))
@@ -125,7 +126,7 @@ function parsePathValues({ endpoint, captured }: PathMatch, method: string): Giv
       throw method === 'DELETE' && error instanceof OciError ? asUnknown(name, error) : error
     }
   }
-  // Each was made by the parser of its name.
+  // Each value was made by the parser of its name.
   return values as GivenValues
 }
 
@@ -143,7 +144,7 @@ const parsers: { readonly [Name in keyof PathValues]: (text: string) => PathValu
   },
 }
 
-// The conformance program takes 404 but not 400 for the deletion of a malformed digest.
+// The conformance program accepts 404 but not 400 for the deletion of a malformed digest.
 function asUnknown(name: keyof PathValues, error: OciError): OciError {
   if (name === 'digest')
     return new OciError('BLOB_UNKNOWN', 'the blob is not known', { detail: error.detail, cause: error })
@@ -179,7 +180,7 @@ function decodeSegment(segment: string): string {
   }
 }
 
-function walk(node: Node, path: string, end: number, captured: string[]): Endpoint | undefined {
+function walk(node: RouteNode, path: string, end: number, captured: string[]): Endpoint | undefined {
   if (node.endpoint !== undefined) {
     if (end <= prefix.length) return undefined
     captured.push(path.slice(prefix.length, end))
@@ -201,7 +202,7 @@ function walk(node: Node, path: string, end: number, captured: string[]): Endpoi
   return found
 }
 
-function insert(root: Node, segments: readonly string[]): Node {
+function insert(root: RouteNode, segments: readonly string[]): RouteNode {
   let node = root
   for (const segment of segments.toReversed()) {
     if (isCapture(segment)) node = node.wildcard ??= newNode()
@@ -210,7 +211,7 @@ function insert(root: Node, segments: readonly string[]): Node {
   return node
 }
 
-function setLiteral(node: Node, segment: string): Node {
+function setLiteral(node: RouteNode, segment: string): RouteNode {
   const child = newNode()
   node.literals.set(segment, child)
   return child
@@ -220,6 +221,6 @@ function isCapture(segment: string): boolean {
   return segment.startsWith('<')
 }
 
-function newNode(): Node {
+function newNode(): RouteNode {
   return { literals: new Map(), wildcard: undefined, endpoint: undefined }
 }

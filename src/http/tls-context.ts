@@ -7,13 +7,18 @@ export interface TlsPair {
   /** PEM, leaf first. */
   readonly cert: string
   readonly key: string
-  /** Whose client certificates are accepted: asked for, never required. Undefined: none is asked for. */
+  /**
+   * The CAs whose client certificates are accepted: requested, never required. Undefined: none is requested.
+   */
   readonly clientAuthorities?: ClientAuthorities | undefined
-  /** Shown instead to a client that asks (SNI, RFC 6066, 3) for a name that it holds. */
+  /** Sent instead to a client whose SNI (RFC 6066, 3) is one of its names. */
   readonly named?: { readonly cert: string; readonly key: string } | undefined
 }
 
-/** OpenSSL's level of 112 bits, for clients' chains too: RSA of 2,048 bits, no SHA-1; whatever a machine's default is. */
+/**
+ * OpenSSL's security level of 112 bits whatever the machine's default is, also for clients' chains: RSA of at
+ * least 2,048 bits, no SHA-1.
+ */
 const ciphers = `${DEFAULT_CIPHERS}:@SECLEVEL=2`
 
 export function secureContext({ cert, key, clientAuthorities }: TlsPair): https.ServerOptions {
@@ -28,17 +33,20 @@ export function secureContext({ cert, key, clientAuthorities }: TlsPair): https.
   return {
     ...options,
     ca: [...clientAuthorities.cluster, ...clientAuthorities.trow],
-    // A resumed session would carry an identity that was verified against CAs of the past.
+    // A resumed session would keep an identity that was verified against former CAs.
     secureOptions: constants.SSL_OP_NO_TICKET,
   }
 }
 
-/** Asked for with the list of CAs, never required: who shows none is somebody else, or anonymous. */
+/**
+ * Requested with the list of CAs, never required: a client without a certificate uses another credential or
+ * is anonymous.
+ */
 export function clientCertificates({ clientAuthorities }: TlsPair): https.ServerOptions {
   return clientAuthorities === undefined ? {} : { requestCert: true, rejectUnauthorized: false }
 }
 
-/** Which certificate a name that a client asks for gets; undefined: the one that everybody gets. */
+/** Selects the certificate for an SNI name. Undefined: the default certificate. */
 export class NamedContext {
   #named: { readonly certificate: X509Certificate; readonly context: SecureContext } | undefined
 

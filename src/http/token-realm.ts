@@ -4,15 +4,18 @@ import { TLSSocket } from 'node:tls'
 import type { TrustedProxies } from './client-address.ts'
 
 /**
- * Where clients fetch tokens: on the very host that they have used, since only that one is known to be reachable for
- * them (through hosts.toml it is a node's own address), but never on a host that is not known to be ours.
+ * The URL where clients fetch tokens. It has the host that the client has used, since only that one is known
+ * to be reachable for it (with hosts.toml it is a node's own address), but never a host that is not known to
+ * be trow's.
  */
 export class TokenRealm {
   readonly #hosts: ReadonlySet<string>
   readonly #first: string | undefined
   readonly #proxies: TrustedProxies
 
-  /** `hosts`: names and addresses, with or without a port. The first one stands in for a host that is not known. */
+  /**
+   * `hosts`: names and addresses, with or without a port. The first one replaces a host that is not known.
+   */
   constructor(hosts: readonly string[], proxies: TrustedProxies) {
     this.#hosts = new Set([...hosts.map(lower), 'localhost', '127.0.0.1', '[::1]', 'host.docker.internal'])
     this.#first = hosts[0]
@@ -37,7 +40,7 @@ function nameOf(host: string): string {
   return host.replace(/:\d+$/, '')
 }
 
-/** The address that the connection was made to is ours. */
+/** Whether the host is the local address of the connection. */
 function isOwn(host: string, local: string | undefined): boolean {
   return local !== undefined && nameOf(host) === bracketed(local)
 }

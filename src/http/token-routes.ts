@@ -4,10 +4,11 @@ import { parseRepositoryName } from '../oci/repository-name.ts'
 import { OciError } from '../oci/oci-error.ts'
 import { parseScopes, printScopes, type ScopeRequest } from './token-scope.ts'
 import { describeAccess } from './audited-access.ts'
-import type { AccessParts, GateOptions } from './gate.ts'
+import type { AccessParts } from './access-check.ts'
+import type { GateOptions } from './gate.ts'
 import { HttpRefusal } from './http-refusal.ts'
 import { readWhole, type BodyPlace } from './read-whole.ts'
-import type { RegistryRequest } from './registry-request.ts'
+import type { ServerRequest } from './server-request.ts'
 import { jsonReply, type Reply } from './reply.ts'
 import { route, type Route } from './route.ts'
 
@@ -15,8 +16,9 @@ const path = '/token'
 const formLimit = 64 * 1024
 
 /**
- * The token service ("Docker registry v2 authentication": token and OAuth2 forms). Missing rights are no error here:
- * a token says who somebody is and what it was asked for, which it never exceeds, and every request is decided anew.
+ * The token service ("Docker registry v2 authentication": token and OAuth2 forms). Missing rights are no
+ * error here: a token states its caller and the requested scopes, which it never exceeds, and every request
+ * is decided anew.
  */
 export function tokenRoutes({ access, trail }: GateOptions, place: BodyPlace): Route[] {
   if (access === undefined) return []
@@ -43,25 +45,28 @@ class TokenIssuer {
     this.#trail = trail
   }
 
-  async get(request: RegistryRequest): Promise<Reply> {
+  async get(request: ServerRequest): Promise<Reply> {
     const { access } = this.#parts
-    const principal = await this.#known(request, async () => beginner(await access.identify(request.shown)))
+    const principal = await this.#known(request, async () =>
+      beginner(await access.identify(request.presented)),
+    )
     const refresh = request.query.get('offline_token') === 'true' && principal.kind !== 'anonymous'
     const scopes = parseScopes(request.query.getAll('scope'))
     const reply = await this.#issue(principal, refresh, scopes)
     return jsonReply(200, reply, noStore())
   }
 
-  async post(request: RegistryRequest, form: URLSearchParams): Promise<Reply> {
+  async post(request: ServerRequest, form: URLSearchParams): Promise<Reply> {
     const { access } = this.#parts
-    const { address } = request.shown
+    const { address } = request.presented
     const credential = credentialOf(form)
     const principal = await this.#known(request, async () =>
       credential.kind === 'refresh'
         ? access.refresh(credential.token, address)
-        : beginner(await access.identify({ ...request.shown, authorization: credential.authorization })),
+        : beginner(await access.identify({ ...request.presented, authorization: credential.authorization })),
     )
-    // One that came of another would begin its time anew: the session ends when it was said to.
+    // No new refresh token for a refresh token: its lifetime would begin anew, but a session must end at the
+    // time set when it began.
     const refresh = form.get('access_type') === 'offline' && credential.kind !== 'refresh'
     const scopes = parseScopes(form.getAll('scope'))
     const reply = await this.#issue(principal, refresh, scopes)
@@ -69,8 +74,8 @@ class TokenIssuer {
     return jsonReply(200, { ...reply, scope: granted.join(' ') }, noStore())
   }
 
-  /** A refusal is on disk before its reply. */
-  async #known(request: RegistryRequest, identify: () => Promise<Principal>): Promise<Principal> {
+  /** A refusal is recorded on disk before the reply is sent. */
+  async #known(request: ServerRequest, identify: () => Promise<Principal>): Promise<Principal> {
     try {
       return await identify()
     } catch (error) {
@@ -108,7 +113,10 @@ class TokenIssuer {
     }
   }
 
-  /** What of the scopes asked for the principal may do now; what nobody can tell is left out. */
+  /**
+   * The part of the requested scopes that the principal may use now; an action whose decision fails is left
+   * out.
+   */
   async #granted(principal: Principal, scopes: readonly ScopeRequest[]): Promise<string[]> {
     const granted = scopes.map(async ({ type, name, actions }) => {
       if (type !== 'repository') return undefined
@@ -127,8 +135,8 @@ class TokenIssuer {
 }
 
 /**
- * Who a session may begin with. A token of ours that got another one would renew itself for ever, whatever became of the
- * credential. Throws OciError UNAUTHORIZED.
+ * The principal that a session may begin with. A trow token is refused: it could renew itself forever, even
+ * after its credential was revoked. Throws OciError UNAUTHORIZED.
  */
 function beginner({ principal, bounds }: Identity): Principal {
   if (bounds === undefined) return principal
@@ -137,7 +145,7 @@ function beginner({ principal, bounds }: Identity): Principal {
   })
 }
 
-/** RFC 6749, 4.3 and 6. Throws HttpRefusal where the form is not understood. */
+/** RFC 6749, 4.3 and 6. Throws HttpRefusal if the grant type is unknown. */
 function credentialOf(
   form: URLSearchParams,
 ):

@@ -1,3 +1,4 @@
+import { counted } from '../counted.ts'
 import { isRepositoryName } from '../oci/repository-name.ts'
 import { HttpRefusal } from './http-refusal.ts'
 
@@ -11,9 +12,10 @@ export interface ScopeRequest {
 const most = 100
 
 /**
- * Scopes as clients write them, several in one value separated by spaces: `repository:host:5000/a/b:pull,push`. The
- * type ends at the first colon, the actions begin after the last. What is no scope is left out. Throws HttpRefusal where
- * there are more than 100: a token without the rest would be refused, and the client would not know why.
+ * Scopes as clients write them, several in one value separated by spaces:
+ * `repository:host:5000/a/b:pull,push`. The type ends at the first colon, the actions begin after the last.
+ * Malformed scopes are left out. Throws HttpRefusal for more than 100: a token without the rest would be
+ * refused, and the client would not know why.
  */
 export function parseScopes(values: readonly string[]): ScopeRequest[] {
   const texts = new Set(values.flatMap((value) => value.split(' ')))
@@ -32,17 +34,23 @@ export function parseScopes(values: readonly string[]): ScopeRequest[] {
   })
 }
 
-/** Not by a regular expression: a text of brackets would cost its square. */
+/** Not by a regular expression: a text of brackets would take quadratic time. */
 function withoutClass(type: string): string {
   const bracket = type.indexOf('(')
   return bracket >= 0 && type.endsWith(')') ? type.slice(0, bracket) : type
 }
 
-/** A token of more would not fit into the headers of requests: some hundred repositories. */
+/**
+ * Characters of all scopes of a token, some hundred repositories: a larger token would not fit into the
+ * headers of requests.
+ */
 const longest = 6 * 1024
 const known = ['pull', 'push', 'delete', '*']
 
-/** For a token: what can open something, in one way of writing. Throws HttpRefusal where that is too much for one. */
+/**
+ * The scopes for a token in one canonical form; scopes that grant nothing are left out. Throws HttpRefusal if
+ * they are too long for one token.
+ */
 export function printScopes(scopes: readonly ScopeRequest[]): string[] {
   const printed = scopes.flatMap(({ type, name, actions }) => {
     if (type === 'registry')
@@ -53,7 +61,7 @@ export function printScopes(scopes: readonly ScopeRequest[]): string[] {
   })
   const size = printed.reduce((sum, each) => sum + each.length, 0)
   if (size <= longest) return printed
-  throw tooMany(`they take ${size} characters, and ${longest} are the most`)
+  throw tooMany(`they take ${counted(size, 'character')}, and ${longest} are the most`)
 }
 
 function tooMany(reason: string): HttpRefusal {

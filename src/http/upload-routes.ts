@@ -4,17 +4,17 @@ import { OciError } from '../oci/oci-error.ts'
 import { isRepositoryName, type RepositoryName } from '../oci/repository-name.ts'
 import type { Registry, UploadStatus } from '../registry/registry.ts'
 import { parseContentRange } from './range.ts'
-import type { RegistryRequest } from './registry-request.ts'
+import type { ServerRequest } from './server-request.ts'
 import type { Reply } from './reply.ts'
 import { route, type Route } from './route.ts'
 
-/** A mount that names no source is tried with so many that hold the blob. */
+/** A mount that names no source is tried with at most so many repositories that hold the blob. */
 const mountSources = 16
 const session = '/v2/<name>/blobs/uploads/<upload>'
 
 export function uploadRoutes(registry: Registry): Route[] {
   const { uploads } = registry
-  const open = (request: RegistryRequest, { name }: { name: RepositoryName }): Promise<Reply> =>
+  const open = (request: ServerRequest, { name }: { name: RepositoryName }): Promise<Reply> =>
     openUpload(registry, request, name)
   return [
     route(['POST'], '/v2/<name>/blobs/uploads/', 'push', open),
@@ -48,7 +48,7 @@ export function uploadRoutes(registry: Registry): Route[] {
   ]
 }
 
-/** Location, Range and UUID of an upload. `none` is what Range says while nothing has been received. */
+/** Location, Range and UUID of an upload. `none`: the value of Range while nothing has been received. */
 export function uploadHeaders({ repository, id, offset }: UploadStatus, none: '0-0' | '0--1'): string[] {
   return [
     'Location',
@@ -60,11 +60,7 @@ export function uploadHeaders({ repository, id, offset }: UploadStatus, none: '0
   ]
 }
 
-async function openUpload(
-  registry: Registry,
-  request: RegistryRequest,
-  name: RepositoryName,
-): Promise<Reply> {
+async function openUpload(registry: Registry, request: ServerRequest, name: RepositoryName): Promise<Reply> {
   const { query } = request
   const mount = query.get('mount')
   if (mount !== null && (await mounted(registry, request, name, parseDigest(mount)))) {
@@ -87,12 +83,12 @@ async function openUpload(
 }
 
 /**
- * A mount that cannot be done is no error: the client gets an upload instead. One whose source the caller may not
- * pull looks the same, or it would tell what is there.
+ * A mount that fails is no error: the client gets an upload instead. A source that the caller may not pull
+ * has the same result, so that the reply does not reveal which repositories hold the blob.
  */
 async function mounted(
   { blobs }: Registry,
-  request: RegistryRequest,
+  request: ServerRequest,
   name: RepositoryName,
   digest: Digest,
 ): Promise<boolean> {
@@ -104,7 +100,7 @@ async function mounted(
   return readable.length > 0 && blobs.mount(request.requester, name, digest, readable)
 }
 
-function mayPull({ caller }: RegistryRequest, source: RepositoryName): boolean | Promise<boolean> {
+function mayPull({ caller }: ServerRequest, source: RepositoryName): boolean | Promise<boolean> {
   return caller === undefined || caller.can('pull', source)
 }
 
@@ -115,7 +111,7 @@ function created(name: RepositoryName, digest: Digest): Reply {
   }
 }
 
-function digestOf(request: RegistryRequest): Digest {
+function digestOf(request: ServerRequest): Digest {
   const digest = request.query.get('digest')
   if (digest !== null) return parseDigest(digest)
   throw new OciError('DIGEST_INVALID', 'the digest is missing', {
@@ -123,7 +119,7 @@ function digestOf(request: RegistryRequest): Digest {
   })
 }
 
-function rangeOf(request: RegistryRequest): ByteRange | undefined {
+function rangeOf(request: ServerRequest): ByteRange | undefined {
   const header = request.header('content-range')
   if (header === undefined) return undefined
   const range = parseContentRange(header)

@@ -3,7 +3,7 @@ import { OciError, type OciErrorCode, type OciErrorEntry } from '../oci/oci-erro
 import { reasonOf } from '../reason-of.ts'
 import { UserError } from '../user-error.ts'
 
-/** An error as plain data: structured clone would leave only name, message and stack of it. */
+/** An error as plain data: structured clone would keep only its name, message and stack. */
 export interface PackedError {
   readonly name: string
   readonly message: string
@@ -16,11 +16,11 @@ export interface PackedError {
     readonly entries: readonly OciErrorEntry[]
   }
   readonly user?: { readonly code: string; readonly hint: string | undefined; readonly exitCode: number }
-  /** Of Node's own: `ENOSPC`. */
+  /** The code of an error of Node: `ENOSPC`. */
   readonly code?: string
 }
 
-/** Causes behind causes, of which so many are kept. */
+/** Most nested causes that are kept. */
 const longestChain = 5
 
 export function packError(error: unknown, depth = longestChain): PackedError {
@@ -44,7 +44,7 @@ export function packError(error: unknown, depth = longestChain): PackedError {
   return code === undefined ? packed : { ...packed, code }
 }
 
-/** With the class of the error that was packed, where that is OciError or UserError; an Error with its name else. */
+/** Restores an OciError or a UserError with its class, any other error as an Error with its name. */
 export function unpackError(packed: PackedError): Error {
   const error = withClass(packed)
   if (packed.stack !== undefined) error.stack = packed.stack

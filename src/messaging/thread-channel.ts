@@ -1,7 +1,9 @@
 import { Worker, type MessagePort, type Transferable } from 'node:worker_threads'
 import { packError, unpackError, type PackedError } from './packed-error.ts'
 
-/** What carries the messages: a port, a worker as its maker sees it, `parentPort` as a worker does. */
+/**
+ * Carries the messages: a MessagePort, a Worker in the thread that started it, `parentPort` in the worker.
+ */
 export type Line = MessagePort | Worker
 
 type Method = (...values: never[]) => unknown
@@ -13,51 +15,54 @@ type ResultOf<Side, Name extends keyof Side> = Side[Name] extends (...values: ne
   ? Awaited<Result>
   : never
 
-/** Id 0: nobody waits for the answer. */
+/** Id 0: no answer is expected. */
 interface Call {
   readonly id: number
   readonly name: string
   readonly values: readonly unknown[]
 }
 
-type Answer =
+type CallAnswer =
   { readonly id: number; readonly result: unknown } | { readonly id: number; readonly error: PackedError }
 
-interface Waiting {
+interface PendingCall {
   readonly resolve: (result: never) => void
   readonly reject: (error: unknown) => void
 }
 
 export interface ChannelOptions {
-  /** What calls reject with once the other side has ended; `reason`: the error that it died of, if that is known. */
+  /**
+   * Makes the error that calls reject with once the other side has ended. `reason`: the error that ended it,
+   * if known.
+   */
   readonly ended?: (reason: unknown) => Error
 }
 
 /**
- * Two threads that call each other's methods. `Remote` is what the other side answers; values and results are plain data, or
- * what can be transferred. Calls arrive in the order in which they were made. An error keeps its class (`packed-error.ts`).
- * Calls that wait when the other side ends, and those made later, reject at once.
+ * Lets two threads call each other's methods. `Remote` has the methods of the other side; values and results
+ * are plain data, or can be transferred. Calls arrive in the order in which they were made. An error keeps
+ * its class (`packed-error.ts`). Pending calls reject when the other side ends; later calls reject at once.
  */
 export class ThreadChannel<Remote extends object> {
   readonly #line: Line
   readonly #local: Readonly<Record<string, Method>>
   readonly #endedError: (reason: unknown) => Error
-  readonly #waiting = new Map<number, Waiting>()
+  readonly #waiting = new Map<number, PendingCall>()
   readonly #onEnd: (() => void)[] = []
   #lastId = 0
   #end: { readonly reason: unknown } | undefined
 
-  /** `local`: what this side answers, own properties of a plain object. They may return promises. */
+  /** `local`: the methods of this side, own properties of a plain object. They may return promises. */
   constructor(line: Line, local: object = {}, options: ChannelOptions = {}) {
     this.#line = line
     this.#local = local as Readonly<Record<string, Method>>
     this.#endedError = options.ended ?? threadEnded
-    const receive = (message: Call | Answer): void => this.#receive(message)
+    const receive = (message: Call | CallAnswer): void => this.#receive(message)
     if (line instanceof Worker) {
       line.on('message', receive)
       line.on('error', (error) => this.end(error))
       line.on('exit', (code) => this.end(new Error(`a thread ended early, code ${code}`)))
-      // Of one that has ended already there will be no event.
+      // A worker that has already ended emits no event.
       if (line.threadId === -1) this.end()
     } else {
       line.on('message', receive)
@@ -92,7 +97,10 @@ export class ThreadChannel<Remote extends object> {
     }
   }
 
-  /** Without an answer: what the method throws is lost. To one that has ended nothing is told. */
+  /**
+   * Calls a method without an answer: an error of the method is lost. Does nothing after the other side has
+   * ended.
+   */
   tell<Name extends NamesOf<Remote>>(
     name: Name,
     values: ValuesOf<Remote, Name>,
@@ -101,12 +109,20 @@ export class ThreadChannel<Remote extends object> {
     if (this.#end === undefined) this.#post({ id: 0, name, values }, transfer)
   }
 
+  /** True once the other side has ended, also while its `exit` event is still to come. */
+  get isEnded(): boolean {
+    return this.#end !== undefined
+  }
+
   onEnd(listener: () => void): void {
     if (this.#end === undefined) this.#onEnd.push(listener)
     else listener()
   }
 
-  /** For a side that knows of the end before its event, which a thread that ends now may never get. */
+  /**
+   * For a caller that knows of the end before its event: a thread that is ending itself may never receive the
+   * event.
+   */
   end(reason?: unknown): void {
     if (this.#end !== undefined) return
     this.#end = { reason }
@@ -115,14 +131,14 @@ export class ThreadChannel<Remote extends object> {
     for (const listener of this.#onEnd) listener()
   }
 
-  #post(message: Call | Answer, transfer?: readonly Transferable[]): void {
-    // Both kinds of line take the same two, which their types do not say together.
+  #post(message: Call | CallAnswer, transfer?: readonly Transferable[]): void {
+    // Both kinds of line accept these two arguments, but their types have no common signature.
     const line = this.#line as MessagePort
     if (transfer === undefined) line.postMessage(message)
     else line.postMessage(message, [...transfer])
   }
 
-  #receive(message: Call | Answer): void {
+  #receive(message: Call | CallAnswer): void {
     if ('name' in message) return this.#run(message)
     const waiting = this.#waiting.get(message.id)
     this.#waiting.delete(message.id)
@@ -156,7 +172,10 @@ export class ThreadChannel<Remote extends object> {
   }
 }
 
-/** The named methods of the other side as an object, for who knows them by an interface of promises. */
+/**
+ * The named methods of the other side as an object, for callers that use them through an interface of
+ * promises.
+ */
 export function remoteMethods<Remote extends object, Name extends NamesOf<Remote>>(
   channel: ThreadChannel<Remote>,
   names: readonly Name[],

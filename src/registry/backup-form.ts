@@ -1,21 +1,25 @@
 import { z } from 'zod'
 import { tryForeignJson } from '../foreign-json.ts'
+import type { ContentTotals } from '../metadata/metadata-store.ts'
 
-/** The first entry. */
+/** The first entry of a backup. */
 export const headSchema = z.object({ version: z.number(), metadataFormat: z.string(), createdAt: z.string() })
 export type BackupHead = z.infer<typeof headSchema>
 
-/** The last entry: a file that ends before it is not whole. */
+/** The last entry of a backup: a file without it is incomplete. */
 export interface BackupTail {
+  /** Those that are entries of the backup. */
   readonly blobs: number
   readonly bytes: number
   /** Blobs that the registry had lost before: they are not in the backup. */
   readonly missing: number
-  /** The first of them. */
+  /** The first `mostListed` of them. */
   readonly missingDigests: readonly string[]
+  /** What the registry held, also small blobs, which are in the metadata. Undefined: an older trow made it. */
+  readonly contents?: ContentTotals | undefined
 }
 
-/** Of the form. */
+/** Version of the backup format. */
 export const version = 1
 export const headName = 'trow-backup.json'
 export const metadataName = 'metadata'
@@ -23,17 +27,20 @@ export const tailName = 'trow-backup-end.json'
 /** Lost blobs that a tail names. */
 export const mostListed = 1000
 
+const count = z.number().int().nonnegative()
+
 export const tailSchema = z.object({
-  blobs: z.number().int().nonnegative(),
-  bytes: z.number().int().nonnegative(),
-  missing: z.number().int().nonnegative().default(0),
+  blobs: count,
+  bytes: count,
+  missing: count.default(0),
   missingDigests: z.array(z.string().max(200)).max(mostListed).default([]),
+  contents: z.object({ blobs: count, bytes: count, manifests: count }).optional(),
 })
 
-/** As many of a backup's last bytes hold its tail. */
+/** Bytes at the end of a backup that contain its tail. */
 export const tailRoom = 256 * 1024
 
-/** The tail that these last bytes of a backup end with; undefined: they are not the end of a whole one. */
+/** The tail in the last bytes of a backup. Undefined: the backup is incomplete. */
 export function readBackupTail(end: Buffer): BackupTail | undefined {
   const block = 512
   for (let at = end.length - block; at >= 0; at -= block) {

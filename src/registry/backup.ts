@@ -14,7 +14,9 @@ import {
   type BackupHead,
   type BackupTail,
 } from './backup-form.ts'
-import { GarbageLease, LeaseLost } from './garbage-lease.ts'
+import { isLeaseLost } from '../metadata/lease-lost.ts'
+import { GarbageLease } from './garbage-lease.ts'
+import { errorOf } from '../reason-of.ts'
 
 export interface BackupParts {
   readonly metadata: MetadataStore
@@ -24,10 +26,11 @@ export interface BackupParts {
 }
 
 /**
- * A tar of everything the registry knows at one instant, made while it works: `trow-backup.json`, each stored blob
- * as `blobs/<digest>/<data key>`, `metadata`, `trow-backup-end.json`. Meanwhile no garbage is collected, so the bytes
- * of the instant stay. What was lost before is left out and listed at the end. Throws UserError GARBAGE_BUSY while a
- * collection or another backup runs, BACKUP_INCOMPLETE when the lease or a blob is lost on the way.
+ * A tar of the whole registry at one instant, made while it serves: `trow-backup.json`, each stored blob as
+ * `blobs/<digest>/<data key>`, `metadata`, `trow-backup-end.json`. The backup holds the garbage lease, so
+ * that no bytes of that instant are removed meanwhile. Blobs that were lost before are left out and listed at
+ * the end. Throws UserError GARBAGE_BUSY while a collection or another backup runs, BACKUP_INCOMPLETE if the
+ * lease or a blob is lost on the way.
  */
 export async function* backup(parts: BackupParts, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
   const lease = await GarbageLease.take({ ...parts, holder: `backup-${parts.holder}` })
@@ -37,18 +40,23 @@ export async function* backup(parts: BackupParts, signal?: AbortSignal): AsyncGe
     try {
       const pack = tar.pack()
       const filled = fill({ pack, parts, snapshot, lease, signal })
-      filled.catch((error: unknown) => pack.destroy(error as Error))
-      lease.lost.addEventListener('abort', () => pack.destroy(lease.lost.reason as Error))
+      filled.catch((error: unknown) => pack.destroy(errorOf(error)))
+      lease.lost.addEventListener('abort', () => pack.destroy(errorOf(lease.lost.reason)))
       for await (const chunk of pack) yield chunk as Uint8Array
       await filled
     } finally {
       await snapshot.close()
     }
   } catch (error) {
-    throw error instanceof LeaseLost ? incomplete(error.message, error) : error
+    throw isLeaseLost(error) ? incomplete(error.message, error) : error
   } finally {
     await lease.release()
   }
+}
+
+/** Returns about how many bytes a backup would have. */
+export async function backupSize({ metadata }: Pick<BackupParts, 'metadata'>): Promise<number> {
+  return (await metadata.inventory.totals()).bytes
 }
 
 async function fill({
@@ -71,7 +79,8 @@ async function fill({
     signal?.throwIfAborted()
     await lease.check()
   }
-  // Found before anything is copied: what is not there later was removed by somebody, and that must not pass.
+  // Lost blobs are found before anything is copied: a blob that is missing later was removed during the
+  // backup, which must then fail.
   const lost = await lostBlobs(blobs, snapshot, proceed)
   let count = 0
   let bytes = 0
@@ -94,12 +103,13 @@ async function fill({
   await addEntry(pack, metadataName, snapshot.size, snapshot.stream())
   await lease.confirm()
   const missingDigests = [...lost.values()].slice(0, mostListed)
-  const tail: BackupTail = { blobs: count, bytes, missing: lost.size, missingDigests }
+  const contents = await snapshot.totals()
+  const tail: BackupTail = { blobs: count, bytes, missing: lost.size, missingDigests, contents }
   pack.entry({ name: tailName }, JSON.stringify(tail))
   pack.finalize()
 }
 
-/** Those of the snapshot whose bytes are not in the store, or not all of them. */
+/** Blobs of the snapshot whose bytes are missing or incomplete in the store. */
 async function lostBlobs(
   blobs: BlobStore,
   snapshot: MetadataSnapshot,
@@ -108,16 +118,14 @@ async function lostBlobs(
   const lost = new Map<DataKey, Digest>()
   for await (const { digest, key, size } of snapshot.storedBlobs()) {
     await proceed()
-    const reader = await blobs.open(key)
-    if (reader?.size !== size) lost.set(key, digest)
-    reader?.close()
+    if ((await blobs.size(key)) !== size) lost.set(key, digest)
   }
   return lost
 }
 
 async function addEntry(pack: tar.Pack, name: string, size: number, source: ByteSource): Promise<void> {
   const entry = pack.entry({ name, size })
-  // Copied: the reader uses its buffers again, the tar stream may still hold the chunk.
+  // Copied: the reader reuses its buffers while the tar stream may still hold the chunk.
   async function* copies(): AsyncGenerator<Uint8Array> {
     for await (const chunk of source) yield Uint8Array.from(chunk)
   }

@@ -1,10 +1,10 @@
 import type { BlobReader } from '../blobs/blob-store.ts'
-import type { BlobLink, BlobRecord, ManifestRecord } from '../metadata/records.ts'
+import type { BlobLink, BlobRecord, ManifestRecord, ReadState } from '../metadata/records.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
 import { judgedChange } from './judged-change.ts'
 import { judgedManifest } from './judged-manifest.ts'
-import { isRemoved } from './removal.ts'
+import { isRemoved } from './store-refusals.ts'
 import type { Blobs, BlobStat, OpenBlob } from './registry.ts'
 import type { Requester } from './requester.ts'
 import type { RegistryParts } from './settings.ts'
@@ -30,10 +30,11 @@ export class BlobRules implements Blobs {
     if (blob !== undefined) {
       const judged = guard?.pullBlob(requester, repository, digest)
       if (judged !== undefined) await judged
-      if (await this.#stays(repository, blob)) return { digest, size: blob.size, mediaType: octets }
+      if (await this.#stays(repository, blob))
+        return marked(blob, { digest, size: blob.size, mediaType: octets })
     }
     const manifest = await judgedManifest(this.#parts, requester, repository, digest)
-    return manifest && { digest, size: manifest.size, mediaType: manifest.mediaType }
+    return manifest && marked(manifest, { digest, size: manifest.size, mediaType: manifest.mediaType })
   }
 
   async open(
@@ -42,18 +43,20 @@ export class BlobRules implements Blobs {
     digest: Digest,
   ): Promise<OpenBlob | undefined> {
     const { metadata, blobs, guard, log } = this.#parts
-    // Between the look-up and the opening, a collection and a fresh push may have changed the key: look again.
+    // A collection and a new push may change the key between the look-up and the opening: look again.
     for (let attempt = 0; attempt < 2; attempt++) {
       const blob = await metadata.findBlob(repository, digest)
       if (blob === undefined) {
         const manifest = await judgedManifest(this.#parts, requester, repository, digest)
-        return manifest && openManifest(manifest)
+        return manifest && marked(manifest, openManifest(manifest))
       }
       const judged = guard?.pullBlob(requester, repository, digest)
       if (judged !== undefined) await judged
-      if (blob.content.kind === 'inline') return inMemory(digest, blob.content.bytes, octets)
+      if (blob.content.kind === 'inline') return marked(blob, inMemory(digest, blob.content.bytes, octets))
+      if (blobs.redirect !== undefined)
+        return marked(blob, elsewhere(blob, await blobs.redirect(blob.content.key)))
       const reader = await blobs.open(blob.content.key)
-      if (reader?.size === blob.size) return inStore(blob, reader)
+      if (reader?.size === blob.size) return marked(blob, inStore(blob, reader))
       reader?.close()
     }
     log.error('the bytes of a blob are missing or cut: run trow fsck', { repository, digest })
@@ -62,8 +65,8 @@ export class BlobRules implements Blobs {
 
   async remove(requester: Requester, repository: RepositoryName, digest: Digest): Promise<boolean> {
     const { metadata, now } = this.#parts
-    const note = requester.note({ action: 'delete', repository, reference: digest })
-    const result = await metadata.unlinkBlob({ repository, digest, now: now(), note })
+    const auditRecord = requester.auditRecord({ action: 'delete', repository, reference: digest })
+    const result = await metadata.unlinkBlob({ repository, digest, now: now(), auditRecord })
     return isRemoved(result)
   }
 
@@ -79,8 +82,8 @@ export class BlobRules implements Blobs {
   ): Promise<boolean> {
     const { metadata, guard, now } = this.#parts
     const change = { action: 'mount', repository: to, reference: digest } as const
-    const note = requester.note(change)
-    if (guard === undefined) return metadata.mountBlob({ digest, to, from, now: now(), note })
+    const auditRecord = requester.auditRecord(change)
+    if (guard === undefined) return metadata.mountBlob({ digest, to, from, now: now(), auditRecord })
     return judgedChange(
       guard,
       () => guard.mountBlob({ requester, to, digest, from }),
@@ -90,15 +93,15 @@ export class BlobRules implements Blobs {
           to,
           from: stamp.from,
           now: now(),
-          note: stamp.isNoted ? requester.note(change) : note,
-          policyGeneration: stamp.generation,
+          auditRecord: stamp.isRecorded ? requester.auditRecord(change) : auditRecord,
+          policyGeneration: stamp.registryGeneration,
         }),
     )
   }
 
   /**
-   * A client that hears "exists" will not push the blob, and may push its manifest much later: while nothing
-   * refers to the blob, its grace period begins anew before the answer.
+   * A client that learns that a blob exists does not push it, and may push its manifest much later. The grace
+   * period of an unreferenced blob therefore begins anew before the reply.
    */
   async #stays(repository: RepositoryName, blob: BlobLink): Promise<boolean> {
     const { metadata, now } = this.#parts
@@ -107,6 +110,11 @@ export class BlobRules implements Blobs {
       return true
     return metadata.touchBlob({ repository, digest: blob.digest, now: instant })
   }
+}
+
+/** What is told of a record is as stale as the record. */
+function marked<Told extends BlobStat>({ isStale }: ReadState, told: Told): Told {
+  return isStale === true ? { ...told, isStale } : told
 }
 
 /** Clients fetch manifests by digest as blobs too (containerd's fallback). */
@@ -122,6 +130,20 @@ function inMemory(digest: Digest, bytes: Uint8Array, mediaType: string): OpenBlo
     bytes,
     async *stream(range) {
       yield range === undefined ? bytes : bytes.subarray(range.start, range.end + 1)
+    },
+    close() {},
+  }
+}
+
+function elsewhere({ digest, size }: BlobRecord, location: string): OpenBlob {
+  return {
+    digest,
+    size,
+    mediaType: octets,
+    bytes: undefined,
+    location,
+    stream() {
+      throw new Error('the content is to be fetched from elsewhere')
     },
     close() {},
   }

@@ -1,18 +1,18 @@
-/** Bytes that are looked at between two rounds of the event loop: some 10 ms for manifests. */
+/** Bytes parsed in one turn of the event loop: some 10 ms for manifests. */
 const ofTurn = 256 * 1024
-/** What a push costs beside its bytes, in bytes. */
+/** The cost of a push beside its bytes, expressed in bytes. */
 const least = 8 * 1024
 
 /**
- * Bodies that come at once take turns, first come first served: a thread that looked at all of them in one round of its
- * loop would have nobody else's request answered meanwhile.
+ * Lets bodies that arrive together take turns, first come, first served: parsing all of them in one turn of
+ * the event loop would block the other requests of the thread.
  */
 export class BodyTurns {
   #taken = 0
   #isDue = false
   readonly #waiting: { readonly bytes: number; readonly go: () => void }[] = []
 
-  /** Undefined: now. More bytes than a turn has get one of their own. */
+  /** Undefined: the caller's turn is now. A body larger than a turn gets a whole turn. */
   take(bytes = ofTurn): Promise<void> | undefined {
     const counted = Math.min(Math.max(bytes, least), ofTurn)
     if (this.#waiting.length === 0 && this.#taken + counted <= ofTurn) {
@@ -25,7 +25,8 @@ export class BodyTurns {
 
   #count(bytes: number): void {
     this.#taken += bytes
-    // Small bodies would pay for a timer each: the count goes on over several rounds, until it matters.
+    // The count is not reset after each small body, which would cost a timer: it runs on until half of a turn
+    // is used.
     if (this.#taken * 2 >= ofTurn) this.#goRoundSoon()
   }
 

@@ -1,7 +1,7 @@
 import type { Clocks } from '../clocks.ts'
-import type { GarbageStore } from '../metadata/garbage-store.ts'
+import type { GarbageStore, Lease } from '../metadata/garbage-store.ts'
 
-/** One for the life of a process: what the wall clock should say by the monotonic one. */
+/** Compares the wall clock with the monotonic clock; one for the life of a process. */
 export class ClockWatch implements Clocks {
   readonly #clocks: Clocks
   #offset: number
@@ -19,20 +19,21 @@ export class ClockWatch implements Clocks {
     return this.#clocks.monotonic()
   }
 
-  /** From now on the wall clock is right. */
-  settle(): void {
-    this.#offset = this.#clocks.wall() - this.#clocks.monotonic()
+  /** Takes `now` as the right time. */
+  settle(now: number): void {
+    this.#offset = now - this.#clocks.monotonic()
   }
 
-  /** How far the wall clock has run ahead since the start or `settle`, in milliseconds. */
-  get ahead(): number {
-    return this.#clocks.wall() - (this.#clocks.monotonic() + this.#offset)
+  /** How far `now` has run ahead of what was right at the start or at `settle`, in milliseconds. */
+  ahead(now: number): number {
+    return now - (this.#clocks.monotonic() + this.#offset)
   }
 }
 
 /**
- * A clock that jumps forward would make everything old at once. A jump of more than half of the grace period,
- * against the monotonic clock or against the last collection, suspends deletion for one grace period.
+ * A clock that jumps forward, the engine's where it has one, would make all content old at once. A jump of more than
+ * half a grace period against the monotonic clock, or of more than a whole one since the last collection, suspends deletion for
+ * one grace period.
  */
 export class ClockGuard {
   readonly #garbage: GarbageStore
@@ -45,23 +46,28 @@ export class ClockGuard {
     this.#grace = grace
   }
 
-  /** Until when nothing may be deleted; undefined when it may. `record` writes down what was seen. */
-  async check(record: boolean): Promise<number | undefined> {
-    const now = this.#clocks.wall()
-    const { seenAt, suspendedUntil } = await this.#garbage.clock()
-    const ahead = this.#clocks instanceof ClockWatch ? this.#clocks.ahead : 0
+  /**
+   * The instant until which deletion is suspended; undefined: deletion is allowed. With `record`, what was
+   * observed is stored by the holder of that lease.
+   */
+  async check(record: Lease | undefined): Promise<number | undefined> {
+    const now = await this.#garbage.time(this.#clocks.wall())
+    const { seenAt, suspendedUntil } = await this.#garbage.notes()
+    const ahead = this.#clocks instanceof ClockWatch ? this.#clocks.ahead(now) : 0
     const jumped = ahead > this.#grace / 2 || (seenAt !== undefined && now - seenAt > this.#grace)
     const backwards = seenAt !== undefined && now < seenAt
     let until = suspendedUntil !== undefined && suspendedUntil > now ? suspendedUntil : undefined
-    // A suspension that lies further ahead than one period was made by a clock that was wrong.
+    // A suspension that ends later than one grace period from now was set by a wrong clock.
     if (until !== undefined && until > now + this.#grace) until = now + this.#grace
     if (jumped && until === undefined && !this.#served(seenAt, suspendedUntil)) until = now + this.#grace
-    if (record && this.#clocks instanceof ClockWatch) this.#clocks.settle()
-    if (record) await this.#garbage.recordClock({ seenAt: backwards ? seenAt : now, suspendedUntil: until })
+    if (record === undefined) return until
+    if (this.#clocks instanceof ClockWatch) this.#clocks.settle(now)
+    const notes = { seenAt: backwards ? seenAt : now, suspendedUntil: until }
+    await this.#garbage.note({ notes, lease: record })
     return until
   }
 
-  /** The jump that was seen has been waited out already. */
+  /** Whether the suspension for the observed jump has already been waited out. */
   #served(seenAt: number | undefined, suspendedUntil: number | undefined): boolean {
     return suspendedUntil !== undefined && seenAt !== undefined && suspendedUntil >= seenAt
   }

@@ -6,42 +6,56 @@ import type { Reference, Tag } from '../oci/tag.ts'
 import type { Requester } from './requester.ts'
 
 /**
- * Stands at every way to content and into the registry, whatever road a request came by. All of it throws, or rejects with,
- * OciError DENIED for what policies refuse, with the words for whoever asked; UNAVAILABLE while nothing can be judged. Answers at
- * once where it has judged the same before.
+ * Judges every access to content and every change of it by policies, whichever interface a request came
+ * through. Every method throws, or rejects with, OciError DENIED for what policies refuse, worded for the
+ * requester; UNAVAILABLE while nothing can be judged. A method answers synchronously if it has judged the
+ * same before.
  */
 export interface ContentGuard {
-  /** Before a manifest is given out, or anything is said of it. `reference`: as it was asked for. */
+  /** Before a manifest, or any fact about it, is returned. `reference`: as requested. */
   pullManifest(
     requester: Requester,
     repository: RepositoryName,
     reference: Reference,
     manifest: ManifestRecord,
   ): void | Promise<void>
-  /** Before a blob is given out, or anything is said of it. */
+  /** Before a blob, or any fact about it, is returned. */
   pullBlob(requester: Requester, repository: RepositoryName, digest: Digest): void | Promise<void>
-  /** Before bytes are taken for a digest that nobody knows yet: refuses what is refused whatever they are. */
+  /**
+   * Before bytes are received whose digest is not known yet: refuses pushes that are refused whatever their
+   * content is.
+   */
   openUpload(requester: Requester, repository: RepositoryName): void | Promise<void>
   pushBlob(push: BlobPush): PolicyStamp | Promise<PolicyStamp>
   pushManifest(push: ManifestPush): PolicyStamp | Promise<PolicyStamp>
-  /** Both doors of a mount: rejects where `to` may not have the blob, and leaves out sources that may not give it. */
-  mountBlob(mount: BlobMount): Promise<PolicyStamp & { readonly from: readonly RepositoryName[] }>
-  /** Resolves when newer policies are known here. Rejects with OciError UNAVAILABLE where they do not come. */
+  /**
+   * Judges both sides of a mount: rejects if `to` may not hold the blob, and leaves out sources that it may
+   * not be pulled from.
+   */
+  mountBlob(mount: RequestedMount): Promise<PolicyStamp & { readonly from: readonly RepositoryName[] }>
+  /**
+   * Resolves when this process has newer policies. Rejects with OciError UNAVAILABLE if they do not arrive.
+   */
   newerThan(stamp: PolicyStamp): Promise<void>
 }
 
-/** By which policies something was let pass: the change says it, and is refused where they are no longer in force. */
+/**
+ * The policies by which a change was allowed. The change carries their `registryGeneration` and fails if it is no
+ * longer in force.
+ */
 export interface PolicyStamp {
+  /** In this process, which may count in its own way. */
   readonly generation: number
-  /** Whether the requester was told something that belongs into the change's note. */
-  readonly isNoted: boolean
+  readonly registryGeneration: number
+  /** Whether the requester received findings that belong in the audit record of the change. */
+  readonly isRecorded: boolean
 }
 
 export interface BlobPush {
   readonly requester: Requester
   readonly repository: RepositoryName
   readonly digest: Digest
-  /** Of the same bytes, where `digest` is another one and they have come. */
+  /** The sha256 of the same bytes if `digest` has another algorithm; undefined before they have arrived. */
   readonly sha256?: Digest | undefined
 }
 
@@ -49,15 +63,15 @@ export interface ManifestPush {
   readonly requester: Requester
   readonly repository: RepositoryName
   readonly digest: Digest
-  /** Whether it was asked for by the digest. */
+  /** Whether the push is by digest. */
   readonly byDigest: boolean
-  /** Each is judged. */
+  /** Every tag is judged. */
   readonly tags: readonly Tag[]
   readonly manifest: Manifest
   readonly body: Uint8Array
 }
 
-export interface BlobMount {
+export interface RequestedMount {
   readonly requester: Requester
   readonly to: RepositoryName
   readonly digest: Digest

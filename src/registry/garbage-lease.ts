@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto'
+import type { Lease } from '../metadata/garbage-store.ts'
+import { LeaseLost } from '../metadata/lease-lost.ts'
 import type { MetadataStore } from '../metadata/metadata-store.ts'
 
 const name = 'garbage'
@@ -13,45 +15,46 @@ export interface LeaseParts {
 }
 
 /**
- * The right to remove content, or to keep others from it: collections and backups have it one at a time, each by itself,
- * also two of one process. It is renewed in the background and wherever it is checked.
+ * The exclusive right to remove content, or to prevent its removal. Only one collection or backup holds it at
+ * a time, also within one process. It is renewed in the background and by checks.
  */
 export class GarbageLease {
+  /** For the steps that may only be done under the lease: they look at it in their own transaction. */
+  readonly held: Lease
   readonly #parts: LeaseParts
-  readonly #holder: string
   readonly #lost = new AbortController()
   readonly #timer: NodeJS.Timeout
   #renewed: number
 
-  /** Undefined when another has it. */
+  /** Undefined: another collection or backup holds the lease. */
   static async take(parts: LeaseParts): Promise<GarbageLease | undefined> {
     const holder = `${parts.holder}-${randomUUID()}`
     const now = parts.clocks.wall()
     const taken = await parts.metadata.garbage.acquireLease({ name, holder, ttl: leaseTime, now })
-    return taken ? new GarbageLease(parts, holder, now) : undefined
+    return taken ? new GarbageLease(parts, { name, holder }, now) : undefined
   }
 
-  private constructor(parts: LeaseParts, holder: string, now: number) {
+  private constructor(parts: LeaseParts, held: Lease, now: number) {
     this.#parts = parts
-    this.#holder = holder
+    this.held = held
     this.#renewed = now
-    // What fails now is tried again, and found by the next check.
+    // A renewal that fails is retried, and the next check reports the failure.
     this.#timer = setInterval(() => void this.#renew().catch(() => undefined), renewal)
     this.#timer.unref()
   }
 
-  /** Fires when it turns out to be lost: from then on somebody else may remove. */
+  /** Fires when the lease turns out to be lost: from then on another holder may remove content. */
   get lost(): AbortSignal {
     return this.#lost.signal
   }
 
-  /** To be called before every step that relies on it; cheap while it is young. Throws LeaseLost. */
+  /** Call it before every step that relies on the lease; cheap soon after a renewal. Throws LeaseLost. */
   async check(): Promise<void> {
     this.#lost.signal.throwIfAborted()
     if (this.#parts.clocks.wall() - this.#renewed >= renewal) await this.confirm()
   }
 
-  /** The same, asked of the store in any case. */
+  /** The same, but always asks the store. */
   async confirm(): Promise<void> {
     await this.#renew()
     this.#lost.signal.throwIfAborted()
@@ -59,22 +62,14 @@ export class GarbageLease {
 
   async release(): Promise<void> {
     clearInterval(this.#timer)
-    await this.#parts.metadata.garbage.releaseLease({ name, holder: this.#holder })
+    await this.#parts.metadata.garbage.releaseLease(this.held)
   }
 
   async #renew(): Promise<void> {
     const { metadata, clocks } = this.#parts
     const now = clocks.wall()
-    const lease = { name, holder: this.#holder, ttl: leaseTime, now }
+    const lease = { ...this.held, ttl: leaseTime, now }
     if (await metadata.garbage.renewLease(lease)) this.#renewed = now
     else this.#lost.abort(new LeaseLost())
-  }
-}
-
-/** Another collection, or another server of the store, has taken over meanwhile. */
-export class LeaseLost extends Error {
-  constructor() {
-    super('the lease on the garbage was lost: the process was held up for longer than it lasts')
-    this.name = 'LeaseLost'
   }
 }

@@ -2,12 +2,13 @@ import { isPolicyChanged } from '../metadata/policy-generation.ts'
 import { OciError } from '../oci/oci-error.ts'
 import type { ContentGuard, PolicyStamp } from './content-guard.ts'
 
-/** Policies change rarely: somebody who meets more changes than that in one push is told to try again. */
+/** Policies change rarely: a push that meets more changes than this is refused and may be tried again. */
 const mostTries = 5
 
 /**
- * Makes a change that `judge` has let pass, and none that policies have not been asked about which came meanwhile: then it is
- * judged again. Rejects as both do, and with OciError UNAVAILABLE where the policies do not stand still.
+ * Makes a change that `judge` has allowed. If the policies change before it is made, the change fails and is
+ * judged again. Rejects as `judge` and `change` do, and with OciError UNAVAILABLE if the policies keep
+ * changing.
  */
 export async function judgedChange<Stamp extends PolicyStamp, Result>(
   guard: ContentGuard,

@@ -4,7 +4,9 @@ import type { Reference } from '../oci/tag.ts'
 import type { Requester } from './requester.ts'
 import type { RegistryParts } from './settings.ts'
 
-/** The manifest that somebody asks for, if it is there. Rejects where policies refuse it, as `ContentGuard.pullManifest` does. */
+/**
+ * The requested manifest, if it exists. Rejects if policies refuse it, as `ContentGuard.pullManifest` does.
+ */
 export function judgedManifest(
   { metadata, guard }: Pick<RegistryParts, 'metadata' | 'guard'>,
   requester: Requester,

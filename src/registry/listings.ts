@@ -4,29 +4,39 @@ import type { Digest } from '../oci/digest.ts'
 import { referrersTag } from '../oci/referrers-tag.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
 import type { Tag } from '../oci/tag.ts'
-import type { Listing, Listings, PageRequest, UntaggedListing, UntaggedManifest } from './registry.ts'
+import type {
+  Listing,
+  Listings,
+  PageRequest,
+  RepositoryListing,
+  UntaggedListing,
+  UntaggedManifest,
+} from './registry.ts'
 import type { RegistryParts } from './settings.ts'
 import { untaggedLimit } from './untagged-policy.ts'
 
-/** Names of one page, and repositories that are looked at for one: a few milliseconds. */
+/** Names of one page, and repositories that are examined for one page: a few milliseconds. */
 const namesAtOnce = 5000
 const repositoriesAtOnce = 1000
 const referrersAtOnce = 1000
-/** Manifests of one page, and what is looked at of each for what it frees: some ten milliseconds at most. */
+/** Repositories that are counted in one turn of the event loop. */
+const figuresAtOnce = 50
+/**
+ * Manifests of one page, and contents of each that are examined to count what it frees: some ten milliseconds
+ * at most.
+ */
 const untaggedAtOnce = 100
 const countedAtOnce = 200
 /** Distribution-spec: a referrers reply should not exceed 4 MiB. */
 const referrersBytes = 3.5 * 1024 * 1024
-/** Of one entry beside its annotations and its type. */
+/** Bytes of one entry without its annotations and its type. */
 const entryBytes = 300
 
 export class ListingRules implements Listings {
   readonly #parts: RegistryParts
-  readonly #limitOf: ReturnType<typeof untaggedLimit>
 
   constructor(parts: RegistryParts) {
     this.#parts = parts
-    this.#limitOf = untaggedLimit(parts.untagged)
   }
 
   async tags(repository: RepositoryName, { limit, after }: PageRequest): Promise<Listing<Tag> | undefined> {
@@ -44,6 +54,20 @@ export class ListingRules implements Listings {
       limit: Math.min(limit ?? repositoriesAtOnce, repositoriesAtOnce),
       ...(after === undefined ? {} : { after }),
     })
+  }
+
+  async figures(names: readonly RepositoryName[]): Promise<readonly RepositoryListing[]> {
+    const found: RepositoryListing[] = []
+    for (let from = 0; from < names.length; from += figuresAtOnce) {
+      if (from > 0) await nextTurn()
+      const part = names.slice(from, from + figuresAtOnce)
+      const figures = await Promise.all(part.map((name) => this.#parts.metadata.inventory.figures(name)))
+      for (const [index, name] of part.entries()) {
+        const of = figures[index]
+        if (of !== undefined && of.manifests > 0) found.push({ name, ...of })
+      }
+    }
+    return found
   }
 
   async referrers(
@@ -78,13 +102,17 @@ export class ListingRules implements Listings {
     })
     if (page === undefined) return undefined
     const items = await Promise.all(page.items.map((record) => this.#withFreed(repository, record)))
-    return { items, next: page.next, expireAfter: this.#limitOf(repository) }
+    return { items, next: page.next, expireAfter: this.#expiryOf(repository) }
   }
 
   async untaggedManifest(repository: RepositoryName, digest: Digest): Promise<UntaggedListing> {
     const record = await this.#parts.metadata.untagged.find(repository, digest)
     const items = record === undefined ? [] : [await this.#withFreed(repository, record)]
-    return { items, next: undefined, expireAfter: this.#limitOf(repository) }
+    return { items, next: undefined, expireAfter: this.#expiryOf(repository) }
+  }
+
+  #expiryOf(repository: RepositoryName): number | undefined {
+    return untaggedLimit(this.#parts.untagged())(repository)
   }
 
   async #withFreed(repository: RepositoryName, record: UntaggedRecord): Promise<UntaggedManifest> {
@@ -93,8 +121,8 @@ export class ListingRules implements Listings {
   }
 
   /**
-   * What a client that knew no referrers API has listed under the fallback tag, as far as it still exists. Takes what
-   * was noted when the index and its entries were pushed: neither is read again.
+   * Referrers that a client without the referrers API has listed under the fallback tag, as far as they still
+   * exist. Uses what was recorded when the index and its entries were pushed: neither is read again.
    */
   async #taggedReferrers(
     repository: RepositoryName,
@@ -103,7 +131,7 @@ export class ListingRules implements Listings {
   ): Promise<Page<ReferrerRecord>> {
     const tag = referrersTag(subject)
     let found = await this.#parts.metadata.listIndexed(repository, tag, page)
-    // Entries that are gone, or of another type, may fill whole pages.
+    // Whole pages may consist of entries that were deleted or have another type.
     while (found.items.length === 0 && found.next !== undefined) {
       await nextTurn()
       found = await this.#parts.metadata.listIndexed(repository, tag, { ...page, after: found.next })

@@ -1,4 +1,5 @@
-import type { ChangeNote } from '../metadata/outbox.ts'
+import { counted } from '../counted.ts'
+import type { EncodedAuditRecord } from '../metadata/outbox.ts'
 import type { ManifestReference, NewManifest, PutManifestResult } from '../metadata/records.ts'
 import { digestAlgorithm, isDigest, digestOfBytes, type Digest } from '../oci/digest.ts'
 import { largeBody, parseManifest, parseManifestInTurns, type Manifest } from '../oci/manifest.ts'
@@ -8,24 +9,25 @@ import type { Reference } from '../oci/tag.ts'
 import { BodyTurns } from './body-turns.ts'
 import { judgedChange } from './judged-change.ts'
 import { judgedManifest } from './judged-manifest.ts'
-import { isRemoved } from './removal.ts'
 import type { ManifestContent, Manifests, PutManifestOptions, PutManifestReply } from './registry.ts'
 import type { Requester } from './requester.ts'
 import type { RegistryParts } from './settings.ts'
-import { requireRoom } from './storage-room.ts'
+import { isRemoved, requireRoom } from './store-refusals.ts'
 
 type ParsedPush = Pick<NewManifest, 'repository' | 'digest' | 'tags' | 'pusher' | 'body'> & {
   readonly manifest: Manifest
 }
 
 export class ManifestRules implements Manifests {
-  readonly sizeLimit: number
   readonly #parts: RegistryParts
   readonly #turns = new BodyTurns()
 
   constructor(parts: RegistryParts) {
     this.#parts = parts
-    this.sizeLimit = parts.limits.manifestLimit
+  }
+
+  get sizeLimit(): number {
+    return this.#parts.limits.manifestLimit
   }
 
   get(
@@ -46,7 +48,7 @@ export class ManifestRules implements Manifests {
   }: PutManifestOptions): Promise<PutManifestReply> {
     const { blobs, guard } = this.#parts
     const change = { action: 'push', repository, reference } as const
-    const note = requester.note(change)
+    const auditRecord = requester.auditRecord(change)
     await requireRoom(blobs)
     const turn = this.#turns.take(body.byteLength)
     if (turn !== undefined) await turn
@@ -59,12 +61,16 @@ export class ManifestRules implements Manifests {
     const parts = { repository, digest, tags: allTags, pusher: requester.name, manifest, body }
     const result =
       guard === undefined
-        ? await this.#store(parts, note, undefined)
+        ? await this.#store(parts, auditRecord, undefined)
         : await judgedChange(
             guard,
             () => guard.pushManifest({ ...parts, requester, byDigest: isDigest(reference) }),
-            ({ isNoted, generation }) =>
-              this.#store(parts, isNoted ? requester.note(change) : note, generation),
+            ({ isRecorded, registryGeneration }) =>
+              this.#store(
+                parts,
+                isRecorded ? requester.auditRecord(change) : auditRecord,
+                registryGeneration,
+              ),
           )
     if (result.kind === 'missing') throw missingContent(result.missing)
     if (result.kind === 'other-size') throw otherSizes(result.others)
@@ -73,7 +79,7 @@ export class ManifestRules implements Manifests {
 
   #store(
     { manifest, ...parts }: ParsedPush,
-    note: ChangeNote | undefined,
+    auditRecord: EncodedAuditRecord | undefined,
     policyGeneration: number | undefined,
   ): Promise<PutManifestResult> {
     const { metadata, now, limits } = this.#parts
@@ -87,7 +93,7 @@ export class ManifestRules implements Manifests {
       allowMissing: limits.allowMissing,
       allowSparseIndex: limits.allowSparseIndex,
       now: now(),
-      note,
+      auditRecord,
       policyGeneration,
     })
   }
@@ -101,14 +107,14 @@ export class ManifestRules implements Manifests {
 
   async remove(requester: Requester, repository: RepositoryName, reference: Reference): Promise<boolean> {
     const { metadata, now } = this.#parts
-    const note = requester.note({ action: 'delete', repository, reference })
+    const auditRecord = requester.auditRecord({ action: 'delete', repository, reference })
     return isDigest(reference)
-      ? isRemoved(await metadata.deleteManifest({ repository, digest: reference, now: now(), note }))
-      : metadata.deleteTag({ repository, tag: reference, now: now(), note })
+      ? isRemoved(await metadata.deleteManifest({ repository, digest: reference, now: now(), auditRecord }))
+      : metadata.deleteTag({ repository, tag: reference, now: now(), auditRecord })
   }
 }
 
-/** In the algorithm of the reference. Throws OciError DIGEST_INVALID where a digest reference differs. */
+/** In the algorithm of the reference. Throws OciError DIGEST_INVALID if a digest reference differs. */
 function digestOf(body: Uint8Array, reference: Reference): Digest {
   const algorithm = isDigest(reference) ? digestAlgorithm(reference) : 'sha256'
   const digest = digestOfBytes(algorithm, body)
@@ -140,7 +146,7 @@ function otherSizes(
     'the manifest names content with another size than it has',
     others.map(({ reference: { digest, size: named }, size }) => ({
       digest,
-      hint: `it has ${size} bytes, its descriptor says ${named}`,
+      hint: `it has ${counted(size, 'byte')}, its descriptor says ${named}`,
     })),
   )
 }

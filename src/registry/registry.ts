@@ -1,5 +1,12 @@
 import type { ByteSource } from '../blobs/blob-store.ts'
-import type { FreedByRemoval, ReferrerRecord, UntaggedRecord } from '../metadata/records.ts'
+import type { HistoryStore } from '../metadata/history-store.ts'
+import type {
+  FreedByRemoval,
+  ReadState,
+  ReferrerRecord,
+  RepositoryFigures,
+  UntaggedRecord,
+} from '../metadata/records.ts'
 import type { ByteRange } from '../oci/byte-range.ts'
 import type { Digest, DigestAlgorithm } from '../oci/digest.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
@@ -7,40 +14,43 @@ import type { Reference, Tag } from '../oci/tag.ts'
 import type { Requester } from './requester.ts'
 
 /**
- * The rules of an OCI registry, without HTTP, SQL or paths. Absence is `undefined`; what a client did wrong is an
- * OciError. What gives or takes content is told who asks.
+ * The rules of an OCI registry, without HTTP, SQL or paths. Absence is `undefined`; a client's error is an
+ * OciError. Methods that return or change content receive the requester.
  */
 export interface Registry {
   readonly blobs: Blobs
   readonly uploads: Uploads
   readonly manifests: Manifests
   readonly listings: Listings
+  readonly history: HistoryStore
 }
 
-export interface BlobStat {
+export interface BlobStat extends ReadState {
   readonly digest: Digest
   readonly size: number
-  /** `application/octet-stream`; a manifest asked for as a blob keeps its own. */
+  /** `application/octet-stream`; a manifest that is requested as a blob keeps its own media type. */
   readonly mediaType: string
 }
 
 export interface OpenBlob extends BlobStat {
-  /** The whole content where it is in memory already; then `stream` needs not be used. */
+  /** The whole content if it is in memory already; then `stream` need not be called. */
   readonly bytes: Uint8Array | undefined
+  /** A URL of the content, where clients are to fetch it there: then `stream` must not be called. */
+  readonly location?: string
   /** May be called several times (several ranges), one after the other. */
   stream(range?: ByteRange): ByteSource
-  /** To be called once, whatever happened before. */
+  /** Must be called once in every case. */
   close(): void
 }
 
 export interface Blobs {
   stat(requester: Requester, repository: RepositoryName, digest: Digest): Promise<BlobStat | undefined>
   open(requester: Requester, repository: RepositoryName, digest: Digest): Promise<OpenBlob | undefined>
-  /** False when it is not there. OciError UNSUPPORTED while a manifest of the repository needs it. */
+  /** False: it does not exist. OciError UNSUPPORTED while a manifest of the repository needs it. */
   remove(requester: Requester, repository: RepositoryName, digest: Digest): Promise<boolean>
   /** Repositories in which the blob is linked; at most `limit`. */
   holders(digest: Digest, limit: number): Promise<readonly RepositoryName[]>
-  /** From the first of `from` that has it. False when none has. */
+  /** Mounts from the first repository of `from` that has the blob. False: none has it. */
   mount(
     requester: Requester,
     to: RepositoryName,
@@ -61,20 +71,20 @@ export interface Body {
   readonly source: ByteSource
   /** Content-Length; undefined with chunked transfer encoding. */
   readonly length: number | undefined
-  /** Content-Range: where the upload gets it. */
+  /** Content-Range: the position of the body in the upload. */
   readonly range?: ByteRange | undefined
-  /** The client sends it when it is first read, and not if it never is. */
+  /** The client sends the body only when it is first read (Expect: 100-continue). */
   readonly onDemand: boolean
 }
 
-/** The blob that a push makes, and whose push it is. */
+/** A blob to be pushed and its requester. */
 export interface PushedBlob {
   readonly requester: Requester
   readonly repository: RepositoryName
   readonly digest: Digest
 }
 
-/** An upload that somebody goes on with. */
+/** An upload and the requester that continues it. */
 export interface UploadAddress {
   readonly requester: Requester
   readonly repository: RepositoryName
@@ -89,23 +99,23 @@ export interface Uploads {
   ): Promise<UploadStatus>
   status(upload: UploadAddress): Promise<UploadStatus | undefined>
   /**
-   * A range that starts elsewhere than at the offset, or has another length than the body: OciError RANGE_INVALID or
-   * SIZE_INVALID, nothing changed. Unknown: BLOB_UPLOAD_UNKNOWN.
+   * Throws OciError RANGE_INVALID for a range that does not start at the offset, SIZE_INVALID for one with
+   * another length than the body; nothing is changed then. Unknown upload: BLOB_UPLOAD_UNKNOWN.
    */
   append(upload: UploadAddress, body: Body, signal?: AbortSignal): Promise<UploadStatus>
   /**
-   * The closing PUT. OciError DIGEST_INVALID: the upload is discarded, unless a closing PUT of it was cut: then this one
-   * may have been the same once more, or the rest, and the client may try again. One that ended the upload already is
-   * answered alike, and the blob's grace period begins anew.
+   * The closing PUT. OciError DIGEST_INVALID: the upload is discarded, unless an earlier closing PUT was cut.
+   * This one may then repeat the cut request or send the rest, and the client may try again. If the upload
+   * was finished by an earlier PUT, this one succeeds as well, and the blob's grace period begins anew.
    */
   finish(id: string, blob: PushedBlob, body: Body | undefined, signal?: AbortSignal): Promise<void>
   /** POST with `?digest=`: the whole blob in one request. */
   single(blob: PushedBlob, body: Body, signal?: AbortSignal): Promise<void>
-  /** False when there was none. */
+  /** False: there was no such upload. */
   cancel(upload: UploadAddress): Promise<boolean>
 }
 
-export interface ManifestContent {
+export interface ManifestContent extends ReadState {
   readonly digest: Digest
   readonly mediaType: string
   readonly body: Uint8Array
@@ -129,7 +139,7 @@ export interface PutManifestReply {
 }
 
 export interface Manifests {
-  /** Largest body `put` takes, in bytes. */
+  /** Largest body that `put` accepts, in bytes. */
   readonly sizeLimit: number
   get(
     requester: Requester,
@@ -138,20 +148,20 @@ export interface Manifests {
   ): Promise<ManifestContent | undefined>
   put(options: PutManifestOptions): Promise<PutManifestReply>
   /**
-   * By tag only the tag goes; by digest the manifest with all its tags. False when it is not there. OciError UNSUPPORTED
-   * while another manifest of the repository needs it.
+   * By tag, only the tag is removed; by digest, the manifest with all its tags. False: it does not exist.
+   * OciError UNSUPPORTED while another manifest of the repository needs it.
    */
   remove(requester: Requester, repository: RepositoryName, reference: Reference): Promise<boolean>
 }
 
 export interface PageRequest {
-  /** At most so many; undefined: as many as are read at once. */
+  /** Most items of the page. Undefined: as many as are read at once. */
   readonly limit: number | undefined
   /** `last`: exclusive, need not exist. */
   readonly after: string | undefined
 }
 
-export interface Listing<T> {
+export interface Listing<T> extends ReadState {
   readonly items: readonly T[]
   /** `after` of the next page; undefined at the end. */
   readonly next: string | undefined
@@ -160,25 +170,38 @@ export interface Listing<T> {
 export interface Listings {
   /** At most 5,000. Undefined when the repository is unknown. */
   tags(repository: RepositoryName, page: PageRequest): Promise<Listing<Tag> | undefined>
-  /** Those of at most 1,000 that hold a manifest: fewer than `limit`, even none, does not mean that it is the end. */
+  /**
+   * Repositories that hold a manifest, of at most 1,000 that are examined: fewer than `limit`, even none,
+   * does not mean the end.
+   */
   repositories(page: PageRequest): Promise<Listing<RepositoryName>>
-  /** Includes what an older client listed under the referrers tag (`sha256-<hex>`). Pages hold at most about 4 MiB of JSON. */
+  /** What each of these repositories holds. Those that are gone meanwhile are left out. */
+  figures(names: readonly RepositoryName[]): Promise<readonly RepositoryListing[]>
+  /**
+   * Includes referrers that an older client listed under the referrers tag (`sha256-<hex>`). Pages hold at
+   * most about 4 MiB of JSON.
+   */
   referrers(
     repository: RepositoryName,
     subject: Digest,
     page: { readonly artifactType: string | undefined; readonly after: string | undefined },
   ): Promise<Listing<ReferrerRecord>>
   /**
-   * What nothing needs, and what removing it would free: of at most 100 that are looked at, so fewer, even none, does not mean
-   * that it is the end. Undefined when the repository is unknown.
+   * Untagged manifests that no manifest needs, and what their removal would free. At most 100 are examined
+   * for a page: fewer than `limit`, even none, does not mean the end. Undefined when the repository is
+   * unknown.
    */
   untagged(repository: RepositoryName, page: PageRequest): Promise<UntaggedListing | undefined>
-  /** The same of one manifest; no item where it is not there or something needs it. */
+  /** The same for one manifest; no item if it does not exist or a manifest needs it. */
   untaggedManifest(repository: RepositoryName, digest: Digest): Promise<UntaggedListing>
 }
 
+export interface RepositoryListing extends RepositoryFigures {
+  readonly name: RepositoryName
+}
+
 export interface UntaggedListing extends Listing<UntaggedManifest> {
-  /** Milliseconds after which a rule takes them; undefined: they stay. */
+  /** Milliseconds after which a rule expires untagged manifests; undefined: they stay. */
   readonly expireAfter: number | undefined
 }
 

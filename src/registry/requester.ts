@@ -1,42 +1,46 @@
-import type { ChangeNote } from '../metadata/outbox.ts'
+import type { EncodedAuditRecord } from '../metadata/outbox.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
 
 /**
- * Who asks the registry, and by what right. Knows nothing of how they came: a request over HTTP is one, and so is whatever else
- * reads or changes content. That they may do what they ask is decided before; what may be done with an image is asked of a
- * ContentGuard, which tells them.
+ * The originator of a request to the registry, independent of the interface: an HTTP request, or anything
+ * else that reads or changes content. Its rights are checked beforehand. Policies on images are judged by a
+ * ContentGuard, which reports its findings here.
  */
 export interface Requester {
-  /** As the audit and refusals name them. */
+  /** Its name in audit records and refusals. */
   readonly name: string
-  /** Why they were let in: the rule or the binding. */
+  /** Why it was admitted: the rule or the binding. */
   readonly reason: string
   /**
-   * What the audit is to be told of a change that they make, kept with the change; undefined where nothing is audited. Throws
-   * OciError UNAVAILABLE where changes cannot be audited.
+   * The audit record of a change by this requester, stored together with the change; undefined if nothing is
+   * audited. Throws OciError UNAVAILABLE if changes cannot be audited.
    */
-  note(change: Change): ChangeNote | undefined
-  /** What policies say of that which they get or change all the same. A later judgement takes the place of an earlier one. */
+  auditRecord(change: RequestedChange): EncodedAuditRecord | undefined
+  /**
+   * Receives findings of policies on content that the requester gets or changes nevertheless. A later
+   * judgement replaces an earlier one.
+   */
   judged(judgement: Judgement): void
   /**
-   * Policies refuse it. On record when it resolves, with the id under which the record is found; undefined: there is none of its
-   * own. Rejects with OciError UNAVAILABLE or STORAGE_FULL where it cannot be recorded: that is the answer then.
+   * Receives a refusal by policies. Resolves when the refusal is recorded, with the id that finds its record;
+   * undefined: it has no record of its own. Rejects with OciError UNAVAILABLE or STORAGE_FULL if it cannot be
+   * recorded: that error is then the reply.
    */
   refused(refusal: Refused): Promise<string | undefined>
 }
 
-export interface Change {
+export interface RequestedChange {
   readonly action: 'push' | 'delete' | 'mount'
   readonly repository: RepositoryName
   /** As typed: a tag or a digest. */
   readonly reference: string
 }
 
-/** What policies say of a request. */
+/** The findings of policies on a request. */
 export interface Judgement {
-  /** Of each policy that has something to say, at least one. One and the same object for equal requests. */
+  /** At least one for each policy that has a finding. Equal requests share one object. */
   readonly findings: readonly PolicyFinding[]
-  /** For the person who asked, a line each. */
+  /** For the person behind the request, one line each. */
   readonly warnings: readonly string[]
 }
 
@@ -49,13 +53,13 @@ export interface Refused extends Judgement {
 }
 
 export interface PolicyFinding {
-  /** Its name; empty where no policy judges and the settings refuse that. */
+  /** The policy's name; empty if no policy covers the content and the settings refuse that. */
   readonly policy: string
   readonly outcome: 'denied' | 'warned' | 'would-deny' | 'excepted' | 'unchecked'
   /** The code: `DENY_LIST`. */
   readonly reason: string
   /** The scope of the rule, or the entry of the deny list. */
   readonly rule: string | undefined
-  /** The name of the exception that lifts it. */
+  /** The name of the exception that lifts the denial. */
   readonly exception: string | undefined
 }

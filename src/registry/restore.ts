@@ -1,3 +1,4 @@
+import { counted } from '../counted.ts'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import tar from 'tar-stream'
@@ -18,21 +19,22 @@ import {
   type BackupTail,
 } from './backup-form.ts'
 
-/** Bytes between the content of two entries: their headers, and what the pipes hold. */
+/** Most bytes between the contents of two entries: their headers, and what the pipes hold. */
 const largestGap = 4 * 1024 * 1024
 
 export interface RestoreTarget {
-  /** Of an empty registry. */
+  /** The blob store of an empty registry. */
   readonly blobs: BlobStore
-  /** Metadata format that `placeMetadata` takes. */
+  /** The metadata format that `placeMetadata` accepts. */
   readonly metadataFormat: string
-  /** Keeps the image aside; makes it the registry's metadata when the returned function is called. */
+  /** Stores the metadata image aside; the returned function makes it the registry's metadata. */
   placeMetadata(source: ByteSource): Promise<() => Promise<void>>
 }
 
 /**
- * Takes a backup back, verifying every blob against its digest. The metadata becomes visible last, so what is not
- * whole is never served. What the backup lacks stands in its tail. Throws UserError BACKUP_INVALID, BACKUP_TRUNCATED, BACKUP_NEWER, BACKUP_FORMAT.
+ * Restores a backup and verifies every blob against its digest. The metadata becomes visible last, so that an
+ * incomplete restore is never served. The returned tail lists what the backup lacks. Throws UserError
+ * BACKUP_INVALID, BACKUP_TRUNCATED, BACKUP_DAMAGED, BACKUP_NEWER, BACKUP_FORMAT.
  */
 export async function restore(
   source: ByteSource,
@@ -41,7 +43,7 @@ export async function restore(
 ): Promise<BackupTail> {
   const extract = tar.extract()
   let allowed = largestGap
-  // tar-stream holds names of any length; of a backup they have no more than a few hundred bytes.
+  // tar-stream buffers names of any length; those of a backup have at most a few hundred bytes.
   async function* bounded(): AsyncGenerator<Uint8Array> {
     for await (const chunk of source) {
       allowed -= chunk.length
@@ -122,9 +124,9 @@ async function restoreBlob(name: string, source: ByteSource, blobs: BlobStore): 
   )
 }
 
-/** Nothing of an entry that claims to be larger is read. */
+/** An entry that claims to be larger than `tailRoom` is refused unread. */
 async function small(source: AsyncIterable<unknown>, size: number): Promise<string> {
-  if (size > tailRoom) throw noBackup(new Error(`its head has ${size} bytes`))
+  if (size > tailRoom) throw noBackup(new Error(`its head has ${counted(size, 'byte')}`))
   const chunks: Buffer[] = []
   for await (const chunk of source) chunks.push(chunk as Buffer)
   return Buffer.concat(chunks).toString()
@@ -132,7 +134,7 @@ async function small(source: AsyncIterable<unknown>, size: number): Promise<stri
 
 function noBackup(cause: unknown): UserError {
   return new UserError('BACKUP_INVALID', 'this is no backup of trow', {
-    hint: 'Give a file that trow backup has written.',
+    hint: 'Name a file that a backup has written.',
     cause,
   })
 }

@@ -4,11 +4,11 @@ import type { MetadataStore } from '../metadata/metadata-store.ts'
 import type { ContentGuard } from './content-guard.ts'
 import type { UntaggedRule } from './untagged-policy.ts'
 
-/** What the rules are given: stores by their interfaces, and time and chance from outside. */
+/** What the rules depend on: stores by their interfaces; time and randomness from outside. */
 export interface RegistryParts {
   readonly metadata: MetadataStore
   readonly blobs: BlobStore
-  /** Undefined: no policy judges anything. */
+  /** Undefined: there are no policies. */
   readonly guard: ContentGuard | undefined
   readonly log: Log
   /** Milliseconds since the epoch. */
@@ -16,19 +16,20 @@ export interface RegistryParts {
   /** Unguessable, letters, digits and dashes: a UUID. */
   readonly newId: () => string
   readonly limits: RegistryLimits
-  /** What garbage collection goes by: only told here. */
-  readonly untagged: readonly UntaggedRule[]
+  /** Rules of the garbage collection that are in force; the registry only reports them. */
+  readonly untagged: () => readonly UntaggedRule[]
 }
 
+/** Read at each use: those that are in force. */
 export interface RegistryLimits {
   /** Blobs up to this many bytes are kept with the metadata. */
   readonly inlineLimit: number
   /** Largest manifest, in bytes. */
   readonly manifestLimit: number
-  /** Images may name a config or layers that are not there. */
+  /** Images may name a config or layers that do not exist. */
   readonly allowMissing: boolean
-  /** Indexes may name children that are not there, as those of platforms that nobody needs. */
+  /** Indexes may name children that do not exist, such as those of platforms that nobody uses. */
   readonly allowSparseIndex: boolean
-  /** How long unreferenced content is safe, in milliseconds. */
+  /** Milliseconds that unreferenced content is kept. */
   readonly grace: number
 }

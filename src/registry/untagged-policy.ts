@@ -2,14 +2,17 @@ import type { MetadataStore } from '../metadata/metadata-store.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
 import { compilePattern } from '../oci/repository-pattern.ts'
 
-/** `repositories` is a pattern as `compilePattern` has them. */
+/** `repositories`: a pattern for `compilePattern`. */
 export interface UntaggedRule {
   readonly repositories: string
-  /** Milliseconds after which untagged manifests go; undefined: they stay. */
+  /** Milliseconds after which untagged manifests expire; undefined: they stay. */
   readonly after?: number | undefined
 }
 
-/** What the first rule that matches says of a repository: milliseconds; undefined: its untagged manifests stay. */
+/**
+ * The limit of the first rule that matches a repository, in milliseconds. Undefined: its untagged manifests
+ * stay.
+ */
 export function untaggedLimit(
   rules: readonly UntaggedRule[],
 ): (repository: RepositoryName) => number | undefined {
@@ -32,14 +35,14 @@ export async function* untaggedLimits(
 
 const looked = 1000
 
-/** Untagged manifests that no rule takes, and the first few repositories that hold them. */
+/** Untagged manifests that no rule expires, and the first few repositories that hold them. */
 export interface KeptUntagged {
   readonly manifests: number
   readonly repositories: number
   readonly names: readonly RepositoryName[]
 }
 
-/** Costs time in proportion to all that is untagged. `proceed` is called between two pages. */
+/** Takes time in proportion to all untagged manifests. `proceed` is called before each page. */
 export async function countKept(
   metadata: MetadataStore,
   rules: readonly UntaggedRule[],

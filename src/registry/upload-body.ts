@@ -1,13 +1,13 @@
-import type { Held } from '../blobs/blob-store.ts'
+import { counted } from '../counted.ts'
+import type { UploadContent } from '../blobs/blob-store.ts'
 import type { UploadRecord } from '../metadata/records.ts'
 import type { ByteRange } from '../oci/byte-range.ts'
 import { OciError } from '../oci/oci-error.ts'
 import type { Body, UploadStatus } from './registry.ts'
-import { heldSize } from './upload-hashers.ts'
-import { longerThanBlob } from './upload-refusals.ts'
-import { UploadRangeError } from './upload-range-error.ts'
+import { contentSize } from './upload-hashers.ts'
+import { longerThanBlob, UploadRangeError } from './upload-refusals.ts'
 
-export const emptyHeld: Held = { kind: 'inline', bytes: new Uint8Array() }
+export const emptyContent: UploadContent = { kind: 'inline', bytes: new Uint8Array() }
 
 export const noBody: Body = {
   length: 0,
@@ -17,7 +17,7 @@ export const noBody: Body = {
   },
 }
 
-/** A body that has been read already, and how it ended. */
+/** A body of bytes that were already read; it ends with the error `interrupted`, if any. */
 export function replay(bytes: Uint8Array, { length, range }: Body, interrupted: unknown): Body {
   return {
     length,
@@ -33,12 +33,12 @@ export function replay(bytes: Uint8Array, { length, range }: Body, interrupted: 
 }
 
 export function statusOf(upload: UploadRecord): UploadStatus {
-  return { id: upload.id, repository: upload.repository, offset: heldSize(upload.held) }
+  return { id: upload.id, repository: upload.repository, offset: contentSize(upload.content) }
 }
 
 /**
- * Throws UploadRangeError or OciError SIZE_INVALID; without a Content-Range the body goes to the end. One without a body
- * may name all that was sent before it.
+ * Throws UploadRangeError or OciError SIZE_INVALID. Without a Content-Range the body is appended. A request
+ * without a body may carry a range that ends at the upload's offset.
  */
 export function checkRange(upload: UploadRecord, { length, range }: Body): void {
   if (range === undefined) return
@@ -48,11 +48,11 @@ export function checkRange(upload: UploadRecord, { length, range }: Body): void 
   const named = sizeOf(range)
   if (length === undefined || length === named) return
   throw new OciError('SIZE_INVALID', 'the length does not match the range', {
-    detail: `Content-Range names ${named} bytes, Content-Length ${length}`,
+    detail: `Content-Range names ${counted(named, 'byte')}, Content-Length ${length}`,
   })
 }
 
-/** The bytes that a body says it has: by its Content-Length, else by its Content-Range. */
+/** The length that a body announces: by its Content-Length, else by its Content-Range. */
 export function announcedBytes({ length, range }: Body): { readonly expectedBytes?: number } {
   if (length !== undefined) return { expectedBytes: length }
   return range === undefined ? {} : { expectedBytes: sizeOf(range) }
@@ -76,7 +76,10 @@ function sizeOf({ start, end }: ByteRange): number {
   return end - start + 1
 }
 
-/** Throws OciError SIZE_INVALID for a Content-Range that is not all of the body, where there is no upload to add to. */
+/**
+ * Throws OciError SIZE_INVALID for a Content-Range that is not the whole body, in a request without an upload
+ * to append to.
+ */
 export function checkWhole({ length, range }: Body): void {
   if (range === undefined || (range.start === 0 && (length === undefined || length === sizeOf(range)))) return
   throw new OciError('SIZE_INVALID', 'the range is not the whole content', {

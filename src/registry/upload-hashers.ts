@@ -1,37 +1,37 @@
 import { startHasher, startResumableHasher, resumeHasher } from '../blobs/hasher.ts'
-import type { BlobStore, ContentHasher, Held } from '../blobs/blob-store.ts'
+import type { BlobStore, ContentHasher, UploadContent } from '../blobs/blob-store.ts'
 import type { UploadRecord } from '../metadata/records.ts'
 import type { DigestAlgorithm } from '../oci/digest.ts'
 import { OciError } from '../oci/oci-error.ts'
 
 const sessionLimit = 1024
 
-export function heldSize(held: Held): number {
-  return held.kind === 'inline' ? held.bytes.byteLength : held.size
+export function contentSize(uploaded: UploadContent): number {
+  return uploaded.kind === 'inline' ? uploaded.bytes.byteLength : uploaded.size
 }
 
 /**
- * Finds the hasher with which an upload goes on, reading bytes again only where it must: native hashes live in
- * this worker's memory, resumable ones in the upload's record.
+ * Finds the hasher with which an upload continues. Held bytes are read again only if necessary: native
+ * hashers stay in this worker's memory, resumable ones in the upload's record.
  */
 export class UploadHashers {
   readonly #blobs: BlobStore
-  /** Native hashers by upload id, with the size they stand at; the oldest go first. */
+  /** Native hashers by upload id, with the bytes that they have hashed; the oldest are dropped first. */
   readonly #native = new Map<string, { readonly hasher: ContentHasher; readonly size: number }>()
 
   constructor(blobs: BlobStore) {
     this.#blobs = blobs
   }
 
-  /** `chunked`: more requests are to be expected, perhaps elsewhere. */
+  /** `chunked`: more requests are expected, perhaps on another worker. */
   async continue(upload: UploadRecord, chunked: boolean): Promise<ContentHasher> {
-    const size = heldSize(upload.held)
+    const size = contentSize(upload.content)
     const native = this.#native.get(upload.id)
     this.#native.delete(upload.id)
     if (native !== undefined && native.size === size) return native.hasher
     if (size === 0) return chunked ? startResumableHasher(upload.algorithm) : startHasher(upload.algorithm)
     if (upload.hashState !== undefined) return resumeHasher(upload.algorithm, upload.hashState)
-    return this.rehash(upload.held, await startResumableHasher(upload.algorithm))
+    return this.rehash(upload.content, await startResumableHasher(upload.algorithm))
   }
 
   /** Keeps a native hasher for this upload's next request. */
@@ -48,21 +48,24 @@ export class UploadHashers {
     this.#native.delete(upload)
   }
 
-  /** All held bytes in another algorithm: the one re-read where nobody announced it. */
-  digest(held: Held, algorithm: DigestAlgorithm): Promise<ContentHasher> {
-    return this.rehash(held, startHasher(algorithm))
+  /**
+   * Hashes all held bytes in another algorithm: the only second reading, for a client that did not announce
+   * the algorithm.
+   */
+  digest(uploaded: UploadContent, algorithm: DigestAlgorithm): Promise<ContentHasher> {
+    return this.rehash(uploaded, startHasher(algorithm))
   }
 
-  async rehash(held: Held, hasher: ContentHasher): Promise<ContentHasher> {
-    if (heldSize(held) === 0) return hasher
-    if (held.kind === 'inline') {
-      hasher.update(held.bytes)
+  async rehash(uploaded: UploadContent, hasher: ContentHasher): Promise<ContentHasher> {
+    if (contentSize(uploaded) === 0) return hasher
+    if (uploaded.kind === 'inline') {
+      hasher.update(uploaded.bytes)
       return hasher
     }
-    const reader = (await this.#blobs.openStaged(held.key)) ?? (await this.#blobs.open(held.key))
+    const reader = (await this.#blobs.openStaged(uploaded)) ?? (await this.#blobs.open(uploaded.key))
     if (reader === undefined) throw lostUpload()
     try {
-      for await (const chunk of reader.stream({ start: 0, end: held.size - 1 })) hasher.update(chunk)
+      for await (const chunk of reader.stream({ start: 0, end: uploaded.size - 1 })) hasher.update(chunk)
       return hasher
     } finally {
       reader.close()

@@ -4,13 +4,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { checkResult } from '../support/check-result.ts'
 import { runCommand, startCommand } from '../support/run-trow.ts'
 import { startedServer } from '../support/server-process.ts'
 import { passwords, startGated, type GatedServer } from '../support/gated-server.ts'
 import { seed } from '../support/access-matrix.ts'
 import { basic, exchange, waysOfPassword } from '../support/ways.ts'
-
-type Events = readonly { readonly type: string; readonly data: Record<string, unknown> }[]
 
 async function eventually(look: () => boolean | Promise<boolean>, what: string): Promise<void> {
   for (let attempt = 0; attempt < 600; attempt++) {
@@ -41,7 +40,7 @@ suite('the audit through the registry', () => {
     assert.equal(remote.code, 0, remote.stderr)
     const local = await runCommand(['audit', ...args, '--data', gated.data])
     assert.equal(remote.stdout, local.stdout)
-    assert.ok((JSON.parse(remote.stdout) as Events).length > 0)
+    assert.ok(checkResult('AuditEventList', remote.stdout).items.length > 0)
     const wide = await audit('admin', 'query', '--action', 'push', '-o', 'wide', '--limit', '1')
     assert.match(
       wide.stdout,
@@ -60,7 +59,7 @@ suite('the audit through the registry', () => {
     assert.equal((await audit('pusher', 'follow')).code, 77)
     await eventually(async () => {
       const read = await audit('admin', 'query', '--action', 'audit', '-o', 'json')
-      const found = (JSON.parse(read.stdout) as Events).map(({ type }) => type)
+      const found = checkResult('AuditEventList', read.stdout).items.map(({ type }) => type)
       return found.includes('io.trow.audit.denied.v1') && found.includes('io.trow.audit.allowed.v1')
     }, 'a line of each')
     const nobody = await exchange(gated.url, { method: 'GET', path: '/trow/v1/audit/query' })
@@ -136,7 +135,7 @@ suite('the audit through the registry', () => {
         .split('\n')
         .filter((line) => line !== '')
         .map((line) => (JSON.parse(line) as { data: { repository: string } }).data.repository)
-    // It follows once an event after its start arrives.
+    // The program follows as soon as an event that is newer than its start arrives.
     let tries = 0
     await eventually(async () => {
       await deny(`first-${tries++}`)

@@ -187,7 +187,7 @@ test(
         events.filter((event) => event.type === type).map(({ data }) => data.repository ?? '')
       const pushes = of('io.trow.push.allowed.v1')
       const refusals = new Set(of('io.trow.delete.denied.v1'))
-      // Above a rate denials of one address are one record.
+      // Above a certain rate, denials of one address are merged into one record.
       const merged = of('io.trow.several.denied.v1').length > 0
       assert.ok(changed.size > 50 && denied.size > 50, `${changed.size} changes, ${denied.size} denials`)
       assert.deepEqual(

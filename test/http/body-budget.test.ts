@@ -26,8 +26,8 @@ function now(begun: OpenBody | Promise<OpenBody>): OpenBody {
   return begun
 }
 
-/** Of a body that is told to end: as its request does, it lets go. */
-function letGo(body: OpenBody): Promise<void> {
+/** Resolves when the body must end; releases it then, as its request does. */
+function releaseBody(body: OpenBody): Promise<void> {
   return new Promise((resolve) => {
     body.onEnd = () => {
       body.release()
@@ -103,11 +103,11 @@ test('where there is no room the body that would take longest is ended, in whate
     assert.equal(body.take(bytes), undefined)
     body.awaitClient()
   }
-  // Whoever has the reserve is not in want of room.
+  // The holder of the reserve needs no free room.
   const holder = now(two.begin(late, 100))
   await holder.take(100)
   await new Promise((resolve) => setTimeout(resolve, 20))
-  const ended = letGo(slowest)
+  const ended = releaseBody(slowest)
   let spared = true
   quicker.onEnd = () => (spared = false)
   const next = now(two.begin(two.ownerOf(user('ada'), ''), 50))
@@ -123,7 +123,7 @@ test('a stranger that finds no room ends the slowest of its address and never wa
     assert.equal(body.take(10), undefined)
     body.awaitClient()
   }
-  const ended = Promise.race(trickling.map(letGo))
+  const ended = Promise.race(trickling.map(releaseBody))
   const honest = now(two.begin(owner, 10))
   await Promise.all([honest.take(10), ended])
   honest.release()
@@ -148,7 +148,7 @@ test('with more bodies than there are places, the slowest gives up its place', a
   const [one] = threads(received, { slots: 4 })
   const bodies = Array.from({ length: 4 }, () => now(one.begin(one.ownerOf(undefined, '10.0.0.1'), 100)))
   for (const body of bodies) body.awaitClient()
-  const ended = Promise.race(bodies.map(letGo))
+  const ended = Promise.race(bodies.map(releaseBody))
   const [body] = await Promise.all([one.begin(one.ownerOf(undefined, '10.0.0.2'), 10), ended])
   body.release()
 })

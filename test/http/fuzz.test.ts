@@ -8,7 +8,7 @@ import { after, before, suite, test } from 'node:test'
 import fc from 'fast-check'
 import { startedServer, type ServerProcess } from '../support/server-process.ts'
 
-/** Seeds that have found something once are run for ever; a failure names the seed to add. */
+/** Seeds that have found a bug run every time; a failure names the seed to add. */
 const kept = JSON.parse(readFileSync(new URL('fuzz-seeds.json', import.meta.url), 'utf8')) as number[]
 
 const contents = ['', '{}', 'layer', 'x'.repeat(40_000)]
@@ -113,7 +113,7 @@ const usualHeader = fc.oneof(
   ),
 )
 const header = fc.oneof({ weight: 25, arbitrary: usualHeader }, { weight: 1, arbitrary: fc.tuple(odd, odd) })
-/** How the length of the body is told: truly, in chunks, or with a lie. */
+/** How the request announces the length of its body: correctly, in chunks, or wrongly. */
 const framing = mostly(
   fc.constantFrom('length', 'chunked'),
   fc.constantFrom('none', 'too long', 'too short', 'both', 'bad chunk'),
@@ -127,7 +127,7 @@ const anyRequest = fc
     body: fc.oneof(
       fc.constantFrom(...contents, ...manifests),
       fc.string({ maxLength: 200 }),
-      // A manifest with something cut out of it, or put into it.
+      // A manifest with a part cut out, or text inserted.
       fc
         .tuple(fc.constantFrom(...manifests), fc.nat(400), fc.nat(40), fc.string({ maxLength: 10 }))
         .map(([text, at, cut, put]) => text.slice(0, at) + put + text.slice(at + cut)),
@@ -144,7 +144,7 @@ const anyRequest = fc
     return head + (hasBody ? framed(parts.body, parts.framing) : '\r\n')
   })
 
-/** Pushes that are right, so that the others meet content. */
+/** Valid pushes, so that other requests find content. */
 const push = fc.oneof(
   fc
     .constantFrom(...contents)
@@ -179,7 +179,7 @@ function framed(body: string, how: string): string {
   }
 }
 
-/** Everything the server says until it closes; our side is closed once all is sent. */
+/** Everything the server sends until it closes; the client's side is closed once all is sent. */
 function converse(port: number, pieces: readonly Buffer[]): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const received: Buffer[] = []
@@ -202,7 +202,7 @@ function converse(port: number, pieces: readonly Buffer[]): Promise<Buffer> {
   })
 }
 
-/** Every reply of a connection is HTTP, none blames the server, and each refusal says what is wrong. */
+/** Every reply of a connection is HTTP, none is a server error, and each refusal gives a reason. */
 function checkReplies(bytes: Buffer): void {
   let rest = bytes.toString('latin1')
   while (rest !== '') {

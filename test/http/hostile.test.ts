@@ -23,7 +23,7 @@ suite('hostile input', () => {
     port = Number(new URL(server.url).port)
   })
   after(async () => {
-    // Whatever was sent, the server lives and serves.
+    // After all these requests the server still serves.
     assert.equal((await fetch(`${server.url}/v2/`)).status, 200)
     await server.stop()
     rmSync(folder, { recursive: true, force: true })
@@ -195,7 +195,7 @@ suite('hostile input', () => {
     socket.write(`GET /v2/a/blobs/${digest} HTTP/1.1\r\n${host}\r\n`)
     const received: Buffer[] = []
     socket.on('data', (chunk: Buffer) => {
-      // The reply is under way.
+      // The reply is being sent.
       if (received.push(chunk) === 1) socket.write('garbage\r\n\r\n')
     })
     socket.on('error', () => {})
@@ -301,7 +301,7 @@ suite('hostile input', () => {
     cut.send(`PATCH ${location} HTTP/1.1\r\n${host}Content-Range: 0-199999\r\nContent-Length: 200000\r\n\r\n`)
     cut.send(content.subarray(0, 123_456))
     await new Promise((resolve) => setTimeout(resolve, 200))
-    // A second request asks the half-dead one to let go.
+    // A second request makes the first, which is stuck, release the upload.
     const taken = await fetch(`${server.url}${location}`, {
       method: 'PATCH',
       headers: { 'content-range': '123456-199999' },

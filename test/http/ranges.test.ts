@@ -33,7 +33,7 @@ suite('several ranges of a blob', () => {
   }
   const get = (path: string, ranges: readonly string[]): Promise<Response> =>
     fetch(`${server.url}${path}`, { headers: { range: `bytes=${ranges.join(',')}` } })
-  /** Far apart, so that nothing can be joined. */
+  /** Ranges far apart, so that none can be joined. */
   const spread = (count: number, size: number): string[] =>
     Array.from({ length: count }, (_, index) => {
       const start = Math.floor((index * (size - 10)) / count)

@@ -1,13 +1,13 @@
 import { connect, type Socket } from 'node:net'
 
-/** A TCP connection that says exactly what it is told to. */
+/** A TCP connection that sends exactly what a test asks for. */
 export class RawSocket {
   readonly #socket: Socket
   #received = Buffer.alloc(0)
   #closed = false
   #wake: (() => void) | undefined
 
-  /** `reads` false: it takes nothing of what comes. */
+  /** `reads` false: it does not read what arrives. */
   constructor(port: number, { reads = true }: { readonly reads?: boolean } = {}) {
     this.#socket = connect(port, '127.0.0.1')
     this.#socket.setNoDelay(true)
@@ -34,7 +34,7 @@ export class RawSocket {
       await Promise.race([new Promise((resolve) => this.#socket.once('drain', resolve)), this.#gone()])
   }
 
-  /** Resolves when the kernel has taken it or the connection is gone. */
+  /** Writes so many bytes; resolves when the kernel has taken them or the connection is gone. */
   async flood(bytes: number): Promise<number> {
     const chunk = Buffer.alloc(64 * 1024)
     let sent = 0

@@ -65,7 +65,7 @@ test('replies with the same content hold it once, until the last is sent', async
   assert.equal(budget.held, 0)
 })
 
-/** All there is, with what is kept for the one that waits longest. */
+/** Uses up the whole budget, the reserve included. */
 async function filled(bodies: ReplyBodies): Promise<StreamBody[]> {
   const sent: StreamBody[] = []
   for (const owner of [1, 2, 3]) sent.push(bodyOf(await bodies.hold(large(), maker(owner))))

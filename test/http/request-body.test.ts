@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import http from 'node:http'
 import { connect, type AddressInfo } from 'node:net'
 import { test } from 'node:test'
-import { bodySource } from '../../src/http/request-body.ts'
+import { RequestBody } from '../../src/http/request-body.ts'
 
 const megabyte = 1024 * 1024
 
@@ -15,7 +15,7 @@ test('a body that comes fast lets the event loop go round for others', async () 
     if (turning) setImmediate(turn)
   }
   const readAll = async (message: http.IncomingMessage): Promise<void> => {
-    for await (const chunk of bodySource(message)) {
+    for await (const chunk of new RequestBody(message)) {
       total += chunk.byteLength
       most = Math.max(most, (sinceTurn += chunk.byteLength))
     }

@@ -16,7 +16,7 @@ suite('uploads on raw connections', () => {
   let port = 0
   before(async () => {
     folder = mkdtempSync(join(tmpdir(), 'trow-uploads-'))
-    // Several workers: the next request of a client may meet another one.
+    // Several workers: the next request of a client may reach another one.
     server = await startedServer({ data: join(folder, 'data'), args: ['--workers', '2'] })
     port = Number(new URL(server.url).port)
   })
@@ -51,7 +51,7 @@ suite('uploads on raw connections', () => {
     )
     socket.send(content.subarray(0, bytes))
     const deadline = Date.now() + 20_000
-    // The bytes of another worker's request are seen when it has let go.
+    // Bytes that another worker received are visible once it has released the upload.
     await socket.flushed()
     await new Promise((resolve) => setTimeout(resolve, 300))
     socket.close()
@@ -180,7 +180,7 @@ suite('uploads on raw connections', () => {
     assert.equal((await socket.reply())?.status, 100)
     socket.send(content)
     assert.equal((await socket.reply())?.status, 201)
-    // The same again: what it would bring is not needed, and it may say so.
+    // The same request again: its body is not needed, but the client may send it.
     socket.send(`PUT ${location}?digest=${digest} HTTP/1.1\r\n${host}${length}\r\n`)
     assert.equal((await socket.reply())?.status, 100)
     socket.send(content)

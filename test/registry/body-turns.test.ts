@@ -15,7 +15,7 @@ suite('bodies that come at once take turns', () => {
       if (turn === undefined) went.push(each)
       else void turn.then(() => waited.push(each))
     }
-    // Each counts as 8 KiB at least, and a turn has 256.
+    // Each body counts as 8 KiB at least, and a turn has 256 KiB.
     assert.equal(went.length, 32)
     await nextTurn()
     await nextTurn()

@@ -20,7 +20,7 @@ import type { BlobStore, ByteSource, DataKey } from '../../src/blobs/blob-store.
 import { openLocalMetadata } from '../../src/metadata/sqlite/sqlite-metadata-store.ts'
 import { databasePath } from '../../src/metadata/sqlite/sqlite-file.ts'
 import { parseTag } from '../../src/oci/tag.ts'
-import type { Digest } from '../../src/oci/digest.ts'
+import { digestOfBytes, type Digest } from '../../src/oci/digest.ts'
 import { backup } from '../../src/registry/backup.ts'
 import { readBackupTail, tailRoom, type BackupTail } from '../../src/registry/backup-form.ts'
 import { restore } from '../../src/registry/restore.ts'
@@ -75,24 +75,26 @@ async function pushImage(
 async function collect(
   options: {
     dryRun?: boolean
+    deleteDelay?: number
     after?: number
     rules?: { repositories: string; after: number | undefined }[]
   } = {},
 ): Promise<GarbageEvent[]> {
   const { metadata, blobs, clock } = stores
-  const policy = { grace, uploadExpiry: grace, untagged: options.rules ?? [] }
+  const { deleteDelay } = options
+  const policy = { grace, uploadExpiry: grace, untagged: options.rules ?? [], deleteDelay }
   const parts = { metadata, blobs, log: quiet, clocks: clock, policy, holder: 'test' }
   const events: GarbageEvent[] = []
-  for await (const event of collectGarbage(parts, { dryRun: options.dryRun ?? false, orphans: true }))
+  for await (const event of collectGarbage(parts, { dryRun: options.dryRun ?? false, orphans: 'always' }))
     events.push(event)
   return events
 }
 
-/** Lets time pass as it does while collections run: never more than the grace period at once. */
+/** Advances the clock as between regular collections: never by more than the grace period at once. */
 async function pass(milliseconds: number): Promise<void> {
   for (let left = milliseconds; left > 0; left -= grace / 2) {
     stores.clock.now += Math.min(left, grace / 2)
-    await stores.metadata.garbage.recordClock({ seenAt: stores.clock.now, suspendedUntil: undefined })
+    await stores.metadata.garbage.note({ notes: { seenAt: stores.clock.now, suspendedUntil: undefined } })
   }
 }
 
@@ -143,7 +145,7 @@ suite('garbage', () => {
     }) as BlobStore
     const policy = { grace, uploadExpiry: grace, untagged: [] }
     const parts = { metadata, blobs, log: quiet, clocks: clock, policy, holder: 'test' }
-    await Array.fromAsync(collectGarbage(parts, { dryRun: false, orphans: false }))
+    await Array.fromAsync(collectGarbage(parts, { dryRun: false, orphans: 'never' }))
     assert.deepEqual(taken, [false, false, false, false, false])
   })
 
@@ -153,12 +155,25 @@ suite('garbage', () => {
     await pass(grace * 1.2)
     const policy = { grace, uploadExpiry: grace, untagged: [] }
     const parts = { metadata, blobs, log: quiet, clocks: clock, policy, holder: 'test' }
-    const first = collectGarbage(parts, { dryRun: false, orphans: false })
+    const first = collectGarbage(parts, { dryRun: false, orphans: 'never' })
     assert.equal((await first.next()).value?.kind, 'item')
-    assert.deepEqual(await Array.fromAsync(collectGarbage(parts, { dryRun: false, orphans: false })), [
+    assert.deepEqual(await Array.fromAsync(collectGarbage(parts, { dryRun: false, orphans: 'never' })), [
       { kind: 'busy' },
     ])
     await Array.fromAsync(first)
+  })
+
+  test('bytes outlive their rows by the delay that is asked for', async () => {
+    const { digest } = await push(5000)
+    const before = dataFiles()
+    await pass(grace * 1.2)
+    await collect({ deleteDelay: 3_600_000 })
+    await pass(1000)
+    assert.ok(subjects(await collect({ deleteDelay: 3_600_000 }), 'deleted').includes(digest))
+    assert.deepEqual(dataFiles(), before)
+    await pass(3_600_000)
+    await collect({ deleteDelay: 3_600_000 })
+    assert.equal(dataFiles().length, before.length - 1)
   })
 
   test('a HEAD begins the grace anew', async () => {
@@ -229,11 +244,11 @@ suite('garbage', () => {
     const watch = new ClockWatch({ wall: () => wall, monotonic: () => monotonic })
     monotonic += 500
     wall += 500
-    assert.equal(watch.ahead, 0)
+    assert.equal(watch.ahead(wall), 0)
     wall += 9000
-    assert.equal(watch.ahead, 9000)
-    watch.settle()
-    assert.equal(watch.ahead, 0)
+    assert.equal(watch.ahead(wall), 9000)
+    watch.settle(wall)
+    assert.equal(watch.ahead(wall), 0)
   })
 
   test('files that a crash has left go once they are old', async () => {
@@ -245,6 +260,55 @@ suite('garbage', () => {
     utimesSync(path, old, old)
     await collect()
     assert.equal(dataFiles().length, 0)
+  })
+
+  test('orphans stay as long as other bytes without a row', async () => {
+    const path = join(stores.folder, 'blobs', 'ab', `ab${'0'.repeat(30)}`)
+    writeFileSync(path, 'left over')
+    const setAge = (hours: number): void => {
+      const at = new Date(stores.clock.now - hours * 3_600_000)
+      utimesSync(path, at, at)
+    }
+    const deleteDelay = 72 * 3_600_000
+    setAge(48)
+    await collect({ deleteDelay })
+    assert.equal(dataFiles().length, 1)
+    setAge(73)
+    await collect({ deleteDelay })
+    assert.equal(dataFiles().length, 1, 'from now on its bytes have no row')
+    // The deletion is noted by the clock of the machine, which has gone on since this clock was set.
+    await pass(deleteDelay + 60_000)
+    await collect({ deleteDelay })
+    assert.equal(dataFiles().length, 0)
+  })
+
+  test('of several schedules, one collects and the others find it done; the search for orphans is done daily', async () => {
+    const { metadata, blobs, clock } = stores
+    const policy = { grace: 30 * 24 * 3_600_000, uploadExpiry: grace, untagged: [] }
+    let lists = 0
+    const counting: BlobStore = Object.create(blobs, {
+      list: {
+        value() {
+          lists++
+          return blobs.list()
+        },
+      },
+    }) as BlobStore
+    const one = async (holder: string): Promise<string[]> => {
+      const parts = { metadata, blobs: counting, log: quiet, clocks: clock, policy, holder }
+      const options = { dryRun: false, orphans: 'daily', atMostEvery: 3_600_000 } as const
+      return (await Array.fromAsync(collectGarbage(parts, options))).map(({ kind }) => kind)
+    }
+    assert.deepEqual(await one('a'), ['freed'])
+    clock.now += 3_599_000
+    assert.deepEqual(await one('b'), ['done'])
+    clock.now += 1000
+    assert.deepEqual(await one('b'), ['freed'])
+    assert.deepEqual(await one('a'), ['done'])
+    assert.equal(lists, 1)
+    clock.now += 24 * 3_600_000
+    assert.deepEqual(await one('a'), ['freed'])
+    assert.equal(lists, 2)
   })
 
   test('one collector at a time', async () => {
@@ -261,7 +325,7 @@ suite('garbage', () => {
 async function fsck(repair = false): Promise<{ problems: string[]; summary: FsckEvent | undefined }> {
   const { metadata, blobs, clock } = stores
   const events: FsckEvent[] = []
-  for await (const event of checkStorage({ metadata, blobs, clocks: clock }, { repair, rate: 0 }))
+  for await (const event of checkStorage({ metadata, blobs, clocks: clock, policy: {} }, { repair, rate: 0 }))
     events.push(event)
   const problems = events.flatMap((event) =>
     event.kind === 'problem' ? [`${event.problem} ${event.subject}`] : [],
@@ -308,6 +372,19 @@ suite('fsck', () => {
       assert.deepEqual((await fsck()).problems, [])
     })
   }
+
+  test('a SHA-256 digest that is noted wrong, by which a policy would miss the blob', async () => {
+    const { metadata, registry } = stores
+    const content = randomBytes(5000)
+    const digest = digestOfBytes('sha512', content)
+    await registry.uploads.single({ requester, repository, digest }, bodyOf(content))
+    await metadata.contents.setTwin(digest, sha256('another'))
+    assert.deepEqual((await fsck()).problems, [`twin-wrong ${digest}`])
+    assert.deepEqual((await fsck(true)).problems, [`twin-wrong ${digest}`])
+    assert.equal(await metadata.contents.twinOf(digest), sha256(content))
+    assert.ok(await registry.blobs.stat(requester, repository, digest))
+    assert.deepEqual((await fsck()).problems, [])
+  })
 
   test('a manifest whose layer is lost says so until it is pushed again', async () => {
     const image = await pushImage('v1', [500, 5000])
@@ -384,7 +461,7 @@ suite('backup', () => {
     const blobs = await openDiskBlobStore({ folder, reserve: 0 })
     const events: FsckEvent[] = []
     for await (const event of checkStorage(
-      { metadata, blobs, clocks: stores.clock },
+      { metadata, blobs, clocks: stores.clock, policy: {} },
       { repair: false, rate: 0 },
     ))
       events.push(event)
@@ -431,7 +508,8 @@ suite('backup', () => {
     unlinkSync(join(stores.folder, lost))
     const file = await makeBackup()
     const tail = readBackupTail(file.subarray(-tailRoom))
-    assert.deepEqual(tail, { blobs: 1, bytes: 6000, missing: 1, missingDigests: [image.blobs[1]] })
+    const contents = { blobs: 3, bytes: 11_500, manifests: 1 }
+    assert.deepEqual(tail, { blobs: 1, bytes: 6000, contents, missing: 1, missingDigests: [image.blobs[1]] })
     const folder = mkdtempSync(join(tmpdir(), 'trow-restored-'))
     assert.equal((await restoreInto(folder, file)).missing, 1)
     rmSync(folder, { recursive: true })

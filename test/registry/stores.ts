@@ -4,6 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { BlobStore } from '../../src/blobs/blob-store.ts'
 import { openDiskBlobStore } from '../../src/blobs/disk/disk-blob-store.ts'
+import { S3BlobStore } from '../../src/blobs/s3/s3-blob-store.ts'
+import { S3Client } from '../../src/blobs/s3/s3-client.ts'
+import { S3Objects } from '../../src/blobs/s3/s3-objects.ts'
 import type { MetadataStore } from '../../src/metadata/metadata-store.ts'
 import { openLocalMetadata } from '../../src/metadata/sqlite/sqlite-metadata-store.ts'
 import type { ByteRange } from '../../src/oci/byte-range.ts'
@@ -13,6 +16,8 @@ import type { ContentGuard } from '../../src/registry/content-guard.ts'
 import { openRegistry } from '../../src/registry/open-registry.ts'
 import type { Body, Registry } from '../../src/registry/registry.ts'
 import type { Requester } from '../../src/registry/requester.ts'
+import { missing } from '../requirements.ts'
+import { s3Keys, startS3Server } from '../support/s3-server.ts'
 
 export interface TestStores {
   readonly folder: string
@@ -29,15 +34,47 @@ export const grace = 1_000_000
 export const quiet = { debug() {}, info() {}, warn() {}, error() {} }
 
 export interface StoreOptions {
-  /** What judges content. */
+  /** Makes the guard that judges content. */
   readonly guardOf?: (stores: { readonly metadata: MetadataStore; readonly blobs: BlobStore }) => ContentGuard
+  /** Opens the blob store; else blobs are files of the folder. */
+  readonly openBlobs?: () => Promise<BlobStore>
 }
 
-/** The real stores in a folder of their own, and the rules over them. */
-export async function openStores({ guardOf }: StoreOptions = {}): Promise<TestStores> {
+/** Where the blobs of a suite are, and why that cannot be tried here. */
+export interface TestPlace {
+  readonly name: string
+  readonly skip: string | false
+  readonly open: () => Promise<TestStores>
+}
+
+/** All places in which a registry may keep blobs. */
+export const places: readonly TestPlace[] = [
+  { name: 'in a folder', skip: false, open: () => openStores() },
+  { name: 'in a bucket', skip: missing('versitygw'), open: openBucketStores },
+]
+
+async function openBucketStores(): Promise<TestStores> {
+  const server = await startS3Server()
+  server.bucket('registry')
+  const objects = new S3Objects(new S3Client(server.location('registry'), s3Keys))
+  const room = (): Promise<number> => Promise.resolve(Infinity)
+  const stores = await openStores({
+    openBlobs: () => Promise.resolve(new S3BlobStore({ objects, partBytes: 64 * 2 ** 20, room })),
+  })
+  return {
+    ...stores,
+    async close() {
+      await stores.close()
+      await server.stop()
+    },
+  }
+}
+
+/** The real stores in a folder of their own, and a registry over them. */
+export async function openStores({ guardOf, openBlobs }: StoreOptions = {}): Promise<TestStores> {
   const folder = mkdtempSync(join(tmpdir(), 'trow-registry-'))
   const metadata = openLocalMetadata({ folder })
-  const blobs = await openDiskBlobStore({ folder, reserve: 0 })
+  const blobs = await (openBlobs?.() ?? openDiskBlobStore({ folder, reserve: 0 }))
   const clock = { now: Date.now(), wall: () => clock.now, monotonic: () => clock.now }
   const limits = {
     inlineLimit: 1000,
@@ -55,7 +92,7 @@ export async function openStores({ guardOf }: StoreOptions = {}): Promise<TestSt
     now: clock.wall,
     newId: randomUUID,
     limits,
-    untagged: [],
+    untagged: () => [],
   })
   return {
     folder,
@@ -114,11 +151,11 @@ export function imageOf(layers: readonly (readonly [digest: Digest, size: number
   )
 }
 
-/** Somebody whose changes are not audited. */
+/** A requester whose changes are not audited. */
 export const requester: Requester = {
   name: 'anyone',
   reason: 'the test lets them',
-  note: () => undefined,
+  auditRecord: () => undefined,
   judged() {},
   refused: () => Promise.resolve(undefined),
 }

@@ -1,31 +1,34 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Shown } from '../access/access.ts'
+import type { PresentedCredentials } from '../access/access.ts'
 import type { ClientCertificate } from '../access/credential.ts'
+import type { Principal } from '../access/principal.ts'
 import type { Body } from '../registry/registry.ts'
 import type { Requester } from '../registry/requester.ts'
 import type { Caller } from './caller.ts'
-import { bodySource, ClientGone, type RequestBody } from './request-body.ts'
+import { ClientGone, RequestBody } from './request-body.ts'
 import type { TokenRealm } from './token-realm.ts'
 
-/** What the connection tells of a request. */
+/** What the listener knows of a request from its connection. */
 export interface RequestOrigin {
   readonly id: string
   readonly certificate: ClientCertificate | undefined
-  /** The client's address, behind trusted proxies the one that they name. */
+  /** The client's address; behind trusted proxies, the address that they forward. */
   readonly address: string
 }
 
 /** A request as handlers see it. */
-export class RegistryRequest {
+export class ServerRequest {
   readonly method: string
   readonly path: string
   readonly id: string
-  /** Bytes of body taken so far. */
+  /** Bytes of the body read so far. */
   bytesIn = 0
-  /** Undefined until the request was let in, and where nobody is asked who they are. */
+  /** Undefined until the request is admitted, and where callers are not identified. */
   caller: Caller | undefined
-  /** Who the client shows itself as. */
-  readonly shown: Shown
+  /** Who sent it, admitted or not. Undefined until that is known, and where callers are not identified. */
+  identified: Principal | undefined
+  /** The credentials and the address that the client presents. */
+  readonly presented: PresentedCredentials
   readonly #message: IncomingMessage
   readonly #response: ServerResponse
   readonly #search: string
@@ -44,12 +47,12 @@ export class RegistryRequest {
     this.path = mark === -1 ? url : url.slice(0, mark)
     this.#search = mark === -1 ? '' : url.slice(mark + 1)
     this.id = id
-    this.shown = { authorization: message.headers.authorization, certificate, address }
+    this.presented = { authorization: message.headers.authorization, certificate, address }
     this.#message = message
     this.#response = response
   }
 
-  /** For the registry. Throws where the route lets in without asking who it is. */
+  /** The caller, for the registry. Throws on routes that do not identify their callers. */
   get requester(): Requester {
     if (this.caller === undefined) throw new Error('nobody was asked who they are')
     return this.caller
@@ -63,7 +66,7 @@ export class RegistryRequest {
     return (this.#query ??= new URLSearchParams(this.#search))
   }
 
-  /** A value of the query in which + is a plus (RFC 3986), not the blank that it is in forms. */
+  /** A query value in which + is a plus (RFC 3986), not a blank as in forms. */
   queryText(name: string): string | undefined {
     return new URLSearchParams(this.#search.replaceAll('+', '%2B')).get(name) ?? undefined
   }
@@ -72,7 +75,7 @@ export class RegistryRequest {
     return this.#search !== ''
   }
 
-  /** By its lowercase name; several are joined by Node where the standard says so. */
+  /** `name` is lowercase. Node joins repeated headers where the standard allows it. */
   header(name: string): string | undefined {
     const value = this.#message.headers[name]
     return Array.isArray(value) ? value.join(', ') : value
@@ -83,9 +86,9 @@ export class RegistryRequest {
     return realm.urlFor(this.#message)
   }
 
-  /** The name that a refused Basic header gives; undefined where it could be a secret that was put in the wrong place. */
+  /** The user name of a refused Basic header; undefined if it could be a secret in the wrong place. */
   get claimedName(): string | undefined {
-    const [scheme, value = ''] = this.shown.authorization?.split(' ') ?? []
+    const [scheme, value = ''] = this.presented.authorization?.split(' ') ?? []
     if (scheme?.toLowerCase() !== 'basic') return undefined
     const name = Buffer.from(value, 'base64').toString('utf8').split(':')[0] ?? ''
     return /^[a-z0-9][\w.@+-]{0,31}$/i.test(name) && !name.startsWith('trow_')
@@ -104,7 +107,10 @@ export class RegistryRequest {
     return headers['transfer-encoding'] === undefined ? Number(headers['content-length'] ?? 0) : undefined
   }
 
-  /** To be called once. A client that waits for 100 Continue gets it when the body is first read: nothing stands against it then. */
+  /**
+   * Call it once. A client that expects 100 Continue receives it when the body is first read: by then every
+   * check that needs no body has passed.
+   */
   body(): Body {
     const { bodyLength: length } = this
     if (this.#message.headers.expect === undefined) return { source: this.#read(), length, onDemand: false }
@@ -118,21 +124,21 @@ export class RegistryRequest {
   }
 
   #read(): Body['source'] {
-    this.#body = bodySource(this.#message)
+    this.#body = new RequestBody(this.#message)
     return counted(this.#body, this)
   }
 
-  /** The reply is decided: what still comes of the body is nobody's. */
+  /** Discards the rest of the body: the reply is decided. */
   abandonBody(): void {
     this.#body?.abandon()
   }
 
-  /** Ends the connection, whatever is still to be sent. */
+  /** Closes the connection, even with bytes still to be sent. */
   cut(): void {
     this.#message.socket.destroy()
   }
 
-  /** False while the client can only wait for us. */
+  /** False while the client can do nothing but wait for trow. */
   get awaitsClient(): boolean {
     return this.#body?.starved === true || this.#response.writableLength > 0
   }
@@ -151,7 +157,10 @@ export class RegistryRequest {
   }
 }
 
-/** A proxy's way to ask, `http://host/path`, is to be understood as well (RFC 9112, 3.2.2). */
+/**
+ * Turns the absolute form of a target, `http://host/path`, into the origin form; a server must accept both
+ * (RFC 9112, 3.2.2).
+ */
 function originForm(url: string): string {
   if (url.startsWith('/')) return url
   const target = /^https?:\/\/[^/?#]*(.*)$/i.exec(url)?.[1]
@@ -159,7 +168,7 @@ function originForm(url: string): string {
   return target.startsWith('/') ? target : `/${target}`
 }
 
-function counted(source: Body['source'], request: RegistryRequest): Body['source'] {
+function counted(source: Body['source'], request: ServerRequest): Body['source'] {
   return {
     [Symbol.asyncIterator]() {
       const iterator = source[Symbol.asyncIterator]()

@@ -2,7 +2,7 @@ import { errorCode } from '../error-code.ts'
 import { reasonOf } from '../reason-of.ts'
 import { UserError } from '../user-error.ts'
 
-/** What Node says when an address cannot be listened on, in words. */
+/** Turns Node's error from listening on an address into a UserError. */
 export function cannotListen(host: string, port: number, error: unknown): UserError {
   const code = errorCode(error)
   if (code === 'EADDRINUSE') {

@@ -3,21 +3,24 @@ import { createServer, type AddressInfo, type ListenOptions, type Server } from 
 import { markPort, type PortMark } from './port-mark.ts'
 import { cannotListen } from './cannot-listen.ts'
 
-/** A port that no other trow of this user gets until it is released, whether anybody listens there yet or not. */
+/**
+ * Reserves a port against other trow processes of this user, whether or not a worker listens on it at the
+ * moment.
+ */
 export interface PortClaim {
   readonly port: number
   release(): Promise<void>
 }
 
-/** One of thousands of ports is hardly ever claimed, let alone so many in a row. */
+/** A port that is claimed already is rare, and so many in a row do not occur. */
 const attempts = 100
 
 /**
- * Sees that the address is free, finds out which port 0 stands for, and keeps other servers away from it. `shared`:
- * workers share the port afterwards (reusePort, Linux); then the kernel would give any second server of the same user
- * half of the connections, with no error to either. Its exclusive bind here finds those that listen already; the mark
- * those that do not yet, or not at this instant because their worker is being replaced. Throws UserError PORT_TAKEN,
- * PORT_NOT_PERMITTED or LISTEN_FAILED.
+ * Checks that the address is free, resolves port 0 to a port, and keeps other servers away from it. With
+ * `shared`, workers share the port afterwards (reusePort, Linux); the kernel would then give a second server
+ * of the same user half of the connections, without an error in either. The exclusive bind here detects
+ * servers that already listen. The mark detects those that do not listen at this moment: before their start,
+ * or while a worker is being replaced. Throws UserError PORT_TAKEN, PORT_NOT_PERMITTED or LISTEN_FAILED.
  */
 export async function claimPort(
   host: string,
@@ -33,7 +36,10 @@ export async function claimPort(
   }
 }
 
-/** Marked first: a look at a port that another server has marked could make its workers fail. */
+/**
+ * The mark comes first: a probe of a port that another server has marked could make that server's workers
+ * fail.
+ */
 async function claimNamed(address: string, port: number): Promise<PortClaim> {
   const mark = await markPort(address, port)
   if (mark === 'taken') throw taken()
@@ -45,7 +51,7 @@ async function claimNamed(address: string, port: number): Promise<PortClaim> {
   }
 }
 
-/** The system gives out a port again as soon as nobody is bound to it, also one that is marked. */
+/** The kernel may assign a port again as soon as no socket is bound to it, even if the port is marked. */
 async function claimAny(address: string): Promise<PortClaim> {
   for (let attempt = 0; attempt < attempts; attempt++) {
     const port = await freePort(address, 0)

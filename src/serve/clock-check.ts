@@ -3,7 +3,10 @@ import { UserError } from '../user-error.ts'
 const earliest = Date.UTC(2025, 0, 1)
 const backwards = 24 * 3_600_000
 
-/** Throws UserError CLOCK_ABSURD: garbage collection and certificates need a clock that can be right. */
+/**
+ * Throws UserError CLOCK_ABSURD when the clock is impossibly early or has gone back by more than a day:
+ * garbage collection and certificates depend on it.
+ */
 export function checkClock(now: number, lastSeen: number | undefined): void {
   const shown = new Date(now).toISOString()
   if (now < earliest) {

@@ -5,8 +5,9 @@ const groupAndOthers = 0o077
 const setGroupId = 0o2000
 
 /**
- * Names folders of secrets that other users of the machine get into. Not those of a pod that the kubelet has opened for
- * `fsGroup` (https://kubernetes.io/docs/tasks/configure-pod-container/security-context/): nobody else is in the container.
+ * Warns of folders with secrets that other users of the machine can enter. Folders of a pod that the kubelet
+ * has opened for `fsGroup` are skipped, because no other user is in the container
+ * (https://kubernetes.io/docs/tasks/configure-pod-container/security-context/).
  */
 export function warnOfWideFolders(
   folders: readonly string[],

@@ -1,13 +1,16 @@
 import type { Writable } from 'node:stream'
 
-/** What a server touches of the process that it runs in. */
+/** The parts of its process that a server uses. */
 export interface HostProcess {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly stderr: { readonly isTTY?: boolean }
-  /** Written byte for byte. */
+  /** Writes are passed on byte for byte. */
   readonly exact: { readonly stdout: Writable }
-  /** Calls back at SIGINT and SIGTERM. */
+  /** Calls `listener` at SIGINT and SIGTERM. */
   onStop(listener: (signal: 'SIGINT' | 'SIGTERM') => void): void
-  /** Calls back at SIGHUP, which then ends nothing. Undefined where there is none. */
+  /**
+   * Calls `listener` at SIGHUP, which then does not end the process. Undefined where the platform has no
+   * SIGHUP.
+   */
   onHangup?(listener: () => void): void
 }

@@ -2,36 +2,60 @@ import pino from 'pino'
 import type { Log } from '../log.ts'
 import { visibleLine, visibleText } from '../visible-text.ts'
 
-type Fields = Readonly<Record<string, unknown>>
+type LogFields = Readonly<Record<string, unknown>>
 type Level = 'debug' | 'info' | 'warn' | 'error'
+
+/** A log whose level can change. */
+export interface Logger extends Log {
+  /** Lines below this level are not written. */
+  setLevel(level: Level): void
+}
 
 const order: readonly Level[] = ['debug', 'info', 'warn', 'error']
 
-/** Log lines on stderr, from any thread: JSON by pino, or text for a person at a terminal. */
-export function createLogger(options: { readonly format: 'json' | 'text'; readonly level: Level }): Log {
-  // Whole lines, written at once: several threads share the descriptor.
+/** Writes log lines to stderr from any thread: JSON by pino, or text for a terminal. */
+export function createLogger(options: { readonly format: 'json' | 'text'; readonly level: Level }): Logger {
+  // Each line is written whole and synchronously, because several threads share the descriptor.
   const destination = pino.destination({ fd: 2, sync: true })
   if (options.format === 'json') {
     const logger = pino(
-      { level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime },
+      {
+        level: options.level,
+        base: null,
+        timestamp: pino.stdTimeFunctions.isoTime,
+        formatters: { level: (label) => ({ level: label }) },
+      },
       destination,
     )
-    const say =
+    const logAt =
       (level: Level) =>
-      (message: string, fields: Fields = {}): void =>
+      (message: string, fields: LogFields = {}): void =>
         logger[level](fields, message)
-    return { debug: say('debug'), info: say('info'), warn: say('warn'), error: say('error') }
+    return { ...levels(logAt), setLevel: (level) => void (logger.level = level) }
   }
-  const say = (level: Level) => {
-    if (order.indexOf(level) < order.indexOf(options.level)) return () => {}
-    return (message: string, fields: Fields = {}): void => {
-      destination.write(`${textLine(level, message, fields)}\n`)
+  let lowest = order.indexOf(options.level)
+  const logAt =
+    (level: Level) =>
+    (message: string, fields: LogFields = {}): void => {
+      if (order.indexOf(level) >= lowest) destination.write(`${textLine(level, message, fields)}\n`)
     }
-  }
-  return { debug: say('debug'), info: say('info'), warn: say('warn'), error: say('error') }
+  return { ...levels(logAt), setLevel: (level) => void (lowest = order.indexOf(level)) }
 }
 
-function textLine(level: Level, message: string, fields: Fields): string {
+function levels(logAt: (level: Level) => Log['info']): Log {
+  return { debug: logAt('debug'), info: logAt('info'), warn: logAt('warn'), error: logAt('error') }
+}
+
+/** `auto` is text on a terminal, else JSON. */
+export function logFormatOf(
+  format: 'auto' | 'json' | 'text',
+  { stderr }: { readonly stderr: { readonly isTTY?: boolean } },
+): 'json' | 'text' {
+  if (format !== 'auto') return format
+  return stderr.isTTY === true ? 'text' : 'json'
+}
+
+function textLine(level: Level, message: string, fields: LogFields): string {
   const label = level === 'info' ? '' : `${level}: `
   const rest = Object.entries(fields).filter(
     ([name]) => name !== 'url' || !message.includes(String(fields['url'])),

@@ -1,22 +1,27 @@
+import { hostPort } from '../host-port.ts'
 import { resolve } from 'node:path'
 import { DenialTable } from '../audit/denial-table.ts'
+import { isShared } from '../storage/open-content.ts'
 import { openEngines } from '../storage/open-engines.ts'
 import type { Ticket } from '../storage/ticket.ts'
-import { auditFolder } from './audit/audit-folder.ts'
-import { createLogger } from './logger.ts'
+import { auditFolder, checkSharedAudit } from './audit/audit-folder.ts'
+import { createLogger, logFormatOf } from './logger.ts'
 import type { ResolvedSettings } from '../settings/settings.ts'
 import type { Settings } from '../settings/settings-schema.ts'
 import { noSetting } from '../settings/settings-variables.ts'
 import { createBodies } from './threads/body-places.ts'
 import { claimPort } from './claim-port.ts'
 import { checkClock } from './clock-check.ts'
-import { checkExposure } from './exposure.ts'
+import { checkExposure, checkSharedAuthority } from './exposure.ts'
 import { warnOfWideFolders } from './folder-rights.ts'
 import type { HostProcess } from './host-process.ts'
-import { startJudges } from './threads/judges.ts'
+import { startGuards } from './threads/guards.ts'
+import { checkPolicySettings, isJudged } from './policy/policy-settings.ts'
+import { Policies } from './threads/policies.ts'
 import { Maintenance } from './threads/maintenance.ts'
 import { knownHosts } from './known-hosts.ts'
 import { serveMetrics } from './metrics/metrics-server.ts'
+import { SettingsReload } from './settings-reload.ts'
 import { storageSettings } from './storage-settings.ts'
 import { startThread } from './threads/threads.ts'
 import { openTls } from './tls/tls.ts'
@@ -25,70 +30,87 @@ import { WorkerGroup } from './threads/worker-group.ts'
 import { WriteWatch } from './write-watch.ts'
 
 const drainLimit = 60_000
-/** One Ctrl-C may arrive several times: from the terminal, from npm, from a wrapper. Milliseconds. */
+/** Milliseconds. One Ctrl-C may arrive several times: from the terminal, from npm, from a wrapper. */
 const sameSignal = 500
 
-/** What a person is told after the start. */
+/** What the program that runs the server knows of itself. */
+export interface ServingProgram {
+  readonly version: string
+  /** Formats the text that is shown after the start. */
+  banner(facts: BannerFacts): string
+  /** Reads flags, variables and the trow.yaml again. Throws UserError. */
+  reread(): Promise<ResolvedSettings>
+}
+
+/** Facts shown on the terminal after the start. */
 export interface BannerFacts {
   readonly url: string
   readonly settings: Settings
-  /** The data folder was made by this start. */
+  /** This start has created the data folder. */
   readonly fresh: boolean
   readonly caPath: string | undefined
 }
 
 /**
- * `trow serve`: resolves with the exit code when it was told to stop or could not go on. `banner` puts what a person is told
- * into words.
+ * Runs `trow serve`. Resolves with the exit code after a stop signal, or when the server cannot go on.
  */
 export async function serve(
-  { settings: given, ignored }: ResolvedSettings,
-  surroundings: HostProcess,
-  banner: (facts: BannerFacts) => string,
+  { settings: given, ignored, file }: ResolvedSettings,
+  hostProcess: HostProcess,
+  program: ServingProgram,
 ): Promise<number> {
-  const logFormat = formatOf(given, surroundings)
+  const logFormat = logFormatOf(given['log-format'], hostProcess)
   const log = createLogger({ format: logFormat, level: given['log-level'] })
   for (const variable of ignored) log.warn(noSetting(variable))
   checkExposure(given, log)
+  checkPolicySettings(given)
   checkClock(Date.now(), undefined)
   const settings: Settings = { ...given, data: resolve(given.data) }
-  const engines = await openEngines(storageSettings(settings))
+  const places = storageSettings(settings, hostProcess.env, settings.workers)
+  if (isShared(places)) {
+    checkSharedAuthority(settings)
+    checkSharedAudit(settings)
+  }
+  const engines = await openEngines(places)
   const { host } = settings.listen
   await using cleanup = new AsyncDisposableStack()
   cleanup.defer(() => engines.close())
-  warnOfWideFolders([settings.data, auditFolder(settings, settings.data)], surroundings.env, log)
+  const logs = engines.isShared ? [] : [auditFolder(settings, settings.data)]
+  warnOfWideFolders([settings.data, ...logs], hostProcess.env, log)
 
-  // Only from here on: what comes before may wait in a system call, and a signal is to end that at once.
-  const stop = waitForStop(surroundings)
-  surroundings.onHangup?.(() => log.warn('SIGHUP is ignored: settings are read again by a restart only'))
+  // Installed only here: the steps before may block in a system call, and a signal must end them at once.
+  const stop = waitForStop(hostProcess)
 
   const tls = await openTls(settings, log)
   if (tls !== undefined) cleanup.defer(() => tls.close())
-  // Where the system cannot share a port among threads, one worker serves it.
+  // Where the operating system cannot share a port among threads, one worker serves it.
   const shared = process.platform === 'linux'
   const { port, release } = await claimPort(host, settings.listen.port, { shared })
   cleanup.defer(release)
   const storage = engines.serve({
     workers: settings.workers,
-    poolSize: Number(surroundings.env['UV_THREADPOOL_SIZE'] ?? 4),
+    poolSize: Number(hostProcess.env['UV_THREADPOOL_SIZE'] ?? 4),
     unrecorded: settings['audit-on-failure'],
     log,
     startThread,
   })
   cleanup.defer(() => storage.stop())
   const attach = (): Ticket => storage.attach()
-  const beside = { settings, logFormat }
-  const { access, audit, authorities } = await startJudges(beside, {
-    attach,
-    log,
-    lines: surroundings.exact.stdout,
-    cleanup,
-  })
-
-  // What is seen before the workers are there is given to them at their start.
+  // Health changes seen before the workers exist are passed to them at their start.
   const watching: { workers?: WorkerGroup; seen: SeenHealth } = {
     seen: { write: { ok: true }, maintenance: { ok: true } },
   }
+  const beside = { settings, logFormat }
+  const { access, audit, authorities } = await startGuards(beside, {
+    attach,
+    log,
+    lines: hostProcess.exact.stdout,
+    cleanup,
+    onUsersChanged: () => watching.workers?.forgetAccess(),
+  })
+  const policies = isJudged(settings) ? await Policies.start({ start: beside, attach, log }) : undefined
+  if (policies !== undefined) cleanup.defer(() => policies.stop())
+
   const see = (change: Partial<SeenHealth>): void => {
     watching.seen = { ...watching.seen, ...change }
     watching.workers?.setSeen(watching.seen)
@@ -113,7 +135,9 @@ export async function serve(
     audit,
     tls: tls && authorities.with(tls.pair),
     seen: watching.seen,
-    accessLog: (lines) => void surroundings.exact.stdout.write(lines),
+    policies: policies?.packed,
+    accessLog: (lines) => void hostProcess.exact.stdout.write(lines),
+    announce: (changes) => policies?.announce(changes),
     start: {
       settings,
       host,
@@ -125,15 +149,38 @@ export async function serve(
     },
   })
   watching.workers = workers
+  policies?.bringTo(workers)
   cleanup.defer(() => workers.drain(0))
   await workers.start()
   const maintenance = await Maintenance.start({
     start: beside,
     attach,
+    policies,
     onChange: (health) => see({ maintenance: health }),
     log,
   })
   cleanup.defer(() => maintenance.stop())
+  const reload = new SettingsReload({
+    file,
+    settings,
+    reread: async () => ({ ...(await program.reread()).settings, data: settings.data }),
+    record: audit && ((auditRecord) => maintenance.record(auditRecord)),
+    apply: async (changed) => {
+      log.setLevel(changed['log-level'])
+      // Before the workers: they forget what they know, and ask it again.
+      await access?.channel.call('setSettings', changed)
+      await Promise.all([
+        workers.setSettings(changed),
+        audit?.channel.call('setSettings', changed),
+        maintenance.setSettings(changed),
+        policies?.setSettings(changed),
+      ])
+    },
+    log,
+    now: Date.now,
+  })
+  cleanup.defer(() => reload.close())
+  hostProcess.onHangup?.(() => reload.hangup())
   const renewTls = (): void => {
     if (tls !== undefined) workers.setTls(authorities.with(tls.pair))
   }
@@ -142,13 +189,24 @@ export async function serve(
   const metricsAddress = settings['metrics-listen']
   if (metricsAddress !== undefined) {
     const hosts = knownHosts(settings, metricsAddress.host)
-    const metrics = await serveMetrics(metricsAddress, { workers, maintenance, writes, audit, hosts, log })
+    const metrics = await serveMetrics(metricsAddress, {
+      workers,
+      maintenance,
+      writes,
+      audit,
+      policies,
+      hosts,
+      tls,
+      version: program.version,
+      log,
+    })
     log.info(`metrics on http://${metrics.address}/metrics`)
     cleanup.defer(() => metrics.close())
   }
-  const url = `${tls === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}`
+  const url = `${tls === undefined ? 'http' : 'https'}://${hostPort(host, port)}`
+  if (engines.content === 'bucket') log.info('blobs are kept in a bucket', { bucket: engines.place })
   if (logFormat === 'json') log.info('listening', { url })
-  else log.info(banner({ url, settings, fresh: engines.fresh, caPath: tls?.own?.path }))
+  else log.info(program.banner({ url, settings, fresh: engines.fresh, caPath: tls?.own?.path }))
 
   stop.started()
   const reason = await Promise.race([
@@ -168,25 +226,19 @@ export async function serve(
   return reason === 'SIGINT' ? 130 : 0
 }
 
-function formatOf(settings: Settings, { stderr }: HostProcess): 'json' | 'text' {
-  const format = settings['log-format']
-  if (format !== 'auto') return format
-  return stderr.isTTY === true ? 'text' : 'json'
-}
-
 interface Stop {
   readonly first: Promise<'SIGINT' | 'SIGTERM'>
   readonly second: Promise<void>
-  /** Until this is called a second signal ends the process as it stands: nothing is being transferred yet. */
+  /** Before this call a second signal ends the process immediately: no transfer is running yet. */
   started(): void
 }
 
-function waitForStop(surroundings: HostProcess): Stop {
+function waitForStop(hostProcess: HostProcess): Stop {
   const first = Promise.withResolvers<'SIGINT' | 'SIGTERM'>()
   const second = Promise.withResolvers<void>()
   let since: number | undefined
   let isStarted = false
-  surroundings.onStop((signal) => {
+  hostProcess.onStop((signal) => {
     const now = performance.now()
     if (since === undefined) {
       since = now

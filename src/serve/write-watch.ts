@@ -2,12 +2,12 @@ import type { Health } from '../http/health-routes.ts'
 import { reasonOf } from '../reason-of.ts'
 import type { StorageEngine, WriteState } from '../storage/storage-engine.ts'
 
-/** Between two looks, and how long a write may wait for the disk; milliseconds. */
+/** Milliseconds between two checks, and the longest that a write may wait for the disk. */
 const interval = 5000
 
 /**
- * Looks every 5 s whether something can be written durably, and keeps the answer for all who ask: nobody waits for a disk
- * that hangs, and it is found to work again without a push.
+ * Checks every 5 s whether a durable write succeeds, and keeps the result for all callers: no caller waits
+ * for a disk that hangs, and recovery is noticed without a push.
  */
 export class WriteWatch {
   readonly #storage: Pick<StorageEngine, 'probe'>
@@ -16,7 +16,7 @@ export class WriteWatch {
   #state: WriteState = { health: { ok: false, reason: 'no write has been tried yet' }, freeBytes: Infinity }
   #look: { readonly since: number; readonly done: Promise<void> } | undefined
 
-  /** Resolves after the first look, or when that waits for the disk. */
+  /** Resolves after the first check, or when that check has waited 5 s for the disk. */
   static async start(parts: {
     readonly storage: Pick<StorageEngine, 'probe'>
     readonly onChange: (state: WriteState) => void

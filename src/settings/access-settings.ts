@@ -1,10 +1,10 @@
 import { Rules, defaultRules } from '../access/rules.ts'
 import type { Settings } from './settings-schema.ts'
 
-/** Whose tokens ours are, and whom they are for: `service` of the challenge. */
+/** Names in trow's own tokens: `issuer`, and `service`, the audience, as in the challenge. */
 export const tokenNames = { issuer: 'trow', service: 'trow' } as const
 
-/** Whether anybody is asked who they are. */
+/** Returns whether clients must authenticate. */
 export function isAccessControlled(settings: Settings): boolean {
   if (settings.auth !== 'auto') return settings.auth === 'on'
   const { htpasswd, kubernetes, access, oidc, 'client-ca': clientCa } = settings
@@ -17,7 +17,10 @@ export function isAudited(settings: Settings): boolean {
   return settings.audit === 'auto' ? isAccessControlled(settings) : settings.audit === 'on'
 }
 
-/** Names under which clients reach the registry: the first one stands in the realm for a host that is not known. */
+/**
+ * Returns the names under which clients reach the registry. The first one is used in the realm if the
+ * request's host is unknown.
+ */
 export function hostsOf(settings: Settings): readonly string[] {
   const { host, port } = settings.listen
   const own = host === '0.0.0.0' || host === '::' ? [] : [host.includes(':') ? `[${host}]` : host]

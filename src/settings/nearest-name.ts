@@ -1,4 +1,4 @@
-/** The known name that was probably meant; undefined when none is near. */
+/** Returns the known name that was probably meant; `undefined` if none is similar. */
 export function nearestName(name: string, known: readonly string[]): string | undefined {
   let best: string | undefined
   let bestDistance = Math.max(2, Math.floor(name.length / 3)) + 1
@@ -12,7 +12,7 @@ export function nearestName(name: string, known: readonly string[]): string | un
   return best
 }
 
-/** Levenshtein. */
+/** The Levenshtein distance. */
 export function editDistance(a: string, b: string): number {
   let previous = Array.from({ length: b.length + 1 }, (_, index) => index)
   for (let i = 1; i <= a.length; i++) {

@@ -4,17 +4,23 @@ import { issuersProblem, type OidcIssuer } from '../access/oidc-issuer.ts'
 const text = z.string().min(1)
 const scalar = z.union([z.string(), z.number(), z.boolean()]).transform(String)
 
-/** `oidc` of trow.yaml: issuers whose tokens are taken, and which of them. */
+/** `oidc` of trow.yaml: the issuers whose tokens are accepted, and the claims that they must have. */
 export const oidcSchema = z
   .array(
     z
       .strictObject({
-        issuer: text,
-        audience: z.union([text, z.array(text).min(1)]).default('trow'),
-        'username-claim': text.optional(),
-        'groups-claim': text.optional(),
-        prefix: text.optional(),
-        claims: z.record(text, scalar).default({}),
+        issuer: text.describe('the URL of the issuer, as in the iss claim of its tokens'),
+        audience: z
+          .union([text, z.array(text).min(1)])
+          .default('trow')
+          .describe('what the aud claim must hold; of several one is enough'),
+        'username-claim': text.optional().describe('the claim that names the user'),
+        'groups-claim': text.optional().describe("the claim that lists the user's groups"),
+        prefix: text.optional().describe('put before the names of users and groups, to tell issuers apart'),
+        claims: z
+          .record(text, scalar)
+          .default({})
+          .describe('claims that a token must have, with their values'),
       })
       .transform((entry): OidcIssuer => {
         const { 'username-claim': usernameClaim, 'groups-claim': groupsClaim, prefix } = entry
@@ -33,7 +39,7 @@ export const oidcSchema = z
     if (problem !== undefined) context.addIssue({ code: 'custom', message: problem })
   })
 
-/** As `oidcSchema` reads it. */
+/** Prints in the form that `oidcSchema` reads. */
 export function printOidc(issuers: readonly OidcIssuer[]): readonly object[] {
   return issuers.map(({ issuer, audiences, usernameClaim, groupsClaim, prefix, claims }) => ({
     issuer,

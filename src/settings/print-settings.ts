@@ -1,15 +1,13 @@
-import { settingInfo, type SettingName } from './settings-schema.ts'
+import { settingInfo, settingNames, type SettingName } from './settings-schema.ts'
 import type { ResolvedSettings } from './settings.ts'
 
-const names = Object.keys(settingInfo) as SettingName[]
-
 /**
- * The settings as a trow.yaml that means the same, each with its origin as a comment. A value that may hold a secret is
- * left out, and the first line says which are.
+ * Prints the settings as a trow.yaml with the same meaning, each with its origin as a comment. A value that
+ * may contain a secret is left out, and the first line names these settings.
  */
 export function printSettings({ settings, origins }: ResolvedSettings): string {
-  const hidden = names.filter((name) => isSecret(name, settings[name]))
-  const lines = names.map((name) => {
+  const hidden = settingNames.filter((name) => isSecret(name, settings[name]))
+  const lines = settingNames.map((name) => {
     const value = settings[name]
     const print = settingInfo[name].print as ((value: unknown) => unknown) | undefined
     const comment = ` # ${oneLine(origins[name])}`
@@ -22,13 +20,13 @@ export function printSettings({ settings, origins }: ResolvedSettings): string {
   return `${[...notice, ...lines].join('\n')}\n`
 }
 
-/** A reference to a file is none. */
+/** A reference to a file is not a secret. */
 function isSecret(name: SettingName, value: unknown): boolean {
   if (settingInfo[name].secret === undefined || value === undefined) return false
   return typeof value !== 'string' || !value.startsWith('file:')
 }
 
-/** A plain scalar where YAML 1.2 reads it as this very text, else JSON, which is YAML. */
+/** Prints a plain scalar if YAML 1.2 reads it as this very text, otherwise JSON, which is YAML. */
 function inline(value: unknown): string {
   return typeof value === 'string' && isPlain(value) ? value : JSON.stringify(value)
 }

@@ -23,20 +23,20 @@ const durationUnits: Readonly<Record<string, number>> = {
   d: 86_400_000,
 }
 
-/** `32KiB`, `256 MiB`, `1024`: bytes. Undefined when it is none. */
+/** Parses `32KiB`, `256 MiB` or `1024` to bytes; `undefined` if it is no size. */
 export function parseSize(text: string): number | undefined {
   const match = /^(\d+(?:\.\d+)?)\s*([a-zA-Z]*)$/.exec(text.trim())
   const unit = sizeUnits[(match?.[2] ?? '?').toUpperCase()]
   return match === null || unit === undefined ? undefined : Math.round(Number(match[1]) * unit)
 }
 
-/** `250ms`, `30s`, `24h`, `7d`: milliseconds. Undefined when it is none. */
+/** Parses `250ms`, `30s`, `24h` or `7d` to milliseconds; `undefined` if it is no duration. */
 export function parseDuration(text: string): number | undefined {
   const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)$/.exec(text.trim())
   return match === null ? undefined : Math.round(Number(match[1]) * (durationUnits[match[2] as string] ?? 0))
 }
 
-/** The largest unit that says it without a fraction: `32KiB`. */
+/** Uses the largest unit that needs no fraction: `32KiB`. */
 export function printSize(bytes: number): string {
   for (const unit of ['TiB', 'GiB', 'MiB', 'KiB']) {
     const size = sizeUnits[unit.toUpperCase()] as number
@@ -59,7 +59,7 @@ export function printDuration(milliseconds: number): string {
   return `${milliseconds}ms`
 }
 
-/** For people: `3.4 MB`. */
+/** Formats for people: `3.4 MB`. */
 export function humanSize(bytes: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB']
   let value = bytes

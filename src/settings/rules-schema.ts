@@ -12,14 +12,20 @@ const pattern = z.string().superRefine((text, context) => {
   if (problem !== undefined) context.addIssue({ code: 'custom', message: `matches nothing: ${problem}` })
 })
 
-/** `access` of trow.yaml: the rules of who may do what where. One word may stand without brackets. */
+/** `access` of trow.yaml: the access rules. A single word needs no brackets. */
 export const rulesSchema = z.array(
   z
     .strictObject({
-      who: words.pipe(z.array(z.string().min(1, 'names nobody'))),
-      repositories: words.pipe(z.array(pattern)),
-      actions: words.pipe(z.array(z.enum(actions))),
-      deny: z.boolean().optional(),
+      who: words
+        .pipe(z.array(z.string().min(1, 'names nobody')))
+        .describe(
+          'callers: names (* stands for any text), group:NAME, or users, robots, nodes, service-accounts, authenticated, anonymous',
+        ),
+      repositories: words
+        .pipe(z.array(pattern))
+        .describe('patterns: * is one segment of a name, ** any number of them'),
+      actions: words.pipe(z.array(z.enum(actions))).describe(`one or several of ${actions.join(', ')}`),
+      deny: z.boolean().optional().describe('true: refuse, whatever other rules allow'),
     })
     .refine(
       ({ who, repositories }) =>

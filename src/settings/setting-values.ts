@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
+import { isRegistryHost } from '../registry-host.ts'
 import { parseDuration, parseSize, printDuration } from './quantities.ts'
 
 export const size = z.union([z.number().int().nonnegative(), z.string()]).transform((value, context) => {
@@ -45,6 +46,16 @@ export const list = z.union([
   ),
 ])
 
+export const hosts = list.transform((given, context) => {
+  const bad = given.find((host) => !isRegistryHost(host))
+  if (bad === undefined) return given
+  context.addIssue({
+    code: 'custom',
+    message: `holds "${bad}", which is no host of a registry; write HOST or HOST:PORT`,
+  })
+  return z.NEVER
+})
+
 export const text = z.string().min(1)
 
 export const addressRanges = list.transform((ranges, context) => {
@@ -63,14 +74,18 @@ export const configMap = z
 
 export const retention = z.array(
   z
-    .strictObject({ repositories: text, keep: z.literal(true).optional(), after: duration.optional() })
+    .strictObject({
+      repositories: text.describe('a pattern of repositories; the first entry that matches decides'),
+      keep: z.literal(true).optional().describe('untagged manifests stay for ever'),
+      after: duration.optional().describe('untagged manifests are deleted after so long: 7d'),
+    })
     .refine(
       (rule) => (rule.keep === undefined) !== (rule.after === undefined),
       'needs either "keep: true" or "after: 7d"',
     ),
 )
 
-/** As `retention` reads it. */
+/** Prints in the form that `retention` reads. */
 export function printRetention(rules: z.infer<typeof retention>): readonly object[] {
   return rules.map(({ after, ...rule }) =>
     after === undefined ? rule : { ...rule, after: printDuration(after) },

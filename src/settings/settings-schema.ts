@@ -1,6 +1,9 @@
+import { hostPort } from '../host-port.ts'
 import { z } from 'zod'
+import { databaseUrl } from './database-url.ts'
 import { oidcSchema, printOidc } from './oidc-schema.ts'
 import { rulesSchema } from './rules-schema.ts'
+import { bucket, encryption, endpoint, printBucket, printEncryption, region } from './bucket-values.ts'
 import { printDuration, printSize } from './quantities.ts'
 import {
   address,
@@ -8,6 +11,7 @@ import {
   configMap,
   duration,
   flag,
+  hosts,
   list,
   number,
   printRetention,
@@ -19,19 +23,23 @@ import {
 /** How one setting is written on the command line, described and printed. */
 export interface SettingInfo {
   readonly help: string
-  /** Shown after the flag: `--data <folder>`. Undefined: a switch without a value. */
+  /** Shown after the flag: `--data <folder>`. `undefined` for a switch without a value. */
   readonly value: string | undefined
   readonly list?: boolean
-  /** As the file has it. */
+  /** Converts the value to the form of the file. */
   readonly print?: (value: never) => unknown
-  /** Why its value is never shown. */
+  /** Set if the value may contain a secret and is never printed; states why. */
   readonly secret?: string
+  /** A wrong value may contain a secret, a right one does not. */
+  readonly hiddenWhenWrong?: true
 }
 
-/** Every setting of `trow serve`, by its one name: flag, TROW_… variable and key of trow.yaml. */
+/** Every setting of `trow serve`, with one name for its flag, TROW_… variable and key of trow.yaml. */
 export const settingsSchema = z.strictObject({
   listen: address,
   data: text,
+  database: databaseUrl.optional(),
+  'database-password-file': text.optional(),
   workers: number.pipe(z.number().int().min(1, 'must be at least 1').max(64, 'must be at most 64')),
   'plain-http': flag,
   'tls-cert': text.optional(),
@@ -60,6 +68,13 @@ export const settingsSchema = z.strictObject({
   'audit-keep-pulls': duration,
   'audit-size-denials': size,
   'audit-size-pulls': size,
+  'policy-dir': text.optional(),
+  'policy-cluster': flag,
+  'policy-database': flag,
+  'policy-own-hosts': hosts,
+  'policy-unjudged': z.enum(['allow', 'deny']),
+  'policy-longest-exception': duration,
+  'policy-require-ticket': flag,
   'metrics-listen': address.optional(),
   'access-log': flag,
   'log-format': z.enum(['auto', 'json', 'text']),
@@ -72,6 +87,16 @@ export const settingsSchema = z.strictObject({
       .max(64 * 1024 * 1024, 'must be at most 64MiB'),
   ),
   reserve: size,
+  s3: bucket.optional(),
+  's3-endpoint': endpoint.optional(),
+  's3-region': region.optional(),
+  's3-path-style': z.enum(['auto', 'on', 'off']),
+  's3-encryption': encryption.optional(),
+  's3-redirect': flag,
+  'cache-size': size,
+  'delete-delay': duration.optional(),
+  'read-staleness': duration.pipe(z.number().max(10_000, 'must be at most 10s')).optional(),
+  'stale-reads': duration.optional(),
   'idle-timeout': duration,
   'gc-interval': duration,
   'gc-grace': duration,
@@ -87,10 +112,9 @@ export const settingsSchema = z.strictObject({
 export type Settings = z.infer<typeof settingsSchema>
 export type SettingName = keyof Settings
 
-const printAddress = ({ host, port }: { host: string; port: number }): string =>
-  host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+const printAddress = ({ host, port }: { host: string; port: number }): string => hostPort(host, port)
 
-/** Lists of objects, which no flag and no variable can hold. */
+/** Lists of objects: no flag and no variable can hold them. */
 export const fileOnly: ReadonlySet<SettingName> = new Set(['untagged', 'access', 'oidc'])
 
 export const settingInfo: { readonly [Name in SettingName]: SettingInfo } = {
@@ -100,6 +124,15 @@ export const settingInfo: { readonly [Name in SettingName]: SettingInfo } = {
     print: printAddress,
   },
   data: { value: 'folder', help: 'where everything is kept' },
+  database: {
+    value: 'url',
+    help: 'keep the metadata, not the blobs, in this PostgreSQL: postgres://USER@HOST/DATABASE',
+    hiddenWhenWrong: true,
+  },
+  'database-password-file': {
+    value: 'file',
+    help: 'the password for --database; else PGPASSFILE is asked; each new connection reads it anew',
+  },
   workers: { value: 'n', help: 'threads that answer requests' },
   'plain-http': { value: undefined, help: 'allow HTTP without TLS beyond loopback' },
   'tls-cert': { value: 'file', help: 'certificate chain, PEM; read again when it changes' },
@@ -177,13 +210,80 @@ export const settingInfo: { readonly [Name in SettingName]: SettingInfo } = {
     help: 'most that the log of allowed pulls may take',
     print: printSize,
   },
+  'policy-dir': {
+    value: 'folder',
+    help: 'files that say what may be pushed, pulled and run; read again when they change',
+  },
+  'policy-cluster': {
+    value: undefined,
+    help: 'TrowPolicy and TrowException of the cluster say what may be pushed, pulled and run',
+  },
+  'policy-database': {
+    value: undefined,
+    help: 'policies are kept in the database of --database, for all processes of the registry',
+  },
+  'policy-own-hosts': {
+    value: 'hosts',
+    list: true,
+    help: 'names of this registry to policies, beside those of --listen, --tls-san and --token-hosts',
+  },
+  'policy-unjudged': {
+    value: 'allow|deny',
+    help: 'what becomes of an image that no policy judges, once there are policies',
+  },
+  'policy-longest-exception': {
+    value: 'duration',
+    help: 'how long an exception may last',
+    print: printDuration,
+  },
+  'policy-require-ticket': { value: undefined, help: 'take no exception without a ticket' },
   'metrics-listen': { value: 'host:port', help: 'serve Prometheus metrics there', print: printAddress },
   'access-log': { value: 'on|off', help: 'one line a request on stdout' },
   'log-format': { value: 'auto|json|text', help: 'auto: text on a terminal, else JSON' },
-  'log-level': { value: 'level', help: 'debug, info, warn or error' },
+  'log-level': { value: 'debug|info|warn|error', help: 'the least important lines that are logged' },
   'inline-limit': { value: 'size', help: 'blobs up to this size are kept in the database', print: printSize },
   'manifest-limit': { value: 'size', help: 'largest manifest', print: printSize },
   reserve: { value: 'size', help: 'pushes are refused while less than this is free', print: printSize },
+  s3: {
+    value: 's3://bucket/prefix',
+    help: 'keep blobs in a bucket; its credentials are found as AWS clients do, and are no settings',
+    print: printBucket,
+  },
+  's3-endpoint': { value: 'url', help: 'an S3 server that is not that of AWS' },
+  's3-region': { value: 'name', help: 'region of the bucket; else that of AWS_REGION, else us-east-1' },
+  's3-path-style': {
+    value: 'auto|on|off',
+    help: 'name the bucket in the path of a URL; auto: not with AWS',
+  },
+  's3-encryption': {
+    value: 'AES256|aws:kms[:key]',
+    help: 'encryption that the server is asked for; else what the bucket does by itself',
+    print: printEncryption,
+  },
+  's3-redirect': {
+    value: undefined,
+    help: 'send clients that pull blobs to the bucket, by a URL that is valid for 20 minutes',
+  },
+  'cache-size': {
+    value: 'size',
+    help: 'most that a cache of blobs of a bucket may take in <data>/cache; 0: none',
+    print: printSize,
+  },
+  'delete-delay': {
+    value: 'duration',
+    help: 'how long the bytes of deleted blobs stay; else 1h in a bucket, and no time in a folder',
+    print: printDuration,
+  },
+  'read-staleness': {
+    value: 'duration',
+    help: 'how far reads may be behind what other processes changed; else 0s: not at all',
+    print: printDuration,
+  },
+  'stale-reads': {
+    value: 'duration',
+    help: 'how long pulls go on from caches while the database is away, else 10m; 0s: not at all',
+    print: printDuration,
+  },
   'idle-timeout': {
     value: 'duration',
     help: 'end a request that moves no byte for so long',
@@ -212,55 +312,4 @@ export const settingInfo: { readonly [Name in SettingName]: SettingInfo } = {
   oidc: { value: undefined, help: 'only in trow.yaml: whose tokens are accepted', print: printOidc },
 }
 
-/** What a person would write, so that one parser reads defaults too. `workers` depends on the machine. */
-export function defaultSettings(cores: number): Readonly<Record<SettingName, unknown>> {
-  return {
-    listen: '127.0.0.1:8000',
-    data: './trow-data',
-    workers: Math.min(cores, 8),
-    'plain-http': false,
-    'tls-cert': undefined,
-    'tls-key': undefined,
-    'tls-auto': false,
-    'tls-ca': undefined,
-    'tls-san': [],
-    auth: 'auto',
-    htpasswd: undefined,
-    kubernetes: false,
-    kubeconfig: undefined,
-    'client-ca': undefined,
-    'api-server-tokens': false,
-    'node-agents': ['trow-node:trow-node'],
-    'token-hosts': [],
-    'trusted-proxies': [],
-    audit: 'auto',
-    'audit-folder': undefined,
-    'audit-stdout': false,
-    'audit-webhook': undefined,
-    'audit-webhook-secret': undefined,
-    'audit-on-failure': 'refuse',
-    'audit-readers': [],
-    'audit-heads': undefined,
-    'audit-keep-changes': '400d',
-    'audit-keep-pulls': '30d',
-    'audit-size-denials': '1GiB',
-    'audit-size-pulls': '4GiB',
-    'metrics-listen': undefined,
-    'access-log': 'on',
-    'log-format': 'auto',
-    'log-level': 'info',
-    'inline-limit': '32KiB',
-    'manifest-limit': '4MiB',
-    reserve: '256MiB',
-    'idle-timeout': '60s',
-    'gc-interval': '1h',
-    'gc-grace': '24h',
-    'upload-expiry': '24h',
-    'fsck-rate': '100MiB',
-    'allow-missing': false,
-    'allow-sparse-index': false,
-    untagged: [],
-    access: undefined,
-    oidc: [],
-  }
-}
+export const settingNames = Object.keys(settingInfo) as readonly SettingName[]

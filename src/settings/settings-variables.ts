@@ -1,32 +1,32 @@
 import { exitCode, UserError } from '../user-error.ts'
 import { editDistance } from './nearest-name.ts'
-import { fileOnly, settingInfo, type SettingName } from './settings-schema.ts'
+import { fileOnly, settingNames, type SettingName } from './settings-schema.ts'
 import { unknownSetting } from './unknown-setting.ts'
 
-/** Read by commands, and no settings of the server. */
-export const commandVariables: readonly string[] = [
-  'TROW_CONFIG',
-  'TROW_NAMESPACE',
-  'TROW_REGISTRY',
-  'TROW_SHARE_API_TOKEN',
-]
+/** Variables that commands read and that are no settings of the server. */
+export const commandVariables: Readonly<Record<string, string>> = {
+  TROW_CONFIG: 'the trow.yaml of commands without --config',
+  TROW_NAMESPACE: 'the namespace of trow in the cluster, for commands without --namespace',
+  TROW_REGISTRY: 'the registry of commands without --registry: [http[s]://]HOST[:PORT]',
+  TROW_SHARE_API_TOKEN: 'if it is not empty, commands act as with --share-api-token',
+}
 
 export interface Variables {
   readonly given: Partial<Record<SettingName, { readonly value: string; readonly origin: string }>>
-  /** Begin like ours, and mean nothing here. */
+  /** Variables that begin with TROW_ and have no meaning here. */
   readonly ignored: readonly string[]
 }
 
-const names = Object.keys(settingInfo) as SettingName[]
-/** More letters than this apart, and it was hardly meant. */
+/** A name with at most this edit distance from a setting's variable counts as a typing error. */
 const slip = 2
 
 /**
- * What the environment says of settings. Throws UserError CONFIG_UNKNOWN_KEY for a name that is two letters or less from
- * that of a setting: with TROW_HTPASWD the server would be open, and look as if it were not.
+ * Reads the settings in the environment. Throws UserError CONFIG_UNKNOWN_KEY for a name that differs by two
+ * letters or less from that of a setting: with TROW_HTPASWD the server would run without access control, and
+ * its operator would not notice.
  */
 export function readVariables(env: Readonly<Record<string, string | undefined>>): Variables {
-  const variables = new Map(names.map((name) => [variableOf(name), name]))
+  const variables = new Map(settingNames.map((name) => [variableOf(name), name]))
   const given: Variables['given'] = {}
   const ignored: string[] = []
   for (const [variable, value] of Object.entries(env)) {
@@ -34,15 +34,15 @@ export function readVariables(env: Readonly<Record<string, string | undefined>>)
     const name = variables.get(variable)
     if (name !== undefined && fileOnly.has(name)) throw onlyInFile(variable, name)
     if (name !== undefined) given[name] = { value, origin: variable }
-    else if (commandVariables.includes(variable) || isOfService(variable, value)) continue
-    else if (names.some((each) => editDistance(variable, variableOf(each)) <= slip))
+    else if (Object.hasOwn(commandVariables, variable) || isOfService(variable, value)) continue
+    else if (settingNames.some((each) => editDistance(variable, variableOf(each)) <= slip))
       throw unknownSetting(variable, [...variables.keys()], 'the environment')
     else ignored.push(variable)
   }
   return { given, ignored }
 }
 
-/** For people. */
+/** Text for people. */
 export function noSetting(variable: string): string {
   return `${variable} is no setting of trow, and is ignored`
 }
@@ -52,7 +52,8 @@ export function variableOf(name: string): string {
 }
 
 /**
- * Whether Kubernetes sets it in every pod beside a Service whose name begins with `trow`
+ * Returns whether Kubernetes sets this variable in every pod of a namespace with a Service whose name begins
+ * with `trow`
  * (https://kubernetes.io/docs/tutorials/services/connect-applications-service/#environment-variables).
  */
 function isOfService(variable: string, value: string): boolean {

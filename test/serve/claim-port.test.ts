@@ -9,7 +9,7 @@ import { claimPort } from '../../src/serve/claim-port.ts'
 const module = new URL('../../src/serve/claim-port.ts', import.meta.url).href
 const shared = process.platform === 'linux'
 
-/** Needs a network namespace of its own, in which the system has few ports to give out. */
+/** The test needs its own network namespace, in which the kernel has few ports to assign. */
 function namespaceProblem(): string | false {
   return shared && process.getuid?.() === 0 ? false : 'needs Linux and root for a network namespace'
 }

@@ -31,7 +31,7 @@ async function metricsOf(server: ServerProcess): Promise<string> {
   return (await fetch(address, { signal: AbortSignal.timeout(20_000) })).text()
 }
 
-/** The maintenance thread throws where nobody catches. */
+/** Makes the maintenance thread throw an uncaught error. */
 function killMaintenance(data: string): Promise<void> {
   return new Promise((resolve) => {
     const sent = request({ socketPath: join(data, 'trow.sock'), path: '/x', headers: { 'x-die': 'now' } })
@@ -52,7 +52,7 @@ suite('a disk that hangs', () => {
       assert.equal(await statusOf(server, '/readyz/write'), 200)
       writeFileSync(hang, '')
       await eventually(async () => {
-        // A look waits for the disk by now, or will; none of these does.
+        // A check waits for the disk now, or soon will; none of these requests waits.
         const answer = await fetch(`${server.url}/readyz`, { signal: AbortSignal.timeout(4000) })
         const { read, write } = (await answer.json()) as { read: object; write: { ok: boolean } }
         assert.equal(answer.status, 200)
@@ -115,7 +115,7 @@ suite('a thread that dies', () => {
         await socket.ended()
         const failures = (): number => server.output().split('a worker could not be replaced').length - 1
         await eventually(() => failures() >= 4)
-        // Between two attempts none is left; during one there is one.
+        // Between two attempts the worker has no thread; during an attempt it has one.
         assert.ok(threads() <= before + 1, `${threads()} threads, ${before} before`)
         rmSync(refuse)
         await eventually(() => threads() >= before)

@@ -167,7 +167,7 @@ suite('commands on a folder that is being served', () => {
       await runTrow(['fsck', '--data', join(root, 'restored')]),
     ]
     assert.deepEqual(offline.map(({ code }) => code), [0, 0, 0, 0, 0]) // prettier-ignore
-    assert.match(offline[4]?.output ?? '', /1 blobs \(100 kB\) and 0 manifests checked: all is well/)
+    assert.match(offline[4]?.output ?? '', /1 blob \(100 kB\) and 0 manifests checked: all is well/)
     for (const [args, message] of [
       [['restore', '--data', data, join(root, 'online.tar')], /FOLDER_NOT_EMPTY/],
       [['backup', '--data', data, join(root, 'online.tar')], /FILE_EXISTS/],

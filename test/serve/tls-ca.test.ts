@@ -7,16 +7,20 @@ import { join } from 'node:path'
 import { after, suite, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect } from 'node:tls'
-import { issueLeaf, makeAuthority, type Authority } from '../../src/certificates/certificate-authority.ts'
+import {
+  issueLeaf,
+  makeAuthority,
+  type CertificateAuthority,
+} from '../../src/certificates/certificate-authority.ts'
 import { runTrow, startedServer } from '../support/server-process.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'trow-tls-ca-'))
 after(() => rmSync(root, { recursive: true, force: true }))
 
 const crypto = webcrypto as Crypto
-const newAuthority = (): Promise<Authority> => makeAuthority(['trow.trow.svc'], [], crypto)
+const newAuthority = (): Promise<CertificateAuthority> => makeAuthority(['trow.trow.svc'], [], crypto)
 
-function put(folder: string, { cert, key }: Authority): void {
+function put(folder: string, { cert, key }: CertificateAuthority): void {
   mkdirSync(folder, { recursive: true })
   for (const [name, text] of [
     ['ca.key', key],
@@ -27,7 +31,10 @@ function put(folder: string, { cert, key }: Authority): void {
   }
 }
 
-/** What is shown to a client that trusts `ca` and asks for `servername`; an error's code where it does not trust it. */
+/**
+ * The certificate served to a client that trusts `ca` and asks for `servername`, or an error code where the
+ * client does not trust it.
+ */
 async function shown(url: string, ca: string, servername = 'trow.trow.svc'): Promise<string> {
   const { hostname, port } = new URL(url)
   const socket = connect({ host: hostname, port: Number(port), ca, servername })
@@ -56,7 +63,7 @@ suite('a CA of its own for --tls-auto', () => {
       await sleep(100)
     assert.equal(await shown(server.url, second.cert), 'trow')
     await server.stop()
-    // A leaf that another CA has signed is not used again.
+    // A certificate that another CA has signed is not used again.
     put(folder, first)
     const again = await startedServer({ data, args })
     assert.equal(await shown(again.url, first.cert), 'trow')

@@ -116,7 +116,10 @@ test('variables of other programs are named and ignored; those of Kubernetes and
 })
 
 test('every variable that a command reads is a setting or known as the command’s', () => {
-  const known = [...Object.keys(settingInfo).map((name) => variableOf(name)), ...commandVariables]
+  const known = [
+    ...Object.keys(settingInfo).map((name) => variableOf(name)),
+    ...Object.keys(commandVariables),
+  ]
   const sources = globSync('**/*.ts', { cwd: sourceFolder, exclude: ['**/settings-variables.ts'] })
   const read = sources.flatMap((file) =>
     [...readFileSync(join(sourceFolder, file), 'utf8').matchAll(/'(TROW_\w+)'/g)].map(
@@ -170,6 +173,46 @@ const refused: readonly (readonly [
   ['broken YAML', ['--config', 'FILE:listen: [1'], {}, /CONFIG_INVALID[^]*/],
   ['TLS with half a pair', ['--tls-cert', 'x'], {}, /TLS_INCOMPLETE/],
 ]
+
+const faults: readonly (readonly [text: string, message: string])[] = [
+  ['listen: [1', '1:11: the line is not indented as its place needs, or a bracket before it is not closed'],
+  ['\tlisten: x', '1:1: a line begins with a tab; YAML is indented by spaces'],
+  ['listen: "a\n', '2:1: a sign is missing here: a quote, a bracket, a comma, a colon or a space'],
+  [
+    'data: "a\\q"',
+    '1:9: a backslash in double quotes begins no known escape; single quotes take it as it is',
+  ],
+  ['data: a: b: c', '1:7: this is no YAML: check quotes, brackets, colons and the indent'],
+  ['data: a\ndata: b', '2:1: this name stands in the file twice'],
+  ['data: *a', '1:7: an alias (*name) has no anchor (&name) before it'],
+  ['data: a\n---\ndata: b', '2:1: a second document begins here; a trow.yaml is one'],
+  ['- data', '1:1: the file must hold "name: value" lines'],
+  ['data: a\nlistn: x', '2:1: there is no setting "listn"'],
+  ['gc-grace:', '1:10: gc-grace: has no value'],
+  ['htpasswd: ""', '1:11: htpasswd: "" is empty'],
+  ['tls-san: {a: 1}', '1:10: tls-san: must be a list or text'],
+  ['workers: 0', '1:10: workers: 0 must be at least 1'],
+  ['untagged: 7', '1:11: untagged: 7 must be a list'],
+  ['audit-webhook: [secret]', '1:16: audit-webhook: (not shown) must be text'],
+  ['oidc:\n  - audience: x', '2:5: oidc[0].issuer: is missing'],
+  ['access:\n  - who: [1]', '2:10: access[0].who: [0] must be text'],
+  ['access:\n  - whom: a', '2:5: access[0].who: is missing'],
+  [
+    'access:\n  - {who: a, repositories: a, actions: [], extra: 1}',
+    '2:40: access[0].actions: must name at least one',
+  ],
+]
+
+test('every error of a trow.yaml has its line and column, the name of the setting and no word of a library', async () => {
+  for (const [text, message] of faults) {
+    const path = config(text)
+    const sources = { flags: {}, env: {}, file: path, cores: 1 }
+    await assert.rejects(resolveSettings(sources), ({ message: said }: Error) => {
+      assert.equal(said, `${path}:${message}`)
+      return true
+    })
+  }
+})
 
 for (const [name, args, env, message] of refused) {
   test(`${name} is refused in words`, async () => {

@@ -13,13 +13,14 @@ import {
 } from 'node:fs'
 import { dirname } from 'node:path'
 import { nameOf, parseHtpasswd } from '../../access/htpasswd.ts'
-import { reasonOf } from '../../reason-of.ts'
+import { plainReason } from '../../plain-reason.ts'
 import { UserError } from '../../user-error.ts'
 import { readText } from './watched-htpasswd.ts'
 
 /**
- * Puts the user's line into the file in place of their old one, or at the end; `hashed` undefined takes it out. Every
- * other line, comments too, stays as it is. Throws UserError HTPASSWD_UNREADABLE, HTPASSWD_INVALID, HTPASSWD_UNWRITABLE.
+ * Replaces the user's line in the file, or appends one; with `hashed` undefined removes it. Every other line,
+ * including comments, stays unchanged. Throws UserError HTPASSWD_UNREADABLE, HTPASSWD_INVALID,
+ * HTPASSWD_UNWRITABLE.
  */
 export function writeUser(path: string, name: string, hashed: string | undefined): void {
   const text = existsSync(path) ? readText(path) : ''
@@ -31,7 +32,7 @@ export function writeUser(path: string, name: string, hashed: string | undefined
   replaceFile(path, next.map((line) => `${line}\n`).join(''))
 }
 
-/** Whole or not at all, and read by its owner alone; a link stays one. */
+/** Replaces the file atomically; a new file is readable by its owner only. A symbolic link stays a link. */
 function replaceFile(path: string, text: string): void {
   const target = existsSync(path) ? realpathSync(path) : path
   const fresh = `${target}.${randomUUID()}.tmp`
@@ -44,7 +45,7 @@ function replaceFile(path: string, text: string): void {
       closeSync(file)
     }
     if (existsSync(target)) {
-      // Root adds a user for a server that is not root's.
+      // Root may add a user to the file of a server that runs as another user: the owner is kept.
       const { uid, gid } = statSync(target)
       chownSync(fresh, uid, gid)
     }
@@ -57,7 +58,7 @@ function replaceFile(path: string, text: string): void {
     }
   } catch (cause) {
     rmSync(fresh, { force: true })
-    throw new UserError('HTPASSWD_UNWRITABLE', `${path} cannot be written: ${reasonOf(cause)}`, {
+    throw new UserError('HTPASSWD_UNWRITABLE', `${path} cannot be written: ${plainReason(cause)}`, {
       hint: 'The file and its folder must be writable; a file that is mounted from a Secret is changed there.',
       cause,
     })

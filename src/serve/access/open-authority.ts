@@ -1,11 +1,12 @@
 import { randomBytes, randomUUID, webcrypto } from 'node:crypto'
 import { bcrypt } from '../../access/bcrypt.ts'
 import { ClusterIssuer } from '../../access/cluster-issuer.ts'
-import { FailureDelays } from '../../access/failures.ts'
+import { FailureDelays, failureDrains } from '../../access/failures.ts'
 import { KubernetesTokens } from '../../access/kubernetes-tokens.ts'
 import { LocalAuthority } from '../../access/local-authority.ts'
 import { NodeStandings } from '../../access/node-standings.ts'
 import type { NodeCertificates } from '../../access/node-certificates.ts'
+import type { OidcIssuer } from '../../access/oidc-issuer.ts'
 import { OidcTokens } from '../../access/oidc.ts'
 import { OwnTokens } from '../../access/own-tokens.ts'
 import { LoginSources } from '../../access/login-sources.ts'
@@ -13,6 +14,7 @@ import { Passwords } from '../../access/passwords.ts'
 import { Reviews } from '../../access/reviews.ts'
 import { Robots } from '../../access/robots.ts'
 import { SigningKeyRing } from '../../access/signing-keys.ts'
+import { SharedFailures } from '../../access/shared-failures.ts'
 import { Strangers } from '../../access/strangers.ts'
 import { urisOf } from '../../cluster/node-origin.ts'
 import type { ClusterPresence } from '../../cluster/presence.ts'
@@ -28,42 +30,50 @@ import { watchedHtpasswd } from './watched-htpasswd.ts'
 export interface OpenAuthority {
   readonly authority: LocalAuthority
   readonly nodeCertificates: NodeCertificates
+  /** From now on tokens of these issuers are accepted, and of no others. */
+  setIssuers(issuers: readonly OidcIssuer[]): void
   close(): void
 }
 
-export interface AuthoritySurroundings {
+export interface AuthorityDeps {
   readonly store: AccessStore
   readonly log: Log
   readonly env: Readonly<Record<string, string | undefined>>
   readonly cwd: string
-  /** Called with the cluster's client CA, at first and whenever it changes. Undefined: it has none any more. */
+  /**
+   * Receives the cluster's client CA, first at the start and then whenever it changes. Undefined: the cluster
+   * no longer has one.
+   */
   readonly onClientAuthority: (pem: string | undefined) => void
+  /** Called when the users of the htpasswd file have changed. */
+  readonly onUsersChanged: () => void
 }
 
 const day = 24 * 3_600_000
 const nodeCertificateLife = 7 * day
 
 /** Throws the UserErrors of htpasswd files, kubeconfigs and OIDC settings. */
-export async function openAuthority(
-  settings: Settings,
-  surroundings: AuthoritySurroundings,
-): Promise<OpenAuthority> {
-  const { store, log } = surroundings
+export async function openAuthority(settings: Settings, deps: AuthorityDeps): Promise<OpenAuthority> {
+  const { store, log } = deps
   const now = Date.now
   const closing: (() => void)[] = []
-  const known = await LoginSources.open({ store, now, say: log })
-  const delays = new FailureDelays({ now, known })
+  const known = await LoginSources.open({ store, now, log: log })
+  const shared = store.failures && new SharedFailures({ store: store.failures, drains: failureDrains })
+  const delays = new FailureDelays({ now, known, shared })
   const strangers = new Strangers({ now, known })
   const ring = new SigningKeyRing({ store, now })
-  const cluster = settings.kubernetes ? await openCluster(settings, surroundings, closing) : undefined
-  const issuers = settings.oidc
+  const cluster = settings.kubernetes ? await openCluster(settings, deps, closing) : undefined
+  const openIssuers = (issuers: readonly OidcIssuer[]): OidcTokens | undefined =>
+    issuers.length === 0 ? undefined : new OidcTokens({ issuers, fetchJson, now })
+  let issuers: readonly OidcIssuer[] = settings.oidc
+  let oidc = openIssuers(issuers)
   const authority = new LocalAuthority({
     now,
     strangers,
     ring,
     ownTokens: new OwnTokens({ ...tokenNames, signingKeys: () => ring.keys(), now, newId: randomUUID }),
     robots: new Robots({ store, delays, now }),
-    passwords: openPasswords(settings, { delays, log, closing }),
+    passwords: openPasswords(settings, { delays, deps, closing }),
     kubernetes:
       cluster &&
       new KubernetesTokens({
@@ -72,13 +82,19 @@ export async function openAuthority(
         now,
         apiServerTokens: settings['api-server-tokens'],
       }),
-    oidc: issuers.length === 0 ? undefined : new OidcTokens({ issuers, fetchJson, now }),
+    oidc: () => oidc,
     reviews: cluster && new Reviews({ cluster: cluster.reviews, now, strangers }),
     nodes: cluster && new NodeStandings({ presence: cluster.presence, agents: settings['node-agents'], now }),
   })
   return {
     authority,
-    nodeCertificates: await openNodeCertificates(settings, surroundings, closing),
+    nodeCertificates: await openNodeCertificates(settings, deps, closing),
+    setIssuers(changed) {
+      // Keys that were fetched stay where the issuers are the same.
+      if (JSON.stringify(changed) === JSON.stringify(issuers)) return
+      issuers = changed
+      oidc = openIssuers(changed)
+    },
     close: () => {
       for (const close of closing) close()
     },
@@ -87,22 +103,30 @@ export async function openAuthority(
 
 function openPasswords(
   settings: Settings,
-  parts: { readonly delays: FailureDelays; readonly log: Log; readonly closing: (() => void)[] },
+  parts: { readonly delays: FailureDelays; readonly deps: AuthorityDeps; readonly closing: (() => void)[] },
 ): Passwords | undefined {
   if (settings.htpasswd === undefined) return undefined
-  const file = watchedHtpasswd(settings.htpasswd, parts.log)
-  const { users } = file
-  const { delays } = parts
-  const passwords = new Passwords({ users, bcrypt, delays, now: Date.now, key: randomBytes(32) })
-  file.onChange((next) => passwords.replace(next))
+  const { delays, deps } = parts
+  const file = watchedHtpasswd(settings.htpasswd, deps.log)
+  const passwords = new Passwords({
+    users: file.current,
+    bcrypt,
+    delays,
+    now: Date.now,
+    key: randomBytes(32),
+  })
+  file.onChange((next) => {
+    passwords.replace(next)
+    deps.onUsersChanged()
+  })
   parts.closing.push(() => file.close())
   return passwords
 }
 
-/** Loads the client library, which takes half a second, only where there is a cluster to ask. */
+/** Loads the Kubernetes client library only where there is a cluster: it takes half a second to load. */
 async function openCluster(
   settings: Settings,
-  { env, cwd, log, onClientAuthority }: AuthoritySurroundings,
+  { env, cwd, log, onClientAuthority }: AuthorityDeps,
   closing: (() => void)[],
 ): Promise<{
   readonly reviews: ClusterReviews
@@ -145,10 +169,10 @@ async function openCluster(
   return { reviews, presence: reviews, keys: new KubernetesTokenKeys({ connection, log }) }
 }
 
-/** With trow's own CA, made here where none was given. */
+/** Signs with trow's own CA, which is created here if none was given. */
 async function openNodeCertificates(
   settings: Settings,
-  { log }: AuthoritySurroundings,
+  { log }: AuthorityDeps,
   closing: (() => void)[],
 ): Promise<NodeCertificates> {
   if (!settings.kubernetes)

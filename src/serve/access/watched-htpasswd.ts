@@ -1,49 +1,23 @@
-import { readFileSync, statSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { parseHtpasswd, type Users } from '../../access/htpasswd.ts'
 import type { Log } from '../../log.ts'
 import { reasonOf } from '../../reason-of.ts'
 import { UserError } from '../../user-error.ts'
-
-export interface WatchedHtpasswd {
-  readonly users: Users
-  onChange(listener: (users: Users) => void): void
-  close(): void
-}
+import { watchValue, type WatchedValue } from '../watched-value.ts'
 
 /**
- * An htpasswd file, read again when it changes: looked at every two seconds, as mounted Secrets change by a symbolic
- * link that no watch of the file sees. A new file that is none, or is gone, is logged, and the old one stays. Throws
- * UserError HTPASSWD_UNREADABLE or HTPASSWD_INVALID.
+ * Reads an htpasswd file, and reads it again when it changes, as `watchValue` does. Throws UserError
+ * HTPASSWD_UNREADABLE or HTPASSWD_INVALID.
  */
-export function watchedHtpasswd(path: string, log: Log, interval = 2000): WatchedHtpasswd {
-  let mark = markOf(path)
-  let users = readHtpasswd(path)
-  let complaint = ''
-  const listeners: ((users: Users) => void)[] = []
-  const timer = setInterval(() => {
-    try {
-      const next = markOf(path)
-      if (next === mark) return
-      users = readHtpasswd(path)
-      mark = next
-      complaint = ''
-      for (const listener of listeners) listener(users)
-      log.info('the htpasswd file was read again', { file: path, users: users.size })
-    } catch (error) {
-      const message = reasonOf(error)
-      if (message !== complaint)
-        log.error('the new htpasswd file is not used, the old one stays', { reason: message })
-      complaint = message
-    }
-  }, interval)
-  timer.unref()
-  return {
-    get users() {
-      return users
-    },
-    onChange: (listener) => void listeners.push(listener),
-    close: () => clearInterval(timer),
-  }
+export function watchedHtpasswd(path: string, log: Log, interval?: number): WatchedValue<Users> {
+  return watchValue(() => readHtpasswd(path), {
+    files: [path],
+    log,
+    changed: 'the htpasswd file was read again',
+    facts: (users) => ({ file: path, users: users.size }),
+    refused: 'the new htpasswd file is not used, the old one stays',
+    ...(interval !== undefined && { interval }),
+  })
 }
 
 /** Throws UserError HTPASSWD_UNREADABLE or HTPASSWD_INVALID. */
@@ -54,12 +28,6 @@ export function readHtpasswd(path: string): Users {
 /** Throws UserError HTPASSWD_UNREADABLE. */
 export function readText(path: string): string {
   return tried(path, () => readFileSync(path, 'utf8'))
-}
-
-/** What differs when a file has been written or exchanged. Throws UserError HTPASSWD_UNREADABLE. */
-function markOf(path: string): string {
-  const { ino, size, mtimeNs, ctimeNs } = tried(path, () => statSync(path, { bigint: true }))
-  return `${ino} ${size} ${mtimeNs} ${ctimeNs}`
 }
 
 function tried<Value>(path: string, read: () => Value): Value {

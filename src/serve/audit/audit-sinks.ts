@@ -1,26 +1,30 @@
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import type { AuditLines } from '../../audit/audit-store.ts'
 import type { HeadStore } from '../../audit/log-head.ts'
+import type { SinkTurn } from '../../audit/sink-turn.ts'
 import { LineSink, type AuditSink } from '../../audit/sink.ts'
+import type { GarbageStore } from '../../metadata/garbage-store.ts'
 import type { Log } from '../../log.ts'
 import { reasonOf } from '../../reason-of.ts'
 import { UserError } from '../../user-error.ts'
 import type { Settings } from '../../settings/settings-schema.ts'
 
-export interface SinkSurroundings {
-  /** Of the log. */
-  readonly folder: string
+export interface SinkDeps {
+  readonly lines: AuditLines
+  /** Undefined: no other process writes the log. */
+  readonly turn: SinkTurn | undefined
   readonly instance: string
   readonly heads: HeadStore
   readonly log: Log
   readonly stdout: (lines: string) => void
 }
 
-/** Where audit events go besides the log itself. Throws UserError as `webhookOf` does. */
+/** Returns the sinks that receive audit events besides the log. Throws UserError as `webhookOf` does. */
 export async function auditSinks(
   settings: Settings,
-  { folder, instance, heads, log, stdout }: SinkSurroundings,
+  { lines, turn, instance, heads, log, stdout }: SinkDeps,
 ): Promise<readonly AuditSink[]> {
   const sinks: AuditSink[] = []
   if (settings['audit-stdout']) sinks.push(new LineSink('stdout', stdout))
@@ -34,12 +38,13 @@ export async function auditSinks(
     const { secret } = webhook
     sinks.push(
       new WebhookSink({
-        folder,
+        lines,
         sender,
         heads,
         secret,
+        turn,
         instance,
-        say: log,
+        logger: log,
         now: Date.now,
         newId: randomUUID,
       }),
@@ -48,8 +53,8 @@ export async function auditSinks(
   return sinks
 }
 
-/** Throws UserError AUDIT_WEBHOOK_INVALID: no URL, no secret, or one of them without the other. */
-function webhookOf(settings: Settings): { readonly url: string; readonly secret: string } | undefined {
+/** Throws UserError AUDIT_WEBHOOK_INVALID for an unusable URL or secret, or one without the other. */
+export function webhookOf(settings: Settings): { readonly url: string; readonly secret: string } | undefined {
   const { 'audit-webhook': given, 'audit-webhook-secret': file } = settings
   if (given === undefined && file === undefined) return undefined
   const invalid = (problem: string, cause?: unknown): UserError =>
@@ -74,4 +79,16 @@ function webhookOf(settings: Settings): { readonly url: string; readonly secret:
   const near = target?.protocol === 'http:' && /^(localhost|127\.|\[::1\])/.test(target.hostname)
   if (target === null || (target.protocol !== 'https:' && !near)) throw invalid('its URL is not https')
   return { url, secret: contentOf(file) }
+}
+
+/** Milliseconds for which a process that has the turn need not be heard of. */
+const turnLife = 60_000
+
+/** The turn to send to the webhook, among the processes of a registry. */
+export function webhookTurn(leases: GarbageStore, holder: string): SinkTurn {
+  const name = 'audit-webhook'
+  return {
+    take: () => leases.acquireLease({ name, holder, ttl: turnLife, now: Date.now() }),
+    release: () => leases.releaseLease({ name, holder }),
+  }
 }

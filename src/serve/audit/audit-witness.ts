@@ -6,10 +6,13 @@ export interface OpenWitness {
   close(): Promise<void>
 }
 
-/** The ConfigMap of `audit-heads`. Asks nothing yet, and loads no client library. Throws UserError of `loadKubeContext`. */
+/**
+ * Opens the ConfigMap named by `audit-heads`. It sends no request yet; without the setting it loads no client
+ * library. Throws UserError as `loadKubeContext` does.
+ */
 export async function openWitness(
   settings: Settings,
-  surroundings: { readonly env: Readonly<Record<string, string | undefined>>; readonly cwd: string },
+  deps: { readonly env: Readonly<Record<string, string | undefined>>; readonly cwd: string },
 ): Promise<OpenWitness | undefined> {
   const { 'audit-heads': place, kubeconfig } = settings
   if (place === undefined) return undefined
@@ -21,7 +24,7 @@ export async function openWitness(
       import('../../cluster/cluster-connection.ts'),
       import('../../cluster/config-map-heads.ts'),
     ])
-  const { env, cwd } = surroundings
+  const { env, cwd } = deps
   const context = loadKubeContext({ env, cwd, kubeconfig })
   const credentials = new CredentialSource(context, { env, interactive: false, now: Date.now })
   const connection = await connectCluster({ context, credentials, timeout: 5000, concurrency: 1 })

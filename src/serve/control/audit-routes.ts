@@ -2,7 +2,7 @@ import { auditKinds, readAudit, type AuditSource } from '../../audit/audit-reque
 import { auditLines, auditRequestOf } from '../../http/audit-reading.ts'
 import { route, type Route } from '../../http/route.ts'
 
-/** `GET /audit/query|follow|verify|key`, for `printAuditRequest`. */
+/** Routes `GET /audit/query|follow|verify|key`, which `printAuditRequest` calls. */
 export function controlAuditRoutes(source: AuditSource): Route[] {
   return auditKinds.map((kind) =>
     route(['GET'], `/audit/${kind}`, 'none', ({ query, signal }) => {

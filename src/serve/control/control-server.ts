@@ -6,8 +6,8 @@ import { ControlSurface, type ControlParts } from './control-surface.ts'
 import { controlSocketPath, socketName } from './socket-path.ts'
 
 /**
- * Milliseconds. The other end is a command of this machine: what it prints may stand still in a pager, or on a disk that is
- * slow, without being cut.
+ * Milliseconds. The client is a command on this machine; its output may pause in a pager or on a slow disk,
+ * and must not be cut off.
  */
 const longestPause = 24 * 3_600_000
 
@@ -23,7 +23,8 @@ export class ControlServer {
 
   static async listen(folder: string, parts: ControlParts): Promise<ControlServer> {
     const real = join(folder, socketName)
-    // Nobody else can connect before the mode is set: it is bound where only this user gets to.
+    // The socket is bound in a folder that only this user can enter, so no other user can connect before the
+    // mode is set.
     const closed = join(folder, '.new')
     rmSync(closed, { recursive: true, force: true })
     mkdirSync(closed, { mode: 0o700 })

@@ -1,21 +1,28 @@
 import type { AuditSource } from '../../audit/audit-request.ts'
-import type { RegistryRequest } from '../../http/registry-request.ts'
+import type { ServerRequest } from '../../http/server-request.ts'
 import type { Reply } from '../../http/reply.ts'
 import { route, type Route } from '../../http/route.ts'
 import { Router, type PathMatch } from '../../http/router.ts'
 import type { Surface } from '../../http/surface.ts'
 import type { OciError } from '../../oci/oci-error.ts'
 import { controlAuditRoutes } from './audit-routes.ts'
+import { policyRoutes, type PolicyControl } from './policy-routes.ts'
+import type { CoverageSources } from '../policy/coverage.ts'
 import { maintenanceRoutes, type MaintenanceControl } from './maintenance-routes.ts'
 
-export interface ControlParts extends MaintenanceControl {
+export interface ControlParts extends MaintenanceControl, Pick<PolicyControl, 'policies'> {
   readonly audit: AuditSource
+  /** False: nothing is written to the audit log. */
+  readonly isAudited: boolean
 }
 
-/** A robot's name follows. */
+/** Followed by a robot's name. */
 const robotPath = '/robots/'
 
-/** What commands of this machine ask the server for. Whoever opens the socket is the user who runs it, and may all of it. */
+/**
+ * What commands on this machine request from the server. Only the user who runs the server can open the
+ * socket, and that user may do everything.
+ */
 export class ControlSurface implements Surface {
   readonly #router: Router
 
@@ -24,11 +31,12 @@ export class ControlSurface implements Surface {
       ...maintenanceRoutes(parts),
       ...robotRoutes(parts),
       ...controlAuditRoutes(parts.audit),
+      ...policyRoutes({ policies: parts.policies, coverage: coverageSources(parts) }),
     ])
   }
 
   find(path: string): PathMatch | undefined {
-    // The router knows values in the registry's paths alone.
+    // The router extracts values only from the registry's paths.
     return this.#router.find(path.startsWith(robotPath) ? robotPath : path)
   }
 
@@ -40,10 +48,17 @@ export class ControlSurface implements Surface {
   }
 }
 
-/** They are rare, and the only ones that need a validator, which is loaded when they are asked for. */
+function coverageSources({ stores, audit, isAudited }: ControlParts): CoverageSources {
+  return { metadata: stores.metadata, audit: isAudited ? audit.lines : undefined, now: Date.now }
+}
+
+/**
+ * Robot requests are rare and are the only ones that need a validator, so the validator is loaded on the
+ * first such request.
+ */
 function robotRoutes({ stores }: ControlParts): Route[] {
   const { access } = stores.metadata
-  const answer = async (kind: 'list' | 'add' | 'remove', request: RegistryRequest): Promise<Reply> => {
+  const answer = async (kind: 'list' | 'add' | 'remove', request: ServerRequest): Promise<Reply> => {
     const { answerRobots } = await import('./robots-control.ts')
     return answerRobots(kind, request, access)
   }

@@ -1,7 +1,10 @@
 import type { Reply } from '../../http/reply.ts'
 import { reasonOf } from '../../reason-of.ts'
 
-/** A JSON line each, no faster than they are taken; a last line `{"error":…}` says that it failed. */
+/**
+ * Sends one JSON line per event, at the client's pace. If reading the events fails, the last line is
+ * `{"error":…}`.
+ */
 export function eventReply(events: AsyncIterable<object> | Iterable<object>): Reply {
   return {
     status: 200,

@@ -3,21 +3,26 @@ import { checkStorage } from '../../registry/fsck.ts'
 import type { GarbageSchedule } from '../garbage/garbage-schedule.ts'
 import type { MaintenanceStores } from '../garbage/stores.ts'
 import { UserError } from '../../user-error.ts'
-import type { RegistryRequest } from '../../http/registry-request.ts'
-import { jsonReply, type Reply } from '../../http/reply.ts'
+import type { ServerRequest } from '../../http/server-request.ts'
+import type { Reply } from '../../http/reply.ts'
 import { route, type Route } from '../../http/route.ts'
 import { eventReply } from './events.ts'
+import { backupSizeHeader } from './backup-size-header.ts'
+import { userErrorReply } from './user-error-reply.ts'
 
 export interface MaintenanceControl {
   readonly stores: MaintenanceStores
   readonly schedule: GarbageSchedule
 }
 
-/** `POST /gc[?dry-run]`, `POST /fsck[?repair]` as events, `GET /backup` as a stream. */
+/**
+ * Routes `POST /gc[?dry-run]` and `POST /fsck[?repair]`, which send events, and `GET /backup`, which sends a
+ * stream.
+ */
 export function maintenanceRoutes({ stores, schedule }: MaintenanceControl): Route[] {
   return [
     route(['POST'], '/gc', 'none', ({ query }) =>
-      eventReply(schedule.run({ dryRun: query.has('dry-run'), kept: true })),
+      eventReply(schedule.run({ dryRun: query.has('dry-run'), orphans: 'daily', kept: true })),
     ),
     route(['POST'], '/fsck', 'none', ({ query, signal }) => {
       const options = { repair: query.has('repair'), rate: stores.fsckRate, signal }
@@ -27,13 +32,16 @@ export function maintenanceRoutes({ stores, schedule }: MaintenanceControl): Rou
   ]
 }
 
-/** A refusal is told as such; a backup that fails later ends without its tail, and the log says why. */
-async function backupReply(stores: MaintenanceStores, request: RegistryRequest): Promise<Reply> {
+/**
+ * A UserError before the first byte becomes a 409 reply. A backup that fails later ends without its tail, and
+ * the reason is logged.
+ */
+async function backupReply(stores: MaintenanceStores, request: ServerRequest): Promise<Reply> {
   const { signal } = request
   const failed = (error: unknown): void => {
     if (!signal.aborted) stores.log.error('a backup failed', { reason: reasonOf(error) })
   }
-  const { backup } = await import('../../registry/backup.ts')
+  const { backup, backupSize } = await import('../../registry/backup.ts')
   const chunks = backup(stores, signal)
   let first: IteratorResult<Uint8Array, void>
   try {
@@ -44,8 +52,7 @@ async function backupReply(stores: MaintenanceStores, request: RegistryRequest):
       request.cut()
       return { status: 500, headers: [] }
     }
-    const { code, message, hint, exitCode } = error
-    return jsonReply(409, { code, message, hint, exitCode })
+    return userErrorReply(error)
   }
   const stream = async function* (): AsyncGenerator<Uint8Array> {
     try {
@@ -55,7 +62,8 @@ async function backupReply(stores: MaintenanceStores, request: RegistryRequest):
       request.cut()
     }
   }
-  return { status: 200, headers: [], body: { length: undefined, stream, close: () => undefined } }
+  const headers = [backupSizeHeader, String(await backupSize(stores))]
+  return { status: 200, headers, body: { length: undefined, stream, close: () => undefined } }
 }
 
 async function* joined<Chunk>(

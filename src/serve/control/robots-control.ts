@@ -1,10 +1,11 @@
 import { z } from 'zod'
 import { grantsProblem, parseGrants, robotNameProblem } from '../../access/robots.ts'
 import type { AccessStore, RobotRecord } from '../../metadata/access-store.ts'
-import { localNote } from './local-note.ts'
-import type { RegistryRequest } from '../../http/registry-request.ts'
+import { localAuditRecord } from './local-audit-record.ts'
+import type { ServerRequest } from '../../http/server-request.ts'
 import type { Reply } from '../../http/reply.ts'
 import { eventReply } from './events.ts'
+import { readText } from './read-text.ts'
 
 const longestBody = 64 * 1024
 
@@ -19,12 +20,12 @@ const recordSchema = z.strictObject({
 })
 
 /**
- * `GET /robots`: a record each. `POST /robots` with a record, which holds no secret: `{"added":…}`. `DELETE
- * /robots/NAME`: `{"removed":…}`.
+ * `GET /robots`: one record per line. `POST /robots` with a record (it holds no secret): `{"added":…}`.
+ * `DELETE /robots/NAME`: `{"removed":…}`.
  */
 export function answerRobots(
   kind: 'list' | 'add' | 'remove',
-  request: RegistryRequest,
+  request: ServerRequest,
   store: AccessStore,
 ): Reply {
   switch (kind) {
@@ -33,22 +34,22 @@ export function answerRobots(
     case 'add':
       return eventReply(
         each(async () => {
-          const robot = parseRecord(await readBody(request))
-          return [{ added: await store.addRobot(robot, localNote('robot-create', robot.name)) }]
+          const robot = parseRecord(await readText(request, longestBody))
+          return [{ added: await store.addRobot(robot, localAuditRecord('robot-create', robot.name)) }]
         }),
       )
     case 'remove':
       return eventReply(
         each(async () => {
           const robot = decodeURIComponent(request.path.slice(request.path.lastIndexOf('/') + 1))
-          const noted = { note: localNote('robot-revoke', robot), now: Date.now() }
+          const noted = { auditRecord: localAuditRecord('robot-revoke', robot), now: Date.now() }
           return [{ removed: await store.removeRobot(robot, noted) }]
         }),
       )
   }
 }
 
-/** So that what fails becomes the last line. */
+/** A generator, so that a failure becomes the last line of the reply. */
 async function* each<Item extends object>(read: () => Promise<readonly Item[]>): AsyncGenerator<Item> {
   yield* await read()
 }
@@ -58,16 +59,4 @@ function parseRecord(text: string): RobotRecord {
   const problem = robotNameProblem(rest.name) ?? grantsProblem(parseGrants(rest.grants))
   if (problem !== undefined) throw new Error(problem)
   return { ...rest, description, expiresAt }
-}
-
-async function readBody(request: RegistryRequest): Promise<string> {
-  const chunks: Uint8Array[] = []
-  let size = 0
-  for await (const chunk of request.body().source) {
-    size += chunk.byteLength
-    if (size > longestBody) throw new Error('the request is too long')
-    // Copied: a chunk is valid only until the next one.
-    chunks.push(Uint8Array.from(chunk))
-  }
-  return Buffer.concat(chunks).toString('utf8')
 }

@@ -11,7 +11,10 @@ export interface SocketPath {
   close(): void
 }
 
-/** The control socket's path, by way of an open descriptor where it would be too long for the kernel (108 bytes). */
+/**
+ * Returns the control socket's path. A path that is too long for the kernel (108 bytes) goes through an open
+ * descriptor of the folder.
+ */
 export function controlSocketPath(folder: string): SocketPath {
   const path = join(folder, socketName)
   if (Buffer.byteLength(path) <= longest || process.platform !== 'linux') return { path, close() {} }

@@ -1,13 +1,14 @@
-import type { AddressInfo } from 'node:net'
 import type { KnownHosts } from '../../http/known-hosts.ts'
 import type { Maintenance } from '../threads/maintenance.ts'
 import type { AuditHealth } from '../../audit/audit-health.ts'
+import type { Policies } from '../threads/policies.ts'
 import type { ServedThread } from '../threads/served-thread.ts'
-import { cannotListen } from '../cannot-listen.ts'
+import { listening } from '../listening.ts'
 import type { WorkerGroup } from '../threads/worker-group.ts'
 import type { Measured, MetricsText } from './metrics-text.ts'
 import type { Log } from '../../log.ts'
 import { patience } from '../threads/threads.ts'
+import type { TlsSource } from '../tls/tls-source.ts'
 import type { WriteWatch } from '../write-watch.ts'
 
 export interface MetricsServer {
@@ -21,32 +22,43 @@ interface MetricsParts {
   readonly maintenance: Maintenance
   readonly writes: WriteWatch
   readonly audit: ServedThread | undefined
-  /** Undefined: any Host is answered. */
+  readonly policies: Policies | undefined
+  readonly tls: TlsSource | undefined
+  readonly version: string
+  /** Undefined: requests with any Host header are answered. */
   readonly hosts: KnownHosts | undefined
 }
 
-/** Milliseconds for which one text is given to all: each asks every thread, and any pod of a cluster reaches the port. */
+/**
+ * Milliseconds for which one result is reused: each result asks every thread, and any pod of a cluster can
+ * reach the port.
+ */
 const givenFor = 1000
 
-/** `/metrics` on a listener of its own: the sums of all workers. Throws UserError as `claimPort` does. */
+/** Serves `/metrics` on its own listener: the sums over all workers. Throws UserError as `claimPort` does. */
 export async function serveMetrics(
   { host, port }: { readonly host: string; readonly port: number },
   parts: MetricsParts,
 ): Promise<MetricsServer> {
-  // Loaded only when it is used, so that the server starts fast without.
-  const [{ renderMetrics }, { MetricsSurface }, { HttpListener }, { TrustedProxies }] = await Promise.all([
-    import('./metrics-text.ts'),
-    import('./metrics-surface.ts'),
-    import('../../http/http-listener.ts'),
-    import('../../http/client-address.ts'),
-  ])
+  // Loaded only when metrics are served, so that a server without them starts fast.
+  const [{ renderMetrics }, { processMetrics }, { MetricsSurface }, { HttpListener }, { TrustedProxies }] =
+    await Promise.all([
+      import('./metrics-text.ts'),
+      import('./process-metrics.ts'),
+      import('./metrics-surface.ts'),
+      import('../../http/http-listener.ts'),
+      import('../../http/client-address.ts'),
+    ])
+  const ofProcess = processMetrics(parts.version)
   const measure = shared(async (): Promise<MetricsText> => {
-    const [workers, totals, audit] = await Promise.all([
+    const [workers, totals, audit, status] = await Promise.all([
       parts.workers.counts(),
       parts.maintenance.totals(),
       auditHealth(parts.audit),
+      parts.policies?.status(),
     ])
-    return renderMetrics({ workers, totals, audit, ...stateOf(parts) })
+    const policies = parts.policies && { restarts: parts.policies.restarts, status }
+    return renderMetrics({ workers, totals, audit, policies, process: ofProcess, ...stateOf(parts) })
   })
   const listener = new HttpListener({
     surface: new MetricsSurface(measure),
@@ -61,19 +73,10 @@ export async function serveMetrics(
     idPrefix: 'metrics',
     now: Date.now,
   })
-  let bound: AddressInfo | undefined
-  try {
-    bound = await listener.listen({ host, port })
-  } catch (error) {
-    throw cannotListen(host, port, error)
-  }
-  return {
-    address: `${host.includes(':') ? `[${host}]` : host}:${bound?.port}`,
-    close: () => listener.close(0),
-  }
+  return { address: await listening(listener, { host, port }), close: () => listener.close(0) }
 }
 
-/** Made once for all who ask while it is made, and within a second after. */
+/** Calls `make` once for all callers that arrive while it runs and within a second after. */
 function shared<Value>(make: () => Promise<Value>): () => Promise<Value> {
   let made: Promise<Value> | undefined
   return () => {
@@ -86,7 +89,16 @@ async function auditHealth(audit: ServedThread | undefined): Promise<AuditHealth
   return audit?.channel.callWithin(patience, 'health').catch(() => undefined)
 }
 
-function stateOf({ maintenance, writes }: MetricsParts): Pick<Measured, 'maintenance' | 'writes'> {
+function stateOf({
+  maintenance,
+  writes,
+  tls,
+}: MetricsParts): Pick<Measured, 'maintenance' | 'writes' | 'certificates'> {
   const { restarts, health } = maintenance
-  return { maintenance: { restarts, ok: health.ok }, writes: writes.state }
+  const certificates = tls && {
+    default: tls.pair.cert,
+    named: tls.pair.named?.cert,
+    ca: tls.own?.authority.cert,
+  }
+  return { maintenance: { restarts, ok: health.ok }, writes: writes.state, certificates }
 }

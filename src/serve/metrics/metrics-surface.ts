@@ -5,7 +5,7 @@ import type { Surface } from '../../http/surface.ts'
 import type { OciError } from '../../oci/oci-error.ts'
 import type { MetricsText } from './metrics-text.ts'
 
-/** `GET /metrics`, for whoever reaches the listener; refusals are a line of text. */
+/** Serves `GET /metrics` to every client that reaches the listener; a refusal is one line of text. */
 export class MetricsSurface implements Surface {
   readonly #router: Router
 

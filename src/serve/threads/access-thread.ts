@@ -17,6 +17,10 @@ const local: ServedSide = {
   start: async () => void (await opened),
   attach: (port) => void answer(port),
   health: () => undefined,
+  setSettings: async (changed) => {
+    log.setLevel(changed['log-level'])
+    ;(await opened).setIssuers(changed.oidc)
+  },
   stop: () => void stop(),
 }
 const channel = new ThreadChannel<AccessMain>(main, local)
@@ -26,8 +30,9 @@ const opened = openAuthority(settings, {
   env: process.env,
   cwd: process.cwd(),
   onClientAuthority: (cluster) => channel.tell('clientAuthority', [cluster]),
+  onUsersChanged: () => channel.tell('usersChanged', []),
 })
-// Main asks for it by `start`; until then nobody is to call it unhandled.
+// Main receives a rejection through `start`; until then it must not count as unhandled.
 opened.catch(() => undefined)
 
 async function answer(port: MessagePort): Promise<void> {
@@ -38,6 +43,7 @@ async function answer(port: MessagePort): Promise<void> {
     review: authority.review.bind(authority),
     reviewNamespace: authority.reviewNamespace.bind(authority),
     reviewAudit: authority.reviewAudit.bind(authority),
+    reviewAdmission: authority.reviewAdmission.bind(authority),
     signingKeys: authority.signingKeys.bind(authority),
     issue: nodeCertificates.issue.bind(nodeCertificates),
   }

@@ -2,25 +2,27 @@ import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
 import { AuditWriter } from '../../audit/audit-writer.ts'
+import type { Retention } from '../../audit/audit-store.ts'
 import { ThreadChannel } from '../../messaging/thread-channel.ts'
-import { reasonOf } from '../../reason-of.ts'
 import { openMetadata } from '../../storage/thread-stores.ts'
 import { UserError } from '../../user-error.ts'
-import { auditFolder } from '../audit/audit-folder.ts'
+import { auditUnusable } from '../audit/audit-folder.ts'
+import { openAuditStore } from '../audit/audit-store.ts'
 import { createLogger } from '../logger.ts'
-import { auditSinks } from '../audit/audit-sinks.ts'
+import { auditSinks, webhookTurn } from '../audit/audit-sinks.ts'
 import { openWitness } from '../audit/audit-witness.ts'
 import type { AuditMain, AuditPort, AuditStart, ServedSide } from './thread-protocol.ts'
 
 const start = workerData as AuditStart
-const { settings } = start
+let { settings } = start
 const main = parentPort as MessagePort
 
 const log = createLogger({ format: start.logFormat, level: settings['log-level'] })
 const metadata = await openMetadata(start.storage, { cacheBytes: 0 })
 const { outbox } = metadata
-const folder = auditFolder(settings, settings.data)
+const { store, close: closeStore } = await openAuditStore(settings, start.storage, metadata)
 const instance = hostname()
+const turn = start.storage.isShared ? webhookTurn(metadata.garbage, randomUUID()) : undefined
 let closeWitness: (() => Promise<void>) | undefined
 let writer: AuditWriter | undefined
 const local: ServedSide = {
@@ -32,12 +34,16 @@ const local: ServedSide = {
     new ThreadChannel(port, taking)
   },
   health: () => writer?.health,
+  setSettings(changed) {
+    settings = changed
+    log.setLevel(changed['log-level'])
+  },
   stop: () => void stop(),
 }
 const channel = new ThreadChannel<AuditMain>(main, local)
 const stdout = (lines: string): void => channel.tell('lines', [lines])
 const opened = open()
-// Main asks for it by `start`; until then nobody is to call it unhandled.
+// Main receives a rejection through `start`; until then it must not count as unhandled.
 opened.catch(() => undefined)
 
 async function open(): Promise<AuditWriter> {
@@ -45,34 +51,47 @@ async function open(): Promise<AuditWriter> {
     const opened = await openWitness(settings, { env: process.env, cwd: process.cwd() })
     closeWitness = opened?.close
     return await AuditWriter.open({
-      folder,
+      store,
       instance,
       outbox,
       denials: outbox.denials,
       heads: outbox,
       witness: opened?.witness,
-      sinks: await auditSinks(settings, { folder, instance, heads: outbox, log, stdout }),
+      sinks: await auditSinks(settings, { lines: store, turn, instance, heads: outbox, log, stdout }),
       retention: {
-        changes: { age: settings['audit-keep-changes'], bytes: Infinity },
-        denials: { age: settings['audit-keep-changes'], bytes: settings['audit-size-denials'] },
-        pulls: { age: settings['audit-keep-pulls'], bytes: settings['audit-size-pulls'] },
+        changes: retention('audit-keep-changes'),
+        denials: retention('audit-keep-changes', 'audit-size-denials'),
+        pulls: retention('audit-keep-pulls', 'audit-size-pulls'),
       },
-      say: log,
+      logger: log,
       now: Date.now,
       newId: randomUUID,
     })
   } catch (error) {
     if (error instanceof UserError) throw error
-    throw new UserError('AUDIT_UNUSABLE', `the audit log cannot be opened: ${reasonOf(error)}`, {
-      hint: 'Check --audit-folder: this user must be able to write there.',
-      cause: error,
-    })
+    throw auditUnusable(error, start.storage.isShared)
+  }
+}
+
+/** Read each time that old segments are deleted, so that changed settings apply. */
+function retention(
+  age: 'audit-keep-changes' | 'audit-keep-pulls',
+  bytes?: 'audit-size-denials' | 'audit-size-pulls',
+): Retention {
+  return {
+    get age() {
+      return settings[age]
+    },
+    get bytes() {
+      return bytes === undefined ? Infinity : settings[bytes]
+    },
   }
 }
 
 async function stop(): Promise<void> {
   await writer?.close()
   await closeWitness?.()
+  await closeStore()
   await metadata.close()
   main.close()
 }

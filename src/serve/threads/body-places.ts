@@ -4,7 +4,7 @@ import type { BodyPlaces } from '../../http/read-whole.ts'
 import type { Settings } from '../../settings/settings-schema.ts'
 
 const mebibyte = 1024 * 1024
-/** An owner's share of a budget. */
+/** Each owner's share is a budget divided by this. */
 const parts = 8
 const slots = 2048
 
@@ -13,27 +13,27 @@ const callers = {
   timeLimit: 60_000,
   manners: { what: 'pushes', counts: 'announced', patience: 1000 } satisfies BudgetManners,
 }
-/** Forms of the token service, from whoever reaches the port. */
+/** Forms for the token service, which any client that reaches the port may send. */
 const strangers = {
   bytes: 4 * mebibyte,
   reserve: 64 * 1024,
   timeLimit: 10_000,
   manners: { what: 'forms', counts: 'received', patience: 250 } satisfies BudgetManners,
 }
-/** What is sent from memory. */
+/** Replies that are sent from memory. */
 const replies = {
   bytes: 64 * mebibyte,
   manners: { what: 'large replies', counts: 'announced', patience: 500 } satisfies BudgetManners,
 }
 
-/** What of the bodies is shared by all workers. */
+/** The budgets' memory, shared by all workers. */
 export interface BodyBuffers {
   readonly callers: SharedArrayBuffer
   readonly strangers: SharedArrayBuffer
   readonly replies: SharedArrayBuffer
 }
 
-/** Main's side: makes them, and takes back what a worker held that died. */
+/** Main's side: creates the budgets, and releases what a dead worker held. */
 export function createBodies(
   settings: Pick<Settings, 'manifest-limit'>,
   threads: number,
@@ -43,6 +43,7 @@ export function createBodies(
       { bytes, reserve, share: bytes / parts, threads, slots, seed: randomInt(2 ** 31) },
       manners,
     )
+  // A larger manifest-limit that is taken later is still read: the oldest body goes beyond the budget then.
   const ofCallers = make(callers.bytes, settings['manifest-limit'], callers.manners)
   const ofStrangers = make(strangers.bytes, strangers.reserve, strangers.manners)
   const ofReplies = make(replies.bytes, settings['manifest-limit'], replies.manners)
@@ -56,7 +57,7 @@ export function createBodies(
   }
 }
 
-/** A worker's side. */
+/** A worker's side: attaches to the budgets. */
 export function attachBodies(buffers: BodyBuffers, worker: number): BodyPlaces {
   return {
     callers: {

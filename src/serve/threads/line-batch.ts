@@ -1,7 +1,7 @@
 const batchBytes = 16 * 1024
 const batchTime = 50
 
-/** Gathers lines so that a busy thread does not send each by itself. */
+/** Collects lines, so that a busy thread does not send each one separately. */
 export class LineBatch {
   readonly #send: (lines: string) => void
   #lines: string[] = []

@@ -1,102 +1,104 @@
-import type { Worker } from 'node:worker_threads'
 import type { Health } from '../../http/health-routes.ts'
 import type { Log } from '../../log.ts'
-import { ThreadChannel } from '../../messaging/thread-channel.ts'
-import { reasonOf, stackOf } from '../../reason-of.ts'
+import type { EncodedAuditRecord } from '../../metadata/outbox.ts'
+import type { Settings } from '../../settings/settings-schema.ts'
 import type { Ticket } from '../../storage/ticket.ts'
-import { ended, patience, startThread } from './threads.ts'
-import type { MaintenanceSide, MaintenanceStart, MaintenanceTotals } from './thread-protocol.ts'
+import type { Policies } from './policies.ts'
+import { ReplacedThread } from './replaced-thread.ts'
+import { patience } from './threads.ts'
+import type {
+  MaintenanceMain,
+  MaintenanceSide,
+  MaintenanceStart,
+  MaintenanceTotals,
+} from './thread-protocol.ts'
 
 export interface MaintenanceOptions {
   readonly start: Omit<MaintenanceStart, 'storage'>
   readonly attach: () => Ticket
+  /** Undefined when there are no policies. */
+  readonly policies: Policies | undefined
   readonly onChange: (health: Health) => void
   readonly log: Log
 }
 
-const firstDelay = 100
-const longestDelay = 5000
-/** The thread that collects garbage and answers the control socket; main's side of it. One that dies is replaced. */
+/**
+ * Main's side of the thread that collects garbage and serves the control socket. A thread that dies is
+ * replaced.
+ */
 export class Maintenance {
-  readonly #options: MaintenanceOptions
-  #running: { readonly thread: Worker; readonly channel: ThreadChannel<MaintenanceSide> } | undefined
-  #timer: NodeJS.Timeout | undefined
-  #stopping = false
-  #restarts = 0
-  #health: Health = { ok: true }
+  readonly #thread: ReplacedThread<MaintenanceSide>
+  readonly #health: () => Health
+  readonly #start: { settings: Settings }
 
-  /** Rejects where the first thread does not start. */
-  static async start(options: MaintenanceOptions): Promise<Maintenance> {
-    const maintenance = new Maintenance(options)
-    await maintenance.#begin(firstDelay)
-    return maintenance
+  /** Rejects when the first thread does not start. */
+  static async start({
+    start: given,
+    attach,
+    policies,
+    onChange,
+    log,
+  }: MaintenanceOptions): Promise<Maintenance> {
+    const start = { ...given }
+    let health: Health = { ok: true }
+    const local: MaintenanceMain = { askPolicies: (question) => policies?.ask(question) }
+    const thread = await ReplacedThread.start<MaintenanceSide>({
+      module: 'maintenance-thread',
+      name: 'maintenance',
+      data: () => {
+        const storage = attach()
+        return { start: { ...start, storage } satisfies MaintenanceStart, ports: storage.ports }
+      },
+      local,
+      onChange: (isUp) => {
+        health = isUp
+          ? { ok: true }
+          : { ok: false, reason: 'the thread that collects garbage has died and is being replaced' }
+        onChange(health)
+      },
+      log,
+    })
+    return new Maintenance(thread, () => health, start)
   }
 
-  private constructor(options: MaintenanceOptions) {
-    this.#options = options
+  private constructor(
+    thread: ReplacedThread<MaintenanceSide>,
+    health: () => Health,
+    start: { settings: Settings },
+  ) {
+    this.#start = start
+    this.#thread = thread
+    this.#health = health
   }
 
-  /** How often a thread was replaced. */
+  /** The number of times that the thread was replaced. */
   get restarts(): number {
-    return this.#restarts
+    return this.#thread.restarts
   }
 
   get health(): Health {
-    return this.#health
+    return this.#health()
   }
 
-  /** Undefined where the thread has ended or does not answer in time. */
+  /** Undefined when the thread has ended or does not answer in time. */
   async totals(): Promise<MaintenanceTotals | undefined> {
-    return this.#running?.channel.callWithin(patience, 'totals').catch(() => undefined)
+    return this.#thread.channel?.callWithin(patience, 'totals').catch(() => undefined)
   }
 
-  async stop(): Promise<void> {
-    this.#stopping = true
-    clearTimeout(this.#timer)
-    if (this.#running === undefined) return
-    const { thread, channel } = this.#running
-    const gone = ended(thread)
-    channel.tell('stop', [])
-    await gone
+  /** A thread that replaces this one starts with them. */
+  async setSettings(settings: Settings): Promise<void> {
+    this.#start.settings = settings
+    await this.#thread.channel?.call('setSettings', settings)
   }
 
-  async #begin(delay: number): Promise<void> {
-    const { start, attach, log } = this.#options
-    const data: MaintenanceStart = { ...start, storage: attach() }
-    const thread = startThread('maintenance-thread', data, data.storage.ports)
-    const channel = new ThreadChannel<MaintenanceSide>(thread)
-    this.#running = { thread, channel }
-    let isReady = false
-    const since = performance.now()
-    thread.on('error', (error) => log.error('maintenance has died', { stack: stackOf(error) }))
-    thread.on('exit', () => {
-      this.#running = undefined
-      if (this.#stopping || !isReady) return
-      const next = performance.now() - since > 10_000 ? firstDelay : Math.min(delay * 2, longestDelay)
-      this.#set({ ok: false, reason: 'the thread that collects garbage has died and is being replaced' })
-      this.#timer = setTimeout(() => void this.#restart(next), delay)
-    })
-    await channel.call('start')
-    isReady = true
-    this.#set({ ok: true })
+  /** Writes an audit record; resolves when it is durable. Rejects while the thread is being replaced. */
+  async record(auditRecord: EncodedAuditRecord): Promise<void> {
+    const { channel } = this.#thread
+    if (channel === undefined) throw new Error('the thread that writes audit records is being replaced')
+    await channel.call('record', auditRecord)
   }
 
-  async #restart(delay: number): Promise<void> {
-    if (this.#stopping) return
-    this.#restarts++
-    try {
-      await this.#begin(delay)
-      this.#options.log.warn('maintenance was replaced')
-    } catch (error) {
-      const reason = reasonOf(error)
-      this.#options.log.error('maintenance could not be replaced; it is tried again', { reason })
-      const next = Math.min(delay * 2, longestDelay)
-      this.#timer = setTimeout(() => void this.#restart(next), delay)
-    }
-  }
-
-  #set(health: Health): void {
-    this.#health = health
-    this.#options.onChange(health)
+  stop(): Promise<void> {
+    return this.#thread.stop()
   }
 }

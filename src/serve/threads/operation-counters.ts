@@ -1,4 +1,4 @@
-/** How often a storage operation ran, for how long, and how it ended: plain data for main. */
+/** Number, total time and outcome of one kind of storage operation, as plain data for main. */
 export interface OperationCount {
   readonly operation: string
   readonly outcome: 'ok' | 'error'
@@ -6,7 +6,7 @@ export interface OperationCount {
   seconds: number
 }
 
-/** Wraps the asynchronous methods named so that each call is counted and timed. */
+/** Wraps the named asynchronous methods so that each call is counted and timed. */
 export class OperationCounters {
   readonly #counts = new Map<string, OperationCount>()
 

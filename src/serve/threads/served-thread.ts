@@ -2,8 +2,12 @@ import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threa
 import { ThreadChannel } from '../../messaging/thread-channel.ts'
 import type { ServedSide } from './thread-protocol.ts'
 import { ended, startThread } from './threads.ts'
+import { errorOf } from '../../reason-of.ts'
 
-/** A thread of which there is one, asked by all others over ports of their own; main's side of it. */
+/**
+ * Main's side of a thread of which there is only one, and which the other threads call over ports of their
+ * own.
+ */
 export class ServedThread {
   readonly ended: Promise<void>
   readonly channel: ThreadChannel<ServedSide>
@@ -13,19 +17,19 @@ export class ServedThread {
     this.ended = ended(thread)
   }
 
-  /** Resolves when it is ready. Throws what its `start` throws. */
+  /** Resolves when the thread is ready. Throws what the thread's `start` throws. */
   static async start(
     module: string,
     data: object,
     transfer: readonly MessagePort[],
     options: {
-      /** What main answers it. */
+      /** The methods with which main answers the thread. */
       readonly local: object
       readonly onError: (error: Error) => void
     },
   ): Promise<ServedThread> {
     const thread = startThread(module, data, transfer)
-    thread.on('error', (error) => options.onError(error as Error))
+    thread.on('error', (error) => options.onError(errorOf(error)))
     const channel = new ThreadChannel<ServedSide>(thread, options.local)
     try {
       await channel.call('start')
@@ -36,7 +40,7 @@ export class ServedThread {
     return new ServedThread(thread, channel)
   }
 
-  /** A port for another thread to ask on. */
+  /** Returns a port over which another thread can call this one. */
   attach(): MessagePort {
     const { port1, port2 } = new MessageChannel()
     this.channel.tell('attach', [port1], [port1])

@@ -2,15 +2,20 @@ import type { MessagePort } from 'node:worker_threads'
 import type { Health } from '../../http/health-routes.ts'
 import type { RequestCount } from '../../http/request-counters.ts'
 import type { TlsPair } from '../../http/tls-context.ts'
+import type { CommitTotals } from '../garbage/commit-totals.ts'
 import type { BodyBuffers } from './body-places.ts'
 import type { Settings } from '../../settings/settings-schema.ts'
+import type { EncodedAuditRecord } from '../../metadata/outbox.ts'
+import type { Announced } from '../../audit/admission-event.ts'
 import type { MergedAccess } from '../../audit/minute-merger.ts'
 import type { AuditHealth } from '../../audit/audit-health.ts'
 import type { PolicyCount } from '../../enforcement/policy-counters.ts'
+import type { PackedPolicies } from '../../policy-store/packed-policies.ts'
+import type { PolicyStatus } from '../../policy-store/policy-status.ts'
 import type { OperationCount } from './operation-counters.ts'
 import type { Ticket } from '../../storage/ticket.ts'
 
-/** What an HTTP worker is given at its start, as `workerData`. */
+/** The `workerData` of an HTTP worker. */
 export interface WorkerStart {
   readonly number: number
   readonly settings: Settings
@@ -19,40 +24,54 @@ export interface WorkerStart {
   readonly reusePort: boolean
   readonly tls: TlsPair | undefined
   readonly bodies: BodyBuffers
-  /** `DenialTable`. */
+  /** Memory of the `DenialTable`. */
   readonly denials: SharedArrayBuffer
   readonly storage: Ticket
-  /** To the access thread; undefined where access is open. */
+  /** Connects to the access thread; undefined where access is open. */
   readonly access: MessagePort | undefined
-  /** To the audit thread; undefined where nothing is audited. */
+  /** Connects to the audit thread; undefined where there is no audit. */
   readonly audit: MessagePort | undefined
   readonly logFormat: 'json' | 'text'
   readonly seen: SeenHealth
+  /** Undefined where no policies are configured, or none were read yet. */
+  readonly policies: PackedPolicies | undefined
 }
 
-/** What main has seen, for all who ask a worker. */
+/** The health that main has observed; each worker reports it. */
 export interface SeenHealth {
   readonly write: Health
   readonly maintenance: Health
 }
 
-/** What a worker answers main. */
-export interface WorkerSide {
-  /** Once, at first. Throws UserError PORT_TAKEN, PORT_NOT_PERMITTED or LISTEN_FAILED. */
+/** Every thread takes changed settings while it runs; see `liveSettings`. */
+export interface SettingsSide {
+  /** Resolves when the thread works with them. */
+  setSettings(settings: Settings): void | Promise<void>
+}
+
+/** Calls that a worker answers for main. */
+export interface WorkerSide extends SettingsSide {
+  /** Called once, first. Throws UserError PORT_TAKEN, PORT_NOT_PERMITTED or LISTEN_FAILED. */
   listen(): Promise<void>
   setSeen(seen: SeenHealth): void
   setTls(pair: TlsPair): void
+  /** Credentials or rights have changed: what is known of them is asked for again. */
+  forgetAccess(): void
+  /** Resolves when every request that begins is judged by them. */
+  setPolicies(packed: PackedPolicies): Promise<void>
   counts(): WorkerCounts
-  /** Resolves when of the requests that ran then none runs any more. */
+  /** Resolves when all requests that were running at the call have ended. */
   windDown(): Promise<void>
-  /** The worker ends within `limit` milliseconds. */
+  /** Ends the worker within `limit` milliseconds. */
   close(limit: number): void
 }
 
-/** What main answers a worker. */
+/** Calls that main answers for a worker. */
 export interface WorkerMain {
   /** Lines of the access log, for standard output. */
   accessLines(lines: string): void
+  /** Changes of policies that a webhook has let through. */
+  announce(changes: readonly Announced[]): void
 }
 
 export interface WorkerCounts {
@@ -60,13 +79,17 @@ export interface WorkerCounts {
   readonly inFlight: number
   readonly requests: readonly RequestCount[]
   readonly operations: readonly OperationCount[]
-  /** Empty where no policy judges. */
+  /** Reads that were answered from caches while the database was away. */
+  readonly staleReads: number
+  /** Empty where no policy applies. */
   readonly policies: readonly PolicyCount[]
   /** Event-loop lag since the last report, in seconds. */
   readonly lag: { readonly mean: number; readonly p99: number; readonly max: number }
+  /** Bytes. */
+  readonly heapUsed: number
 }
 
-/** What the threads beside the workers are given: maintenance, access, audit. */
+/** The `workerData` of the threads besides the workers: maintenance, access, audit, policies. */
 export interface MaintenanceStart {
   readonly settings: Settings
   readonly storage: Ticket
@@ -76,45 +99,100 @@ export interface MaintenanceStart {
 export type AccessStart = MaintenanceStart
 export type AuditStart = MaintenanceStart
 
-/** What a thread answers main of which there is one, and which all others ask over ports of their own. */
-export interface ServedSide {
-  /** Once, at first. Throws UserError where it cannot start for a reason that the person at the terminal can act on. */
+export interface PolicyStart extends MaintenanceStart {
+  /** Of what an earlier policy thread of this process published; 0: nothing. */
+  readonly generation: number
+}
+
+/**
+ * Calls that a thread of which there is only one answers for main. Other threads call it over ports of their
+ * own.
+ */
+export interface ServedSide extends SettingsSide {
+  /** Called once, first. Throws UserError where the user can fix the reason why it cannot start. */
   start(): Promise<void>
-  /** Somebody else who asks. */
+  /** Attaches the port of another thread that calls this one. */
   attach(port: MessagePort): void
-  /** Of the audit log; undefined of a thread that keeps none. */
+  /** Health of the audit log; undefined for a thread without one. */
   health(): AuditHealth | undefined
   stop(): void
 }
 
-/** What main answers the access thread. */
+/** Calls that main answers for the access thread. */
 export interface AccessMain {
-  /** PEM: the CA of the cluster's client certificates, at first and whenever it changes. Undefined: there is none now. */
+  /**
+   * Receives the CA of the cluster's client certificates (PEM), at first and whenever it changes. Undefined:
+   * there is none now.
+   */
   clientAuthority(cluster: string | undefined): void
+  /** The users of the htpasswd file have changed. */
+  usersChanged(): void
 }
 
-/** What main answers the audit thread. */
+/** Calls that main answers for the audit thread. */
 export interface AuditMain {
-  /** For standard output. */
+  /** Writes the lines to standard output. */
   lines(lines: string): void
 }
 
-/** What the audit thread answers a worker. */
+/** Calls that the audit thread answers for a worker. */
 export interface AuditPort {
   merged(batch: readonly MergedAccess[]): void
 }
 
-export interface MaintenanceSide {
-  /** Once, at first. */
+/** Calls that the policy thread answers for main. */
+export interface PolicySide extends SettingsSide {
+  /**
+   * Called once, first. Resolves when policies are in force, at the latest after a second. Throws UserError where
+   * the user can fix the reason why it cannot start.
+   */
+  start(): Promise<void>
+  status(): PolicyStatus
+  /** Throws UserError. */
+  ask(question: PolicyQuestion): Promise<PolicyReply>
+  announce(changes: readonly Announced[]): void
+  stop(): void
+}
+
+/** Calls that main answers for the policy thread. */
+export interface PolicyMain {
+  /**
+   * Resolves when every live worker judges by them, or has had time to: `unconfirmed` names those that do not yet.
+   * A worker that starts later gets them before it listens.
+   */
+  publish(packed: PackedPolicies): Promise<void>
+  /** Workers that have not confirmed what was published: `worker 2`. */
+  unconfirmed(): readonly string[]
+}
+
+/** A request of the control socket; `body`: its JSON, as it came. */
+export interface PolicyQuestion {
+  readonly kind: 'status' | 'read' | 'edit'
+  readonly body: string
+}
+
+/** The answer's JSON. */
+export type PolicyReply = string
+
+/** Calls that main answers for the maintenance thread. */
+export interface MaintenanceMain {
+  /** Undefined when no policies are configured. Rejects with UserError. */
+  askPolicies(question: PolicyQuestion): Promise<PolicyReply> | undefined
+}
+
+export interface MaintenanceSide extends SettingsSide {
+  /** Called once, first. */
   start(): void
+  /** Writes an audit record; resolves when it is durable. */
+  record(auditRecord: EncodedAuditRecord): Promise<void>
   totals(): MaintenanceTotals
   stop(): void
 }
 
-export interface MaintenanceTotals {
+export interface MaintenanceTotals extends CommitTotals {
   readonly collections: number
   readonly collectedItems: number
   readonly collectedBytes: number
-  /** Seconds since the epoch; 0 before the first. */
+  /** Seconds since the epoch; 0 before the first collection. */
   readonly lastCollection: number
 }

@@ -1,10 +1,15 @@
 import { once } from 'node:events'
 import { Worker, type MessagePort } from 'node:worker_threads'
 
-/** Who asks for numbers is not kept waiting by a thread that is busy; milliseconds. */
+/** Milliseconds. A request for metrics does not wait longer than this for a busy thread. */
 export const patience = 2000
+/** Milliseconds that a change of policies waits for each thread to confirm it. It is sent to the others meanwhile. */
+export const confirmPatience = 2000
 
-/** Starts a thread from a module; a name: of one beside this one, in a checkout (.ts) and in the package (.js). */
+/**
+ * Starts a thread from a module. A string names a module in this folder, in a checkout (.ts) or in the
+ * package (.js).
+ */
 export function startThread(
   module: string | URL,
   data: object,
@@ -15,7 +20,7 @@ export function startThread(
   return new Worker(url, {
     workerData: data,
     transferList: [...transfer],
-    // What lives for one request dies young: more room for it only costs memory and cache misses.
+    // Objects of one request are short-lived: a larger young generation only costs memory and cache misses.
     resourceLimits: { maxYoungGenerationSizeMb: 3 },
   })
 }

@@ -9,35 +9,61 @@ import { DenialTable } from '../../audit/denial-table.ts'
 import type { AuditTrail } from '../../audit/trail.ts'
 import { WorkerTrail } from '../../audit/worker-trail.ts'
 import { TrustedProxies } from '../../http/client-address.ts'
-import type { AccessParts, GateOptions } from '../../http/gate.ts'
+import type { AccessParts } from '../../http/access-check.ts'
+import type { GateOptions } from '../../http/gate.ts'
 import { TokenRealm } from '../../http/token-realm.ts'
 import { remoteMethods, ThreadChannel } from '../../messaging/thread-channel.ts'
 import type { MetadataStore } from '../../metadata/metadata-store.ts'
 import { hostsOf, rulesOf, tokenNames } from '../../settings/access-settings.ts'
+import type { Settings } from '../../settings/settings-schema.ts'
 import type { AuditPort, WorkerStart } from './thread-protocol.ts'
 
-/** What a worker asks and tells of who may do what; empty where access is open and nothing is audited. */
-export function openGate(
-  start: WorkerStart,
-  metadata: MetadataStore,
-): { readonly gate: GateOptions; close(): void } {
+interface OpenGate {
+  readonly gate: GateOptions
+  /** Drops what is known of credentials and rights. */
+  forget(): void
+  setSettings(settings: Settings): void
+  close(): void
+}
+
+/**
+ * Builds the worker's access checks and audit trail; each is undefined where access is open or there is no
+ * audit.
+ */
+export function openGate(start: WorkerStart, metadata: MetadataStore): OpenGate {
   const audit = openTrail(start, metadata)
+  const { access, forget, setSettings } = openAccess(start)
   return {
-    gate: { access: openAccess(start), trail: audit?.trail },
+    gate: { access, trail: audit?.trail },
+    forget,
+    setSettings,
     close() {
       audit?.merger.flush()
-      // Open ports would keep the thread alive.
+      // An open port would keep the thread alive.
       start.access?.close()
       start.audit?.close()
     },
   }
 }
 
-function openAccess({ access: port, settings }: WorkerStart): AccessParts | undefined {
-  if (port === undefined) return undefined
+interface OpenAccess extends Pick<OpenGate, 'forget' | 'setSettings'> {
+  readonly access: AccessParts | undefined
+}
+
+function openAccess({ access: port, settings }: WorkerStart): OpenAccess {
+  if (port === undefined) return { access: undefined, forget: () => {}, setSettings: () => {} }
   const authority: Authority & NodeCertificates = remoteMethods(
     new ThreadChannel<Authority & NodeCertificates>(port),
-    ['verify', 'verifyNode', 'review', 'reviewNamespace', 'reviewAudit', 'signingKeys', 'issue'],
+    [
+      'verify',
+      'verifyNode',
+      'review',
+      'reviewNamespace',
+      'reviewAudit',
+      'reviewAdmission',
+      'signingKeys',
+      'issue',
+    ],
   )
   const tokens = new OwnTokens({
     ...tokenNames,
@@ -45,21 +71,32 @@ function openAccess({ access: port, settings }: WorkerStart): AccessParts | unde
     now: Date.now,
     newId: randomUUID,
   })
-  return {
-    access: new WorkerAccess({
-      authority,
-      rules: rulesOf(settings),
-      auditReaders: new AuditReaders(settings['audit-readers']),
-      tokens,
-      reviews: settings.kubernetes,
-      now: Date.now,
-      cacheKey: randomBytes(32),
-    }),
+  let rules = rulesOf(settings)
+  let auditReaders = new AuditReaders(settings['audit-readers'])
+  const access = new WorkerAccess({
+    authority,
+    rules: () => rules,
+    auditReaders: () => auditReaders,
     tokens,
-    realm: new TokenRealm(hostsOf(settings), new TrustedProxies(settings['trusted-proxies'])),
-    service: tokenNames.service,
-    nodeCertificates: settings.kubernetes ? authority : undefined,
-    nodeAgents: settings['node-agents'],
+    reviews: settings.kubernetes,
+    now: Date.now,
+    cacheKey: randomBytes(32),
+  })
+  return {
+    access: {
+      access,
+      tokens,
+      realm: new TokenRealm(hostsOf(settings), new TrustedProxies(settings['trusted-proxies'])),
+      service: tokenNames.service,
+      nodeCertificates: settings.kubernetes ? authority : undefined,
+      nodeAgents: settings['node-agents'],
+    },
+    forget: () => access.forget(),
+    setSettings(changed) {
+      rules = rulesOf(changed)
+      auditReaders = new AuditReaders(changed['audit-readers'])
+      access.forget()
+    },
   }
 }
 
@@ -71,7 +108,7 @@ function openTrail(
   const channel = new ThreadChannel<AuditPort>(port)
   const merger = new AccessMerger({
     report: (batch) => channel.tell('merged', [batch]),
-    record: (notes) => outbox.denials.record(notes, Date.now()),
+    record: (auditRecords) => outbox.denials.record(auditRecords, Date.now()),
     denials: DenialTable.attach(denials),
     now: Date.now,
   })

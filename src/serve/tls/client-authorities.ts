@@ -1,6 +1,6 @@
 import type { TlsPair } from '../../http/tls-context.ts'
 
-/** Whose client certificates are taken now: the cluster's CA, as it was last heard of, and trow's own. */
+/** The CAs whose client certificates are accepted now: the cluster's, as last received, and trow's own. */
 export class ClientAuthorityList {
   readonly #listeners: (() => void)[] = []
   #cluster: string | undefined
@@ -20,7 +20,7 @@ export class ClientAuthorityList {
     this.#listeners.push(listener)
   }
 
-  /** The pair with the list; as it is while there is none. */
+  /** Returns the pair with the CAs, or the pair itself while there are none. */
   with(pair: TlsPair): TlsPair {
     const lists = [this.#cluster, this.#own].map((pem) => (pem === undefined ? [] : [pem]))
     const [cluster = [], trow = []] = lists

@@ -5,15 +5,18 @@ import { weaknessOf } from '../../key-strength.ts'
 import { certificatesInPem } from '../../pem-bundle.ts'
 import { reasonOf } from '../../reason-of.ts'
 import { UserError } from '../../user-error.ts'
-import { watchValue } from './watched-value.ts'
+import { watchValue } from '../watched-value.ts'
 
 /**
- * The CAs in `path`, and again whenever the file changes. Returns what ends that. Throws UserError CLIENT_CA_INVALID.
+ * Passes the CAs in `path` to `use`, now and whenever the file changes. Returns a function that stops this.
+ * Throws UserError CLIENT_CA_INVALID.
  */
 export function watchClientCa(path: string, log: Log, use: (pem: string) => void): () => void {
   const watched = watchValue(() => readClientCa(path), {
-    name: 'the CA of client certificates',
+    files: [path],
     log,
+    changed: 'the CA of client certificates was replaced',
+    refused: 'the CA of client certificates is not used as it is now, the old one stays',
     facts: () => ({ file: path }),
   })
   use(watched.current)
@@ -21,7 +24,8 @@ export function watchClientCa(path: string, log: Log, use: (pem: string) => void
   return watched.close
 }
 
-function readClientCa(path: string): string {
+/** Throws UserError CLIENT_CA_INVALID. */
+export function readClientCa(path: string): string {
   try {
     const pem = readFileSync(path, 'utf8')
     const certificates = certificatesInPem(pem).map((each) => new X509Certificate(each))

@@ -1,27 +1,26 @@
 import { createPrivateKey, webcrypto, X509Certificate } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { join } from 'node:path'
-import { makeAuthority, type Authority } from '../../certificates/certificate-authority.ts'
+import { makeAuthority, type CertificateAuthority } from '../../certificates/certificate-authority.ts'
 import type { Log } from '../../log.ts'
 import { weaknessOf } from '../../key-strength.ts'
 import { makeFolder } from '../../new-folder.ts'
 import { reasonOf } from '../../reason-of.ts'
 import { UserError } from '../../user-error.ts'
 import type { Settings } from '../../settings/settings-schema.ts'
-import { putFile } from './put-file.ts'
-import { watchValue } from './watched-value.ts'
+import { watchValue } from '../watched-value.ts'
 
-/** trow's own CA: what it signs with, and whose certificates of nodes count. */
+/** trow's own CA: the key it signs with, and the CAs whose node certificates it accepts. */
 export interface SigningAuthority {
-  readonly authority: Authority
-  /** PEM: the signing one, and those before and after it while it is replaced. */
+  readonly authority: CertificateAuthority
+  /** PEM: the CA that signs now and, while it is being replaced, its predecessor and successor. */
   readonly bundle: string
   /** Path of the certificate that clients must trust. */
   readonly path: string
 }
 
-/** The CA of a start, and news of it. */
+/** The current CA, and notice of its changes. */
 export interface SigningAuthoritySource {
   readonly current: SigningAuthority
   onChange(listener: (authority: SigningAuthority) => void): void
@@ -29,15 +28,17 @@ export interface SigningAuthoritySource {
 }
 
 /**
- * The CA in `--tls-ca`, read again when its files change; without the setting the one in `<data>/tls`, made where there is
- * none. Throws UserError CA_UNREADABLE, CA_INVALID.
+ * Opens the CA in `--tls-ca`, which is read again when its files change; without that setting the CA in
+ * `<data>/tls`, which is created if missing. Throws UserError CA_UNREADABLE, CA_INVALID.
  */
 export async function openSigningAuthority(settings: Settings, log: Log): Promise<SigningAuthoritySource> {
   const given = settings['tls-ca']
   if (given !== undefined) {
     return watchValue(() => readAuthority(given), {
-      name: 'the CA',
+      files: ['ca.crt', 'ca.key', 'bundle.crt'].map((name) => join(given, name)),
       log,
+      changed: 'the CA was replaced',
+      refused: 'the CA is not used as it is now, the old one stays',
       facts: ({ authority, path }) => ({
         file: path,
         validTo: new X509Certificate(authority.cert).validTo,
@@ -50,19 +51,20 @@ export async function openSigningAuthority(settings: Settings, log: Log): Promis
   return { current, onChange: () => {}, close: () => {} }
 }
 
-/** Names and addresses for the certificate that the server makes for itself. */
+/** Names and addresses of the certificate that the server issues for itself. */
 export function ownNames(settings: Settings): string[] {
   const { host } = settings.listen
   const own = host === '0.0.0.0' || host === '::' ? [] : [host]
   return [...new Set(['localhost', '127.0.0.1', '::1', ...own, ...settings['tls-san']])]
 }
 
-/** `ca.crt`, `ca.key`, and where the CA is being replaced `bundle.crt`. */
-function readAuthority(folder: string): SigningAuthority {
-  const [path, keyPath, bundlePath] = ['ca.crt', 'ca.key', 'bundle.crt'].map((name) =>
-    join(folder, name),
-  ) as [string, string, string]
-  const authority = { cert: read(path), key: read(keyPath) }
+/**
+ * Reads `ca.crt`, `ca.key` and, while the CA is being replaced, `bundle.crt`. Throws UserError CA_UNREADABLE,
+ * CA_INVALID.
+ */
+export function readAuthority(folder: string): SigningAuthority {
+  const path = join(folder, 'ca.crt')
+  const authority = { cert: read(path), key: read(join(folder, 'ca.key')) }
   try {
     const certificate = new X509Certificate(authority.cert)
     if (!certificate.ca) throw new Error('it is no CA')
@@ -71,6 +73,7 @@ function readAuthority(folder: string): SigningAuthority {
     const weakness = weaknessOf(certificate.publicKey)
     if (weakness !== undefined) throw new Error(weakness)
     if (Date.parse(certificate.validTo) < Date.now()) throw new Error(`it expired on ${certificate.validTo}`)
+    const bundlePath = join(folder, 'bundle.crt')
     const bundle = existsSync(bundlePath) ? read(bundlePath) : authority.cert
     return { authority, bundle, path }
   } catch (cause) {
@@ -92,7 +95,7 @@ function read(path: string): string {
   }
 }
 
-async function loadAuthority(folder: string, names: readonly string[]): Promise<Authority> {
+async function loadAuthority(folder: string, names: readonly string[]): Promise<CertificateAuthority> {
   makeFolder(folder)
   const [certPath, keyPath] = [join(folder, 'ca.crt'), join(folder, 'ca.key')]
   if (existsSync(certPath) && existsSync(keyPath)) {
@@ -106,4 +109,13 @@ async function loadAuthority(folder: string, names: readonly string[]): Promise<
   putFile(keyPath, made.key)
   putFile(certPath, made.cert)
   return made
+}
+
+/** Writes the file atomically, readable by this user only. */
+export function putFile(path: string, text: string): void {
+  const part = `${path}.new`
+  // A `.new` file left by another process would keep its mode and its other hard links.
+  rmSync(part, { force: true })
+  writeFileSync(part, text, { mode: 0o600, flag: 'wx' })
+  renameSync(part, path)
 }

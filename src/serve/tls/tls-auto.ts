@@ -2,14 +2,13 @@ import { webcrypto, X509Certificate } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { join } from 'node:path'
-import { issueLeaf, type Authority } from '../../certificates/certificate-authority.ts'
+import { issueLeaf, type CertificateAuthority } from '../../certificates/certificate-authority.ts'
 import type { TlsPair } from '../../http/tls-context.ts'
 import type { Log } from '../../log.ts'
 import { makeFolder } from '../../new-folder.ts'
 import { reasonOf } from '../../reason-of.ts'
 import type { Settings } from '../../settings/settings-schema.ts'
-import { putFile } from './put-file.ts'
-import { openSigningAuthority, ownNames } from './signing-authority.ts'
+import { openSigningAuthority, ownNames, putFile } from './signing-authority.ts'
 import type { TlsSource } from './tls-source.ts'
 
 const day = 24 * 3_600_000
@@ -17,8 +16,9 @@ const leafLife = 90 * day
 const checkInterval = 3_600_000
 
 /**
- * A leaf for the listen address and --tls-san, kept in `<data>/tls`, of trow's own CA. It is renewed in process at half of
- * its life and when the CA is another one, and at the start when the names have changed.
+ * Issues a certificate from trow's own CA for the listen address and --tls-san, and keeps it in `<data>/tls`.
+ * The certificate is renewed while the server runs, at half of its lifetime and when the CA changes, and at
+ * the start if the names have changed.
  */
 export async function automaticTls(settings: Settings, log: Log): Promise<TlsSource> {
   const folder = join(settings.data, 'tls')
@@ -42,7 +42,7 @@ export async function automaticTls(settings: Settings, log: Log): Promise<TlsSou
   }, checkInterval)
   timer.unref()
   source.onChange(({ authority }) => {
-    // The bundle alone may have grown.
+    // Only the bundle may have changed.
     if (isIssuedBy(pair, authority)) for (const listener of listeners) listener()
     else replace()
   })
@@ -61,14 +61,22 @@ export async function automaticTls(settings: Settings, log: Log): Promise<TlsSou
   }
 }
 
-async function renew(folder: string, authority: Authority, names: readonly string[]): Promise<TlsPair> {
+async function renew(
+  folder: string,
+  authority: CertificateAuthority,
+  names: readonly string[],
+): Promise<TlsPair> {
   const pair = await issueLeaf(authority, { names, life: leafLife }, webcrypto as Crypto)
   putFile(join(folder, 'tls.key'), pair.key)
   putFile(join(folder, 'tls.crt'), pair.cert)
   return pair
 }
 
-function loadLeaf(folder: string, names: readonly string[], authority: Authority): TlsPair | undefined {
+function loadLeaf(
+  folder: string,
+  names: readonly string[],
+  authority: CertificateAuthority,
+): TlsPair | undefined {
   const [certPath, keyPath] = [join(folder, 'tls.crt'), join(folder, 'tls.key')]
   if (!existsSync(certPath) || !existsSync(keyPath)) return undefined
   const pair = { cert: readFileSync(certPath, 'utf8'), key: readFileSync(keyPath, 'utf8') }
@@ -79,7 +87,7 @@ function loadLeaf(folder: string, names: readonly string[], authority: Authority
   return covered && isIssuedBy(pair, authority) && !isDue(pair) ? pair : undefined
 }
 
-function isIssuedBy({ cert }: TlsPair, authority: Authority): boolean {
+function isIssuedBy({ cert }: TlsPair, authority: CertificateAuthority): boolean {
   return new X509Certificate(cert).verify(new X509Certificate(authority.cert).publicKey)
 }
 

@@ -6,13 +6,18 @@ import { weaknessOf } from '../../key-strength.ts'
 import { reasonOf } from '../../reason-of.ts'
 import { UserError } from '../../user-error.ts'
 import type { TlsSource } from './tls-source.ts'
-import { watchValue } from './watched-value.ts'
+import { watchValue } from '../watched-value.ts'
 
-/** A pair of files, read again when they change. Throws UserError TLS_UNREADABLE, TLS_INVALID, TLS_EXPIRED or CERT_KEY_MISMATCH. */
+/**
+ * Reads a certificate and its key, and reads them again when the files change. Throws UserError
+ * TLS_UNREADABLE, TLS_INVALID, TLS_EXPIRED or CERT_KEY_MISMATCH.
+ */
 export function watchedTls(files: { readonly cert: string; readonly key: string }, log: Log): TlsSource {
-  const watched = watchValue(() => readPair(files), {
-    name: 'the certificate',
+  const watched = watchValue(() => readTlsPair(files), {
+    files: [files.cert, files.key],
     log,
+    changed: 'the certificate was replaced',
+    refused: 'the certificate is not used as it is now, the old one stays',
     facts: ({ cert }) => ({ file: files.cert, validTo: new X509Certificate(cert).validTo }),
   })
   return {
@@ -25,10 +30,11 @@ export function watchedTls(files: { readonly cert: string; readonly key: string 
   }
 }
 
-function readPair(files: { readonly cert: string; readonly key: string }): TlsPair {
+/** Throws as `watchedTls`. */
+export function readTlsPair(files: { readonly cert: string; readonly key: string }): TlsPair {
   const pair = { cert: read(files.cert), key: read(files.key) }
-  const certificate = parse(files.cert, () => new X509Certificate(pair.cert))
-  const key = parse(files.key, () => createPrivateKey(pair.key))
+  const certificate = parse(files.cert, 'certificate', () => new X509Certificate(pair.cert))
+  const key = parse(files.key, 'unencrypted private key', () => createPrivateKey(pair.key))
   if (!certificate.checkPrivateKey(key)) {
     throw new UserError(
       'CERT_KEY_MISMATCH',
@@ -63,11 +69,11 @@ function read(path: string): string {
   }
 }
 
-function parse<Value>(path: string, make: () => Value): Value {
+function parse<Value>(path: string, what: string, make: () => Value): Value {
   try {
     return make()
   } catch (cause) {
-    throw new UserError('TLS_INVALID', `${path} is not valid PEM: ${reasonOf(cause)}`, {
+    throw new UserError('TLS_INVALID', `${path} holds no ${what} in PEM`, {
       hint: '--tls-cert takes a certificate, --tls-key its unencrypted private key, both PEM.',
       cause,
     })

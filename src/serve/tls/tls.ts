@@ -4,14 +4,15 @@ import type { TlsSource } from './tls-source.ts'
 import { watchedTls } from './tls-files.ts'
 
 /**
- * With both kinds at once, `--tls-cert` is shown to clients that ask for a name it holds, and the one that trow makes to all
- * others: nodes reach the registry by addresses, for which nobody else's certificate is good.
+ * With both kinds, `--tls-cert` is served to clients that ask for a name in it (SNI), and trow's own
+ * certificate to all others: nodes reach the registry by addresses, for which no other CA issues a
+ * certificate.
  */
 export async function openTls(settings: Settings, log: Log): Promise<TlsSource | undefined> {
   const { 'tls-cert': cert, 'tls-key': key } = settings
   const given = cert !== undefined && key !== undefined ? watchedTls({ cert, key }, log) : undefined
   if (!settings['tls-auto']) return given
-  // Loaded only when it is used: it costs a tenth of a second.
+  // Loaded only when used: loading takes a tenth of a second.
   const { automaticTls } = await import('./tls-auto.ts')
   const made = await automaticTls(settings, log)
   if (given === undefined) return made

@@ -28,24 +28,24 @@ suite('a watched htpasswd file', () => {
     const watched = watchedHtpasswd(path, log, 10)
     const seen: Users[] = []
     watched.onChange((users) => void seen.push(users))
-    assert.deepEqual([...watched.users.keys()], ['alice'])
+    assert.deepEqual([...watched.current.keys()], ['alice'])
 
     writeFileSync(join(folder, 'v1'), `alice:plain\n`)
     await until(() => lines.some((line) => line.includes('old one stays')))
     await new Promise((resolve) => setTimeout(resolve, 60))
     assert.equal(lines.filter((line) => line.includes('old one stays')).length, 1)
     assert.ok(!lines.join().includes('plain"'))
-    assert.deepEqual([...watched.users.keys()], ['alice'])
+    assert.deepEqual([...watched.current.keys()], ['alice'])
 
     writeFileSync(join(folder, 'v2'), `alice:${hashed}\nbob:${hashed}\n`)
     symlinkSync('v2', join(folder, 'next'))
     renameSync(join(folder, 'next'), path)
     await until(() => seen.length === 1)
-    assert.deepEqual([...watched.users.keys()], ['alice', 'bob'])
+    assert.deepEqual([...watched.current.keys()], ['alice', 'bob'])
 
     rmSync(path)
     await until(() => lines.some((line) => line.includes('cannot be read')))
-    assert.equal(watched.users.size, 2)
+    assert.equal(watched.current.size, 2)
     watched.close()
   })
 

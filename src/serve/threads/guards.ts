@@ -7,25 +7,27 @@ import { ClientAuthorityList } from '../tls/client-authorities.ts'
 import { ServedThread } from './served-thread.ts'
 import type { AccessMain, AuditMain, MaintenanceStart } from './thread-protocol.ts'
 
-/** The threads that say who may do what, and write down who did; undefined where settings want neither. */
-export interface Judges {
+/** The threads that decide access and write the audit log; undefined where the settings use neither. */
+export interface Guards {
   readonly access: ServedThread | undefined
   readonly audit: ServedThread | undefined
   readonly authorities: ClientAuthorityList
 }
 
-/** Throws the UserErrors of the settings that they are started with. */
-export async function startJudges(
+/** Throws the UserErrors of the threads' settings. */
+export async function startGuards(
   start: Omit<MaintenanceStart, 'storage'>,
   parts: {
     readonly attach: () => Ticket
     readonly log: Log
-    /** Takes what the audit writes beside its files. */
+    /** Receives the audit lines meant for standard output. */
     readonly lines: Writable
-    /** Ends what was started, whatever happens later. */
+    /** Stops what was started when the server ends, however it ends. */
     readonly cleanup: AsyncDisposableStack
+    /** Called when the users of the htpasswd file have changed. */
+    readonly onUsersChanged: () => void
   },
-): Promise<Judges> {
+): Promise<Guards> {
   const { settings } = start
   const { log, cleanup } = parts
   const authorities = new ClientAuthorityList()
@@ -47,9 +49,11 @@ export async function startJudges(
   if (!isAccessControlled(settings)) return { access: undefined, audit, authorities }
   const access = await launch('access-thread', {
     clientAuthority: (cluster) => authorities.setCluster(cluster),
+    usersChanged: parts.onUsersChanged,
   })
   if (settings.kubernetes) {
-    // What makes certificates is loaded only where it is used. The access thread has made this one by now, if none was given.
+    // The certificate modules are loaded only where they are used. If no CA was given, the access thread has
+    // created it by now.
     const { openSigningAuthority } = await import('../tls/signing-authority.ts')
     const own = await openSigningAuthority(settings, log)
     cleanup.defer(() => own.close())

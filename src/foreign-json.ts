@@ -1,9 +1,12 @@
 import { z } from 'zod'
 
-/** Bytes of a document, unless its reader says otherwise. */
+/** The default limit of a document, in bytes. */
 const usualLimit = 1024 * 1024
 
-/** A document of others that cannot be used. The message names the place and what was expected, never what stood there. */
+/**
+ * A JSON document of another program that cannot be used. The message names the place and the expected type,
+ * never the value that was found, which may be a secret.
+ */
 export class ForeignJsonError extends Error {
   constructor(reason: string, cause?: unknown) {
     super(reason, cause === undefined ? undefined : { cause })
@@ -12,8 +15,9 @@ export class ForeignJsonError extends Error {
 }
 
 /**
- * JSON that somebody else has written, such as a registry, an engine, the API server, an archive or a file of the machine
- * (RFC 8259, UTF-8): what the schema says of it, and nothing else. `limit`: bytes. Throws ForeignJsonError.
+ * Parses JSON of another program or machine, such as a registry, an engine, the API server, an archive or a
+ * file of the machine (RFC 8259, UTF-8). Returns only what the schema describes. `limit` is in bytes. Throws
+ * ForeignJsonError.
  */
 export function parseForeignJson<Schema extends z.ZodType>(
   content: string | Uint8Array,
@@ -25,19 +29,32 @@ export function parseForeignJson<Schema extends z.ZodType>(
   try {
     value = JSON.parse(typeof content === 'string' ? content : Buffer.from(content).toString('utf8'))
   } catch (cause) {
-    // The parser's own message quotes what it met, which may be a secret.
+    // The parser's message quotes the text, which may be a secret.
     throw new ForeignJsonError('it is no JSON', cause)
   }
   const parsed = schema.safeParse(value)
   if (parsed.success) return parsed.data
   const [{ path, message } = { path: [], message: 'it does not fit' }] = parsed.error.issues
-  throw new ForeignJsonError(
-    path.length === 0 ? message : `${z.core.toDotPath(path)}: ${message}`,
-    parsed.error,
-  )
+  throw new ForeignJsonError(printProblem({ path, message }), parsed.error)
 }
 
-/** Like `parseForeignJson`; undefined for what cannot be used. */
+/** `spec.rules[3].scope`. */
+export function printPath(path: readonly PropertyKey[]): string {
+  return z.core.toDotPath(path)
+}
+
+/** `spec.rules[3].scope: must be …`; the message alone where the whole document is meant. */
+export function printProblem({
+  path,
+  message,
+}: {
+  readonly path: readonly PropertyKey[]
+  readonly message: string
+}): string {
+  return path.length === 0 ? message : `${printPath(path)}: ${message}`
+}
+
+/** As `parseForeignJson`, but returns `undefined` if the document cannot be used. */
 export function tryForeignJson<Schema extends z.ZodType>(
   content: string | Uint8Array | undefined,
   schema: Schema,

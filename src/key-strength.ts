@@ -5,8 +5,9 @@ const leastExponent = 65_537n
 const curves = ['prime256v1', 'secp384r1', 'secp521r1']
 
 /**
- * Why a public or private key is not to be relied on, in words; undefined where it is: RSA of 2,048 bits or more with a
- * public exponent of 65,537 or more (NIST SP 800-57 part 1, SP 800-56B), ECDSA on P-256, P-384 or P-521, Ed25519, Ed448.
+ * Returns why a public or private key is too weak, as text; `undefined` if it is strong enough: RSA of 2,048
+ * bits or more with a public exponent of 65,537 or more (NIST SP 800-57 part 1, SP 800-56B), ECDSA on P-256,
+ * P-384 or P-521, Ed25519, Ed448.
  */
 export function weaknessOf(key: KeyObject): string | undefined {
   const { asymmetricKeyType: kind = 'unknown' } = key

@@ -1,4 +1,4 @@
-/** The bytes of a reply; rejects as soon as there are more than `limit`. */
+/** Returns the bytes of a reply; rejects as soon as there are more than `limit`. */
 export async function readLimited(body: AsyncIterable<unknown>, limit: number): Promise<Buffer> {
   const chunks: Buffer[] = []
   let size = 0

@@ -1,4 +1,7 @@
-/** What any folder may say to whoever runs the program; cli decides where it goes. Never a credential. */
+/**
+ * The log for the operator, which any folder may use; cli decides where it is written. It never contains a
+ * credential.
+ */
 export interface Log {
   debug(message: string, fields?: Readonly<Record<string, unknown>>): void
   info(message: string, fields?: Readonly<Record<string, unknown>>): void

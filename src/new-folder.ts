@@ -2,9 +2,10 @@ import fs from 'node:fs'
 import { dirname, resolve } from 'node:path'
 
 /**
- * Makes the folder and those above it where they are missing, for its owner only unless told otherwise. Each stands in the
- * folder above it once that is flushed (POSIX fsync): before, a power cut could take all away that is ever kept there.
- * Not `recursive` of Node, which tries for ever where a file system takes no folders, such as /proc. Throws as mkdir(2).
+ * Creates the folder and its missing parents, by default for the owner only. The parent of each is flushed
+ * (POSIX fsync), because before that a power failure could remove the folder with everything that is stored
+ * in it. Node's `recursive` is not used: it loops for ever in a file system that accepts no folders, such as
+ * /proc. Throws as mkdir(2).
  */
 export function makeFolder(path: string, mode = 0o700): void {
   const missing: string[] = []
@@ -13,13 +14,30 @@ export function makeFolder(path: string, mode = 0o700): void {
     try {
       fs.mkdirSync(each, { mode })
     } catch (error) {
-      // Somebody else was faster.
+      // Another process may have created it first.
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
     }
     flushFolder(dirname(each))
   }
-  if (!fs.statSync(path).isDirectory())
-    throw Object.assign(new Error(`ENOTDIR: not a directory, mkdir '${path}'`), { code: 'ENOTDIR', path })
+  needFolder(path)
+}
+
+/** Returns the folder, or the parent in which it would be made. Throws if that is no folder. */
+export function nearestFolder(path: string): string {
+  let [each, made] = [resolve(path), resolve(path)]
+  while (!fs.existsSync(each)) [each, made] = [dirname(each), each]
+  needFolder(each, made)
+  return each
+}
+
+/** `path`: the folder that is made. */
+function needFolder(folder: string, path = folder): void {
+  if (fs.statSync(folder).isDirectory()) return
+  throw Object.assign(new Error(`ENOTDIR: not a directory, mkdir '${path}'`), {
+    code: 'ENOTDIR',
+    syscall: 'mkdir',
+    path,
+  })
 }
 
 function flushFolder(path: string): void {
@@ -27,7 +45,7 @@ function flushFolder(path: string): void {
   try {
     fd = fs.openSync(path, 'r')
   } catch (error) {
-    // Whose entries may be written but not listed cannot be flushed.
+    // A folder whose entries may be written but not listed cannot be flushed.
     if ((error as NodeJS.ErrnoException).code === 'EACCES') return
     throw error
   }

@@ -1,19 +1,22 @@
 import { X509Certificate } from 'node:crypto'
 
-/** The certificates of a PEM text (RFC 7468), each a text of its own, in their order; what stands between them is passed over. */
+/**
+ * Returns the certificates of a PEM text (RFC 7468) in their order, each as its own text. Other text is
+ * skipped.
+ */
 export function certificatesInPem(text: string): string[] {
   return text.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? []
 }
 
-/** The same, parsed; throws where one does not parse. */
+/** Returns the same, parsed. Throws if one does not parse. */
 export function readCertificates(text: string): X509Certificate[] {
   return certificatesInPem(text).map((pem) => new X509Certificate(pem))
 }
 
 /**
- * PEM of the certificates of a text, written anew from what was parsed: whatever stood between, before or after them is left
- * out, so that a file of root's never holds a line that somebody else has chosen. Empty where there is none; throws where one
- * does not parse.
+ * Returns PEM of a text's certificates, written anew from the parsed certificates. All other text is left
+ * out, so that a file of root never contains a line that someone else chose. Empty if there is no
+ * certificate; throws if one does not parse.
  */
 export function onlyCertificates(text: string): string {
   return readCertificates(text)

@@ -1,31 +1,37 @@
 import { inspect } from 'node:util'
 
-/** UTF-16 units; what is longer ends in `…`. */
+/** UTF-16 units; a longer text ends with `…`. */
 const longest = 8192
-/** Of an error without words of its own: how many of the errors in it are asked, at each of how many levels. */
+/** Limits for an error without a message: how many of its inner errors are read, and how many levels deep. */
 const mostErrors = 8
 const mostLevels = 4
 
 const nameless = 'no reason was given'
 
 /**
- * Why something failed, in words: the message of what was thrown, which may be anything. One without a message is asked what
- * it stands for, as Node's AggregateError of a connection that was tried at several addresses: the errors in it, else its
- * cause, else its code, else its name. No cause is told beside a message: a cause may quote what must not be shown. Never
- * empty, at most 8,192 UTF-16 units. Throws nothing.
+ * Returns why something failed, as text: the message of the thrown value, which may be any value. For an
+ * error without a message, such as Node's AggregateError of a connection that was tried at several addresses,
+ * returns the messages of its inner errors, otherwise its cause's message, its code or its name. A cause is
+ * not added to a message, because it may quote a secret. The result is never empty and has at most 8,192
+ * UTF-16 units. Never throws.
  */
 export function reasonOf(error: unknown): string {
   try {
     return messageOf(error, mostLevels) ?? nameOf(error)
   } catch {
-    // A getter of what was thrown may throw as well.
+    // A getter of the thrown value may throw as well.
     return nameless
   }
 }
 
-/** For the log: where it was thrown; of what has no stack, why. */
+/** Returns the stack for the log; the reason if there is no stack. */
 export function stackOf(error: unknown): string {
   return (error instanceof Error ? error.stack : undefined) ?? reasonOf(error)
+}
+
+/** The thrown value itself if it is an error; otherwise an error with its reason. */
+export function errorOf(error: unknown): Error {
+  return error instanceof Error ? error : new Error(reasonOf(error), { cause: error })
 }
 
 function messageOf(error: unknown, levels: number): string | undefined {
@@ -39,7 +45,7 @@ function messageOf(error: unknown, levels: number): string | undefined {
   return textOf([...reasons].join('; ')) ?? messageOf(cause, levels - 1)
 }
 
-/** What is left of an error without words: `ECONNREFUSED`, `TimeoutError`. */
+/** The last resort for an error without a message: `ECONNREFUSED`, `TimeoutError`. */
 function nameOf(error: unknown): string {
   if (!isObject(error)) return nameless
   return textOf(error['code']) ?? textOf(error['name']) ?? nameless

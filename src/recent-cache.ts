@@ -1,6 +1,8 @@
 /**
- * A map that forgets what has not been used for long: it holds between `limit` and twice `limit`, in entries or in what `weigh` says
- * of them. Two halves, young and old: when the young one is full it becomes the old one, and what is asked for moves back.
+ * A map that drops entries which have not been used for long. It holds between `limit` and about twice
+ * `limit`, counted in entries or by `weigh`. It has two halves: when the young one is full, it replaces the
+ * old one. An entry that is read moves to the young half. Written here because requests wait for it: a hit is one
+ * look-up without bookkeeping, and it grows with its entries, in each of many threads.
  */
 export class RecentCache<Key, Value> {
   readonly #limit: number

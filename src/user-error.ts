@@ -9,9 +9,21 @@ export const exitCode = {
   interrupted: 130,
 } as const
 
-/** What the person at the terminal can act on: printed as one line, with the hint below it. */
+/** What each exit code means, for the documents. */
+export const exitMeanings: Readonly<Record<0 | (typeof exitCode)[keyof typeof exitCode], string>> = {
+  0: 'done',
+  1: 'failed',
+  2: 'wrong usage: a command, a flag, an argument or a setting',
+  69: 'the cluster or the registry cannot be reached',
+  75: 'not done in time',
+  77: 'not permitted',
+  79: 'a check found problems, or policies refuse what was asked',
+  130: 'interrupted',
+}
+
+/** An error on which the user can act. It is printed as one line, with the hint below it. */
 export class UserError extends Error {
-  /** Stable, in capitals, for scripts and documents: `PORT_TAKEN`. */
+  /** A stable code in capitals, for scripts and documents: `PORT_TAKEN`. */
   readonly code: string
   readonly hint: string | undefined
   readonly exitCode: number

@@ -1,12 +1,12 @@
 import type { Command } from 'commander'
 import type { Terminal } from './streams.ts'
 
-/** What a command is made with; its action sets the exit code of the run. */
+/** The parameters with which commands are made. A command's action sets the exit code of the run. */
 export interface CommandContext {
   readonly terminal: Terminal
-  /** To be called by the action with its result. */
+  /** The action calls this with its exit code. */
   finish(code: number): void
 }
 
-/** Makes commands; the completion asks for the whole tree. */
+/** Makes commands. The completion command needs the whole tree. */
 export type CommandMaker = (context: CommandContext, program: () => Command) => readonly Command[]

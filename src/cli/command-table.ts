@@ -1,70 +1,39 @@
 import type { CommandMaker } from './command-context.ts'
 
+/** The headings of the help, in its order. */
+type CommandGroup =
+  | 'Images:'
+  | 'A registry on this machine:'
+  | 'A registry in a cluster:'
+  | 'Access:'
+  | 'Policies and audit:'
+  | 'More:'
+
 interface CommandEntry {
+  readonly group: CommandGroup
   readonly names: readonly string[]
-  /** Brings in what the commands need, and nothing of the others: `trow serve` and the agents are to be small and fast. */
+  /** It does not stand in the help: no person runs it. */
+  readonly isHidden?: boolean
+  /**
+   * Loads only the modules that these commands need, so that `trow serve` and the agents stay small and start
+   * fast.
+   */
   readonly load: () => Promise<CommandMaker>
 }
 
-/** In the order in which a person meets them. */
+/** In the order of the help: what a user needs first comes first. */
 const table: readonly CommandEntry[] = [
   {
-    names: ['serve'],
+    group: 'More:',
+    names: ['complete'],
+    isHidden: true,
     load: async () => {
-      const { serveCommand } = await import('./serve/command.ts')
-      return (context) => [serveCommand(context)]
+      const { completeCommand } = await import('./completion/complete-command.ts')
+      return (context) => [completeCommand(context)]
     },
   },
   {
-    names: ['install'],
-    load: async () => {
-      const { installCommand } = await import('./install/command.ts')
-      return (context) => [installCommand(context)]
-    },
-  },
-  {
-    names: ['uninstall'],
-    load: async () => {
-      const { uninstallCommand } = await import('./install/uninstall-command.ts')
-      return (context) => [uninstallCommand(context)]
-    },
-  },
-  {
-    names: ['status'],
-    load: async () => {
-      const { statusCommand } = await import('./status/command.ts')
-      return (context) => [statusCommand(context)]
-    },
-  },
-  {
-    names: ['trust-node'],
-    load: async () => {
-      const { trustNodeCommand } = await import('./trust/node-command.ts')
-      return (context) => [trustNodeCommand(context)]
-    },
-  },
-  {
-    names: ['trust-docker'],
-    load: async () => {
-      const { trustDockerCommand } = await import('./trust/docker-command.ts')
-      return (context) => [trustDockerCommand(context)]
-    },
-  },
-  {
-    names: ['connect'],
-    load: async () => {
-      const { connectCommand } = await import('./connect/command.ts')
-      return (context) => [connectCommand(context)]
-    },
-  },
-  {
-    names: ['login', 'logout'],
-    load: async () => {
-      const { loginCommand, logoutCommand } = await import('./login/command.ts')
-      return (context) => [loginCommand(context), logoutCommand(context)]
-    },
-  },
-  {
+    group: 'Images:',
     names: ['push'],
     load: async () => {
       const { pushCommand } = await import('./push/command.ts')
@@ -72,6 +41,23 @@ const table: readonly CommandEntry[] = [
     },
   },
   {
+    group: 'Images:',
+    names: ['pull'],
+    load: async () => {
+      const { pullCommand } = await import('./pull/command.ts')
+      return (context) => [pullCommand(context)]
+    },
+  },
+  {
+    group: 'Images:',
+    names: ['copy'],
+    load: async () => {
+      const { copyCommand } = await import('./copy/command.ts')
+      return (context) => [copyCommand(context)]
+    },
+  },
+  {
+    group: 'Images:',
     names: ['list', 'ls'],
     load: async () => {
       const { listCommand } = await import('./registry/list.ts')
@@ -79,6 +65,7 @@ const table: readonly CommandEntry[] = [
     },
   },
   {
+    group: 'Images:',
     names: ['inspect'],
     load: async () => {
       const { inspectCommand } = await import('./registry/inspect.ts')
@@ -86,6 +73,23 @@ const table: readonly CommandEntry[] = [
     },
   },
   {
+    group: 'Images:',
+    names: ['tag'],
+    load: async () => {
+      const { tagCommand } = await import('./registry/tag.ts')
+      return (context) => [tagCommand(context)]
+    },
+  },
+  {
+    group: 'Images:',
+    names: ['du'],
+    load: async () => {
+      const { duCommand } = await import('./du/command.ts')
+      return (context) => [duCommand(context)]
+    },
+  },
+  {
+    group: 'Images:',
     names: ['rm'],
     load: async () => {
       const { removeCommand } = await import('./registry/remove.ts')
@@ -93,6 +97,69 @@ const table: readonly CommandEntry[] = [
     },
   },
   {
+    group: 'A registry on this machine:',
+    names: ['serve'],
+    load: async () => {
+      const { serveCommand } = await import('./serve/command.ts')
+      return (context) => [serveCommand(context)]
+    },
+  },
+  {
+    group: 'A registry on this machine:',
+    names: ['gc', 'fsck', 'backup', 'restore'],
+    load: async () => (await import('./maintenance/commands.ts')).maintenanceCommands,
+  },
+  {
+    group: 'A registry on this machine:',
+    names: ['admission'],
+    isHidden: true,
+    load: async () => {
+      const { admissionCommand } = await import('./serve/admission-command.ts')
+      return (context) => [admissionCommand(context)]
+    },
+  },
+  {
+    group: 'A registry in a cluster:',
+    names: ['install'],
+    load: async () => {
+      const { installCommand } = await import('./install/command.ts')
+      return (context) => [installCommand(context)]
+    },
+  },
+  {
+    group: 'A registry in a cluster:',
+    names: ['status'],
+    load: async () => {
+      const { statusCommand } = await import('./status/command.ts')
+      return (context) => [statusCommand(context)]
+    },
+  },
+  {
+    group: 'A registry in a cluster:',
+    names: ['uninstall'],
+    load: async () => {
+      const { uninstallCommand } = await import('./install/uninstall-command.ts')
+      return (context) => [uninstallCommand(context)]
+    },
+  },
+  {
+    group: 'A registry in a cluster:',
+    names: ['trust-node'],
+    load: async () => {
+      const { trustNodeCommand } = await import('./trust/node-command.ts')
+      return (context) => [trustNodeCommand(context)]
+    },
+  },
+  {
+    group: 'A registry in a cluster:',
+    names: ['connect'],
+    load: async () => {
+      const { connectCommand } = await import('./connect/command.ts')
+      return (context) => [connectCommand(context)]
+    },
+  },
+  {
+    group: 'A registry in a cluster:',
     names: ['ca'],
     load: async () => {
       const { caCommand } = await import('./ca/commands.ts')
@@ -100,6 +167,7 @@ const table: readonly CommandEntry[] = [
     },
   },
   {
+    group: 'A registry in a cluster:',
     names: ['image'],
     load: async () => {
       const { imageCommand } = await import('./image/commands.ts')
@@ -107,13 +175,28 @@ const table: readonly CommandEntry[] = [
     },
   },
   {
-    names: ['audit'],
+    group: 'Access:',
+    names: ['login', 'logout'],
     load: async () => {
-      const { auditCommand } = await import('./audit/commands.ts')
-      return (context) => [auditCommand(context)]
+      const { loginCommand, logoutCommand } = await import('./login/command.ts')
+      return (context) => [loginCommand(context), logoutCommand(context)]
     },
   },
   {
+    group: 'Access:',
+    names: ['trust-docker'],
+    load: async () => {
+      const { trustDockerCommand } = await import('./trust/docker-command.ts')
+      return (context) => [trustDockerCommand(context)]
+    },
+  },
+  {
+    group: 'Access:',
+    names: ['user', 'robot', 'auth'],
+    load: async () => (await import('./access/commands.ts')).accessCommands,
+  },
+  {
+    group: 'Policies and audit:',
     names: ['policy'],
     load: async () => {
       const { policyCommand } = await import('./policy/command.ts')
@@ -121,14 +204,31 @@ const table: readonly CommandEntry[] = [
     },
   },
   {
-    names: ['user', 'robot', 'auth'],
-    load: async () => (await import('./access/commands.ts')).accessCommands,
+    group: 'Policies and audit:',
+    names: ['exception'],
+    load: async () => {
+      const { exceptionCommand } = await import('./policy/exception-command.ts')
+      return (context) => [exceptionCommand(context)]
+    },
   },
   {
-    names: ['gc', 'fsck', 'backup', 'restore'],
-    load: async () => (await import('./maintenance/commands.ts')).maintenanceCommands,
+    group: 'Policies and audit:',
+    names: ['quarantine'],
+    load: async () => {
+      const { quarantineCommand } = await import('./policy/quarantine-command.ts')
+      return (context) => [quarantineCommand(context)]
+    },
   },
   {
+    group: 'Policies and audit:',
+    names: ['audit'],
+    load: async () => {
+      const { auditCommand } = await import('./audit/commands.ts')
+      return (context) => [auditCommand(context)]
+    },
+  },
+  {
+    group: 'More:',
     names: ['version'],
     load: async () => {
       const { versionCommand } = await import('./version.ts')
@@ -137,14 +237,24 @@ const table: readonly CommandEntry[] = [
   },
 ]
 
-/** The command of that name alone; all of them where none has it, for help, suggestions and completion. */
+export function isCommand(name: string): boolean {
+  return table.some(({ names }) => names.includes(name))
+}
+
+/** Loads the command of that name; all commands if none has it, for help, suggestions and completion. */
 export async function loadCommands(name: string | undefined): Promise<CommandMaker> {
   const entry = table.find(({ names }) => name !== undefined && names.includes(name))
   if (entry !== undefined) return entry.load()
-  const makers = await Promise.all(table.map(({ load }) => load()))
-  const { completionCommand } = await import('./completion.ts')
+  const shown = table.filter(({ isHidden }) => isHidden !== true)
+  const makers = await Promise.all(
+    shown.map(async ({ group, load }) => {
+      const make = await load()
+      return (...given: Parameters<CommandMaker>) => make(...given).map((command) => command.helpGroup(group))
+    }),
+  )
+  const { completionCommand } = await import('./completion/command.ts')
   return (context, program) => [
     ...makers.flatMap((make) => make(context, program)),
-    completionCommand(context, program),
+    completionCommand(context, program).helpGroup('More:'),
   ]
 }

@@ -1,9 +1,8 @@
 import { createInterface } from 'node:readline/promises'
 import { exitCode, UserError } from '../user-error.ts'
-import type { Terminal } from './streams.ts'
-import { printedText } from '../visible-text.ts'
+import { printerFor, type Terminal } from './streams.ts'
 
-/** Fails at once where nobody is there to answer: UserError CONFIRMATION_NEEDED. */
+/** Fails at once if stdin is no terminal: UserError CONFIRMATION_NEEDED. */
 function needTerminal(terminal: Terminal, flag: string): void {
   if (terminal.stdin.isTTY === true) return
   throw new UserError('CONFIRMATION_NEEDED', 'nobody is there to confirm', {
@@ -12,15 +11,17 @@ function needTerminal(terminal: Terminal, flag: string): void {
   })
 }
 
-/** Asks on stderr; only "y" and "yes" are one. Throws UserError CONFIRMATION_NEEDED. */
+/** Asks on stderr. Only "y" and "yes" confirm. Throws UserError CONFIRMATION_NEEDED. */
 export async function confirmed(question: string, terminal: Terminal, flag = '--yes'): Promise<boolean> {
   needTerminal(terminal, flag)
   const prompt = createInterface({ input: terminal.stdin, output: terminal.exact.stderr })
-  // Ctrl-C and the end of the input are an answer too; without these the question stays open for ever.
+  // Ctrl-C and the end of the input count as "no"; without these handlers the question would never end.
   const end = new AbortController()
   prompt.once('SIGINT', () => end.abort()).once('close', () => end.abort())
   try {
-    const answer = await prompt.question(`${printedText(question)} [y/N] `, { signal: end.signal })
+    const answer = await prompt.question(`${printerFor(terminal.env)(question)} [y/N] `, {
+      signal: end.signal,
+    })
     return /^y(es)?$/i.test(answer.trim())
   } catch (error) {
     if (end.signal.aborted) return false

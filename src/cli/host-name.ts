@@ -1,6 +1,6 @@
 import { exitCode, UserError } from '../user-error.ts'
 
-/** What `--host` names: a domain. Throws UserError OPTION_INVALID. */
+/** Checks that `--host` is a domain name. Throws UserError OPTION_INVALID. */
 export function hostName(host: string): string {
   if (/^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$/.test(host)) return host
   throw new UserError('OPTION_INVALID', `--host ${host} is no domain name`, {

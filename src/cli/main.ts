@@ -2,10 +2,10 @@ import { run } from './program.ts'
 
 /** Runs the command line of this process. */
 export async function main(): Promise<void> {
-  // A reader that goes away (`trow list | head`) is no error.
+  // A closed pipe (`trow list | head`) is not an error.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(0)
-    // The terminal has gone, the command goes on.
+    // The terminal was closed; the command continues.
     if (error.code !== 'EIO') throw error
   })
   process.stderr.on('error', (error: NodeJS.ErrnoException) => {

@@ -2,7 +2,10 @@ import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import type { Terminal } from './streams.ts'
 
-/** The path of a program that may be run; an empty part of PATH, which is the working directory, is passed over. */
+/**
+ * Returns the path of an executable program. An empty part of PATH, which means the working directory, is
+ * skipped.
+ */
 export function findOnPath(program: string, env: Terminal['env']): string | undefined {
   const names = process.platform === 'win32' ? [`${program}.cmd`, `${program}.exe`] : [program]
   for (const folder of (env['PATH'] ?? '').split(delimiter)) {
@@ -13,7 +16,7 @@ export function findOnPath(program: string, env: Terminal['env']): string | unde
         accessSync(path, constants.X_OK)
         return path
       } catch {
-        // Not there.
+        // The file does not exist or is not executable.
       }
     }
   }

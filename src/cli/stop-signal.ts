@@ -1,21 +1,22 @@
 import { exitCode } from '../user-error.ts'
 import type { Terminal } from './streams.ts'
 
-/** What is not done so long after Ctrl-C is left as it is; milliseconds. */
+/** Milliseconds after Ctrl-C at which the process ends, whatever is still running. */
 const patience = 800
 
 interface StopSignal {
   readonly signal: AbortSignal
-  /** Which one it was; undefined until then. */
+  /** The signal that came; `undefined` until then. */
   by(): 'SIGINT' | 'SIGTERM' | undefined
-  /** Gives both back to the process. */
+  /** Removes the handlers of both signals. */
   stop(): void
 }
 
 /**
- * A signal that aborts at Ctrl-C (SIGINT, SIGTERM), for commands that have something to say or to put away then: without it
- * either ends a command at once. The process ends in less than a second, whatever still waits: a registry that hangs is no
- * reason to stay. `leave` is called where it ends so, to say what the command cannot say any more.
+ * Returns an AbortSignal that aborts at SIGINT (Ctrl-C) and SIGTERM, for commands that have something to
+ * print or clean up; without it either signal ends a command at once. The process still ends in less than a
+ * second, even if a registry does not answer. `leave` is called before such an end, to print what the command
+ * cannot print any more.
  */
 export function stopSignal(terminal: Terminal, leave?: () => void): StopSignal {
   const controller = new AbortController()
@@ -31,7 +32,7 @@ export function stopSignal(terminal: Terminal, leave?: () => void): StopSignal {
   })
   const stop = (): void => {
     forget()
-    // Not cleared: what is closed after this may wait as well.
+    // The timer stays: what is closed after this may also hang.
     timer?.unref()
     leave = undefined
   }

@@ -1,7 +1,7 @@
 import { exitCode, UserError } from '../user-error.ts'
 import { parseDuration } from '../settings/quantities.ts'
 
-/** Milliseconds of a command's `--timeout`. Throws UserError DURATION_INVALID. */
+/** Returns the milliseconds of a command's `--timeout`. Throws UserError DURATION_INVALID. */
 export function timeoutOption(text: string, hint: string): number {
   const milliseconds = parseDuration(text)
   if (milliseconds !== undefined) return milliseconds

@@ -1,8 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
+import { objectOutputs, outputOption, type Output } from './result/output.ts'
+import { printResult } from './result/print-result.ts'
 import type { CommandContext } from './command-context.ts'
+import { examples } from './help/examples.ts'
 
-/** The package's version. */
+/** Returns the version of the package. */
 export function trowVersion(): string {
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
     version: string
@@ -13,18 +16,18 @@ export function trowVersion(): string {
 export function versionCommand({ terminal }: CommandContext): Command {
   return new Command('version')
     .description('print the version')
-    .option('-o, --output <format>', 'text or json', 'text')
-    .action(({ output }: { output: string }) => {
+    .addHelpText(...examples('trow version', 'trow version -o json'))
+    .addOption(outputOption(...objectOutputs))
+    .action(async ({ output }: { output: Output }) => {
       const facts = {
         trow: trowVersion(),
         node: process.versions.node,
         sqlite: process.versions['sqlite'],
         platform: `${process.platform}/${process.arch}`,
       }
-      const text =
-        output === 'json'
-          ? JSON.stringify(facts)
-          : `trow ${facts.trow} (Node ${facts.node}, SQLite ${facts.sqlite}, ${facts.platform})`
-      terminal.stdout.write(`${text}\n`)
+      if (output !== 'text') return printResult('Version', facts, output, terminal)
+      terminal.stdout.write(
+        `trow ${facts.trow} (Node ${facts.node}, SQLite ${facts.sqlite}, ${facts.platform})\n`,
+      )
     })
 }

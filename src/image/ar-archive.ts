@@ -1,4 +1,7 @@
-/** The common format of ar(5), which Debian packages are in; deb(5). Throws Error, in words, for anything else. */
+/**
+ * Reads the common format of ar(5), which Debian packages use (deb(5)). Throws Error with a readable message
+ * for anything else.
+ */
 export function readAr(archive: Buffer): ReadonlyMap<string, Buffer> {
   if (archive.toString('latin1', 0, 8) !== '!<arch>\n') throw new Error('it does not begin as an ar archive')
   const members = new Map<string, Buffer>()

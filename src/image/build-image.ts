@@ -12,16 +12,19 @@ import { parseSourceLock } from './source-lock.ts'
 import { systemLayer } from './system-layer.ts'
 
 export interface BuildOptions extends ImageFacts {
-  /** Of trow's package: installed, or a checkout that has been built. */
+  /** The folder of trow's package: installed, or a checkout that has been built. */
   readonly packageFolder: string
   readonly platforms: readonly Platform[]
   readonly source: ImageSource
-  /** Where layers are kept. */
+  /** The folder of the layer cache. */
   readonly layerFolder: string
   report(line: string): void
 }
 
-/** Makes trow's image from its package: the same bytes on every machine. Throws UserError IMAGE_NOT_BUILT without dist/. */
+/**
+ * Makes trow's image from its package, with the same bytes on every machine. Throws UserError IMAGE_NOT_BUILT
+ * without dist/.
+ */
 export async function buildImage(options: BuildOptions): Promise<Image> {
   const { packageFolder, platforms, source, version, report } = options
   const lock = parseSourceLock(await part(packageFolder, 'image/sources.lock.json'))

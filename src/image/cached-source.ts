@@ -11,15 +11,27 @@ import type { NpmPackage } from './package-lock.ts'
 import { refreshCommand, type DebianFile } from './source-lock.ts'
 
 export interface CachedSourceOptions {
-  /** Files by digest; anybody may empty it at any time. */
+  /** Contains files by digest. It may be emptied at any time. */
   readonly folder: string
-  /** Asked only when a file is not in the folder. */
+  /** Called only if a file is not in the folder. */
   mirror(): Promise<DebianMirror>
-  /** Has npm write the .tgz files of `name@version` into a folder, under any names. */
+  /** Lets npm write the .tgz files of `name@version` into a folder, with any file names. */
   pack(specs: readonly string[], folder: string): Promise<void>
+  /** Told what is downloaded from the mirror. npm tells nothing of its downloads. */
+  readonly progress?: DownloadProgress
 }
 
-/** Files of the Debian mirror and of the npm registry, each fetched once per machine and compared with its digest. */
+export interface DownloadProgress {
+  /** So many bytes are to come. */
+  expect(bytes: number): void
+  /** So many of them have come. */
+  add(bytes: number): void
+}
+
+/**
+ * Files of the Debian mirror and of the npm registry. Each is downloaded once per machine and compared with
+ * its digest.
+ */
 export class CachedSource implements ImageSource {
   readonly #options: CachedSourceOptions
 
@@ -57,9 +69,11 @@ export class CachedSource implements ImageSource {
   }
 
   async #download(file: DebianFile): Promise<Buffer> {
+    const { progress } = this.#options
+    progress?.expect(file.size)
     const mirror = await this.#options.mirror()
     try {
-      return await downloadFromMirror(mirror, file)
+      return await downloadFromMirror(mirror, file, (bytes) => progress?.add(bytes))
     } catch (cause) {
       if (!(cause instanceof DownloadRefused)) throw cause
       throw new UserError(

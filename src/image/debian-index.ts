@@ -5,13 +5,16 @@ import { compareVersions } from './debian-version.ts'
 import type { DebianFile } from './source-lock.ts'
 
 export interface IndexReading {
-  /** Checks who signed an InRelease file and returns what was signed; rejects when it was not Debian. */
+  /**
+   * Verifies the signature of an InRelease file and returns the signed text; rejects if Debian did not sign
+   * it.
+   */
   verify(inRelease: Buffer): Promise<string>
-  /** Of a Packages.xz. */
+  /** Decompresses a Packages.xz. */
   unpack(packed: Buffer): Promise<string>
 }
 
-/** The suite and its security updates, as an installed system has them. */
+/** The suite and its security updates, as on an installed system. */
 const suites = (codename: string) =>
   [
     { archive: 'debian', suite: codename },
@@ -19,13 +22,13 @@ const suites = (codename: string) =>
   ] as const
 
 export interface DebianIndex {
-  /** Of the suite: `13.8`. */
+  /** The version of the suite: `13.8`. */
   readonly version: string
-  /** The newest of each package that was asked for, by architecture, in the order of the names. */
+  /** The newest version of each requested package by architecture, in the order of the names. */
   readonly files: Readonly<Record<'amd64' | 'arm64', readonly DebianFile[]>>
 }
 
-/** What a mirror has of the packages now. */
+/** Returns what a mirror has of the packages now. */
 export async function readDebianIndex(
   mirror: DebianMirror,
   codename: string,
@@ -64,7 +67,7 @@ export async function readDebianIndex(
   return { version, files: { amd64: pick(found.amd64), arm64: pick(found.arm64) } }
 }
 
-/** The SHA256 list of a Release file: lines of digest, size and path. */
+/** Reads the SHA256 list of a Release file: lines of digest, size and path. */
 function digestIn(release: string, path: string): string | undefined {
   const list = release.slice(release.indexOf('\nSHA256:'))
   return list

@@ -3,7 +3,7 @@ import { UserError, exitCode } from '../user-error.ts'
 import { downloadFile, DownloadRefused } from './file-download.ts'
 import type { DebianFile } from './source-lock.ts'
 
-/** Where Debian's archives are taken from; each `http(s)://…` without a slash at its end. */
+/** The addresses of Debian's archives, each `http(s)://…` without a slash at the end. */
 export interface DebianMirror {
   readonly debian: string
   readonly 'debian-security': string
@@ -11,7 +11,9 @@ export interface DebianMirror {
 
 const largestIndex = 100 * 1024 * 1024
 
-/** A mirror that a person names by its main archive: `https://host/debian`, with `debian-security` beside it. */
+/**
+ * Parses a mirror that is named by its main archive: `https://host/debian`, with `debian-security` beside it.
+ */
 export function mirrorAt(url: string): DebianMirror {
   const debian = url.replace(/\/+$/, '')
   if (!/^https?:\/\/[^/]+(\/|$)/.test(debian)) {
@@ -23,7 +25,10 @@ export function mirrorAt(url: string): DebianMirror {
   return { debian, 'debian-security': `${debian.replace(/\/debian$/, '')}/debian-security` }
 }
 
-/** The mirror that a machine's own apt uses; undefined when its sources name none. sources.list(5), both formats. */
+/**
+ * Returns the mirror of the machine's own apt; `undefined` if its sources name none. sources.list(5), both
+ * formats.
+ */
 export function mirrorOfSources(files: readonly string[]): DebianMirror | undefined {
   const urls = files
     .flatMap((text) => text.split('\n'))
@@ -36,14 +41,18 @@ export function mirrorOfSources(files: readonly string[]): DebianMirror | undefi
   return { ...mirrorAt(debian), ...(security === undefined ? {} : { 'debian-security': security }) }
 }
 
-/** Rejects with DownloadRefused for what the mirror does not have (any more), UserError MIRROR_UNREACHABLE else. */
+/**
+ * Rejects with DownloadRefused if the mirror does not have the file (any more), otherwise with UserError
+ * MIRROR_UNREACHABLE.
+ */
 export async function downloadFromMirror(
   mirror: DebianMirror,
   { archive, path, size = largestIndex }: Pick<DebianFile, 'archive' | 'path'> & { readonly size?: number },
+  received?: (bytes: number) => void,
 ): Promise<Buffer> {
   const url = `${mirror[archive]}/${path.replaceAll('+', '%2B')}`
   try {
-    return await downloadFile(url, size)
+    return await downloadFile(url, size, received)
   } catch (cause) {
     if (cause instanceof DownloadRefused) throw cause
     throw new UserError('MIRROR_UNREACHABLE', `${url} cannot be read: ${reasonOf(cause)}`, {

@@ -11,7 +11,10 @@ export interface DebianPackage {
   readonly members: readonly TarMember[]
 }
 
-/** Unpacks those files of a package (deb(5), format 2.0) that are wanted. Throws Error, in words, for anything else. */
+/**
+ * Unpacks the wanted files of a package (deb(5), format 2.0). Throws Error with a readable message for
+ * anything else.
+ */
 export async function readDebianPackage(
   archive: Buffer,
   wanted: (path: string) => boolean,
@@ -45,7 +48,7 @@ function partOf(parts: ReadonlyMap<string, Buffer>, name: string): Readable | As
   }
 }
 
-/** The content of an .xz file. */
+/** Decompresses an .xz file. */
 export function unxz(bytes: Buffer): AsyncIterable<Uint8Array> {
   const source = new ReadableStream<Uint8Array>({
     start(controller) {

@@ -1,4 +1,7 @@
-/** Debian Policy 5.6.12: `[epoch:]upstream[-revision]`; negative when `a` is older, 0 when neither is. */
+/**
+ * Compares by Debian Policy 5.6.12: `[epoch:]upstream[-revision]`. Negative if `a` is older, 0 if both are
+ * equal.
+ */
 export function compareVersions(a: string, b: string): number {
   const [left, right] = [split(a), split(b)]
   return (
@@ -16,7 +19,10 @@ function split(version: string): { epoch: number; upstream: string; revision: st
     : { epoch: Number(epoch), upstream: rest.slice(0, dash), revision: rest.slice(dash + 1) }
 }
 
-/** By turns what is no digit, where `~` is before the end and letters before the rest, and numbers. */
+/**
+ * Compares parts without digits and numbers alternately. `~` sorts before the end of a part, letters before
+ * other characters.
+ */
 function compareParts(a: string, b: string): number {
   for (let [left, right] = [a, b]; left !== '' || right !== '';) {
     const [wordA, wordB] = [/^\D*/.exec(left)![0], /^\D*/.exec(right)![0]]

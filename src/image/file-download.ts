@@ -1,6 +1,6 @@
-import { EnvHttpProxyAgent, interceptors } from 'undici'
+import { Http1ProxyAgent } from '../http1-agent.ts'
 
-/** Thrown where a server answered, but not with the file. */
+/** A server answered, but not with the file. */
 export class DownloadRefused extends Error {
   readonly status: number
 
@@ -11,15 +11,19 @@ export class DownloadRefused extends Error {
 }
 
 /**
- * Gets a file of at most `limit` bytes, by way of the proxy that the environment names, following up to 5 redirects;
- * gives up after a minute in which nothing came. Rejects with DownloadRefused for any answer but 200.
+ * Downloads a file of at most `limit` bytes through the environment's proxy, following up to 5 redirects.
+ * `received` is told the bytes of each part. Fails after a minute without data. Rejects with DownloadRefused for any status other than 200.
  */
-export async function downloadFile(url: string, limit: number): Promise<Buffer> {
-  const agent = new EnvHttpProxyAgent({ headersTimeout: 60_000, bodyTimeout: 60_000 })
+export async function downloadFile(
+  url: string,
+  limit: number,
+  received: (bytes: number) => void = () => {},
+): Promise<Buffer> {
+  const agent = new Http1ProxyAgent({ headersTimeout: 60_000, bodyTimeout: 60_000 })
   const { origin, pathname, search } = new URL(url)
   try {
     const { statusCode, body } = await agent
-      .compose(interceptors.redirect({ maxRedirections: 5 }))
+      .following(5)
       .request({ origin, path: `${pathname}${search}`, method: 'GET' })
     if (statusCode !== 200) throw new DownloadRefused(url, statusCode)
     const chunks: Buffer[] = []
@@ -28,6 +32,7 @@ export async function downloadFile(url: string, limit: number): Promise<Buffer> 
       size += chunk.length
       if (size > limit) throw new Error(`it has more than ${limit} bytes`)
       chunks.push(chunk)
+      received(chunk.length)
     }
     return Buffer.concat(chunks)
   } finally {

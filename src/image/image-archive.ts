@@ -5,9 +5,9 @@ import tar from 'tar-stream'
 import { blobsOf, descriptorOf, type Image, type PlatformImage } from './image.ts'
 
 /**
- * Writes one tar that `ctr images import`, `skopeo copy oci-archive:` and `docker load` take: an OCI layout (image-spec
- * "image-layout.md"), and the manifest.json that Docker's classic store wants, which knows no platforms and is told
- * one image.
+ * Writes one tar that `ctr images import`, `skopeo copy oci-archive:` and `docker load` accept: an OCI layout
+ * (image-spec "image-layout.md") and a manifest.json for Docker's classic store. That store does not know
+ * platforms, so that manifest.json lists one image.
  */
 export async function writeImageArchive(
   image: Image,
@@ -15,10 +15,23 @@ export async function writeImageArchive(
     name,
     docker,
     target,
-  }: { readonly name: string; readonly docker: PlatformImage; readonly target: Writable },
+    written,
+  }: {
+    readonly name: string
+    readonly docker: PlatformImage
+    readonly target: Writable
+    /** Called with the bytes of each chunk. */
+    readonly written?: (bytes: number) => void
+  },
 ): Promise<void> {
   const pack = tar.pack()
-  const writing = pipeline(pack, target)
+  async function* counted(): AsyncGenerator<Uint8Array> {
+    for await (const chunk of pack) {
+      written?.((chunk as Uint8Array).byteLength)
+      yield chunk as Uint8Array
+    }
+  }
+  const writing = pipeline(counted(), target)
   const adding = add(pack, image, name, docker)
   adding.catch((error: Error) => pack.destroy(error))
   await Promise.all([writing, adding])

@@ -6,33 +6,35 @@ import type { Platform } from './platform.ts'
 import { certificateBundle, user } from './system-layer.ts'
 
 /** Image-spec, "descriptor.md". */
-export interface Descriptor {
+export interface ContentDescriptor {
   readonly mediaType: string
   readonly digest: Digest
   readonly size: number
 }
 
-/** Small content in memory, layers as files. */
-export type Blob = Descriptor & ({ readonly content: Buffer } | { readonly path: string })
+/** Small content is in memory, layers are files. */
+export type Blob = ContentDescriptor & ({ readonly content: Buffer } | { readonly path: string })
 
 /** The image of one platform. */
 export interface PlatformImage {
   readonly platform: Platform
-  readonly manifest: Descriptor & { readonly content: Buffer }
-  readonly config: Descriptor & { readonly content: Buffer }
-  readonly layers: readonly (Descriptor & { readonly path: string })[]
+  readonly manifest: ContentDescriptor & { readonly content: Buffer }
+  readonly config: ContentDescriptor & { readonly content: Buffer }
+  readonly layers: readonly (ContentDescriptor & { readonly path: string })[]
 }
 
 export interface Image {
-  /** The index of all platforms, also when there is one only. */
-  readonly index: Descriptor & { readonly content: Buffer }
+  /** The index of all platforms; it exists for a single platform too. */
+  readonly index: ContentDescriptor & { readonly content: Buffer }
   readonly platforms: readonly PlatformImage[]
 }
 
-/** What is written into an image besides its layers. */
+/** What an image contains besides its layers. */
 export interface ImageFacts {
   readonly version: string
-  /** When it says that it was made: reproducible builds have no clock. */
+  /**
+   * The creation time in the image. It is a parameter because a reproducible build must not read the clock.
+   */
   readonly created: Date
 }
 
@@ -53,7 +55,8 @@ export function assemblePlatform(
       Env: [
         'PATH=/usr/bin',
         `SSL_CERT_FILE=/${certificateBundle}`,
-        // Node has certificate authorities of its own; with this a bundle mounted over the file counts as well.
+        // Node has its own list of CAs; with this variable it also trusts a bundle that is mounted over the
+        // file.
         'NODE_USE_SYSTEM_CA=1',
       ],
       Entrypoint: ['/usr/bin/node', `/${home}/bin/trow.js`],
@@ -94,17 +97,17 @@ export function assembleImage(images: readonly PlatformImage[], { version }: Ima
   return { index, platforms: images }
 }
 
-/** All content of an image, each once: what others refer to comes before them. */
+/** Returns all content of an image, each part once. A part comes after those to which it refers. */
 export function blobsOf(image: Image): readonly Blob[] {
   const blobs = image.platforms.flatMap(({ layers, config, manifest }) => [...layers, config, manifest])
   return [...new Map([...blobs, image.index].map((blob) => [blob.digest, blob])).values()]
 }
 
-export function descriptorOf({ mediaType, digest, size }: Descriptor): Descriptor {
+export function descriptorOf({ mediaType, digest, size }: ContentDescriptor): ContentDescriptor {
   return { mediaType, digest, size }
 }
 
-function json(mediaType: string, value: unknown): Descriptor & { readonly content: Buffer } {
+function json(mediaType: string, value: unknown): ContentDescriptor & { readonly content: Buffer } {
   const content = Buffer.from(JSON.stringify(value))
   const digest = digestOfBytes('sha256', content)
   return { mediaType, digest, size: content.length, content }

@@ -1,4 +1,4 @@
-/** What a layer holds, at a path without a leading slash: `usr/bin/node`. */
+/** An entry of a layer. Paths have no leading slash: `usr/bin/node`. */
 export type LayerEntry = FileEntry | FolderEntry | LinkEntry
 
 export interface FileEntry {
@@ -8,12 +8,12 @@ export interface FileEntry {
   readonly content: Buffer
 }
 
-/** Folders that something is in need not be named: they are root's, 0755. */
+/** Parent folders need no entry of their own: they get root as owner and mode 0755. */
 export interface FolderEntry {
   readonly kind: 'folder'
   readonly path: string
   readonly mode: number
-  /** User and group; root when left out. */
+  /** The id of user and group; root by default. */
   readonly owner?: number
 }
 

@@ -8,20 +8,20 @@ import { makeDigest, type Digest } from '../oci/digest.ts'
 import { writeTar } from './tar-writer.ts'
 import type { Layer } from './layer.ts'
 
-/** Raised when the same inputs make other bytes. */
+/** Increased when the same inputs produce other bytes. */
 const format = 1
 
 export interface StoredLayer {
   readonly title: string
-  /** Of the gzipped tar. */
+  /** The digest of the gzipped tar. */
   readonly digest: Digest
   readonly size: number
-  /** Of the tar. */
+  /** The digest of the tar. */
   readonly diffId: Digest
   readonly path: string
 }
 
-/** Layers that have been made before, in a folder that anybody may empty at any time. */
+/** A cache of layers in a folder that may be emptied at any time. */
 export class LayerStore {
   readonly #folder: string
 
@@ -29,7 +29,7 @@ export class LayerStore {
     this.#folder = folder
   }
 
-  /** Makes a layer, or takes it from the folder when it is there and whole. */
+  /** Returns a layer from the folder if it is there and complete; otherwise makes it. */
   async make(layer: Layer): Promise<StoredLayer> {
     const key = createHash('sha256')
       .update(JSON.stringify([format, layer.title, layer.inputs]))
@@ -52,13 +52,13 @@ export class LayerStore {
   }
 }
 
-type Facts = Pick<StoredLayer, 'digest' | 'size' | 'diffId'>
+type LayerFacts = Pick<StoredLayer, 'digest' | 'size' | 'diffId'>
 
 /**
- * Node's own zlib compresses differently from one processor and version to the next; this one is the same everywhere.
- * RFC 1952, with no time and no name in it.
+ * The output of Node's own zlib depends on the processor and the version; this library writes the same bytes
+ * everywhere. RFC 1952, without time and name.
  */
-async function write(layer: Layer, path: string): Promise<Facts> {
+async function write(layer: Layer, path: string): Promise<LayerFacts> {
   const [diff, whole] = [createHash('sha256'), createHash('sha256')]
   let size = 0
   let ready: Uint8Array[] = []
@@ -86,9 +86,9 @@ async function write(layer: Layer, path: string): Promise<Facts> {
   }
 }
 
-async function readFacts(path: string): Promise<Facts | undefined> {
+async function readFacts(path: string): Promise<LayerFacts | undefined> {
   try {
-    return JSON.parse(await readFile(path, 'utf8')) as Facts
+    return JSON.parse(await readFile(path, 'utf8')) as LayerFacts
   } catch {
     return undefined
   }

@@ -1,10 +1,10 @@
 import type { LayerEntry } from './layer-entry.ts'
 
-/** A part of the image that changes by itself, so that an upgrade moves little. */
+/** A part of the image that changes independently, so that an upgrade transfers little. */
 export interface Layer {
-  /** In the history of the image: `Node 26.10.0`. */
+  /** The text in the image's history: `Node 26.10.0`. */
   readonly title: string
-  /** All that its content follows from: equal inputs, equal bytes. */
+  /** Everything on which its content depends: equal inputs give equal bytes. */
   readonly inputs: readonly string[]
   entries(): Promise<readonly LayerEntry[]>
 }

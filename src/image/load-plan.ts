@@ -1,6 +1,6 @@
 import { exitCode, UserError } from '../user-error.ts'
 
-/** A way to bring an image to a cluster of this machine without a registry. */
+/** A way to copy an image to a cluster of this machine without a registry. */
 export type LoadTarget =
   | { readonly kind: 'kind' | 'k3d' | 'minikube'; readonly cluster: string }
   | { readonly kind: 'docker-desktop' }
@@ -14,20 +14,20 @@ export interface LoadCall {
   readonly args: readonly string[]
 }
 
-/** What can be seen without asking a cluster. */
+/** Facts that are known without a request to a cluster. */
 export interface LoadFacts {
-  /** Of the kube context; undefined: there is none. */
+  /** The kube context; `undefined` if there is none. */
   readonly context: { readonly name: string; readonly server: string } | undefined
   hasProgram(name: string): boolean
   hasFile(path: string): boolean
 }
 
-/** What a person has said about it. */
-export interface LoadWish {
+/** What the user has chosen. */
+export interface LoadOptions {
   readonly kind?: (typeof loadKinds)[number] | undefined
-  /** Of kind, k3d or minikube. */
+  /** The cluster of kind, k3d or minikube. */
   readonly cluster?: string | undefined
-  /** Of containerd. */
+  /** The socket of containerd. */
   readonly socket?: string | undefined
 }
 
@@ -35,13 +35,13 @@ const containerdSocket = '/run/containerd/containerd.sock'
 const k3sSocket = '/run/k3s/containerd/containerd.sock'
 
 /**
- * By the wish, else by the name that each of these programs gives to the context it makes, else by what runs here.
- * Throws UserError IMAGE_TARGET_UNKNOWN.
+ * Chooses by the user's wish, otherwise by the context's name, which each of these programs sets, otherwise
+ * by the runtimes on this machine. Throws UserError IMAGE_TARGET_UNKNOWN.
  */
-export function chooseLoadTarget(wish: LoadWish, facts: LoadFacts): LoadTarget {
+export function chooseLoadTarget(options: LoadOptions, facts: LoadFacts): LoadTarget {
   const named = fromContext(facts)
-  if (wish.kind === undefined) {
-    const found = named ?? (isHere(facts) ? fromMachine(wish, facts) : undefined)
+  if (options.kind === undefined) {
+    const found = named ?? (isHere(facts) ? fromMachine(options, facts) : undefined)
     if (found !== undefined) return found
     const { context } = facts
     throw new UserError(
@@ -55,18 +55,21 @@ export function chooseLoadTarget(wish: LoadWish, facts: LoadFacts): LoadTarget {
       },
     )
   }
-  const { kind } = wish
+  const { kind } = options
   if (kind === 'k3s' || kind === 'docker-desktop') return { kind }
-  if (kind === 'containerd') return { kind, socket: wish.socket }
+  if (kind === 'containerd') return { kind, socket: options.socket }
   const usual = { kind: 'kind', k3d: 'k3s-default', minikube: 'minikube' }[kind]
   const current = named?.kind === kind && 'cluster' in named ? named.cluster : usual
-  return { kind, cluster: wish.cluster ?? current }
+  return { kind, cluster: options.cluster ?? current }
 }
 
-/** Keeps the kubelet's image garbage collection from an image that nobody can pull again (containerd, internal/cri/labels). */
+/**
+ * Keeps the kubelet's garbage collection from removing an image that no node can pull again (containerd,
+ * internal/cri/labels).
+ */
 const pinned = ['--label', 'io.cri-containerd.pinned=pinned']
 
-/** The commands; `file` is an archive of `trow image save`. */
+/** Returns the commands. `file` is an archive of `trow image save`. */
 export function loadCalls(target: LoadTarget, file: string): readonly LoadCall[] {
   switch (target.kind) {
     case 'kind':
@@ -89,8 +92,9 @@ export function loadCalls(target: LoadTarget, file: string): readonly LoadCall[]
 }
 
 /**
- * What keeps the image on the nodes where the loading program cannot pin it; undefined where nothing is needed. kind and
- * minikube switch the kubelet's garbage collection of images off (`imageGCHighThresholdPercent: 100`).
+ * Returns what keeps the image on the nodes if the loading program cannot pin it; `undefined` if nothing is
+ * needed. kind and minikube disable the kubelet's garbage collection of images (`imageGCHighThresholdPercent:
+ * 100`).
  */
 export function keepingHint(target: LoadTarget, reference: string): string | undefined {
   const until = 'may take it from a node on which no pod of trow runs yet: install soon after'
@@ -101,7 +105,7 @@ export function keepingHint(target: LoadTarget, reference: string): string | und
   return `k3d does not pin what it imports, and the kubelet's garbage collection of images ${until}, or pin it on each node: docker exec k3d-${target.cluster}-server-0 ${label}`
 }
 
-/** Whether only root may do it. */
+/** Returns whether the command needs root. */
 export function needsRoot({ kind }: LoadTarget): boolean {
   return kind === 'k3s' || kind === 'containerd'
 }
@@ -115,13 +119,13 @@ function fromContext({ context }: LoadFacts): LoadTarget | undefined {
   return undefined
 }
 
-/** A context whose API server is on another machine says that its nodes are not here. */
+/** If the context's API server is on another machine, its nodes are not on this one. */
 function isHere({ context }: LoadFacts): boolean {
   if (context === undefined || !URL.canParse(context.server)) return true
   return /^(localhost|127(\.\d+){3}|\[::1\])$/.test(new URL(context.server).hostname)
 }
 
-function fromMachine({ socket }: LoadWish, { hasProgram, hasFile }: LoadFacts): LoadTarget | undefined {
+function fromMachine({ socket }: LoadOptions, { hasProgram, hasFile }: LoadFacts): LoadTarget | undefined {
   if (socket !== undefined) return { kind: 'containerd', socket }
   if (hasFile(k3sSocket) && hasProgram('k3s')) return { kind: 'k3s' }
   return hasFile(containerdSocket) && hasProgram('ctr')

@@ -10,10 +10,10 @@ import type { Platform } from './platform.ts'
 import { readTar, type TarMember } from './tar-reader.ts'
 import type { SourceLock } from './source-lock.ts'
 
-/** Where trow is, in the image. */
+/** trow's folder in the image. */
 export const home = 'usr/lib/trow'
 
-/** The program that runs trow, as it was published: one file. */
+/** The layer with Node's program as it was published: one file. */
 export function nodeLayer(platform: Platform, { node }: SourceLock, source: ImageSource): Layer {
   const { package: name, integrity } = node.archives[platform.architecture]
   return {
@@ -34,7 +34,9 @@ export function nodeLayer(platform: Platform, { node }: SourceLock, source: Imag
   }
 }
 
-/** The packages of the npm registry that trow needs on the platform, without what only people read. */
+/**
+ * The layer with the npm packages that trow needs on the platform, without files that programs do not read.
+ */
 export function dependenciesLayer(platform: Platform, packageLock: string, source: ImageSource): Layer {
   const packages = runtimePackages(packageLock, platform)
   return {
@@ -53,7 +55,10 @@ export function dependenciesLayer(platform: Platform, packageLock: string, sourc
   }
 }
 
-/** Types, maps, documents, tests, and binaries of other JavaScript runtimes stay out; licences stay in. */
+/**
+ * Types, source maps, documents, tests, and binaries of other JavaScript runtimes are left out; licences are
+ * kept.
+ */
 export function isNeeded(path: string): boolean {
   if (/(^|\/)(licen[cs]e|copying|notice)[^/]*$/i.test(path)) return true
   if (/^(tests?|__tests__|docs?|examples?|benchmarks?|bench|coverage|\.[^/]+)\//i.test(path)) return false
@@ -65,7 +70,7 @@ async function readPackage(
   name: string,
   wanted: (path: string) => boolean,
 ): Promise<TarMember[]> {
-  // npm takes off the first folder, whatever its name.
+  // npm drops the first folder of the path, whatever its name.
   const inside = (path: string): string => path.slice(path.indexOf('/') + 1)
   try {
     const members = await readTar(Readable.from([archive]).compose(createGunzip()), (path) =>

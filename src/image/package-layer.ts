@@ -6,10 +6,10 @@ import { file, type FileEntry } from './layer-entry.ts'
 import type { Layer } from './layer.ts'
 import { home } from './node-layers.ts'
 
-/** Of what the package publishes, what its programs need. */
+/** The parts of the published package that its programs need. */
 const parts = ['bin', 'dist', 'templates', 'package.json', 'LICENSE']
 
-/** trow itself, from the folder of its package. */
+/** The layer with trow itself, from the folder of its package. */
 export async function packageLayer(folder: string, version: string): Promise<Layer> {
   const found = await Promise.all(parts.map((part) => read(folder, part)))
   const files = found.flat()

@@ -3,7 +3,7 @@ import type { Platform } from './platform.ts'
 
 const names = z.record(z.string(), z.string()).optional()
 const entry = z.looseObject({
-  /** Only of an alias: what it is called in the registry. */
+  /** Set for an alias only: the package's name in the registry. */
   name: z.string().optional(),
   version: z.string().optional(),
   integrity: z.string().optional(),
@@ -18,11 +18,11 @@ const lock = z.looseObject({
   lockfileVersion: z.literal(3),
   packages: z.record(z.string(), entry),
 })
-type Entry = z.infer<typeof entry>
+type LockEntry = z.infer<typeof entry>
 
-/** A package of the npm registry, and where it belongs. */
+/** A package of the npm registry, and its place in the image. */
 export interface NpmPackage {
-  /** Below the package's folder: `node_modules/a/node_modules/b`. */
+  /** Relative to the package's folder: `node_modules/a/node_modules/b`. */
   readonly path: string
   readonly name: string
   readonly version: string
@@ -31,8 +31,8 @@ export interface NpmPackage {
 }
 
 /**
- * What a package needs to run on a platform (Linux, glibc), from its package-lock.json, version 3: all that can be
- * reached through dependencies, without what is for other platforms.
+ * Returns the packages that a package needs to run on a platform (Linux, glibc), from its package-lock.json,
+ * version 3: all dependencies of dependencies, without those for other platforms.
  */
 export function runtimePackages(lockText: string, { cpu }: Pick<Platform, 'cpu'>): readonly NpmPackage[] {
   const { packages } = lock.parse(JSON.parse(lockText))
@@ -55,12 +55,12 @@ export function runtimePackages(lockText: string, { cpu }: Pick<Platform, 'cpu'>
   return [...reached.values()].sort((a, b) => (a.path < b.path ? -1 : 1))
 }
 
-/** As Node looks for it: beside the one that asks, then in each folder above. */
+/** Searches as Node does: beside the requiring package, then in each folder above. */
 function resolve(
-  packages: Readonly<Record<string, Entry>>,
+  packages: Readonly<Record<string, LockEntry>>,
   from: string,
   name: string,
-): readonly [string, Entry] | undefined {
+): readonly [string, LockEntry] | undefined {
   for (let folder = from; ;) {
     const place = folder === '' ? `node_modules/${name}` : `${folder}/node_modules/${name}`
     const entry = packages[place]
@@ -70,17 +70,20 @@ function resolve(
   }
 }
 
-function fits({ os, cpu: cpus, libc }: Entry, cpu: string): boolean {
+function fits({ os, cpu: cpus, libc }: LockEntry, cpu: string): boolean {
   return allows(os, 'linux') && allows(cpus, cpu) && allows(libc, 'glibc')
 }
 
-/** package.json, `os`: a list of what fits, or of what does not, with `!` before it. */
+/**
+ * `os`, `cpu` and `libc` of package.json: a list of allowed values, or of refused values with `!` before
+ * them.
+ */
 function allows(list: readonly string[] | undefined, value: string): boolean {
   if (list === undefined || list.includes(value)) return true
   return !list.includes(`!${value}`) && list.every((each) => each.startsWith('!'))
 }
 
-function describe(path: string, { name, version, integrity }: Entry): NpmPackage {
+function describe(path: string, { name, version, integrity }: LockEntry): NpmPackage {
   if (version === undefined || integrity === undefined) throw new Error(`${path} is from no registry`)
   const own = path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length)
   return { path, name: name ?? own, version, integrity }

@@ -1,16 +1,16 @@
 import { exitCode, UserError } from '../user-error.ts'
 
-/** What an image is built for, in the words of everybody who names it differently. */
+/** A platform of the image, with its name in each ecosystem. */
 export interface Platform {
   /** `linux/amd64` */
   readonly name: string
-  /** Of OCI (GOARCH) and of Debian. */
+  /** As in OCI (GOARCH) and Debian. */
   readonly architecture: 'amd64' | 'arm64'
-  /** Of npm: `cpu` in a lock file. */
+  /** As in npm: `cpu` in a lock file. */
   readonly cpu: 'x64' | 'arm64'
   /** Debian's folder of libraries below /usr/lib. */
   readonly triplet: string
-  /** The loader that the ELF header of every program names. */
+  /** The dynamic loader in the ELF header of every program. */
   readonly loader: string
 }
 

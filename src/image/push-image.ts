@@ -6,8 +6,8 @@ import type { RegistryPusher } from '../upstream/registry-pusher.ts'
 import { blobsOf, type Blob, type Image } from './image.ts'
 
 /**
- * Sends what the registry lacks: layers and configs, the manifests of the platforms by digest, at last the index under
- * the reference. Errors are those of RegistryPusher.
+ * Sends what the registry does not have: layers and configs, then the platforms' manifests by digest, then
+ * the index under the reference. Its errors are those of RegistryPusher.
  */
 export async function pushImage(
   image: Image,

@@ -6,18 +6,18 @@ const architectures = ['amd64', 'arm64'] as const
 const debianFile = z.strictObject({
   package: z.string(),
   version: z.string(),
-  /** Of a mirror: `debian` or `debian-security`. */
+  /** The archive of the mirror. */
   archive: z.enum(['debian', 'debian-security']),
-  /** Below the archive. */
+  /** The path below the archive. */
   path: z.string().regex(/^pool\/[^\s]+\.deb$/),
   /** In bytes. */
   size: z.int().positive(),
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
 })
 const nodeArchive = z.strictObject({
-  /** Of the npm registry. */
+  /** The name in the npm registry. */
   package: z.string(),
-  /** Subresource Integrity, as npm has it. */
+  /** Subresource Integrity, as in npm. */
   integrity: z.string().regex(/^sha512-[A-Za-z0-9+/]{86}==$/),
 })
 const lock = z.strictObject({
@@ -30,11 +30,11 @@ const lock = z.strictObject({
   node: z.strictObject({ version: z.string(), archives: z.record(z.enum(architectures), nodeArchive) }),
 })
 
-/** Where all that an image holds besides trow comes from, to the byte: image/sources.lock.json. */
+/** The exact sources of everything in an image besides trow: image/sources.lock.json. */
 export type SourceLock = z.infer<typeof lock>
 export type DebianFile = z.infer<typeof debianFile>
 
-/** The command that writes the lock anew. */
+/** The command that rewrites the lock file. */
 export const refreshCommand = 'npm run image -- --refresh-lock'
 
 /** Throws UserError IMAGE_LOCK_INVALID. */

@@ -8,10 +8,10 @@ import type { Platform } from './platform.ts'
 import { refreshCommand, type DebianFile, type SourceLock } from './source-lock.ts'
 import type { TarMember } from './tar-reader.ts'
 
-/** The user that the image runs as. */
+/** The user as which the image runs. */
 export const user = { name: 'trow', id: 65532 } as const
 
-/** What is taken of each package: names of files in its folder of libraries, and of the loader. */
+/** The files that are taken from each package: patterns for its folder of libraries and for the loader. */
 const libraries: Readonly<Record<string, readonly RegExp[]>> = {
   libc6: [/^lib(c|m|dl|pthread|rt)\.so\.\d+$/, /^ld-linux-[^/]+$/],
   'libstdc++6': [/^libstdc\+\+\.so\.6(\.\d+)*$/],
@@ -20,14 +20,17 @@ const libraries: Readonly<Record<string, readonly RegExp[]>> = {
   'gcc-14-base': [],
   'ca-certificates': [],
 }
-/** The packages that the lock must have. */
+/** The packages that the lock file must contain. */
 export const debianPackages = Object.keys(libraries)
 
 const certificates = /^usr\/share\/ca-certificates\/.+\.crt$/
-/** Where OpenSSL and everybody else looks for the system's certificate authorities. */
+/** The path at which OpenSSL and most programs look for the system's CAs. */
 export const certificateBundle = 'etc/ssl/certs/ca-certificates.crt'
 
-/** What Node needs of a system: shared libraries, certificate authorities, a user, and who made all that. */
+/**
+ * The layer with what Node needs of a system: shared libraries, CAs and a user, with the packages' control
+ * fields and copyright files.
+ */
 export function systemLayer(platform: Platform, { debian }: SourceLock, source: ImageSource): Layer {
   const files = debian.files[platform.architecture]
   return {
@@ -82,7 +85,9 @@ function toEntry({ path, kind, mode, content, target }: TarMember): LayerEntry {
   return kind === 'link' ? { kind, path, target } : { kind, path, mode: mode & 0o755, content }
 }
 
-/** As update-ca-certificates(8) does it: one after another, by name, each ending in a line's end. */
+/**
+ * As update-ca-certificates(8): one certificate after the other, by name, each with a line break at its end.
+ */
 function bundle(members: readonly TarMember[]): string {
   const all = members.filter(({ path }) => certificates.test(path))
   if (all.length === 0) throw missing('certificate authorities')

@@ -3,7 +3,7 @@ import { buffer } from 'node:stream/consumers'
 import tar from 'tar-stream'
 
 export interface TarMember {
-  /** As it stands in the archive, without `./` before it. */
+  /** As in the archive, without a leading `./`. */
   readonly path: string
   readonly kind: 'file' | 'link'
   readonly mode: number
@@ -13,7 +13,7 @@ export interface TarMember {
   readonly target: string
 }
 
-/** The files and symbolic links that are wanted. Rejects for what is no tar, or ends too early. */
+/** Returns the wanted files and symbolic links. Rejects if the archive is no tar or ends too early. */
 export async function readTar(
   archive: AsyncIterable<Uint8Array>,
   wanted: (path: string) => boolean,

@@ -5,8 +5,9 @@ import type { FolderEntry, LayerEntry } from './layer-entry.ts'
 const chunk = 1024 * 1024
 
 /**
- * A POSIX tar of the entries, the same bytes for the same entries in any order: sorted, folders above them added, times
- * 0, no names of users. Throws for a path that leaves the root or stands there twice.
+ * Writes a POSIX tar of the entries. The order of the entries does not change the bytes: they are sorted,
+ * parent folders are added, times are 0, and there are no user names. Throws for a path that leaves the root
+ * or occurs twice.
  */
 export async function* writeTar(entries: readonly LayerEntry[]): AsyncGenerator<Buffer> {
   const pack = tar.pack()

@@ -8,10 +8,10 @@ export type Digest = string & { readonly [brand]: 'Digest' }
 
 export type DigestAlgorithm = 'sha256' | 'sha512'
 
-const pattern = /^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/
+const digestPattern = /^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/
 
 export function isDigest(text: string): text is Digest {
-  return pattern.test(text)
+  return digestPattern.test(text)
 }
 
 /** Throws OciError DIGEST_INVALID. */
@@ -31,7 +31,7 @@ export function makeDigest(algorithm: DigestAlgorithm, hex: string): Digest {
   return parseDigest(`${algorithm}:${hex}`)
 }
 
-/** Of content that is in memory. */
+/** The digest of content in memory. */
 export function digestOfBytes(algorithm: DigestAlgorithm, bytes: Uint8Array): Digest {
   return makeDigest(algorithm, createHash(algorithm).update(bytes).digest('hex'))
 }

@@ -1,3 +1,4 @@
+import { counted } from '../counted.ts'
 import { isDigest, type Digest } from './digest.ts'
 import {
   isIndexType,
@@ -24,7 +25,7 @@ export interface ManifestLink {
   /** In bytes, as the descriptor says. */
   readonly size: number
   readonly kind: 'config' | 'layer' | 'manifest' | 'blob'
-  /** False for non-distributable layers, which nobody pushes. */
+  /** False for non-distributable layers, which need not be pushed. */
   readonly required: boolean
 }
 
@@ -38,31 +39,31 @@ export interface Manifest {
   readonly manifests: readonly Descriptor[]
   readonly subject: Descriptor | undefined
   readonly annotations: Readonly<Record<string, string>> | undefined
-  /** What must be in the repository for the manifest to be whole, each digest once. */
+  /** The content that must be in the repository for a complete manifest, each digest once. */
   readonly references: readonly ManifestLink[]
 }
 
-type Fields = Readonly<Record<string, unknown>>
+type JsonObject = Readonly<Record<string, unknown>>
 
 /** Layers of an image, or children of an index. Real ones have some hundreds at most. */
 const descriptorLimit = 10_000
-/** RFC 6838, 4.2: two names of 127 characters. Lists of referrers are looked up by it. */
+/** RFC 6838, 4.2: two names of 127 characters. Referrers are looked up by media type. */
 const mediaTypeLimit = 255
 
 /**
  * Parses and checks a manifest body. `contentType` is the request's Content-Type without parameters. Throws
  * OciError MANIFEST_INVALID: not JSON, an unknown type, a Content-Type that contradicts the document
- * (CVE-2021-41190), fields of both an image and an index, descriptors without digest or size; MANIFEST_TOO_LARGE:
- * more than 10,000 descriptors, or more JSON than `strictJsonSteps` takes.
+ * (CVE-2021-41190), fields of both an image and an index, descriptors without digest or size;
+ * MANIFEST_TOO_LARGE: more than 10,000 descriptors, or more JSON than `strictJsonSteps` accepts.
  */
 export function parseManifest(body: Uint8Array, contentType: string | undefined): Manifest {
   return manifestOf(parseStrictJson(body), contentType)
 }
 
-/** Below so many bytes all of it takes a fraction of a millisecond. */
+/** Bytes: a smaller body is parsed in a fraction of a millisecond. */
 export const largeBody = 64 * 1024
 
-/** The same for a thread that others wait for: `turn` is awaited between the parts of a large body. */
+/** The same without blocking the event loop: `turn` is awaited between the parts of a large body. */
 export async function parseManifestInTurns(
   body: Uint8Array,
   contentType: string | undefined,
@@ -120,14 +121,14 @@ function manifestOf(document: unknown, contentType: string | undefined): Manifes
   }
 }
 
-function mediaTypeOf(fields: Fields, contentType: string | undefined): string {
+function mediaTypeOf(fields: JsonObject, contentType: string | undefined): string {
   const inside = optionalText(fields['mediaType'], 'mediaType')
   const given = contentType === undefined || contentType === '' ? undefined : contentType
   if (inside !== undefined && given !== undefined && !isSameType(inside, given)) {
     throw invalid(`Content-Type says ${given}, the document says ${inside}`)
   }
   const mediaType = given ?? inside ?? ('manifests' in fields ? ociImageIndex : ociImageManifest)
-  // As the specification writes it: clients compare what a pull says letter by letter.
+  // In the specification's spelling: clients compare the media type of a pull case-sensitively.
   if (isManifestType(mediaType)) return mediaType.toLowerCase()
   throw invalid(
     `the media type ${mediaType.slice(0, 200)} is not taken: this registry takes OCI image manifests and indexes, docker manifests of schema 2 and manifest lists`,
@@ -146,7 +147,9 @@ function unique(links: readonly ManifestLink[]): ManifestLink[] {
     if (known === undefined) byDigest.set(each.digest, each)
     else {
       if (known.size !== each.size)
-        throw invalid(`${each.digest} is named with two sizes: ${known.size} and ${each.size} bytes`)
+        throw invalid(
+          `${each.digest} is named with two sizes: ${known.size} and ${counted(each.size, 'byte')}`,
+        )
       const required = known.required || each.required
       // A manifest can be fetched as a blob too, a blob not as a manifest.
       const kind = each.kind === 'manifest' ? each.kind : known.kind
@@ -189,7 +192,7 @@ function descriptor(value: unknown, where: string): Descriptor {
 function annotations(value: unknown, where: string): Readonly<Record<string, string>> | undefined {
   if (value === undefined || value === null) return undefined
   const fields = asFields(value, `"${where}"`)
-  // Without the names at first: they may be tens of thousands.
+  // Values first, without their names: there may be tens of thousands.
   if (!Object.values(fields).every((text) => typeof text === 'string')) {
     const name = Object.keys(fields).find((each) => typeof fields[each] !== 'string') ?? ''
     throw invalid(`"${where}": the value of "${name.slice(0, 100)}" must be a string`)
@@ -209,7 +212,7 @@ function optionalType(value: unknown, where: string): string | undefined {
   throw invalid(`"${where}" must be a media type of at most ${mediaTypeLimit} characters`)
 }
 
-function asFields(value: unknown, where: string): Fields {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields
+function asFields(value: unknown, where: string): JsonObject {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as JsonObject
   throw invalid(`${where} must be an object`)
 }

@@ -1,4 +1,6 @@
-/** Media types of manifests that this registry takes; image-spec "Media Types", docker image manifest v2.2. */
+/**
+ * Media types of manifests that this registry accepts; image-spec "Media Types", docker image manifest v2.2.
+ */
 export const ociImageManifest = 'application/vnd.oci.image.manifest.v1+json'
 export const ociImageIndex = 'application/vnd.oci.image.index.v1+json'
 export const dockerImageManifest = 'application/vnd.docker.distribution.manifest.v2+json'

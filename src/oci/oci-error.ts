@@ -37,12 +37,14 @@ export interface OciErrorEntry {
   readonly detail?: unknown
 }
 
-/** What the client caused and is told in the specification's JSON: `{"errors":[{code,message,detail}]}`. */
+/**
+ * An error that the client caused, sent in the specification's JSON: `{"errors":[{code,message,detail}]}`.
+ */
 export class OciError extends Error {
   readonly code: OciErrorCode
   /** For the person who reads the client's output: what was wrong and what to do. JSON-serialisable. */
   readonly detail: unknown
-  /** Extra reply headers that the protocol wants with this error (`Location` and `Range` on a 416). */
+  /** Extra reply headers that the protocol requires with this error (`Location` and `Range` on a 416). */
   readonly headers: Readonly<Record<string, string>>
   /** The reply's `errors`: this error alone, unless it stands for several. */
   readonly entries: readonly OciErrorEntry[]

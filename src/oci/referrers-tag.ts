@@ -2,8 +2,8 @@ import type { Digest } from './digest.ts'
 import { isTag, type Tag } from './tag.ts'
 
 /**
- * The tag under which clients that know no referrers API list a subject's referrers: algorithm and encoded part,
- * cut to 32 and 64 characters, joined by a dash. Distribution-spec, "Referrers Tag Schema".
+ * The tag under which clients without the referrers API list a subject's referrers: algorithm and encoded
+ * part, cut to 32 and 64 characters, joined by a dash. Distribution-spec, "Referrers Tag Schema".
  */
 export function referrersTag(subject: Digest): Tag {
   const [algorithm = '', encoded = ''] = subject.split(':')

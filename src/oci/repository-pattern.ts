@@ -1,19 +1,22 @@
 import { isRepositoryName, repositoryNameLimit } from './repository-name.ts'
 
 /**
- * What keeps a pattern from matching any repository name, in words; undefined where something can match. `*` stands for
- * a part of one segment, or a whole one; `**` for any number of characters of any depth: `team-a/**`, `app-*`.
+ * Why a pattern cannot match any repository name, as text; undefined: it can. `*` stands for a part of one
+ * segment, or a whole one; `**` for any number of characters of any depth: `team-a/**`, `app-*`.
  */
 export function patternProblem(pattern: string): string | undefined {
   if (pattern.length > repositoryNameLimit) return `it has more than ${repositoryNameLimit} characters`
   if ((pattern.match(/\*+/g) ?? []).length > 8) return 'it has more than 8 wildcards'
   if (pattern.includes('***')) return 'three asterisks mean nothing'
-  // Where any text will do for a wildcard, a letter will: it is valid beside every other character.
+  // A wildcard that can match some text can match a letter: a letter is valid beside every other character.
   if (isRepositoryName(pattern.replaceAll(/\*\*?/g, 'a'))) return undefined
   return 'no valid repository name matches it: names are lowercase letters and digits, with single . or _, __ or dashes between them, in segments separated by /'
 }
 
-/** Matches whole texts, in time that grows with pattern times text at most. Never throws. */
+/**
+ * Compiles a matcher of whole texts. Its time is at most proportional to the length of the pattern times that
+ * of the text. Never throws.
+ */
 export function compilePattern(pattern: string): (text: string) => boolean {
   if (!pattern.includes('*')) return (text) => text === pattern
   if (pattern === '**') return () => true
@@ -21,7 +24,7 @@ export function compilePattern(pattern: string): (text: string) => boolean {
   return (text) => matches(parts, text)
 }
 
-/** Of each kind of wildcard only the last one met is ever lengthened: what came before it fits as early as it can. */
+/** Backtracks only to the last wildcard of each kind: what precedes it already matches as early as it can. */
 function matches(parts: readonly string[], text: string): boolean {
   let [part, at] = [0, 0]
   let [star, starAt] = [-1, 0]

@@ -2,13 +2,14 @@ import { reasonOf } from '../reason-of.ts'
 import { OciError } from './oci-error.ts'
 
 const depthLimit = 64
-/** Names of members, in all objects together. JSON.parse takes half a microsecond for each that it has not met yet. */
+/** Names of members, in all objects together. JSON.parse takes half a microsecond for each new name. */
 export const memberLimit = 40_000
 /** Members, elements of lists, objects and lists, all together. */
 export const valueLimit = 262_144
 
 /**
- * Parses UTF-8 JSON in one go, a body of few KiB: what `strictJsonSteps` does, without the price of a generator.
+ * Parses a small body of UTF-8 JSON (few KiB) in one step: the checks of `strictJsonSteps` without the cost
+ * of a generator.
  */
 export function parseStrictJson(bytes: Uint8Array): unknown {
   const members = countMembers(bytes)
@@ -19,10 +20,10 @@ export function parseStrictJson(bytes: Uint8Array): unknown {
 }
 
 /**
- * Parses UTF-8 JSON. Refuses what two parsers could read in two ways or what costs too much: bytes that are not
- * UTF-8, a name twice in one object, nesting deeper than 64 (OciError MANIFEST_INVALID); more members than
- * `memberLimit` or values than `valueLimit` (MANIFEST_TOO_LARGE). Yields where other work of the thread may come
- * first: each part of a body of 4 MiB takes some 20 ms.
+ * Parses UTF-8 JSON. Refuses what two parsers could read differently, or what costs too much: bytes that are
+ * not UTF-8, a name twice in one object, nesting deeper than 64 (OciError MANIFEST_INVALID); more members
+ * than `memberLimit` or values than `valueLimit` (MANIFEST_TOO_LARGE). Yields where the thread may do other
+ * work: each part of a body of 4 MiB takes some 20 ms.
  */
 export function* strictJsonSteps(bytes: Uint8Array): Generator<void, unknown> {
   const members = countMembers(bytes)
@@ -30,7 +31,7 @@ export function* strictJsonSteps(bytes: Uint8Array): Generator<void, unknown> {
   yield
   const value = parsed(text)
   yield
-  // An object keeps the last of two equal names.
+  // The object keeps only the last of two equal names, so that it has fewer than were counted.
   if (namesIn(value) !== members) throw nameTwice(text)
   return value
 }
@@ -70,7 +71,10 @@ const closeBracket = 0x5d
 const colon = 0x3a
 const comma = 0x2c
 
-/** How many names the objects of a JSON text have. Checks depth and limits in the one walk, before anything is built. */
+/**
+ * Counts the member names of a JSON text, and checks depth and limits in the same pass, before anything is
+ * built.
+ */
 function countMembers(bytes: Uint8Array): number {
   let [depth, members, values] = [0, 0, 0]
   for (let index = 0; index < bytes.length; index++) {
@@ -105,7 +109,7 @@ function namesIn(value: unknown): number {
     for (const each of value as unknown[]) if (typeof each === 'object') names += namesIn(each)
     return names
   }
-  // Own names only: JSON.parse makes plain objects, and `__proto__` a name like any other.
+  // Own names only: JSON.parse makes plain objects, in which `__proto__` is a name like any other.
   for (const each of Object.values(value) as unknown[]) {
     names++
     if (typeof each === 'object') names += namesIn(each)
@@ -113,7 +117,7 @@ function namesIn(value: unknown): number {
   return names
 }
 
-/** Finds the name for the person who has to take one of the two away. `text` is JSON. */
+/** Finds the duplicate name for the error message. `text` is valid JSON. */
 function nameTwice(text: string): OciError {
   const open: (Set<string> | undefined)[] = []
   let before = ''

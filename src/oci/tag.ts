@@ -6,13 +6,13 @@ declare const brand: unique symbol
 /** A tag, checked: `[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}`. */
 export type Tag = string & { readonly [brand]: 'Tag' }
 
-/** What stands at the end of `/v2/<name>/manifests/`. */
+/** The last segment of `/v2/<name>/manifests/<reference>`. */
 export type Reference = Tag | Digest
 
-const pattern = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/
+export const tagPattern = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/
 
 export function isTag(text: string): text is Tag {
-  return pattern.test(text)
+  return tagPattern.test(text)
 }
 
 /** Throws OciError TAG_INVALID. */

@@ -1,3 +1,4 @@
+import { counted } from '../counted.ts'
 import type { z } from 'zod'
 import { ForeignJsonError, parseForeignJson } from '../foreign-json.ts'
 import { createReadStream } from 'node:fs'
@@ -6,17 +7,17 @@ import { join, posix } from 'node:path'
 import { UserError } from '../user-error.ts'
 import { indexTar, type TarEntry } from './tar-index.ts'
 
-/** Files of an archive, be it a folder or a tar; names are relative, with slashes. */
+/** The files of an archive, which is a folder or a tar. Names are relative, with forward slashes. */
 export interface ArchiveFiles {
-  /** For messages. */
+  /** Used in messages. */
   readonly path: string
-  /** Undefined: there is none. */
+  /** Returns `undefined` if there is no such file. */
   size(name: string): Promise<number | undefined>
   open(name: string, offset: number): AsyncIterable<Uint8Array>
 }
 
 const chunk = 64 * 1024
-/** Bytes of the largest file that is read into memory: a manifest, an index, a config. */
+/** The largest file in bytes that is read into memory: a manifest, an index or a config. */
 export const largestFile = 16 * 1024 * 1024
 
 export function folderFiles(folder: string): ArchiveFiles {
@@ -50,22 +51,24 @@ export async function tarFiles(tar: string): Promise<ArchiveFiles> {
   }
 }
 
-/** A small file; undefined: there is none. Throws UserError ARCHIVE_INVALID for one that is too large. */
+/**
+ * Reads a small file; `undefined` if it does not exist. Throws UserError ARCHIVE_INVALID if it is too large.
+ */
 export async function readSmall(files: ArchiveFiles, name: string): Promise<Buffer | undefined> {
   const size = await files.size(name)
   if (size === undefined) return undefined
-  if (size > largestFile) throw invalidArchive(files.path, `${name} has ${size} bytes`)
+  if (size > largestFile) throw invalidArchive(files.path, `${name} has ${counted(size, 'byte')}`)
   if (size === 0) return Buffer.alloc(0)
   const chunks: Uint8Array[] = []
   for await (const each of files.open(name, 0)) chunks.push(each)
   return Buffer.concat(chunks)
 }
 
-/** JSON of a small file; undefined: there is none. Throws UserError ARCHIVE_INVALID. */
+/** Reads a small file as JSON; `undefined` if it does not exist. Throws UserError ARCHIVE_INVALID. */
 export async function readJson<Schema extends z.ZodType>(
   files: ArchiveFiles,
   name: string,
-  { schema, form }: { readonly schema: Schema; /** Of what it should be, in words. */ readonly form: string },
+  { schema, form }: { readonly schema: Schema; /** The expected form, as text. */ readonly form: string },
 ): Promise<z.infer<Schema> | undefined> {
   const content = await readSmall(files, name)
   if (content === undefined) return undefined
@@ -84,7 +87,7 @@ export function invalidArchive(path: string, reason: string, cause?: unknown): U
   })
 }
 
-/** Old docker writes a layer that occurs twice as a link to the first. */
+/** Old docker writes a layer that occurs twice as a link to the first one. */
 function follow(entries: ReadonlyMap<string, TarEntry>, name: string): TarEntry | undefined {
   let at = posix.normalize(name)
   for (let hops = 0; hops < 10; hops++) {

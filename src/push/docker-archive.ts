@@ -1,3 +1,4 @@
+import { counted } from '../counted.ts'
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { tryForeignJson } from '../foreign-json.ts'
@@ -19,11 +20,11 @@ const configSchema = z.object({ rootfs: z.object({ diff_ids: z.array(z.string())
 const layerType = 'application/vnd.docker.image.rootfs.diff.tar'
 
 /**
- * The image of a docker-archive (`docker save`: manifest.json, a config and layers), as a docker schema 2 manifest: the
- * config is docker's, so its types are too. Layers are sent as they are. A layer that is no longer compressed has the
- * digest that the config calls its diff_id, so what the registry has already is known without reading a byte, and a
- * second push sends nothing; compressing first would cost a minute of one core per 4 GB, each time. Undefined: no
- * docker-archive. Throws UserError ARCHIVE_INVALID.
+ * Reads the image of a docker-archive (`docker save`: manifest.json, a config and layers) as a docker schema
+ * 2 manifest, because its config is docker's. Layers are sent as they are. The digest of an uncompressed
+ * layer is its diff_id in the config, so that trow knows without reading a byte what the registry has
+ * already, and a second push sends nothing. Compressing the layers first would cost a minute of one core per
+ * 4 GB, each time. Returns `undefined` if it is no docker-archive. Throws UserError ARCHIVE_INVALID.
  */
 export async function readDockerArchive(
   files: ArchiveFiles,
@@ -38,7 +39,10 @@ export async function readDockerArchive(
   const image = named.length === 1 ? named[0] : listed[0]
   if (image === undefined || (listed.length > 1 && named.length !== 1)) {
     const names = listed.flatMap(({ RepoTags }) => RepoTags ?? []).join(', ')
-    throw invalidArchive(files.path, `it holds ${listed.length} images (${names}): save one by itself`)
+    throw invalidArchive(
+      files.path,
+      `it holds ${counted(listed.length, 'image')} (${names}): save one by itself`,
+    )
   }
   const body = await readSmall(files, image.Config)
   const config = tryForeignJson(body, configSchema, largestFile)
@@ -46,7 +50,10 @@ export async function readDockerArchive(
     throw invalidArchive(files.path, `${image.Config} is no config`)
   const { diff_ids: diffIds } = config.rootfs
   if (diffIds.length !== image.Layers.length) {
-    throw invalidArchive(files.path, `it has ${image.Layers.length} layers, and its config ${diffIds.length}`)
+    throw invalidArchive(
+      files.path,
+      `it has ${counted(image.Layers.length, 'layer')}, and its config ${diffIds.length}`,
+    )
   }
   const configBlob: BlobSource = {
     digest: digestOfBytes('sha256', body),
@@ -82,7 +89,7 @@ export async function readDockerArchive(
   }
 }
 
-/** Some tools compress the layers of their archives. */
+/** Some tools compress the layers in their archives. */
 async function readLayer(
   files: ArchiveFiles,
   path: string,

@@ -7,7 +7,10 @@ import { exitCode, UserError } from '../user-error.ts'
 import type { SourceOptions } from './source-options.ts'
 import { spoolFault } from './spool-fault.ts'
 
-/** An archive of an image of this machine's engine, into a file. Throws UserError IMAGE_MISSING, ENGINE_FAILED and those of `findEngines`. */
+/**
+ * Exports an image of this machine's engine as an archive into a file. Throws UserError IMAGE_MISSING,
+ * ENGINE_FAILED and those of `findEngines`.
+ */
 export async function exportImage(name: string, file: string, options: SourceOptions): Promise<string> {
   const machine = await options.machine()
   const { chosen } = findEngines(machine, engineNamed(options.engine))

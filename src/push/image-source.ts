@@ -1,5 +1,6 @@
 import { createReadStream, createWriteStream, existsSync, statSync } from 'node:fs'
 import { reasonOf } from '../reason-of.ts'
+import { UserError } from '../user-error.ts'
 import type { SourceOptions } from './source-options.ts'
 import { mkdtemp, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -14,32 +15,48 @@ import { spoolFault } from './spool-fault.ts'
 import { NoTar } from './tar-index.ts'
 
 export interface OpenImage extends LocalImage {
-  /** Removes what had to be written for it. */
+  /** Removes the temporary files of this image. */
   close(): Promise<void>
 }
 
 /**
- * A docker-archive, or an OCI layout in a folder or a tar, where there is a file of that name; else an image of this
- * machine's engine. What can be read only once, an engine's export and a tar that is compressed, goes through a file in
- * the folder for temporary ones: which blobs the registry has is known only when the end has been read, and an upload
- * that is cut needs its bytes again. Throws UserError ARCHIVE_INVALID, IMAGE_MISSING, ENGINE_FAILED and those of engines.
+ * Opens a docker-archive or an OCI layout (a folder or a tar). A compressed tar is written to a file in the
+ * temporary folder: a cut upload needs its bytes again. Returns `undefined` if the name can only be that of an
+ * engine's image. Throws UserError ARCHIVE_INVALID, IMAGE_MISSING for a path at which nothing is.
  */
-export async function openImage(name: string, options: SourceOptions): Promise<OpenImage> {
-  const path = resolve(options.cwd, name)
-  const isFolder = existsSync(join(path, 'oci-layout'))
-  const isFile = !isFolder && existsSync(path) && statSync(path).isFile()
-  if (options.engine === undefined && isFolder)
-    return { ...(await read(folderFiles(path), undefined)), close }
+export async function openArchive(
+  name: string,
+  { cwd, signal }: Pick<SourceOptions, 'cwd' | 'signal'>,
+): Promise<OpenImage | undefined> {
+  const path = resolve(cwd, name)
+  if (existsSync(join(path, 'oci-layout'))) return { ...(await read(folderFiles(path), undefined)), close }
+  const found = statSync(path, { throwIfNoEntry: false })
+  if (found?.isFile() === true) {
+    return spooled(async (file) => read(await archive(await plainTar(path, file, signal), path), undefined))
+  }
+  if (!/^\.{0,2}\/|\/$|\.(tar|tgz|tar\.gz)$/.test(name)) return undefined
+  if (found?.isDirectory() === true) throw invalidArchive(path, 'the folder has no oci-layout')
+  throw new UserError('IMAGE_MISSING', `there is no file ${path}`, {
+    hint: 'docker save, podman save and skopeo make archives; without a path an image of the engine is meant.',
+  })
+}
+
+/**
+ * Opens an image of this machine's engine. Its export can be read only once, so that it is written to a file in
+ * the temporary folder: the list of blobs is complete only at the end. Throws UserError ARCHIVE_INVALID,
+ * IMAGE_MISSING, ENGINE_FAILED and those of engines.
+ */
+export async function openEngineImage(name: string, options: SourceOptions): Promise<OpenImage> {
+  // Loaded here: archives do not need an engine.
+  const { exportImage } = await import('./engine-export.ts')
+  return spooled(async (file) => read(await archive(await exportImage(name, file, options), name), name))
+}
+
+async function spooled(openFrom: (file: string) => Promise<LocalImage>): Promise<OpenImage> {
   const spool = await mkdtemp(join(tmpdir(), 'trow-push-'))
   const remove = (): Promise<void> => rm(spool, { recursive: true, force: true })
   try {
-    const file = join(spool, 'image.tar')
-    const fromFile = options.engine === undefined && isFile
-    // Loaded here: archives need nothing of engines.
-    const tar = fromFile
-      ? await plainTar(path, file, options.signal)
-      : await (await import('./engine-export.ts')).exportImage(name, file, options)
-    return { ...(await read(await archive(tar, path), fromFile ? undefined : name)), close: remove }
+    return { ...(await openFrom(join(spool, 'image.tar'))), close: remove }
   } catch (error) {
     await remove()
     throw error

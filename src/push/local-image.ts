@@ -8,12 +8,12 @@ export interface LocalManifest {
   readonly blobs: readonly BlobSource[]
 }
 
-/** What is to be pushed of an image that is on this machine. */
+/** The content to push, of an image on this machine. */
 export interface LocalImage {
-  /** What the manifests refer to comes before them; the last one gets the tag. */
+  /** Each manifest comes after those to which it refers; the last one gets the tag. */
   readonly manifests: readonly LocalManifest[]
-  /** As the archive calls it: `docker.io/library/app:1`. */
+  /** The name in the archive: `docker.io/library/app:1`. */
   readonly name: string | undefined
-  /** What of it is not pushed, for the person at the terminal. */
+  /** What is not pushed, as text for the user. */
   readonly notes: readonly string[]
 }

@@ -1,3 +1,4 @@
+import { counted } from '../counted.ts'
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { ForeignJsonError, parseForeignJson } from '../foreign-json.ts'
@@ -9,21 +10,21 @@ import type { BlobSource } from '../upstream/registry-pusher.ts'
 import { invalidArchive, largestFile, readJson, readSmall, type ArchiveFiles } from './archive-files.ts'
 import type { LocalImage, LocalManifest } from './local-image.ts'
 
-/** image-spec "image-layout.md": descriptors of index.json. */
+/** image-spec "image-layout.md": the descriptors in index.json. */
 const entrySchema = z.object({
   digest: z.string(),
   annotations: z.record(z.string(), z.string()).nullish(),
 })
 const indexSchema = z.object({ manifests: z.array(entrySchema).nullish() })
-type Entry = z.infer<typeof entrySchema>
+type IndexEntry = z.infer<typeof entrySchema>
 
 const typeSchema = z.object({ mediaType: z.string().optional(), manifests: z.unknown().optional() })
 const platformSchema = z.object({ os: z.string(), architecture: z.string() }).partial().catch({})
 
 /**
- * An image of an OCI layout (image-spec, "Image Layout"), byte for byte. Of an index whose images are not all here (docker
- * exports one platform of many) the only one that is. `wanted`: a name or tag, where there are several. Undefined: no
- * layout. Throws UserError ARCHIVE_INVALID.
+ * Reads an image of an OCI layout (image-spec, "Image Layout") byte for byte. If an index has only one of its
+ * images here (docker exports one platform of many), reads that image. `wanted` is a name or tag that selects
+ * one of several. Returns `undefined` if it is no layout. Throws UserError ARCHIVE_INVALID.
  */
 export async function readLayout(
   files: ArchiveFiles,
@@ -39,16 +40,17 @@ export async function readLayout(
   return { manifests, name: nameOf(entry), notes }
 }
 
-function choose(files: ArchiveFiles, entries: readonly Entry[], wanted: string | undefined): Entry {
+function choose(files: ArchiveFiles, entries: readonly IndexEntry[], wanted: string | undefined): IndexEntry {
   const [first] = entries
   const named = entries.filter((entry) => {
     const names = [nameOf(entry), entry.annotations?.[refName]]
     return wanted !== undefined && names.includes(wanted)
   })
   const found = named.length === 1 ? named[0] : undefined
-  // One image under several names is still one.
+  // One image with several names is still one image.
   const one = new Set(entries.map(({ digest }) => digest)).size === 1 ? first : undefined
-  if (found !== undefined || one !== undefined) return (found ?? one) as Entry
+  const chosen = found ?? one
+  if (chosen !== undefined) return chosen
   if (first === undefined) throw invalidArchive(files.path, 'its index.json names no image')
   const names = entries.map((entry) => nameOf(entry) ?? entry.digest).join(', ')
   throw invalidArchive(files.path, `it holds several images (${names}): save one by itself`)
@@ -56,11 +58,11 @@ function choose(files: ArchiveFiles, entries: readonly Entry[], wanted: string |
 
 const refName = 'org.opencontainers.image.ref.name'
 
-function nameOf({ annotations }: Entry): string | undefined {
+function nameOf({ annotations }: IndexEntry): string | undefined {
   return annotations?.['io.containerd.image.name'] ?? annotations?.[refName]
 }
 
-/** Undefined: not all of its content is here. */
+/** Returns `undefined` if a part of its content is missing. */
 async function collect(
   files: ArchiveFiles,
   digest: Digest,
@@ -80,14 +82,14 @@ async function collect(
   }
   const here = manifest.manifests.flatMap((child, place) => {
     const found = children[place]
-    // Attestations that buildkit adds are for no platform.
+    // Attestations of buildkit belong to no platform.
     return found === undefined || child.platform?.['architecture'] === 'unknown' ? [] : [{ child, found }]
   })
   const [only] = here
   if (only === undefined || here.length > 1) return undefined
   const { os, architecture } = platformSchema.parse(only.child.platform ?? {})
   notes.push(
-    `only ${os}/${architecture} of ${manifest.manifests.length} manifests is here, so only that is pushed`,
+    `only ${os}/${architecture} of ${counted(manifest.manifests.length, 'manifest')} is here, so only that is pushed`,
   )
   return only.found
 }
@@ -111,7 +113,7 @@ function parse(files: ArchiveFiles, digest: Digest, body: Buffer): Manifest {
   }
   try {
     const told = parseForeignJson(body, typeSchema, largestFile)
-    // The field is optional in OCI's own types.
+    // `mediaType` is optional in OCI's own types.
     const usual = told.manifests === undefined ? 'manifest' : 'index'
     const type = told.mediaType ?? `application/vnd.oci.image.${usual}.v1+json`
     if (!isManifestType(type)) throw invalidArchive(files.path, `${digest} is a ${type}`)

@@ -1,13 +1,13 @@
 import type { DeveloperMachine } from '../trust/docker/machine.ts'
 
 export interface SourceOptions {
-  /** Relative paths begin here. */
+  /** The base of relative paths. */
   readonly cwd: string
   /** Called only for an image of an engine. */
   readonly machine: () => Promise<DeveloperMachine>
-  /** `--engine`. */
+  /** The value of `--engine`. */
   readonly engine: string | undefined
   readonly say: (line: string) => void
-  /** Ends the reading of what goes through a file. */
+  /** Aborts the copy to a temporary file. */
   readonly signal: AbortSignal
 }

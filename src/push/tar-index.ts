@@ -1,20 +1,20 @@
 import { open, type FileHandle } from 'node:fs/promises'
 
-/** Where the content of each entry of a tar lies. */
+/** The position of an entry's content in a tar. */
 export interface TarEntry {
   readonly offset: number
   readonly size: number
-  /** The target of a link, which has no content of its own; as it stands in the archive. */
+  /** The target of a link, which has no content of its own; unchanged from the archive. */
   readonly link?: { readonly target: string; readonly hard: boolean }
 }
 
 const block = 512
-/** No header that tells a name is longer. */
+/** Bytes. No header with a name is longer. */
 const longestExtension = 1024 * 1024
 
 /**
- * Reads the headers of a tar (POSIX.1-2017 pax, with ustar and GNU's long names and sizes) and nothing of its content. Of two
- * entries of one name the last one counts. Throws NoTar.
+ * Reads the headers of a tar (POSIX.1-2017 pax, with ustar and GNU's long names and sizes) and none of its
+ * content. Of two entries with one name the last one counts. Throws NoTar.
  */
 export async function indexTar(path: string): Promise<ReadonlyMap<string, TarEntry>> {
   const file = await open(path)
@@ -25,7 +25,7 @@ export async function indexTar(path: string): Promise<ReadonlyMap<string, TarEnt
   }
 }
 
-/** Not a tar, or one that ends too early. */
+/** The file is not a tar, or it ends too early. */
 export class NoTar extends Error {
   override readonly name = 'NoTar'
 }
@@ -62,14 +62,14 @@ async function indexOpen(file: FileHandle): Promise<ReadonlyMap<string, TarEntry
   return entries
 }
 
-/** Of the entry that follows. */
+/** Fields of a header that apply to the next entry. */
 interface Extension {
   readonly path?: string
   readonly link?: string
   readonly size?: number
 }
 
-/** Records of a pax header: `27 path=some/name\n`, the number being the record's length in bytes. */
+/** Records of a pax header: `27 path=some/name\n`. The number is the record's length in bytes. */
 function paxOf(text: string): Extension {
   const bytes = Buffer.from(text)
   let found: Extension = {}
@@ -93,7 +93,7 @@ function hasChecksum(header: Buffer): boolean {
   return sum === numberAt(header, 148, 8)
 }
 
-/** Octal, or GNU's base 256 where the first bit is set. */
+/** Octal, or GNU's base 256 if the first bit is set. */
 function numberAt(header: Buffer, offset: number, length: number): number {
   const field = header.subarray(offset, offset + length)
   if (((field[0] ?? 0) & 0x80) === 0) {
@@ -106,7 +106,7 @@ function numberAt(header: Buffer, offset: number, length: number): number {
 function nameOf(header: Buffer): string {
   const prefix = header.toString('latin1', 257, 262) === 'ustar' ? textAt(header, 345, 155) : ''
   const name = textAt(header, 0, 100)
-  // GNU's own format has other things where ustar has the prefix.
+  // GNU's own format has other fields where ustar has the prefix.
   return prefix === '' || header.toString('latin1', 257, 265) === 'ustar  \0' ? name : `${prefix}/${name}`
 }
 

@@ -9,8 +9,9 @@ export interface TargetName {
 }
 
 /**
- * Where an image goes: `given` as it is, without the registry's own host if it has that; else the image's own name without
- * the registry that it came from, below `namespace` unless it begins with it. Throws UserError REFERENCE_INVALID.
+ * Returns the repository and tag for an image. A `given` name is used as it is, without the registry's own
+ * host. Otherwise the image's own name is used without its registry, below `namespace` unless it begins with
+ * that. Throws UserError REFERENCE_INVALID.
  */
 export function targetName(
   given: string | undefined,

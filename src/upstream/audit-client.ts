@@ -3,10 +3,10 @@ import { tryForeignJson } from '../foreign-json.ts'
 import { RegistryHttp, type HttpRegistryOptions } from './registry-http.ts'
 import { UpstreamFault } from './upstream-fault.ts'
 
-/** An event, or why there are no more; who asked knows which kinds of events there are. */
+/** An event, or the reason why no more follow. The caller knows which kinds of events to expect. */
 const lineSchema = z.looseObject({ error: z.string().optional() })
 
-/** The registry ended the stream, or the connection was cut; it may be asked for the rest. */
+/** The registry ended the stream, or the connection was cut. The caller may ask for the rest. */
 export class StreamEnded extends Error {
   constructor(message: string, options: { cause?: unknown } = {}) {
     super(message, options)
@@ -14,10 +14,10 @@ export class StreamEnded extends Error {
   }
 }
 
-/** Far beyond any event. */
+/** Bytes; far more than any event has. */
 const longestLine = 4 * 1024 * 1024
 
-/** The audit of a registry, as it is read through the registry itself. */
+/** Reads the audit log of a registry through the registry itself. */
 export class AuditClient {
   readonly #http: RegistryHttp
 
@@ -26,20 +26,22 @@ export class AuditClient {
   }
 
   /**
-   * What the registry answers to `request` (`query?limit=10`), a JSON line each, no more of it read than is taken. Throws
-   * UpstreamFault of `RegistryHttp.ask`, `missing`, `malformed`, `failed`; StreamEnded where it is cut, or can answer only later.
+   * Yields the lines of the registry's JSON answer to `request` (`query?limit=10`). It reads no more than the
+   * caller takes. Throws UpstreamFault of `RegistryHttp.ask`, `missing`, `malformed`, `failed`; StreamEnded
+   * if the answer is cut or the registry can answer only later.
    */
   async *read(request: string, signal: AbortSignal): AsyncGenerator<object> {
-    // While it follows, the registry says every few seconds where it is; verifying is silent until a log was read.
+    // A `follow` answer contains the position every few seconds. A `verify` answer is silent until a log has
+    // been read.
     const silence = request.startsWith('follow') ? 60_000 : 3_600_000
     const answer = await this.#http.stream(`/trow/v1/audit/${request}`, { signal, silence })
-    if ('status' in answer) {
+    if (!('chunks' in answer)) {
       if (answer.status === 503 || answer.status === 429)
         throw new StreamEnded(`the registry answers ${answer.status}`)
       if (answer.status !== 404) this.#http.expect(answer, 200)
       throw new UpstreamFault('missing', `${this.#http.origin} shows no audit log`)
     }
-    for await (const line of linesOf(answer)) {
+    for await (const line of linesOf(answer.chunks)) {
       const event = tryForeignJson(line, lineSchema, longestLine)
       if (event === undefined) throw noLines()
       if (event.error !== undefined) throw new UpstreamFault('failed', event.error)

@@ -7,28 +7,36 @@ import {
   ociImageManifest,
 } from '../oci/media-types.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
-import type { Reference } from '../oci/tag.ts'
-import { largest, RegistryHttp, type Answer, type HttpRegistryOptions } from './registry-http.ts'
-import type { RegistryClient, RemoteManifest, RemoteReferrer, RemoteUntagged } from './registry-client.ts'
+import type { Reference, Tag } from '../oci/tag.ts'
+import { largest, RegistryHttp, type RegistryResponse, type HttpRegistryOptions } from './registry-http.ts'
+import type {
+  RegistryClient,
+  RemoteManifest,
+  RemoteReferrer,
+  RemoteRepository,
+  RemoteSeen,
+  RemoteTarget,
+  RemoteUntagged,
+} from './registry-client.ts'
+import { UpstreamFault } from './upstream-fault.ts'
 import { ForeignJsonError, parseForeignJson } from '../foreign-json.ts'
 
-/** Of one list: a registry that always links to another page is not followed for ever. */
+/** Milliseconds without a byte of a blob after which its connection counts as cut. */
+const silence = 60_000
+
+/** Pages of one list. The limit ends a list whose registry always links to another page. */
 const mostPages = 10_000
 
-/** distribution-spec, "Listing Tags" and "Listing Referrers"; `_catalog` is the older API's. */
+/** distribution-spec, "Listing Tags" and "Listing Referrers"; `_catalog` comes from the older API. */
 const catalogSchema = z.object({ repositories: z.array(z.string()).nullish() })
 const tagsSchema = z.object({ tags: z.array(z.string()).nullish() })
+const listed = z.object({
+  digest: z.string().refine(isDigest),
+  mediaType: z.string(),
+  artifactType: z.string().optional(),
+})
 const referrersSchema = z.object({
-  manifests: z
-    .array(
-      z.object({
-        digest: z.string().refine(isDigest),
-        mediaType: z.string(),
-        artifactType: z.string().optional(),
-        size: z.number(),
-      }),
-    )
-    .nullish(),
+  manifests: z.array(listed.extend({ size: z.number() })).nullish(),
 })
 
 const accept = [ociImageIndex, ociImageManifest, dockerManifestList, dockerImageManifest].join(', ')
@@ -38,14 +46,42 @@ const untaggedPage = z.object({
   expireAfter: count.optional(),
   manifests: z
     .array(
-      z.object({
-        digest: z.string().refine(isDigest),
-        mediaType: z.string(),
-        artifactType: z.string().optional(),
+      listed.extend({
         size: count,
         untaggedSince: z.iso.datetime(),
         frees: count.optional(),
         children: count.optional(),
+      }),
+    )
+    .max(1000),
+})
+
+const repositoriesPage = z.object({
+  repositories: z
+    .array(
+      z.object({
+        name: z.string(),
+        tags: count,
+        manifests: count,
+        bytes: count,
+        pushedAt: z.iso.datetime(),
+      }),
+    )
+    .max(1000),
+})
+
+const seenSchema = z.object({
+  since: z.iso.datetime(),
+  atLatest: z.boolean(),
+  pusher: z.string().optional(),
+})
+const targetsPage = z.object({
+  targets: z
+    .array(
+      seenSchema.extend({
+        digest: z.string().refine(isDigest),
+        until: z.iso.datetime().optional(),
+        end: z.enum(['moved', 'removed']).optional(),
       }),
     )
     .max(1000),
@@ -62,9 +98,34 @@ class HttpRegistryClient implements RegistryClient {
     this.#http = http
   }
 
-  async *repositories(): AsyncGenerator<string> {
-    for await (const { repositories } of this.#pages('/v2/_catalog?n=1000', catalogSchema))
+  async ping(): Promise<void> {
+    this.#http.expect(await this.#get('/v2/'), 200)
+  }
+
+  async *repositories(after?: string): AsyncGenerator<string> {
+    const last = after === undefined ? '' : `&last=${encodeURIComponent(after)}`
+    for await (const { repositories } of this.#pages(`/v2/_catalog?n=1000${last}`, catalogSchema))
       yield* repositories ?? []
+  }
+
+  async repositoryPages({
+    size,
+    after,
+  }: {
+    readonly size: number
+    readonly after?: string | undefined
+  }): Promise<AsyncIterable<readonly RemoteRepository[]> | undefined> {
+    const last = after === undefined ? '' : `&last=${encodeURIComponent(after)}`
+    const path = `/v2/_trow/repositories/figures?n=${size}${last}`
+    const first = await this.#extension(path)
+    return first && this.#repositoryPages(path, first)
+  }
+
+  async *#repositoryPages(
+    path: string,
+    first: RegistryResponse,
+  ): AsyncGenerator<readonly RemoteRepository[]> {
+    for await (const { repositories } of this.#pages(path, repositoriesPage, first)) yield repositories
   }
 
   async tags(repository: RepositoryName): Promise<readonly string[] | undefined> {
@@ -74,6 +135,17 @@ class HttpRegistryClient implements RegistryClient {
     const tags: string[] = []
     for await (const page of this.#pages(path, tagsSchema, first)) tags.push(...(page.tags ?? []))
     return tags
+  }
+
+  async *tagPages(
+    repository: RepositoryName,
+    { size, after }: { readonly size: number; readonly after?: string | undefined },
+  ): AsyncGenerator<readonly string[]> {
+    const last = after === undefined ? '' : `&last=${encodeURIComponent(after)}`
+    const path = `/v2/${repository}/tags/list?n=${size}${last}`
+    const first = await this.#get(path)
+    if (first.status === 404) return
+    for await (const page of this.#pages(path, tagsSchema, first)) yield page.tags ?? []
   }
 
   async manifest(repository: RepositoryName, reference: Reference): Promise<RemoteManifest | undefined> {
@@ -87,6 +159,41 @@ class HttpRegistryClient implements RegistryClient {
     }
     const mediaType = String(answer.headers['content-type'] ?? '').split(';')[0] ?? ''
     return { digest, mediaType, body: answer.body }
+  }
+
+  async digestOf(repository: RepositoryName, reference: Reference): Promise<Digest | undefined> {
+    const path = `/v2/${repository}/manifests/${reference}`
+    const answer = await this.#http.ask('HEAD', path, { accept }).catch((error: unknown) => {
+      if (error instanceof UpstreamFault && error.kind === 'denied') return undefined
+      throw error
+    })
+    if (answer?.status === 404) return undefined
+    // The answer to a HEAD has no body, which would say why.
+    if (answer?.status !== 200) return (await this.manifest(repository, reference))?.digest
+    const digest = String(answer.headers['docker-content-digest'] ?? '')
+    return isDigest(digest) ? digest : undefined
+  }
+
+  async *openBlob(repository: RepositoryName, digest: Digest, offset: number): AsyncGenerator<Uint8Array> {
+    const path = `/v2/${repository}/blobs/${digest}`
+    const headers = offset === 0 ? {} : { range: `bytes=${offset}-` }
+    const answer = await this.#http.stream(path, { silence, headers: { ...headers, accept: '*/*' } })
+    if (!('chunks' in answer)) {
+      // A 404 that the caller could take for one of the other registry in a copy.
+      if (answer.status === 404) throw this.#http.missing(`it does not have the blob ${digest}`)
+      throw this.#http.malformed(`it answered ${answer.status} for the blob ${digest}`)
+    }
+    // A registry may ignore the range (RFC 9110, 14.2), and then sends everything.
+    let skipped = answer.status === 206 ? offset : 0
+    try {
+      for await (const chunk of answer.chunks) {
+        const rest = skipped < offset ? chunk.subarray(offset - skipped) : chunk
+        skipped += chunk.length - rest.length
+        if (rest.length > 0) yield rest
+      }
+    } catch (cause) {
+      throw this.#http.cut(cause)
+    }
   }
 
   async smallBlob(
@@ -123,6 +230,20 @@ class HttpRegistryClient implements RegistryClient {
     return { expireAfter, manifests }
   }
 
+  async firstSeen(repository: RepositoryName, digest: Digest): Promise<RemoteSeen | undefined> {
+    const answer = await this.#extension(`/v2/${repository}/_trow/manifests/history?digest=${digest}`)
+    return answer && this.#parse(answer, seenSchema)
+  }
+
+  async targets(repository: RepositoryName, tag: Tag): Promise<readonly RemoteTarget[] | undefined> {
+    const path = `/v2/${repository}/_trow/tags/history?tag=${tag}`
+    const first = await this.#extension(path)
+    if (first === undefined) return undefined
+    const targets: RemoteTarget[] = []
+    for await (const page of this.#pages(path, targetsPage, first)) targets.push(...page.targets)
+    return targets
+  }
+
   async deleteManifest(repository: RepositoryName, reference: Reference): Promise<boolean> {
     const answer = await this.#http.ask('DELETE', `/v2/${repository}/manifests/${reference}`, {}, largest)
     if (answer.status === 404) return false
@@ -135,11 +256,14 @@ class HttpRegistryClient implements RegistryClient {
     return this.#http.close()
   }
 
-  /** The JSON of all pages, following Link. Throws UpstreamFault `malformed` for what does not fit the schema. */
+  /**
+   * Yields the JSON of all pages, following the Link header. Throws UpstreamFault `malformed` if a page does
+   * not fit the schema.
+   */
   async *#pages<Schema extends z.ZodType>(
     path: string,
     schema: Schema,
-    first?: Answer,
+    first?: RegistryResponse,
   ): AsyncGenerator<z.infer<Schema>> {
     let answer = first ?? (await this.#get(path))
     for (let count = 1; ; count++) {
@@ -155,7 +279,7 @@ class HttpRegistryClient implements RegistryClient {
     }
   }
 
-  #parse<Schema extends z.ZodType>({ body }: Answer, schema: Schema): z.infer<Schema> {
+  #parse<Schema extends z.ZodType>({ body }: RegistryResponse, schema: Schema): z.infer<Schema> {
     try {
       return parseForeignJson(body, schema, largest)
     } catch (error) {
@@ -164,7 +288,19 @@ class HttpRegistryClient implements RegistryClient {
     }
   }
 
-  #get(path: string, headers: Record<string, string> = {}, limit = largest): Promise<Answer> {
+  /** Undefined where the registry has no such path: some registries deny access to paths that they do not know. */
+  async #extension(path: string): Promise<RegistryResponse | undefined> {
+    try {
+      const answer = await this.#get(path)
+      const isJson = String(answer.headers['content-type'] ?? '').startsWith('application/json')
+      return answer.status === 200 && isJson ? answer : undefined
+    } catch (error) {
+      if (error instanceof UpstreamFault && error.kind === 'denied') return undefined
+      throw error
+    }
+  }
+
+  #get(path: string, headers: Record<string, string> = {}, limit = largest): Promise<RegistryResponse> {
     return this.#http.ask('GET', path, headers, limit)
   }
 }

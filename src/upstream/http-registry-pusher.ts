@@ -2,16 +2,17 @@ import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { RepositoryName } from '../oci/repository-name.ts'
 import type { Reference } from '../oci/tag.ts'
-import { RegistryHttp, type Answer, type HttpRegistryOptions } from './registry-http.ts'
+import { RegistryHttp, type RegistryResponse, type HttpRegistryOptions } from './registry-http.ts'
 import type { BlobProgress, BlobSource, RegistryPusher } from './registry-pusher.ts'
 import { UpstreamFault } from './upstream-fault.ts'
+import { errorOf } from '../reason-of.ts'
 
 export function connectPusher(options: HttpRegistryOptions): RegistryPusher {
   return new HttpRegistryPusher(new RegistryHttp(options))
 }
 
 const fruitless = 5
-/** Milliseconds before an attempt, times the attempts that have brought nothing. */
+/** Milliseconds before an attempt, multiplied by the number of attempts without progress. */
 const pause = 500
 const silent: BlobProgress = { sent() {}, interrupted() {} }
 
@@ -50,11 +51,13 @@ class HttpRegistryPusher implements RegistryPusher {
       } catch (error) {
         if (this.#closed || !isPassing(error) || ++misses > fruitless) throw error
         const status = error instanceof UpstreamFault ? error.status : undefined
-        // Gone with whatever kept it, or twice not where it says that it is.
+        // A new session is needed: the registry has lost this one (404), or it refused the same offset twice
+        // (416).
         if (status === 404 || (status === 416 && displaced === reached)) session = undefined
-        // The request that was cut was still being received when the registry said how far it was.
+        // After a 416 the offset is asked again: the registry may still have been receiving the cut request
+        // when it reported the first offset.
         displaced = status === 416 ? reached : undefined
-        progress.interrupted(error as Error)
+        progress.interrupted(errorOf(error))
         await sleep(pause * misses)
       }
     }
@@ -90,26 +93,29 @@ class HttpRegistryPusher implements RegistryPusher {
     return true
   }
 
-  /** The path of a new session; undefined: the registry had the blob elsewhere and has mounted it. */
-  async #begin(repository: RepositoryName, { digest }: BlobSource): Promise<string | undefined> {
-    const answer = await this.#http.ask('POST', `/v2/${repository}/blobs/uploads/?mount=${digest}`, {
-      'content-length': '0',
-    })
+  /**
+   * Returns the path of a new session; `undefined` if the registry had the blob in another repository and has
+   * mounted it.
+   */
+  async #begin(repository: RepositoryName, { digest, mountFrom }: BlobSource): Promise<string | undefined> {
+    const from = mountFrom === undefined ? '' : `&from=${encodeURIComponent(mountFrom)}`
+    const path = `/v2/${repository}/blobs/uploads/?mount=${digest}${from}`
+    const answer = await this.#http.ask('POST', path, { 'content-length': '0' })
     if (answer.status === 201) return undefined
     this.#http.expect(answer, 202)
     return this.#location(answer)
   }
 
-  /** How many bytes the registry has of it. */
+  /** Returns how many bytes of the blob the registry has. */
   async #offset(session: string): Promise<number> {
     const answer = await this.#http.ask('GET', session)
     this.#http.expect(answer, 204)
     const [, last] = /^(?:bytes=)?0-(\d+)$/.exec(header(answer, 'range') ?? '') ?? []
-    // `0-0` is what registries say of one byte, and of none; a wrong guess is refused, with nothing lost.
+    // Registries answer `0-0` for one byte and for none. A wrong guess is refused, and nothing is lost.
     return last === undefined || last === '0' ? 0 : Number(last) + 1
   }
 
-  /** All that is missing, in the request that closes the session. */
+  /** Sends all missing bytes in the request that closes the session. */
   async #send(
     session: string,
     source: BlobSource,
@@ -127,7 +133,7 @@ class HttpRegistryPusher implements RegistryPusher {
     this.#http.expect(await this.#http.ask('PUT', path, headers, undefined, body), 201)
   }
 
-  #location(answer: Answer): string {
+  #location(answer: RegistryResponse): string {
     const location = header(answer, 'location')
     if (location === undefined) throw this.#http.malformed('it began an upload and did not say where')
     const url = new URL(location, this.#http.origin)
@@ -148,13 +154,13 @@ async function* counted(
   }
 }
 
-/** What a new connection, to another pod perhaps, may not meet again. */
+/** Returns whether a new connection, possibly to another pod, may succeed. */
 function isPassing(error: unknown): boolean {
   if (!(error instanceof UpstreamFault)) return false
   return error.kind === 'unreachable' || [404, 408, 416, 429, 500, 502, 503, 504].includes(error.status ?? 0)
 }
 
-function header({ headers }: Answer, name: string): string | undefined {
+function header({ headers }: RegistryResponse, name: string): string | undefined {
   const value = headers[name]
   return Array.isArray(value) ? value[0] : value
 }

@@ -1,5 +1,5 @@
-import { Agent } from 'undici'
 import { errorCode } from '../error-code.ts'
+import { Http1Agent } from '../http1-agent.ts'
 import { readLimited } from '../limited-body.ts'
 import { reasonOf } from '../reason-of.ts'
 import { registryReason } from './registry-errors.ts'
@@ -10,20 +10,20 @@ const longest = 64 * 1024
 export interface NodeCertificateQuestion {
   /** `HOST:PORT` of a registry. */
   readonly endpoint: string
-  /** PEM: nobody else's certificate is taken. */
+  /** The only CA that is trusted for this connection, as PEM. */
   readonly ca: string
   readonly token: string
-  /** PKCS #10, PEM. */
+  /** A PKCS #10 request in PEM. */
   readonly request: string
 }
 
 /**
- * Has a registry of ours certify a node's key (`POST /trow/v1/node-certificate`). Resolves to the chain, PEM, leaf first;
- * rejects within 5 s per step for anything else, with the registry's reason and never the token.
+ * Asks a trow registry to sign a node's key (`POST /trow/v1/node-certificate`). Resolves to the chain as PEM,
+ * leaf first. Otherwise rejects within 5 s per step, with the registry's reason and never with the token.
  */
 export async function askForNodeCertificate(question: NodeCertificateQuestion): Promise<string> {
   const { endpoint, ca, token, request } = question
-  const agent = new Agent({ connect: { ca, timeout }, headersTimeout: timeout, bodyTimeout: timeout })
+  const agent = new Http1Agent({ connect: { ca, timeout }, headersTimeout: timeout, bodyTimeout: timeout })
   try {
     const { statusCode, body } = await agent.request({
       origin: `https://${endpoint}`,
@@ -36,16 +36,16 @@ export async function askForNodeCertificate(question: NodeCertificateQuestion): 
     const answer = await readLimited(body, longest)
     if (statusCode === 200) return answer.toString('utf8')
     const reason = registryReason(answer)
-    throw new Refusal(
+    throw new CertificateRefusal(
       `${endpoint} answered ${statusCode}${reason === undefined ? '' : `: ${reason.slice(0, 300)}`}`,
     )
   } catch (error) {
-    if (error instanceof Refusal) throw error
+    if (error instanceof CertificateRefusal) throw error
     throw new Error(`${endpoint} gave no answer: ${errorCode(error) ?? reasonOf(error)}`, { cause: error })
   } finally {
     await agent.destroy()
   }
 }
 
-/** The registry answered. */
-class Refusal extends Error {}
+/** The registry answered, with a refusal. */
+class CertificateRefusal extends Error {}

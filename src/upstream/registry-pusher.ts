@@ -2,33 +2,39 @@ import type { Digest } from '../oci/digest.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
 import type { Reference } from '../oci/tag.ts'
 
-/** Bytes that can be read from any place on, as often as it takes. */
+/** Bytes that can be read from any offset, any number of times. */
 export interface BlobSource {
   readonly digest: Digest
   readonly size: number
+  /** A repository of the same registry that has the blob. */
+  readonly mountFrom?: RepositoryName | undefined
   open(offset: number): AsyncIterable<Uint8Array>
 }
 
 export interface BlobProgress {
-  /** Bytes that the registry has, or that are on their way to it; may go back when a connection is cut. */
+  /**
+   * The number of bytes that the registry has or that were sent to it. It may decrease after a cut
+   * connection.
+   */
   sent(bytes: number): void
-  /** A connection was cut; the upload goes on. */
+  /** A connection was cut; the upload continues. */
   interrupted(reason: Error): void
 }
 
-/** Pushes to another registry, or to our own from outside. Errors are those of RegistryClient. */
+/** Pushes to another registry, or to trow's own from outside. Its errors are those of RegistryClient. */
 export interface RegistryPusher {
   /**
-   * `there`: nothing had to travel; `mounted`: another repository had it. An upload that is cut goes on where the registry
-   * says that it was (distribution-spec, "Pushing a blob in chunks"), as long as attempts bring it further; five in a row
-   * that bring nothing are the end. Throws UpstreamFault `unexpected-status` for content that is not of its digest.
+   * Returns `there` if the registry had the blob, and `mounted` if another repository had it. A cut upload
+   * continues at the offset that the registry reports (distribution-spec, "Pushing a blob in chunks"), as
+   * long as attempts make progress; it fails after five attempts in a row without any. Throws UpstreamFault
+   * `unexpected-status` if the content does not have the digest.
    */
   pushBlob(
     repository: RepositoryName,
     source: BlobSource,
     progress?: BlobProgress,
   ): Promise<'there' | 'mounted' | 'pushed'>
-  /** Returns the digest that the registry gave it. */
+  /** Returns the digest that the registry computed. */
   pushManifest(
     repository: RepositoryName,
     reference: Reference,

@@ -1,6 +1,7 @@
-import { Agent } from 'undici'
+import pLimit from 'p-limit'
 import { z } from 'zod'
 import { parseForeignJson } from '../foreign-json.ts'
+import { Http1Agent } from '../http1-agent.ts'
 import { readLimited } from '../limited-body.ts'
 import { reasonOf } from '../reason-of.ts'
 import { UpstreamFault } from './upstream-fault.ts'
@@ -14,7 +15,7 @@ const answerSchema = z.object({
   expires_in: z.number().optional(),
 })
 
-/** What is shown to a registry: a password, or a refresh token that its token service gave out before. */
+/** The credential for a registry: a password, or a refresh token that its token service issued before. */
 export type RegistryCredentials =
   { readonly username: string; readonly password: string } | { readonly identitytoken: string }
 
@@ -24,39 +25,43 @@ interface Challenge {
   readonly scope: string | undefined
 }
 
-interface Kept {
+interface KeptToken {
   readonly challenge: Challenge
   readonly token: string
   readonly scopes: ReadonlySet<string>
-  /** By `performance.now()`. */
+  /** On the clock of `performance.now()`. */
   readonly until: number
 }
 
 const timeout = 30_000
-/** Seconds; distribution's "Token Authentication Specification": 60 where the answer does not say. */
+/** Seconds. distribution's "Token Authentication Specification": 60 if the answer does not state it. */
 const usualLife = 60
-/** A token lists what it opens, and has to fit into a header: 16 names of 255 characters do. */
+/** A token lists its scopes and must fit into a header, as 16 names of 255 characters do. */
 const mostScopes = 16
 
 /**
- * The token of a registry's token service (distribution, "Token Authentication"), for what was asked of the registry
- * last: a token opens no more than the scopes that it was asked for with. It is asked for again before it ends.
+ * The token of a registry's token service (distribution, "Token Authentication"), with the scopes of the last
+ * requests: a token permits only the scopes with which it was requested. It is requested again before it
+ * ends.
  */
-export class TokenService {
+export class TokenServiceClient {
   readonly #credentials: RegistryCredentials | undefined
   readonly #ca: string | undefined
-  /** The one that was needed last stands last. */
+  /** In the order of use, the most recent last. */
   readonly #scopes = new Set<string>()
-  #last: Kept | undefined
-  /** One question at a time: the answer to an earlier one, with fewer scopes, never takes the place of a later one. */
-  #asking: Promise<void> = Promise.resolve()
+  #last: KeptToken | undefined
+  /**
+   * Requests run one at a time, so that the answer to an earlier one, with fewer scopes, never replaces a
+   * later one.
+   */
+  readonly #inTurn = pLimit(1)
 
   constructor({ credentials, ca }: { credentials: RegistryCredentials | undefined; ca: string | undefined }) {
     this.#credentials = credentials
     this.#ca = ca
   }
 
-  /** `Bearer …`; undefined before the first challenge. */
+  /** Returns `Bearer …`; `undefined` before the first challenge. */
   async authorization(): Promise<string | undefined> {
     if (this.#last === undefined) return undefined
     if (this.#last.until < performance.now()) await this.#renew(this.#last)
@@ -64,19 +69,19 @@ export class TokenService {
   }
 
   /**
-   * Takes up a `WWW-Authenticate` that answered what `shown` was shown to. True: there is another token now. Throws
-   * UpstreamFault `token-service`.
+   * Handles the `WWW-Authenticate` header of a response to a request with the authorization `presented`.
+   * Returns true if there is another token now. Throws UpstreamFault `token-service`.
    */
-  async takeUp(header: string, shown: string | undefined): Promise<boolean> {
+  async takeUp(header: string, presented: string | undefined): Promise<boolean> {
     const challenge = parseChallenge(header)
     if (challenge === undefined) return false
     const needed = challenge.scope?.split(' ').filter((scope) => scope !== '') ?? []
     const opens = (): boolean =>
       this.#last !== undefined &&
-      `Bearer ${this.#last.token}` !== shown &&
+      `Bearer ${this.#last.token}` !== presented &&
       needed.every((scope) => this.#last?.scopes.has(scope))
     return this.#inTurn(async () => {
-      // A request beside this one may have asked already.
+      // A concurrent request may have obtained a token already.
       if (opens()) return true
       this.#need(needed)
       await this.#ask(challenge)
@@ -84,19 +89,10 @@ export class TokenService {
     })
   }
 
-  #renew(known: Kept): Promise<void> {
+  #renew(known: KeptToken): Promise<void> {
     return this.#inTurn(async () => {
       if (this.#last === known) await this.#ask(known.challenge)
     })
-  }
-
-  #inTurn<Result>(ask: () => Promise<Result>): Promise<Result> {
-    const result = this.#asking.then(ask)
-    this.#asking = result.then(
-      () => undefined,
-      () => undefined,
-    )
-    return result
   }
 
   #need(scopes: readonly string[]): void {
@@ -114,11 +110,11 @@ export class TokenService {
     const { protocol, hostname } = new URL(realm)
     if (protocol !== 'https:' && !/^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname))
       throw failed(realm, 'it is not reached over https')
-    const agent = new Agent(this.#ca === undefined ? {} : { connect: { ca: this.#ca } })
+    const agent = new Http1Agent(this.#ca === undefined ? {} : { connect: { ca: this.#ca } })
     try {
       const { statusCode, body } = await agent.request(requestOf(challenge, [...scopes], this.#credentials))
       const text = await readLimited(body, largestAnswer)
-      // The registry's own refusal says more.
+      // The registry's own refusal is more precise.
       if (statusCode === 401 || statusCode === 403) return
       if (statusCode !== 200) throw failed(realm, `it answered ${statusCode}`)
       const { token, access_token, expires_in } = parseForeignJson(text, answerSchema)
@@ -138,7 +134,7 @@ function requestOf(
   { realm, service }: Challenge,
   scopes: readonly string[],
   credentials: RegistryCredentials | undefined,
-): Parameters<Agent['request']>[0] {
+): Parameters<Http1Agent['request']>[0] {
   const { origin, pathname, searchParams } = new URL(realm)
   const signal = AbortSignal.timeout(timeout)
   const named = service === undefined ? {} : { service }
@@ -162,7 +158,10 @@ function requestOf(
   }
 }
 
-/** RFC 6750 3: `Bearer realm="…",service="…",scope="…"`. Undefined for other schemes, and for a realm that is no URL. */
+/**
+ * RFC 6750 3: `Bearer realm="…",service="…",scope="…"`. Returns `undefined` for other schemes, and for a
+ * realm that is no URL.
+ */
 export function parseChallenge(header: string): Challenge | undefined {
   const [, list] = /(?:^|,\s*)bearer\s+(.*)$/i.exec(header) ?? []
   const fields = new Map(

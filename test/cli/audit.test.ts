@@ -1,15 +1,26 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { globSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { encodeNote } from '../../src/audit/audit-note.ts'
+import { auditActions } from '../../src/cli/audit/audit-action.ts'
+import { encodeAuditRecord } from '../../src/audit/audit-record.ts'
 import { startedServer } from '../support/server-process.ts'
 import { eventually, openFixture, type AuditFixture } from '../audit/fixture.ts'
-import { actor, noteOf } from '../audit/notes.ts'
+import { actor, auditRecordOf } from '../audit/records.ts'
+import { checkLines, checkResult } from '../support/check-result.ts'
 import { runCommand, startCommand } from '../support/run-trow.ts'
 
+/** In the same sources, and no actions. */
+const otherNames = [
+  'policy-dir',
+  'policy-cluster',
+  'policy-database',
+  'policy-unjudged',
+  'policy-thread',
+  'policy-source',
+]
 const digest = `sha256:${'0123456789abcdef'.repeat(4)}`
 
 suite('trow audit', () => {
@@ -20,15 +31,27 @@ suite('trow audit', () => {
     const at = (minutes: number): number => clock.now + minutes * 60_000
     const alice = { ...actor, name: 'alice', kind: 'password', serviceAccount: undefined }
     const notes = [
-      noteOf('1', { time: at(0) }),
-      noteOf('2', { time: at(1), actor: alice, outcome: 'denied', status: 403, reason: 'no rule allows it' }),
-      noteOf('3', { time: at(2), action: 'delete', reference: digest, repository: 'team-b/sub/app' }),
-      noteOf('4', { time: at(3), actor: { ...alice, name: 'mallory\u001b[2J' }, repository: 'x'.repeat(80) }),
+      auditRecordOf('1', { time: at(0) }),
+      auditRecordOf('2', {
+        time: at(1),
+        actor: alice,
+        outcome: 'denied',
+        status: 403,
+        reason: 'no rule allows it',
+      }),
+      auditRecordOf('3', { time: at(2), action: 'delete', reference: digest, repository: 'team-b/sub/app' }),
+      auditRecordOf('4', {
+        time: at(3),
+        actor: { ...alice, name: 'mallory\u001b[2J' },
+        repository: 'x'.repeat(80),
+      }),
     ]
     const writer = await fixture.open()
-    await metadata.outbox.record(notes.map(encodeNote), 1)
-    const pull = noteOf('5', { time: at(4), action: 'pull', actor: alice })
-    writer.merged([{ key: 'k', note: encodeNote(pull), count: 12, first: at(4), last: at(5), denied: false }])
+    await metadata.outbox.record(notes.map(encodeAuditRecord), 1)
+    const pull = auditRecordOf('5', { time: at(4), action: 'pull', actor: alice })
+    writer.merged([
+      { key: 'k', auditRecord: encodeAuditRecord(pull), count: 12, first: at(4), last: at(5), denied: false },
+    ])
     await writer.close()
     await metadata.close()
   })
@@ -39,25 +62,64 @@ suite('trow audit', () => {
   const found = async (...args: string[]): Promise<string[]> => {
     const { code, stdout, stderr } = await audit('query', '-o', 'json', ...args)
     assert.equal(code, 0, stderr)
-    return (JSON.parse(stdout) as { id: string; type: string }[])
-      .filter(({ type }) => !type.startsWith('io.trow.audit.'))
+    return checkResult('AuditEventList', stdout)
+      .items.filter(({ type }) => !type.startsWith('io.trow.audit.'))
       .map(({ id }) => id)
   }
 
-  test('query prints a table of at most 100 columns in which nothing moves the cursor', async () => {
-    const { code, stdout } = await audit('query')
+  test('query prints the same as YAML, and an empty list too', async () => {
+    const json = checkResult('AuditEventList', (await audit('query', '-o', 'json')).stdout)
+    assert.ok(json.items.length >= 5)
+    const yaml = checkResult('AuditEventList', (await audit('query', '-o', 'yaml')).stdout)
+    assert.deepEqual(yaml, json)
+    const none = await audit('query', '-o', 'yaml', '--user', 'nobody-knows')
+    assert.deepEqual(checkResult('AuditEventList', none.stdout).items, [])
+  })
+
+  test('query prints a table that fits the terminal, in which nothing moves the cursor', async () => {
+    const { code, stdout } = await runCommand(['audit', 'query', '--data', fixture.folder], {
+      columns: 101,
+      env: { NO_COLOR: '1' },
+    })
     assert.equal(code, 0)
     assert.equal(
       stdout,
-      `TIME                  RESULT  ACTION   USER                    WHAT
-2026-11-24T07:00:00Z  -       started  -                       -
-2026-11-24T07:00:00Z  allow   push     system:serv…-a:builder  team-a/app:1.0
-2026-11-24T07:01:00Z  deny    push     alice                   team-a/app:1.0: no rule allows it
-2026-11-24T07:02:00Z  allow   delete   system:serv…-a:builder  team-b/sub/app@sha256:0123456789ab
-2026-11-24T07:03:00Z  allow   push     mallory\\u001b[2J        xxxxxxxxxxxxxxxxxx…xxxxxxxxxxxxx:1.0
-2026-11-24T07:04:00Z  allow   pull     alice                   team-a/app:1.0 ×12
+      `TIME                  RESULT  ACTION   USER                           WHAT
+2026-11-24T07:00:00Z  -       started  -                              -
+2026-11-24T07:00:00Z  allow   push     system:service…team-a:builder  team-a/app:1.0
+2026-11-24T07:01:00Z  deny    push     alice                          team-a/app:1.0: no rule allow…
+2026-11-24T07:02:00Z  allow   delete   system:service…team-a:builder  team-b/sub/app@…6:0123456789ab
+2026-11-24T07:03:00Z  allow   push     mallory\\u001b[2J               xxxxxxxxxxxxxxx…xxxxxxxxxx:1.0
+2026-11-24T07:04:00Z  allow   pull     alice                          team-a/app:1.0 ×12
 `,
     )
+  })
+
+  test('query cuts nothing where a program reads it', async () => {
+    const { code, stdout } = await audit('query')
+    assert.equal(code, 0)
+    assert.doesNotMatch(stdout, /…/)
+    assert.match(stdout, new RegExp(`allow +delete +${actor.name} +team-b/sub/app@${digest}\n`))
+    assert.match(stdout, new RegExp(`mallory\\\\u001b\\[2J +${'x'.repeat(80)}:1\\.0\n`))
+  })
+
+  test('an action that no event can have is wrong usage; every one that the source records is known', async () => {
+    const { code, stderr } = await audit('query', '--action', 'pul')
+    assert.equal(code, 2)
+    assert.match(
+      stderr,
+      /--action: there is no action "pul" \(OPTION_INVALID\)\n {2}Did you mean "pull"\? There are pull, /,
+    )
+    const sources = globSync('src/{audit,http,registry,serve}/**/*.ts').map((file) =>
+      readFileSync(file, 'utf8'),
+    )
+    const recorded = sources.flatMap((text) => [
+      ...[...text.matchAll(/action: '([a-z-]+)'(?! \|)/g)].map(([, name]) => name),
+      ...[...text.matchAll(/'((?:policy|robot)-[a-z]+)'/g)].map(([, name]) => name),
+    ])
+    assert.ok(recorded.length > 8)
+    const unknown = recorded.filter((name = '') => !auditActions.includes(name) && !otherNames.includes(name))
+    assert.deepEqual(unknown, [])
   })
 
   test('query finds by user, repository, decision, action, digest and time', async () => {
@@ -105,15 +167,17 @@ suite('trow audit', () => {
       stdout,
       `changes: 5 lines (1 to 5) in 1 segment, head of line 5 signed at 2026-11-24T07:00:00.000Z: all is well
 denials: no lines, no signed head to compare with: all is well
-pulls: 1 lines (1 to 1) in 1 segment, head of line 1 signed at 2026-11-24T07:00:00.000Z: all is well
+pulls: 1 line (1 to 1) in 1 segment, head of line 1 signed at 2026-11-24T07:00:00.000Z: all is well
 `,
     )
     assert.equal(code, 0)
     const key = await audit('verify', '--show-key')
     assert.match(key.stdout, /^trow-audit\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+\n$/)
     const apart = await audit('verify', '--folder', fixture.auditFolder, '--log', 'pulls', '-o', 'json')
-    const [summary] = apart.stdout.trimEnd().split('\n').map((line) => JSON.parse(line) as { head?: unknown }) // prettier-ignore
-    assert.equal(summary?.head, undefined)
+    const { found: none, logs, problems } = checkResult('AuditVerification', apart.stdout)
+    assert.deepEqual([none, logs.length, logs[0]?.head, problems], [0, 1, undefined, []])
+    const json = await audit('verify', '--show-key', '-o', 'json')
+    assert.equal(`${checkResult('AuditKey', json.stdout).verifier}\n`, key.stdout)
   })
 
   test('a server that serves the folder answers the same', async () => {
@@ -132,13 +196,16 @@ pulls: 1 lines (1 to 1) in 1 segment, head of line 1 signed at 2026-11-24T07:00:
   test('follow prints what comes, until it is interrupted', async () => {
     const other = openFixture()
     const writer = await other.open()
-    await other.metadata.outbox.record([encodeNote(noteOf('before'))], 1)
+    await other.metadata.outbox.record([encodeAuditRecord(auditRecordOf('before'))], 1)
     await eventually(async () => (await other.events()).length === 1, 'the first event')
     const following = startCommand(['audit', 'follow', '--data', other.folder, '--user', 'alice'])
     await eventually(() => following.listens, 'the start')
     await sleep(300)
     const alice = { ...actor, name: 'alice' }
-    await other.metadata.outbox.record([noteOf('bob'), noteOf('alice', { actor: alice })].map(encodeNote), 1)
+    await other.metadata.outbox.record(
+      [auditRecordOf('bob'), auditRecordOf('alice', { actor: alice })].map(encodeAuditRecord),
+      1,
+    )
     await eventually(() => following.stdout() !== '', 'a line')
     assert.equal(
       following.stdout(),
@@ -172,6 +239,9 @@ pulls: 1 lines (1 to 1) in 1 segment, head of line 1 signed at 2026-11-24T07:00:
       assert.equal(code, 79)
       assert.match(stdout, expected)
       assert.match(stdout, /^changes: .*: 1 problem$/m)
+      const printed = (await audit('verify', '-o', 'jsonl')).stdout.trimEnd().split('\n')
+      assert.equal(checkLines('AuditProblem', printed[0] ?? '').length, 1)
+      assert.equal(checkResult('AuditVerification', printed.at(-1) ?? '').found, 1)
     }
     writeFileSync(path, whole)
     assert.equal((await audit('verify')).code, 0)

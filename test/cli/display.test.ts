@@ -4,11 +4,12 @@ import { test } from 'node:test'
 import { stripVTControlCharacters } from 'node:util'
 import { colorsOf, fitted } from '../../src/cli/display.ts'
 import { installProgress } from '../../src/cli/install/install-progress.ts'
+import { WorkProgress } from '../../src/cli/progress/work-progress.ts'
 import { PushProgress } from '../../src/cli/push/push-progress.ts'
 import { terminalOf, type Terminal } from '../../src/cli/streams.ts'
 import type { Digest } from '../../src/oci/digest.ts'
 
-/** What a command writes to stderr, with what a terminal understands as marks. */
+/** Records what a command writes to stderr; cursor moves are recorded as marks. */
 function screen(env: Terminal['env'], isTTY = true): { terminal: Terminal; text(): string } {
   const moved = (stream: PassThrough, mark: string) => (): boolean => stream.write(mark)
   const stream = new PassThrough()
@@ -22,7 +23,14 @@ function screen(env: Terminal['env'], isTTY = true): { terminal: Terminal; text(
     moveCursor: moved(stream, '\u001b[A'),
   })
   const stdin = new PassThrough()
-  const terminal = terminalOf({ stdin, stdout: stderr, stderr, env, cwd: '/', onStop: () => () => {} })
+  const terminal = terminalOf({
+    stdin,
+    stdout: stderr,
+    stderr,
+    env: { LC_ALL: 'C.UTF-8', ...env },
+    cwd: '/',
+    onStop: () => () => {},
+  })
   return { terminal, text: () => text }
 }
 
@@ -30,7 +38,7 @@ async function showInstall({ terminal }: { terminal: Terminal }): Promise<void> 
   const progress = await installProgress(terminal, () => 0)
   progress.start('registry')
   progress.state([{ text: `pod trow-0 on n1: ${'waits for its volume '.repeat(10)}\nand a second line` }])
-  // Drawn by time.
+  // The spinner draws by a timer.
   await new Promise((resolve) => setTimeout(resolve, 300))
   progress.end('registry', 1234)
   progress.start('pulls')
@@ -63,12 +71,13 @@ for (const [name, env, isTTY] of [
   test(`${name}: whole lines, once each, without any escape`, async () => {
     const shown = screen(env, isTTY)
     await showInstall(shown)
-    const progress = new PushProgress(shown.terminal, () => 0)
+    const work = new WorkProgress(shown.terminal)
+    const progress = new PushProgress(work)
     const digest = `sha256:${'a'.repeat(64)}` as Digest
     const line = progress.begin({ digest, size: 10 } as never)
     line.sent(5)
     line.done('pushed')
-    progress.end()
+    work.end()
     assert.ok(!shown.text().includes('\u001b'))
     assert.equal(shown.text().match(/√ registry/g)?.length, 1)
     assert.equal(shown.text().match(/sha256:/g)?.length, 1)

@@ -12,10 +12,10 @@ import { fileURLToPath } from 'node:url'
 
 const program = fileURLToPath(new URL('../../bin/trow.js', import.meta.url))
 const folder = mkdtempSync(join(tmpdir(), 'trow-interrupt-'))
-/** A second is the promise; the rest is for a busy machine. Milliseconds. */
+/** Milliseconds. The promise is one second; the rest allows for a busy machine. */
 const most = 3000
 
-/** Takes connections and answers nothing. */
+/** Accepts connections and answers nothing. */
 class Silent {
   readonly server: Server
   readonly #sockets = new Set<Socket>()
@@ -29,7 +29,7 @@ class Silent {
     })
   }
 
-  /** Until somebody connects. */
+  /** Resolves at the next connection. */
   asked(): Promise<void> {
     return new Promise((resolve) => (this.#told = resolve))
   }
@@ -40,7 +40,7 @@ class Silent {
   }
 }
 
-/** Sends SIGINT when `ready` says that the command waits. */
+/** Sends SIGINT once `ready` resolves, when the command waits. */
 async function interrupted(
   args: readonly string[],
   ready: Promise<unknown>,
@@ -135,7 +135,7 @@ test('Ctrl-C ends a push in the middle of a blob', async (t) => {
   t.after(() => rmSync(place, { recursive: true }))
   const layout = writeLayout(place, Buffer.alloc(64 * 2 ** 20))
   const sending = Promise.withResolvers<void>()
-  // Takes the first bytes of the blob and no more.
+  // Reads the first bytes of the blob and no more.
   const registry = createHttpServer((request, response) => {
     const { method, url = '' } = request
     if (url === '/v2/') return response.end('{}')

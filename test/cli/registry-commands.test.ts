@@ -4,7 +4,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
+import { printTable } from '../../src/cli/table.ts'
+import { humanSize } from '../../src/settings/quantities.ts'
 import { connectClient, type Client } from '../crash/http-client.ts'
+import { checkLines, checkResult } from '../support/check-result.ts'
 import { runCommand } from '../support/run-trow.ts'
 import { startedServer, type ServerProcess } from '../support/server-process.ts'
 
@@ -59,14 +62,55 @@ suite('trow list, inspect and rm', () => {
   }
 
   test('list shows repositories, and tags with size and platform', async () => {
-    assert.equal((await runCommand(['list', host])).stdout, 'team/app\n')
+    const all = await runCommand(['list', host])
+    const today = new Date().toISOString().slice(0, 10)
+    const bytes = checkResult(
+      'RepositoryUsage',
+      (await runCommand(['du', `${host}/team/app`, '-o', 'json'])).stdout,
+    ).bytes
+    assert.equal(
+      all.stdout,
+      printTable([
+        ['REPOSITORY', 'TAGS', 'SIZE', 'PUSHED'],
+        ['team/app', '2', humanSize(bytes), today],
+      ]),
+    )
+    assert.equal(all.stderr, '1 repository\n')
+    const { items } = checkResult('RepositoryList', (await runCommand(['list', host, '-o', 'json'])).stdout)
+    assert.deepEqual([items[0]?.tags, items[0]?.bytes], [2, bytes])
+    assert.equal((await runCommand(['list', host, '-o', 'name'])).stdout, 'team/app\n')
     const { stdout } = await runCommand(['list', 'team/app'], { env: { TROW_REGISTRY: server.url } })
     assert.match(
       stdout,
-      /^TAG +DIGEST +SIZE +PLATFORMS +CREATED\nv1 +sha256:\w{12} +\d+ B +linux\/arm64 +2026-01-02\n/,
+      /^TAG +DIGEST +SIZE +PLATFORMS +CREATED\nv1 +sha256:\w{64} +\d+ B +linux\/arm64 +2026-01-02\n/,
     )
     const { stdout: json } = await runCommand(['list', `${host}/team/app`, '-o', 'json'])
-    assert.equal((JSON.parse(json) as { digest: string }[])[0]?.digest, digest)
+    assert.equal(checkResult('TagList', json).items[0]?.digest, digest)
+  })
+
+  test('tag gives more tags to the same bytes, by tag and by digest, and moves one that exists', async () => {
+    const bytes = async (reference: string): Promise<string> =>
+      (await client.request('GET', `/v2/team/tagged/manifests/${reference}`)).body.toString()
+    const [first, second] = [await pushImage('team/tagged', 'one'), await pushImage('team/tagged', 'two')]
+    const byTag = await runCommand(['tag', `${host}/team/tagged:one`, 'a', 'b', 'a'])
+    const printed = await runCommand(['tag', `${host}/team/tagged:one`, 'a', '-o', 'json'])
+    assert.deepEqual(checkResult('Tagging', printed.stdout).tags, ['a'])
+    assert.equal(byTag.stdout, `team/tagged:a@${first}\nteam/tagged:b@${first}\n`)
+    assert.equal(await bytes('b'), await bytes('one'))
+    const moved = await runCommand(['tag', `${host}/team/tagged@${second}`, 'a'])
+    assert.equal(moved.code, 0, moved.stderr)
+    assert.equal(await bytes('a'), await bytes('two'))
+    assert.equal(await bytes('b'), await bytes('one'))
+  })
+
+  test('tag changes nothing when a name is wrong', async () => {
+    const missing = await runCommand(['tag', `${host}/team/tagged:nope`, 'c'])
+    assert.equal(missing.code, 1)
+    assert.match(missing.stderr, /team\/tagged:nope is not in the registry \(NOT_FOUND\)/)
+    const wrong = await runCommand(['tag', `${host}/team/tagged:one`, 'c', 'team/app:2'])
+    assert.equal(wrong.code, 2)
+    assert.match(wrong.stderr, /"team\/app:2" is no tag.*\(REFERENCE_INVALID\)/)
+    assert.equal((await client.request('GET', '/v2/team/tagged/manifests/c')).status, 404)
   })
 
   test('inspect shows platforms, sizes and the tree of referrers', async () => {
@@ -76,10 +120,14 @@ suite('trow list, inspect and rm', () => {
     assert.match(stdout, /platforms +linux\/arm64/)
     assert.match(stdout, /referrers\n {4}sha256:\w{64} {2}application\/vnd\.oci\.image\.config/)
     const { stdout: json } = await runCommand(['inspect', `${host}/team/app@${digest}`, '-o', 'json'])
-    assert.equal((JSON.parse(json) as { referrers: unknown[] }).referrers.length, 1)
+    assert.equal(checkResult('Image', json).referrers.length, 1)
   })
 
   test('rm removes a tag, and says what went', async () => {
+    await runCommand(['tag', `${host}/team/app:v2`, 'v3'])
+    const removed = await runCommand(['rm', '--yes', `${host}/team/app:v3`, '-o', 'json'])
+    const { tag, isManifestKept } = checkResult('Removal', removed.stdout)
+    assert.deepEqual([tag, isManifestKept], ['v3', true])
     const { stdout } = await runCommand(['rm', '--yes', `${host}/team/app:v2`])
     assert.match(stdout, /removed the tag team\/app:v2 \(sha256:/)
     assert.doesNotMatch((await runCommand(['list', `${host}/team/app`])).stdout, /v2/)
@@ -127,8 +175,10 @@ suite('trow list, inspect and rm', () => {
     )
     assert.match(table.stderr, /no rule of `untagged` is set for team\/kept: they stay/)
     const json = await runCommand(['list', `${host}/team/kept`, '--untagged', '-o', 'json'])
-    const { manifests } = JSON.parse(json.stdout) as { manifests: { digest: string; frees: number }[] }
-    assert.deepEqual(manifests.map(({ digest: each, frees }) => [each, frees]), [[kept, again.body.length + config]]) // prettier-ignore
+    const { items } = checkResult('UntaggedManifestList', json.stdout)
+    const lines = await runCommand(['list', `${host}/team/kept`, '--untagged', '-o', 'jsonl'])
+    assert.equal(checkLines('UntaggedManifest', lines.stdout).length, items.length)
+    assert.deepEqual(items.map(({ digest: each, frees }) => [each, frees]), [[kept, again.body.length + config]]) // prettier-ignore
     const data = join(folder, 'data')
     for (const args of [['--dry-run'], []]) {
       const gc = await runCommand(['gc', '--data', data, ...args])
@@ -163,6 +213,44 @@ suite('trow list, inspect and rm', () => {
     }
   })
 
+  test('inspect shows since when, and where the tag pointed before', async () => {
+    const [a, b] = [await pushImage('team/moved', 'v1'), await pushImage('team/moved', 'v2')]
+    const move = async (reference: string, tag: string): Promise<void> => {
+      const { body } = await client.request('GET', `/v2/team/moved/manifests/${reference}`)
+      const headers = { 'content-type': imageType }
+      await client.request('PUT', `/v2/team/moved/manifests/${tag}`, { body, headers })
+    }
+    const time = '20[\\d-]+T[\\d:.]+Z'
+    const inspect = async (...args: string[]): Promise<string> =>
+      (await runCommand(['inspect', ...args])).stdout
+    const fresh = await inspect(`${host}/team/moved:v1`)
+    assert.match(
+      fresh,
+      new RegExp(`\n  first seen  ${time}(, pushed by .+)?\n  tagged      ${time}.*\n  config`),
+    )
+    await move(b, 'v1')
+    const moved = await inspect(`${host}/team/moved:v1`)
+    assert.match(moved, new RegExp(`\n  tagged .*\n  before      ${a}  ${time} to ${time}.*\n  config`))
+    for (let times = 0; times < 6; times++) {
+      await move(a, 'v1')
+      await move(b, 'v1')
+    }
+    const often = await inspect(`${host}/team/moved:v1`)
+    assert.equal(often.match(/^  before      sha256:/gm)?.length, 10)
+    assert.match(often, /\n  before      3 more: -o json shows them\n/)
+    assert.doesNotMatch(await inspect(`${host}/team/moved@${b}`), /tagged|before/)
+    const json = checkResult('Image', await inspect(`${host}/team/moved:v1`, '-o', 'json'))
+    assert.deepEqual([json.firstSeen?.atLatest, json.targets?.length], [false, 14])
+  })
+
+  test('inspect says "at the latest" of what was there before history was kept', async () => {
+    const { historyLines } = await import('../../src/cli/registry/history.ts')
+    const since = '2026-01-02T03:04:05.000Z'
+    const lines = historyLines({ firstSeen: { since, atLatest: true }, targets: undefined })
+    assert.deepEqual(lines, [`  first seen  ${since} at the latest`])
+    assert.deepEqual(historyLines({ firstSeen: undefined, targets: undefined }), [])
+  })
+
   const refusals: readonly (readonly [args: (host: string) => string[], code: number, message: RegExp])[] = [
     [(at) => ['inspect', `${at}/team/app:none`], 1, /NOT_FOUND/],
     [(at) => ['list', `${at}/team/none`], 1, /NOT_FOUND/],
@@ -173,7 +261,13 @@ suite('trow list, inspect and rm', () => {
     [(at) => ['rm', '-y', `${at}/team/app`], 2, /REFERENCE_INVALID/],
     [(at) => ['inspect', `${at}/Team/app:1`], 2, /REFERENCE_INVALID/],
     [() => ['list', '127.0.0.1:1'], 69, /REGISTRY_UNREACHABLE/],
-    [(at) => ['list', `https://${at}`], 69, /REGISTRY_UN/],
+    [(at) => ['list', `https://${at}`], 69, /does not speak TLS \(REGISTRY_SPEAKS_HTTP\)/],
+    [() => ['list', 'http://registry.example.com'], 2, /PLAIN_HTTP_REFUSED/],
+    [(at) => ['list', at, '--context', 'x'], 2, /names a registry, and --context a cluster/],
+    [(at) => ['list', `${at}/a`, '--registry', 'other:1'], 2, /are two registries \(HOST_INVALID\)/],
+    [(at) => ['list', at, '--password-stdin'], 2, /needs a user name \(OPTIONS_CONFLICT\)/],
+    [(at) => ['list', at, '--username', 'ada'], 2, /PASSWORD_MISSING/],
+    [() => ['list', 'registry.example.com', '--ca', 'package.json'], 2, /CA_INVALID/],
     [() => ['list', '--ca', '/nonexistent', 'example.com'], 1, /FILE_MISSING/],
   ]
   for (const [args, code, message] of refusals) {
@@ -190,7 +284,7 @@ suite('small commands', () => {
     assert.match((await runCommand(['--version'])).stdout, /^\d+\.\d+\.\d+\n$/)
     assert.match((await runCommand(['version'])).stdout, /^trow \d+\.\d+\.\d+ \(Node 2\d/)
     const { stdout } = await runCommand(['version', '-o', 'json'])
-    assert.equal(typeof (JSON.parse(stdout) as { trow: string }).trow, 'string')
+    assert.equal(typeof checkResult('Version', stdout).trow, 'string')
   })
   test('no command, an unknown one, and help', async () => {
     assert.equal((await runCommand([])).code, 2)
@@ -199,4 +293,20 @@ suite('small commands', () => {
     assert.match(unknown.stderr, /Did you mean serve/)
     assert.equal((await runCommand(['--help'])).code, 0)
   })
+})
+
+test('an empty list says that a login may show more, where nobody is logged in', async (context) => {
+  const folder = mkdtempSync(join(tmpdir(), 'trow-empty-'))
+  context.after(() => rmSync(folder, { recursive: true, force: true }))
+  const empty = await startedServer({ data: join(folder, 'empty') })
+  try {
+    const host = new URL(empty.url).host
+    const { code, stdout, stderr } = await runCommand(['list', host])
+    assert.deepEqual([code, stdout], [0, ''])
+    assert.equal(stderr, 'nothing is in the registry, or nothing that is shown without a login\n')
+    const given = ['list', host, '--username', 'ada', '--password-stdin']
+    assert.equal((await runCommand(given, { input: 'secret' })).stderr, 'nothing is in the registry\n')
+  } finally {
+    await empty.stop()
+  }
 })

@@ -17,7 +17,7 @@ test('a command that still waits after Ctrl-C ends by itself', async (t) => {
   const server = createServer(() => {}).listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.after(() => server.close())
-  // Asks something that never answers and does not look at its signal.
+  // Sends a request that is never answered, and ignores its signal.
   const program = `
     import { stopSignal } from ${JSON.stringify(stopSignal)}
     const terminal = { onStop: (done) => { process.on('SIGINT', done); return () => {} }, exit: (code) => process.exit(code) }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { binary, missingBinaries } from '../support/cluster-binaries.ts'
+import { checkResult } from '../support/check-result.ts'
 import { runCommand } from '../support/run-trow.ts'
 import { makeCa, makePair } from '../trust/authorities.ts'
 import { MachineTree } from '../trust/machine-tree.ts'
@@ -11,11 +12,11 @@ import { MachineTree } from '../trust/machine-tree.ts'
 const config = '/etc/containerd/config.toml'
 const set =
   'version = 2\n[plugins."io.containerd.grpc.v1.cri".registry]\n  config_path = "/etc/containerd/certs.d"\n'
-/** A machine without Kubernetes, its containerd installed and not to be run from here. */
+/** A machine without Kubernetes. Its containerd is installed, but must not be run by this test. */
 const vm = { [config]: set, '/usr/bin/containerd': '#!/bin/false\n' }
 const folder = '/etc/containerd/certs.d/registry.example.com_5000_'
 
-/** Beside the machines, where a person would keep it. */
+/** A folder outside of the machines, where a user would keep the CA. */
 const own = mkdtempSync(join(tmpdir(), 'trow-ca-'))
 const file = join(own, 'ca.crt')
 before(async () => writeFileSync(file, await makeCa()))
@@ -80,15 +81,13 @@ test('machines read what was found and changed as JSON', async () => {
   using _ = tree
   const { code, stdout } = await runCommand(['trust-node', ...args, '-o', 'json'])
   assert.equal(code, 0)
-  const { facts, changes, problems, dryRun } = JSON.parse(stdout) as Record<string, unknown> & {
-    readonly changes: readonly { readonly path: string }[]
-  }
+  const { facts, changes, problems, isDryRun } = checkResult('NodeTrust', stdout)
   assert.deepEqual(
     changes.map(({ path }) => path),
     [`${folder}/ca.crt`, `${folder}/hosts.toml`],
   )
-  assert.equal((facts as { readonly class: string }).class, 'direct')
-  assert.deepEqual([problems, dryRun], [[], false])
+  assert.equal(facts.class, 'direct')
+  assert.deepEqual([problems, isDryRun], [[], false])
 })
 
 test('a registry behind several addresses keeps its name, in both spellings of the usual port', async () => {
@@ -163,7 +162,7 @@ test('a platform with tools of its own gets their commands', async () => {
   assert.match(stderr, /PLATFORM_MANAGED/)
   assert.match(stdout, /^ {2}talosctl --nodes NODE patch mc/m)
   const json = await runCommand(['trust-node', ...args, '-o', 'json'])
-  const { commands } = JSON.parse(json.stdout) as { readonly commands: string }
+  const { commands } = checkResult('NodeTrust', json.stdout)
   assert.equal(`${commands}\n`, stdout)
 })
 
@@ -177,9 +176,7 @@ test(
     copyFileSync(binary('containerd'), program)
     chmodSync(program, 0o755)
     const { stdout } = await runCommand(['trust-node', ...args, '--dry-run', '-o', 'json'])
-    const { facts } = JSON.parse(stdout) as {
-      readonly facts: { readonly runtime: unknown; readonly class: string }
-    }
+    const { facts } = checkResult('NodeTrust', stdout)
     assert.deepEqual(facts.runtime, { name: 'containerd', version: '2.3.7' })
     assert.equal(facts.class, 'colon')
   },

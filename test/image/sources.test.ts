@@ -55,6 +55,30 @@ suite('what comes from a mirror', () => {
   const source = (mirror = url): CachedSource =>
     new CachedSource({ folder, mirror: async () => mirrorAt(mirror), pack: async () => {} })
 
+  test('is told as it comes, and not where it is kept already', async () => {
+    files.set(`/debian/${debian.path}`, 'content')
+    const told: (readonly [what: string, bytes: number])[] = []
+    const progress = {
+      expect: (bytes: number) => void told.push(['expect', bytes]),
+      add: (bytes: number) => void told.push(['add', bytes]),
+    }
+    const watched = new CachedSource({
+      folder,
+      mirror: async () => mirrorAt(url),
+      pack: async () => {},
+      progress,
+    })
+    await watched.debian(debian)
+    assert.deepEqual(told[0], ['expect', 7])
+    assert.equal(
+      told.reduce((sum, [what, bytes]) => sum + (what === 'add' ? bytes : 0), 0),
+      7,
+    )
+    told.length = 0
+    await watched.debian(debian)
+    assert.deepEqual(told, [])
+  })
+
   test('is fetched once, and again when the file kept of it was damaged', async () => {
     files.set(`/debian/${debian.path}`, 'content')
     assert.equal((await source().debian(debian)).toString(), 'content')

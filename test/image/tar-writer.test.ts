@@ -27,7 +27,7 @@ async function read(archive: Buffer): Promise<Map<string, Read>> {
 }
 
 const name = fc.stringMatching(/^[a-zé0-9_@+-][a-zA-Zé0-9._@+-]{0,40}$/u)
-/** Files have an ending that folders do not have, so that none is both. */
+/** Files have an ending that folders cannot have, so that no path is both. */
 const path = fc
   .array(name, { minLength: 1, maxLength: 6 })
   .map((names) => `${names.map((each) => each.replaceAll('.', '_')).join('/')}.f`)

@@ -7,7 +7,7 @@ import { referrersTag } from '../../src/oci/referrers-tag.ts'
 import { parseRepositoryName } from '../../src/oci/repository-name.ts'
 import { parseReference, parseTag } from '../../src/oci/tag.ts'
 
-/** Text that is nearly right more often than chance would have it. */
+/** Text that is nearly valid more often than random text is. */
 const nearly = fc.oneof(
   fc.string(),
   fc.stringMatching(/^[a-zA-Z0-9._/:@%-]{0,140}$/),

@@ -8,6 +8,7 @@ import { after, before, suite, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { startCutProxy } from '../support/cut-proxy.ts'
 import { writeLayout } from '../support/local-images.ts'
+import { checkResult } from '../support/check-result.ts'
 import { runCommand } from '../support/run-trow.ts'
 import { startedServer, type ServerProcess } from '../support/server-process.ts'
 
@@ -35,7 +36,7 @@ interface ArchiveLayer {
   readonly stored?: Buffer
 }
 
-/** As docker save wrote it before it wrote OCI layouts. */
+/** In the form in which docker save wrote archives before OCI layouts. */
 function dockerArchive(name: string, layers: readonly ArchiveLayer[], tags: readonly string[]): string {
   const path = join(folder, name)
   mkdirSync(path)
@@ -54,12 +55,10 @@ function dockerArchive(name: string, layers: readonly ArchiveLayer[], tags: read
   return tarOf(name)
 }
 
-async function inspected(
-  reference: string,
-): Promise<{ manifest: { mediaType: string; layers: { digest: string; mediaType: string }[] } }> {
+async function inspected(reference: string) {
   const { stdout, stderr } = await runCommand(['inspect', '--registry', server.url, reference, '-o', 'json'])
   assert.ok(stdout, stderr)
-  return JSON.parse(stdout) as Awaited<ReturnType<typeof inspected>>
+  return checkResult('Image', stdout)
 }
 
 suite('what can be pushed', () => {
@@ -73,6 +72,10 @@ suite('what can be pushed', () => {
       assert.equal(stdout, `${new URL(server.url).host}/oci:3\n`)
       assert.ok(stderr.includes(image.digest), stderr)
     }
+    const again = await push(tar, '-o', 'json')
+    assert.equal(again.stderr.includes('is there already'), false, 'no lines where a program reads')
+    const { digest, sentBlobs, blobs } = checkResult('Push', again.stdout)
+    assert.deepEqual([digest, sentBlobs, blobs], [image.digest, 0, 3])
   })
 
   test('a docker-archive: layers as they are, under the digest of their content', async () => {
@@ -82,7 +85,7 @@ suite('what can be pushed', () => {
     const { code, stdout, stderr } = await push(tar)
     assert.equal(code, 0, stderr)
     assert.match(stdout, /\/team\/app:7\n$/)
-    const { manifest } = await inspected('team/app:7')
+    const manifest = await inspected('team/app:7')
     assert.equal(manifest.mediaType, 'application/vnd.docker.distribution.manifest.v2+json')
     assert.deepEqual(
       manifest.layers.map(({ digest, mediaType }) => [digest, mediaType.split('.').slice(-2).join('.')]),

@@ -10,7 +10,11 @@ import { parseTag } from '../../src/oci/tag.ts'
 import { AuditClient } from '../../src/upstream/audit-client.ts'
 import { connectRegistry } from '../../src/upstream/http-registry-client.ts'
 import { connectPusher } from '../../src/upstream/http-registry-pusher.ts'
-import { parseChallenge, TokenService, type RegistryCredentials } from '../../src/upstream/token-service.ts'
+import {
+  parseChallenge,
+  TokenServiceClient,
+  type RegistryCredentials,
+} from '../../src/upstream/token-service.ts'
 import { UpstreamFault } from '../../src/upstream/upstream-fault.ts'
 import { passwords, startGated } from '../support/gated-server.ts'
 import { postToken } from '../support/ways.ts'
@@ -18,13 +22,13 @@ import { postToken } from '../support/ways.ts'
 suite('pushing to a registry with a token service', () => {
   let server: Server
   let origin = ''
-  /** What the service was asked, and whether it grants it. */
+  /** The scopes that the service was asked for, and whether it grants them. */
   const asked: string[] = []
   let grants = true
   let seconds = 300
   let given = 0
   const tokens = new Map<string, readonly string[]>()
-  /** Before the service answers. */
+  /** Awaited before the service answers. */
   let hold: (() => Promise<void>) | undefined
 
   before(async () => {
@@ -102,7 +106,7 @@ suite('pushing to a registry with a token service', () => {
 
   test('never loses a right to another request beside it', async () => {
     await push(password, 20)
-    const service = new TokenService({ credentials: password, ca: undefined })
+    const service = new TokenServiceClient({ credentials: password, ca: undefined })
     const challenge = (scope: string): string => `Bearer realm="${origin}/service",scope="${scope}"`
     for (const scope of ['repository:a/b:push,pull', 'repository:a/b:pull'])
       assert.equal(await service.takeUp(challenge(scope), undefined), true)
@@ -114,7 +118,7 @@ suite('pushing to a registry with a token service', () => {
   })
 
   test('an answer that comes late, for less, takes nothing from another request', async () => {
-    const service = new TokenService({ credentials: password, ca: undefined })
+    const service = new TokenServiceClient({ credentials: password, ca: undefined })
     const takeUp = (scope: string): Promise<boolean> =>
       service.takeUp(`Bearer realm="${origin}/service",scope="${scope}"`, undefined)
     const gate = Promise.withResolvers<void>()
@@ -126,7 +130,7 @@ suite('pushing to a registry with a token service', () => {
     const first = takeUp('repository:a/b:pull')
     await isHeld.promise
     const second = takeUp('repository:a/c:pull repository:a/d:pull')
-    // Whatever the second asks without waiting for the first is answered by then.
+    // By then any request that the second call sends without waiting for the first is answered.
     await Promise.race([second, sleep(300)])
     gate.resolve()
     assert.deepEqual(await Promise.all([first, second]), [true, true])

@@ -1,3 +1,4 @@
+import { counted } from '../../counted.ts'
 import { Argument, Command, Option } from 'commander'
 import { defaultPrefix, type OidcIssuer } from '../../access/oidc-issuer.ts'
 import { actions, type Action } from '../../access/principal.ts'
@@ -6,24 +7,33 @@ import { lintRules } from '../../access/rules-lint.ts'
 import { isRepositoryName } from '../../oci/repository-name.ts'
 import { exitCode, UserError } from '../../user-error.ts'
 import type { CommandContext } from '../command-context.ts'
+import { objectOutputs, outputOption, type Output } from '../result/output.ts'
+import { printList, printResult } from '../result/print-result.ts'
 import { settingsOf } from '../setting-options.ts'
 import type { Terminal } from '../streams.ts'
 import { callerOf, explain, type CallerKind } from './explain.ts'
+import { examples } from '../help/examples.ts'
 
 export function authCommand({ terminal, finish }: CommandContext): Command {
-  const command = new Command('auth').description('what the rules of trow.yaml mean')
+  const command = new Command('auth')
+    .description('explain and check the rules of trow.yaml')
+    .addHelpText(...examples('trow auth explain alice push team/app', 'trow auth lint'))
   const configured = (child: Command): Command =>
-    child
-      .option('--config <file>', 'the trow.yaml with the rules (default: TROW_CONFIG)')
-      .addOption(
-        new Option('-o, --output <format>', 'text or json').choices(['text', 'json']).default('text'),
-      )
+    child.option('--config <file>', 'the trow.yaml with the rules (default: TROW_CONFIG)')
 
   const explaining = configured(new Command('explain'))
+    .addOption(outputOption(...objectOutputs))
     .description('say which rule decides, or that the cluster is asked')
+    .addHelpText(
+      ...examples(
+        'trow auth explain alice push team/app --config trow.yaml',
+        'trow auth explain system:serviceaccount:web:default pull team/app',
+        'trow auth explain anonymous pull team/app -o json',
+      ),
+    )
     .argument('<user>', 'alice, robot+ci, system:serviceaccount:NAMESPACE:NAME, oidc:…, anonymous')
-    .addArgument(new Argument('<action>').choices(actions))
-    .argument('<repository>')
+    .addArgument(new Argument('<action>', 'what the user wants to do').choices(actions))
+    .argument('<repository>', 'name of the repository, such as team/app')
     .option('--group <group...>', 'groups of the user; those of service accounts and nodes are known')
     .addOption(
       new Option('--kind <kind>', 'who vouches for the name: auto takes a plain name for a password user')
@@ -44,9 +54,11 @@ export function authCommand({ terminal, finish }: CommandContext): Command {
         oidcPrefixes: oidc.map(({ prefix }) => prefix ?? defaultPrefix),
       })
       const explanation = explain(rules, caller, action, repository)
-      if (options.output === 'json') {
-        terminal.exact.stdout.write(`${JSON.stringify({ caller, action, repository, ...explanation })}\n`)
-        return
+      finish(explanation.decision === 'denied' ? exitCode.notPermitted : 0)
+      if (options.output !== 'text') {
+        const { kind, name, groups } = caller
+        const explained = { caller: { kind, name, groups }, action, repository, ...explanation }
+        return printResult('AccessExplanation', explained, options.output, terminal)
       }
       const decision = {
         allowed: 'allowed',
@@ -63,18 +75,22 @@ export function authCommand({ terminal, finish }: CommandContext): Command {
     })
 
   const linting = configured(new Command('lint'))
+    .addOption(outputOption('text', 'json', 'yaml', 'jsonl'))
     .description('find rules that do nothing, that others hide, or that are likely not meant')
+    .addHelpText(...examples('trow auth lint --config trow.yaml'))
     .action(async (options: ConfigOptions) => {
       const { rules, own } = await rulesOf(options, terminal)
       const findings = own ? lintRules(rules) : []
-      if (options.output === 'json') {
-        const shown = findings.map((finding) => ({ ...finding, rule: finding.rule + 1 }))
-        terminal.exact.stdout.write(`${JSON.stringify(shown)}\n`)
+      if (options.output !== 'text') {
+        const shown = findings.map(({ rule, level, message }) => ({ rule: rule + 1, level, message }))
+        await printList('AccessFindingList', shown, { output: options.output, terminal })
       } else {
         for (const { rule, level, message } of findings)
           terminal.stdout.write(`rule ${rule + 1}: ${level}: ${message}\n`)
         if (findings.length === 0)
-          terminal.stderr.write(own ? `${rules.length} rules, nothing found\n` : 'there are no rules\n')
+          terminal.stderr.write(
+            own ? `${counted(rules.length, 'rule')}, nothing found\n` : 'there are no rules\n',
+          )
       }
       finish(findings.length === 0 ? 0 : exitCode.problemsFound)
     })
@@ -86,7 +102,7 @@ export function authCommand({ terminal, finish }: CommandContext): Command {
 
 interface ConfigOptions {
   readonly config?: string
-  readonly output: string
+  readonly output: Output
 }
 
 interface ExplainOptions extends ConfigOptions {

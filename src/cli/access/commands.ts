@@ -4,7 +4,7 @@ import { authCommand } from './auth-command.ts'
 import { robotCommand } from './robot-command.ts'
 import { userCommand } from './user-command.ts'
 
-/** Commands about who may do what. */
+/** Commands about users and their rights. */
 export function accessCommands(context: CommandContext): Command[] {
   return [userCommand(context), robotCommand(context), authCommand(context)]
 }

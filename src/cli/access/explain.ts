@@ -3,18 +3,18 @@ import { Rules, type AccessRule } from '../../access/rules.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
 
 export interface Explanation {
-  /** `robot-scope` and `cluster`: the rules leave it to the robot's own scope, or to SubjectAccessReview. */
+  /** `robot-scope` and `cluster`: no rule decides, so the robot's own scope or a SubjectAccessReview does. */
   readonly decision: 'allowed' | 'denied' | 'robot-scope' | 'cluster'
   readonly reason: string
   /** The rule that decides, counted from 1. */
   readonly rule: number | undefined
-  /** A command that asks the cluster the same. */
+  /** A command that asks the cluster the same question. */
   readonly ask: string | undefined
 }
 
 export type CallerKind = 'auto' | 'password' | 'cluster' | 'oidc'
 
-/** Who a name would be, with the groups that the cluster gives to service accounts and nodes. */
+/** Returns the principal of a name, with the groups that the cluster gives to service accounts and nodes. */
 export function callerOf(
   name: string,
   given: {
@@ -33,7 +33,7 @@ export function callerOf(
   return { kind: kind === 'oidc' ? 'oidc' : 'kubernetes', name, groups, reviewable: true }
 }
 
-/** What the rules say, and who decides where they say nothing. */
+/** Returns the decision of the rules, or who decides if no rule does. */
 export function explain(
   rules: readonly AccessRule[],
   principal: Principal,

@@ -7,7 +7,9 @@ export interface HtpasswdOptions {
   readonly config?: string
 }
 
-/** The file of the flag, or of the settings. Throws UserError HTPASSWD_MISSING, and as `settingsOf` does. */
+/**
+ * Returns the file of the flag, or of the settings. Throws UserError HTPASSWD_MISSING, and as `settingsOf`.
+ */
 export async function htpasswdOf(options: HtpasswdOptions, terminal: Terminal): Promise<string> {
   const path = options.htpasswd ?? (await settingsPath(options, terminal))
   if (path !== undefined) return path

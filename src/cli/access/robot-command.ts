@@ -1,41 +1,56 @@
 import { randomBytes } from 'node:crypto'
-import { Command, Option } from 'commander'
+import { Command } from 'commander'
 import { actions, robotPrefix, type Action } from '../../access/principal.ts'
 import { grantsProblem, makeRobot, parseGrants, robotNameProblem } from '../../access/robots.ts'
 import type { RobotRecord } from '../../metadata/access-store.ts'
 import { exitCode, UserError } from '../../user-error.ts'
 import type { CommandContext } from '../command-context.ts'
 import { parseDuration } from '../../settings/quantities.ts'
-import { printTable } from '../registry/table.ts'
-import { addSettingOptions, settingsOf } from '../setting-options.ts'
+import { lookOf, printTable } from '../table.ts'
+import { listOutputs, objectOutputs, outputOption, type Output } from '../result/output.ts'
+import { printList, printResult, type Result } from '../result/print-result.ts'
+import { addSettingOptions, settingsOf, storageSettingNames } from '../setting-options.ts'
 import { RobotRegistry } from './robot-registry.ts'
+import { examples } from '../help/examples.ts'
 
 interface CreateOptions {
   readonly repository: readonly string[]
   readonly action: readonly string[]
   readonly expires: string
   readonly description?: string
-  readonly output: string
+  readonly output: Output
 }
 
 export function robotCommand(context: CommandContext): Command {
-  const command = new Command('robot').description(
-    'accounts of machines: a random secret, bound to repositories and actions, and expiring',
-  )
+  const command = new Command('robot')
+    .description('manage accounts of machines, bound to repositories and actions, which expire')
+    .addHelpText(
+      ...examples("trow robot create ci --repository 'team-a/**' --action pull push", 'trow robot list'),
+    )
   for (const child of [createCommand(context), listCommand(context), revokeCommand(context)])
     command.addCommand(child)
   return command
 }
 
 function createCommand({ terminal }: CommandContext): Command {
-  const command = output(new Command('create'))
+  const command = new Command('create')
+    .addOption(outputOption(...objectOutputs))
     .description('make a robot and show its secret, once')
-    .argument('<name>')
-    .requiredOption('--repository <pattern...>', 'where: team-a/** (any depth), team-a/* (one segment), app')
+    .addHelpText(
+      ...examples(
+        "trow robot create ci --repository 'team-a/**' --action pull push --expires 30d",
+        "trow robot create scanner --repository '**' --action pull list -o json",
+      ),
+    )
+    .argument('<name>', 'name of the robot, without robot+')
+    .requiredOption(
+      '--repository <pattern...>',
+      'repositories: team-a/** (any depth), team-a/* (one segment), app',
+    )
     .requiredOption('--action <action...>', `what: ${actions.join(', ')}`)
     .option('--expires <duration>', 'how long the secret holds: 30d, 12h, or never', '90d')
     .option('--description <text>', 'what it is for')
-  addSettingOptions(command, ['data'])
+  addSettingOptions(command, storageSettingNames)
   return command.action(async (name: string, options: CreateOptions & Record<string, unknown>) => {
     const now = Date.now()
     const grants = [{ repositories: words(options.repository), actions: words(options.action) as Action[] }]
@@ -46,7 +61,7 @@ function createCommand({ terminal }: CommandContext): Command {
       { now, random: randomBytes(40) },
     )
     const { settings } = await settingsOf(options, terminal)
-    if (!(await new RobotRegistry(settings).add(robot))) {
+    if (!(await new RobotRegistry(settings, terminal.env).add(robot))) {
       throw new UserError('ROBOT_EXISTS', `there is a robot "${name}" already`, {
         hint: `trow robot revoke ${name} takes it away; then the name is free.`,
       })
@@ -54,25 +69,33 @@ function createCommand({ terminal }: CommandContext): Command {
     const granted = grants[0]?.actions ?? []
     if (granted.includes('push') && !granted.includes('pull'))
       terminal.stderr.write('note: clients look before they push; without --action pull they will fail\n')
-    if (options.output === 'json') {
-      terminal.exact.stdout.write(`${JSON.stringify({ ...shown(robot), password: secret })}\n`)
-      return
-    }
+    if (options.output !== 'text')
+      return printResult('RobotCreation', { ...shown(robot), password: secret }, options.output, terminal)
     terminal.stdout.write(`user name  ${robotPrefix}${name}\npassword   ${secret}\n`)
     terminal.stderr.write(`It holds ${until(robot)} and is shown only now.\n`)
   })
 }
 
 function listCommand({ terminal }: CommandContext): Command {
-  const command = output(new Command('list')).description('list the robots, without their secrets')
-  addSettingOptions(command, ['data'])
-  return command.action(async (options: { readonly output: string } & Record<string, unknown>) => {
-    const robots = await new RobotRegistry((await settingsOf(options, terminal)).settings).list()
-    if (options.output === 'json') terminal.exact.stdout.write(`${JSON.stringify(robots.map(shown))}\n`)
-    else if (robots.length === 0) terminal.stderr.write('there are no robots\n')
+  const command = new Command('list')
+    .description('list the robots, without their secrets')
+    .addHelpText(...examples('trow robot list --data /var/lib/trow'))
+    .addOption(outputOption(...listOutputs))
+  addSettingOptions(command, storageSettingNames)
+  return command.action(async (options: { readonly output: Output } & Record<string, unknown>) => {
+    const { settings } = await settingsOf(options, terminal)
+    const robots = await new RobotRegistry(settings, terminal.env).list()
+    const { output } = options
+    if (output !== 'text') {
+      const nameOf = ({ username }: Result<'Robot'>): string => username
+      await printList('RobotList', robots.map(shown), { output, terminal, nameOf })
+    } else if (robots.length === 0) terminal.stderr.write('there are no robots\n')
     else
       terminal.stdout.write(
-        printTable([['NAME', 'REPOSITORIES', 'ACTIONS', 'EXPIRES', 'DESCRIPTION'], ...robots.map(cells)]),
+        printTable(
+          [['NAME', 'REPOSITORIES', 'ACTIONS', 'EXPIRES', 'DESCRIPTION'], ...robots.map(cells)],
+          lookOf(terminal.stdout, terminal.env),
+        ),
       )
   })
 }
@@ -80,26 +103,26 @@ function listCommand({ terminal }: CommandContext): Command {
 function revokeCommand({ terminal }: CommandContext): Command {
   const command = new Command('revoke')
     .description('take a robot away; within ten seconds it is refused everywhere')
-    .argument('<name>')
-  addSettingOptions(command, ['data'])
-  return command.action(async (given: string, options: Record<string, unknown>) => {
+    .addHelpText(...examples('trow robot revoke ci'))
+    .argument('<name>', 'name of the robot, without robot+')
+    .addOption(outputOption(...objectOutputs))
+  addSettingOptions(command, storageSettingNames)
+  return command.action(async (given: string, options: { output: Output } & Record<string, unknown>) => {
     const name = given.startsWith(robotPrefix) ? given.slice(robotPrefix.length) : given
-    if (!(await new RobotRegistry((await settingsOf(options, terminal)).settings).remove(name))) {
+    if (
+      !(await new RobotRegistry((await settingsOf(options, terminal)).settings, terminal.env).remove(name))
+    ) {
       throw new UserError('ROBOT_UNKNOWN', `there is no robot "${name}"`, {
         hint: 'trow robot list shows all.',
       })
     }
-    terminal.stdout.write(`revoked ${robotPrefix}${name}\n`)
+    const username = `${robotPrefix}${name}`
+    if (options.output === 'text') terminal.stdout.write(`revoked ${username}\n`)
+    else await printResult('RobotRevocation', { name, username }, options.output, terminal)
   })
 }
 
-function output(command: Command): Command {
-  return command.addOption(
-    new Option('-o, --output <format>', 'text or json').choices(['text', 'json']).default('text'),
-  )
-}
-
-/** Repeated, or separated by commas. */
+/** Splits repeated or comma-separated values. */
 function words(given: readonly string[]): string[] {
   return [...new Set(given.flatMap((each) => each.split(',')).map((each) => each.trim()))].filter(
     (each) => each !== '',
@@ -118,7 +141,7 @@ function invalid(message: string): UserError {
   return new UserError('ROBOT_INVALID', message, { exitCode: exitCode.usage })
 }
 
-function shown(robot: RobotRecord): object {
+function shown(robot: RobotRecord): Result<'Robot'> {
   return {
     name: robot.name,
     username: `${robotPrefix}${robot.name}`,

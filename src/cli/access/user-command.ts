@@ -1,29 +1,41 @@
 import { existsSync } from 'node:fs'
-import { Command, Option } from 'commander'
+import { Command } from 'commander'
 import { hashPassword } from '../../access/bcrypt.ts'
 import { userNameProblem } from '../../access/htpasswd.ts'
 import { exitCode, UserError } from '../../user-error.ts'
 import type { CommandContext } from '../command-context.ts'
-import { printTable } from '../registry/table.ts'
+import { lookOf, printTable } from '../table.ts'
 import { htpasswdOf, type HtpasswdOptions } from './htpasswd-option.ts'
 import { writeUser } from '../../serve/access/htpasswd-file.ts'
 import { newPassword } from './password-input.ts'
+import { listOutputs, objectOutputs, outputOption, type Output } from '../result/output.ts'
+import { printList, printResult } from '../result/print-result.ts'
 import { readHtpasswd } from '../../serve/access/watched-htpasswd.ts'
+import { examples } from '../help/examples.ts'
+
+type UserOptions = HtpasswdOptions & { readonly output: Output }
 
 export function userCommand({ terminal }: CommandContext): Command {
-  const command = new Command('user').description(
-    'password users, in an htpasswd file that trow serve reads again',
-  )
+  const command = new Command('user')
+    .description('manage password users, in an htpasswd file that trow serve reads again')
+    .addHelpText(...examples('trow user add alice --htpasswd users', 'trow serve --htpasswd users'))
   const file = (child: Command): Command =>
     child
-      .option('--htpasswd <file>', 'the file (default: TROW_HTPASSWD, or of trow.yaml)')
+      .option('--htpasswd <file>', 'htpasswd file (default: TROW_HTPASSWD, or that of trow.yaml)')
       .option('--config <file>', 'a trow.yaml with settings')
 
   const add = file(new Command('add'))
     .description('add a user; the password is asked for, or read from stdin')
-    .argument('<name>')
+    .addHelpText(
+      ...examples(
+        'trow user add alice --htpasswd users',
+        'printf %s "$PASSWORD" | trow user add ci --htpasswd users',
+      ),
+    )
+    .argument('<name>', 'name of the user')
+    .addOption(outputOption(...objectOutputs))
     .option('--cost <n>', 'rounds of bcrypt, as a power of two', '10')
-    .action(async (name: string, options: HtpasswdOptions & { cost: string }) => {
+    .action(async (name: string, options: UserOptions & { cost: string }) => {
       const path = await htpasswdOf(options, terminal)
       const problem = userNameProblem(name)
       if (problem !== undefined || name === 'system')
@@ -37,44 +49,57 @@ export function userCommand({ terminal }: CommandContext): Command {
       }
       const cost = parseCost(options.cost)
       writeUser(path, name, await hashPassword(await newPassword(terminal, name), cost))
-      terminal.stdout.write(`added ${name} to ${path}\n`)
+      if (options.output === 'text') terminal.stdout.write(`added ${name} to ${path}\n`)
+      else await printResult('UserChange', { name, file: path, change: 'added' }, options.output, terminal)
     })
 
   const passwd = file(new Command('passwd'))
     .description('give a user a new password')
-    .argument('<name>')
+    .addHelpText(...examples('trow user passwd alice --htpasswd users'))
+    .argument('<name>', 'name of the user')
+    .addOption(outputOption(...objectOutputs))
     .option('--cost <n>', 'rounds of bcrypt, as a power of two', '10')
-    .action(async (name: string, options: HtpasswdOptions & { cost: string }) => {
+    .action(async (name: string, options: UserOptions & { cost: string }) => {
       const path = await htpasswdOf(options, terminal)
       needUser(path, name)
       const cost = parseCost(options.cost)
       writeUser(path, name, await hashPassword(await newPassword(terminal, name), cost))
-      terminal.stdout.write(`${name} has a new password in ${path}\n`)
+      if (options.output === 'text') terminal.stdout.write(`${name} has a new password in ${path}\n`)
+      else await printResult('UserChange', { name, file: path, change: 'changed' }, options.output, terminal)
     })
 
   const remove = file(new Command('rm'))
     .description('remove a user')
-    .argument('<name>')
-    .action(async (name: string, options: HtpasswdOptions) => {
+    .addHelpText(...examples('trow user rm alice --htpasswd users'))
+    .argument('<name>', 'name of the user')
+    .addOption(outputOption(...objectOutputs))
+    .action(async (name: string, options: UserOptions) => {
       const path = await htpasswdOf(options, terminal)
       needUser(path, name)
       writeUser(path, name, undefined)
-      terminal.stdout.write(`removed ${name} from ${path}\n`)
+      if (options.output === 'text') terminal.stdout.write(`removed ${name} from ${path}\n`)
+      else await printResult('UserChange', { name, file: path, change: 'removed' }, options.output, terminal)
     })
 
   const list = file(new Command('list'))
     .description('list the users')
-    .addOption(new Option('-o, --output <format>', 'text or json').choices(['text', 'json']).default('text'))
-    .action(async (options: HtpasswdOptions & { output: string }) => {
+    .addHelpText(...examples('trow user list --htpasswd users'))
+    .addOption(outputOption(...listOutputs))
+    .action(async (options: UserOptions) => {
       const users = [...readHtpasswd(await htpasswdOf(options, terminal))].map(([name, hashed]) => ({
         name,
         cost: Number(hashed.slice(4, 6)),
       }))
-      if (options.output === 'json') terminal.exact.stdout.write(`${JSON.stringify(users)}\n`)
+      const { output } = options
+      if (output !== 'text')
+        await printList('UserList', users, { output, terminal, nameOf: ({ name }) => name })
       else if (users.length === 0) terminal.stderr.write('there are no users\n')
       else
         terminal.stdout.write(
-          printTable([['NAME', 'COST'], ...users.map(({ name, cost }) => [name, String(cost)])]),
+          printTable(
+            [['NAME', 'COST'], ...users.map(({ name, cost }) => [name, String(cost)])],
+            lookOf(terminal.stdout, terminal.env),
+          ),
         )
     })
 

@@ -1,70 +1,67 @@
+import { dataOf } from '../../cluster/config-data.ts'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { AuditRequest } from '../../audit/audit-request.ts'
-import type { WitnessedHeads } from '../../audit/log-head.ts'
 import type { AuditPosition, PositionEvent } from '../../audit/query.ts'
 import { printAuditRequest } from '../../audit/request-parameters.ts'
 import { names } from '../../cluster/layout.ts'
 import { reasonOf } from '../../reason-of.ts'
 import { AuditClient, StreamEnded } from '../../upstream/audit-client.ts'
 import { exitCode, UserError } from '../../user-error.ts'
-import type { FoundRegistry } from '../cluster/found-registry.ts'
 import { explainFault } from '../../cluster/cluster-problem.ts'
-import { bindingCommand } from '../cluster/registry-road.ts'
-import { registryOptions } from '../registry/target.ts'
+import type { OpenCluster } from '../cluster/cluster-options.ts'
 import type { Terminal } from '../streams.ts'
-import type { RegistryWay } from '../upstream/registry-way.ts'
-import { explainAuditFault } from './audit-errors.ts'
-import type { AuditOptions } from './audit-options.ts'
+import type { FoundWay } from '../way/find-way.ts'
+import type { RegistryWay } from '../way/registry-way.ts'
+import { explainAuditFault, explainNoAuditor } from './audit-errors.ts'
 
-interface Asked {
-  readonly options: AuditOptions
+interface AuditQuestion {
   readonly terminal: Terminal
   readonly request: AuditRequest
   readonly signal: AbortSignal
 }
 
-/** Between two attempts to go on; milliseconds. */
+/** Milliseconds between two attempts to continue. */
 const pause = 1000
-/** Milliseconds in which the registry goes on after it has ended a stream, unless it restarts. */
+/** Milliseconds within which the registry answers again after it has ended a stream, unless it restarts. */
 const soon = 3000
 
-export async function* askNamedRegistry(
-  origin: string,
-  { options, terminal, request, signal }: Asked,
+/** Throws UserError REGISTRY_DENIED, in a cluster with the command for the missing role binding. */
+export async function* askRegistry(
+  { way, cluster, close }: FoundWay,
+  question: AuditQuestion,
 ): AsyncGenerator<object> {
-  const registry = await registryOptions(origin, options, terminal)
-  const deniedHint =
-    'audit-readers of its configuration, or in a cluster ClusterRole trow-auditor, says who may read the audit.'
-  yield* ask({ ...registry, deniedHint }, request, { signal, terminal })
-}
-
-/** Throws UserError REGISTRY_DENIED with the binding to ask for. */
-export async function* askCluster(
-  found: FoundRegistry,
-  { terminal, request, signal }: Asked,
-): AsyncGenerator<object> {
-  const { registry, cluster } = found
   try {
-    const full = request.kind === 'verify' ? await withWitness(request, found, terminal) : request
-    yield* ask(registry, full, { signal, terminal })
-  } catch (error) {
-    if (!(error instanceof UserError) || error.code !== 'REGISTRY_DENIED')
-      throw explainFault(error, cluster.context)
-    const binding = await bindingCommand(cluster.objects, undefined, names.auditorRole)
-    throw new UserError(error.code, error.message, {
-      hint: `Somebody who may has to let you: ${binding}`,
-      exitCode: exitCode.notPermitted,
-      cause: error,
-    })
+    yield* cluster === undefined
+      ? ask({ ...way, deniedHint: readers }, question.request, question)
+      : askCluster(way, cluster, question)
   } finally {
-    await found.close()
+    await close()
   }
 }
 
-/** With the heads that the cluster keeps, read as whoever asks and not by the registry whose log it is. */
+const readers =
+  'audit-readers of its configuration, or in a cluster ClusterRole trow-auditor, says who may read the audit.'
+
+async function* askCluster(
+  way: RegistryWay,
+  cluster: OpenCluster,
+  { terminal, request, signal }: AuditQuestion,
+): AsyncGenerator<object> {
+  try {
+    const full = request.kind === 'verify' ? await withWitness(request, cluster, terminal) : request
+    yield* ask(way, full, { signal, terminal })
+  } catch (error) {
+    throw await explainNoAuditor(explainFault(error, cluster.context), cluster)
+  }
+}
+
+/**
+ * Adds the heads that the cluster stores. They are read with the user's identity, not by the registry whose
+ * log is verified.
+ */
 async function withWitness(
   request: Extract<AuditRequest, { kind: 'verify' }>,
-  { cluster: { objects, layout } }: FoundRegistry,
+  { objects, layout }: OpenCluster,
   { stderr }: Terminal,
 ): Promise<AuditRequest> {
   const { namespace } = layout
@@ -72,8 +69,8 @@ async function withWitness(
   const place = `ConfigMap ${name} in ${namespace}`
   try {
     const map = await objects.get({ apiVersion: 'v1', kind: 'ConfigMap', name, namespace })
-    const witnessed = map?.['data'] as WitnessedHeads | undefined
-    if (witnessed?.key === undefined)
+    const witnessed = dataOf(map)
+    if (witnessed['key'] === undefined)
       stderr.write(`trow: not compared with the cluster: no head is in ${place}\n`)
     return { ...request, witnessed }
   } catch (error) {
@@ -85,7 +82,7 @@ async function withWitness(
 async function* ask(
   way: RegistryWay,
   request: AuditRequest,
-  { signal, terminal }: Pick<Asked, 'signal' | 'terminal'>,
+  { signal, terminal }: Pick<AuditQuestion, 'signal' | 'terminal'>,
 ): AsyncGenerator<object> {
   const client = new AuditClient(way)
   try {
@@ -93,7 +90,7 @@ async function* ask(
     else yield* client.read(printAuditRequest(request), signal)
   } catch (error) {
     if (signal.aborted) return
-    if (!(error instanceof StreamEnded)) throw explainAuditFault(error, way.deniedHint)
+    if (!(error instanceof StreamEnded)) throw explainAuditFault(error, way)
     throw new UserError('SERVER_FAILED', `${error.message} before all was read`, {
       hint: 'Run the command again.',
       exitCode: exitCode.unreachable,
@@ -105,13 +102,13 @@ async function* ask(
 }
 
 /**
- * Goes on from where it was when the registry restarts or the connection is cut; says so on stderr. The registry ends each
- * stream after some minutes, to ask anew who follows: that is nothing to be told of.
+ * Continues at its last position if the registry restarts or the connection is cut, with a message on stderr.
+ * The registry also ends each stream after some minutes to check the right again; that causes no message.
  */
 async function* follow(
   client: AuditClient,
   request: Extract<AuditRequest, { kind: 'follow' }>,
-  { signal, terminal: { stderr } }: Pick<Asked, 'signal' | 'terminal'>,
+  { signal, terminal: { stderr } }: Pick<AuditQuestion, 'signal' | 'terminal'>,
 ): AsyncGenerator<object> {
   let after: AuditPosition | undefined
   let isLost = false
@@ -120,7 +117,7 @@ async function* follow(
     if (!isLost) stderr.write(`trow: ${reason}; asking again until it answers\n`)
     isLost = true
   }
-  /** Since `after`. */
+  /** Ids of the events since `after`. */
   const given = new Set<string>()
   try {
     for (;;) {
@@ -139,7 +136,8 @@ async function* follow(
           given.add(id)
           yield event
         }
-        // A stream ends after some minutes, so that nobody reads longer than they may; a restart takes longer than that.
+        // The registry ends a stream after some minutes so that it can check the right again. Only a restart
+        // takes longer than `soon`.
         clearTimeout(late)
         late = setTimeout(lost, soon, 'the registry has ended the stream')
       } catch (error) {

@@ -1,29 +1,46 @@
 import type { AuditEvent } from '../../audit/event-schema.ts'
 import type { VerifyEvent } from '../../audit/verify.ts'
-import { printTable } from '../registry/table.ts'
+import { counted } from '../../counted.ts'
+import { fitCell, gap, printTable, type CellRoles, type Look } from '../table.ts'
 import { visibleLine } from '../../visible-text.ts'
 
-/** Together with two spaces between them: 100 columns. */
-const widths = { time: 20, result: 6, action: 8, user: 22, subject: 36 } as const
-
-/** `wide`: with where from and why, of whatever length. */
+/** `wide` adds the client's address and the reason, and cuts nothing. */
 export type TableForm = 'table' | 'wide'
 
-/** Lines of at most 100 columns unless they are to be wide; nothing in them moves the cursor. */
-export function eventTable(events: readonly AuditEvent[], form: TableForm = 'table'): string {
-  const head =
-    form === 'wide'
-      ? ['TIME', 'RESULT', 'ACTION', 'USER', 'FROM', 'WHAT', 'WHY']
-      : ['TIME', 'RESULT', 'ACTION', 'USER', 'WHAT']
-  return printTable([head, ...events.map(form === 'wide' ? wideCells : cells)])
+/** Control characters are printed as escapes. */
+export function eventTable(events: readonly AuditEvent[], form: TableForm, look: Look | undefined): string {
+  const whole = look === undefined ? undefined : { ...look, width: undefined }
+  return form === 'wide'
+    ? printTable([wideHead, ...events.map(wideCells)], whole, resultRoles)
+    : printTable([head, ...events.map(cells)], look, resultRoles)
 }
 
-/** The same as one line of a table that has no end. */
-export function eventRow(event: AuditEvent, form: TableForm = 'table'): string {
+const head = ['TIME', 'RESULT', 'ACTION', 'USER', 'WHAT']
+const wideHead = ['TIME', 'RESULT', 'ACTION', 'USER', 'FROM', 'WHAT', 'WHY']
+
+const resultRoles: CellRoles = {
+  RESULT: (result) => (result === 'deny' ? 'warning' : result === 'error' ? 'bad' : undefined),
+}
+
+/** Returns one line of a table whose end is not known. */
+export function eventRow(event: AuditEvent, form: TableForm, look: Look | undefined): string {
   if (form === 'wide') return wideCells(event).join('  ')
-  const [time = '', result = '', action = '', user = '', subject = ''] = cells(event)
-  const padded = [result.padEnd(widths.result), action.padEnd(widths.action), user.padEnd(widths.user)]
-  return [time, ...padded, subject].join('  ').trimEnd()
+  const width = look?.width
+  const isNarrow = width !== undefined && width < 90
+  const widths = { result: 6, action: 8, user: isNarrow ? 12 : 22 }
+  const [date = '', result = '', action = '', user = '', subject = ''] = cells(event)
+  const time = isNarrow ? date.slice(11, 19) : date
+  const before = time.length + widths.result + widths.action + widths.user + 4 * gap
+  const fit = (text: string, room: number): string =>
+    fitCell(text, width === undefined ? undefined : room, look)
+  const line = [
+    time,
+    fit(result, widths.result).padEnd(widths.result),
+    fit(action, widths.action).padEnd(widths.action),
+    fit(user, widths.user).padEnd(widths.user),
+    fit(subject, Math.max(16, (width ?? 0) - before - 1)),
+  ]
+  return line.join(' '.repeat(gap)).trimEnd()
 }
 
 export function verifyLine(event: VerifyEvent): string {
@@ -39,7 +56,9 @@ export function verifyLine(event: VerifyEvent): string {
   }
   const { log, lines, first, last, segments, pruned, head, witness, problems } = event
   const what =
-    lines === 0 ? 'no lines' : `${lines} lines (${first} to ${last}) in ${count(segments, 'segment')}`
+    lines === 0
+      ? 'no lines'
+      : `${counted(lines, 'line')} (${first} to ${last}) in ${counted(segments, 'segment')}`
   const gone = pruned === 0 ? '' : `, 1 to ${pruned} removed by retention`
   const compared =
     head === undefined
@@ -47,22 +66,15 @@ export function verifyLine(event: VerifyEvent): string {
       : `, head of line ${head.seq} signed at ${head.time}`
   const elsewhere =
     witness === undefined ? '' : `, in the cluster that of line ${witness.seq} signed at ${witness.time}`
-  return `${log}: ${what}${gone}${compared}${elsewhere}: ${problems === 0 ? 'all is well' : count(problems, 'problem')}`
+  return `${log}: ${what}${gone}${compared}${elsewhere}: ${problems === 0 ? 'all is well' : counted(problems, 'problem')}`
 }
 
 function cells(event: AuditEvent): string[] {
-  const { data } = event
-  const why = data.decision === 'allow' ? undefined : data.reason
-  const subject = [event.subject && shortDigest(event.subject), why].filter((part) => part !== undefined)
-  const times = timesOf(event)
+  const { data, subject } = event
   const { time, result, action } = plainCells(event)
-  return [
-    time,
-    fit(result, widths.result),
-    fit(action, widths.action),
-    fit(data.actor?.user ?? '-', widths.user),
-    fit(subject.join(': ') || '-', widths.subject - times.length) + times,
-  ]
+  const why = data.decision === 'allow' ? undefined : data.reason
+  const what = [subject, why].filter((part) => part !== undefined).join(': ') || '-'
+  return [time, result, action, data.actor?.user ?? '-', `${what}${timesOf(event)}`].map(visibleLine)
 }
 
 function wideCells(event: AuditEvent): string[] {
@@ -87,20 +99,4 @@ function plainCells({
 
 function timesOf({ data: { count, decision } }: AuditEvent): string {
   return count !== undefined && decision !== undefined ? ` ×${count}` : ''
-}
-
-/** The end of a name says more than its middle. */
-function fit(text: string, width: number): string {
-  const plain = visibleLine(text)
-  if (plain.length <= width) return plain
-  const head = Math.ceil((width - 1) / 2)
-  return `${plain.slice(0, head)}…${plain.slice(plain.length - (width - 1 - head))}`
-}
-
-function shortDigest(subject: string): string {
-  return subject.replace(/(sha\d+:[0-9a-f]{12})[0-9a-f]+$/, '$1')
-}
-
-function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`
 }

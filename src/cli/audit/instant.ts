@@ -1,7 +1,7 @@
 import { exitCode, UserError } from '../../user-error.ts'
 import { parseDuration } from '../../settings/quantities.ts'
 
-/** `1h` (ago) or ISO 8601, as milliseconds since the epoch. Throws UserError TIME_INVALID. */
+/** Parses `1h` (ago) or ISO 8601 to milliseconds since the epoch. Throws UserError TIME_INVALID. */
 export function parseInstant(option: string, text: string | undefined, now: number): number | undefined {
   if (text === undefined) return undefined
   const ago = parseDuration(text)

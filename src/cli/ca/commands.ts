@@ -1,3 +1,4 @@
+import { dataOf } from '../../cluster/config-data.ts'
 import { webcrypto, X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -12,10 +13,14 @@ import {
 } from '../cluster/cluster-options.ts'
 import type { CommandContext } from '../command-context.ts'
 import { hostName } from '../host-name.ts'
+import { objectOutputs, outputOption, type Output } from '../result/output.ts'
+import { printResult, type Result } from '../result/print-result.ts'
 import { probeOf } from '../status/forwarded-probe.ts'
 import { timeoutOption } from '../timeout-option.ts'
+import { examples } from '../help/examples.ts'
 
 interface RotateOptions extends ClusterOptions {
+  readonly output: Output
   readonly wait?: boolean
   readonly finish?: boolean
   readonly force?: boolean
@@ -25,18 +30,24 @@ interface RotateOptions extends ClusterOptions {
 
 export function caCommand(context: CommandContext): Command {
   return new Command('ca')
-    .description("the registry's own CA in the cluster")
+    .description("show and replace the registry's own CA in the cluster")
+    .addHelpText(...examples('trow ca show > ca.crt', 'trow ca rotate --wait'))
     .addCommand(showCommand(context))
     .addCommand(rotateCommand(context))
 }
 
 function showCommand({ terminal }: CommandContext): Command {
-  const command = new Command('show').description(
-    'print the CAs that clients are to trust, PEM on stdout and what they are on stderr',
-  )
-  return addClusterOptions(command).action(async (options: ClusterOptions) => {
+  const command = new Command('show')
+    .description('print the CAs that clients are to trust, PEM on stdout and what they are on stderr')
+    .addHelpText(...examples('trow ca show > ca.crt'))
+    .addOption(outputOption(...objectOutputs))
+  return addClusterOptions(command).action(async (options: ClusterOptions & { readonly output: Output }) => {
     await withCluster(options, terminal, async (cluster) => {
       const bundle = await readBundle(cluster)
+      if (options.output !== 'text') {
+        const shown = { generation: bundle.generation, items: bundle.certificates.map(authorityItem) }
+        return printResult('AuthorityBundle', shown, options.output, terminal)
+      }
       for (const pem of bundle.certificates) {
         const { subject, fingerprint256, validTo } = new X509Certificate(pem)
         terminal.stderr.write(`${subject}, valid until ${validTo}\n  SHA-256 ${fingerprint256}\n`)
@@ -50,15 +61,17 @@ function showCommand({ terminal }: CommandContext): Command {
 function rotateCommand({ terminal }: CommandContext): Command {
   const command = new Command('rotate')
     .description('replace the CA: nodes trust both, then the registry signs with the next; restarts nothing')
-    .option('--wait', 'until the registry signs with it (without: only what is done at once)')
-    .option('--finish', 'later: trust the old one no more')
-    .option('--force', 'although some nodes cannot show that they are ready for it')
+    .addHelpText(...examples('trow ca rotate --wait', 'trow ca rotate --finish'))
+    .option('--wait', 'wait until the registry signs with the next CA')
+    .option('--finish', 'trust the old CA no more, once all nodes have the next one')
+    .option('--force', 'go on although some nodes cannot show that they are ready')
     .option(
       '--host <name>',
-      'a name or address that the next CA is to speak for besides; again for more',
+      'a further name or address that the next CA is to speak for; may be repeated',
       hosts,
     )
     .option('--timeout <time>', 'how long to wait', '10m')
+    .addOption(outputOption(...objectOutputs))
   return addClusterOptions(command).action(async (options: RotateOptions) => {
     const patience = timeoutOption(options.timeout, 'Write 30s, 10m.')
     if (options.finish === true && options.host !== undefined)
@@ -66,7 +79,7 @@ function rotateCommand({ terminal }: CommandContext): Command {
         hint: 'trow ca rotate --finish first, then trow ca rotate --wait --host NAME.',
         exitCode: exitCode.usage,
       })
-    // Loaded here, not with `trow ca show`: certificates are made by a large library.
+    // Loaded here, not for `trow ca show`: the library that makes certificates is large.
     const [{ AuthorityRotation }, { patientObjects }, { makeAuthority, namesOfAuthority }] =
       await Promise.all([
         import('../../install/authority-rotation.ts'),
@@ -94,14 +107,26 @@ function rotateCommand({ terminal }: CommandContext): Command {
         pause,
         say,
       })
-      const { force = false } = options
+      const { force = false, output } = options
       if (options.finish === true) await rotation.finish({ deadline, force })
       else {
         await rotation.rotate({ deadline, force, hosts: options.host ?? [] })
         terminal.stderr.write('later, trow ca rotate --finish drops the old CA\n')
       }
+      if (output === 'text') return
+      const { generation, signing, bundle } = await rotation.state()
+      const where = { context: cluster.context.name, namespace: cluster.layout.namespace }
+      const state = { generation, signing: authorityItem(signing).fingerprintSha256 }
+      const trusted = bundle.map(authorityItem)
+      await printResult('AuthorityRotation', { ...where, ...state, trusted }, output, terminal)
     })
   })
+}
+
+/** Returns what a result has of a CA. */
+function authorityItem(pem: string): Result<'AuthorityBundle'>['items'][number] {
+  const { subject, fingerprint256, validToDate } = new X509Certificate(pem)
+  return { subject, fingerprintSha256: fingerprint256, notAfter: validToDate.toISOString(), pem }
 }
 
 function hosts(host: string, before: readonly string[] = []): readonly string[] {
@@ -118,7 +143,7 @@ async function readBundle({
     name: 'trow-ca',
     namespace: layout.namespace,
   })
-  const { 'ca.crt': pem = '', generation = '' } = (found?.['data'] ?? {}) as Record<string, string>
+  const { 'ca.crt': pem = '', generation = '' } = dataOf(found)
   const bundle = certificatesInPem(pem)
   if (bundle.length > 0) return { certificates: bundle, generation }
   throw new UserError('NOT_INSTALLED', `there is no CA of trow in namespace ${layout.namespace}`, {

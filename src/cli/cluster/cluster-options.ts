@@ -9,7 +9,7 @@ import { parseDuration } from '../../settings/quantities.ts'
 import type { Terminal } from '../streams.ts'
 import { explainFault } from '../../cluster/cluster-problem.ts'
 
-/** The flags of every command that talks to a cluster, as kubectl names them. */
+/** The flags of every command that connects to a cluster, named as in kubectl. */
 export interface ClusterOptions {
   readonly kubeconfig?: string
   readonly context?: string
@@ -19,7 +19,7 @@ export interface ClusterOptions {
   readonly requestTimeout?: string
 }
 
-/** A cluster that a command works on: whose, and where trow is in it. */
+/** The cluster on which a command works, and the place of trow in it. */
 export interface OpenCluster {
   readonly context: KubeContext
   readonly credentials: CredentialSource
@@ -27,18 +27,18 @@ export interface OpenCluster {
   readonly objects: OpenClusterObjects
 }
 
-/** `-n` is always the namespace of trow itself; TROW_NAMESPACE says the same. */
+/** `-n` is always the namespace of trow itself, as is TROW_NAMESPACE. */
 export function addClusterOptions(command: Command): Command {
   return command
     .option('--kubeconfig <file>', 'a kubeconfig (default: as kubectl finds it)')
     .option('--context <name>', 'a kube context (default: the current one)')
-    .option('-n, --namespace <name>', 'where trow is in the cluster (default TROW_NAMESPACE, else trow)')
+    .option('-n, --namespace <name>', 'namespace of trow in the cluster (default: TROW_NAMESPACE, else trow)')
     .option('--as <user>', 'ask the API server as this user')
-    .option('--as-group <group>', 'and as a member of this group; may be repeated', gather)
-    .option('--request-timeout <time>', 'how long one request of the API server may take (default 30s)')
+    .option('--as-group <group>', 'ask as a member of this group too; may be repeated', gather)
+    .option('--request-timeout <time>', 'how long one request of the API server may take (default: 30s)')
 }
 
-/** Throws UserError of `loadKubeContext`. */
+/** Throws the UserErrors of `loadKubeContext`. */
 export function contextOf(options: ClusterOptions, { env, cwd }: Terminal): KubeContext {
   const { kubeconfig, context, as, asGroup: asGroups } = options
   return loadKubeContext({ env, cwd, kubeconfig, context, as, asGroups })
@@ -47,7 +47,7 @@ export function contextOf(options: ClusterOptions, { env, cwd }: Terminal): Kube
 /** Throws UserError NAMESPACE_INVALID. */
 export function layoutFrom({ namespace }: ClusterOptions, { env }: Terminal): Layout {
   const name = namespace ?? (env['TROW_NAMESPACE'] || 'trow')
-  // The agents' namespace is five letters longer.
+  // The agents' namespace is five characters longer, and a namespace has at most 63.
   if (/^[a-z0-9]([a-z0-9-]{0,56}[a-z0-9])?$/.test(name)) return layoutOf(name)
   throw new UserError('NAMESPACE_INVALID', `"${name}" cannot be the namespace of trow`, {
     hint: 'Small letters, digits and hyphens, 58 at most.',
@@ -55,7 +55,7 @@ export function layoutFrom({ namespace }: ClusterOptions, { env }: Terminal): La
   })
 }
 
-/** Asks nothing yet. Throws UserError of `contextOf` and `layoutFrom`, DURATION_INVALID. */
+/** Sends no request yet. Throws the UserErrors of `contextOf` and `layoutFrom`, and DURATION_INVALID. */
 export async function openCluster(options: ClusterOptions, terminal: Terminal): Promise<OpenCluster> {
   const context = contextOf(options, terminal)
   const layout = layoutFrom(options, terminal)
@@ -65,7 +65,7 @@ export async function openCluster(options: ClusterOptions, terminal: Terminal): 
     interactive: terminal.stdin.isTTY === true,
     now: () => Date.now(),
   })
-  // Loaded here: the client library takes half a second.
+  // Loaded here: the client library takes half a second to load.
   const { connectObjects } = await import('../../cluster/kubernetes-objects.ts')
   const objects = await connectObjects({
     context,
@@ -75,7 +75,7 @@ export async function openCluster(options: ClusterOptions, terminal: Terminal): 
   return { context, credentials, layout, objects }
 }
 
-/** Runs a command's work on a cluster: its faults in words for the person at the terminal, and closed in the end. */
+/** Runs a command's work on a cluster, converts its faults to UserErrors, and closes the connection. */
 export async function withCluster<T>(
   options: ClusterOptions,
   terminal: Terminal,
@@ -91,7 +91,7 @@ export async function withCluster<T>(
   }
 }
 
-/** Milliseconds. Throws UserError DURATION_INVALID. */
+/** Returns milliseconds. Throws UserError DURATION_INVALID. */
 export function timeoutOf({ requestTimeout }: ClusterOptions): number | undefined {
   if (requestTimeout === undefined) return undefined
   const timeout = parseDuration(requestTimeout)

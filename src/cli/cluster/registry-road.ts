@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream'
 import type { KubeObject } from '../../cluster/cluster-objects.ts'
 import { ClusterFault } from '../../cluster/cluster-fault.ts'
 import type { OpenClusterObjects } from '../../cluster/kubernetes-objects.ts'
-import { installedHost } from '../../cluster/config-data.ts'
+import { dataOf, installedHost } from '../../cluster/config-data.ts'
 import { names, ports } from '../../cluster/layout.ts'
 import { NoReadyPod, ServiceDialer } from '../../cluster/service-dialer.ts'
 import { exitCode, UserError } from '../../user-error.ts'
@@ -10,57 +10,95 @@ import { consentPrompt } from '../login/consent-prompt.ts'
 import type { IdentityOptions } from '../login/identity-options.ts'
 import { registryCredential } from '../../login/registry-credential.ts'
 import type { Terminal } from '../streams.ts'
-import { dialFault } from '../upstream/upstream-errors.ts'
-import type { RegistryWay } from '../upstream/registry-way.ts'
+import type { RegistryWay } from '../way/registry-way.ts'
+import { dialFault } from '../way/upstream-errors.ts'
 import type { OpenCluster } from './cluster-options.ts'
 import { explainFault } from '../../cluster/cluster-problem.ts'
 
-/** Milliseconds that a connection waits for a pod that is ready: an upgrade of the only one takes some seconds. */
+/** Milliseconds that a connection waits for a ready pod: the upgrade of the only pod takes some seconds. */
 const patience = 60_000
 
-/** What a cluster publishes of its registry. */
+/** What a cluster publishes about its registry. */
 export interface PublishedRegistry {
-  /** PEM bundle. */
+  /** A PEM bundle. */
   readonly ca: string
-  /** As image references of pods have it. */
+  /** The host in image references of pods. */
   readonly imageHost: string
 }
 
-/** ConfigMaps trow-ca and trow-install. Throws UserError REGISTRY_NOT_INSTALLED, and ClusterFault. */
+/** Reads ConfigMaps trow-ca and trow-install. Throws UserError REGISTRY_NOT_INSTALLED, and ClusterFault. */
 export async function publishedRegistry({ objects, layout }: OpenCluster): Promise<PublishedRegistry> {
   const read = (name: string): Promise<KubeObject | undefined> =>
     objects.get({ apiVersion: 'v1', kind: 'ConfigMap', name, namespace: layout.namespace })
-  const published = (await read(names.bundle))?.['data'] as Readonly<Record<string, string>> | undefined
-  const ca = published?.['ca.crt']
+  const published = dataOf(await read(names.bundle))
+  const ca = published['ca.crt']
   if (ca === undefined) throw notInstalled(layout.namespace)
-  // Whoever may read the CA need not be allowed to read this.
+  // A user who may read the CA may lack the right to read this ConfigMap.
   const settings = await read(names.settings).catch(() => undefined)
   return { ca, imageHost: installedHost(settings) ?? layout.imageHost }
 }
 
+type RoadOptions = IdentityOptions & {
+  /** That of --username, which goes before the identity of the kube context. */
+  readonly credential?: { readonly username: string; readonly password: string } | undefined
+}
+
 /**
- * How a client of the registry speaks to the one in a cluster: through the API server, as whom the kube context or
- * `--service-account` names. Throws UserError of `registryCredential`.
+ * Returns how a client reaches the registry in a cluster: through the API server, with the identity of the
+ * kube context or of `--service-account`. Throws UserError of `registryCredential`.
  */
 export async function registryRoad(
   cluster: OpenCluster,
   { ca, imageHost }: PublishedRegistry,
-  options: IdentityOptions,
+  options: RoadOptions,
   terminal: Terminal,
 ): Promise<RegistryWay> {
+  return {
+    ...openRoad(cluster, { ca, imageHost }, terminal),
+    ...(await identityFor(cluster, imageHost, options, terminal)),
+  }
+}
+
+type RoadIdentity = Pick<RegistryWay, 'credentials' | 'certificate' | 'credentialOrigin' | 'deniedHint'>
+
+async function identityFor(
+  cluster: OpenCluster,
+  imageHost: string,
+  { credential: given, serviceAccount, shareApiToken }: RoadOptions,
+  terminal: Terminal,
+): Promise<RoadIdentity> {
+  if (given !== undefined)
+    return { credentials: given, credentialOrigin: { kind: 'given', username: given.username } }
   const credential = await registryCredential({
     context: cluster.context,
-    // Whoever may make a namespace could name one of theirs like the image host: the namespace is what the person knows.
+    // A user who may create namespaces could choose one whose image host looks like another; the question
+    // therefore names the namespace, which the user knows.
     registry: `${imageHost} (namespace ${cluster.layout.namespace})`,
-    serviceAccount: options.serviceAccount,
+    serviceAccount,
     seconds: 3600,
     takesCertificate: true,
-    isApiTokenShared: options.shareApiToken === true,
+    isApiTokenShared: shareApiToken === true,
     askConsent: consentPrompt(terminal),
     env: terminal.env,
   })
+  return {
+    credentials: credential.kind === 'token' ? { username: 'trow', password: credential.token } : undefined,
+    certificate: credential.kind === 'certificate' ? credential : undefined,
+    credentialOrigin: { kind: 'cluster' },
+    deniedHint:
+      'Somebody who may has to bind ClusterRole trow-puller, trow-pusher or trow-admin to you there.',
+  }
+}
+
+/** Returns the connection to the registry in a cluster, without anybody's identity. */
+export function openRoad(
+  cluster: OpenCluster,
+  { ca, imageHost }: PublishedRegistry,
+  terminal: Pick<Terminal, 'stderr'>,
+): Required<Pick<RegistryWay, 'origin' | 'ca' | 'dial'>> {
   const dialer = dialerOf(cluster)
-  // Later on, who is cut says so.
+  // Only the first connection prints why it waits. A later connection that is cut ends the request with its
+  // own error.
   let isReached = false
   const say = waitingLine(terminal)
   const tell = (reason: Error): void => {
@@ -69,8 +107,6 @@ export async function registryRoad(
   return {
     origin: `https://${imageHost}`,
     ca,
-    credentials: credential.kind === 'token' ? { username: 'trow', password: credential.token } : undefined,
-    certificate: credential.kind === 'certificate' ? credential : undefined,
     dial: async () => {
       try {
         const stream = await dialRegistry(dialer, cluster, { wait: patience, tell })
@@ -80,8 +116,6 @@ export async function registryRoad(
         throw dialFault(error)
       }
     },
-    deniedHint:
-      'Somebody who may has to bind ClusterRole trow-puller, trow-pusher or trow-admin to you there.',
   }
 }
 
@@ -90,15 +124,15 @@ export function dialerOf({ objects, layout }: OpenCluster): ServiceDialer {
   return new ServiceDialer(objects, target)
 }
 
-export interface DialWish {
+export interface DialOptions {
   /** Milliseconds. */
   readonly wait: number
   readonly signal?: AbortSignal
-  /** Why it is not there yet, at each look. */
+  /** Called at each attempt with the reason why no pod is ready. */
   readonly tell?: (reason: Error) => void
 }
 
-/** A line on stderr for each new reason to wait: a minute without a word looks like a fault. */
+/** Prints a line on stderr for each new reason to wait: a silent wait of a minute would look like a fault. */
 export function waitingLine({ stderr }: Pick<Terminal, 'stderr'>): (reason: Error) => void {
   let told = ''
   return ({ message }) => {
@@ -107,11 +141,11 @@ export function waitingLine({ stderr }: Pick<Terminal, 'stderr'>): (reason: Erro
   }
 }
 
-/** In words: UserError REGISTRY_NOT_INSTALLED, REGISTRY_NOT_READY and those of `explainFault`. */
+/** Throws UserError REGISTRY_NOT_INSTALLED, REGISTRY_NOT_READY and those of `explainFault`. */
 export async function dialRegistry(
   dialer: ServiceDialer,
   cluster: OpenCluster,
-  { wait, signal, tell }: DialWish,
+  { wait, signal, tell }: DialOptions,
 ): Promise<Duplex> {
   try {
     return await dialer.dial(wait, signal, tell)
@@ -134,8 +168,8 @@ export async function dialRegistry(
 }
 
 /**
- * The command that whoever administers the cluster runs to allow what was refused. `role`: `trow-client` is a Role, every
- * other one a ClusterRole; without a namespace it is bound in all of them.
+ * Returns the command by which a cluster administrator grants what was refused. `trow-client` is a Role,
+ * every other `role` a ClusterRole. Without a namespace the role is bound in all namespaces.
  */
 export async function bindingCommand(
   objects: OpenClusterObjects,

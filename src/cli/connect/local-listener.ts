@@ -6,23 +6,23 @@ import { cannotListen } from '../../serve/cannot-listen.ts'
 
 export interface LocalListenerOptions {
   readonly address: string
-  /** 0: any that is free. */
+  /** 0 chooses any free port. */
   readonly port: number
-  /** Makes the other end of a connection. */
+  /** Opens the connection to the registry. */
   readonly dial: () => Promise<Duplex>
-  /** One line for the person at the terminal. */
+  /** Prints one line for the user. */
   readonly say: (line: string) => void
 }
 
 export interface LocalListener {
   readonly port: number
-  /** Ends the open connections too. */
+  /** Also ends the open connections. */
   close(): Promise<void>
 }
 
 /**
- * Hands each connection on, byte for byte, to one that is dialled for it. One that is cut ends; clients take up where it
- * was by a new one. Throws UserError PORT_TAKEN, PORT_NOT_PERMITTED, LISTEN_FAILED.
+ * Forwards each connection byte for byte to a new one from `dial`. A connection that is cut ends; clients
+ * open a new one and continue. Throws UserError PORT_TAKEN, PORT_NOT_PERMITTED, LISTEN_FAILED.
  */
 export async function listenAndForward({
   address,
@@ -31,7 +31,7 @@ export async function listenAndForward({
   say,
 }: LocalListenerOptions): Promise<LocalListener> {
   const open = new Set<Socket>()
-  // The same fault is told once, not for each connection that meets it.
+  // The same fault is printed once, not for each connection.
   let told = ''
   const tell = (line: string): void => {
     if (line !== told) say(line)
@@ -41,7 +41,7 @@ export async function listenAndForward({
     open.add(near)
     near.once('close', () => open.delete(near))
     near.on('error', () => near.destroy())
-    // Nothing is read before there is somewhere for it to go.
+    // Nothing is read before the other connection is open.
     near.pause()
     dial().then(
       (far) => {

@@ -9,7 +9,7 @@ import { controlSocketPath } from '../../serve/control/socket-path.ts'
 const longestLine = 4 * 1024 * 1024
 const lineSchema = z.looseObject({ error: z.string().optional() })
 
-/** The reply of the server that serves this folder; undefined when nobody does. */
+/** Returns the reply of the server that serves this folder; `undefined` if none does. */
 export async function askServer(
   folder: string,
   method: 'GET' | 'POST' | 'DELETE',
@@ -38,22 +38,45 @@ export async function askServer(
   }
 }
 
-/** Events of the server, a JSON line each. Throws UserError SERVER_FAILED when it says that it failed, or is cut. */
+/**
+ * Reads the server's events, one JSON object per line. Throws UserError SERVER_FAILED if the server reports a
+ * failure or the reply is cut.
+ */
 export async function* readEvents<Event>(reply: IncomingMessage): AsyncGenerator<Event> {
   try {
     const lines = createInterface({ input: reply })
-    // Of a reply that is cut the lines would never end.
+    // If the reply is cut, `readline` alone would never end.
     reply.once('close', () => lines.close())
     for await (const line of lines) {
       const event = parseForeignJson(line, lineSchema, longestLine)
       if (event.error !== undefined) throw new UserError('SERVER_FAILED', event.error)
-      // Of the same program: whoever opens this socket is the one who serves the folder.
+      // The event is not checked further: this socket belongs to the server of the folder, which is the same
+      // program.
       yield event as Awaited<Event>
     }
   } catch (error) {
     throw error instanceof UserError ? error : cut(error)
   }
   if (!reply.complete) throw cut(undefined)
+}
+
+/** Characters: the coverage of a digest may name thousands of manifests with their tags. */
+const longestAnswer = 64 * 1024 * 1024
+const answerSchema = z.looseObject({})
+
+/** Reads an answer of one JSON text. Throws UserError SERVER_FAILED if it is cut. */
+export async function readAnswer<Answer>(reply: IncomingMessage): Promise<Answer> {
+  try {
+    let text = ''
+    for await (const chunk of reply.setEncoding('utf8')) {
+      text += String(chunk)
+      if (text.length > longestAnswer) throw new Error(`it has more than ${longestAnswer} characters`)
+    }
+    // As with events, the answer is not checked further.
+    return parseForeignJson(text, answerSchema, longestAnswer) as Answer
+  } catch (error) {
+    throw cut(error)
+  }
 }
 
 const longestRefusal = 64 * 1024
@@ -64,7 +87,7 @@ const refusal = z.object({
   exitCode: z.number().int(),
 })
 
-/** What the server said instead of doing it, as the error that it is. */
+/** Returns the server's refusal as a UserError. */
 export async function refusalOf(reply: IncomingMessage): Promise<UserError> {
   let text = ''
   try {

@@ -9,6 +9,7 @@ import { defaultImage } from '../../image/reference.ts'
 import { exitCode, UserError } from '../../user-error.ts'
 import { trowVersion } from '../version.ts'
 import type { Terminal } from '../streams.ts'
+import type { WorkProgress } from '../progress/work-progress.ts'
 import { imageCache, openImageSource, removeInterrupted } from './image-source.ts'
 
 export interface BuildFlags {
@@ -22,10 +23,11 @@ export function addBuildOptions(command: Command, platform = 'all'): Command {
     .option('--mirror <url>', "Debian mirror, http(s)://HOST/debian (default: that of the machine's apt)")
 }
 
-/** The image of the trow that is running, and what it is called. */
+/** Builds the image of the running trow; shows its steps, and a bar of what is downloaded. */
 export async function buildOwnImage(
   { platform = 'all', mirror }: BuildFlags,
   terminal: Terminal,
+  progress: WorkProgress,
 ): Promise<Image> {
   const packageFolder = fileURLToPath(new URL('../../..', import.meta.url))
   refuseStale(packageFolder)
@@ -36,9 +38,9 @@ export async function buildOwnImage(
     platforms: parsePlatforms(platform),
     version: trowVersion(),
     created: creation(terminal.env),
-    source: openImageSource(terminal, { cache, mirror }),
+    source: openImageSource(terminal, { cache, mirror, progress }),
     layerFolder: join(cache, 'layers'),
-    report: (line) => void terminal.stderr.write(`${line}\n`),
+    report: (line) => progress.say(line),
   })
 }
 
@@ -46,12 +48,12 @@ export function ownReference(): string {
   return defaultImage(trowVersion())
 }
 
-/** That of the image which a machine like this one runs; the first one where there is none. */
+/** Returns the platform that this machine runs; the first one if the image has none for it. */
 export function machinePlatform(): Platform {
   return platforms.find(({ cpu }) => cpu === process.arch) ?? platforms[0]!
 }
 
-/** reproducible-builds.org, SOURCE_DATE_EPOCH: seconds; without it the image says 1970. */
+/** SOURCE_DATE_EPOCH of reproducible-builds.org, in seconds; without it the image is dated 1970. */
 function creation(env: Terminal['env']): Date {
   const seconds = env['SOURCE_DATE_EPOCH'] ?? '0'
   if (/^\d{1,11}$/.test(seconds)) return new Date(Number(seconds) * 1000)
@@ -60,7 +62,7 @@ function creation(env: Terminal['env']): Date {
   })
 }
 
-/** In a checkout dist/ may be of yesterday's sources. */
+/** In a checkout dist/ may be older than the sources. */
 function refuseStale(folder: string): void {
   const sources = join(folder, 'src')
   const built = join(folder, 'dist', 'package-lock.json')

@@ -3,19 +3,19 @@ import { readdir, readFile, rm, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { CachedSource } from '../../image/cached-source.ts'
+import { CachedSource, type DownloadProgress } from '../../image/cached-source.ts'
 import { mirrorAt, mirrorOfSources, type DebianMirror } from '../../image/debian-mirror.ts'
 import { UserError } from '../../user-error.ts'
 import type { Terminal } from '../streams.ts'
 
 const runProgram = promisify(execFile)
 
-/** Where downloads and layers are kept; anybody may delete it. */
+/** The folder of downloads and layers. It is a cache and may be deleted at any time. */
 export function imageCache(env: Terminal['env']): string {
   return join(env['XDG_CACHE_HOME'] || join(env['HOME'] || homedir(), '.cache'), 'trow', 'image')
 }
 
-/** What a run that was ended has left in the folders of a cache. */
+/** Deletes what an interrupted run has left in the folders of a cache. */
 export async function removeInterrupted(cache: string, now: number): Promise<void> {
   const day = 86_400_000
   for (const folder of ['downloads', 'layers'].map((name) => join(cache, name))) {
@@ -29,16 +29,21 @@ export async function removeInterrupted(cache: string, now: number): Promise<voi
 
 export function openImageSource(
   { env, cwd }: Pick<Terminal, 'env' | 'cwd'>,
-  options: { readonly cache: string; readonly mirror: string | undefined },
+  options: {
+    readonly cache: string
+    readonly mirror: string | undefined
+    readonly progress: DownloadProgress
+  },
 ): CachedSource {
   return new CachedSource({
     folder: join(options.cache, 'downloads'),
     mirror: () => findMirror(options.mirror),
     pack: (specs, folder) => pack(specs, folder, { env, cwd }),
+    progress: options.progress,
   })
 }
 
-/** The one that was named, else that of the machine's apt. Throws UserError MIRROR_MISSING. */
+/** Returns the named mirror, or that of the machine's apt. Throws UserError MIRROR_MISSING. */
 export async function findMirror(named: string | undefined): Promise<DebianMirror> {
   if (named !== undefined) return mirrorAt(named)
   const mirror = mirrorOfSources(await aptSources())
@@ -58,7 +63,7 @@ async function aptSources(): Promise<string[]> {
   return Promise.all(paths.map((path) => readFile(path, 'utf8').catch(() => '')))
 }
 
-/** npm itself fetches: it knows the registry, its credentials, proxies and authorities. */
+/** npm itself downloads: it knows the registry, its credentials, proxies and CAs. */
 async function pack(
   specs: readonly string[],
   folder: string,

@@ -5,13 +5,13 @@ import type { Remembered } from '../../install/remembered.ts'
 export interface ChosenImage {
   readonly reference: string
   readonly isDefault: boolean
-  /** With the image as it is to be remembered. */
+  /** With the image as it will be stored. */
   readonly settings: InstallSettings
 }
 
 /**
- * The image of an install. One that was named for an older trow goes along with the upgrade where its tag is that trow's
- * version: the pods of a version run its image.
+ * Chooses the image of an install. A named image of an older trow, whose tag is that trow's version, moves to
+ * the new version in an upgrade: pods run the image of their own version.
  */
 export function chosenImage(
   settings: InstallSettings,

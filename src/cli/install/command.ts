@@ -2,20 +2,35 @@ import { Command, Option } from 'commander'
 import { exitCode, UserError } from '../../user-error.ts'
 import { addClusterOptions } from '../cluster/cluster-options.ts'
 import type { CommandContext } from '../command-context.ts'
-import { addInstallOptions } from './install-options.ts'
-import type { Options } from './run-options.ts'
+import { addInstallOptions } from './install-flags.ts'
+import type { RunInstallOptions } from './run-options.ts'
+import { examples } from '../help/examples.ts'
 
-/** How an install is carried out, and what is said of it. */
+/** `trow install`. */
 export function installCommand({ terminal, finish }: CommandContext): Command {
-  const command = new Command('install').description(
-    'put the registry into the current cluster, or bring the one there up to date, and have every node pull from it',
-  )
+  const command = new Command('install')
+    .description(
+      'put the registry into the current cluster, or bring the one there up to date, and have every node pull from it',
+    )
+    .addHelpText(
+      ...examples(
+        'trow install --dry-run=server',
+        'trow install --yes',
+        'trow install --host registry.example.com --tls-secret registry-tls --service-type LoadBalancer',
+        'trow install --dry-run=client -o yaml > trow.yaml',
+      ),
+    )
   addInstallOptions(addClusterOptions(command))
+    .optionsGroup('Options:')
     .option('-y, --yes', 'do not ask')
     .addOption(new Option('--dry-run <where>', 'change nothing').choices(['client', 'server']))
     .addOption(
-      new Option('-o, --output <format>', 'print manifests, or checks').choices(['yaml', 'json', 'short']),
+      new Option(
+        '-o, --output <format>',
+        'for programs: what was done, manifests with --dry-run, checks with --preflight',
+      ).choices(['yaml', 'json', 'short']),
     )
+    .option('--with-baseline', 'print the first policy too, with --dry-run=client')
     .option('--preflight', 'only look whether it can be installed')
     .option('--ignore-preflight <ids>', 'go on in spite of these checks: storage,clock or all', list)
     .option('--force', 'move into a namespace of others, take over from Helm, Argo CD or Flux')
@@ -25,11 +40,11 @@ export function installCommand({ terminal, finish }: CommandContext): Command {
       new Option('--complete', 'what the Job of the --dry-run=client set runs in the cluster').hideHelp(),
     )
     .option('--timeout <time>', 'how long to wait until every node has pulled', '5m')
-  return command.action(async (options: Options) => {
+  return command.action(async (options: RunInstallOptions) => {
     checkOutput(options)
     const isAsking = options.yes !== true && options.dryRun === undefined
     const asks = isAsking && options.preflight !== true && options.complete !== true
-    // Loaded here, not with every command: `trow serve` is to start fast.
+    // Loaded here, not with every command, so that `trow serve` starts fast.
     const { runInstall } = await import('./run-install.ts')
     try {
       finish(await runInstall(options, terminal))
@@ -39,7 +54,10 @@ export function installCommand({ terminal, finish }: CommandContext): Command {
   })
 }
 
-/** Without a terminal all that keeps an install back is said in one run: the question that would come later, too. */
+/**
+ * Without a terminal, an error also mentions the confirmation that would fail next, so that one run reports
+ * everything.
+ */
 function alsoUnconfirmed(error: unknown): unknown {
   if (!(error instanceof UserError) || error.code === 'CONFIRMATION_NEEDED') return error
   const { code, message, hint, exitCode: exit } = error
@@ -55,10 +73,15 @@ function list(text: string): readonly string[] {
   return text.split(',').map((each) => each.trim())
 }
 
-function checkOutput({ output, dryRun, preflight: only }: Options): void {
-  if (output === undefined || only === true || (dryRun !== undefined && output !== 'short')) return
-  throw new UserError('OPTIONS_CONFLICT', `-o ${output} says what would be installed`, {
-    hint: 'Add --dry-run=client or --dry-run=server, or --preflight for the checks.',
+function checkOutput({ output, dryRun, preflight: only, withBaseline = false }: RunInstallOptions): void {
+  if (withBaseline && dryRun !== 'client')
+    throw new UserError('OPTIONS_CONFLICT', '--with-baseline goes with --dry-run=client alone', {
+      hint: 'An install makes the first policy by itself, once, in a cluster that has none.',
+      exitCode: exitCode.usage,
+    })
+  if (output !== 'short' || only === true) return
+  throw new UserError('OPTIONS_CONFLICT', '-o short is a form of the checks', {
+    hint: 'Add --preflight.',
     exitCode: exitCode.usage,
   })
 }

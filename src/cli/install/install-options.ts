@@ -1,5 +1,3 @@
-import { type Command, Option } from 'commander'
-import { startupTaint } from '../../cluster/layout.ts'
 import { normalize } from 'node:path/posix'
 import { parseQuantity } from '../../cluster/quantity.ts'
 import { checkConfiguration } from '../../install/registry-configuration.ts'
@@ -14,7 +12,7 @@ import { hostName } from '../host-name.ts'
 import { isAddressRange } from '../../settings/setting-values.ts'
 import { readSettingsFile } from '../../settings/settings-file.ts'
 
-/** What `trow install` is asked for; undefined: as the last install, else the default. */
+/** The flags of `trow install`. `undefined` means the value of the last install, or the default. */
 export interface InstallOptions {
   readonly image?: string
   readonly host?: string
@@ -34,54 +32,17 @@ export interface InstallOptions {
   readonly pullIdentity?: InstallSettings['pullIdentity']
   readonly anonymousPull?: boolean
   readonly clients?: readonly string[]
+  readonly admission?: 'on' | 'off'
+  readonly admissionFailurePolicy?: InstallSettings['admissionFailurePolicy']
+  readonly exemptNamespaces?: readonly string[]
+  readonly tenants?: InstallSettings['tenants']
   readonly config?: string
   readonly reset?: boolean
 }
 
-export function addInstallOptions(command: Command): Command {
-  return command
-    .option('--image <reference>', "trow's own image, where the nodes can have it")
-    .option('--host <name>', 'a domain of your own for images, besides trow.NAMESPACE.svc')
-    .option('--tls-secret <name>', 'a TLS Secret with a certificate for --host')
-    .addOption(
-      new Option('--service-type <type>', 'how the registry is reached from outside').choices([
-        'ClusterIP',
-        'NodePort',
-        'LoadBalancer',
-      ]),
-    )
-    .option('--node-port <port>', 'this port of every node (with NodePort or LoadBalancer)')
-    .option('--ingress-class <name>', 'an Ingress of this class for --host; needs --trusted-proxies')
-    .option(
-      '--trusted-proxies <range>',
-      'addresses of the ingress controller, whose X-Forwarded-For is believed; may be repeated',
-      gather,
-    )
-    .option('--storage <where>', 'claim (default), local:/PATH or local:NODE:/PATH, or ephemeral')
-    .option('--storage-size <size>', 'of the volume (default 20Gi)')
-    .option('--storage-class <name>', "of the volume, instead of the cluster's default")
-    .option('--replicas <n>', 'only 1, until there is storage that several can share')
-    .option('--trust-nodes', 'have an agent on every node write trust (default)')
-    .option('--no-trust-nodes', 'leave the nodes alone: no agents')
-    .option('--restart-runtime', 'let agents set config_path and restart containerd, a node at a time')
-    .option('--edit-hosts', 'let agents write one line into /etc/hosts of dockerd nodes')
-    .option('--startup-taint', `let agents take taint ${startupTaint} from new nodes once they can pull`)
-    .option('--no-startup-taint', 'take that back')
-    .addOption(
-      new Option(
-        '--pull-identity <whose>',
-        "as whom images are pulled: the node, or each pod's service account (Kubernetes 1.34)",
-      ).choices(['node', 'service-account']),
-    )
-    .option('--anonymous-pull', 'let everybody pull everything')
-    .option('--no-anonymous-pull', 'take that back')
-    .option('--clients <group>', 'a group that may push through the API server; may be repeated', gather)
-    .option('--config <file>', "a trow.yaml with more of the registry's settings")
-    .option('--reset', 'start from the defaults, not from the settings of the last install')
-}
-
 /**
- * The settings of an install: what was asked for, over what the last one had. Throws UserError OPTION_INVALID, OPTIONS_CONFLICT, REPLICAS_UNSUPPORTED, CONFIG_….
+ * Merges the flags into the settings of the last install. Throws UserError OPTION_INVALID, OPTIONS_CONFLICT,
+ * REPLICAS_UNSUPPORTED, CONFIG_….
  */
 export function installSettings(
   options: InstallOptions,
@@ -104,6 +65,10 @@ export function installSettings(
     ...optional('pullIdentity', options.pullIdentity),
     ...optional('anonymousPull', options.anonymousPull),
     ...optional('clients', options.clients === undefined ? undefined : [...options.clients]),
+    ...optional('admission', options.admission === undefined ? undefined : options.admission === 'on'),
+    ...optional('admissionFailurePolicy', options.admissionFailurePolicy),
+    ...optional('exemptNamespaces', options.exemptNamespaces && [...options.exemptNamespaces]),
+    ...optional('tenants', options.tenants),
     ...optional('configuration', options.config === undefined ? undefined : readSettingsFile(options.config)),
   }
   const settings = installSettingsSchema.parse({
@@ -122,10 +87,6 @@ function optional<Name extends string, Value>(
   value: Value | undefined,
 ): Partial<Record<Name, Value>> {
   return value === undefined ? {} : ({ [name]: value } as Record<Name, Value>)
-}
-
-function gather(value: string, others: readonly string[] = []): readonly string[] {
-  return [...others, value]
 }
 
 function refuseReplicas(replicas: string | undefined): void {
@@ -159,7 +120,7 @@ function storageOf({ storage, storageSize, storageClass }: InstallOptions, base:
       'Write claim, local:/srv/trow, local:NODE:/srv/trow or ephemeral.',
     )
   }
-  // An install that has it goes on.
+  // An existing install keeps its folder, even if the folder would be refused today.
   if (!(base.kind === 'local' && base.path === path)) refuseSystemFolder(path)
   const same = base.kind === 'local' && base.path === path ? base.node : undefined
   const chosen = node ?? same
@@ -190,10 +151,10 @@ const systemFolders = [
   '/var/lib/cni /var/lib/containerd /var/lib/containers /var/lib/crio /var/lib/docker /var/lib/kubelet',
   '/var/lib/dpkg /var/lib/etcd /var/lib/k0s /var/lib/rancher /var/lib/rpm /var/lib/systemd',
 ].flatMap((line) => line.split(' '))
-/** Others keep things in them: only a folder below may be the registry's. */
+/** Folders that several programs share: the registry may only have a folder below one of them. */
 const sharedFolders = ['/', '/home', '/media', '/mnt', '/opt', '/srv', '/tmp', '/var/tmp']
 
-/** The registry's pod may write what it likes there, links as well. */
+/** The registry's pod may write any file in this folder, links as well. */
 function refuseSystemFolder(path: string): void {
   const clean = normalize(path).replace(/(?<=.)\/$/, '')
   const isBelow = (one: string, other: string): boolean => one === other || one.startsWith(`${other}/`)
@@ -216,6 +177,12 @@ function portNumber(text: string): number {
 
 function checkTogether(settings: InstallSettings): void {
   const { serviceType, nodePort, host, ingressClass, tlsSecret, pullIdentity, trustNodes } = settings
+  if (settings.admissionFailurePolicy === 'fail' && !settings.admission) {
+    throw conflict(
+      '--admission-failure-policy fail needs the pods that judge, and --admission off has none',
+      'Add --admission on, or --admission-failure-policy ignore.',
+    )
+  }
   if (settings.startupTaint && !trustNodes) {
     throw conflict(
       '--startup-taint is taken away by the agents, and --no-trust-nodes has none',
@@ -255,7 +222,10 @@ function conflict(message: string, hint: string): UserError {
   return new UserError('OPTIONS_CONFLICT', message, { hint, exitCode: exitCode.usage })
 }
 
-/** All who come through an ingress have its address, so one who guesses would have all of them wait. */
+/**
+ * All requests through an ingress have the address of its controller. Without trusted proxies, one client
+ * that guesses passwords would delay all others.
+ */
 function checkProxies({ ingressClass, trustedProxies, configuration }: InstallSettings): void {
   if (ingressClass === undefined || trustedProxies.length > 0 || 'trusted-proxies' in configuration) return
   throw conflict(

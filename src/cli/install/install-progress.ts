@@ -7,8 +7,8 @@ import { visibleLine } from '../../visible-text.ts'
 import type { Terminal } from '../streams.ts'
 
 /**
- * Steps on stderr: on a terminal the running one is redrawn with what it waits for; elsewhere a line is written when
- * something is news. `now`: milliseconds.
+ * Prints the steps on stderr. On a terminal the running step is redrawn with its reasons to wait; otherwise a
+ * line is written for each new reason. `now` is in milliseconds.
  */
 export async function installProgress(
   terminal: Terminal,
@@ -17,7 +17,7 @@ export async function installProgress(
   return isRedrawn(terminal.stderr, terminal.env) ? drawn(terminal) : lines(terminal, now)
 }
 
-/** Milliseconds in which nodes gather behind one reason before they are told. */
+/** Milliseconds in which nodes with the same reason are collected into one line. */
 const gathering = 10_000
 
 function lines({ stderr }: Terminal, now: () => number): Progress & { close(): void } {
@@ -41,7 +41,10 @@ function lines({ stderr }: Terminal, now: () => number): Progress & { close(): v
   }
 }
 
-/** What has not been told in this step. A reason is told at once; other nodes that come to have it are gathered. */
+/**
+ * Reasons that were not yet printed in this step. A new reason is printed at once; further nodes with the
+ * same reason are collected.
+ */
 class News {
   readonly #now: () => number
   readonly #told = new Set<string>()
@@ -63,7 +66,7 @@ class News {
       const key = faultKey(reason)
       const own = `${reason.node ?? ''} ${key}`
       if (this.#told.has(own)) return false
-      // Looked up once a round: all that have the same reason now are told together.
+      // Decided once per round, so that all nodes with the same reason are printed together.
       const isReady = ready.get(key) ?? now - (this.#toldAt.get(key) ?? -Infinity) >= gathering
       ready.set(key, isReady)
       if (!isReady) return false
@@ -74,13 +77,13 @@ class News {
   }
 }
 
-/** Reasons that are shown at a time. */
+/** The largest number of reasons on the screen. */
 const most = 8
 
 async function drawn(terminal: Terminal): Promise<Progress & { close(): void }> {
   const { stderr } = terminal
   const spinner = await openSpinner(terminal)
-  const { green, yellow, red } = colorsOf(stderr, terminal.env)
+  const { good, warning, bad } = colorsOf(stderr, terminal.env)
   let current = ''
   return {
     start(title) {
@@ -91,7 +94,7 @@ async function drawn(terminal: Terminal): Promise<Progress & { close(): void }> 
       const all = faultLines(reasons)
       const more = all.length - most
       const shown = [...all.slice(0, most), ...(more > 0 ? [`and ${more} more`] : [])]
-      // A line that wraps would be drawn over with the rest of it left.
+      // A line that wraps would leave its rest on the screen when it is redrawn.
       spinner.show(
         [
           current,
@@ -102,15 +105,15 @@ async function drawn(terminal: Terminal): Promise<Progress & { close(): void }> 
       )
     },
     end(title, milliseconds) {
-      spinner.stopWith({ symbol: green(marks.success), text: `${title} (${seconds(milliseconds)})` })
+      spinner.stopWith({ symbol: good(marks.success), text: `${title} (${seconds(milliseconds)})` })
       current = ''
     },
     warn(message) {
-      spinner.stopWith({ symbol: yellow(marks.warning), text: message })
+      spinner.stopWith({ symbol: warning(marks.warning), text: message })
       if (current !== '') spinner.start(current)
     },
     close() {
-      if (spinner.isSpinning) spinner.stopWith({ symbol: red(marks.error), text: current })
+      if (spinner.isSpinning) spinner.stopWith({ symbol: bad(marks.error), text: current })
     },
   }
 }

@@ -1,18 +1,18 @@
-import { stringify } from 'yaml'
-import type { KubeObject } from '../../cluster/cluster-objects.ts'
-import type { Terminal } from '../streams.ts'
+import { yamlText } from '../result/print-result.ts'
+import { write, type Terminal } from '../streams.ts'
 
 export type ManifestFormat = 'yaml' | 'json' | 'short'
 
-/** Objects as kubectl, Argo CD and Flux read them: YAML documents, or a List. */
-export function printManifests(
-  objects: readonly KubeObject[],
+/** Prints objects as kubectl, Argo CD and Flux read them: YAML documents, or a List. */
+export async function printManifests(
+  objects: readonly object[],
   format: ManifestFormat,
-  { exact }: Terminal,
-): void {
-  exact.stdout.write(
-    format === 'json'
-      ? `${JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }, null, 2)}\n`
-      : objects.map((object) => stringify(object, { aliasDuplicateObjects: false })).join('---\n'),
-  )
+  { exact: { stdout } }: Terminal,
+): Promise<void> {
+  if (format === 'json') {
+    const list = { apiVersion: 'v1', kind: 'List', items: objects }
+    return write(stdout, `${JSON.stringify(list, undefined, 2)}\n`)
+  }
+  const documents = await Promise.all(objects.map((object) => yamlText(object)))
+  return write(stdout, documents.join('---\n'))
 }

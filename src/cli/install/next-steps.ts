@@ -1,6 +1,7 @@
+import { counted } from '../../counted.ts'
 import { imageHosts, type InstallSettings } from '../../install/install-settings.ts'
 
-/** What to do now, as commands that can be copied. */
+/** Returns the next commands for the user, ready to copy. */
 export function nextSteps(
   settings: InstallSettings,
   { context, nodes, flags }: { readonly context: string; readonly nodes: number; readonly flags: string },
@@ -10,7 +11,7 @@ export function nextSteps(
   const trow = (command: string): string =>
     `trow ${command}${flags}${settings.namespace === 'trow' ? '' : ` -n ${settings.namespace}`}`
   return [
-    `trow is ready in context ${context}${nodes === 0 ? '' : `; ${nodes === 1 ? '1 node has' : `${nodes} nodes have`} pulled from it`}.`,
+    `trow is ready in context ${context}${nodes === 0 ? '' : `; ${counted(nodes, 'node')} ${nodes === 1 ? 'has' : 'have'} pulled from it`}.`,
     '',
     'Next:',
     `  ${trow('push IMAGE default/app:1')}`,
@@ -20,7 +21,7 @@ export function nextSteps(
   ].join('\n')
 }
 
-/** The flags that name the same cluster again. */
+/** Returns the flags that select the same cluster again. */
 export function clusterFlags({ kubeconfig, context }: { kubeconfig?: string; context?: string }): string {
   return [
     kubeconfig === undefined ? '' : ` --kubeconfig ${kubeconfig}`,

@@ -4,7 +4,7 @@ import { imageHosts, type InstallSettings } from '../../install/install-settings
 import { changes, type Plan } from '../../install/plan.ts'
 import type { Remembered } from '../../install/remembered.ts'
 
-/** What a person is asked to agree to. */
+/** Returns the text that the user is asked to confirm. */
 export function planText(
   plan: Plan,
   facts: {
@@ -26,22 +26,22 @@ export function planText(
       : before === version
         ? `trow ${version} is brought to these settings in`
         : `trow ${before} is replaced by ${version} in`
-  const mark = { create: colors.green('+'), change: colors.yellow('~'), keep: ' ' }
+  const mark = { create: colors.good('+'), change: colors.warning('~'), keep: ' ' }
   const objects = changes(plan).map(({ object, action, fields }) => {
     const { namespace, name } = object.metadata
     const shown = fields.length > 3 ? [...fields.slice(0, 3), `${fields.length - 3} more`] : fields
-    const what = shown.length === 0 ? '' : colors.dim(` (${shown.join(', ')})`)
+    const what = shown.length === 0 ? '' : colors.faint(` (${shown.join(', ')})`)
     return `  ${mark[action]} ${object.kind} ${namespace === undefined ? '' : `${namespace}/`}${name}${what}`
   })
   const extraneous = plan.extraneous.map(
     ({ kind, namespace, name }) =>
-      `  ${prune ? colors.red('-') : ' '} ${kind} ${namespace === undefined ? '' : `${namespace}/`}${name}` +
-      (prune ? '' : colors.dim(' (not wanted any more; --prune removes it)')),
+      `  ${prune ? colors.bad('-') : ' '} ${kind} ${namespace === undefined ? '' : `${namespace}/`}${name}` +
+      (prune ? '' : colors.faint(' (not wanted any more; --prune removes it)')),
   )
-  // What is decided stands last, where the question is: the list of a first install is longer than a screen.
+  // The summary comes last, next to the question: the list of a first install is longer than a screen.
   return [
     ...(objects.length + extraneous.length === 0 ? [] : [...objects, ...extraneous, '']),
-    colors.bold(`${title} context ${facts.context} (${facts.server})`),
+    colors.heading(`${title} context ${facts.context} (${facts.server})`),
     `  image    ${image}`,
     `  images   ${imageHosts(settings)
       .map((host) => `${host}/…`)
@@ -49,6 +49,7 @@ export function planText(
     `  storage  ${storageWords(settings)}`,
     `  nodes    ${nodeWords(settings)}`,
     `  pulls    ${pullWords(settings)}${settings.anonymousPull ? '; everybody, everything' : ''}`,
+    `  pods     ${podWords(settings)}`,
     ...(settings.clients.length === 0
       ? []
       : [`  pushes   through the API server: ${settings.clients.join(', ')}`]),
@@ -69,6 +70,13 @@ function pullWords({ pullIdentity }: InstallSettings): string {
   return pullIdentity === 'node'
     ? 'nodes; service accounts from their namespace'
     : 'service accounts from their namespace; a node where its kubelet does not hand over their tokens yet'
+}
+
+function podWords({ admission, admissionFailurePolicy, exemptNamespaces }: InstallSettings): string {
+  if (!admission) return 'are not judged when they are made'
+  const otherwise = admissionFailurePolicy === 'fail' ? 'refused' : 'let in'
+  const exempt = exemptNamespaces.length === 0 ? '' : `; not in ${exemptNamespaces.join(', ')}`
+  return `are judged when they are made; what nobody could judge is ${otherwise}${exempt}`
 }
 
 function nodeWords({ trustNodes }: InstallSettings): string {

@@ -3,31 +3,43 @@ import { names, ports } from '../../cluster/layout.ts'
 import { ServiceDialer } from '../../cluster/service-dialer.ts'
 import { requestToken } from '../../cluster/token-request.ts'
 import { bundleOf } from '../../cluster/config-data.ts'
-import type { CanaryImage } from '../../install/canary-image.ts'
+import type { CanaryImage } from '../../oci/canary-image.ts'
 import { parseRepositoryName } from '../../oci/repository-name.ts'
 import { parseTag } from '../../oci/tag.ts'
 import type { HttpRegistryOptions } from '../../upstream/registry-http.ts'
 import type { OpenCluster } from '../cluster/cluster-options.ts'
-import { dialFault } from '../upstream/upstream-errors.ts'
-import type { RegistryWay } from '../upstream/registry-way.ts'
-import { withPusher } from '../upstream/with-pusher.ts'
+import type { Terminal } from '../streams.ts'
+import type { RegistryWay } from '../way/registry-way.ts'
+import { dialFault } from '../way/upstream-errors.ts'
+import { withPusher } from '../way/with-way.ts'
 
-/** Milliseconds to wait for a pod that is ready, at each connection. */
+/** Milliseconds that each connection waits for a ready pod. */
 const patience = 30_000
-/** Seconds; the API server gives no less. */
+/** Seconds; the shortest life that the API server grants. */
 const tokenLife = 600
 
-/** Through the API server, as whoever installs. Throws UserError as `explainUpstream` has it. */
+/**
+ * Pushes through the API server, with the identity of the user who installs. Throws UserError as
+ * `explainUpstream`.
+ */
 export async function pushCanary(
   image: CanaryImage,
-  { cluster, signal }: { readonly cluster: OpenCluster; readonly signal: AbortSignal },
+  {
+    cluster,
+    signal,
+    terminal,
+  }: {
+    readonly cluster: OpenCluster
+    readonly signal: AbortSignal
+    readonly terminal: Pick<Terminal, 'stderr'>
+  },
 ): Promise<void> {
   const { objects, layout } = cluster
   const { namespace } = layout
   const map = await objects.get({ apiVersion: 'v1', kind: 'ConfigMap', name: names.bundle, namespace })
   const dialer = new ServiceDialer(objects, { namespace, service: names.service, port: ports.service })
   const way: RegistryWay = {
-    // The name inside the cluster, which every certificate of this install has.
+    // The Service's name inside the cluster, which every certificate of this install contains.
     origin: `https://${layout.imageHost}`,
     ca: bundleOf(map)?.certificates,
     dial: () =>
@@ -36,7 +48,7 @@ export async function pushCanary(
       }),
     ...(await identity(cluster)),
   }
-  await withPusher(way, async (pusher) => {
+  await withPusher(way, terminal, async (pusher) => {
     const repository = parseRepositoryName(image.repository)
     for (const { digest, content } of image.blobs) {
       await pusher.pushBlob(repository, { digest, size: content.length, open: (from) => rest(content, from) })
@@ -47,8 +59,9 @@ export async function pushCanary(
 }
 
 /**
- * What the kubeconfig holds, where the registry knows it: a certificate of the cluster, a token meant for it. A token for
- * the API server alone is not shown to anybody else: then it is one of the registry's own service account.
+ * Returns the kubeconfig's credential if the registry accepts it: a client certificate of the cluster, or a
+ * token with the registry's audience. A token for the API server alone is not sent to the registry; a token
+ * of the registry's own service account is requested instead.
  */
 async function identity({
   credentials,

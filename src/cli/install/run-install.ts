@@ -10,6 +10,7 @@ import type { InstallFacts, InstallSettings } from '../../install/install-settin
 import { changes, makePlan, type Plan } from '../../install/plan.ts'
 import { preflight } from '../../install/preflight/preflight.ts'
 import { registryConfiguration } from '../../install/registry-configuration.ts'
+import { wantsBaseline } from '../../install/policy-objects.ts'
 import { readForReset, readRemembered, type Remembered } from '../../install/remembered.ts'
 import { allObjects, wantedObjects } from '../../install/wanted-objects.ts'
 import { embeddedSchema } from '../../storage/schema-version.ts'
@@ -19,25 +20,31 @@ import { layoutFrom, withCluster, type OpenCluster } from '../cluster/cluster-op
 import { confirmed } from '../confirm.ts'
 import { colorsOf, type Colors } from '../display.ts'
 import { parseDuration } from '../../settings/quantities.ts'
+import { printErrorResult } from '../result/error-result.ts'
+import { isForProgram } from '../result/output.ts'
+import { printResult } from '../result/print-result.ts'
 import { stopSignal } from '../stop-signal.ts'
 import type { Terminal } from '../streams.ts'
+import { printUserError } from '../user-error-text.ts'
 import { trowVersion } from '../version.ts'
 import { chosenImage } from './chosen-image.ts'
 import { clientSet, completeSet } from '../../install/client-set.ts'
 import { installSettings } from './install-options.ts'
 import { installProgress } from './install-progress.ts'
+import { installResult } from './install-result.ts'
 import { printManifests } from './manifests.ts'
 import { clusterFlags, nextSteps } from './next-steps.ts'
 import { planText } from './plan-text.ts'
 import { pushCanary } from './push-canary.ts'
+import { recordSteps } from './recorded-steps.ts'
 import { checkServeSettings } from './serve-file.ts'
 
-import type { Options } from './run-options.ts'
+import type { RunInstallOptions } from './run-options.ts'
 
 /** Returns the exit code. Throws UserError. */
-export async function runInstall(options: Options, terminal: Terminal): Promise<number> {
+export async function runInstall(options: RunInstallOptions, terminal: Terminal): Promise<number> {
   if (options.dryRun === 'client') {
-    printClientSet(options, terminal)
+    await printClientSet(options, terminal)
     return 0
   }
   if (options.complete === true) {
@@ -47,8 +54,11 @@ export async function runInstall(options: Options, terminal: Terminal): Promise<
   return withCluster(options, terminal, (cluster) => run(options, cluster, terminal))
 }
 
-/** A set for Argo CD, Flux or kubectl apply: no cluster is asked, and no secret is in it. */
-function printClientSet(options: Options, terminal: Terminal): void {
+/**
+ * Prints the manifests for Argo CD, Flux or kubectl apply. It asks no cluster, and the manifests contain no
+ * secret.
+ */
+async function printClientSet(options: RunInstallOptions, terminal: Terminal): Promise<void> {
   const { namespace } = layoutFrom(options, terminal)
   const settings = installSettings(options, { namespace, last: undefined })
   const version = trowVersion()
@@ -68,10 +78,11 @@ function printClientSet(options: Options, terminal: Terminal): void {
     bindsNodes: true,
   }
   checkServeSettings(registryConfiguration(settings, facts))
-  printManifests(clientSet(settings, facts, embeddedSchema), options.output ?? 'yaml', terminal)
+  const set = clientSet(settings, facts, { schema: embeddedSchema, baseline: options.withBaseline === true })
+  await printManifests(set, options.output ?? 'yaml', terminal)
 }
 
-async function completeFromPod(options: Options, terminal: Terminal): Promise<void> {
+async function completeFromPod(options: RunInstallOptions, terminal: Terminal): Promise<void> {
   await withCluster(options, terminal, async ({ objects, layout }) => {
     const { namespace } = layout
     const known = { version: trowVersion(), crypto: webcrypto as Crypto }
@@ -80,7 +91,7 @@ async function completeFromPod(options: Options, terminal: Terminal): Promise<vo
   })
 }
 
-/** Everything that an action works on. */
+/** Everything on which an action works. */
 interface Prepared {
   readonly settings: InstallSettings
   readonly remembered: Remembered | undefined
@@ -88,7 +99,7 @@ interface Prepared {
   readonly facts: InstallFacts
 }
 
-async function run(options: Options, cluster: OpenCluster, terminal: Terminal): Promise<number> {
+async function run(options: RunInstallOptions, cluster: OpenCluster, terminal: Terminal): Promise<number> {
   const { objects } = cluster
   const timeout = timeoutOf(options.timeout)
   const colors = colorsOf(terminal.stderr, terminal.env)
@@ -106,7 +117,7 @@ async function run(options: Options, cluster: OpenCluster, terminal: Terminal): 
     force: options.force === true,
     ignored: options.ignorePreflight ?? [],
   })
-  if (options.preflight === true) return printReport(report, options, terminal)
+  if (options.preflight === true) return await printReport(report, options, terminal)
   const faults = checkLines(report.categories, { colors, short: true })
   if (faults !== '') terminal.stderr.write(`${faults}\n`)
   if (!report.success) throw preflightFailed(report)
@@ -114,10 +125,11 @@ async function run(options: Options, cluster: OpenCluster, terminal: Terminal): 
   const discovery = await ownsDiscovery(objects)
   if (!discovery)
     terminal.stderr.write('‼ kube-public/local-registry-hosting is of another registry and stays\n')
-  const wanted = allObjects(wantedObjects(settings, facts, { discovery }))
+  const baseline = await wantsBaseline(objects, remembered)
+  const wanted = allObjects(wantedObjects(settings, facts, { discovery, baseline }))
   const plan = await makePlan(objects, settings, wanted, { force: options.forceConflicts === true })
   if (options.dryRun === 'server') {
-    if (options.output !== undefined) printManifests(wanted, options.output, terminal)
+    if (options.output !== undefined) await printManifests(wanted, options.output, terminal)
     else terminal.stdout.write(shownPlan(options, plan, prepared, cluster, colors))
     return 0
   }
@@ -129,7 +141,7 @@ async function run(options: Options, cluster: OpenCluster, terminal: Terminal): 
   return carryOut({ options, plan, prepared, cluster, terminal, timeout })
 }
 
-async function prepare(options: Options, { objects, layout }: OpenCluster): Promise<Prepared> {
+async function prepare(options: RunInstallOptions, { objects, layout }: OpenCluster): Promise<Prepared> {
   const { namespace } = layout
   const read = options.reset === true ? readForReset : readRemembered
   const remembered = await read(objects, namespace)
@@ -143,9 +155,13 @@ async function prepare(options: Options, { objects, layout }: OpenCluster): Prom
   return { settings: image.settings, remembered, image, facts }
 }
 
-function printReport(report: CheckReport, { output }: Options, terminal: Terminal): number {
+async function printReport(
+  report: CheckReport,
+  { output }: RunInstallOptions,
+  terminal: Terminal,
+): Promise<number> {
   const colors = colorsOf(terminal.stdout, terminal.env)
-  if (output === 'json') terminal.exact.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
+  if (output !== undefined && isForProgram(output)) await printResult('Preflight', report, output, terminal)
   else terminal.stdout.write(checkLines(report.categories, { colors, short: output === 'short' }))
   return report.success ? 0 : exitCode.problemsFound
 }
@@ -162,7 +178,7 @@ function preflightFailed({ categories }: CheckReport): UserError {
 }
 
 function shownPlan(
-  options: Options,
+  options: RunInstallOptions,
   plan: Plan,
   { settings, remembered, image }: Prepared,
   { context, objects }: OpenCluster,
@@ -180,7 +196,7 @@ function shownPlan(
   return planText(plan, facts, colors)
 }
 
-async function agreed(options: Options, plan: Plan, terminal: Terminal): Promise<boolean> {
+async function agreed(options: RunInstallOptions, plan: Plan, terminal: Terminal): Promise<boolean> {
   if (options.yes === true) return true
   const removes = options.prune === true && plan.extraneous.length > 0
   if (changes(plan).length === 0 && !removes) return true
@@ -188,7 +204,7 @@ async function agreed(options: Options, plan: Plan, terminal: Terminal): Promise
 }
 
 async function carryOut(parts: {
-  readonly options: Options
+  readonly options: RunInstallOptions
   readonly plan: Plan
   readonly prepared: Prepared
   readonly cluster: OpenCluster
@@ -197,14 +213,14 @@ async function carryOut(parts: {
 }): Promise<number> {
   const { options, plan, prepared, cluster, terminal, timeout } = parts
   const { settings, remembered, image } = prepared
-  const progress = await installProgress(terminal, () => Date.now())
-  const sayInterrupted = (): void => {
-    progress.close()
-    terminal.stderr.write(
-      'trow: interrupted; what was done stays, and trow install again goes on from there\n',
-    )
-  }
-  const { signal, stop } = stopSignal(terminal, sayInterrupted)
+  const isForPerson = !isForProgram(options.output)
+  const shown = await installProgress(terminal, () => Date.now())
+  const { progress, recorded } = recordSteps(shown)
+  const { signal, stop } = stopSignal(terminal, () => {
+    shown.close()
+    if (isForPerson) printUserError(interrupted(), terminal)
+    else printErrorResult(interrupted(), terminal)
+  })
   const context: InstallContext = {
     cluster: cluster.objects,
     settings,
@@ -220,23 +236,37 @@ async function carryOut(parts: {
     now: () => Date.now(),
     crypto: webcrypto as Crypto,
     signal,
-    pushCanary: (canary) => pushCanary(canary, { cluster, signal }),
+    pushCanary: (canary) => pushCanary(canary, { cluster, signal, terminal }),
   }
   try {
-    const { pulls } = await install(context, plan)
+    const installed = await install(context, plan)
+    const { name } = cluster.context
+    if (options.output !== undefined && !isForPerson) {
+      const about = { settings, plan, prune: context.prune, context: name, ...recorded }
+      const result = installResult(installed, { ...about, previousVersion: remembered?.version })
+      await printResult('Install', result, options.output, terminal)
+      return 0
+    }
     const flags = clusterFlags(options)
     terminal.stderr.write('\n')
-    terminal.stdout.write(nextSteps(settings, { context: cluster.context.name, nodes: pulls.length, flags }))
+    terminal.stdout.write(nextSteps(settings, { context: name, nodes: installed.pulls.length, flags }))
     return 0
   } catch (error) {
-    progress.close()
     if (!signal.aborted) throw error
-    sayInterrupted()
-    return exitCode.interrupted
+    shown.close()
+    throw interrupted(error)
   } finally {
-    progress.close()
+    shown.close()
     stop()
   }
+}
+
+function interrupted(cause?: unknown): UserError {
+  return new UserError('INTERRUPTED', 'it was interrupted', {
+    hint: 'What was done stays, and trow install again goes on from there.',
+    exitCode: exitCode.interrupted,
+    cause,
+  })
 }
 
 function timeoutOf(text: string): number {

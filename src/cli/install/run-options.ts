@@ -9,10 +9,11 @@ export interface RunOptions {
   readonly complete?: boolean
   readonly output?: ManifestFormat
   readonly ignorePreflight?: readonly string[]
+  readonly withBaseline?: boolean
   readonly force?: boolean
   readonly forceConflicts?: boolean
   readonly prune?: boolean
   readonly timeout: string
 }
 
-export type Options = ClusterOptions & InstallOptions & RunOptions
+export type RunInstallOptions = ClusterOptions & InstallOptions & RunOptions

@@ -1,7 +1,8 @@
 import { exitCode, UserError } from '../../user-error.ts'
-import { defaultSettings, settingsSchema } from '../../settings/settings-schema.ts'
+import { defaultSettings } from '../../settings/default-settings.ts'
+import { settingsSchema } from '../../settings/settings-schema.ts'
 
-/** Has the registry's whole trow.yaml checked as `trow serve` will. Throws UserError CONFIG_INVALID. */
+/** Checks the registry's whole trow.yaml as `trow serve` will. Throws UserError CONFIG_INVALID. */
 export function checkServeSettings(configuration: Readonly<Record<string, unknown>>): void {
   const values = Object.fromEntries(
     Object.entries({ ...defaultSettings(1), ...configuration }).filter(([, value]) => value !== undefined),

@@ -1,3 +1,4 @@
+import { counted } from '../../counted.ts'
 import { Command } from 'commander'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { installedHost } from '../../cluster/config-data.ts'
@@ -8,7 +9,11 @@ import { exitCode } from '../../user-error.ts'
 import { addClusterOptions, withCluster, type ClusterOptions } from '../cluster/cluster-options.ts'
 import { confirmed } from '../confirm.ts'
 import type { CommandContext } from '../command-context.ts'
+import { objectOutputs, outputOption, type Output } from '../result/output.ts'
+import { printResult } from '../result/print-result.ts'
 import { timeoutOption } from '../timeout-option.ts'
+import { examples } from '../help/examples.ts'
+import { plain } from './install-result.ts'
 
 interface UninstallOptions extends ClusterOptions {
   readonly purge?: boolean
@@ -16,14 +21,23 @@ interface UninstallOptions extends ClusterOptions {
   readonly dryRun?: boolean
   readonly yes?: boolean
   readonly timeout: string
+  readonly output: Output
 }
 
 export function uninstallCommand({ terminal, finish }: CommandContext): Command {
   const command = new Command('uninstall')
     .description('take trow out of the cluster and give the nodes back as they were; the data stays')
-    .option('--purge', 'delete the data as well')
+    .addHelpText(
+      ...examples(
+        'trow uninstall --dry-run',
+        'trow uninstall --yes',
+        'trow uninstall --purge --context staging',
+      ),
+    )
+    .option('--purge', 'delete the data and the policies as well')
     .option('--keep-namespace', 'leave the namespaces')
     .option('--dry-run', 'only say what would be done')
+    .addOption(outputOption(...objectOutputs))
     .option('-y, --yes', 'ask nothing')
     .option('--timeout <time>', 'how long the nodes have to answer, and the namespaces to go', '3m')
   return addClusterOptions(command).action(async (options: UninstallOptions) => {
@@ -41,18 +55,30 @@ export function uninstallCommand({ terminal, finish }: CommandContext): Command 
       const remembered = await readForReset(objects, layout.namespace)
       const host = installedHost(settings) ?? layout.imageHost
       const plan = await planUninstall(parts, { purge, keepNamespace, host })
+      const { objects: removed, kept, users: pods, policies } = plan
+      const print = async (silentNodes: readonly string[]): Promise<void> => {
+        const where = {
+          context: context.name,
+          namespace: layout.namespace,
+          isDryRun: options.dryRun === true,
+        }
+        const result = { ...where, objects: removed.map(plain), kept, pods, policies, silentNodes }
+        if (options.output !== 'text') await printResult('Uninstall', result, options.output, terminal)
+      }
       if (plan.objects.length === 0) {
         say(`there is no trow in namespace ${layout.namespace} of context ${context.name}`)
         for (const each of plan.kept) say(`kept: ${each}`)
-        return
+        return print([])
       }
-      terminal.stdout.write(planText(plan, context.name))
-      if (options.dryRun === true) return
+      const told = options.output === 'text' ? terminal.stdout : terminal.stderr
+      told.write(planText(plan, context.name))
+      if (options.dryRun === true) return print([])
       if (options.yes !== true && !(await confirmed('Go on?', terminal, '-y'))) {
         say('nothing was done')
         return finish(exitCode.failed)
       }
       const silent = await uninstall(parts, { plan, deadline: Date.now() + patience })
+      await print(silent)
       for (const each of plan.kept) say(`kept: ${each}`)
       if (remembered?.settings?.startupTaint === true)
         say(`new nodes with taint ${startupTaint} get no pods now: no node pool is to register with it`)
@@ -64,19 +90,23 @@ export function uninstallCommand({ terminal, finish }: CommandContext): Command 
   })
 }
 
-function planText({ users, objects, kept }: UninstallPlan, context: string): string {
+function planText({ users, objects, kept, policies }: UninstallPlan, context: string): string {
   const lines = [
     `trow is taken out of context ${context}, in this order:`,
     ...objects.map((each) => `  delete ${print(each)}`),
   ]
   lines.push('  (the agents give every node back before their DaemonSet goes)')
   const isDeleted = (kind: string): boolean => objects.some((each) => each.kind === kind)
-  // The volume of a claim is ours only where it is a folder, which stays.
+  // trow deletes the volume of a claim only if it is a folder of a node, and that folder stays.
   if (isDeleted('PersistentVolumeClaim') && !isDeleted('PersistentVolume'))
     lines.push('  (with the data: every image in it is lost)')
+  if (policies > 0) lines.push(`  (with every policy and exception of the cluster: ${policies})`)
   for (const each of kept) lines.push(`  keep ${each}`)
   if (users.length > 0) {
-    lines.push(`${users.length} pods run images from this registry and could not be started again:`)
+    const runs = users.length === 1 ? 'runs' : 'run'
+    lines.push(
+      `${counted(users.length, 'pod')} ${runs} images from this registry and could not be started again:`,
+    )
     lines.push(...users.slice(0, 20).map((each) => `  ${each}`))
     if (users.length > 20) lines.push(`  and ${users.length - 20} more`)
   }

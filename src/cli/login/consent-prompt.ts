@@ -2,7 +2,7 @@ import { confirmed } from '../confirm.ts'
 import type { Terminal } from '../streams.ts'
 import type { AskConsent } from '../../login/api-token-consent.ts'
 
-/** Undefined where nobody is there to answer. */
+/** Returns `undefined` if stdin is no terminal. */
 export function consentPrompt(terminal: Terminal): AskConsent | undefined {
   if (terminal.stdin.isTTY !== true) return undefined
   return async ({ context, registry }) => {

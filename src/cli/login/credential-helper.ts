@@ -12,13 +12,13 @@ import { cachedToken, cacheToken, forgetToken } from '../../login/token-cache.ts
 import { z } from 'zod'
 import { tryForeignJson } from '../../foreign-json.ts'
 
-/** Docker's own words, by which its client and others know that there is none. */
+/** The exact text by which docker's client and others recognize that there are no credentials. */
 const notFound = 'credentials not found in native keychain'
 
 /**
- * `docker-credential-trow get|store|erase|list|version`: the protocol of docker-credential-helpers, requests on standard
- * input, answers and errors on standard output. It keeps no passwords; it gets tokens the way `trow login --helper` has
- * noted for a host.
+ * `docker-credential-trow get|store|erase|list|version` speaks the protocol of docker-credential-helpers:
+ * requests on standard input, results and errors on standard output. It stores no passwords. It requests
+ * tokens as `trow login --helper` has recorded for a host.
  */
 export async function runHelper(args: readonly string[], given: ProcessTerminal): Promise<number> {
   const terminal = terminalOf(given)
@@ -63,7 +63,7 @@ const verbs: Readonly<Record<string, (terminal: Terminal) => Promise<string>>> =
     return `${JSON.stringify({ ServerURL: server, Username: username, Secret: token })}\n`
   },
 
-  /** `docker login` without a name stores again what `get` gave. */
+  /** `docker login` without a user name stores the result of `get` again. */
   async store(terminal) {
     const given = tryForeignJson(await text(terminal.stdin), z.object({ ServerURL: z.string() }))
     const host = hostOf(given?.ServerURL ?? '')
@@ -115,15 +115,15 @@ async function tokenFor(host: string, login: Login, terminal: Terminal): Promise
   const way = JSON.stringify([context, kubeconfig, serviceAccount, seconds])
   const cached = await cachedToken(env, host, way, Date.now())
   if (cached !== undefined) return cached
-  const surroundings = kubeconfig === undefined ? env : { ...env, KUBECONFIG: kubeconfig }
+  const kubeEnv = kubeconfig === undefined ? env : { ...env, KUBECONFIG: kubeconfig }
   const credential = await registryCredential({
-    context: loadKubeContext({ env: surroundings, cwd, context }),
+    context: loadKubeContext({ env: kubeEnv, cwd, context }),
     registry: host,
     serviceAccount,
     seconds,
     takesCertificate: false,
     isApiTokenShared,
-    // Standard input is the request.
+    // Standard input contains the request, so that it cannot be used for a question.
     askConsent: undefined,
     env,
   })

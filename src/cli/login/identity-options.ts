@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 
-/** Flags of the commands that present a credential to the registry in a cluster. */
+/** The flags of commands that send a credential to the registry in a cluster. */
 export interface IdentityOptions {
   readonly serviceAccount?: string
   readonly shareApiToken?: boolean

@@ -1,14 +1,45 @@
 import { findOnPath } from '../program-path.ts'
+import { isForProgram } from '../result/output.ts'
+import { printResult, textTerminal, type Result } from '../result/print-result.ts'
 import type { Terminal } from '../streams.ts'
 import { helperName, type LoginOutcome, type LogoutOutcome } from '../../login/login.ts'
 import { needsServiceAccount } from '../../login/registry-credential.ts'
 
-export function printLogin(host: string, outcome: LoginOutcome, terminal: Terminal): void {
+export async function printLogin(
+  host: string,
+  outcome: LoginOutcome,
+  output: string,
+  terminal: Terminal,
+): Promise<void> {
+  printLoginText(host, outcome, textTerminal(terminal, output))
+  if (isForProgram(output)) await printResult('Login', loginResult(host, outcome), output, terminal)
+}
+
+/** Returns what a login has for programs: never a password or a token. */
+function loginResult(host: string, outcome: LoginOutcome): Result<'Login'> {
+  if (outcome.kind === 'certificate') {
+    const { kind, name, until, files } = outcome
+    return { host, method: kind, username: name, until: new Date(until).toISOString(), files }
+  }
+  const { kind } = outcome
+  const files = outcome.engines.map(({ config }) => config)
+  if (kind === 'password') return { host, method: kind, username: outcome.username, files }
+  const { origin, until } = outcome
+  const end = until === undefined ? undefined : new Date(until).toISOString()
+  return { host, method: kind, origin, until: end, files }
+}
+
+function printLoginText(host: string, outcome: LoginOutcome, terminal: Terminal): void {
   const { env, stdout, stderr } = terminal
   if (outcome.kind === 'certificate') {
     const { name, until, files } = outcome
     stdout.write(`${host}: shown the client certificate of "${name}", ${untilWords(until)}\n`)
     for (const file of files) stdout.write(`  ${file}\n`)
+    return
+  }
+  if (outcome.kind === 'password') {
+    stdout.write(`${host}: logged in as "${outcome.username}"\n`)
+    for (const { readers, config } of outcome.engines) stdout.write(`  ${readers}: ${config}\n`)
     return
   }
   const { kind, origin, until, engines, isForApiServer } = outcome
@@ -26,9 +57,16 @@ export function printLogin(host: string, outcome: LoginOutcome, terminal: Termin
   }
 }
 
-export function printLogout(host: string, { undone, wasKnown }: LogoutOutcome, { stdout }: Terminal): void {
-  stdout.write(
-    undone.length > 0 || wasKnown
+export async function printLogout(
+  host: string,
+  { undone, wasKnown }: LogoutOutcome,
+  output: string,
+  terminal: Terminal,
+): Promise<void> {
+  const wasLoggedIn = undone.length > 0 || wasKnown
+  if (isForProgram(output)) return printResult('Logout', { host, wasLoggedIn, undone }, output, terminal)
+  terminal.stdout.write(
+    wasLoggedIn
       ? `${host}: logged out\n${undone.map((line) => `  ${line}\n`).join('')}`
       : `${host}: nobody was logged in\n`,
   )

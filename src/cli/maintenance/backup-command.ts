@@ -9,58 +9,112 @@ import { exitCode, UserError } from '../../user-error.ts'
 import { askServer, refusalOf } from '../control/control-client.ts'
 import { createLogger } from '../../serve/logger.ts'
 import type { CommandContext } from '../command-context.ts'
-import { addSettingOptions, settingsOf } from '../setting-options.ts'
-import { stopSignal } from '../stop-signal.ts'
+import { addSettingOptions, settingsOf, storageSettingNames } from '../setting-options.ts'
 import { flush } from '../../flush.ts'
+import { humanSize } from '../../settings/quantities.ts'
+import { backupSizeHeader } from '../../serve/control/backup-size-header.ts'
+import { longWork } from '../progress/long-work.ts'
+import { objectOutputs, outputOption, type Output } from '../result/output.ts'
+import { printResult } from '../result/print-result.ts'
+import type { Terminal } from '../streams.ts'
+import { contentsText } from './contents-text.ts'
 import { openLocalStores } from './local-stores.ts'
 import { missingLines } from './missing-lines.ts'
+import { isOfSystemCall } from '../../error-code.ts'
+import { plainReason } from '../../plain-reason.ts'
+import { examples } from '../help/examples.ts'
 
 type Chunks = AsyncIterable<Uint8Array>
 
 export function backupCommand({ terminal, finish }: CommandContext): Command {
   const command = new Command('backup')
     .description('write everything the registry holds to one file, while it works')
+    .addHelpText(
+      ...examples(
+        'trow backup registry.trowbackup',
+        "trow backup - --data /var/lib/trow | ssh backup 'cat > registry.trowbackup'",
+      ),
+    )
     .argument('<file>', 'the file, or - for standard output')
+    .addOption(outputOption(...objectOutputs))
     .addHelpText(
       'after',
       '\nExit code 0: all is in it; 79: all but what the registry had lost before, which is listed.',
     )
-  addSettingOptions(command, ['data'])
+  addSettingOptions(command, storageSettingNames)
   return command.action(async (file: string, options: Record<string, unknown>) => {
     const { settings } = await settingsOf(options, terminal)
-    const path = file === '-' ? undefined : checkTarget(resolve(terminal.cwd, file))
-    const { signal, stop } = stopSignal(terminal)
-    const write = async (source: Chunks): Promise<void> => {
-      const tail =
-        path === undefined
-          ? await copy(source, terminal.exact.stdout, { end: false }, signal)
-          : await writeWhole(source, path, signal)
-      for (const line of missingLines(tail)) terminal.stderr.write(`${line}\n`)
-      finish(tail.missing > 0 ? exitCode.problemsFound : 0)
+    const output = options['output'] as Output
+    if (file === '-' && output !== 'text') {
+      throw new UserError('OPTIONS_CONFLICT', `-o ${output}: the backup itself goes to standard output`, {
+        hint: 'Name a file, or leave out -o.',
+        exitCode: exitCode.usage,
+      })
     }
-    try {
+    const path = file === '-' ? undefined : checkTarget(resolve(terminal.cwd, file))
+    await longWork(terminal, { output, kept: notKept }, async ({ signal, progress }) => {
+      const write = async (source: Chunks, size: number | undefined): Promise<void> => {
+        if (size !== undefined) progress.expect(size)
+        const counted = progress.counted(source)
+        const written =
+          path === undefined
+            ? await copy(counted, terminal.exact.stdout, { end: false }, signal)
+            : await writeWhole(counted, path, signal)
+        progress.end()
+        await report(written, { path, output, terminal })
+        finish(written.tail.missing > 0 ? exitCode.problemsFound : 0)
+      }
       const reply = await askServer(settings.data, 'GET', '/backup')
       if (reply === undefined) {
-        const { backup } = await import('../../registry/backup.ts')
+        const { backup, backupSize } = await import('../../registry/backup.ts')
         const log = createLogger({ format: 'text', level: settings['log-level'] })
-        const { stores, close } = await openLocalStores(settings, log)
+        const { stores, close } = await openLocalStores(settings, { log, env: terminal.env })
         try {
-          await write(backup(stores, signal))
+          await write(backup(stores, signal), await backupSize(stores))
         } finally {
           await close()
         }
-      } else if (reply.statusCode === 200) await write(reply)
-      else throw await refusalOf(reply)
-    } catch (error) {
-      if (!signal.aborted) throw error
-      finish(exitCode.interrupted)
-    } finally {
-      stop()
-    }
+      } else if (reply.statusCode === 200) {
+        const size = Number(reply.headers[backupSizeHeader.toLowerCase()])
+        await write(reply, Number.isSafeInteger(size) ? size : undefined)
+      } else throw await refusalOf(reply)
+    })
   })
 }
 
-/** Before anything is copied. Throws UserError FILE_EXISTS, FILE_UNWRITABLE. */
+const notKept = 'Nothing of the backup was kept.'
+
+interface WrittenBackup {
+  readonly tail: BackupTail
+  readonly fileBytes: number
+}
+
+async function report(
+  { tail, fileBytes }: WrittenBackup,
+  {
+    path,
+    output,
+    terminal,
+  }: { readonly path: string | undefined; readonly output: Output; readonly terminal: Terminal },
+): Promise<void> {
+  const { missing, missingDigests, blobs, bytes } = tail
+  // An older server does not count what is in its metadata.
+  const { contents = { blobs: blobs + missing, bytes, manifests: 0 } } = tail
+  if (output !== 'text') {
+    const result = { file: path ?? '-', fileBytes, ...contents, missing, missingDigests }
+    return printResult('Backup', result, output, terminal)
+  }
+  // Standard output is the backup itself where there is no file.
+  const { stderr, stdout } = terminal
+  const lines = [
+    `wrote ${contentsText(contents, missing)} to ${path ?? 'standard output'}, ${humanSize(fileBytes)}`,
+    `  trow restore ${path ?? 'FILE'} --data FOLDER brings it back into an empty folder`,
+  ]
+  for (const line of lines) (path === undefined ? stderr : stdout).write(`${line}\n`)
+  for (const line of missingLines(tail)) stderr.write(`${line}\n`)
+}
+
+/** Runs before anything is copied. Throws UserError FILE_EXISTS, FILE_UNWRITABLE. */
 function checkTarget(path: string): string {
   if (existsSync(path))
     throw new UserError('FILE_EXISTS', `${path} exists already`, { hint: 'Name a new file.' })
@@ -71,32 +125,34 @@ function checkTarget(path: string): string {
   })
 }
 
-/** Under another name until it is whole and flushed. */
-async function writeWhole(source: Chunks, path: string, signal: AbortSignal): Promise<BackupTail> {
+/** Writes under another name until the file is complete and flushed. */
+async function writeWhole(source: Chunks, path: string, signal: AbortSignal): Promise<WrittenBackup> {
   const part = `${path}.part`
   try {
     await rm(part, { force: true })
     const target = createWriteStream(part, { flush: true, flags: 'wx', mode: 0o600 })
-    const tail = await copy(source, target, { end: true }, signal)
+    const written = await copy(source, target, { end: true }, signal)
     renameSync(part, path)
     await flush(dirname(path))
-    return tail
+    return written
   } catch (error) {
     await rm(part, { force: true }).catch(() => undefined)
     throw error
   }
 }
 
-/** Throws UserError FILE_UNWRITABLE, or SERVER_FAILED where the source ended too early. */
+/** Throws UserError FILE_UNWRITABLE, or SERVER_FAILED if the source ends too early. */
 async function copy(
   source: Chunks,
   target: Writable,
   { end }: { readonly end: boolean },
   signal: AbortSignal,
-): Promise<BackupTail> {
+): Promise<WrittenBackup> {
   let last: Buffer = Buffer.alloc(0)
+  let fileBytes = 0
   async function* watched(): AsyncGenerator<Uint8Array> {
     for await (const chunk of source) {
+      fileBytes += chunk.byteLength
       last = Buffer.concat([last, chunk]).subarray(-tailRoom)
       yield chunk
     }
@@ -108,16 +164,17 @@ async function copy(
     await pipeline(watched(), target, { end, signal })
   } catch (error) {
     if (error instanceof UserError) throw error
-    const { syscall, message } = (fault ?? error) as NodeJS.ErrnoException
-    if (fault === error && syscall !== undefined)
-      throw new UserError('FILE_UNWRITABLE', `the backup cannot be written: ${message}`, { cause: error })
+    if (fault === error && isOfSystemCall(error))
+      throw new UserError('FILE_UNWRITABLE', `the backup cannot be written: ${plainReason(error)}`, {
+        cause: error,
+      })
     throw notWhole(error)
   } finally {
     target.off('error', noteFault)
   }
   const tail = readBackupTail(last)
   if (tail === undefined) throw notWhole(undefined)
-  return tail
+  return { tail, fileBytes }
 }
 
 function notWhole(cause: unknown): UserError {

@@ -5,7 +5,7 @@ import { fsckCommand } from './fsck-command.ts'
 import { gcCommand } from './gc-command.ts'
 import { restoreCommand } from './restore-command.ts'
 
-/** Commands on a data folder: through its server where one runs, else on the folder itself. */
+/** Commands on a data folder: through its server if one runs, otherwise on the folder itself. */
 export function maintenanceCommands(context: CommandContext): Command[] {
   return [gcCommand(context), fsckCommand(context), backupCommand(context), restoreCommand(context)]
 }

@@ -6,18 +6,25 @@ import { storageSettings } from '../../serve/storage-settings.ts'
 import { maintenanceStores, type MaintenanceStores } from '../../serve/garbage/stores.ts'
 
 /**
- * The stores of a registry that nobody serves, nobody else's until closed. Throws UserError NO_REGISTRY where there is none,
- * and as `openEngines` does.
+ * Opens the stores of a registry that no server serves, exclusively until they are closed. Throws UserError
+ * NO_REGISTRY if there is none, and as `openEngines`.
  */
 export async function openLocalStores(
   settings: Settings,
-  log: Log,
+  { log, env }: { readonly log: Log; readonly env: Readonly<Record<string, string | undefined>> },
 ): Promise<{ readonly stores: MaintenanceStores; close(): Promise<void> }> {
-  const engines = await openEngines(storageSettings(settings), { existing: true })
+  const engines = await openEngines(storageSettings(settings, env), { existing: true })
   const { metadata, blobs, close } = await engines.openStores()
   const local = { ...settings, 'fsck-rate': 0 }
   return {
-    stores: maintenanceStores({ metadata, blobs, log, settings: local, holder: randomUUID() }),
+    stores: maintenanceStores({
+      metadata,
+      blobs,
+      log,
+      settings: () => local,
+      content: engines.content,
+      holder: randomUUID(),
+    }),
     async close() {
       await close()
       await engines.close()

@@ -2,7 +2,7 @@ import type { BackupTail } from '../../registry/backup-form.ts'
 
 const mostShown = 20
 
-/** What a backup lacks, for people; nothing where it has all. */
+/** Returns what a backup lacks, as text for people; no line if it is complete. */
 export function missingLines({ missing, missingDigests }: BackupTail): readonly string[] {
   if (missing === 0) return []
   const shown = missingDigests.slice(0, mostShown)

@@ -3,7 +3,8 @@ import { dirname, resolve } from 'node:path'
 import { z } from 'zod'
 import { isDigest, type Digest } from '../../oci/digest.ts'
 import type { ContentFact } from '../../policy/image-content.ts'
-import { fields, parseShape, printPath } from '../../policy/load-problem.ts'
+import { printPath } from '../../foreign-json.ts'
+import { fields, parseShape } from '../../policy/load-problem.ts'
 import { reasons, type ReasonCode } from '../../policy/reasons.ts'
 import { points, type Point } from '../../policy/trow-policy.ts'
 import { reasonOf } from '../../reason-of.ts'
@@ -11,24 +12,24 @@ import type { TextPlace } from '../../policy-store/policy-source.ts'
 import { readYamlDocuments } from '../../policy-store/yaml-documents.ts'
 import { exitCode, UserError } from '../../user-error.ts'
 
-/** What is asked, and what should be answered. */
+/** A question to the policies, and the expected decision. */
 export interface PolicyCase {
   readonly name: string
   readonly image: string
   readonly namespace: string | undefined
   readonly point: Point
   readonly expect: 'allow' | 'deny' | 'needs'
-  /** That of the first refusal. */
+  /** The reason of the first refusal. */
   readonly reason: ReasonCode | undefined
 }
 
 export interface CaseFile {
-  /** Absolute. */
+  /** Absolute paths. */
   readonly policies: readonly string[]
   readonly ownHosts: readonly string[]
-  /** Milliseconds since 1970; undefined: whenever it is run. */
+  /** Milliseconds since 1970; `undefined` means the time of the run. */
   readonly now: number | undefined
-  /** By canonical name. */
+  /** Facts by canonical image name. */
   readonly facts: ReadonlyMap<string, ContentFact>
   readonly cases: readonly PolicyCase[]
 }

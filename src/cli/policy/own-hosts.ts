@@ -1,7 +1,7 @@
 import { canonicalHost } from '../../policy/host-name.ts'
 import { exitCode, UserError } from '../../user-error.ts'
 
-/** Hosts as somebody wrote them, in canonical form. Throws UserError OPTION_INVALID. */
+/** Converts hosts to their canonical form. Throws UserError OPTION_INVALID. */
 export function ownHostsOf(written: readonly string[]): ReadonlySet<string> {
   return new Set(
     written.map((text) => {

@@ -5,16 +5,22 @@ import { PolicySet, type JudgeSettings } from '../../policy/policy-set.ts'
 import { loadSoundPolicies } from '../../policy-store/load-files.ts'
 import { exitCode } from '../../user-error.ts'
 import type { CommandContext } from '../command-context.ts'
+import { objectOutputs, outputOption, type Output } from '../result/output.ts'
+import { printResult, type Result } from '../result/print-result.ts'
 import { readCaseFile, type CaseFile, type PolicyCase } from './case-file.ts'
 import { exceptionSettings } from './exception-settings.ts'
 import { ownHostsOf } from './own-hosts.ts'
+import { examples } from '../help/examples.ts'
 
 export function testCommand({ terminal, finish }: CommandContext): Command {
   return new Command('test')
     .description('ask policies what files of cases ask, with recorded content and a clock that stands')
+    .addHelpText(...examples('trow policy test cases/'))
     .argument('<files...>', 'files of cases; docs/policy.md shows one')
-    .action((files: readonly string[]) => {
-      let [passed, failed] = [0, 0]
+    .addOption(outputOption(...objectOutputs))
+    .action(async (files: readonly string[], { output }: { readonly output: Output }) => {
+      let passed = 0
+      const failures: Result<'PolicyTest'>['failures'][number][] = []
       for (const file of files) {
         const cases = readCaseFile(file)
         const now = cases.now ?? Date.now()
@@ -23,13 +29,16 @@ export function testCommand({ terminal, finish }: CommandContext): Command {
           const wanted = wordOf(each.expect, each.reason)
           const got = answerWord(ask(each, { set, cases, now }), each)
           if (got === wanted) passed++
-          else {
-            failed++
-            terminal.stdout.write(`${file}: ${each.name}: expected ${wanted}, got ${got}\n`)
-          }
+          else failures.push({ file, name: each.name, expected: wanted, got })
         }
       }
-      terminal.stderr.write(`${passed} passed, ${failed} failed\n`)
+      const failed = failures.length
+      if (output !== 'text') await printResult('PolicyTest', { passed, failed, failures }, output, terminal)
+      else {
+        for (const { file, name, expected, got } of failures)
+          terminal.stdout.write(`${file}: ${name}: expected ${expected}, got ${got}\n`)
+        terminal.stderr.write(`${passed} passed, ${failed} failed\n`)
+      }
       finish(failed === 0 ? 0 : exitCode.problemsFound)
     })
 }
@@ -63,7 +72,7 @@ function wordOf(kind: Answer['kind'], reason: string | undefined): string {
   return reason === undefined ? kind : `${kind} ${reason}`
 }
 
-/** With the reason where the case names one. */
+/** Includes the reason if the case expects one. */
 function answerWord(answer: Answer, { reason }: PolicyCase): string {
   if (answer.kind !== 'deny' || reason === undefined) return answer.kind
   return wordOf('deny', answer.verdicts[0]?.refusals[0]?.reason)

@@ -1,143 +1,173 @@
+import { counted } from '../../counted.ts'
 import { Command, Option } from 'commander'
+import { openArchive, openEngineImage, type OpenImage } from '../../push/image-source.ts'
+import { pushImage } from '../../push/push-image.ts'
+import { targetName, type TargetName } from '../../push/target-name.ts'
+import { humanSize } from '../../settings/quantities.ts'
 import { engineKinds } from '../../trust/docker/engine.ts'
 import type { DeveloperMachine } from '../../trust/docker/machine.ts'
-import { exitCode, UserError } from '../../user-error.ts'
-import { withCluster, type OpenCluster } from '../cluster/cluster-options.ts'
-import { bindingCommand, publishedRegistry, registryRoad } from '../cluster/registry-road.ts'
-import { keepMemoryFlat } from '../flat-memory.ts'
+import { UserError } from '../../user-error.ts'
+import type { OpenCluster } from '../cluster/cluster-options.ts'
+import { bindingCommand } from '../cluster/registry-road.ts'
 import type { CommandContext } from '../command-context.ts'
-import { humanSize } from '../../settings/quantities.ts'
-import { addConnectOptions, namedOrigin, registryOptions, type ConnectOptions } from '../registry/target.ts'
-import { stopSignal } from '../stop-signal.ts'
+import { keepMemoryFlat } from '../flat-memory.ts'
+import { longWork } from '../progress/long-work.ts'
+import type { WorkProgress } from '../progress/work-progress.ts'
+import { objectOutputs, outputOption, type Output } from '../result/output.ts'
+import { printResult } from '../result/print-result.ts'
 import type { Terminal } from '../streams.ts'
-import type { RegistryWay } from '../upstream/registry-way.ts'
-import { withPusher } from '../upstream/with-pusher.ts'
-import { openImage } from '../../push/image-source.ts'
-import { pushImage } from '../../push/push-image.ts'
+import { registryFlag } from '../way/address.ts'
+import { addConnectOptions, type RegistryOptions } from '../way/connect-options.ts'
+import { findWay, type FoundWay } from '../way/find-way.ts'
+import { parseImageName, splitImageName } from '../way/named-target.ts'
+import { withPusher } from '../way/with-way.ts'
 import { PushProgress } from './push-progress.ts'
-import { targetName, type TargetName } from '../../push/target-name.ts'
+import { examples } from '../help/examples.ts'
 
-interface PushOptions extends ConnectOptions {
+interface PushOptions extends RegistryOptions {
   readonly engine?: string
+  readonly output: Output
 }
 
-interface PushWish {
+interface PushRequest {
   readonly image: string
   readonly name: string | undefined
-  readonly engine: string | undefined
-  readonly destination: Destination
+  readonly options: PushOptions
 }
 
-/** Where an image goes, whatever the road. */
-interface Destination {
-  readonly registry: RegistryWay
-  /** As references have it. */
-  readonly host: string
-  /** Below which images without a name of their own go. */
-  readonly namespace: string | undefined
-  /** Makes the error say what to ask for. */
-  refused(error: UserError, target: TargetName): Promise<UserError>
+interface Work {
+  readonly signal: AbortSignal
+  readonly progress: WorkProgress
 }
 
-export function pushCommand({ terminal, finish }: CommandContext): Command {
+const kept = 'Whole blobs that were sent are kept: the same command goes on from there.'
+
+export function pushCommand({ terminal }: CommandContext): Command {
   const command = new Command('push')
-    .description('send an image of this machine to the registry in the cluster, or to another one')
-    .argument('<image>', 'an image of docker or podman, a docker-archive, an OCI layout (folder or tar)')
-    .argument('[name]', 'NAMESPACE/NAME:TAG (default: the image below the namespace of the kube context)')
-    .addOption(
-      new Option('--engine <name>', 'whose image it is (default: the one docker uses)').choices(engineKinds),
+    .description('send an image of this machine to a registry')
+    .addHelpText(
+      ...examples(
+        'trow push app:1.4',
+        'trow push app:1.4 team/app:1.4',
+        'trow push image.tar team/app:1.4 --registry registry.example.com --ca ca.crt',
+      ),
     )
-  addConnectOptions(command)
-  const run = async (
-    image: string,
-    name: string | undefined,
-    { engine }: PushOptions,
-    destination: Destination,
-  ): Promise<void> => {
-    const { signal, stop } = stopSignal(terminal)
-    try {
-      await push({ image, name, engine, destination }, terminal, signal)
-    } catch (error) {
-      if (!signal.aborted) throw error
-      finish(exitCode.interrupted)
-    } finally {
-      stop()
-    }
-  }
-  return command.action(async (image: string, name: string | undefined, options: PushOptions) => {
-    keepMemoryFlat()
-    const origin = namedOrigin(options, terminal)
-    if (origin !== undefined) {
-      const registry = await registryOptions(origin, options, terminal)
-      const host = new URL(origin).host
-      const refused = async (error: UserError): Promise<UserError> => error
-      return run(image, name, options, { registry, host, namespace: undefined, refused })
-    }
-    await withCluster(options, terminal, async (cluster) => {
-      await run(image, name, options, await inCluster(cluster, options, terminal))
-    })
-  })
-}
-
-async function inCluster(
-  cluster: OpenCluster,
-  options: PushOptions,
-  terminal: Terminal,
-): Promise<Destination> {
-  const published = await publishedRegistry(cluster)
-  return {
-    registry: await registryRoad(cluster, published, options, terminal),
-    host: published.imageHost,
-    namespace: cluster.context.namespace ?? 'default',
-    async refused(error, { repository }) {
-      const [namespace] = repository.includes('/') ? repository.split('/') : []
-      const binding = await bindingCommand(cluster.objects, namespace, 'trow-pusher')
-      return new UserError(error.code, error.message, {
-        hint: `Somebody who may has to let you push there: ${binding}`,
-        cause: error,
-        exitCode: error.exitCode,
-      })
+    .argument('<image>', 'an image of docker or podman, a docker-archive, an OCI layout (folder or tar)')
+    .argument(
+      '[name]',
+      '[HOST:PORT/]NAMESPACE/NAME:TAG (default: the image below the namespace of the kube context)',
+    )
+    .addOption(
+      new Option(
+        '--engine <name>',
+        'the engine that has the image (default: the one that docker uses)',
+      ).choices(engineKinds),
+    )
+    .addOption(outputOption(...objectOutputs))
+  return addConnectOptions(command).action(
+    async (image: string, name: string | undefined, options: PushOptions) => {
+      keepMemoryFlat()
+      const { output } = options
+      await longWork(terminal, { output, kept }, (work) => push({ image, name, options }, terminal, work))
     },
+  )
+}
+
+const nameless = { host: undefined, path: undefined }
+
+async function push(request: PushRequest, terminal: Terminal, work: Work): Promise<void> {
+  const { signal } = work
+  const { image, name, options } = request
+  const { cwd } = terminal
+  // What is wrong on this machine is reported before a cluster or a registry is asked.
+  const { host: named, path } = name === undefined ? nameless : splitImageName(name)
+  const registry =
+    name === undefined || named === undefined
+      ? registryFlag(options, terminal)
+      : parseImageName(name, options, terminal).registry
+  if (path !== undefined) targetName(path, undefined, { namespace: undefined, hosts: [] })
+  const archive = options.engine === undefined ? await openArchive(image, { cwd, signal }) : undefined
+  let found: FoundWay | undefined
+  let local = archive
+  try {
+    found = await findWay({ registry }, options, terminal)
+    local ??= await engineImage(request, terminal, work)
+    await send({ local, path, found, output: options.output }, terminal, work)
+  } finally {
+    await local?.close()
+    await found?.close()
   }
 }
 
-async function push(
-  { image, name, engine, destination }: PushWish,
+async function engineImage(
+  { image, options: { engine } }: PushRequest,
   terminal: Terminal,
-  signal: AbortSignal,
-): Promise<void> {
-  const say = (line: string): void => void terminal.stderr.write(`${line}\n`)
-  const { host, namespace } = destination
-  const hosts = [host, `${host}:443`]
-  // A name that cannot be is known before anything is read.
-  if (name !== undefined) targetName(name, undefined, { namespace, hosts })
+  { signal, progress }: Work,
+): Promise<OpenImage> {
   const machine = async (): Promise<DeveloperMachine> => {
-    // Loaded here: archives need nothing of engines.
     const { thisMachine } = await import('../trust/this-machine.ts')
     return thisMachine(terminal)
   }
-  const local = await openImage(image, { cwd: terminal.cwd, machine, engine, say, signal })
-  const progress = new PushProgress(terminal, () => Date.now())
+  const say = (line: string): void => progress.say(line)
+  return openEngineImage(image, { cwd: terminal.cwd, machine, engine, say, signal })
+}
+
+async function send(
+  {
+    local,
+    path,
+    found,
+    output,
+  }: {
+    readonly local: OpenImage
+    readonly path: string | undefined
+    readonly found: FoundWay
+    readonly output: Output
+  },
+  terminal: Terminal,
+  { signal, progress }: Work,
+): Promise<void> {
+  const say = (line: string): void => progress.say(line)
+  const { way, host, cluster } = found
+  const namespace = cluster && (cluster.context.namespace ?? 'default')
+  const target = targetName(path, local.name, { namespace, hosts: [host, `${host}:443`] })
+  for (const note of local.notes) say(note)
+  say(`pushing to ${target.repository}:${target.tag}`)
   try {
-    const target = targetName(name, local.name, { namespace, hosts })
-    for (const note of local.notes) say(note)
-    say(`pushing to ${target.repository}:${target.tag}`)
-    const { digest, pushed, total, bytes } = await withPusher(destination.registry, async (pusher) => {
+    const { digest, pushed, total, bytes } = await withPusher(way, terminal, async (pusher) => {
       const end = (): void => void pusher.close()
       signal.addEventListener('abort', end)
       try {
-        return await pushImage(pusher, local, target, progress)
+        return await pushImage(pusher, local, target, new PushProgress(progress))
       } finally {
         signal.removeEventListener('abort', end)
       }
-    }).catch(async (error: unknown) => {
-      const denied = error instanceof UserError && error.code === 'REGISTRY_DENIED'
-      throw denied ? await destination.refused(error, target) : error
     })
-    say(`${pushed} of ${total} blobs sent, ${humanSize(bytes)}; ${digest}`)
-    terminal.stdout.write(`${host}/${target.repository}:${target.tag}\n`)
-  } finally {
     progress.end()
-    await local.close()
+    const { repository, tag } = target
+    if (output !== 'text') {
+      const sent = { blobs: total, sentBlobs: pushed, sentBytes: bytes }
+      return await printResult('Push', { host, repository, tag, digest, ...sent }, output, terminal)
+    }
+    say(`${pushed} of ${counted(total, 'blob')} sent, ${humanSize(bytes)}; ${digest}`)
+    terminal.stdout.write(`${host}/${repository}:${tag}\n`)
+  } catch (error) {
+    const isDenied = error instanceof UserError && error.code === 'REGISTRY_DENIED'
+    throw isDenied && cluster !== undefined ? await unbound(error, cluster, target) : error
   }
+}
+
+/** Adds the command by which an administrator of the cluster gives the right. */
+async function unbound(
+  error: UserError,
+  { objects }: OpenCluster,
+  { repository }: TargetName,
+): Promise<UserError> {
+  const [namespace] = repository.includes('/') ? repository.split('/') : []
+  const binding = await bindingCommand(objects, namespace, 'trow-pusher')
+  return new UserError(error.code, error.message, {
+    hint: `Somebody who may has to let you push there: ${binding}`,
+    cause: error,
+    exitCode: error.exitCode,
+  })
 }

@@ -1,68 +1,44 @@
 import type { BlobSource } from '../../upstream/registry-pusher.ts'
+import type { BlobLine, PushListener } from '../../push/send-blobs.ts'
 import { humanSize } from '../../settings/quantities.ts'
-import { fitted, isRedrawn } from '../display.ts'
-import type { Terminal } from '../streams.ts'
-import { ownSequence, visibleLine } from '../../visible-text.ts'
-import type { BlobLine, PushListener } from '../../push/push-image.ts'
+import { visibleLine } from '../../visible-text.ts'
+import type { WorkProgress } from '../progress/work-progress.ts'
 
-/** A line a blob on stderr: on a terminal redrawn while it travels, elsewhere told when something is over. */
+const words = { there: 'is there already', mounted: 'is in another repository' }
+
+/** A line for each blob that is done, above the bar of all of them. */
 export class PushProgress implements PushListener {
-  readonly #stderr: Terminal['stderr']
-  readonly #isRedrawn: boolean
-  readonly #now: () => number
-  readonly #open = new Map<string, string>()
-  #drawn = 0
-  #last = 0
+  readonly #work: WorkProgress
+  readonly #pushed: string
 
-  constructor({ stderr, env }: Pick<Terminal, 'stderr' | 'env'>, now: () => number) {
-    this.#stderr = stderr
-    this.#isRedrawn = isRedrawn(stderr, env)
-    this.#now = now
+  /** `pushed`: what is said of a blob whose bytes went this way. */
+  constructor(work: WorkProgress, pushed = 'pushed') {
+    this.#work = work
+    this.#pushed = pushed
+  }
+
+  expect(bytes: number): void {
+    this.#work.expect(bytes)
   }
 
   begin({ digest, size }: BlobSource): BlobLine {
     const name = digest.slice(0, 19)
-    const show = (text: string): void => {
-      this.#open.set(name, `  ${name}  ${text}`)
-      this.#redraw(false)
+    let counted = 0
+    const count = (bytes: number): void => {
+      this.#work.add(bytes - counted)
+      counted = bytes
     }
     return {
-      sent: (bytes) =>
-        show(`${humanSize(bytes)} of ${humanSize(size)} (${Math.floor((bytes / (size || 1)) * 100)} %)`),
-      interrupted: (reason) => {
-        this.#print(`  ${name}  cut (${visibleLine(reason.message)}); going on`)
-      },
+      sent: count,
+      interrupted: (reason) => this.#work.say(`  ${name}  cut (${visibleLine(reason.message)}); going on`),
       done: (outcome) => {
-        this.#open.delete(name)
-        const words = { there: 'is there already', mounted: 'is in another repository', pushed: 'pushed' }
-        this.#print(`  ${name}  ${words[outcome]}  ${humanSize(size)}`)
+        count(outcome === 'pushed' ? size : 0)
+        // What need not be sent is no part of the work.
+        if (outcome !== 'pushed') this.#work.expect(-size)
+        this.#work.say(
+          `  ${name}  ${outcome === 'pushed' ? this.#pushed : words[outcome]}  ${humanSize(size)}`,
+        )
       },
     }
-  }
-
-  /** Leaves what is finished on the screen. */
-  end(): void {
-    this.#open.clear()
-    this.#redraw(true)
-  }
-
-  #print(line: string): void {
-    this.#erase()
-    this.#stderr.write(`${line}\n`)
-    this.#redraw(true)
-  }
-
-  #redraw(now: boolean): void {
-    if (!this.#isRedrawn || (!now && this.#now() - this.#last < 100)) return
-    this.#last = this.#now()
-    this.#erase()
-    for (const line of this.#open.values()) this.#stderr.write(`${fitted(line, this.#stderr)}\n`)
-    this.#drawn = this.#open.size
-  }
-
-  #erase(): void {
-    // Up so many lines, and everything below away.
-    if (this.#drawn > 0) this.#stderr.write(ownSequence(`\u001b[${this.#drawn}A\u001b[J`))
-    this.#drawn = 0
   }
 }

@@ -1,12 +1,15 @@
 import type { RepositoryName } from '../../oci/repository-name.ts'
 import { parseTag, type Reference } from '../../oci/tag.ts'
 import { exitCode, UserError } from '../../user-error.ts'
-import type { Named } from './target.ts'
+import type { NamedTarget } from '../way/named-target.ts'
 
-/** Throws UserError REFERENCE_INVALID where no repository, or without `initial` no tag or digest, is named. */
+/**
+ * Throws UserError REFERENCE_INVALID if no repository is named, or no tag or digest and there is no
+ * `initial`.
+ */
 export function needReference(
   given: string,
-  { repository, reference }: Named,
+  { repository, reference }: NamedTarget,
   initial?: string,
 ): { readonly repository: RepositoryName; readonly reference: Reference } {
   const found = reference ?? (initial === undefined ? undefined : parseTag(initial))

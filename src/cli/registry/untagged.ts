@@ -1,16 +1,45 @@
+import { counted } from '../../counted.ts'
 import type { Digest } from '../../oci/digest.ts'
 import { isIndexType } from '../../oci/media-types.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { RegistryClient, RemoteUntagged } from '../../upstream/registry-client.ts'
 import { UserError } from '../../user-error.ts'
 import { humanSize, printDuration } from '../../settings/quantities.ts'
-import { printTable } from './table.ts'
+import type { Output } from '../result/output.ts'
+import { printList, printResult } from '../result/print-result.ts'
+import type { Terminal } from '../streams.ts'
+import { lookOf, printTable, type Look } from '../table.ts'
 
-/** Throws UserError NOT_FOUND for a repository that is not there, UNTAGGED_UNKNOWN for a registry that cannot tell. */
-export async function listUntagged(
+/** Throws UserError NOT_FOUND, UNTAGGED_UNKNOWN. */
+export async function printUntagged(
   client: RegistryClient,
-  repository: RepositoryName,
-): Promise<RemoteUntagged> {
+  { repository, place }: { readonly repository: RepositoryName; readonly place: string },
+  { output, trunc }: { readonly output: Output; readonly trunc: boolean },
+  terminal: Terminal,
+): Promise<void> {
+  const { stdout, stderr, env } = terminal
+  const found = await listUntagged(client, repository)
+  const items = found.manifests.map((manifest) => ({ repository, ...manifest }))
+  if (output === 'json' || output === 'yaml') {
+    const expireAfterSeconds = found.expireAfter === undefined ? undefined : found.expireAfter / 1000
+    return printResult('UntaggedManifestList', { expireAfterSeconds, items }, output, terminal)
+  }
+  if (output !== 'text') {
+    const nameOf = ({ digest }: { readonly digest: string }): string => `${repository}@${digest}`
+    return printList('UntaggedManifestList', items, { output, terminal, nameOf })
+  }
+  if (items.length === 0) stderr.write(`nothing in ${repository} is untagged\n`)
+  else {
+    stdout.write(untaggedTable(found, Date.now(), lookOf(stdout, env, { trunc })))
+    stderr.write(untaggedFate(repository, place, found))
+  }
+}
+
+/**
+ * Throws UserError NOT_FOUND if there is no such repository, UNTAGGED_UNKNOWN if the registry does not
+ * support the question.
+ */
+async function listUntagged(client: RegistryClient, repository: RepositoryName): Promise<RemoteUntagged> {
   const found = await client.untagged(repository)
   if (found !== undefined) return found
   if ((await client.tags(repository)) === undefined) throw noRepository(repository)
@@ -25,29 +54,28 @@ export function noRepository(repository: RepositoryName): UserError {
   })
 }
 
-export function untaggedTable({ manifests }: RemoteUntagged, now: number): string {
+function untaggedTable({ manifests }: RemoteUntagged, now: number, look: Look): string {
   const rows = manifests.map(({ digest, mediaType, artifactType, untaggedSince, frees, children }) => [
     digest,
     frees === undefined ? '-' : humanSize(frees),
     age(now - Date.parse(untaggedSince)),
     typeWord(mediaType, artifactType, children),
   ])
-  return printTable([['DIGEST', 'FREES', 'UNTAGGED FOR', 'TYPE'], ...rows])
+  return printTable([['DIGEST', 'FREES', 'UNTAGGED FOR', 'TYPE'], ...rows], look)
 }
 
-/** What becomes of them; `place` is the repository as the person writes it. */
-export function untaggedFate(
-  repository: RepositoryName,
-  place: string,
-  { expireAfter }: RemoteUntagged,
-): string {
+/** Returns what will happen to them. `place` is the repository as the user wrote it. */
+function untaggedFate(repository: RepositoryName, place: string, { expireAfter }: RemoteUntagged): string {
   const removes = `trow rm ${place}@DIGEST removes one`
   if (expireAfter === undefined)
     return `no rule of \`untagged\` is set for ${repository}: they stay, and ${removes}\n`
   return `trow gc takes them after ${printDuration(expireAfter)} (a rule of \`untagged\`); ${removes} before\n`
 }
 
-/** What became of the manifest that a tag was taken from; `undefined`: it is there, and the registry says no more. */
+/**
+ * Returns what happens to the manifest of a deleted tag. `undefined` means that the manifest exists and the
+ * registry gives no more information.
+ */
 export function manifestKept(
   {
     repository,
@@ -61,20 +89,29 @@ export function manifestKept(
   const [manifest] = found.manifests
   if (manifest === undefined) return '  the manifest is kept: another tag, an index or its subject needs it\n'
   const { expireAfter } = found
-  const until = expireAfter === undefined ? undefined : Date.parse(manifest.untaggedSince) + expireAfter
+  const until = expiryOf(found)
   const why =
     until === undefined
       ? `no rule of \`untagged\` is set for ${repository}`
       : `trow gc takes it after ${printDuration(expireAfter ?? 0)}, ${new Date(until).toISOString()}`
   const frees = manifest.frees === undefined ? '' : ` and frees ${humanSize(manifest.frees)}`
   const { children = 0 } = manifest
-  const beside = children > 0 ? `; the ${children} manifests of this index stay then` : ''
+  const beside =
+    children > 0
+      ? `; ${counted(children, 'manifest')} of this index ${children === 1 ? 'stays' : 'stay'} then`
+      : ''
   return `  the manifest is kept: ${why}\n  trow rm ${place}@${digest} removes it${frees}${beside}\n`
+}
+
+/** Returns when a rule removes the one manifest that was asked for. */
+export function expiryOf({ expireAfter, manifests: [manifest] }: RemoteUntagged): number | undefined {
+  if (expireAfter === undefined || manifest === undefined) return undefined
+  return Date.parse(manifest.untaggedSince) + expireAfter
 }
 
 function typeWord(mediaType: string, artifactType = mediaType, children: number | undefined): string {
   if (isIndexType(mediaType)) return `index of ${children ?? 'many'}`
-  // What an image manifest without a type has is that of its config.
+  // An image manifest without an artifact type has the media type of its config.
   return /\.image\.(config\.)?v1\+json$|\.container\.image\.v1\+json$/.test(artifactType)
     ? 'image'
     : artifactType

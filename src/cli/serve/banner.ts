@@ -4,12 +4,12 @@ import type { Terminal } from '../streams.ts'
 import { isAccessControlled } from '../../settings/access-settings.ts'
 import type { BannerFacts } from '../../serve/serve.ts'
 
-interface Engine {
+interface PushTool {
   readonly program: string
   readonly push: (image: string, plain: boolean) => readonly string[]
 }
 
-const engines: readonly Engine[] = [
+const engines: readonly PushTool[] = [
   {
     program: 'docker',
     push: (image) => ['docker pull busybox', `docker tag busybox ${image}`, `docker push ${image}`],
@@ -38,7 +38,9 @@ const engines: readonly Engine[] = [
   { program: 'crane', push: (image, plain) => [`crane copy${plain ? ' --insecure' : ''} busybox ${image}`] },
 ]
 
-/** What a person needs after the start: where it is, where the data is, and the commands of a first push. */
+/**
+ * Returns what a user needs after the start: the address, the data folder, and the commands of a first push.
+ */
 export function bannerText(facts: BannerFacts, env: Terminal['env']): string {
   const { url, settings, fresh, caPath } = facts
   const lines: string[] = []
@@ -73,7 +75,10 @@ function loginOf(program: string): string {
   return program === 'crane' ? 'crane auth login' : `${program} login`
 }
 
-/** Docker Desktop, colima and podman machine keep the engine in a VM: always beyond Linux, and where the socket is not the system's. */
+/**
+ * Docker Desktop, colima and podman machine run the engine in a VM. On systems other than Linux every engine
+ * does; on Linux docker does if its host is not a socket of the system.
+ */
 function runsInVm(program: string | undefined, env: Terminal['env']): boolean {
   if (program !== 'docker' && program !== 'podman' && program !== 'nerdctl') return false
   if (process.platform !== 'linux') return true

@@ -5,19 +5,19 @@ import { connect, type TLSSocket } from 'node:tls'
 import { z } from 'zod'
 import { names, ports } from '../../cluster/layout.ts'
 import { ServiceDialer } from '../../cluster/service-dialer.ts'
-import type { Health, RegistryAnswer, RegistryProbe } from '../../status/registry-probe.ts'
+import type { RegistryHealth, RegistryAnswer, RegistryProbe } from '../../status/registry-probe.ts'
 import type { OpenCluster } from '../cluster/cluster-options.ts'
 
 const patience = 10_000
 
-/** Of the install that the command is about. */
+/** Returns the probe of the install that the command is about. */
 export function probeOf({ objects, layout }: Pick<OpenCluster, 'objects' | 'layout'>): ForwardedProbe {
   const target = { namespace: layout.namespace, service: names.service, port: ports.service }
   const dialer = new ServiceDialer(objects, target)
   return new ForwardedProbe(() => dialer.dial(0), layout.imageHost)
 }
 
-/** Asks the registry over byte streams to its pod, one a question. */
+/** Asks the registry over a byte stream to its pod, with a new stream for each question. */
 class ForwardedProbe implements RegistryProbe {
   readonly #dial: () => Promise<Duplex>
   readonly #serverName: string
@@ -34,10 +34,10 @@ class ForwardedProbe implements RegistryProbe {
     return { chain, untrusted, ...(await readiness(socket, this.#serverName)) }
   }
 
-  /** PEM of the leaf that is shown now. */
+  /** Returns the leaf certificate that the registry presents now, as PEM. */
   async leaf(): Promise<string> {
     const socket = await this.#handshake('')
-    // Not known any more once it is closed.
+    // The certificate is not available after the socket is closed.
     const leaf = pemOf(socket)
     socket.destroy()
     return leaf
@@ -46,7 +46,7 @@ class ForwardedProbe implements RegistryProbe {
   async #handshake(bundle: string): Promise<TLSSocket> {
     const stream = await this.#dial()
     const { promise, resolve, reject } = Promise.withResolvers<TLSSocket>()
-    // It is looked at, and nothing secret is sent: what is wrong with its certificate is what one wants to know.
+    // The certificate is not verified: its faults are what the check shall find, and no secret is sent.
     const socket = connect({
       socket: stream,
       servername: this.#serverName,
@@ -72,7 +72,10 @@ function pemOf(socket: TLSSocket): string {
   return socket.getPeerX509Certificate()?.toString() ?? ''
 }
 
-async function readiness(socket: TLSSocket, host: string): Promise<{ reads: Health; writes: Health }> {
+async function readiness(
+  socket: TLSSocket,
+  host: string,
+): Promise<{ reads: RegistryHealth; writes: RegistryHealth }> {
   const { promise, resolve, reject } = Promise.withResolvers<string>()
   const headers = { host, connection: 'close' }
   const options = { path: '/readyz', headers, createConnection: () => socket, timeout: patience }
@@ -92,6 +95,6 @@ async function readiness(socket: TLSSocket, host: string): Promise<{ reads: Heal
 const answer = z.object({ ok: z.boolean(), reason: z.string().optional() })
 const answerSchema = z.object({ read: answer, write: answer })
 
-function healthOf({ ok, reason }: z.infer<typeof answer>): Health {
+function healthOf({ ok, reason }: z.infer<typeof answer>): RegistryHealth {
   return ok ? { ok } : { ok, reason: reason ?? 'it says no more' }
 }

@@ -3,11 +3,14 @@ import { publishedRegistry, type PublishedRegistry } from '../cluster/registry-r
 import type { Terminal } from '../streams.ts'
 
 export interface ClusterRegistry extends PublishedRegistry {
-  /** Of the kube context. */
+  /** The namespace of the kube context. */
   readonly userNamespace: string
 }
 
-/** What the cluster publishes of its registry. Throws UserError REGISTRY_NOT_INSTALLED and those of the cluster. */
+/**
+ * Returns what the cluster publishes about its registry. Throws UserError REGISTRY_NOT_INSTALLED and those of
+ * the cluster.
+ */
 export async function clusterRegistry(options: ClusterOptions, terminal: Terminal): Promise<ClusterRegistry> {
   return withCluster(options, terminal, async (cluster) => ({
     ...(await publishedRegistry(cluster)),

@@ -7,15 +7,20 @@ import { EngineApi } from '../../trust/docker/engine-api.ts'
 import { storedDockerCredential } from '../../login/stored-credential.ts'
 
 export interface OpenEngine {
-  /** Undefined: it does not answer. */
+  /** Returns `undefined` if the engine does not answer. */
   info(): Promise<{ readonly architecture: string; readonly insecure: InsecureRegistries } | undefined>
   readonly images: EngineImages
-  /** Whether it has credentials for a registry; undefined: that is known only to itself. */
+  /**
+   * Returns whether the engine has credentials for a registry; `undefined` if only the engine itself knows.
+   */
   hasLogin(host: string): Promise<boolean | undefined>
   close(): Promise<void>
 }
 
-/** podman by its own program, all others by the Docker Engine API with what docker's config holds for a registry. */
+/**
+ * podman is called as a program. All other engines are asked by the Docker Engine API, with the credentials
+ * of docker's config for a registry.
+ */
 export function openEngine(machine: DeveloperMachine, { endpoint }: ContainerEngine): OpenEngine {
   if (endpoint === undefined) {
     return {

@@ -1,23 +1,28 @@
 import { Command, Option } from 'commander'
+import { objectOutputs, outputOption } from '../result/output.ts'
 import type { CommandContext } from '../command-context.ts'
 import type { TrustNodeOptions } from './trust-node-once.ts'
-import { addWatchOptions, refuseOnceOptions, type WatchOptions } from './watch-options.ts'
+import { addWatchOptions, refuseOnceOptions, type WatchNodeOptions } from './watch-options.ts'
+import { examples } from '../help/examples.ts'
 
 export function trustNodeCommand({ terminal, finish }: CommandContext): Command {
   const command = new Command('trust-node')
     .description('make the container runtime of this machine trust a registry and pull from it')
-    .option(
-      '--registry <url>',
-      'HTTPS address of the registry; again for others, tried in this order',
-      gather,
+    .addHelpText(
+      ...examples(
+        'sudo trow trust-node --registry https://registry.example.com --ca ca.crt',
+        'trow trust-node --registry https://registry.example.com --ca ca.crt --dry-run',
+        'sudo trow trust-node --undo --host registry.example.com',
+      ),
     )
+    .option('--registry <url>', 'HTTPS address of the registry; may be repeated, tried in this order', gather)
     .option(
       '--host <host>',
       'HOST or HOST:PORT as image references have it (default: that of the first --registry)',
     )
     .option('--ca <file>', 'CA of the registry, PEM; may hold several')
     .option('--client-cert <file>', "certificate to pull with (default: the kubelet's, where there is one)")
-    .option('--client-key <file>', 'its key (default: in the same file)')
+    .option('--client-key <file>', 'key of that certificate (default: in the same file)')
     .option('--no-client-cert', 'pull without a certificate')
     .addOption(
       new Option(
@@ -28,13 +33,13 @@ export function trustNodeCommand({ terminal, finish }: CommandContext): Command 
     .option('--host-root <folder>', 'root folder of the machine', '/')
     .option(
       '--restart-runtime',
-      'where containerd reads no folder of registries: set config_path and restart it',
+      'set config_path of a containerd that reads no folder of registries, and restart it',
     )
-    .option('--edit-hosts', 'the line in /etc/hosts that dockerd needs')
+    .option('--edit-hosts', 'write the line into /etc/hosts that dockerd needs')
     .option('--dry-run', 'show what would change, and change nothing')
     .option('--undo', 'take back what was written, for --host or --registry, or for all')
-    .addOption(new Option('-o, --output <format>', 'text or json').choices(['text', 'json']).default('text'))
-    .action(async (options: TrustNodeOptions & WatchOptions) => {
+    .addOption(outputOption(...objectOutputs))
+    .action(async (options: TrustNodeOptions & WatchNodeOptions) => {
       if (options.watch !== true) {
         const { trustNodeOnce } = await import('./trust-node-once.ts')
         return finish(await trustNodeOnce(options, terminal))

@@ -1,16 +1,28 @@
 import { printCall } from '../../trust/docker/program-runner.ts'
-import { sudoCalls, type TrustPlan, type TrustStep } from '../../trust/docker/trust-step.ts'
+import { sudoCalls, type FileStep, type TrustPlan, type TrustStep } from '../../trust/docker/trust-step.ts'
+import type { Result } from '../result/print-result.ts'
 
-/** Files as a diff, commands as a person would type them. */
+/** Prints files as a diff, and commands as a user would type them. */
 export function printPlan({ steps, notes }: TrustPlan): string {
   return [...steps.map(planned), ...notes.map((note) => `${note}\n`)].join('')
 }
 
-/** One line for what is being done. */
+/** Formats one line about the current step. */
 export function printStep(step: TrustStep): string {
   if (step.kind === 'command') return `${step.purpose}: ${printCall(step.call)}`
-  const verb = step.after === undefined ? 'remove' : step.before === undefined ? 'create' : 'change'
-  return `${verb} ${step.path}${step.sudo ? ' with sudo' : ''}`
+  return `${verbOf(step)} ${step.path}${step.sudo ? ' with sudo' : ''}`
+}
+
+/** Returns what a result has of a step. */
+export function stepResult(step: TrustStep): Result<'EngineTrust'>['steps'][number] {
+  return step.kind === 'command'
+    ? { action: 'run', purpose: step.purpose, command: printCall(step.call) }
+    : { action: verbOf(step), path: step.path, withSudo: step.sudo }
+}
+
+function verbOf({ before, after }: FileStep): 'create' | 'change' | 'remove' {
+  if (after === undefined) return 'remove'
+  return before === undefined ? 'create' : 'change'
 }
 
 function planned(step: TrustStep): string {
@@ -24,7 +36,7 @@ function planned(step: TrustStep): string {
   return `${head}${difference(before, after)}${commands.join('')}`
 }
 
-/** Both texts but for what they begin and end with alike. */
+/** Returns the lines that differ, without the common first and last lines. */
 function difference(before = '', after = ''): string {
   const [old, now] = [before.split('\n'), after.split('\n')]
   let start = 0

@@ -1,22 +1,25 @@
 import { createTwoFilesPatch, FILE_HEADERS_ONLY } from 'diff'
-import type { NodeFacts, TrustChange, TrustProblem } from '../../trust/node-trust.ts'
+import type { MachineFacts, TrustChange, TrustProblem } from '../../trust/node-trust.ts'
+import { isForProgram } from '../result/output.ts'
+import { printResult } from '../result/print-result.ts'
 import type { Terminal } from '../streams.ts'
 
 export interface TrustResult {
-  readonly facts: NodeFacts
+  readonly facts: MachineFacts
   readonly changes: readonly TrustChange[]
   readonly problems: readonly TrustProblem[]
   readonly dryRun: boolean
-  /** What a person has to run, where trow may write nothing. */
+  /** The commands for the user, if trow may not write the files. */
   readonly commands?: string
 }
 
-/** What was done to a machine on stdout, what keeps it from working on stderr. */
-export function printTrust(result: TrustResult, output: string, { stdout, stderr, exact }: Terminal): void {
+/** Prints the changes on stdout, and what keeps the machine from pulling on stderr. */
+export async function printTrust(result: TrustResult, output: string, terminal: Terminal): Promise<void> {
+  const { stdout, stderr, exact } = terminal
   const { facts, changes, problems, dryRun, commands } = result
-  if (output === 'json') {
-    exact.stdout.write(`${JSON.stringify(result, undefined, 2)}\n`)
-    return
+  if (isForProgram(output)) {
+    const told = { facts, changes, problems, isDryRun: dryRun, commands }
+    return printResult('NodeTrust', told, output, terminal)
   }
   const { name, version } = facts.runtime
   stderr.write(
@@ -36,7 +39,7 @@ export function printTrust(result: TrustResult, output: string, { stdout, stderr
 
 const done = { create: 'created', update: 'changed', remove: 'removed' }
 
-/** A unified diff, as patch(1) reads it. */
+/** A unified diff that patch(1) can apply. */
 function patchOf({ path, before, after }: TrustChange): string {
   return createTwoFilesPatch(
     before === undefined ? '/dev/null' : path,

@@ -2,42 +2,50 @@ import { titleOf, type ContainerEngine } from '../../trust/docker/engine.ts'
 import { prove, type ProofResult } from '../../trust/docker/proof.ts'
 import { proofImage } from '../../trust/docker/proof-image.ts'
 import { exitCode, UserError } from '../../user-error.ts'
+import type { Result } from '../result/print-result.ts'
 import type { Terminal } from '../streams.ts'
 import type { OpenEngine } from './engine-images.ts'
 
-export interface ProofWish {
+export interface EngineProofOptions {
   readonly open: OpenEngine
   readonly engine: ContainerEngine
   readonly host: string
   readonly repository: string
-  /** Docker Desktop and OrbStack may have been told to restart just now. */
+  /** True if Docker Desktop or OrbStack was restarted just before. */
   readonly restarted: boolean
 }
 
 const pause = 2000
 
-/** A push and a pull through the engine. Throws UserError PROOF_FAILED, PROOF_NOT_PERMITTED. */
-export async function proveEngine(wish: ProofWish, { stdout, stderr }: Terminal): Promise<void> {
-  const { open, engine, host, repository } = wish
+/**
+ * Pushes and pulls through the engine, and returns the image; `undefined` if the engine does not answer. Throws
+ * UserError PROOF_FAILED, PROOF_NOT_PERMITTED.
+ */
+export async function proveEngine(
+  options: EngineProofOptions,
+  { stdout, stderr }: Pick<Terminal, 'stdout' | 'stderr'>,
+): Promise<Result<'EngineTrust'>['proof']> {
+  const { open, engine, host, repository } = options
   let info = await open.info()
-  for (let attempt = 0; info === undefined && wish.restarted && attempt < 30; attempt++) {
+  for (let attempt = 0; info === undefined && options.restarted && attempt < 30; attempt++) {
     await new Promise((resolve) => setTimeout(resolve, pause))
     info = await open.info()
   }
   if (info === undefined) {
     stderr.write(`  ${titleOf(engine)} does not answer: nothing was proved. Run this again once it does.\n`)
-    return
+    return undefined
   }
   const target = { repository: `${host}/${repository}`, tag: 'proof' }
   const archive = await proofImage(`${target.repository}:${target.tag}`, info.architecture)
   const result = await prove(open.images, { ...target, archive })
   if (result.kind === 'denied' && (await open.hasLogin(host)) === false) {
-    // dockerd calls it denied as well when it had nothing to show.
-    throw explained({ ...result, kind: 'login' }, wish)
+    // dockerd also reports "denied" if it had no credentials to send.
+    throw explained({ ...result, kind: 'login' }, options)
   }
-  if (result.kind !== 'proved') throw explained(result, wish)
+  if (result.kind !== 'proved') throw explained(result, options)
   const digest = result.digest === undefined ? '' : `@${result.digest}`
   stdout.write(`proved: pushed and pulled ${target.repository}:${target.tag}${digest} over verified TLS\n`)
+  return { reference: `${target.repository}:${target.tag}`, digest: result.digest }
 }
 
 export function printReferences(
@@ -53,7 +61,7 @@ export function printReferences(
 
 function explained(
   { kind, step, reason }: Exclude<ProofResult, { kind: 'proved' }>,
-  { engine, host, repository }: ProofWish,
+  { engine, host, repository }: EngineProofOptions,
 ): UserError {
   const title = titleOf(engine)
   const said = `${title} refused to ${step} ${host}/${repository}:proof: ${reason}`

@@ -5,7 +5,7 @@ import { UserError } from '../../user-error.ts'
 import { home } from '../../login/engine.ts'
 import type { Terminal } from '../streams.ts'
 
-/** Throws UserError ENGINE_MISSING on a system that has none that trow knows. */
+/** Throws UserError ENGINE_MISSING on a system for which trow knows no engine. */
 export function thisMachine({ env }: Pick<Terminal, 'env'>): DeveloperMachine {
   const { platform } = process
   if (platform !== 'linux' && platform !== 'darwin' && platform !== 'win32') {

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { checkAuthority } from '../../certificates/authority-check.ts'
 import { ports } from '../../cluster/layout.ts'
 import { onlyCertificates } from '../../pem-bundle.ts'
-import { reasonOf } from '../../reason-of.ts'
+import { plainReason } from '../../plain-reason.ts'
 import { carryOut } from '../../trust/docker/carry-out.ts'
 import { configuredInsecure } from '../../trust/docker/daemon-config.ts'
 import { isVirtual, titleOf, type ContainerEngine, type EngineKind } from '../../trust/docker/engine.ts'
@@ -18,8 +18,10 @@ import { confirmed } from '../confirm.ts'
 import { hostOf } from '../../login/registry-host.ts'
 import type { Terminal } from '../streams.ts'
 import { clusterRegistry } from './cluster-registry.ts'
+import { isForProgram, type Output } from '../result/output.ts'
+import { printResult, textTerminal, type Result } from '../result/print-result.ts'
 import { openEngine } from './engine-images.ts'
-import { printPlan, printStep } from './print-plan.ts'
+import { printPlan, printStep, stepResult } from './print-plan.ts'
 import { printReferences, proveEngine } from './prove-engine.ts'
 import { thisMachine } from './this-machine.ts'
 
@@ -33,14 +35,30 @@ export interface TrustDockerOptions extends ClusterOptions {
   readonly yes?: boolean
   readonly dryRun?: boolean
   readonly undo?: boolean
+  readonly output: Output
 }
 
-/** Returns the exit code. `machine` stands for the one that trow runs on, in tests. */
+/** What was done, or is to be done. `undefined` if the user did not consent. */
+type Outcome = Result<'EngineTrust'> | undefined
+
+/** Returns the exit code. Tests pass another `machine`. */
 export async function trustDocker(
   options: TrustDockerOptions,
   terminal: Terminal,
   machine: DeveloperMachine = thisMachine(terminal),
 ): Promise<number> {
+  const { output } = options
+  const outcome = await trustEngine(options, textTerminal(terminal, output), machine)
+  if (outcome === undefined) return exitCode.failed
+  if (isForProgram(output)) await printResult('EngineTrust', outcome, output, terminal)
+  return 0
+}
+
+async function trustEngine(
+  options: TrustDockerOptions,
+  terminal: Terminal,
+  machine: DeveloperMachine,
+): Promise<Outcome> {
   const { chosen: engine, others } = findEngines(machine, options.engine)
   const host = options.registry === undefined ? connectAddress(engine) : givenHost(options.registry)
   const { stdout, stderr } = terminal
@@ -68,14 +86,15 @@ export async function trustDocker(
       ca: certificates,
       keychain: options.keychain === true,
     })
-    if (!(await carry(options, terminal, machine, plan, engine))) {
-      return options.dryRun === true ? 0 : exitCode.failed
-    }
+    const planned = resultOf(plan, engine, host, options)
+    if (!(await carry(options, terminal, machine, plan, engine)))
+      return options.dryRun === true ? planned : undefined
     const repository = options.repository ?? `${cluster?.userNamespace ?? 'default'}/trow-trust-docker`
-    if (options.proof)
-      await proveEngine({ open, engine, host, repository, restarted: plan.steps.length > 0 }, terminal)
+    const proof = options.proof
+      ? await proveEngine({ open, engine, host, repository, restarted: plan.steps.length > 0 }, terminal)
+      : undefined
     printReferences(engine, host, cluster?.imageHost ?? host, terminal)
-    return 0
+    return { ...planned, proof }
   } finally {
     await open.close()
   }
@@ -87,18 +106,29 @@ async function undo(
   machine: DeveloperMachine,
   engine: ContainerEngine,
   host: string,
-): Promise<number> {
+): Promise<Outcome> {
   const plan = await planUndo(machine, engine, host)
+  const planned = resultOf(plan, engine, host, options)
   if (plan.steps.length === 0) {
     terminal.stdout.write(`nothing of trow is there\n`)
-    return 0
+    return planned
   }
   const done = await carry(options, terminal, machine, plan, engine)
   if (done) terminal.stdout.write(`${titleOf(engine)} trusts ${host} no more than before\n`)
-  return done || options.dryRun === true ? 0 : exitCode.failed
+  return done || options.dryRun === true ? planned : undefined
 }
 
-/** False: nothing was changed, though something is to be. */
+function resultOf(
+  { steps, notes }: TrustPlan,
+  { kind: engine, origin }: ContainerEngine,
+  host: string,
+  { dryRun, undo: isUndo }: TrustDockerOptions,
+): Result<'EngineTrust'> {
+  const about = { engine, origin, host, isDryRun: dryRun === true, isUndo: isUndo === true }
+  return { ...about, steps: steps.map(stepResult), notes }
+}
+
+/** Returns false if nothing was changed although steps were planned. */
 async function carry(
   { dryRun, yes }: TrustDockerOptions,
   terminal: Terminal,
@@ -131,7 +161,7 @@ const questions = {
   restart: 'restarts the engine and with it its containers',
 } as const
 
-/** What `trow connect` listens on, as the engine has to call it. */
+/** Returns the address of `trow connect` as the engine must name it. */
 function connectAddress({ kind }: ContainerEngine): string {
   return `${isVirtual(kind) ? 'host.docker.internal' : '127.0.0.1'}:${ports.connect}`
 }
@@ -147,7 +177,7 @@ function givenHost(registry: string): string {
 
 async function readAuthority(file: string): Promise<string> {
   return readFile(file, 'utf8').catch((cause: unknown) => {
-    throw new UserError('FILE_MISSING', `${file} cannot be read: ${reasonOf(cause)}`, { cause })
+    throw new UserError('FILE_MISSING', `${file} cannot be read: ${plainReason(cause)}`, { cause })
   })
 }
 

@@ -4,7 +4,7 @@ import { reasonOf } from '../../reason-of.ts'
 import { inspectMachine } from '../../trust/inspect-machine.ts'
 import { provideTokens, type TokenProvision } from '../../trust/kubelet/provide-tokens.ts'
 import { providedHosts, withdrawTokens, type TokenWithdrawal } from '../../trust/kubelet/withdraw-tokens.ts'
-import type { MachineOptions, NodeFacts, NodeTrust } from '../../trust/node-trust.ts'
+import type { MachineOptions, MachineFacts, NodeTrust } from '../../trust/node-trust.ts'
 import { platformCommands } from '../../trust/platform-commands.ts'
 import { identityProblem, trustMachine } from '../../trust/trust-machine.ts'
 import { trustedHosts } from '../../trust/trusted-hosts.ts'
@@ -18,7 +18,7 @@ export interface TrustNodeOptions {
   readonly registry?: readonly string[]
   readonly host?: string
   readonly ca?: string
-  /** False: none, whatever the machine has. */
+  /** `false` means no certificate, even if the machine has one. */
   readonly clientCert?: string | boolean
   readonly clientKey?: string
   readonly pullIdentity?: 'node' | 'service-account'
@@ -30,7 +30,7 @@ export interface TrustNodeOptions {
   readonly output: string
 }
 
-/** `trow trust-node` without `--watch`: one machine, no Kubernetes. Returns the exit code. */
+/** `trow trust-node` without `--watch`: one machine, without Kubernetes. Returns the exit code. */
 export async function trustNodeOnce(options: TrustNodeOptions, terminal: Terminal): Promise<number> {
   const machine: MachineOptions = { hostRoot: resolve(terminal.cwd, options.hostRoot) }
   const dryRun = options.dryRun === true
@@ -40,29 +40,34 @@ export async function trustNodeOnce(options: TrustNodeOptions, terminal: Termina
       exitCode: exitCode.notPermitted,
     })
   }
-  return options.undo === true
-    ? undo(machine, options, dryRun, terminal)
-    : trust(machine, options, dryRun, terminal)
+  const run = { machine, options, dryRun, terminal }
+  return options.undo === true ? undo(run) : trust(run)
 }
 
-async function trust(
-  machine: MachineOptions,
-  options: TrustNodeOptions,
-  dryRun: boolean,
-  terminal: Terminal,
-): Promise<number> {
+interface TrustRun {
+  readonly machine: MachineOptions
+  readonly options: TrustNodeOptions
+  readonly dryRun: boolean
+  readonly terminal: Terminal
+}
+
+async function trust({ machine, options, dryRun, terminal }: TrustRun): Promise<number> {
   const facts = await inspectMachine(machine)
   const wanted = trustOf(options, facts, terminal)
   if (facts.class === 'managed') {
     const commands = platformCommands(facts.distribution, wanted)
-    printTrust({ facts, changes: [], problems: facts.problems, dryRun, commands }, options.output, terminal)
+    await printTrust(
+      { facts, changes: [], problems: facts.problems, dryRun, commands },
+      options.output,
+      terminal,
+    )
     return exitCode.problemsFound
   }
   const { restartRuntime = false, editHosts = false } = options
   const before = await tokensBefore(machine, facts, wanted, options)
   const identity = before?.effective === true ? undefined : wanted.identity
-  const means = { dryRun, restartRuntime, editHosts }
-  const trusted = await trustMachine(machine, facts, { ...wanted, identity }, means)
+  const editOptions = { dryRun, restartRuntime, editHosts }
+  const trusted = await trustMachine(machine, facts, { ...wanted, identity }, editOptions)
   const after = await tokensAfter(machine, facts, wanted, options)
   const changes = [...(before?.changes ?? []), ...trusted, ...(after?.changes ?? [])]
   const now = dryRun ? facts : await inspectMachine(machine)
@@ -70,18 +75,18 @@ async function trust(
   const problems = [...now.problems, ...open.filter((each) => each !== undefined)].filter(
     ({ code }) => !(dryRun && restartRuntime && code === 'CONFIG_PATH_UNSET'),
   )
-  printTrust({ facts: now, changes, problems, dryRun }, options.output, terminal)
+  await printTrust({ facts: now, changes, problems, dryRun }, options.output, terminal)
   const isAsAsked = before === undefined || before.effective === true
   return problems.some(({ fatal }) => fatal) || !isAsAsked ? exitCode.problemsFound : 0
 }
 
 /**
- * Pods' own tokens: the certificate stays until a kubelet runs that hands them over. Where nobody says whose identity it is to
- * be, it is as the last run was told.
+ * Provides pods' own tokens before the certificate is removed: it stays until a kubelet runs that passes such
+ * tokens. Without --pull-identity the choice of the last run holds.
  */
 async function tokensBefore(
   machine: MachineOptions,
-  facts: NodeFacts,
+  facts: MachineFacts,
   { hosts }: NodeTrust,
   { pullIdentity, dryRun = false }: TrustNodeOptions,
 ): Promise<TokenProvision | undefined> {
@@ -92,22 +97,17 @@ async function tokensBefore(
   return wanted ? provideTokens(machine, facts, hosts, { dryRun }) : undefined
 }
 
-/** They go after the certificate is in its place again. */
+/** Tokens are withdrawn after the certificate is in its place again. */
 async function tokensAfter(
   machine: MachineOptions,
-  facts: NodeFacts,
+  facts: MachineFacts,
   { hosts }: NodeTrust,
   { pullIdentity, dryRun = false }: TrustNodeOptions,
 ): Promise<TokenWithdrawal | undefined> {
   return pullIdentity === 'node' ? withdrawTokens(machine, facts, hosts, { dryRun }) : undefined
 }
 
-async function undo(
-  machine: MachineOptions,
-  options: TrustNodeOptions,
-  dryRun: boolean,
-  terminal: Terminal,
-): Promise<number> {
+async function undo({ machine, options, dryRun, terminal }: TrustRun): Promise<number> {
   const facts = await inspectMachine(machine)
   const named = options.host !== undefined || options.registry !== undefined
   const hosts = named
@@ -116,11 +116,11 @@ async function undo(
   const untrusted = await untrustMachine(machine, facts, hosts, { dryRun })
   const { changes, problem } = await withdrawTokens(machine, facts, hosts, { dryRun })
   const problems = problem === undefined ? [] : [problem]
-  printTrust({ facts, changes: [...untrusted, ...changes], problems, dryRun }, options.output, terminal)
+  await printTrust({ facts, changes: [...untrusted, ...changes], problems, dryRun }, options.output, terminal)
   return problem === undefined ? 0 : exitCode.problemsFound
 }
 
-function trustOf(options: TrustNodeOptions, facts: NodeFacts, terminal: Terminal): NodeTrust {
+function trustOf(options: TrustNodeOptions, facts: MachineFacts, terminal: Terminal): NodeTrust {
   const endpoints = endpointsOf(options)
   if (endpoints.length === 0 || options.ca === undefined) {
     throw new UserError('REGISTRY_NOT_GIVEN', 'which registry, and by which CA?', {
@@ -136,7 +136,7 @@ function trustOf(options: TrustNodeOptions, facts: NodeFacts, terminal: Terminal
   }
 }
 
-function identityOf({ clientCert, clientKey }: TrustNodeOptions, facts: NodeFacts): NodeTrust['identity'] {
+function identityOf({ clientCert, clientKey }: TrustNodeOptions, facts: MachineFacts): NodeTrust['identity'] {
   if (typeof clientCert === 'string') return { certificate: clientCert, key: clientKey ?? clientCert }
   return clientCert === false ? undefined : facts.kubeletCertificate
 }
@@ -152,7 +152,7 @@ function endpointsOf({ registry = [] }: TrustNodeOptions): string[] {
   })
 }
 
-/** References of the default port are spelled in two ways. */
+/** A reference with the default port has two spellings. */
 function hostsOf({ host }: TrustNodeOptions, [first]: readonly string[]): string[] {
   const named = host === undefined ? first : hostOf(host)
   if (named === undefined) {

@@ -7,8 +7,9 @@ export interface WatchedAgent {
 }
 
 /**
- * `/livez` (the agent's loop comes round) and `/readyz` (the newest settings are followed), plain HTTP on the node's
- * loopback, where the kubelet asks for a pod of the host's network. Resolves to why it cannot listen, else to undefined.
+ * Serves `/livez` (the agent's loop runs) and `/readyz` (the newest settings are in effect) over plain HTTP
+ * on the node's loopback, where the kubelet asks for a pod in the host's network. `fault` is why it cannot
+ * listen, or `undefined`.
  */
 export async function serveHealth(
   address: string,

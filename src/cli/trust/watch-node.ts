@@ -14,7 +14,7 @@ import { createLogger } from '../../serve/logger.ts'
 import type { Terminal } from '../streams.ts'
 import { trowVersion } from '../version.ts'
 import { serveHealth } from './watch-health.ts'
-import { graceOf, imageHostsOf, nodeOf, type WatchOptions } from './watch-options.ts'
+import { graceOf, imageHostsOf, nodeOf, type WatchNodeOptions } from './watch-options.ts'
 
 const machine = {
   inspect: inspectMachine,
@@ -24,8 +24,8 @@ const machine = {
   withdraw: withdrawTokens,
 }
 
-/** `trow trust-node --watch`: the node's agent, until it is told to stop. Returns the exit code. */
-export async function watchNode(options: WatchOptions, terminal: Terminal): Promise<number> {
+/** `trow trust-node --watch`: runs the node's agent until it is stopped. Returns the exit code. */
+export async function watchNode(options: WatchNodeOptions, terminal: Terminal): Promise<number> {
   const node = nodeOf(options, terminal.env)
   const grace = graceOf(options)
   const context = contextOf(options, terminal)
@@ -41,7 +41,7 @@ export async function watchNode(options: WatchOptions, terminal: Terminal): Prom
   const now = (): number => Date.now()
   const credentials = new CredentialSource(context, { env: terminal.env, interactive: false, now })
   const objects = await connectObjects({ context, credentials, timeout, manager: 'trow-node' })
-  // Read each time: the kubelet replaces it.
+  // Read for each request: the kubelet replaces the token.
   const token = async (): Promise<string> => (await readFile(options.tokenFile, 'utf8')).trim()
   const agent = new NodeAgent({
     node,
@@ -52,7 +52,7 @@ export async function watchNode(options: WatchOptions, terminal: Terminal): Prom
     objects,
     machine,
     async certify(question) {
-      // Loaded where a node has no certificate of the cluster's.
+      // Loaded only on nodes without a certificate of the cluster.
       const { askForNodeCertificate } = await import('../../upstream/node-certificate.ts')
       return askForNodeCertificate({ ...question, token: await token() })
     },
@@ -86,8 +86,12 @@ export async function watchNode(options: WatchOptions, terminal: Terminal): Prom
   }
 }
 
-/** In a pod that of its own namespace, unless it is told where trow is. */
-function layoutOfAgent(options: WatchOptions, terminal: Terminal, { file, namespace }: KubeContext): Layout {
+/** In a pod the layout comes from the pod's own namespace, unless an option or TROW_NAMESPACE names it. */
+function layoutOfAgent(
+  options: WatchNodeOptions,
+  terminal: Terminal,
+  { file, namespace }: KubeContext,
+): Layout {
   const isTold = options.namespace !== undefined || (terminal.env['TROW_NAMESPACE'] ?? '') !== ''
   if (!isTold && file === undefined && namespace !== undefined)
     return layoutOf(namespace.replace(/-node$/, ''))

@@ -5,7 +5,7 @@ import { exitCode, UserError } from '../../user-error.ts'
 import { addClusterOptions, type ClusterOptions } from '../cluster/cluster-options.ts'
 import { parseDuration } from '../../settings/quantities.ts'
 
-export interface WatchOptions extends ClusterOptions {
+export interface WatchNodeOptions extends ClusterOptions {
   readonly watch?: boolean
   readonly hostRoot: string
   readonly node?: string
@@ -18,27 +18,29 @@ export interface WatchOptions extends ClusterOptions {
 export function addWatchOptions(command: Command): Command {
   return addClusterOptions(
     command
+      .optionsGroup('Agent of a node:')
       .option(
         '--watch',
         'be the agent of a node: keep it as ConfigMap trow-orders says, prove it, and report',
       )
       .option(
         '--image-host <host>',
-        'with --watch: a host that the orders may name, as image references have it; may be repeated',
+        'a host that the orders may name, as image references have it; may be repeated',
         gather,
       )
-      .option('--node <name>', 'with --watch: the node (default NODE_NAME)')
+      .option('--node <name>', 'name of the node (default: NODE_NAME)')
       .option(
         '--token-file <file>',
-        'with --watch: a token with audience trow, bound to the node, to get a certificate with',
+        'a token with audience trow, bound to the node, to get a certificate with',
         '/var/run/trow/token',
       )
       .option(
         '--health <address>',
-        'with --watch: where /livez and /readyz answer',
+        'address at which /livez and /readyz answer',
         `127.0.0.1:${ports.agentHealth}`,
       )
-      .option('--grace <time>', 'with --watch: what open pulls have to end when it is stopped', '50s'),
+      .option('--grace <time>', 'time that open pulls have to end when the agent is stopped', '50s')
+      .optionsGroup(''),
   )
 }
 
@@ -46,7 +48,7 @@ function gather(value: string, previous: readonly string[] = []): readonly strin
   return [...previous, value]
 }
 
-/** Flags that are of the other way to run the command. */
+/** Flags that only apply without `--watch`. */
 const onceOnly = [
   'registry',
   'host',
@@ -71,7 +73,7 @@ export function refuseOnceOptions(given: object): void {
 }
 
 /** Throws UserError REGISTRY_NOT_GIVEN, HOST_INVALID. */
-export function imageHostsOf({ imageHost = [] }: Pick<WatchOptions, 'imageHost'>): readonly string[] {
+export function imageHostsOf({ imageHost = [] }: Pick<WatchNodeOptions, 'imageHost'>): readonly string[] {
   const wrong = imageHost.find((host) => !isRegistryHost(host))
   if (wrong !== undefined) {
     throw new UserError('HOST_INVALID', `--image-host "${wrong}" is no host of image references`, {
@@ -86,9 +88,9 @@ export function imageHostsOf({ imageHost = [] }: Pick<WatchOptions, 'imageHost'>
   })
 }
 
-/** `--node`, else NODE_NAME. Throws UserError NODE_NOT_GIVEN. */
+/** Returns `--node`, or NODE_NAME. Throws UserError NODE_NOT_GIVEN. */
 export function nodeOf(
-  { node }: Pick<WatchOptions, 'node'>,
+  { node }: Pick<WatchNodeOptions, 'node'>,
   env: Readonly<Record<string, string | undefined>>,
 ): string {
   const name = node ?? env['NODE_NAME'] ?? ''
@@ -99,7 +101,7 @@ export function nodeOf(
   })
 }
 
-/** `127.0.0.1:29444`, `[::1]:29444`. Throws UserError ADDRESS_INVALID. */
+/** Parses `127.0.0.1:29444` or `[::1]:29444`. Throws UserError ADDRESS_INVALID. */
 export function parseEndpoint(text: string): { readonly host: string; readonly port: number } {
   const match = /^(?:\[([\da-f:.]+)\]|([\w.-]+)):(\d{1,5})$/i.exec(text)
   const port = Number(match?.[3])
@@ -111,8 +113,8 @@ export function parseEndpoint(text: string): { readonly host: string; readonly p
   })
 }
 
-/** Milliseconds. Throws UserError DURATION_INVALID. */
-export function graceOf({ grace }: Pick<WatchOptions, 'grace'>): number {
+/** Returns milliseconds. Throws UserError DURATION_INVALID. */
+export function graceOf({ grace }: Pick<WatchNodeOptions, 'grace'>): number {
   const time = parseDuration(grace)
   if (time !== undefined && time >= 0 && time < 3_600_000) return time
   throw new UserError('DURATION_INVALID', `--grace ${grace} is no time below an hour`, {

@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict'
-import { suite, test } from 'node:test'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, suite, test } from 'node:test'
 import type { Action } from '../../../src/access/principal.ts'
 import { defaultRules, type AccessRule } from '../../../src/access/rules.ts'
 import { callerOf, explain, type CallerKind, type Explanation } from '../../../src/cli/access/explain.ts'
 import { oidcSchema } from '../../../src/settings/oidc-schema.ts'
 import { rulesSchema } from '../../../src/settings/rules-schema.ts'
 import { parseRepositoryName } from '../../../src/oci/repository-name.ts'
+import { checkLines, checkResult } from '../../support/check-result.ts'
 import { runCommand } from '../../support/run-trow.ts'
 
 const rules: readonly AccessRule[] = [
@@ -55,7 +59,7 @@ suite('trow auth explain', () => {
     assert.match(text.stdout, /^allowed: rule 1 allows users push on \*\*$/m)
     assert.match(text.stderr, /default/)
     const json = await runCommand(['auth', 'explain', 'system:node:n1', 'pull', 'app', '-o', 'json'])
-    const shown = JSON.parse(json.stdout) as Explanation & { caller: { groups: string[] } }
+    const shown = checkResult('AccessExplanation', json.stdout)
     assert.equal(shown.decision, 'cluster')
     assert.ok(shown.caller.groups.includes('system:nodes'))
     assert.equal((await runCommand(['auth', 'explain', 'alice', 'write', 'app'])).code, 2)
@@ -64,6 +68,36 @@ suite('trow auth explain', () => {
       /REFERENCE_INVALID/,
     )
     assert.equal((await runCommand(['auth', 'lint'])).code, 0)
+    const lint = await runCommand(['auth', 'lint', '-o', 'json'])
+    assert.deepEqual(checkResult('AccessFindingList', lint.stdout).items, [])
+  })
+})
+
+suite('what the rules say, as exit codes and results', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'trow-explain-'))
+  after(() => rmSync(folder, { recursive: true, force: true }))
+  const config = join(folder, 'trow.yaml')
+  const rule = { who: 'alice', repositories: 'team/**', actions: 'pull' }
+  writeFileSync(config, JSON.stringify({ access: [rule, rule] }))
+
+  test('a denial ends with 77, whatever the form; what nobody decides ends with 0', async () => {
+    const explain = (...args: string[]) => runCommand(['auth', 'explain', ...args, '--config', config])
+    for (const form of ['text', 'json']) {
+      assert.equal((await explain('alice', 'pull', 'team/app', '-o', form)).code, 0)
+      assert.equal((await explain('alice', 'push', 'team/app', '-o', form)).code, 77)
+      assert.equal((await explain('system:node:n1', 'pull', 'team/app', '-o', form)).code, 0)
+    }
+    const denied = await explain('bob', 'pull', 'team/app', '-o', 'yaml')
+    assert.equal(checkResult('AccessExplanation', denied.stdout).decision, 'denied')
+  })
+
+  test('a finding is a line', async () => {
+    const { code, stdout } = await runCommand(['auth', 'lint', '--config', config, '-o', 'jsonl'])
+    assert.equal(code, 79)
+    assert.deepEqual(
+      checkLines('AccessFinding', stdout).map(({ rule: place }) => place),
+      [2],
+    )
   })
 })
 

@@ -6,14 +6,9 @@ import { after, before, suite, test } from 'node:test'
 import { FailureDelays } from '../../../src/access/failures.ts'
 import { Robots } from '../../../src/access/robots.ts'
 import { openLocalMetadata } from '../../../src/metadata/sqlite/sqlite-metadata-store.ts'
+import { checkLines, checkResult } from '../../support/check-result.ts'
 import { runCommand } from '../../support/run-trow.ts'
 import { startedServer, type ServerProcess } from '../../support/server-process.ts'
-
-interface Made {
-  readonly username: string
-  readonly password: string
-  readonly expiresAt: string | undefined
-}
 
 suite('trow robot', () => {
   const folder = mkdtempSync(join(tmpdir(), 'trow-robots-'))
@@ -28,15 +23,15 @@ suite('trow robot', () => {
   const robot = (...args: string[]) => runCommand(['robot', ...args, '--data', folder])
   const scope = ['--repository', 'team/**', '--action', 'pull,push']
 
-  const make = async (name: string, ...args: string[]): Promise<Made> => {
+  const make = async (name: string, ...args: string[]) => {
     const { code, stdout, stderr } = await robot('create', name, ...scope, ...args, '-o', 'json')
     assert.equal(code, 0, stderr)
-    return JSON.parse(stdout) as Made
+    return checkResult('RobotCreation', stdout)
   }
   const names = async (): Promise<string[]> => {
     const { stdout } = await robot('list', '-o', 'json')
     assert.ok(!stdout.includes('secretHash'))
-    return (JSON.parse(stdout) as { name: string }[]).map(({ name }) => name)
+    return checkResult('RobotList', stdout).items.map(({ name }) => name)
   }
   const round = async (): Promise<void> => {
     const made = await make('ci', '--description', 'builds')
@@ -49,7 +44,12 @@ suite('trow robot', () => {
     assert.ok(!table.includes('trow_'))
     const again = await robot('create', 'ci', ...scope)
     assert.match(again.stderr, /ROBOT_EXISTS/)
+    assert.equal((await robot('list', '-o', 'name')).stdout, 'robot+ci\n')
+    assert.equal(checkLines('Robot', (await robot('list', '-o', 'jsonl')).stdout)[0]?.name, 'ci')
     assert.match((await robot('revoke', 'robot+ci')).stdout, /revoked robot\+ci/)
+    await make('gone')
+    const revoked = await robot('revoke', 'gone', '-o', 'json')
+    assert.equal(checkResult('RobotRevocation', revoked.stdout).username, 'robot+gone')
     assert.match((await robot('revoke', 'ci')).stderr, /ROBOT_UNKNOWN/)
     assert.deepEqual(await names(), [])
   }

@@ -18,6 +18,7 @@ import { bcrypt, hashPassword } from '../../../src/access/bcrypt.ts'
 import { newPassword } from '../../../src/cli/access/password-input.ts'
 import { readHtpasswd } from '../../../src/serve/access/watched-htpasswd.ts'
 import { terminalOf } from '../../../src/cli/streams.ts'
+import { checkLines, checkResult } from '../../support/check-result.ts'
 import { runCommand } from '../../support/run-trow.ts'
 
 suite('trow user', () => {
@@ -39,12 +40,16 @@ suite('trow user', () => {
     assert.equal((await user(['passwd', 'alice', '--htpasswd', path, '--cost', '8'], 'other')).code, 0)
     assert.ok(await isRight(path, 'alice', 'other'))
     const listed = await user(['list', '--htpasswd', path, '-o', 'json'])
-    assert.deepEqual(JSON.parse(listed.stdout), [
+    assert.deepEqual(checkResult('UserList', listed.stdout).items, [
       { name: 'alice', cost: 8 },
       { name: 'bob', cost: 8 },
     ])
     assert.match((await user(['list', '--htpasswd', path])).stdout, /^NAME +COST\nalice +8\nbob +8\n$/)
-    assert.equal((await user(['rm', 'alice', '--htpasswd', path])).code, 0)
+    assert.equal((await user(['list', '--htpasswd', path, '-o', 'name'])).stdout, 'alice\nbob\n')
+    const lines = await user(['list', '--htpasswd', path, '-o', 'jsonl'])
+    assert.equal(checkLines('User', lines.stdout).length, 2)
+    const removed = await user(['rm', 'alice', '--htpasswd', path, '-o', 'yaml'])
+    assert.equal(checkResult('UserChange', removed.stdout).change, 'removed')
     assert.deepEqual([...readHtpasswd(path).keys()], ['bob'])
     for (const { stdout, stderr } of [added, listed]) assert.ok(!`${stdout}${stderr}`.includes('one two'))
   })

@@ -65,6 +65,34 @@ test('--dry-run=client prints a set on stdout alone, without secrets, as YAML an
   assert.deepEqual((JSON.parse(asJson.stdout) as { items: unknown[] }).items, documents)
 })
 
+test('--dry-run=client prints the first policy only when it is asked for, and nothing that kubectl reads otherwise', async () => {
+  const print = async (...args: readonly string[]): Promise<string> => {
+    const { code, stdout } = await runCommand(['install', '--dry-run=client', ...args])
+    assert.equal(code, 0)
+    return stdout
+  }
+  const [without, asked] = [await print(), await print('--with-baseline')]
+  const kinds = (text: string, version: '1.1' | '1.2' = '1.2'): string[] =>
+    parseAllDocuments(text, { version }).map((each) => (each.toJS() as { kind: string }).kind)
+  assert.ok(!kinds(without).includes('TrowPolicy'))
+  assert.deepEqual(
+    kinds(asked).filter((kind) => kind === 'TrowPolicy'),
+    ['TrowPolicy'],
+  )
+  assert.deepEqual(kinds(without).slice(0, 4), [
+    'Namespace',
+    'Namespace',
+    'CustomResourceDefinition',
+    'CustomResourceDefinition',
+  ])
+  // YAML 1.1, where off, yes and no are booleans.
+  const old = parseAllDocuments(asked, { version: '1.1' }).map((each) => each.toJS() as unknown)
+  assert.deepEqual(
+    old,
+    parseAllDocuments(asked).map((each) => each.toJS() as unknown),
+  )
+})
+
 for (const [args, code, hint] of [
   [['--replicas', '3'], 'REPLICAS_UNSUPPORTED', /one pod/],
   [['--tls-secret', 'x'], 'OPTIONS_CONFLICT', /--host/],
@@ -128,7 +156,14 @@ test('a local folder keeps its node, unless another is named', () => {
 test('an image of one’s own goes along with an upgrade where its tag is the version', () => {
   const chosen = (image: string | undefined, before: string): string => {
     const last = { ...defaultInstallSettings, ...(image === undefined ? {} : { image }) }
-    const remembered = { settings: last, version: before, schema: 1, clusterIps: [], nodePort: undefined }
+    const remembered = {
+      settings: last,
+      version: before,
+      schema: 1,
+      clusterIps: [],
+      nodePort: undefined,
+      baseline: true,
+    }
     return chosenImage(last, remembered, '0.2.0').reference
   }
   assert.equal(chosen('mirror.example/trow:0.1.0', '0.1.0'), 'mirror.example/trow:0.2.0')

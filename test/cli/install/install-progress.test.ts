@@ -8,11 +8,11 @@ import { prepare } from '../../install/fake-install.ts'
 const nodes = Array.from({ length: 300 }, (_, index) => `node-${index}`)
 
 function terminalOn(stream: PassThrough): Terminal {
-  const given = { stdin: stream, stdout: stream, stderr: stream, env: {}, cwd: '/' }
+  const given = { stdin: stream, stdout: stream, stderr: stream, env: { LC_ALL: 'C.UTF-8' }, cwd: '/' }
   return terminalOf({ ...given, onStop: () => () => {} })
 }
 
-/** What an install of 300 nodes writes where no terminal is, and the clock of the run. */
+/** What an install of 300 nodes writes without a terminal, and the clock of the run. */
 function written(): { run: ReturnType<typeof prepare>; go: () => Promise<string[]> } {
   const run = prepare(nodes)
   const stderr = new PassThrough()

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { PassThrough } from 'node:stream'
 import { suite, test } from 'node:test'
 import type { OpenCluster } from '../../../src/cli/cluster/cluster-options.ts'
 import { pushCanary } from '../../../src/cli/install/push-canary.ts'
@@ -7,7 +8,7 @@ import { UserError } from '../../../src/user-error.ts'
 import { FakeObjects } from '../../support/fake-objects.ts'
 
 suite('the push of a tiny image, where the registry is not reached', () => {
-  /** Once: it is nothing that another attempt would change. */
+  /** Expects a single attempt: a retry would not change this fault. */
   async function push(fault: Error): Promise<void> {
     const objects = new FakeObjects()
     let attempts = 0
@@ -25,7 +26,11 @@ suite('the push of a tiny image, where the registry is not reached', () => {
       manifest: Buffer.from('{}'),
       blobs: [],
     } as unknown as Parameters<typeof pushCanary>[0]
-    await pushCanary(image, { cluster, signal: new AbortController().signal })
+    await pushCanary(image, {
+      cluster,
+      signal: new AbortController().signal,
+      terminal: { stderr: new PassThrough() },
+    })
   }
 
   test('says what the kubeconfig lacks', async () => {

@@ -8,6 +8,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs'
 import { connect } from 'node:net'
@@ -15,6 +16,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { after, before, suite, test } from 'node:test'
+import { checkError } from '../../support/check-result.ts'
 import { runCommand, startCommand } from '../../support/run-trow.ts'
 import { startedServer, type ServerProcess } from '../../support/server-process.ts'
 
@@ -42,6 +44,21 @@ before(async () => {
 })
 
 suite('trow backup', () => {
+  test('says what it has written, where, and how it comes back', async () => {
+    const file = join(root, 'told.tar')
+    const { stdout } = await runCommand(['backup', '--data', data, file])
+    const size = statSync(file).size
+    assert.equal(
+      stdout,
+      `wrote 3 blobs (1.2 MB) and 0 manifests to ${file}, 1.${Math.round(size / 1e5) - 10} MB\n` +
+        `  trow restore ${file} --data FOLDER brings it back into an empty folder\n`,
+    )
+    const toPipe = await runCommand(['backup', '--data', data, '-'])
+    assert.match(toPipe.stderr, /^wrote 3 blobs .* to standard output, /)
+    const both = await runCommand(['backup', '--data', data, '-', '-o', 'json'])
+    assert.deepEqual([both.code, checkError(both.stderr).code, both.stdout], [2, 'OPTIONS_CONFLICT', ''])
+  })
+
   test('a folder that is not there is named before anything is copied', async () => {
     const { code, stderr } = await runCommand(['backup', '--data', data, join(root, 'no', 'such', 'b.tar')])
     assert.equal(code, 1)
@@ -85,7 +102,10 @@ suite('trow backup', () => {
       assert.match(stderr, new RegExp(`1 blob is not in the backup: .*\n {2}sha256:${digest}\n`))
       const restored = await runCommand(['restore', '--data', join(root, `lossy-${served}`), file])
       assert.equal(restored.code, 79, restored.stderr)
-      assert.match(restored.stdout, /restored 2 blobs/)
+      assert.match(
+        restored.stdout,
+        /^restored 3 blobs \(1\.2 MB\) and 0 manifests, without the bytes of 1 of the blobs into /,
+      )
       rmSync(file)
     }
   })
@@ -95,6 +115,7 @@ suite('trow backup', () => {
     const command = startCommand(['backup', '--data', data, file])
     for (let tries = 0; tries < 1000 && !command.listens; tries++) await sleep(1)
     assert.equal(await command.interrupt(), 130)
+    assert.match(command.stderr(), /interrupted \(INTERRUPTED\)\n {2}Nothing of the backup was kept\.\n$/)
     assert.deepEqual(globSync('interrupted.tar*', { cwd: root }), [])
   })
 })
@@ -121,12 +142,27 @@ suite('trow restore', () => {
     assert.equal((await runCommand(['fsck', '--data', empty])).code, 0)
   })
 
+  test('takes a new volume for empty, and leaves what belongs to its file system and to Node', async () => {
+    const volume = join(root, 'volume')
+    for (const other of ['lost+found', '.cache/trow']) mkdirSync(join(volume, other), { recursive: true })
+    const others = ['.cache', 'lost+found']
+    const none = join(root, 'none.tar')
+    assert.equal((await runCommand(['restore', '--data', volume, none])).code, 1)
+    assert.deepEqual(readdirSync(volume).sort(), others)
+    assert.equal((await runCommand(['restore', '--data', volume, whole])).code, 0)
+    assert.equal((await runCommand(['fsck', '--data', volume])).code, 0)
+    assert.deepEqual(
+      readdirSync(volume).filter((name) => others.includes(name)),
+      others,
+    )
+  })
+
   test('that was killed is done again in the same folder, which is not served before', async () => {
     const folder = join(root, 'killed')
     const { openRestoreFolder } = await import('../../../src/storage/restore-folder.ts')
     openRestoreFolder(folder)
     writeFileSync(join(folder, 'trow.db.restoring'), 'half')
-    // Held by this very process: as if it had gone.
+    // This very process holds the lock; removing the file has the effect of a process that ended.
     rmSync(join(folder, 'lock.db'))
     const served = await runCommand(['serve', '--listen', '127.0.0.1:0', '--data', folder])
     assert.match(served.stderr, /RESTORE_UNFINISHED/)

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, suite, test } from 'node:test'
+import { checkLines, checkResult } from '../../support/check-result.ts'
 import { runCommand } from '../../support/run-trow.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'trow-policy-'))
@@ -54,7 +55,7 @@ suite('trow policy lint', () => {
       }),
     )
     const { code, stdout, stderr } = await lint(inside)
-    assert.deepEqual([code, stdout, stderr], [0, '', '2 policies, 1 exceptions, nothing found\n'])
+    assert.deepEqual([code, stdout, stderr], [0, '', '2 policies, 1 exception, nothing found\n'])
   })
 
   test('names file, line, column and field of each problem, in every document', async () => {
@@ -84,7 +85,9 @@ spec:
       '',
     ])
     const { stdout: json } = await lint(path, '-o', 'json')
-    assert.deepEqual((JSON.parse(json) as unknown[])[0], {
+    const lines = checkLines('PolicyFinding', (await lint(path, '-o', 'jsonl')).stdout)
+    assert.equal(lines.length, checkResult('PolicyFindingList', json).items.length)
+    assert.deepEqual(checkResult('PolicyFindingList', json).items[0], {
       level: 'error',
       file: path,
       line: 21,
@@ -160,7 +163,7 @@ suite('trow policy eval', () => {
     assert.equal(code, 79)
     assert.match(
       stdout,
-      /^1 of 2 images refused by policy production\n {2}quay\.io\/x \(quay\.io\/x:latest\) {2}NOT_ALLOWED/,
+      /^1 of 2 images is refused by policy production\n {2}quay\.io\/x \(quay\.io\/x:latest\) {2}NOT_ALLOWED/,
     )
   })
 
@@ -188,7 +191,8 @@ suite('trow policy eval', () => {
       '-o',
       'json',
     )
-    assert.deepEqual(JSON.parse(json), { answer: 'needs', images: [{ image: 't.example/prod/x' }] })
+    const { answer, images } = checkResult('PolicyEvaluation', json)
+    assert.deepEqual([answer, images], ['needs', [{ image: 't.example/prod/x' }]])
   })
 
   test('point and namespace count', async () => {
@@ -230,15 +234,11 @@ suite('trow policy eval', () => {
 
   test('as JSON, byte for byte', async () => {
     const { stdout } = await evaluate(path, '--image', 'quay.io/legacy/app', '-o', 'json')
-    const answer = JSON.parse(stdout) as {
-      answer: string
-      until: string
-      images: { image: string; canonical: string; excepted: { exception: string }[] }[]
-    }
+    const answer = checkResult('PolicyEvaluation', stdout)
     assert.equal(answer.answer, 'allow')
-    assert.ok(Date.parse(answer.until) > Date.now())
+    assert.ok(Date.parse(answer.until ?? '') > Date.now())
     assert.deepEqual(
-      answer.images.map((each) => [each.image, each.canonical, each.excepted[0]?.exception]),
+      answer.images.map((each) => [each.image, each.canonical, each.excepted?.[0]?.exception]),
       [['quay.io/legacy/app', 'quay.io/legacy/app:latest', 'jira-1']],
     )
   })
@@ -263,7 +263,8 @@ cases:
   - { name: not recorded, image: "t.example/prod/app:4", expect: needs }
   - { name: excepted, image: quay.io/legacy, namespace: x, point: scan, expect: allow }
 `
-  const run = (text: string) => runCommand(['policy', 'test', file('cases.yaml', text)])
+  const run = (text: string, ...args: string[]) =>
+    runCommand(['policy', 'test', file('cases.yaml', text), ...args])
 
   test('asks each case, with what was recorded', async () => {
     assert.deepEqual(await run(cases), { code: 0, stdout: '', stderr: '8 passed, 0 failed\n' })
@@ -274,6 +275,9 @@ cases:
     assert.equal(code, 79)
     assert.match(stdout, /^\S+cases\.yaml: excepted: expected allow, got deny\n$/)
     assert.equal(stderr, '7 passed, 1 failed\n')
+    const json = await run(cases.replace('now: 2026-11-23', 'now: 2026-12-01'), '-o', 'json')
+    const { failed, failures } = checkResult('PolicyTest', json.stdout)
+    assert.deepEqual([json.code, failed, failures[0]?.name], [79, 1, 'excepted'])
   })
 
   test('another answer and another reason fail', async () => {

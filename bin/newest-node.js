@@ -6,12 +6,14 @@ import { availableParallelism, constants, homedir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-const oldest = 24
+/** As `engines` of package.json: what is tested. */
+const isSupported = (major, minor) => (major === 24 && minor >= 15) || major >= 26
 const here = (path) => fileURLToPath(new URL(path, import.meta.url))
 
 /** Runs `main` of `src/<entry>.ts`, or of what was built from it. `program` is the file in this folder that was started. */
 export async function start(program, entry) {
-  if (Number(process.versions.node.split('.')[0]) < oldest) return startElsewhere(program)
+  const [major, minor] = process.versions.node.split('.').map(Number)
+  if (!isSupported(major, minor)) return startElsewhere(program)
   // One pool serves all threads; it is made on first use, so this must stand before everything else.
   process.env.UV_THREADPOOL_SIZE ??= String(Math.max(16, 16 * Math.min(availableParallelism(), 4)))
   // Compiled code is kept: the next start takes half the time. The variable is for the threads.
@@ -34,7 +36,7 @@ function startElsewhere(program) {
     child.on('exit', (code, signal) => process.exit(signal ? 128 + constants.signals[signal] : (code ?? 1)))
   } else {
     console.error(
-      `trow: this is Node ${process.versions.node}, trow needs Node ${oldest} or later: install it from https://nodejs.org and run trow again`,
+      `trow: this is Node ${process.versions.node}, trow needs Node 24.15 or a later 24, or 26 or later: install it from https://nodejs.org and run trow again`,
     )
     process.exit(1)
   }

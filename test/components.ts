@@ -9,16 +9,19 @@ import {
   goTools,
 } from './requirements.ts'
 
-/** Brings in the real components that this machine lets us have. What fails is reported by the suites that miss it. */
-export function installComponents(say: (line: string) => void): void {
-  installDebianPackages(debianPackages, say)
+/**
+ * Installs the real components that this machine allows. The suites that need a missing one report the
+ * failure.
+ */
+export function installComponents(log: (line: string) => void): void {
+  installDebianPackages(debianPackages, log)
   if (goProblem() !== undefined) return
   for (const [name, { path, version }] of Object.entries(goTools)) {
     if (findProgram(name) !== undefined) continue
     const folder = goToolFolder(name)
-    say(`building ${name} ${version}`)
+    log(`building ${name} ${version}`)
     mkdirSync(folder, { recursive: true })
-    run('go', ['install', '-trimpath', '-ldflags=-s -w', `${path}@${version}`], say, {
+    run('go', ['install', '-trimpath', '-ldflags=-s -w', `${path}@${version}`], log, {
       GOBIN: folder,
       CGO_ENABLED: '0',
       GOFLAGS: '',
@@ -26,23 +29,23 @@ export function installComponents(say: (line: string) => void): void {
   }
 }
 
-/** Those of the packages, by program, whose program is not there. */
+/** Installs the packages whose program is missing. */
 export function installDebianPackages(
   packages: Readonly<Record<string, string>>,
-  say: (line: string) => void,
+  log: (line: string) => void,
 ): void {
   const missing = Object.entries(packages).filter(([program]) => findProgram(program) === undefined)
   if (missing.length === 0 || debianProblem() !== undefined) return
   const names = [...new Set(missing.map(([, name]) => name))]
-  say(`installing Debian packages: ${names.join(' ')}`)
-  run('apt-get', ['update', '-qq'], say)
-  run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...names], say)
+  log(`installing Debian packages: ${names.join(' ')}`)
+  run('apt-get', ['update', '-qq'], log)
+  run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...names], log)
 }
 
 function run(
   program: string,
   args: readonly string[],
-  say: (line: string) => void,
+  log: (line: string) => void,
   env: Readonly<Record<string, string>> = {},
 ): void {
   const { status, stdout, stderr, error } = spawnSync(program, args, {
@@ -52,5 +55,5 @@ function run(
     timeout: 30 * 60_000,
   })
   if (status !== 0)
-    say(`${program} ${args.join(' ')} failed: ${error?.message ?? ''}\n${stdout}${stderr}`.slice(0, 4000))
+    log(`${program} ${args.join(' ')} failed: ${error?.message ?? ''}\n${stdout}${stderr}`.slice(0, 4000))
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { makeFolder } from '../src/new-folder.ts'
 
-// The names of descriptors are read from /proc.
+// The test reads the names of open descriptors from /proc.
 const skip = process.platform === 'linux' ? false : 'needs Linux'
 
 test(

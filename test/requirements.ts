@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process'
-import { accessSync, constants, existsSync } from 'node:fs'
+import { accessSync, constants, existsSync, readdirSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { delimiter, join } from 'node:path'
 
-/** Programs from Debian packages, by the package that brings them. */
+/** Programs from Debian packages, with the package of each. */
 export const debianPackages: Readonly<Record<string, string>> = {
   skopeo: 'skopeo',
   podman: 'podman',
@@ -17,6 +17,13 @@ export const debianPackages: Readonly<Record<string, string>> = {
   openssl: 'openssl',
   zsh: 'zsh',
   fish: 'fish',
+  promtool: 'prometheus',
+  groff: 'groff-base',
+  tmux: 'tmux',
+  curl: 'curl',
+  jq: 'jq',
+  initdb: 'postgresql',
+  postgres: 'postgresql',
 }
 
 /** Programs from Go modules; built once and kept outside of the checkout, keyed by version. */
@@ -25,6 +32,8 @@ export const goTools: Readonly<Record<string, { readonly path: string; readonly 
   oras: { path: 'oras.land/oras/cmd/oras', version: 'v1.3.6' },
   regctl: { path: 'github.com/regclient/regclient/cmd/regctl', version: 'v0.11.7' },
   helm: { path: 'helm.sh/helm/v3/cmd/helm', version: 'v3.22.0' },
+  registry: { path: 'github.com/distribution/distribution/v3/cmd/registry', version: 'v3.1.2' },
+  versitygw: { path: 'github.com/versity/versitygw/cmd/versitygw', version: 'v1.8.0' },
   cosign: { path: 'github.com/sigstore/cosign/v3/cmd/cosign', version: 'v3.1.3' },
 }
 
@@ -36,7 +45,7 @@ export function goToolFolder(name: string): string {
   return join(cacheFolder(), 'go', `${name}@${goTools[name]?.version}`)
 }
 
-/** Why this machine cannot bring in Debian packages; undefined where it can. */
+/** Returns why this machine cannot install Debian packages; `undefined` if it can. */
 export function debianProblem(): string | undefined {
   if (process.platform !== 'linux' || !existsSync('/usr/bin/apt-get')) return 'this is no Debian'
   return process.getuid?.() === 0 ? undefined : 'only root installs Debian packages'
@@ -46,15 +55,24 @@ export function goProblem(): string | undefined {
   return findProgram('go') === undefined ? 'Go is not installed' : undefined
 }
 
-/** The path of a program that is there. */
+/** Returns the path of an installed program. */
 export function findProgram(name: string): string | undefined {
   const folders = [
     ...(name in goTools ? [goToolFolder(name)] : []),
     ...(process.env['PATH'] ?? '').split(delimiter),
   ]
-  return [...folders, '/usr/sbin', '/sbin', '/usr/lib/cni']
+  return [...postgresFolders(), ...folders, '/usr/sbin', '/sbin', '/usr/lib/cni']
     .map((folder) => join(folder, name))
     .find(isExecutable)
+}
+
+/** Debian keeps the programs of a PostgreSQL server outside of PATH, in a folder for each version. */
+function postgresFolders(): readonly string[] {
+  const root = '/usr/lib/postgresql'
+  if (!existsSync(root)) return []
+  return readdirSync(root)
+    .sort((a, b) => Number(b) - Number(a))
+    .map((version) => join(root, version, 'bin'))
 }
 
 /** For `test({ skip: missing('skopeo') })`: false, or why the suite cannot run. */
@@ -65,10 +83,10 @@ export function missing(...programs: readonly string[]): string | false {
   return `${absent.join(', ')} not found: ${[...new Set(reasons)].join(', ')}`
 }
 
-/** Marks a skip that this machine could have avoided: a failure where CI=true. */
+/** Marks a skip that this machine could have avoided; it is a failure if CI=true. */
 export const avoidable = 'could have been installed'
 
-/** Runs a program to its end; throws with all it printed when it fails. */
+/** Runs a program to its end. Throws with its whole output if it fails. */
 export function runProgram(
   name: string,
   args: readonly string[],

@@ -5,14 +5,14 @@ import { avoidable } from './requirements.ts'
 
 const root = new URL('..', import.meta.url).pathname
 
-/** Test files that are run, and what became of them. */
+/** Runs test files and counts their results. */
 export class SuiteRun {
   readonly #counts = { passed: 0, failed: 0, skipped: 0 }
   readonly #skips = new Map<string, string>()
   readonly #failures: string[] = []
   readonly #started = Date.now()
 
-  /** Files by their path from the root of the repository. */
+  /** Files by their path relative to the root of the repository. */
   async runFiles(batch: readonly string[], concurrency: number): Promise<void> {
     if (batch.length === 0) return
     const stream = run({
@@ -31,7 +31,8 @@ export class SuiteRun {
     })
     stream.on('test:fail', (event) => {
       const { failureType } = event.details.error as { failureType?: string }
-      // A suite that fails by itself, in a hook, fails; one whose tests failed has been counted.
+      // A suite that fails in its own hook counts as a failure; one whose tests failed has been counted
+      // already.
       if (event.details.type === 'suite' && failureType === 'subtestsFailed') return
       this.#counts.failed++
       this.#failures.push(`${relative(root, event.file ?? '')}: ${event.name}`)
@@ -40,7 +41,7 @@ export class SuiteRun {
     for await (const text of reporter) process.stdout.write(text as string)
   }
 
-  /** Something besides the files that must not happen. */
+  /** Records a failure that belongs to no file. */
   fail(name: string): void {
     this.#counts.failed++
     this.#failures.push(name)

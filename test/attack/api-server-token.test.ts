@@ -15,8 +15,8 @@ import { failure, jwt, reply, startFakeApiServer } from '../support/fake-api-ser
 import { LoginFolder } from '../support/login-folder.ts'
 import { FakeObjects } from '../support/fake-objects.ts'
 
-// Whoever runs the registry's pod must not receive what the API server takes: `list`, `push`, `inspect`, `rm` and `audit`
-// present what registryRoad returns, docker and podman what `trow login` has written.
+// The operator of the registry's pod must not receive credentials of the API server. `list`, `push`, `inspect`, `rm` and
+// `audit` present what registryRoad returns; docker and podman present what `trow login` has written.
 
 const inAnHour = Math.floor(Date.now() / 1000) + 3600
 const apiToken = jwt({ aud: ['https://kubernetes.default.svc'], exp: inAnHour })
@@ -108,7 +108,7 @@ suite('a token for the API server is not presented to the registry', () => {
     assert.match(asked, /can do in the cluster what you can; the registry trow\.trow\.svc .*would receive it/)
     assert.equal(password, apiToken)
     assert.equal((await present()).password, apiToken)
-    // The same name for another cluster, and another registry of the same context, are asked for again.
+    // A context of the same name with another cluster, and another registry of the same context, need a new consent.
     home.kubeconfig('https://127.0.0.2:6443', { token: apiToken })
     await assert.rejects(present(), isRefused)
     home.kubeconfig(server.url, { token: apiToken })

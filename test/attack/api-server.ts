@@ -3,7 +3,7 @@ import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 
-/** What the API server says of a token. */
+/** The API server's review of a token. */
 export interface TokenUser {
   readonly username: string
   readonly uid?: string
@@ -22,7 +22,7 @@ export class ApiServer {
   /** Uids by `NAMESPACE/NAME`. */
   readonly accounts = new Map<string, string>()
   clientCa = ''
-  /** Nothing is answered. */
+  /** The API server answers no request. */
   silent = false
   readonly #remembered = new Map<string, { readonly user: TokenUser; readonly until: number }>()
   readonly #server = http.createServer((request, response) => {
@@ -48,7 +48,7 @@ export class ApiServer {
     const body = request.method === 'POST' ? (JSON.parse(await text(request)) as Review) : undefined
     if (body !== undefined && path.endsWith('/tokenreviews'))
       return { ...body, status: this.#token(body.spec) }
-    // Everybody whom it knows may do everything: what is tested is who somebody is.
+    // Every authenticated caller may do everything, since only authentication is tested.
     if (body !== undefined && path.endsWith('/subjectaccessreviews'))
       return { ...body, status: { allowed: body.spec.user !== 'system:anonymous' } }
     if (path.endsWith('/configmaps/extension-apiserver-authentication'))

@@ -5,9 +5,9 @@ import { test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
 import { randomBytes } from 'node:crypto'
 import { openFixture, eventually } from '../audit/fixture.ts'
-import { noteOf } from '../audit/notes.ts'
+import { auditRecordOf } from '../audit/records.ts'
 import { eachLog } from '../../src/audit/chain.ts'
-import { encodeNote } from '../../src/audit/audit-note.ts'
+import { encodeAuditRecord } from '../../src/audit/audit-record.ts'
 import { parseRepositoryName } from '../../src/oci/repository-name.ts'
 import { parseTag } from '../../src/oci/tag.ts'
 import { manifestOf } from '../metadata/metadata-store-contract.ts'
@@ -63,13 +63,13 @@ test('2,000 different denials of one address are few lines, on disk before the r
     assert.ok(bytes < 300_000, `${bytes} bytes`)
     const admin = wayWith('basic', url, () => ({ authorization: basic('admin', passwords.admin) }))
     await seed(admin, 'team/after-the-flood')
-    // The counts are written when the minute ends, and at the stop.
+    // Counts are written at the end of the minute, and when the server stops.
     await gated.server.stop()
     const denials = linesIn(data, 'denials')
     const counted = denials.reduce((sum, { data: { count = 1 } }) => sum + count, 0)
     assert.equal(counted, total)
     assert.ok(denials.length < 150)
-    // Whichever workers they came to. A flood may go over into the next minute.
+    // The limit holds for all workers together. A flood may reach into the next minute.
     const alone = denials.filter(({ type }) => type !== 'io.trow.several.denied.v1')
     const minutes = new Set(alone.map(({ time }) => time.slice(0, 16))).size
     assert.ok(alone.length <= 30 * minutes, `${alone.length} lines in ${minutes} minutes`)
@@ -86,7 +86,7 @@ test('after a SIGKILL there is a record of the denials that were answered', asyn
   const gated = await startGated({}, ['--workers', '1'])
   try {
     const { url, data } = gated
-    // More than two minutes record one by one.
+    // More than the registry records one by one in two minutes.
     for (let index = 0; index < 90; index++) {
       const headers = { authorization: `Bearer wrong-${index}` }
       await exchange(url, { method: 'GET', path: `/v2/team/k${index}/tags/list`, headers })
@@ -110,7 +110,7 @@ test('denials beyond their size make the oldest denials go, and no change; verif
     const { url, data } = gated
     const admin = wayWith('basic', url, () => ({ authorization: basic('admin', passwords.admin) }))
     await seed(admin, 'team/before-the-flood')
-    // Each from an address of its own, and with an agent that cannot be compressed.
+    // Each request has its own address, and a User-Agent that does not compress.
     const refused = async (index: number): Promise<void> => {
       const headers = {
         authorization: 'Bearer wrong',
@@ -127,7 +127,7 @@ test('denials beyond their size make the oldest denials go, and no change; verif
     const changes = linesIn(data, 'changes')
     const whole = linesIn(data, 'denials')
     assert.ok(whole.length > 400, `${whole.length} lines`)
-    // Old segments go at the start, and every ten minutes.
+    // Old segments are deleted at the start and every ten minutes.
     const server = await startedServer({ data, args: ['--config', join(gated.folder, 'trow.yaml')] })
     await server.stop()
     const kept = linesIn(data, 'denials')
@@ -153,10 +153,10 @@ test('ever more denials: their log stays within its size, every change stays', a
   for (let round = 0; round < 12; round++) {
     const denied = Array.from({ length: 40 }, (_, index) => {
       const client = { address: '10.0.0.1', userAgent: randomBytes(120).toString('hex') }
-      return encodeNote(noteOf(`d${round}-${index}`, { outcome: 'denied', client }))
+      return encodeAuditRecord(auditRecordOf(`d${round}-${index}`, { outcome: 'denied', client }))
     })
     await outbox.denials.record(denied, 1)
-    await outbox.record([encodeNote(noteOf(`change ${round}`))], 1)
+    await outbox.record([encodeAuditRecord(auditRecordOf(`change ${round}`))], 1)
     fixture.clock.now += minutes
     writer.wake()
     await eventually(
@@ -171,7 +171,7 @@ test('ever more denials: their log stays within its size, every change stays', a
     assert.ok(!ids.includes('d0-0') && ids.includes('d11-39'))
     const names = readdirSync(fixture.auditFolder).filter((name) => name.startsWith('denials'))
     const bytes = names.reduce((sum, name) => sum + statSync(join(fixture.auditFolder, name)).size, 0)
-    // What came since it was looked at last is on top of it.
+    // Segments that were written after the last deletion come on top of the limit.
     assert.ok(bytes < size + 40_000, `${bytes} bytes`)
     assert.deepEqual(await fixture.problems(), [])
   } finally {
@@ -186,14 +186,14 @@ test('while the log cannot be written, an outbox full of denials still takes a c
   try {
     const { outbox } = fixture.metadata
     const deny = (index: number): Promise<void> =>
-      outbox.denials.record([encodeNote(noteOf(`d${index}`, { outcome: 'denied' }))], 1)
+      outbox.denials.record([encodeAuditRecord(auditRecordOf(`d${index}`, { outcome: 'denied' }))], 1)
     for (let index = 0; index < 50; index++) await deny(index)
     await assert.rejects(deny(50), { code: 'UNAVAILABLE' })
     const repository = parseRepositoryName('team/app')
     const push = manifestOf(repository, 'm', {
       tags: [parseTag('1')],
       now: 1,
-      note: encodeNote(noteOf('push')),
+      auditRecord: encodeAuditRecord(auditRecordOf('push')),
     })
     await fixture.metadata.putManifest(push)
     assert.ok(await fixture.metadata.findManifest(repository, parseTag('1')))

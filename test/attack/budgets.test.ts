@@ -141,9 +141,9 @@ suite('whoever is slow holds up nobody', { timeout: 120_000 }, () => {
       await socket.send(half)
     })
     for (const socket of sockets) statuses.push(socket.send(half).then(() => socket.status()))
-    // Spaces are no manifest, which is found out once all of them are there.
+    // The registry refuses a manifest of spaces only after it has read all of it.
     const ended = await Promise.all(statuses)
-    // On a busy machine this client may itself be the slow one, for which 408 is promised; nobody waits in vain.
+    // On a busy machine this client may be the slowest, which gets 408. Either way it gets an answer.
     assert.deepEqual(
       ended.filter((status) => status !== 400 && status !== 408),
       [],

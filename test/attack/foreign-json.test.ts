@@ -13,7 +13,7 @@ import { restore } from '../../src/registry/restore.ts'
 import { EngineApi } from '../../src/trust/docker/engine-api.ts'
 import { runCommand } from '../support/run-trow.ts'
 
-// What a registry, an engine or a backup sends is judged by a schema and a size before anything of it is used.
+// JSON of a registry, an engine or a backup is checked against a size limit and a schema before it is used.
 
 const sha256 = (text: string): string => `sha256:${createHash('sha256').update(text).digest('hex')}`
 const imageType = 'application/vnd.oci.image.manifest.v1+json'
@@ -40,9 +40,10 @@ const manifests: Readonly<Record<string, string>> = {
   broken: '{"schemaVersion":2,"layers":12}',
 }
 const answers: Readonly<Record<string, string>> = {
-  '/v2/a/tags/list?n=1000': JSON.stringify({ name: 'a', tags: ['strange', 'broken', 'fine', 'not a tag'] }),
-  '/v2/b/tags/list?n=1000': JSON.stringify({ tags: [1] }),
-  '/v2/c/tags/list?n=1000': '[]',
+  '/v2/a/tags/list?n=100': JSON.stringify({ name: 'a', tags: ['strange', 'broken', 'fine', 'not a tag'] }),
+  '/v2/b/tags/list?n=100': JSON.stringify({ tags: [1] }),
+  '/v2/c/tags/list?n=100': '[]',
+  '/v2/_trow/repositories/figures?n=1000': JSON.stringify({ repositories: [{ name: 'a', tags: -1 }] }),
   '/v2/_catalog?n=1000': JSON.stringify({ repositories: { length: 4 } }),
   [`/v2/a/blobs/${sha256(strange)}`]: strange,
   [`/v2/a/blobs/${sha256(fine)}`]: fine,

@@ -54,7 +54,7 @@ suite('tokens of others', { timeout: 120_000 }, () => {
     rmSync(folder, { recursive: true, force: true })
   })
 
-  /** By every way in which somebody may show a token. */
+  /** Presents the token in every way that the registry accepts. */
   async function show(token: string): Promise<number[]> {
     const form = (fields: Record<string, string>): Promise<{ status: number }> =>
       exchange(gated.url, {
@@ -105,7 +105,7 @@ suite('tokens of others', { timeout: 120_000 }, () => {
     const reply = await exchange(gated.url, {
       method: 'GET',
       path,
-      // Of an address of its own: of many denials of one, only some are lines of their own.
+      // Each denial has its own address, since many denials of one address are merged.
       headers: { authorization: `Bearer ${token}`, 'x-forwarded-for': '10.1.2.3' },
     })
     assert.equal(reply.status, 401)

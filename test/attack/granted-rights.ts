@@ -16,7 +16,7 @@ interface Subject {
   readonly namespace?: string
 }
 
-/** What these objects' bindings give to whom; a role that is not among them is named. */
+/** Returns the rights that the bindings among these objects give. A role that is not among them is shown by name. */
 export function rightsOf(objects: readonly KubeObject[]): Rights {
   const rights: Record<string, Record<string, string[]>> = {}
   for (const { kind, metadata, ...binding } of objects) {

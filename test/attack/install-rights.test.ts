@@ -9,9 +9,10 @@ import { optionSets, type OptionSet } from '../install/option-sets.ts'
 import { FakeObjects } from '../support/fake-objects.ts'
 import { hasRight, rightsOf, type Rights } from './granted-rights.ts'
 
-// What the objects of an install give to whom: whatever is not listed here, nobody gets.
+// All rights that the objects of an install give. A right that is not listed here fails the test.
 
 const [agent, registry, setup] = ['trow-node:trow-node', 'trow:trow', 'trow:trow-setup'] as const
+const admission = 'trow:trow-admission'
 
 /** By subject and place (`*`: everywhere): `resource [names] [verbs]`. */
 const usual: Rights = {
@@ -32,9 +33,37 @@ const usual: Rights = {
       'nodes [] [get]',
       'role of the cluster: system:auth-delegator',
       'serviceaccounts [trow-node] [get]',
+      'trowexceptions.policy.trow.io [] [get list watch]',
+      'trowexceptions/status.policy.trow.io [] [patch]',
+      'trowpolicies.policy.trow.io [] [get list watch]',
+      'trowpolicies/status.policy.trow.io [] [patch]',
     ],
     'kube-system': ['role of the cluster: extension-apiserver-authentication-reader'],
     trow: ['configmaps [trow-audit] [get patch]'],
+  },
+  [admission]: {
+    '*': [
+      'admission.registry.trow.io [] [get create]',
+      'jobs.batch [] [get]',
+      'pods [] [list]',
+      'replicasets.apps [] [get]',
+      'subjectaccessreviews.authorization.k8s.io [] [create]',
+      'trowexceptions.policy.trow.io [] [get list watch]',
+      'trowfloors.policy.trow.io [] [get]',
+      'trowfloors.policy.trow.io [trow] [get list watch create patch delete]',
+      'trowpolicies.policy.trow.io [] [get list watch]',
+      'validatingadmissionpolicies.admissionregistration.k8s.io [trow-floor] [get list watch create patch delete]',
+      'validatingadmissionpolicybindings.admissionregistration.k8s.io [trow-floor] [get list watch create patch delete]',
+      'validatingwebhookconfigurations.admissionregistration.k8s.io [trow] [get list watch patch]',
+    ],
+    trow: [
+      'configmaps [break-glass] [delete]',
+      'configmaps [trow-admission break-glass] [get list watch]',
+      'configmaps [trow-running] [get patch]',
+      'deployments.apps [trow-admission] [get]',
+      'leases.coordination.k8s.io [trow-admission] [get patch]',
+      'secrets [trow-admission-tls] [get list watch patch]',
+    ],
   },
 }
 const ofClients = {
@@ -49,7 +78,7 @@ const ofSetup = {
   trow: [
     'configmaps [trow-ca trow-orders] [get create patch]',
     'configmaps [trow-install] [get]',
-    'secrets [trow-ca] [get create patch]',
+    'secrets [trow-ca trow-admission-tls] [get create patch]',
   ],
   'trow-node': ['configmaps [trow-node] [get patch]'],
 }
@@ -60,7 +89,7 @@ function setOf(name: string, settings: Partial<OptionSet['settings']> = {}): Opt
 }
 
 function objectsOf({ settings, facts }: OptionSet): KubeObject[] {
-  return allObjects(wantedObjects(settings, facts, { discovery: true }))
+  return allObjects(wantedObjects(settings, facts, { discovery: true, baseline: true }))
 }
 
 suite('rights that an install gives', () => {
@@ -83,9 +112,9 @@ suite('rights that an install gives', () => {
 
   test('trow-setup is of the set for repositories only, and every right of it names its objects', () => {
     const { settings, facts } = setOf('usual')
-    const objects = clientSet(settings, facts, 5)
+    const objects = clientSet(settings, facts, { schema: 5, baseline: false })
     assert.deepEqual(rightsOf(objects), { ...usual, [setup]: ofSetup })
-    // The token is mounted in the Job's pod alone.
+    // Only the pod of the Job mounts the token.
     const account = objects.find(
       ({ kind, metadata }) => `${kind} ${metadata.name}` === 'ServiceAccount trow-setup',
     )
@@ -96,11 +125,11 @@ suite('rights that an install gives', () => {
 
   test('trow-setup does what it is for with these rights, and needs each of them', async () => {
     const { settings, facts } = setOf('usual')
-    const rights = rightsOf(clientSet(settings, facts, 5))[setup] ?? {}
+    const rights = rightsOf(clientSet(settings, facts, { schema: 5, baseline: false }))[setup] ?? {}
     const cluster = new FakeObjects()
     const used = new Set<string>()
     cluster.fault = (verb, kind, name = '') => {
-      // The orders of before are never made.
+      // The desired state of the release before is only read, never created.
       const verbs = verb !== 'apply' ? [verb] : name === 'trow-node' ? ['patch'] : ['patch', 'create']
       const resource = `${kind.toLowerCase()}s`
       const namespace = name === 'trow-node' ? 'trow-node' : 'trow'
@@ -109,16 +138,21 @@ suite('rights that an install gives', () => {
         used.add(`${each} ${resource}/${name}`)
       }
     }
-    cluster.put(...clientSet(settings, facts, 5).filter(({ metadata }) => metadata.name === 'trow-install'))
+    cluster.put(
+      ...clientSet(settings, facts, { schema: 5, baseline: false }).filter(
+        ({ metadata }) => metadata.name === 'trow-install',
+      ),
+    )
     const known = { version: facts.version, crypto: webcrypto as Crypto }
     await completeSet(cluster, 'trow', known)
-    // As agents of the release before have it.
+    // Agents of the release before have this right.
     const before = { name: 'trow-node', namespace: 'trow-node' }
     cluster.put({ apiVersion: 'v1', kind: 'ConfigMap', metadata: before, data: {} })
     await completeSet(cluster, 'trow', known)
     assert.deepEqual([...used].sort(), [
       'create configmaps/trow-ca',
       'create configmaps/trow-orders',
+      'create secrets/trow-admission-tls',
       'create secrets/trow-ca',
       'get configmaps/trow-ca',
       'get configmaps/trow-install',
@@ -128,6 +162,7 @@ suite('rights that an install gives', () => {
       'patch configmaps/trow-ca',
       'patch configmaps/trow-node',
       'patch configmaps/trow-orders',
+      'patch secrets/trow-admission-tls',
       'patch secrets/trow-ca',
     ])
   })
@@ -135,7 +170,9 @@ suite('rights that an install gives', () => {
   for (const name of Object.keys(optionSets)) {
     test(`"${name}": nobody makes pods, takes over accounts or rights, or is everybody`, () => {
       const { settings, facts } = setOf(name)
-      const roles = clientSet(settings, facts, 5).filter(({ kind }) => kind.endsWith('Role'))
+      const roles = clientSet(settings, facts, { schema: 5, baseline: false }).filter(({ kind }) =>
+        kind.endsWith('Role'),
+      )
       for (const { metadata, ...role } of roles) {
         for (const { apiGroups, resources, verbs } of role['rules'] as Record<string, string[]>[]) {
           const words = [...(apiGroups ?? []), ...(resources ?? []), ...(verbs ?? [])]
@@ -154,10 +191,14 @@ suite('rights that an install gives', () => {
           ])
             // prettier-ignore
             assert.ok(!words.includes(word), `${metadata.name} has ${word}`)
-          if (resources?.includes('pods')) assert.deepEqual(verbs, ['get', 'list'], metadata.name)
+          if (resources?.includes('pods'))
+            assert.ok(
+              verbs?.every((verb) => verb === 'get' || verb === 'list'),
+              metadata.name,
+            )
         }
       }
-      for (const subject of Object.keys(rightsOf(clientSet(settings, facts, 5))))
+      for (const subject of Object.keys(rightsOf(clientSet(settings, facts, { schema: 5, baseline: false }))))
         assert.doesNotMatch(subject, /:default$|^group system:(?!nodes)|^user /)
     })
   }
@@ -191,18 +232,24 @@ suite('what reaches the pods of an install', () => {
     }
     const registryPod = (find('StatefulSet', 'trow')['spec'] as { template: Template }).template
 
-    test(`"${name}": the policy is of the registry's pods, and opens https to all and metrics to pods`, () => {
-      const policy = find('NetworkPolicy', 'trow')
-      assert.equal(policy.metadata.namespace, set.settings.namespace)
-      const { podSelector, ingress, policyTypes } = policy['spec'] as Spec
-      for (const [key, value] of Object.entries(podSelector.matchLabels))
-        assert.equal(registryPod.metadata.labels[key], value, key)
-      assert.deepEqual(policyTypes, ['Ingress'])
-      assert.deepEqual(ingress, [
-        { ports: [{ protocol: 'TCP', port: 'https' }] },
-        { from: [{ namespaceSelector: {} }], ports: [{ protocol: 'TCP', port: 'metrics' }] },
-      ])
-    })
+    const admissionPod = (find('Deployment', 'trow-admission')['spec'] as { template: Template }).template
+
+    for (const [called, pod] of [
+      ['trow', registryPod],
+      ['trow-admission', admissionPod],
+    ] as const)
+      test(`"${name}": policy ${called} is of its pods, and opens https to all and metrics to pods`, () => {
+        const policy = find('NetworkPolicy', called)
+        assert.equal(policy.metadata.namespace, set.settings.namespace)
+        const { podSelector, ingress, policyTypes } = policy['spec'] as Spec
+        for (const [key, value] of Object.entries(podSelector.matchLabels))
+          assert.equal(pod.metadata.labels[key], value, key)
+        assert.deepEqual(policyTypes, ['Ingress'])
+        assert.deepEqual(ingress, [
+          { ports: [{ protocol: 'TCP', port: 'https' }] },
+          { from: [{ namespaceSelector: {} }], ports: [{ protocol: 'TCP', port: 'metrics' }] },
+        ])
+      })
 
     test(`"${name}": the registry listens on these two ports and no other, which a port-forward would reach`, () => {
       const ports = registryPod.spec.containers.flatMap(({ ports: all = [] }) =>

@@ -16,10 +16,10 @@ import { openStores, requester, sha256, type TestStores } from '../registry/stor
 import { startedServer } from '../support/server-process.ts'
 import { StatementCount } from '../support/statement-count.ts'
 
-// The largest input that each route takes: what it costs is counted, never timed. `npm run bench -- inputs` has the times.
+// The largest legal input of each route. Work is counted here; `npm run bench -- inputs` measures times.
 
 const megabyte = 1024 * 1024
-/** Statements and rows between two rounds of the event loop; some 20 ms of a slow core. */
+/** Statements and rows between two turns of the event loop: about 20 ms on a slow core. */
 const turnLimit = 3000
 
 suite('the largest legal inputs', { timeout: 120_000 }, () => {
@@ -131,7 +131,7 @@ suite('the largest legal inputs', { timeout: 120_000 }, () => {
       assert.ok(most <= 64, `${most} in one turn`)
       most = 0
       await Promise.all(Array.from({ length: 12 }, (_, each) => push(each, 'x'.repeat(300 * 1024))))
-      // Of two turns that meet in one round of the counter.
+      // The counter may see two turns as one.
       assert.ok(most <= 2, `${most} large ones in one turn`)
     } finally {
       metadata.putManifest = original
@@ -216,7 +216,7 @@ suite('the largest legal inputs', { timeout: 120_000 }, () => {
       const body = JSON.stringify({ schemaVersion: 2, ...document })
       children.push(descriptor(sha256(body), ociImageManifest, body.length))
     }
-    // The rest is no longer there, and is of no type that must be.
+    // The other children do not exist, and their media type does not require them to.
     const gone = digests(9000).map((digest) =>
       descriptor(digest, 'application/vnd.docker.image.rootfs.foreign.x'),
     )
@@ -309,7 +309,7 @@ suite('the largest legal inputs', { timeout: 120_000 }, () => {
     const began = performance.now()
     const scopes = parseScopes([`${'('.repeat(50_000)}:a/b:pull`, 'repository(plugin):a/b:pull'])
     assert.equal(scopes[1]?.type, 'repository')
-    // A thousand times what it takes; its square takes many seconds.
+    // A generous limit for linear time; quadratic time would need many seconds.
     assert.ok(performance.now() - began < 1000)
   })
 
@@ -392,7 +392,7 @@ function descriptor(
   return { mediaType, digest, size }
 }
 
-/** Its config is foreign, so that nobody has to push it. */
+/** The config has a foreign type, so that it need not be pushed. */
 function image(fields: object): object {
   const config = descriptor(sha256('config'), 'application/vnd.docker.image.rootfs.foreign.config')
   return { mediaType: ociImageManifest, config, layers: [], ...fields }

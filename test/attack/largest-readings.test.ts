@@ -9,15 +9,16 @@ import { Rules } from '../../src/access/rules.ts'
 import { WorkerAccess } from '../../src/access/worker-access.ts'
 import { accessEvent } from '../../src/audit/cloud-event.ts'
 import { queryAudit } from '../../src/audit/query.ts'
-import { SegmentFolder } from '../../src/audit/segment-folder.ts'
-import { SegmentLog } from '../../src/audit/segment-log.ts'
+import { SegmentFolder } from '../../src/audit/stores/folder/segment-folder.ts'
+import { SegmentLog } from '../../src/audit/stores/folder/segment-log.ts'
+import { FolderStore } from '../../src/audit/stores/folder/folder-store.ts'
 import { listingRoutes } from '../../src/http/listing-routes.ts'
-import type { RegistryRequest } from '../../src/http/registry-request.ts'
+import type { ServerRequest } from '../../src/http/server-request.ts'
 import { parseRepositoryName, type RepositoryName } from '../../src/oci/repository-name.ts'
-import { noteOf, quiet } from '../audit/notes.ts'
+import { auditRecordOf, quiet } from '../audit/records.ts'
 import { openStores, requester, sha256 } from '../registry/stores.ts'
 
-// What a reader may ask of the catalogue and the audit: counted, never timed. `npm run bench -- inputs` has the times.
+// The largest requests of a reader to the catalogue and the audit. Work is counted here; `npm run bench -- inputs` measures times.
 
 const lines = 3000
 
@@ -28,13 +29,13 @@ suite('the audit, read with patterns that are slow for each line', { timeout: 60
     const log = await SegmentLog.open({
       folder: new SegmentFolder(folder),
       log: 'pulls',
-      say: quiet,
-      // One that is sealed, and one that is not.
+      logger: quiet,
+      // One sealed segment, and one open segment.
       segmentSize: 1024 * 1024,
     })
     for (let first = 0; first < lines; first += 500) {
       const events = Array.from({ length: 500 }, (_, each) =>
-        accessEvent(noteOf(`${first + each}`, { action: 'pull', repository: 'a'.repeat(255) }), {
+        accessEvent(auditRecordOf(`${first + each}`, { action: 'pull', repository: 'a'.repeat(255) }), {
           source: '/trow',
           facts: undefined,
           row: undefined,
@@ -46,7 +47,7 @@ suite('the audit, read with patterns that are slow for each line', { timeout: 60
   })
   after(() => rmSync(folder, { recursive: true }))
 
-  /** The most lines that were parsed between two rounds of the event loop. */
+  /** The largest number of lines that were parsed between two turns of the event loop. */
   async function mostInTurn(work: () => Promise<void>): Promise<{ most: number; all: number }> {
     const parse = JSON.parse
     let [turn, most, all] = [0, 0, 0]
@@ -71,7 +72,7 @@ suite('the audit, read with patterns that are slow for each line', { timeout: 60
     ] as const) {
       let count = 0
       const { most, all } = await mostInTurn(async () => {
-        for await (const event of queryAudit(folder, { repository }, lines))
+        for await (const event of queryAudit(new FolderStore(folder), { repository }, lines))
           count += event === undefined ? 0 : 1
       })
       assert.equal(count, found)
@@ -114,7 +115,7 @@ suite('a catalogue of which its caller may list little', { timeout: 60_000 }, ()
         all++
         return name.endsWith('77')
       }
-      const request = { caller: { can }, hasQuery: false } as unknown as RegistryRequest
+      const request = { caller: { can }, hasQuery: false } as unknown as ServerRequest
       const route = listingRoutes(stores.registry).find(({ path }) => path === '/v2/_catalog')
       const reply = await route?.handler(request, undefined as never)
       const text =
@@ -135,13 +136,13 @@ suite('a catalogue of which its caller may list little', { timeout: 60_000 }, ()
     let pulls = 0
     const access = new WorkerAccess({
       authority: {} as Authority,
-      rules: {
+      rules: () => ({
         decide(principal, action, repository) {
           if (action === 'pull') pulls++
           return rules.decide(principal, action, repository)
         },
-      },
-      auditReaders: { decide: () => ({ allowed: false, reason: '' }) },
+      }),
+      auditReaders: () => ({ decide: () => ({ allowed: false, reason: '' }) }),
       tokens: { claims: () => false, verify: () => Promise.reject(new Error('there are none')) },
       reviews: false,
       now: Date.now,

@@ -23,7 +23,7 @@ import { runCommand } from '../support/run-trow.ts'
 import { runTrow, startedServer } from '../support/server-process.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'trow-local-user-'))
-// The other user gets as far as the data folder: what stops them is to be trow's own.
+// The parent folders let the other user reach the data folder, so that only trow's own modes protect it.
 chmodSync(root, 0o755)
 after(() => rmSync(root, { recursive: true, force: true }))
 
@@ -35,14 +35,14 @@ before(async () => {
   await runCommand(['user', 'add', 'alice', '--htpasswd', htpasswd], { input: 'secret-1' })
 })
 
-/** A program as user 65534, who is in no group of ours. */
+/** Runs a program as user 65534, who is in none of the groups of this process. */
 function startOther(program: string, ...args: readonly string[]): ChildProcessByStdio<null, Readable, null> {
   const drop = 'process.setgroups([]);process.setgid(65534);process.setuid(65534);'
   const stdio: ['ignore', 'pipe', 'inherit'] = ['ignore', 'pipe', 'inherit']
   return spawn(process.execPath, ['-e', `${drop}${program}`, ...args], { cwd: '/', stdio })
 }
 
-/** Resolves to what it prints. */
+/** Resolves to the output. */
 async function asOther(program: string, ...args: readonly string[]): Promise<string> {
   const child = startOther(program, ...args)
   let printed = ''
@@ -51,7 +51,7 @@ async function asOther(program: string, ...args: readonly string[]): Promise<str
   return printed
 }
 
-/** The files below a folder that user 65534 can open for reading. */
+/** Returns the files below a folder that user 65534 can read. */
 const readable = `
 const fs = require('node:fs')
 const path = require('node:path')
@@ -89,7 +89,7 @@ suite('another user of the machine', { skip: noOther }, () => {
       writeFileSync(join(data, name), '', { mode: 0o644 })
     mkdirSync(join(data, 'tls'))
     for (const folder of [data, join(data, 'tls')]) chmodSync(folder, 0o755)
-    // Where the key is written before it gets its name.
+    // The key is written to a temporary file here before it gets its name.
     writeFileSync(join(data, 'tls', 'ca.key.new'), '')
     chmodSync(join(data, 'tls', 'ca.key.new'), 0o666)
     const server = await startedServer({
@@ -122,7 +122,7 @@ suite('another user of the machine', { skip: noOther }, () => {
     const server = await startedServer({ data, within: umaskOpen })
     chmodSync(data, 0o755)
     try {
-      // The backup waits for its reader while the copy stands beside the database.
+      // The backup waits for its reader, and its copy of the database exists meanwhile.
       const socket = connect(join(data, 'trow.sock'))
       for (let n = 0; n < 20; n++) {
         const body = Buffer.alloc(1_000_000, n)

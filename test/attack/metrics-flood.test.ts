@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { serveMetrics } from '../../src/serve/metrics/metrics-server.ts'
-import { quiet } from '../audit/notes.ts'
+import { quiet } from '../audit/records.ts'
 
 test('whoever asks for metrics all the time has the threads asked once a second', async () => {
   let asked = 0
@@ -11,6 +11,8 @@ test('whoever asks for metrics all the time has the threads asked once a second'
     maintenance: { totals: async () => undefined, restarts: 0, health: { ok: true } },
     writes: { state: { health: { ok: true }, freeBytes: Infinity } },
     audit: undefined,
+    tls: undefined,
+    version: '0.1.0',
     hosts: undefined,
   } as unknown as Parameters<typeof serveMetrics>[1]
   const server = await serveMetrics({ host: '127.0.0.1', port: 0 }, parts)

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, before, beforeEach, suite, test } from 'node:test'
-import { readOrders } from '../../src/agent/node-orders.ts'
+import { freePort } from '../support/free-port.ts'
+import { readDesiredState } from '../../src/agent/desired-state.ts'
 import { readNodeReport } from '../../src/cluster/node-report.ts'
 import type { KubeObject } from '../../src/cluster/cluster-objects.ts'
 import type { NodeSettings } from '../../src/cluster/node-settings.ts'
@@ -10,7 +11,7 @@ import { onlyCertificates } from '../../src/pem-bundle.ts'
 import { inspectMachine } from '../../src/trust/inspect-machine.ts'
 import { trustMachine } from '../../src/trust/trust-machine.ts'
 import { untrustMachine } from '../../src/trust/untrust-machine.ts'
-import { AgentNode, freePort, orders, tell } from '../agent/agent-fixture.ts'
+import { AgentNode, desiredStateName, putDesiredState } from '../agent/agent-fixture.ts'
 import { FakeObjects } from '../agent/fake-objects.ts'
 import { reportObject } from '../support/node-objects.ts'
 import { makeCa } from '../trust/authorities.ts'
@@ -19,7 +20,7 @@ import { MachineTree } from '../trust/machine-tree.ts'
 const cronLine = '* * * * * root touch /tmp/owned\n'
 const planted = '/etc/cron.d/x/hosts.toml'
 
-/** What somebody who can write a ConfigMap would have every node do, as root. */
+/** Desired states by which an attacker who can write the ConfigMap would make every node act as root. */
 const hostile: Readonly<Record<string, Partial<Record<keyof NodeSettings, unknown>>>> = {
   'the host of everybody': { hosts: ['trow.trow.svc', 'docker.io'] },
   'a host that is a path': { hosts: ['../../cron.d/x'] },
@@ -39,8 +40,8 @@ suite('orders of somebody who can write ConfigMaps', () => {
   let objects: FakeObjects
   let node: AgentNode
   let port: number
-  const say = (changes: Record<string, unknown> = {}, bundle = ca): void =>
-    tell(objects, bundle, { loopbackPort: port, ...changes } as Partial<NodeSettings>)
+  const setDesired = (changes: Record<string, unknown> = {}, bundle = ca): void =>
+    putDesiredState(objects, bundle, { loopbackPort: port, ...changes } as Partial<NodeSettings>)
   before(async () => {
     ca = await makeCa()
     port = await freePort()
@@ -52,25 +53,25 @@ suite('orders of somebody who can write ConfigMaps', () => {
   afterEach(async () => node.close())
 
   test('that name another host, or are no hosts, addresses and images: refused, and nothing is written', async () => {
-    say()
+    setDesired()
     node.start()
     await node.reported(({ phase }) => phase === 'ready')
     const written = node.tree.all()
     for (const [what, changes] of Object.entries(hostile)) {
-      say(changes)
+      setDesired(changes)
       const field = Object.keys(changes)[0] ?? ''
       const isTold = ({ code, message }: { code: string; message: string }): boolean =>
         code === 'SETTINGS_INVALID' && (message.includes(field.replace(/s$/, '')) || /too long/.test(message))
       const { problems } = await node.reported((report) => report.problems.some(isTold))
       assert.ok(problems.length > 0, what)
       assert.deepEqual(node.tree.all(), written, what)
-      say()
+      setDesired()
       await node.reported((report) => report.problems.length === 0)
     }
   })
 
   test('whose CA has free text around it: nothing but the certificates is written', async () => {
-    say({}, `${cronLine}${ca}${cronLine}`)
+    setDesired({}, `${cronLine}${ca}${cronLine}`)
     node.start()
     await node.reported(({ phase }) => phase === 'ready')
     const file = node.tree.read('/etc/containerd/certs.d/trow.trow.svc/ca.crt')
@@ -80,17 +81,17 @@ suite('orders of somebody who can write ConfigMaps', () => {
   })
 
   test('in the namespace in which agents write: nobody reads them', async () => {
-    say()
+    setDesired()
     node.start()
     await node.reported(({ phase }) => phase === 'ready')
     const written = node.tree.all()
-    const map = objects.peek({ apiVersion: 'v1', kind: 'ConfigMap', ...orders })
+    const map = objects.peek({ apiVersion: 'v1', kind: 'ConfigMap', ...desiredStateName })
     assert.ok(map)
     const data = map['data'] as Readonly<Record<string, string>>
     const undo = { ...data, 'settings.json': (data['settings.json'] ?? '').replace('"trust"', '"undo"') }
     objects.put({ ...map, metadata: { name: 'trow-node', namespace: 'trow-node' }, data: undo })
     objects.put({ ...map, metadata: { name: 'trow-orders', namespace: 'trow-node' }, data: undo })
-    say({ generation: 2 })
+    setDesired({ generation: 2 })
     await node.reported(({ generation }) => generation.effective === 2)
     assert.deepEqual(node.tree.all(), written)
   })
@@ -119,7 +120,7 @@ suite('orders of somebody who can write ConfigMaps', () => {
       metadata: { name: 'node-n1', namespace: 'trow-node' },
       data: { 'hosts.json': JSON.stringify(['../../cron.d/x']) },
     })
-    say()
+    setDesired()
     node.start()
     await node.reported(({ phase }) => phase === 'ready')
     assert.deepEqual(node.report().hosts, ['trow.trow.svc', 'trow.trow.svc:443'])
@@ -134,7 +135,9 @@ suite('orders of somebody who can write ConfigMaps', () => {
 
   test('ConfigMaps that hold something else than texts are told in words', () => {
     const read = (data: unknown): unknown =>
-      readOrders({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'x' }, data }, ['trow.trow.svc'])
+      readDesiredState({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'x' }, data }, [
+        'trow.trow.svc',
+      ])
     for (const data of [7, undefined, { 'settings.json': { toString: 1 }, 'ca.crt': [] }, { 'ca.crt': ca }])
       assert.equal(typeof read(data), 'string')
     assert.match(String(read({ 'settings.json': 'x'.repeat(300_000), 'ca.crt': ca })), /too long/)

@@ -19,7 +19,7 @@ import { makeSteps } from '../../src/trust/machine-edit.ts'
 import { MachineFiles } from '../../src/trust/machine-files.ts'
 import { MachineTree } from '../trust/machine-tree.ts'
 
-/** Of the registry's pod. */
+/** User and group of the registry's pod. */
 const pod = 65_532
 const old = '/var/lib/trow/node-client.pem'
 const target = '/etc/profile.d/trow.sh'
@@ -33,7 +33,7 @@ suite('links of the registry’s pod in folders of the agent', { skip: process.g
   }
   beforeEach(() => {
     tree = new MachineTree({ '/etc/profile.d/': '', '/var/lib/trow/': '', '/etc/keep/file': 'keep' })
-    // As the kubelet leaves a local volume that is the pod's by fsGroup.
+    // The kubelet leaves a local volume in this state when the pod has an fsGroup.
     chownSync(at('/var/lib/trow'), 0, pod)
     chmodSync(at('/var/lib/trow'), 0o2775)
   })
@@ -119,7 +119,7 @@ suite('links of the registry’s pod in folders of the agent', { skip: process.g
     await assert.rejects(files.resolve('/var/lib/trow/certs.d/x'), { code: 'LINK_FOREIGN' })
     assert.equal(existsSync(at('/etc/profile.d/hosts.toml')), false)
     assert.equal(tree.read('/etc/keep/file'), 'keep')
-    // Links of root's lead where root wants them to.
+    // Links that root owns are followed.
     symlinkSync('/etc/profile.d', at('/etc/certs.d'))
     await makeSteps(files, [{ kind: 'write', path: '/etc/certs.d/hosts.toml', text: 'x' }])
     assert.equal(tree.read('/etc/profile.d/hosts.toml'), 'x')

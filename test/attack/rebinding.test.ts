@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer, type AddressInfo } from 'node:net'
-import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
+import { freePort } from '../support/free-port.ts'
 import { RawSocket } from '../http/raw-socket.ts'
 import { startedServer, type ServerProcess } from '../support/server-process.ts'
 
@@ -79,12 +78,3 @@ suite('a web page that points its own name at 127.0.0.1', { timeout: 60_000 }, (
     }
   })
 })
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}

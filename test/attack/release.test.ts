@@ -18,7 +18,7 @@ const workflowSchema = z.object({
   ),
 })
 
-// Whoever takes over a dependency, an action or an image must not publish as trow.
+// An attacker who takes over a dependency, an action or an image must not be able to publish as trow.
 suite('what the release trusts', () => {
   const files = globSync('.github/workflows/*.yml', { cwd: root })
   assert.ok(files.length > 0)

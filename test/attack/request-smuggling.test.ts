@@ -6,8 +6,8 @@ import { after, before, suite, test } from 'node:test'
 import { RawSocket } from '../http/raw-socket.ts'
 import { startedServer, type ServerProcess } from '../support/server-process.ts'
 
-// A proxy before us may take the other of two headers, or another end of the body: such requests are refused, and
-// nothing behind them on the connection is answered.
+// A proxy before the registry may read such a request differently: another one of two headers, or another end of the
+// body. The registry therefore refuses it and answers nothing that follows on the connection.
 
 const host = 'Host: localhost\r\n'
 const digest = `sha256:${'a'.repeat(64)}`

@@ -40,6 +40,12 @@ suite('what a token opens', () => {
     assertNarrow(await use(token, 'GET', '/v2/a/b/c/tags/list'), 'repository:a/b/c:pull')
     assert.equal((await use(token, 'GET', '/v2/a/b/_trow/manifests/untagged')).status, 200)
     assertNarrow(await use(token, 'GET', '/v2/a/c/_trow/manifests/untagged'), 'repository:a/c:pull')
+    for (const history of [`manifests/history?digest=${content.manifest}`, 'tags/history?tag=t']) {
+      assert.notEqual((await use(token, 'GET', `/v2/a/b/_trow/${history}`)).status, 401)
+      assertNarrow(await use(token, 'GET', `/v2/a/c/_trow/${history}`), 'repository:a/c:pull')
+      const push = await tokenFor('repository:a/b:push')
+      assertNarrow(await use(push, 'GET', `/v2/a/b/_trow/${history}`), 'repository:a/b:pull')
+    }
     const path = `/v2/a/b/manifests/${content.manifest}`
     assertNarrow(await use(token, 'DELETE', path), 'repository:a/b:delete')
     assertNarrow(await use(await tokenFor('repository:a/b:push'), 'GET', path), 'repository:a/b:pull')
@@ -64,6 +70,7 @@ suite('what a token opens', () => {
     assert.equal((await use(token, 'GET', '/v2/')).status, 200)
     assertNarrow(await use(token, 'GET', '/v2/a/b/tags/list'), 'repository:a/b:pull')
     assertNarrow(await use(token, 'GET', '/v2/_catalog'), 'registry:catalog:*')
+    assertNarrow(await use(token, 'GET', '/v2/_trow/repositories/figures'), 'registry:catalog:*')
     assertNarrow(await use(token, 'GET', auditPath), 'registry:audit:*')
     const wide = await use(await tokenFor('registry:catalog:*'), 'GET', '/v2/_catalog')
     assert.match(wide.body, /"a\/b"/)

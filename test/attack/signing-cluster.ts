@@ -7,12 +7,12 @@ import { failure, reply, startFakeApiServer, type FakeApiServer } from '../suppo
 
 export const issuer = 'https://kubernetes.default.svc.cluster.local'
 
-/** An API server that counts what it is asked; its keys and its answers are real ones. */
+/** An API server that counts its requests. Its signing keys are real, and its answers have the real form. */
 export interface SigningCluster {
   readonly api: FakeApiServer
-  /** Tokens that it was asked about. */
+  /** Tokens of the TokenReviews so far. */
   readonly reviewed: string[]
-  /** `namespace/name` of repositories that it was asked about. */
+  /** `namespace/name` of the repositories in the SubjectAccessReviews so far. */
   readonly asked: string[]
   /** A token of a service account, as TokenRequest gives it. */
   token(claims?: Readonly<Record<string, unknown>>): Promise<string>
@@ -79,7 +79,7 @@ export async function startSigningCluster({ keys = true } = {}): Promise<Signing
   }
 }
 
-/** A registry that asks this cluster. */
+/** A registry whose access control uses this cluster. */
 export function startInCluster(
   { api }: SigningCluster,
   folder: string,

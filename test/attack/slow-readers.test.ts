@@ -12,9 +12,9 @@ import { startedServer, type ServerProcess } from '../support/server-process.ts'
 const megabyte = 1024 * 1024
 const imageType = 'application/vnd.oci.image.manifest.v1+json'
 const empty = `sha256:${createHash('sha256').update('{}').digest('hex')}`
-/** Distinct ones: together more than the 64 MiB that large replies may take. */
+/** Number of distinct manifests: together they exceed the 64 MiB budget of large replies. */
 const largeOnes = 6
-/** Bytes of each: the kernel takes some 4 MiB of a reply for a client that reads nothing. */
+/** Bytes of a manifest. The kernel buffers about 4 MiB of a reply for a client that reads nothing. */
 const largeSize = 15 * megabyte
 
 suite('whoever asks for much and reads nothing holds up nobody', { timeout: 120_000 }, () => {
@@ -35,7 +35,7 @@ suite('whoever asks for much and reads nothing holds up nobody', { timeout: 120_
       const annotations = { each: `${each} `.padEnd(1.1 * megabyte, 'y') }
       await put(`manifests/referrer-${each}`, 'PUT', image({ subject, annotations }))
     }
-    // What the pushes took is not to hide what the pulls take.
+    // Memory that the pushes used must not hide what the pulls use.
     await server.stop()
     await start()
   })
@@ -61,7 +61,7 @@ suite('whoever asks for much and reads nothing holds up nobody', { timeout: 120_
     return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${server.pid}/status`, 'utf8'))?.[1]) / 1024
   }
 
-  /** Sockets of many addresses that ask for `paths` in turn and read nothing. Returns the most that the server has grown by. */
+  /** Opens sockets from many addresses that request `paths` in turn and read nothing. Returns the largest growth of the server. */
   async function attack(count: number, request: (index: number) => string): Promise<number> {
     const calm = resident()
     let most = 0
@@ -109,7 +109,7 @@ suite('whoever asks for much and reads nothing holds up nobody', { timeout: 120_
     const grown = await attack(100, (index) =>
       get(index % 4 === 3 ? `referrers/${empty}` : `manifests/large-${index % largeOnes}`),
     )
-    // 64 MiB, a manifest in reserve, the caches of two workers, and what the collector of garbage has not got to.
+    // 64 MiB, one manifest in reserve, the caches of two workers, and what V8 has not collected yet.
     assert.ok(grown < 800, `the server has grown by ${Math.round(grown)} MB`)
     await othersAreServed()
     await endAttack()

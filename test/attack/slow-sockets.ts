@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 
-/** A connection that says what it is told to, from an address of loopback that it may choose. */
+/** A connection that sends given bytes, from a chosen loopback address. */
 export class SlowSocket {
   readonly #socket: Socket
   #received = ''
@@ -19,7 +19,7 @@ export class SlowSocket {
     return slow
   }
 
-  /** Resolves when the kernel has taken it. */
+  /** Resolves when the kernel has accepted the bytes. */
   async send(bytes: string | Uint8Array): Promise<void> {
     await new Promise<void>((resolve) => this.#socket.write(bytes, () => resolve()))
   }
@@ -29,7 +29,7 @@ export class SlowSocket {
     return [...this.#received.matchAll(/HTTP\/1\.1 (\d+)/g)].map((match) => Number(match[1]))
   }
 
-  /** The first reply's status; undefined: there is none in time. */
+  /** Resolves to the status of the first reply; undefined: none came in time. */
   async status(limit = 20_000): Promise<number | undefined> {
     const deadline = performance.now() + limit
     while (this.statuses.length === 0 && !this.#socket.closed && performance.now() < deadline)
@@ -42,7 +42,7 @@ export class SlowSocket {
   }
 }
 
-/** The head of a request with a body of so many bytes. */
+/** Returns the head of a request with a body of this length. */
 export function head(
   method: string,
   path: string,

@@ -9,11 +9,12 @@ import fc from 'fast-check'
 import { colorsOf } from '../../src/cli/display.ts'
 import { terminalOf } from '../../src/cli/streams.ts'
 import { printedText, visibleLine } from '../../src/visible-text.ts'
+import { checkResult } from '../support/check-result.ts'
 import { runCommand } from '../support/run-trow.ts'
 
-// A registry, an archive or a node that is not ours chooses the text; the terminal of who looks must not obey it.
+// A foreign registry, archive or node chooses the text. The user's terminal must not execute control sequences in it.
 
-/** Sets the window's title, hides what follows, colours, goes back in the line, overrides the order of letters. */
+/** Control sequences: window title, hidden text, colour, carriage return, bidirectional override. */
 const hostile =
   '\u001b]0;x\u0007\u001b[8m\u001b[31m\tA\rB\u009b2J\u007f\u200e\u202eC\u2066D\u2069\ntrow: all is well'
 // oxlint-disable-next-line no-control-regex
@@ -48,6 +49,8 @@ const referrers = JSON.stringify({
   ],
 })
 
+const seen = { since: '2026-11-29T08:00:00Z', atLatest: false, pusher: hostile, digest: sha256('none') }
+
 const registry: RequestListener = ({ url = '' }, response) => {
   const send = (type: string, body: string, status = 200): void => {
     response.writeHead(status, { 'content-type': type, 'docker-content-digest': sha256(body) })
@@ -59,6 +62,8 @@ const registry: RequestListener = ({ url = '' }, response) => {
       JSON.stringify({ errors: [{ code: 'DENIED', message: hostile, detail: hostile }] }),
       403,
     )
+  else if (url.includes('/tags/history')) send('application/json', JSON.stringify({ targets: [seen] }))
+  else if (url.includes('/manifests/history')) send('application/json', JSON.stringify(seen))
   else if (url.includes('/tags/list')) send('application/json', JSON.stringify({ name: 'a', tags: ['1'] }))
   else if (url.includes('/blobs/')) send('application/octet-stream', config)
   else if (url.includes('/referrers/'))
@@ -98,7 +103,7 @@ suite('text of others on a terminal', () => {
 
   test('JSON stays exact', async () => {
     const { stdout } = await runCommand(['inspect', `${host}/a:1`, '-o', 'json'])
-    const { manifest: shown } = JSON.parse(stdout) as { manifest: { annotations: Record<string, string> } }
+    const shown = checkResult('Image', stdout)
     assert.deepEqual(shown.annotations, { [hostile]: hostile })
     assert.ok(stdout.includes('\u202e'))
   })
@@ -113,7 +118,7 @@ suite('text of others on a terminal', () => {
       cwd: '/',
       onStop: () => () => {},
     })
-    const { red } = colorsOf(terminal.stderr, {})
+    const { bad: red } = colorsOf(terminal.stderr, {})
     terminal.stderr.write(`${red('trow:')} ${red(hostile.slice(0, 3))}\n`)
     assert.equal(String(stderr.read()), '\u001b[31mtrow:\u001b[39m \u001b[31m\\u001b]0\u001b[39m\n')
   })

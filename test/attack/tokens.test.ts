@@ -16,7 +16,7 @@ import { missing } from '../requirements.ts'
 import { runTrow } from '../support/server-process.ts'
 import { ApiServer } from './api-server.ts'
 
-/** What design promises, and a moment for machines that are busy. */
+/** Milliseconds: the promised limit, and a margin for busy machines. */
 const refusedWithin = 10_000
 const slack = 2000
 const tags = { method: 'GET', path: '/v2/team/app/tags/list' }
@@ -109,13 +109,13 @@ suite('credentials that were revoked', { skip: missing('openssl') }, () => {
     const ca = ['-CA', at('ca.crt'), '-CAkey', at('ca.key'), '-CAcreateserial', '-days', '1']
     openssl('x509', '-req', '-in', at(`${name}.csr`), ...ca, '-extfile', at('ext'), '-out', at(`${name}.crt`))
   }
-  interface Shown {
+  interface PresentedCredentials {
     readonly authorization?: string
     readonly agent?: https.Agent
   }
   const send = (
     { method, path, headers, body }: Sent,
-    { authorization, agent }: Shown = {},
+    { authorization, agent }: PresentedCredentials = {},
   ): Promise<Received> =>
     new Promise((resolve, reject) => {
       const known = authorization === undefined ? {} : { authorization }
@@ -139,24 +139,27 @@ suite('credentials that were revoked', { skip: missing('openssl') }, () => {
     cert: readFileSync(at(`${name}.crt`), 'utf8'),
     key: readFileSync(at(`${name}.key`), 'utf8'),
   })
-  /** Asks all the time, so that whatever may be kept is kept. */
-  const untilRefused = async (shown: Map<string, Shown>): Promise<void> => {
+  /** Repeats a request all the time, so that every cache that may hold its answer does. */
+  const untilRefused = async (presented: Map<string, PresentedCredentials>): Promise<void> => {
     const revokedAt = Date.now()
-    while (shown.size > 0 && Date.now() < revokedAt + refusedWithin + slack) {
-      for (const [name, each] of shown) {
+    while (presented.size > 0 && Date.now() < revokedAt + refusedWithin + slack) {
+      for (const [name, each] of presented) {
         const status = await send(tags, each).then(
           (reply) => reply.status,
           () => 'the connection was ended',
         )
-        if (status === 401) shown.delete(name)
+        if (status === 401) presented.delete(name)
       }
       await sleep(50)
     }
-    assert.deepEqual([...shown.keys()], [], 'what is still let in')
+    assert.deepEqual([...presented.keys()], [], 'what is still let in')
   }
-  const tokenOf = async (shown: Shown, more = ''): Promise<Received & { token: string; refresh: string }> => {
+  const tokenOf = async (
+    presented: PresentedCredentials,
+    more = '',
+  ): Promise<Received & { token: string; refresh: string }> => {
     const path = `/token?service=trow&scope=repository:team/app:pull${more}`
-    const reply = await send({ method: 'GET', path }, shown)
+    const reply = await send({ method: 'GET', path }, presented)
     const { token = '', refresh_token: refresh = '' } = JSON.parse(reply.body) as Record<string, string>
     return { ...reply, token, refresh }
   }
@@ -290,7 +293,7 @@ suite('credentials that were revoked', { skip: missing('openssl') }, () => {
     api.nodes.set('n3', 'uid-of-n3')
     const node = agentOf(n1.pair)
     const { token: tokenOfNode } = await tokenOf({ agent: node })
-    const shown: Readonly<Record<string, Shown>> = {
+    const presented: Readonly<Record<string, PresentedCredentials>> = {
       password: { authorization: basic('pusher', passwords.pusher) },
       robot: { authorization: basic(robot.username, robot.password) },
       'token of the cluster': { authorization: `Bearer ${opaque}` },
@@ -301,7 +304,8 @@ suite('credentials that were revoked', { skip: missing('openssl') }, () => {
       "a kubelet's certificate": { agent: agentOf(pairOf('kubelet')) },
       'node of an account that is gone': { agent: agentOf(n5.pair) },
     }
-    for (const [name, each] of Object.entries(shown)) assert.equal((await send(tags, each)).status, 200, name)
+    for (const [name, each] of Object.entries(presented))
+      assert.equal((await send(tags, each)).status, 200, name)
     await runTrow(['robot', 'revoke', 'ci', '--data', gated.data])
     const lines = readFileSync(gated.htpasswd, 'utf8').split('\n')
     writeFileSync(gated.htpasswd, lines.filter((line) => !line.startsWith('pusher:')).join('\n'))
@@ -310,7 +314,7 @@ suite('credentials that were revoked', { skip: missing('openssl') }, () => {
     api.nodes.delete('n3')
     api.nodes.set('n2', 'another-uid')
     api.accounts.delete('trow-node/other')
-    await untilRefused(new Map(Object.entries(shown)))
+    await untilRefused(new Map(Object.entries(presented)))
   })
 
   test('a certificate is refused on its open connection, when it ends and when its CA is taken away', async () => {
@@ -321,7 +325,7 @@ suite('credentials that were revoked', { skip: missing('openssl') }, () => {
     }
     api.nodes.set('n7', 'uid-of-n7')
     const { key, request } = await makeCertificateRequest('CN=x', crypto as Crypto)
-    // It counts from five minutes before.
+    // The token is valid from five minutes before its issue.
     const options = { node: 'n7', request, life: 304_000 }
     const ending = agentOf({ cert: await issueNodeCertificate(authority, options, crypto as Crypto), key })
     const left = new Map(Object.entries({ ending, jane: agentOf(pairOf('jane')) }))

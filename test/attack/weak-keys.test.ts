@@ -88,7 +88,7 @@ suite('keys that are too weak', { skip: missing('openssl') }, () => {
     const status = (name: string): Promise<number | undefined> =>
       new Promise((resolve, reject) => {
         const pair = { cert: readFileSync(at(`${name}.crt`)), key: readFileSync(at(`${name}.key`)) }
-        // A client of its own mind about what is weak.
+        // The client must accept weak keys itself, so that only the server can refuse them.
         const options = { ...pair, agent: false, rejectUnauthorized: false, ciphers: 'DEFAULT:@SECLEVEL=0' }
         https
           .get(`${gated.url}/v2/a/tags/list`, options, (reply) => {

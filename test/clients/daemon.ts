@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { findProgram } from '../requirements.ts'
 
-/** A client's daemon that keeps everything in one folder. */
+/** A daemon of a client, whose whole state is in one folder. */
 export interface Daemon {
   /** Path of the socket on which it listens. */
   readonly socket: string
@@ -58,7 +58,7 @@ export async function startDockerd(
   )
 }
 
-/** `within`: a command that starts another in a place of its own. */
+/** `within`: a command that runs its arguments in another namespace. */
 async function start(
   name: string,
   args: readonly string[],

@@ -6,7 +6,7 @@ import { gzipSync } from 'node:zlib'
 import tar from 'tar-stream'
 import { startedServer, type ServerProcess } from '../support/server-process.ts'
 
-/** A real server, and a folder for the clients' files; both gone with `close`. */
+/** A real server, and a folder for the clients' files. `close` removes both. */
 export interface Fixture {
   readonly server: ServerProcess
   /** host:port */
@@ -18,7 +18,7 @@ export interface Fixture {
 }
 
 export async function openFixture(): Promise<Fixture> {
-  // Lowercase: podman makes an image name of the path.
+  // Podman makes an image name of the path, so that the path must be lowercase.
   const folder = join(tmpdir(), `trow-clients-${randomBytes(6).toString('hex')}`)
   mkdirSync(folder)
   const server = await startedServer({ data: join(folder, 'data') })
@@ -35,7 +35,7 @@ export async function openFixture(): Promise<Fixture> {
   }
 }
 
-/** A new folder in which clients keep what they remember, logins above all; returns the environment that says so. */
+/** Makes a new folder for the state of clients, above all logins. Returns the environment variables that point to it. */
 export function makeHome(home: string): Readonly<Record<string, string>> {
   mkdirSync(home)
   writeFileSync(join(home, 'config.json'), '{}')
@@ -54,7 +54,7 @@ export function writeImageLayout(folder: string, layerBytes = 300_000): Promise<
   return writeLayoutOf(folder, { 'hello.txt': randomBytes(layerBytes) })
 }
 
-/** The same, with these files in its layer. */
+/** Makes the same image with these files in its layer. */
 export async function writeLayoutOf(
   folder: string,
   content: Readonly<Record<string, Buffer>>,

@@ -111,7 +111,7 @@ suiteOfLogin(
       const pushed = tool.push(session, 'team/mixed')
       assert.equal(tool.pull(session, 'public/app'), shared)
       assert.equal(tool.pull(session, 'team/mixed'), pushed)
-      // The login is for 127.0.0.1; by its other name the same server is asked by nobody in particular.
+      // The login is for 127.0.0.1. Requests to the other name of the same server are anonymous.
       const other = `localhost:${new URL(`http://${host}`).port}`
       assert.equal(tool.pullImage(session, `${other}/public/app:1`), shared)
       assert.throws(() => tool.pullImage(session, `${other}/team/mixed:1`), refusal)

@@ -13,10 +13,10 @@ export interface Account {
   readonly password: string
 }
 
-/** Somebody at a terminal: a home of their own in which a login is remembered. */
+/** A user with a home folder of their own, in which logins are stored. */
 export interface Session {
   readonly home: string
-  /** Who logs in here; nobody where it is undefined. */
+  /** Account of the login; undefined: anonymous. */
   readonly account: Account | undefined
   run(
     program: string,
@@ -25,7 +25,7 @@ export interface Session {
   ): string
 }
 
-/** A server that asks who everybody is, an image, and any number of homes. */
+/** A server with access control, an image, and any number of homes. */
 export interface LoginFixture {
   /** host:port */
   readonly host: string
@@ -34,38 +34,38 @@ export interface LoginFixture {
   readonly data: string
   /** An image layout with one image, `latest`. */
   readonly image: string
-  /** Of that image's manifest. */
+  /** Digest of that image's manifest. */
   readonly digest: string
   session(account?: Account): Session
-  /** Returns what the server has answered to every request. */
+  /** Returns the server's status for every request so far. */
   close(): Promise<string>
 }
 
-/** How a tool does what every registry client does. Each throws what the tool printed where it fails. */
+/** The operations of one registry client. A failed operation throws the output of the tool. */
 export interface LoginTool {
-  /** Undefined where credentials are an argument of each command. */
+  /** Undefined for a tool that takes credentials as an argument of each command. */
   login?(session: Session): void
   /** Pushes to `<repository>:1`; returns the digest. */
   push(session: Session, repository: string): string
-  /** Fetches `<repository>:1`, never from what is already here; returns the digest. */
+  /** Pulls `<repository>:1` from the registry, never from local storage; returns the digest. */
   pull(session: Session, repository: string): string
-  /** Ends what `open` has started. */
+  /** Stops what `open` has started. */
   close?(): Promise<void>
 }
 
 export interface Scenario<Tool extends LoginTool> {
   readonly skip: string | false
-  /** Whether a login asks the server, or only writes down what it was told. */
+  /** Whether a login asks the server, or only stores the credentials. */
   readonly loginAsks: boolean
   open(fixture: LoginFixture): Tool | Promise<Tool>
 }
 
-/** What clients print where nobody, or nobody known, is let in; of a known one who may not, they print `denial`. */
+/** Output of clients after 401. After 403 they print `denial`. */
 export const refusal = /unauthorized|\b401\b|invalid username\/password|authorization failed|access.* denied/i
 export const denial = /\bdenied: |\b403\b/i
 export const admin: Account = { name: 'admin', password: passwords.admin }
 export const pusher: Account = { name: 'pusher', password: passwords.pusher }
-/** Not the pusher: repeated failures of one name are answered later and later. */
+/** Another name than the pusher's, since repeated failures of one name are answered later and later. */
 const mistaken: Account = { name: 'puller', password: 'not-it' }
 
 export async function openLoginFixture(): Promise<LoginFixture> {
@@ -106,7 +106,7 @@ export async function openLoginFixture(): Promise<LoginFixture> {
   }
 }
 
-/** The suite of one tool. `more` adds what only this tool can show. */
+/** Defines the suite of one tool. `more` adds tests of this tool alone. */
 export function suiteOfLogin<Tool extends LoginTool>(
   name: string,
   scenario: Scenario<Tool>,
@@ -129,7 +129,7 @@ export function suiteOfLogin<Tool extends LoginTool>(
     after(async (context) => {
       await tool?.close?.()
       const answers = await fixture?.close()
-      // What a tool prints when it is refused seldom says what it had been told before.
+      // The output of a refused tool rarely tells which earlier reply led to it.
       if (!context.passed) console.error(`the server of the login with ${name}:\n${answers}`)
     })
 

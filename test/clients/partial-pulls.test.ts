@@ -12,7 +12,7 @@ import { openFixture, writeLayoutOf, type Fixture } from './fixture.ts'
 
 const fileBytes = 6000
 const fileCount = 3000
-/** Each on its own in the layer: as many ranges. */
+/** Files whose chunks are not adjacent in the layer, so that a pull needs as many ranges. */
 const changed = 600
 
 /** skopeo's partial pulls of zstd:chunked layers, which need overlayfs, hence root and a tmpfs. */
@@ -68,7 +68,7 @@ suite('partial pulls', { skip: noRoot('overlayfs') || missing('skopeo') }, () =>
       `skopeo copy --insecure-policy --src-tls-verify=false docker://${host}/partial/app:${version} ` +
       `containers-storage:[overlay@${root}+${state}]localhost/app:${version}`
     const pulls = `${pull(fixture.host, 'v1')} && ${pull(`127.0.0.1:${proxy.port}`, 'v2')}`
-    // In a mount namespace of its own: nothing stays mounted, however it ends.
+    // The mount namespace ends with its process, so that nothing stays mounted.
     await run('unshare', '--mount', 'sh', '-c', `mkdir ${store} && mount -t tmpfs none ${store} && ${pulls}`)
     const needed = changed * fileBytes
     assert.ok(

@@ -8,8 +8,8 @@ import { MachineTree } from '../trust/machine-tree.ts'
 const address = '/etc/run/containerd.sock'
 
 /**
- * A containerd of its own in a machine tree: it sees the tree's /etc as its /etc, in a mount namespace, and has everything
- * else beside. What it is told in files it is told as on a real node.
+ * A containerd of a machine tree. In its mount namespace the tree's /etc is /etc, so that it reads the same configuration
+ * files as on a real node. All its other files are in the tree too.
  */
 export class PrivateContainerd {
   readonly tree: MachineTree
@@ -25,7 +25,7 @@ export class PrivateContainerd {
     this.#state = `${tree.root}-state`
   }
 
-  /** `settings`: of CRI's images, below the head that every configuration has. */
+  /** `settings`: lines of the section of CRI's images, which follow the common head of the configuration. */
   static async start(program: string, version: 2 | 3, settings: string): Promise<PrivateContainerd> {
     const state = (root: string): string => `${root}-state`
     const tree = new MachineTree({ '/etc/run/': '', '/etc/containerd/': '', '/etc/kubernetes/': '' })
@@ -40,7 +40,7 @@ export class PrivateContainerd {
     return containerd
   }
 
-  /** What an image that cannot be pulled is refused with; undefined when it was pulled. */
+  /** Pulls an image. Resolves to the error text of a failed pull; undefined: it was pulled. */
   async pull(image: string): Promise<string | undefined> {
     const cri = await openCri(join(this.tree.root, address))
     try {

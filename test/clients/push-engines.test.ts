@@ -1,14 +1,18 @@
 import assert from 'node:assert/strict'
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { findProgram, missing, runProgram } from '../requirements.ts'
 import { runCommand } from '../support/run-trow.ts'
+import { manifestType, putBlob, putManifest } from '../support/registry-content.ts'
 import { startedServer, type ServerProcess } from '../support/server-process.ts'
 import { noRoot, startDockerd, type Daemon } from './daemon.ts'
 
-// `trow push` of what an engine has built, which needs to know nothing of the registry, and the same engine's pull of it.
+// `trow push` of an image that an engine has built, whose configuration does not name the registry; the same engine's
+// pull of it; `trow pull` into an engine.
 
 let folder = ''
 let server: ServerProcess
@@ -35,7 +39,7 @@ function buildFolder(): string {
 
 interface Engine {
   readonly name: string
-  /** Its command line. */
+  /** The engine's command line. */
   readonly run: (...args: readonly string[]) => string
   readonly env: Readonly<Record<string, string>>
 }
@@ -56,7 +60,12 @@ async function pushed({ name, run, env }: Engine): Promise<void> {
   run('rmi', '-f', `${name}-app:7`)
   const plain = name === 'podman' ? ['--tls-verify=false'] : []
   run('pull', ...plain, `${host}/team/${name}:7`)
-  // The same configuration, byte for byte.
+  // The pulled image has the same configuration, byte for byte.
+  assert.equal(run('image', 'inspect', '--format', '{{.Id}}', `${host}/team/${name}:7`).trim(), id)
+
+  run('rmi', '-f', `${host}/team/${name}:7`)
+  const back = await runCommand(['pull', `${host}/team/${name}:7`, '--engine', name], { env })
+  assert.equal(back.code, 0, back.stderr)
   assert.equal(run('image', 'inspect', '--format', '{{.Id}}', `${host}/team/${name}:7`).trim(), id)
 
   const absent = await push('never-built:1', 'team/never:1')
@@ -75,12 +84,66 @@ suite("what docker's engine has built", { skip: missing('docker', 'dockerd') || 
   test('is pushed, and what docker pulls is the same image', async () => {
     const endpoint = `unix://${daemon?.socket}`
     const env = { PATH: process.env['PATH'] ?? '', HOME: folder, DOCKER_HOST: endpoint }
-    // Without BuildKit, which is a package of its own.
+    // The classic builder: BuildKit is a separate Debian package.
     const run = (...args: readonly string[]): string =>
       runProgram('docker', args, { env: { ...env, DOCKER_BUILDKIT: '0' } })
     await pushed({ name: 'dockerd', run, env })
   })
 })
+
+suite('containerd', { skip: missing('containerd', 'ctr') || noRoot('containerd') }, () => {
+  test('is given an image by trow pull', async () => {
+    const at = join(folder, 'containerd')
+    mkdirSync(at)
+    const socket = join(at, 'containerd.sock')
+    const config = join(at, 'config.toml')
+    writeFileSync(
+      config,
+      `version = 2\nroot = "${at}/root"\nstate = "${at}/run"\n[grpc]\n  address = "${socket}"\n`,
+    )
+    const daemon = spawn('containerd', ['--config', config], { stdio: 'ignore' })
+    try {
+      while (!existsSync(socket)) await new Promise((resolve) => setTimeout(resolve, 50))
+      const env = {
+        PATH: process.env['PATH'] ?? '',
+        CONTAINERD_ADDRESS: socket,
+        CONTAINERD_NAMESPACE: 'k8s.io',
+        CONTAINERD_SNAPSHOTTER: 'native',
+      }
+      const { digest } = await putRealImage(server.url, 'team/ctr')
+      const name = `${new URL(server.url).host}/team/ctr:1`
+      const pulled = await runCommand(['pull', name, '--engine', 'containerd'], { env })
+      assert.equal(pulled.code, 0, pulled.stderr)
+      const listed = runProgram('ctr', ['images', 'list', `name==${name}`], { env })
+      assert.match(listed, new RegExp(`${name} +\\S+ +${digest} `))
+    } finally {
+      daemon.kill()
+      await once(daemon, 'close')
+    }
+  })
+})
+
+/** An image with a layer that can be unpacked. */
+async function putRealImage(base: string, repository: string): Promise<{ readonly digest: string }> {
+  const tar = execFileSync('tar', ['-C', buildFolder(), '-cf', '-', 'greeting'])
+  const layer = await putBlob(base, repository, tar)
+  const architecture = process.arch === 'arm64' ? 'arm64' : 'amd64'
+  const content = {
+    os: 'linux',
+    architecture,
+    config: {},
+    rootfs: { type: 'layers', diff_ids: [layer.digest] },
+  }
+  const config = await putBlob(base, repository, Buffer.from(JSON.stringify(content)))
+  const mediaType = 'application/vnd.oci.image.config.v1+json'
+  const manifest = {
+    schemaVersion: 2,
+    mediaType: manifestType,
+    config: { ...config, mediaType },
+    layers: [layer],
+  }
+  return putManifest(base, repository, manifest, '1')
+}
 
 suite('what podman has built', { skip: missing('podman') || noRoot('podman') }, () => {
   test('is pushed, and what podman pulls is the same image', async () => {

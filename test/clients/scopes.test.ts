@@ -11,13 +11,13 @@ interface Scenario {
   /** Of an image layout with one image, and its digest. */
   readonly image: string
   readonly digest: string
-  /** Somebody who has logged in nowhere yet. */
+  /** Makes a home without any login. */
   session(): Session
 }
 
 /**
- * What needs tokens with several scopes, one after another or at once: mounts between repositories, the catalogue,
- * deletions, referrers, and pulls of nobody beside those of somebody.
+ * Requests that need tokens with several scopes, one after another or at once: mounts between repositories, the catalogue,
+ * deletions, referrers, and anonymous pulls beside authenticated ones.
  */
 function suiteOfScopes(
   name: string,

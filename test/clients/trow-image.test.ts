@@ -17,7 +17,7 @@ before(async () => {
 })
 after(() => rmSync(folder, { recursive: true, force: true }))
 
-/** What `trow version -o json` says in a container. */
+/** Returns the output of `trow version -o json` in a container. */
 function checkVersion(output: string): void {
   assert.equal((JSON.parse(output) as { node: string }).node, process.versions.node)
 }

@@ -9,7 +9,13 @@ import { makeAuthority } from '../../src/certificates/certificate-authority.ts'
 import { missing } from '../requirements.ts'
 import { startedServer, type ServerProcess } from '../support/server-process.ts'
 import { startDockerd, type Daemon } from './daemon.ts'
-import { noPrivateMachine, openPrivateMachine, treeOf, type PrivateMachine, type Ran } from './machine.ts'
+import {
+  noPrivateMachine,
+  openPrivateMachine,
+  treeOf,
+  type PrivateMachine,
+  type Ran,
+} from '../support/private-machine.ts'
 
 const untrusted = /x509: certificate signed by unknown authority/
 const name = 'registry.test'
@@ -17,7 +23,7 @@ const host = `${name}:5443`
 const guarded = `${name}:5444`
 const proof = `${host}/default/trow-trust-docker:proof`
 
-/** A registry with TLS, one that asks who everybody is, and the CA of somebody else. */
+/** A registry with TLS, a registry with access control, and a foreign CA. */
 interface Registries {
   readonly ca: string
   readonly guardedCa: string
@@ -143,7 +149,7 @@ for (const tool of tools) {
       const args = ['--registry', guarded, '--ca', registries.guardedCa, '--repository', 'team/proof']
       const { code, output } = trust(...args)
       assert.equal(code, 77, output)
-      assert.match(output, /trow login registry\.test:5444/)
+      assert.match(output, /trow login --ca \S+ registry\.test:5444/)
       const login = ['login', '-u', 'pusher', '--password-stdin', guarded]
       const logged = machine.run(tool, login, env, 'pusher-pw')
       assert.equal(logged.code, 0, logged.output)

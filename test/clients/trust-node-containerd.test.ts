@@ -3,9 +3,9 @@ import { createHash, webcrypto, X509Certificate } from 'node:crypto'
 import { existsSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
-import { makeAuthority, type Authority } from '../../src/certificates/certificate-authority.ts'
+import { makeAuthority, type CertificateAuthority } from '../../src/certificates/certificate-authority.ts'
 import { inspectMachine } from '../../src/trust/inspect-machine.ts'
-import type { MachineOptions, NodeTrust, TrustMeans } from '../../src/trust/node-trust.ts'
+import type { MachineOptions, NodeTrust, EditOptions } from '../../src/trust/node-trust.ts'
 import { trustMachine } from '../../src/trust/trust-machine.ts'
 import { untrustMachine } from '../../src/trust/untrust-machine.ts'
 import { noRoot } from './daemon.ts'
@@ -44,8 +44,8 @@ const versions: readonly {
 ]
 
 let registry: TrustedRegistry
-let first: Authority
-let second: Authority
+let first: CertificateAuthority
+let second: CertificateAuthority
 
 for (const { version, skip, format, program, registry: registryOf } of versions) {
   suite(`containerd ${version}`, { skip: noRoot('containerd') || skip }, () => {
@@ -81,10 +81,14 @@ for (const { version, skip, format, program, registry: registryOf } of versions)
       }
     }
 
-    async function trust(ca: string, more: Partial<NodeTrust> = {}, means: TrustMeans = {}): Promise<void> {
+    async function trust(
+      ca: string,
+      more: Partial<NodeTrust> = {},
+      editOptions: EditOptions = {},
+    ): Promise<void> {
       const options = optionsOf()
       const wanted = { hosts, ca, endpoints: [registry.endpoint], identity: undefined, ...more }
-      await trustMachine(options, await inspectMachine(options), wanted, means)
+      await trustMachine(options, await inspectMachine(options), wanted, editOptions)
     }
 
     test('pulls from a name that nothing resolves, with the right CA only, and as who its certificate says', async () => {
@@ -107,7 +111,7 @@ for (const { version, skip, format, program, registry: registryOf } of versions)
         )
         assert.match((await containerd.pull('trow.trow.svc/open/app:2')) ?? '', /not found/)
 
-        // An endpoint that nobody listens on comes first, as when the node's agent is away.
+        // The first endpoint has no listener, as when the node's agent does not run.
         const endpoints = ['127.0.0.3:9', registry.endpoint]
         await trust(first.cert, { endpoints, identity: { certificate: pem, key: pem } })
         assert.equal(await containerd.pull('trow.trow.svc/closed/app:1'), undefined)
@@ -194,12 +198,12 @@ for (const { version, skip, format, program, registry: registryOf } of versions)
   })
 }
 
-async function newAuthority(): Promise<Authority> {
+async function newAuthority(): Promise<CertificateAuthority> {
   return makeAuthority(['trow.trow.svc'], [], webcrypto as Crypto)
 }
 
-/** Waits until the registry's leaf is one of this CA. */
-async function shown({ cert }: Authority): Promise<void> {
+/** Waits until the registry presents a certificate of this CA. */
+async function shown({ cert }: CertificateAuthority): Promise<void> {
   const wanted = createHash('sha256').update(new X509Certificate(cert).raw).digest('hex')
   for (let attempt = 0; attempt < 300; attempt++) {
     if ((await registry.issuerShown()) === wanted) return

@@ -4,13 +4,18 @@ import { chmodSync, copyFileSync, mkdirSync, readFileSync, realpathSync, writeFi
 import { dirname, join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { makeAuthority, type Authority } from '../../src/certificates/certificate-authority.ts'
+import { makeAuthority, type CertificateAuthority } from '../../src/certificates/certificate-authority.ts'
 import { inspectMachine } from '../../src/trust/inspect-machine.ts'
-import type { MachineOptions, NodeTrust, TrustMeans } from '../../src/trust/node-trust.ts'
+import type { MachineOptions, NodeTrust, EditOptions } from '../../src/trust/node-trust.ts'
 import { trustMachine } from '../../src/trust/trust-machine.ts'
 import { untrustMachine } from '../../src/trust/untrust-machine.ts'
 import { startDockerd, type Daemon } from './daemon.ts'
-import { noPrivateMachine, openPrivateMachine, treeOf, type PrivateMachine } from './machine.ts'
+import {
+  noPrivateMachine,
+  openPrivateMachine,
+  treeOf,
+  type PrivateMachine,
+} from '../support/private-machine.ts'
 import { findProgram, missing, runProgram } from '../requirements.ts'
 import { MachineTree } from '../trust/machine-tree.ts'
 import { nodeOf } from '../trust/platforms.ts'
@@ -23,8 +28,8 @@ const identity = { certificate: pem, key: pem }
 suite('on a machine of its own', { skip: noPrivateMachine() || missing('busybox') }, () => {
   let machine: PrivateMachine
   let registry: TrustedRegistry
-  let first: Authority
-  let second: Authority
+  let first: CertificateAuthority
+  let second: CertificateAuthority
   before(async () => {
     ;[first, second] = [await newAuthority(), await newAuthority()]
     machine = await openPrivateMachine(() => [])
@@ -45,12 +50,12 @@ suite('on a machine of its own', { skip: noPrivateMachine() || missing('busybox'
   async function trust(
     runtime: string,
     more: Partial<NodeTrust> = {},
-    means: TrustMeans = {},
+    editOptions: EditOptions = {},
   ): Promise<readonly string[]> {
     const options = { hostRoot: machine.folder, node: nodeOf(runtime) }
     const endpoints = ['127.0.0.1:29443', `${machine.address}:443`]
     const wanted = { hosts, ca: first.cert, endpoints, identity: undefined, ...more }
-    const changes = await trustMachine(options, await inspectMachine(options), wanted, means)
+    const changes = await trustMachine(options, await inspectMachine(options), wanted, editOptions)
     return changes.map(({ path }) => path)
   }
 
@@ -153,7 +158,7 @@ suite('a restart of the runtime', { skip: noPrivateMachine() || missing('busybox
   }
 })
 
-async function newAuthority(): Promise<Authority> {
+async function newAuthority(): Promise<CertificateAuthority> {
   return makeAuthority(['trow.trow.svc'], [], webcrypto as Crypto)
 }
 

@@ -8,12 +8,12 @@ import { writeImageLayout } from './fixture.ts'
 import { Authority } from '../support/certificate-authority.ts'
 import { startedServer, type ServerOptions, type ServerProcess } from '../support/server-process.ts'
 
-/** Certificates of callers, one PEM each with the key in it. */
+/** Paths of PEM files, each with the certificate and the key of a caller. */
 type Caller = 'pusher' | 'node-1'
 
 /**
- * A real `trow serve --tls-auto` at an address that is not its name, 127.0.0.2. `open/**` is for everybody, `closed/**` for who
- * shows the certificate of node-1.
+ * A real `trow serve --tls-auto` at 127.0.0.2, which is not its name. Everybody may pull `open/**`. Only a caller with the
+ * certificate of node-1 may pull `closed/**`.
  */
 export class TrustedRegistry {
   readonly folder = mkdtempSync(join(tmpdir(), 'trow-trusted-'))
@@ -45,7 +45,7 @@ export class TrustedRegistry {
     return registry
   }
 
-  /** Begins, or begins anew somewhere else, with the CA in the folder `authority`. */
+  /** Starts the server, or restarts it in another data folder, with the CA in the folder `authority`. */
   async serve(
     place: Pick<ServerOptions, 'address' | 'port' | 'within'> = { address: '127.0.0.2' },
   ): Promise<void> {
@@ -87,7 +87,7 @@ export class TrustedRegistry {
     await this.#send('PUT', `/v2/${repository}/manifests/${tag}`, manifest, mediaType)
   }
 
-  /** The SHA-256 of the CA that signed what is shown now. */
+  /** Returns the SHA-256 of the CA of the certificate that the server presents now. */
   async issuerShown(): Promise<string> {
     return new Promise((resolve, reject) => {
       const request = https.get(

@@ -3,6 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { missing } from '../requirements.ts'
+import { PostgresServer } from '../support/postgres-server.ts'
 import { startedServer } from '../support/server-process.ts'
 import { Connection } from './connection.ts'
 import { runConformance } from './conformance.ts'
@@ -10,12 +12,18 @@ import { runConformance } from './conformance.ts'
 /** Leaves of the specification's own suite, and ours. */
 const leaves = { strict: 872, sparse: 909 }
 
-for (const sparse of [false, true]) {
-  test(`trow passes every leaf${sparse ? ', sparse content allowed' : ''}`, async () => {
+for (const { sparse = false, database = false } of [{}, { sparse: true }, { database: true }]) {
+  const words = `${sparse ? ', sparse content allowed' : ''}${database ? ', metadata in PostgreSQL' : ''}`
+  const skip = database && missing('initdb', 'postgres')
+  test(`trow passes every leaf${words}`, { skip }, async () => {
     const folder = await mkdtemp(join(tmpdir(), 'trow-conformance-'))
+    const postgres = database ? await PostgresServer.start() : undefined
     const server = await startedServer({
       data: join(folder, 'data'),
-      args: sparse ? ['--allow-missing', '--allow-sparse-index'] : [],
+      args: [
+        ...(sparse ? ['--allow-missing', '--allow-sparse-index'] : []),
+        ...(postgres === undefined ? [] : ['--database', await postgres.newDatabase(), '--workers', '4']),
+      ],
     })
     const connection = new Connection({ url: server.url })
     try {
@@ -29,6 +37,7 @@ for (const sparse of [false, true]) {
     } finally {
       connection.close()
       await server.stop()
+      await postgres?.stop()
       await rm(folder, { recursive: true, force: true })
     }
   })

@@ -13,14 +13,14 @@ export interface CampaignResult {
   acknowledged: number
   reads: number
   refused: number
-  /** Every broken promise, in words. */
+  /** A sentence for each broken promise. */
   readonly losses: string[]
 }
 
 export interface CampaignOptions {
   readonly seed: number
   readonly lanes: number
-  /** Milliseconds of load before the crash: at most. */
+  /** Largest number of milliseconds of load before the crash. */
   readonly upTo: number
   /**
    * Ends the server in round `round`; returns when it is gone and the data folder can be used again. After
@@ -36,7 +36,7 @@ export interface CampaignOptions {
   report?(text: string): void
 }
 
-/** Load, crash, restart, compare with what was acknowledged, fsck; again and again on the same data. */
+/** Repeats on the same data: load, crash, restart, comparison with what was acknowledged, fsck. */
 export async function runCampaign(options: CampaignOptions): Promise<CampaignResult> {
   const result: CampaignResult = { crashes: 0, acknowledged: 0, reads: 0, refused: 0, losses: [] }
   const random = randomNumbers(options.seed)
@@ -50,13 +50,13 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     const settings = options.server(round)
     const server = await startServer(settings)
     if ('died' in server) {
-      // One with a planned crash may meet it while it starts.
+      // A planned crash may happen during the start.
       if (settings.preload === undefined) {
         result.losses.push(notStarted(round - 1, server.died))
         break
       }
     } else {
-      // A server that runs as it is delivered is checked before it is loaded; another one is checked afterwards.
+      // A server without a hook is checked before the load. A server with a hook is checked afterwards.
       if (round > 0 && settings.preload === undefined)
         await verify(server, options, { round: round - 1, lanes, crash: last }, result)
       last = await loadAndCrash(
@@ -112,7 +112,7 @@ async function loadAndCrash(
 interface Crashed {
   readonly round: number
   readonly lanes: readonly Lane[]
-  /** Undefined: before anything was under load. */
+  /** Undefined before the first load. */
   readonly crash: CrashTime | undefined
 }
 
@@ -144,7 +144,7 @@ async function verify(
   try {
     await compare(server, options, crashed, result)
   } catch (error) {
-    // It would keep its folder, and what stands on it, from being removed.
+    // A running server would keep its folder and the loop device below it from being removed.
     await server.kill()
     throw error
   }

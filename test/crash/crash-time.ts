@@ -1,4 +1,4 @@
-/** When a crash began and ended: milliseconds of the clock that all processes of the machine share (CLOCK_MONOTONIC). */
+/** Begin and end of a crash in milliseconds of CLOCK_MONOTONIC, which all processes of the machine share. */
 export interface CrashTime {
   readonly began: number
   readonly ended: number
@@ -14,7 +14,7 @@ export async function timed(crash: () => Promise<void>): Promise<CrashTime> {
   return { began, ended: monotonicNow() }
 }
 
-/** How far an acknowledgement was from the crash that took it: an early one is a broken promise of ours. */
+/** Describes the time between an acknowledgement and the crash. An acknowledgement before the crash must not be lost. */
 export function distanceText(acknowledgedAt: number | undefined, crash: CrashTime | undefined): string {
   if (acknowledgedAt === undefined || crash === undefined) return ''
   const before = crash.began - acknowledgedAt

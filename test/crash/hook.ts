@@ -3,8 +3,8 @@ import { syncBuiltinESMExports } from 'node:module'
 import { DatabaseSync, StatementSync, type StatementResultingChanges } from 'node:sqlite'
 
 /**
- * Loaded into every thread of a server under test (`--import`). It changes nothing of trow: it stands
- * between trow and the system calls.
+ * Loaded into every thread of a server under test (`--import`). It changes no code of trow: it wraps the system calls
+ * that trow makes.
  *
  * CRASH_AT=<point>:<n>  SIGKILL at the n-th time (per thread) that the point is reached
  * CRASH_WITHOUT=<flush> leaves one kind of flush out, to see the power cuts find it:

@@ -5,11 +5,11 @@ export interface Answer {
   readonly status: number
   readonly headers: http.IncomingHttpHeaders
   readonly body: Buffer
-  /** When all of it was here, as in CrashTime. */
+  /** Time at which the whole reply had arrived, as in CrashTime. */
   readonly at: number
 }
 
-/** Thrown when no whole answer came: nobody knows whether the request took effect. */
+/** Thrown when no whole reply came: whether the request took effect is unknown. */
 export class Unanswered extends Error {}
 
 export interface Client {
@@ -18,7 +18,7 @@ export interface Client {
     path: string,
     options?: { headers?: http.OutgoingHttpHeaders; body?: Uint8Array; chunked?: boolean },
   ): Promise<Answer>
-  /** From now on every answer counts as none: with the power a real machine's replies are cut off too (LoopDevice). */
+  /** Ignores all later replies: a real machine sends none after a power cut (LoopDevice). */
   deafen(): void
   close(): void
 }

@@ -1,7 +1,7 @@
 import { runCampaign, type CampaignResult } from './campaign.ts'
 import { timed } from './crash-time.ts'
 
-/** Points that no signal from outside can aim at; `hook.ts` stops the process exactly there. */
+/** Points in the code at which `hook.ts` kills the process. A signal from outside cannot hit them. */
 export const namedPoints = [
   'after-flush',
   'before-rename',
@@ -12,7 +12,7 @@ export const namedPoints = [
   'after-unlink',
 ] as const
 
-/** A collector that really collects while the load runs: everything unreferenced goes within seconds. */
+/** Settings with which garbage is collected during the load: unreferenced content is deleted within seconds. */
 const busyCollector = ['--fsck-rate', '0', '--gc-interval', '1s', '--gc-grace', '2s', '--upload-expiry', '5s']
 
 /** SIGKILLs of the whole server at random instants under mixed load. */
@@ -34,7 +34,7 @@ export async function randomKills(
   })
 }
 
-/** The server kills itself at each named point, `each` times, at a different visit every time. */
+/** Has the server kill itself at each named point, `each` times, at a different visit each time. */
 export async function killsAtNamedPoints(
   data: string,
   each: number,

@@ -12,7 +12,7 @@ const imageType = 'application/vnd.oci.image.manifest.v1+json'
 const indexType = 'application/vnd.oci.image.index.v1+json'
 const octets = 'application/octet-stream'
 
-/** A broken promise that the load itself met. */
+/** Thrown by the load when a reply breaks a promise. */
 export class PromiseBroken extends Error {}
 
 interface KnownLayer {
@@ -43,7 +43,7 @@ export class Lane {
     this.#random = random
   }
 
-  /** Works until the server stops answering or `until()` says so. */
+  /** Runs until the server stops answering or `until()` returns true. */
   async run(client: Client, until: () => boolean): Promise<void> {
     try {
       while (!until()) await this.#step(client)
@@ -191,7 +191,7 @@ export class Lane {
     const answer = await client.request('GET', `/v2/${repository.name}/manifests/${tag}`)
     this.counts.reads++
     if (answer.status === 503) return
-    // The disk has gone from under the server: its reply says nothing.
+    // The disk was shut down under the server: this reply proves nothing.
     if (answer.status >= 500) throw new Unanswered(`${answer.status} ${answer.body.toString()}`)
     if (answer.status !== 200 || sha256(answer.body) !== repository.tags.get(tag)) {
       throw new PromiseBroken(
@@ -200,7 +200,7 @@ export class Lane {
     }
   }
 
-  /** The change stays pending while its answer is out: after a crash it may have happened or not. */
+  /** Keeps the change pending until its reply comes: after a crash it may have taken effect or not. */
   async #change(
     repository: RepositoryModel,
     change: PendingChange,
@@ -213,7 +213,7 @@ export class Lane {
       applyChange(repository, change, answer.at)
       this.counts.acknowledged++
     } else if (answer.status >= 500) {
-      // Also "not now" and "full" may come of a commit that failed and is found again after the crash.
+      // A 503 or 507 may follow a commit that failed, and that is nevertheless found after the crash.
       throw new Unanswered(`${answer.status} ${answer.body.toString()}`)
     } else {
       this.counts.refused++
@@ -229,7 +229,7 @@ export class Lane {
     return (await client.request('POST', path)).status === 201
   }
 
-  /** In one of the ways clients have; true when it was acknowledged. */
+  /** Pushes a blob in one of the ways of real clients. Returns whether it was acknowledged. */
   async #pushBlob(client: Client, repository: RepositoryModel, bytes: Buffer): Promise<boolean> {
     const uploads = `/v2/${repository.name}/blobs/uploads/`
     const digest = sha256(bytes)

@@ -8,7 +8,7 @@ import type { CrashTime } from './crash-time.ts'
 
 const execute = promisify(execFile)
 
-/** Prints "ready", waits for a line, shuts the file system of its argument down and prints when that began and ended. */
+/** Prints "ready", waits for a line, shuts down the file system of its argument, and prints the times of begin and end. */
 const cut = `
   use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC);
   open(my $mount, "<", $ARGV[0]) or die $!;
@@ -25,11 +25,10 @@ const cut = `
  * An ext4 file system of its own on a loop file, whose power can be cut: EXT4_IOC_SHUTDOWN with
  * EXT4_GOING_FLAGS_NOLOGFLUSH drops everything that was not flushed. Needs root.
  *
- * From the moment that the ioctl begins the kernel's word is worth nothing: it answers some fdatasync calls with
- * success whose data it drops. Measured on Linux 6.18 with a program that only writes and flushes, in 300 cuts: of
- * 647,770 flushes that were answered before the ioctl began none was lost; of 1,329 that were answered later 40 were,
- * all of them appends, answered 1.5 to 70 ms after its beginning, 26 of them after its end. So only what was heard
- * before it counts.
+ * Once the ioctl has begun, the kernel answers some fdatasync calls with success although it drops their data. Measured
+ * on Linux 6.18 with a program that only writes and flushes, in 300 cuts: of 647,770 flushes answered before the ioctl
+ * began none was lost. Of 1,329 answered later 40 were lost, all of them appends, answered 1.5 to 70 ms after its
+ * beginning, 26 of them after its end. Therefore only replies from before the ioctl count as acknowledged.
  */
 export class LoopDevice {
   readonly mountPoint: string
@@ -54,8 +53,8 @@ export class LoopDevice {
   }
 
   /**
-   * A mount namespace that somebody has made meanwhile keeps the file system as it was, shut down, and it would be
-   * mounted again: then what the disk holds goes on as a disk of its own.
+   * Another process's mount namespace may still hold the file system in its shut-down state, and a new mount would
+   * show that state. The disk's content then continues on a copy with a loop device of its own.
    */
   async mount(): Promise<void> {
     for (let attempt = 0; ; attempt++) {
@@ -86,7 +85,7 @@ export class LoopDevice {
     }
   }
 
-  /** Calls `now` just before the cut: what is heard afterwards counts no more. */
+  /** Calls `now` just before the cut: later replies count no more. */
   async cutPower(now = (): void => {}): Promise<CrashTime> {
     const child = spawn('perl', ['-e', cut, this.mountPoint], { stdio: ['pipe', 'pipe', 'inherit'] })
     let printed = ''
@@ -105,13 +104,13 @@ export class LoopDevice {
   }
 
   async destroy(): Promise<void> {
-    // What was there a moment ago may still hold it; nothing is mounted where a cut ended badly.
+    // An ending process may still hold the mount. After a failed cut nothing is mounted.
     await this.unmount().catch(() => undefined)
     await rm(this.#folder, { recursive: true, force: true })
   }
 }
 
-/** Why power cuts cannot be tried here; undefined where they can. */
+/** Returns why power cuts cannot run here; undefined where they can. */
 export async function loopDeviceProblem(): Promise<string | undefined> {
   if (process.platform !== 'linux') return 'needs Linux'
   if (process.getuid?.() !== 0) return 'needs root to mount a loop device'

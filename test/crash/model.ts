@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 
-/** What one lane of the load knows of one repository that it alone writes to. */
+/** Expected state of one repository. Only one lane of the load writes to it. */
 export interface RepositoryModel {
   readonly name: string
   /** Acknowledged manifests by digest. */
@@ -8,7 +8,7 @@ export interface RepositoryModel {
   readonly tags: Map<string, string>
   /** When the last change of a digest or tag was acknowledged, as in CrashTime. */
   readonly acknowledgedAt: Map<string, number>
-  /** The one change that was sent and not answered when the server went away. */
+  /** The change that was sent and not answered when the server ended; at most one. */
   pending: PendingChange | undefined
 }
 
@@ -36,7 +36,7 @@ export function newRepository(name: string): RepositoryModel {
   return { name, manifests: new Map(), tags: new Map(), acknowledgedAt: new Map(), pending: undefined }
 }
 
-/** `at`: when the server said so, in an answer or by what it showed after a crash. */
+/** `at`: time of the evidence, which is a reply, or the state that was seen after a crash. */
 export function applyChange(model: RepositoryModel, change: PendingChange, at: number): void {
   switch (change.kind) {
     case 'put':
@@ -63,7 +63,7 @@ export function sha256(bytes: Uint8Array): string {
   return `sha256:${createHash('sha256').update(bytes).digest('hex')}`
 }
 
-/** Repeatable pseudo-random numbers (mulberry32), so that a seed tells the whole load. */
+/** Reproducible pseudo-random numbers (mulberry32): the seed determines the whole load. */
 export function randomNumbers(seed: number): () => number {
   let state = seed | 0
   return () => {

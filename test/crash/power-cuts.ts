@@ -6,7 +6,7 @@ export type Flush = 'commit-flush' | 'file-flush' | 'folder-flush'
 
 export interface PowerCutOptions {
   readonly rounds: number
-  /** Leaves this flush out; then losses are expected, and the first one ends the run. */
+  /** Flush that is left out: losses are then expected, and the first one ends the run. */
   readonly without?: Flush
   readonly seed?: number
   report?(text: string): void
@@ -19,7 +19,7 @@ export async function powerCuts(options: PowerCutOptions): Promise<CampaignResul
   try {
     return await runCampaign({
       seed: options.seed ?? 3,
-      // The files that other lanes flush would take a folder that was not along in ext4's journal.
+      // With several lanes, a flush of another file would also commit an unflushed folder in ext4's journal.
       lanes: without === 'folder-flush' ? 1 : 6,
       upTo: 1200,
       rounds: options.rounds,

@@ -3,8 +3,8 @@ import { distanceText, monotonicNow, type CrashTime } from './crash-time.ts'
 import { applyChange, sha256, type KnownManifest, type RepositoryModel } from './model.ts'
 
 /**
- * Holds a repository against what was acknowledged. Returns every promise that was broken, in words; settles
- * the pending change by what the server shows, which must be all of it or nothing. What is lost is told once.
+ * Compares a repository with what was acknowledged. Returns a sentence for each broken promise, and each loss only once.
+ * Decides the pending change by the server's state, which must contain all of the change or nothing of it.
  */
 export async function verifyRepository(
   client: Client,
@@ -73,7 +73,7 @@ async function happened(
 
 async function verifyTagList(client: Client, model: RepositoryModel, problems: string[]): Promise<void> {
   const answer = await client.request('GET', `/v2/${model.name}/tags/list`)
-  // A repository that was lost as a whole lists nothing.
+  // A repository that was lost has no tag list.
   const { tags = [] } = JSON.parse(answer.body.toString()) as { tags?: string[] }
   const expected = [...model.tags.keys()].sort()
   if (tags.join() !== expected.join()) {

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { encodeNote } from '../../src/audit/audit-note.ts'
+import { encodeAuditRecord } from '../../src/audit/audit-record.ts'
 import { defaultOutboxBound } from '../../src/metadata/rules/outbox-bound.ts'
 import { parseRepositoryName } from '../../src/oci/repository-name.ts'
 import { parseTag } from '../../src/oci/tag.ts'
 import { eventually, openFixture } from '../audit/fixture.ts'
-import { noteOf } from '../audit/notes.ts'
+import { auditRecordOf } from '../audit/records.ts'
 import { LoopDevice, loopDeviceProblem } from '../crash/loop-device.ts'
 import { manifestOf } from '../metadata/metadata-store-contract.ts'
 
@@ -24,9 +24,9 @@ for (const beyond of ['refuse', 'allow'] as const) {
     const writer = await fixture.open()
     const repository = parseRepositoryName('full')
     const push = (n: number): Promise<unknown> => {
-      const note = encodeNote(noteOf(`push ${n}`, { reason: 'x'.repeat(900) }))
+      const auditRecord = encodeAuditRecord(auditRecordOf(`push ${n}`, { reason: 'x'.repeat(900) }))
       return fixture.metadata.putManifest(
-        manifestOf(repository, `${n}`, { tags: [parseTag(`t${n}`)], now: Date.now(), note }),
+        manifestOf(repository, `${n}`, { tags: [parseTag(`t${n}`)], now: Date.now(), auditRecord }),
       )
     }
     try {

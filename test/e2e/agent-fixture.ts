@@ -25,7 +25,7 @@ export const namespace = 'agent-test'
 export const agentNamespace = `${namespace}-node`
 export const imageHost = 'trow.agent-test.svc'
 
-/** `trow trust-node --watch` in a node's network and mounts. */
+/** A `trow trust-node --watch` in the network and mount namespaces of a node. */
 export interface AgentProcess {
   /** Milliseconds since the epoch. */
   readonly started: number
@@ -36,7 +36,7 @@ export interface AgentProcess {
   stop(): Promise<number | null>
 }
 
-/** A registry that asks the cluster, a Service that leads to it, and agents on the nodes. */
+/** A registry with the access control of the cluster, its Service, and agents on the nodes. */
 export class AgentFixture {
   readonly cluster: Cluster
   readonly server: ServerProcess
@@ -58,7 +58,7 @@ export class AgentFixture {
     this.canary = parts.canary
   }
 
-  /** `more`: of the registry's settings; `access` is added to the rules that there are. */
+  /** `more`: further settings of the registry. `access` is added to its rules. */
   static async start(cluster: Cluster, more: RegistrySettings = {}): Promise<AgentFixture> {
     await cluster.kubectl([
       'delete',
@@ -91,7 +91,7 @@ export class AgentFixture {
     return readFileSync(caOf(this.folder), 'utf8')
   }
 
-  /** Of somebody who may do everything; the caller closes it. */
+  /** Returns a client with all rights. The caller closes it. */
   keeper(): RegistryClient {
     return keeperOf(this.server.url, this.ca)
   }
@@ -112,7 +112,7 @@ export class AgentFixture {
   }
 
   /** What the agents are told. */
-  async tell(changes: Partial<NodeSettings> = {}, ca = this.ca): Promise<void> {
+  async putDesiredState(changes: Partial<NodeSettings> = {}, ca = this.ca): Promise<void> {
     const settings: NodeSettings = {
       version: 1,
       mode: 'trust',
@@ -136,7 +136,7 @@ export class AgentFixture {
     await apply(this.cluster, [{ apiVersion: 'v1', kind: 'ConfigMap', metadata, data }])
   }
 
-  /** `hide`: a folder that the agent finds empty, and the node's other programs do not. */
+  /** `hide`: a folder that only the agent sees as empty. */
   async startAgent(node: ClusterNode, { hide }: { readonly hide?: string } = {}): Promise<AgentProcess> {
     const pod = `agent-${node.name}`
     await create(this.cluster, [agentPod(pod, node.name)]).catch(() => undefined)
@@ -183,7 +183,7 @@ export class AgentFixture {
     return nodeReportSchema.parse(JSON.parse(data['report.json'] ?? ''))
   }
 
-  /** The first report that is as it should be; throws the last one otherwise. */
+  /** Resolves to the first report that matches. Throws the last report if none does. */
   async reported(node: ClusterNode, holds: (report: NodeReport) => boolean): Promise<NodeReport> {
     return eventually(async () => {
       const report = await this.report(node)
@@ -223,7 +223,7 @@ export class AgentFixture {
   }
 }
 
-/** Every path below the node's own folders for registries, with what it is; what other suites' agents keep is theirs. */
+/** Describes every path below the node's folders for registries, without the files of other suites' agents. */
 export function treeOf(node: ClusterNode): Readonly<Record<string, string>> {
   const found: Record<string, string> = {}
   for (const root of [node.outside('/etc/containerd'), '/var/lib/trow-node']) {
@@ -300,12 +300,12 @@ function caOf(folder: string): string {
   return join(folder, 'data', 'tls', 'ca.crt')
 }
 
-/** The account that may do everything at the registry. */
+/** The account with all rights in the registry. */
 function keeperOf(url: string, ca: string): RegistryClient {
   return new RegistryClient(url, ca, { authorization: basic('keeper', 'keeper-pw') })
 }
 
-/** An image of some hundred bytes; returns `repository@digest`. */
+/** Pushes an image of some hundred bytes. Returns `repository@digest`. */
 async function pushCanary(url: string, ca: string): Promise<string> {
   const client = keeperOf(url, ca)
   const send = async (method: string, path: string, body: Buffer, type: string): Promise<void> => {
@@ -345,7 +345,7 @@ function digestOf(content: Buffer): string {
   return `sha256:${createHash('sha256').update(content).digest('hex')}`
 }
 
-/** The registry's account may ask who somebody is; the agents' may do what templates/node.yaml gives them. */
+/** Rights: the registry's account may make reviews, that of the agents has the rights of templates/node.yaml. */
 function accounts(): object[] {
   const account = (name: string, of: string) => ({ kind: 'ServiceAccount', name, namespace: of })
   const binding = (name: string, role: string, subject: object) => ({
@@ -411,13 +411,13 @@ function accounts(): object[] {
     },
     {
       ...binding('agent-test-nodes', 'agent-test-nodes', account('trow-node', agentNamespace)),
-      // The registry looks whether the node of a certificate, and the account of the agents, are still there.
+      // The registry checks whether the node of a certificate, and the account of the agents, still exist.
       subjects: [account('trow-node', agentNamespace), account('trow', namespace)],
     },
   ]
 }
 
-/** Nothing runs in it: the agent's token is bound to it, and so to the node. */
+/** A pod that is never run. It binds the agent's token to the node. */
 function agentPod(name: string, node: string): object {
   return {
     apiVersion: 'v1',

@@ -49,7 +49,7 @@ suite('the agent of a node', { skip: clusterProblem() }, () => {
   })
 
   test('containerd of both nodes pulls by what the agents write, as their kubelets', async (context) => {
-    await fixture.tell()
+    await fixture.putDesiredState()
     const agents = [await fixture.startAgent(nodes[0]), (second = await fixture.startAgent(nodes[1]))]
     for (const node of nodes) {
       const report = await fixture.reported(node, ({ phase }) => phase === 'ready')
@@ -103,12 +103,12 @@ suite('the agent of a node', { skip: clusterProblem() }, () => {
 
   test('another CA beside ours is written and proved; one that is not ours is a problem with a hint', async () => {
     const other = await makeAuthority([imageHost], [], crypto as Crypto)
-    await fixture.tell({ generation: 2 }, fixture.ca + other.cert)
+    await fixture.putDesiredState({ generation: 2 }, fixture.ca + other.cert)
     for (const node of nodes) {
       const { phase } = await fixture.reported(node, ({ generation }) => generation.effective === 2)
       assert.equal(phase, 'ready')
     }
-    await fixture.tell({ generation: 3 }, other.cert)
+    await fixture.putDesiredState({ generation: 3 }, other.cert)
     for (const node of nodes) {
       const { generation, problems, canary } = await fixture.reported(
         node,
@@ -121,7 +121,7 @@ suite('the agent of a node', { skip: clusterProblem() }, () => {
       assert.match(problem.file ?? '', /\/etc\/containerd\/certs\.d\/trow\.agent-test\.svc\/ca\.crt/)
       assert.match(problem.hint ?? '', new RegExp(`On node ${node.name}: .*journalctl -u containerd`))
     }
-    await fixture.tell({ generation: 4 })
+    await fixture.putDesiredState({ generation: 4 })
     for (const node of nodes) await fixture.reported(node, ({ generation }) => generation.effective === 4)
   })
 
@@ -131,7 +131,7 @@ suite('the agent of a node', { skip: clusterProblem() }, () => {
     assert.equal(problems[0]?.code, 'SETTINGS_INVALID')
     assert.match(problems[0].message, /mode/)
     assert.equal(phase, 'ready')
-    await fixture.tell({ generation: 4 })
+    await fixture.putDesiredState({ generation: 4 })
     await fixture.reported(nodes[1], (report) => report.problems.length === 0)
   })
 
@@ -145,7 +145,7 @@ suite('the agent of a node', { skip: clusterProblem() }, () => {
   })
 
   test('a node without a certificate of the kubelet gets one of the registry', async () => {
-    await fixture.tell({ generation: 4, issueCertificates: true })
+    await fixture.putDesiredState({ generation: 4, issueCertificates: true })
     second = await fixture.startAgent(nodes[1], { hide: '/var/lib/kubelet/pki' })
     const report = await fixture.reported(
       nodes[1],
@@ -160,7 +160,7 @@ suite('the agent of a node', { skip: clusterProblem() }, () => {
   })
 
   test('undo leaves both nodes as they were, and says so', async () => {
-    await fixture.tell({ generation: 4, mode: 'undo', issueCertificates: true })
+    await fixture.putDesiredState({ generation: 4, mode: 'undo', issueCertificates: true })
     for (const node of nodes) {
       const report = await fixture.reported(node, ({ phase }) => phase === 'undone')
       assert.deepEqual(report.problems, [])

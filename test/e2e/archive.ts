@@ -1,10 +1,10 @@
 import { createReadStream } from 'node:fs'
 import { buffer } from 'node:stream/consumers'
 import tar from 'tar-stream'
-import type { CanaryImage } from '../../src/install/canary-image.ts'
+import type { CanaryImage } from '../../src/oci/canary-image.ts'
 import { parseDigest } from '../../src/oci/digest.ts'
 
-/** The one image of an archive that `writeImageArchive` has written, whole in memory. */
+/** Reads the image of an archive of `writeImageArchive` into memory. */
 export async function readArchive(path: string): Promise<Omit<CanaryImage, 'repository' | 'tag'>> {
   const files = new Map<string, Buffer>()
   const entries = createReadStream(path).pipe(tar.extract())

@@ -10,9 +10,27 @@ const registryAnywhere = [
   'serviceaccounts [trow-node] [get]',
   'subjectaccessreviews.authorization.k8s.io [] [create]',
   'tokenreviews.authentication.k8s.io [] [create]',
+  'trowexceptions.policy.trow.io [] [get list watch]',
+  'trowexceptions.policy.trow.io/status [] [patch]',
+  'trowpolicies.policy.trow.io [] [get list watch]',
+  'trowpolicies.policy.trow.io/status [] [patch]',
+]
+const admissionAnywhere = [
+  'admission.registry.trow.io [] [get create]',
+  'jobs.batch [] [get]',
+  'pods [] [list]',
+  'replicasets.apps [] [get]',
+  'subjectaccessreviews.authorization.k8s.io [] [create]',
+  'trowexceptions.policy.trow.io [] [get list watch]',
+  'trowfloors.policy.trow.io [] [get]',
+  'trowfloors.policy.trow.io [trow] [get list watch create patch delete]',
+  'trowpolicies.policy.trow.io [] [get list watch]',
+  'validatingadmissionpolicies.admissionregistration.k8s.io [trow-floor] [get list watch create patch delete]',
+  'validatingadmissionpolicybindings.admissionregistration.k8s.io [trow-floor] [get list watch create patch delete]',
+  'validatingwebhookconfigurations.admissionregistration.k8s.io [trow] [get list watch patch]',
 ]
 
-/** What an account may do, as `kubectl auth can-i --list` has it, without what everybody may ask of the API server. */
+/** Rights of an account, as `kubectl auth can-i --list` prints them, without those of every authenticated user. */
 const rights = {
   agent: {
     account: 'system:serviceaccount:trow-node:trow-node',
@@ -35,17 +53,31 @@ const rights = {
     trow: ['configmaps [trow-audit] [get patch]', ...registryAnywhere],
     default: registryAnywhere,
   },
+  admission: {
+    account: 'system:serviceaccount:trow:trow-admission',
+    'trow-node': admissionAnywhere,
+    trow: [
+      'configmaps [break-glass] [get list watch delete]',
+      'configmaps [trow-admission] [get list watch]',
+      'configmaps [trow-running] [get patch]',
+      'deployments.apps [trow-admission] [get]',
+      'leases.coordination.k8s.io [trow-admission] [get patch]',
+      'secrets [trow-admission-tls] [get list watch patch]',
+      ...admissionAnywhere,
+    ],
+    default: admissionAnywhere,
+  },
   trial: { account: 'system:serviceaccount:trow:default', 'trow-node': [], trow: [], default: [] },
 } as const
 
 suite('a node that was taken over', { skip: clusterProblem() || (await imageProblem()) }, () => {
   let trow: InstallFixture
-  /** Of the agent's account, bound to its pod on n1. */
+  /** Token of the agent's account, bound to its pod on n1. */
   let own: string
-  /** Of the same account, bound to nothing. */
+  /** Token of the same account without a binding. */
   let unbound: string
   before(async () => {
-    trow = await InstallFixture.start('attack-node')
+    trow = await InstallFixture.start('attack-node', { admission: true })
     const onFirst = [
       '-l',
       'app.kubernetes.io/component=node',
@@ -65,7 +97,7 @@ suite('a node that was taken over', { skip: clusterProblem() || (await imageProb
     await trow.close()
   })
 
-  /** What kubectl says with that kubeconfig: nothing, or why it was refused. */
+  /** Runs kubectl with that kubeconfig. Resolves to the error; empty: it was allowed. */
   async function refusal(kubeconfig: string, ...args: readonly string[]): Promise<string> {
     try {
       await trow.cluster.kubectl(['--kubeconfig', kubeconfig, ...args])
@@ -144,13 +176,13 @@ suite('a node that was taken over', { skip: clusterProblem() || (await imageProb
 
   test('every account of the install may do what is written here, and no more', async () => {
     for (const [who, { account, ...places }] of Object.entries(rights)) {
-      for (const [namespace, wanted] of Object.entries(places)) {
+      for (const [namespace, wanted] of Object.entries<readonly string[]>(places)) {
         const group = `system:serviceaccounts:${account.split(':')[2]}`
         const groups = ['system:serviceaccounts', group, 'system:authenticated']
         const impersonated = ['--as', account, ...groups.flatMap((each) => ['--as-group', each])]
         const list = ['auth', 'can-i', '--list', '--no-headers', '-n', namespace]
         const listed = await trow.kubectl(...list, ...impersonated)
-        assert.deepEqual(ownRights(listed), [...wanted], `${who} in ${namespace}`)
+        assert.deepEqual(ownRights(listed), [...wanted].sort(), `${who} in ${namespace}`)
       }
     }
   })

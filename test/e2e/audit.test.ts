@@ -10,6 +10,7 @@ import { runInCluster, type CommandResult } from './command-line.ts'
 import { busyboxImage } from './image.ts'
 import { InstallFixture } from './install-fixture.ts'
 import { eventually } from '../support/program.ts'
+import { checkResult } from '../support/check-result.ts'
 import { clusterProblem } from './requirements.ts'
 
 interface Event {
@@ -26,7 +27,7 @@ interface Event {
 const image = 'trow.trow.svc/default/app:1'
 const program = fileURLToPath(new URL('../../bin/trow.js', import.meta.url))
 
-/** Who pulled what, from where, and why it was allowed or not, as people of the cluster see it. */
+/** The audit as users of the cluster see it: who pulled what, from where, and why it was allowed or denied. */
 suite('the audit through the API server', { skip: clusterProblem() || (await imageProblem()) }, () => {
   let trow: InstallFixture
   let ada = ''
@@ -53,7 +54,7 @@ suite('the audit through the API server', { skip: clusterProblem() || (await ima
   const events = async (...args: readonly string[]): Promise<Event[]> => {
     const { code, stdout, stderr } = await trow.trow('audit', 'query', '-o', 'json', ...args)
     assert.equal(code, 0, stderr)
-    return JSON.parse(stdout) as Event[]
+    return checkResult('AuditEventList', stdout).items as unknown as Event[]
   }
 
   async function scale(replicas: number): Promise<void> {
@@ -145,10 +146,8 @@ suite('the audit through the API server', { skip: clusterProblem() || (await ima
     }, 30_000)
     const verified = await asAda('audit', 'verify')
     assert.equal(verified.code, 0, verified.stdout + verified.stderr)
-    assert.deepEqual(
-      [verified.stderr, (await events('--user', 'ada', '--decision', 'deny')).length > 0],
-      ['', true],
-    )
+    assert.equal(verified.stderr, 'registry: trow.trow.svc (in the cluster of context "cluster")\n')
+    assert.ok((await events('--user', 'ada', '--decision', 'deny')).length > 0)
     const none = await runInCluster(
       ['audit', 'query', '--kubeconfig', trow.kubeconfig, '-n', 'default'],
       trow.folder,
@@ -173,7 +172,7 @@ suite('the audit through the API server', { skip: clusterProblem() || (await ima
         .split('\n')
         .slice(0, -1)
         .map((line) => (JSON.parse(line) as Event).id)
-    // Of equal accesses in a minute only the first is written at once.
+    // The first of equal accesses in a minute is written at once, the others at its end.
     let pokes = 0
     const poke = (): Promise<CommandResult> => trow.trow('list', `default/poke-${pokes++}`)
     try {

@@ -7,12 +7,12 @@ import { subfolder } from './place.ts'
 import type { ClusterRegistry } from './registry.ts'
 import { bearer, type RegistryClient } from './registry-client.ts'
 
-/** A kind of caller that goes on doing the same thing. */
+/** A caller that repeats one kind of request. */
 export interface Caller {
   readonly name: string
-  /** What each reply's status may be while the API server is away. */
+  /** Statuses that are allowed while the API server is away. */
   readonly during: readonly number[]
-  /** What it is otherwise. */
+  /** The status at other times. */
   readonly usual: number
   send(): Promise<Received>
 }
@@ -22,7 +22,7 @@ export function certificateOf(user: string, ...groups: readonly string[]): Promi
   return new Authority(subfolder('pki')).issue({ user, groups })
 }
 
-/** One of each kind that the API server's absence could concern, in namespace `team-a`, with the rights they need. */
+/** Makes one caller of each kind that depends on the API server, in namespace `team-a`, with the needed rights. */
 export async function makeCallers(registry: ClusterRegistry): Promise<Caller[]> {
   const pusher = await registry.serviceAccount('team-a', 'pusher')
   const stranger = await registry.serviceAccount('team-a', 'stranger')
@@ -38,7 +38,7 @@ export async function makeCallers(registry: ClusterRegistry): Promise<Caller[]> 
   const jane = registry.client({ pair: await certificateOf('jane') })
   const pull = (who: RegistryClient, headers = {}, repository = 'team-a/app'): Promise<Received> =>
     who.get(`/v2/${repository}/tags/list`, headers)
-  /** A whole blob each time: uploads that stay open would be too many. */
+  /** Pushes a whole blob each time, since there would be too many open uploads otherwise. */
   const push = (who: RegistryClient, headers = {}): Promise<Received> => {
     const body = randomUUID()
     const path = `/v2/team-a/app/blobs/uploads/?digest=${sha256(body)}`
@@ -93,7 +93,7 @@ export async function makeCallers(registry: ClusterRegistry): Promise<Caller[]> 
   ]
 }
 
-/** As a client has it: another one is fetched in time, and the old one is used while there is none. */
+/** A token as clients keep it: it is replaced in time, and used further while no new one can be fetched. */
 class KeptToken {
   readonly #fetch: () => Promise<string>
   #token: string | undefined

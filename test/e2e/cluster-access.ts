@@ -11,14 +11,14 @@ export const templates = ['rbac.yaml', 'registry-rbac.yaml'].map(
   (name) => new URL(`../../templates/${name}`, import.meta.url).pathname,
 )
 
-/** A connection as whoever a kubeconfig names. */
+/** Opens a connection with the user of a kubeconfig. */
 export async function connectAs(kubeconfig: string, timeout?: number): Promise<ClusterConnection> {
   const context = loadKubeContext({ env: {}, cwd: '/', kubeconfig })
   const credentials = new CredentialSource(context, { env: {}, interactive: false, now: () => Date.now() })
   return connectCluster({ context, credentials, ...(timeout === undefined ? {} : { timeout }) })
 }
 
-/** A token of a service account, by kubectl. */
+/** Resolves to a token of a service account, made by kubectl. */
 export async function tokenOf(
   cluster: Cluster,
   serviceAccount: string,
@@ -27,7 +27,7 @@ export async function tokenOf(
   return (await cluster.kubectl(['create', 'token', serviceAccount, ...options])).trim()
 }
 
-/** The same token with other claims, signed with the cluster's own key: the API server gives none that has expired. */
+/** Signs the token with other claims by the cluster's key, since the API server issues no expired tokens. */
 export function resign(token: string, claims: Readonly<Record<string, unknown>>): string {
   const [header = '', payload = ''] = token.split('.')
   const old = JSON.parse(Buffer.from(payload, 'base64url').toString()) as object

@@ -17,8 +17,8 @@ import { relayIn, relayOut, type Relay } from './relay.ts'
 import { removeCluster } from './removal.ts'
 
 /**
- * A real Kubernetes on this machine, without a way out of it. Its state is in files, so that several processes use one:
- * the process that started it also ends it, at its own end at the latest.
+ * A real Kubernetes on this machine, without access to other networks. Its state is in files, so that several processes
+ * can use it. The process that started it ends it, at the latest when that process ends.
  */
 export class Cluster {
   readonly caFile: string
@@ -34,15 +34,15 @@ export class Cluster {
     this.#end = end
   }
 
-  /** The run's cluster, or one of the test file's own. */
+  /** Opens the cluster of the run; without a run, starts a cluster for the test file. */
   static async open(): Promise<Cluster> {
     if (process.env[sharedCluster] === undefined) return Cluster.start()
     return new Cluster(new Authority(subfolder('pki')))
   }
 
-  /** Until the nodes are Ready; removes first what a killed run has left. */
-  static async start({ nodes = 2, say = console.log } = {}): Promise<Cluster> {
-    const lock = await lockMachine(say)
+  /** Starts a cluster, and resolves when its nodes are Ready. First removes what a killed run has left. */
+  static async start({ nodes = 2, log = console.log } = {}): Promise<Cluster> {
+    const lock = await lockMachine(log)
     removeCluster()
     mkdirSync(clusterFolder)
     const endEarly = endWithProcess()
@@ -84,16 +84,16 @@ export class Cluster {
     return runProgram('nsenter', command, { ...options, env })
   }
 
-  /** A namespace with nothing in it, where pods may be made; what was there under its name goes first. */
+  /** Makes an empty namespace that accepts pods. First deletes an existing one of the same name. */
   async emptyNamespace(name: string, labels: Readonly<Record<string, string>> = {}): Promise<void> {
-    // Another file may not have waited for its end.
+    // Another test file may have left it terminating.
     await this.kubectl(['delete', 'namespace', name, '--ignore-not-found', '--timeout=60s'])
     const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } }
     await this.kubectl(['create', '-f', '-'], { stdin: JSON.stringify(namespace) })
     await this.#accountOf(name)
   }
 
-  /** The path of the administrator's kubeconfig; it and the others hold for the nodes' network unless a `server` is named. */
+  /** Returns the path of the administrator's kubeconfig. Without a `server` all kubeconfigs are for the nodes' network. */
   kubeconfig(): string {
     return kubeconfigPath('admin')
   }
@@ -117,14 +117,14 @@ export class Cluster {
     return node
   }
 
-  /** Makes an image known to every node, those that come later included. */
+  /** Imports an image into every node, also into nodes that are added later. */
   async importImage(image: Image): Promise<void> {
     const archive = `${randomUUID()}.tar`
     await writeImageArchive(join(subfolder('images'), archive), image)
     for (const node of this.nodes) await node.importImage(archive)
   }
 
-  /** From now on nobody reaches the API: connections are refused, or, `frozen`, get no answer. */
+  /** Stops the API server: connections are refused, or with `frozen` get no answer. */
   async stopApiServer(how: 'killed' | 'frozen' = 'killed'): Promise<void> {
     const { apiServer } = this.#controlPlane
     if (how === 'killed') await apiServer.kill()
@@ -138,31 +138,31 @@ export class Cluster {
     await this.#apiAnswers()
   }
 
-  /** A port of 127.0.0.1 for an address in the nodes' network. */
+  /** Opens a port of 127.0.0.1 for an address in the nodes' network. */
   async relay(host: string = apiAddress.host, port: number = apiAddress.port): Promise<Relay> {
     return this.#keep(await relayOut(new ClusterNode(1).networkNamespace, this.#socket(), { host, port }))
   }
 
-  /** The first node's address for a port of 127.0.0.1; `port` 0 lets the system choose. */
+  /** Opens an address of the first node for a port of 127.0.0.1. `port` 0: the system chooses. */
   async relayInto(port: number, target: number): Promise<Relay> {
     const from = { host: apiAddress.host, port }
     return this.#keep(await relayIn(new ClusterNode(1).networkNamespace, this.#socket(), from, target))
   }
 
-  /** `trow serve` on the first node's address, in its network: what is not TLS needs `--plain-http`. */
+  /** Starts `trow serve` on the address of the first node. Clients without TLS need `--plain-http`. */
   async serve(options: Omit<ServerOptions, 'address' | 'within'>): Promise<ServerProcess> {
     const node = new ClusterNode(1)
     const within = ['nsenter', `--net=${node.networkNamespace}`]
     return startedServer({ ...options, address: node.address, within })
   }
 
-  /** Leaves the run's cluster; stops one of the test file's own. */
+  /** Leaves the cluster of the run, or stops the cluster of the test file. */
   async close(): Promise<void> {
     for (const relay of this.#relays) await relay.close()
     this.#relays.clear()
     if (this.#end === undefined) return
     this.#end()
-    // Lets this process wait for the servers it has started.
+    // This process has started the servers, and must wait for their end.
     await sleep(200)
   }
 
@@ -193,7 +193,7 @@ export class Cluster {
     await eventually(() => this.kubectl(['get', '--raw', '/readyz', '--request-timeout=5s']))
   }
 
-  /** Pods of a namespace are forbidden until the controller manager has given it an account. */
+  /** Waits for the default service account: until then the API server refuses pods of the namespace. */
   async #accountOf(namespace: string): Promise<void> {
     await eventually(() => this.kubectl(['-n', namespace, 'get', 'serviceaccount', 'default']))
   }
@@ -219,7 +219,7 @@ export class Cluster {
   }
 }
 
-/** Removes the cluster when this process ends or is told to end; what it returns does so now. */
+/** Removes the cluster when this process ends or gets a signal. The returned function removes it at once. */
 function endWithProcess(): () => void {
   const stop = (signal: NodeJS.Signals): never => process.exit(signal === 'SIGINT' ? 130 : 143)
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const

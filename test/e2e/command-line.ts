@@ -11,8 +11,8 @@ export interface CommandResult {
 }
 
 /**
- * trow, or another of its programs, as a person runs it who is not on a terminal, with `home` for a home folder. `onStderr`: is told
- * all that it has said so far, each time that it says more.
+ * Runs trow, or another of its programs, without a terminal, with `home` as home folder. `onStderr` is called with all of
+ * the output so far, each time that there is more.
  */
 export async function runInCluster(
   args: readonly string[],
@@ -21,7 +21,7 @@ export async function runInCluster(
   onStderr: (said: string) => void = () => {},
 ): Promise<CommandResult> {
   const child = spawn(process.execPath, [trow, ...args], {
-    env: { PATH: process.env['PATH'], HOME: home },
+    env: { PATH: process.env['PATH'], HOME: home, LANG: 'C.UTF-8' },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let [stdout, stderr] = ['', '']

@@ -8,7 +8,7 @@ import { ClusterServer } from './server.ts'
 
 export const apiAddress = { host: '172.30.0.2', port: 6443 } as const
 
-/** etcd, the API server, the controller manager and the scheduler, on the first node. */
+/** Starts etcd, the API server, the controller manager and the scheduler on the first node. */
 export class ControlPlane {
   readonly apiServer: ClusterServer
   readonly #node: ClusterNode
@@ -69,7 +69,7 @@ export class ControlPlane {
       '--authorization-mode=Node,RBAC',
       '--enable-admission-plugins=NodeRestriction',
       '--allow-privileged=true',
-      // Or exec, logs and port-forward look for an address of the name `n1`.
+      // Without this, exec, logs and port-forward look up the host name `n1`.
       '--kubelet-preferred-address-types=InternalIP',
       `--kubelet-client-certificate=${pki('kubelet-client.crt')}`,
       `--kubelet-client-key=${pki('kubelet-client.key')}`,
@@ -84,7 +84,7 @@ export class ControlPlane {
     ])
   }
 
-  /** Once the API server has made its own configuration maps: the controller manager ends without them. */
+  /** Resolves when the API server has made its own ConfigMaps, without which the controller manager ends. */
   startControllers(): void {
     const own = (name: string): string[] =>
       ['', 'authentication-', 'authorization-'].map((use) => `--${use}kubeconfig=${kubeconfigPath(name)}`)

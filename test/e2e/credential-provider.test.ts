@@ -10,15 +10,16 @@ import { busyboxImage, writeImageArchive } from './image.ts'
 import type { ClusterNode } from './node.ts'
 import { restartKubelet } from './node-servers.ts'
 import { eventually } from '../support/program.ts'
+import { checkResult } from '../support/check-result.ts'
 import { clusterProblem } from './requirements.ts'
 
 const template = new URL('../../templates/kubelet-rbac.yaml', import.meta.url).pathname
 const [team, other] = ['cred-team', 'cred-other']
 const repository = `${team}/app`
 const reference = `${imageHost}/${repository}:1`
-/** Never pulled by a node. */
+/** An image that no node pulls. */
 const secret = `${imageHost}/${team}/secret:1`
-/** The cloud's own, as far as the kubelet cares. */
+/** The kubelet takes it for the provider of a cloud. */
 const cloudFolder = '/var/lib/kubelet/credential-provider'
 const cloudFile = '/var/lib/kubelet/credential-provider-config.yaml'
 const cloudConfig = `apiVersion: kubelet.config.k8s.io/v1
@@ -42,7 +43,7 @@ interface PodEvent {
   readonly message: string
 }
 
-/** The kubelets are real: of the first node without providers, of the second with those of a cloud. */
+/** Real kubelets: that of the first node has no providers, that of the second has those of a cloud. */
 suite('pulls as the service account of the pod', { skip: clusterProblem() }, () => {
   let cluster: Cluster
   let fixture: AgentFixture
@@ -94,7 +95,7 @@ suite('pulls as the service account of the pod', { skip: clusterProblem() }, () 
   })
 
   test('until the kubelet is started again, the node pulls as before', async () => {
-    await fixture.tell({ pullIdentity: 'service-account' })
+    await fixture.putDesiredState({ pullIdentity: 'service-account' })
     agent = await fixture.startAgent(node)
     const report = await fixture.reported(node, ({ phase }) => phase === 'ready')
     assert.equal(report.identity.kind, 'kubelet')
@@ -106,7 +107,7 @@ suite('pulls as the service account of the pod', { skip: clusterProblem() }, () 
     const config = readFileSync(node.outside(cloudFile), 'utf8')
     assert.ok(config.startsWith(cloudConfig))
     assert.match(config, /name: "trow-credential-provider"/)
-    // Somebody else's namespace: the certificate of the node may pull it.
+    // A foreign namespace, which the certificate of the node may pull.
     await create(other, 'as-node', { image: reference })
     await running(other, 'as-node')
     await removeImage()
@@ -188,14 +189,14 @@ suite('pulls as the service account of the pod', { skip: clusterProblem() }, () 
   })
 
   test('undo restores every file to the byte', async () => {
-    await fixture.tell({ pullIdentity: 'service-account', mode: 'undo' })
+    await fixture.putDesiredState({ pullIdentity: 'service-account', mode: 'undo' })
     const { problems } = await fixture.reported(node, ({ phase }) => phase === 'undone')
     assert.deepEqual(problems, [])
     assert.equal(readFileSync(node.outside(cloudFile), 'utf8'), cloudConfig)
     assert.equal(existsSync(join(node.outside(cloudFolder), 'trow-credential-provider')), false)
     assert.deepEqual(treeOf(node), tree)
     assert.equal(existsSync(node.outside('/var/lib/kubelet/trow-credential-provider')), false)
-    // It starts again with what is left.
+    // The kubelet starts with the remaining configuration.
     await restartKubelet(node, flags)
     await create(team, 'gone', { image: 'trow.test/busybox:1', pullPolicy: 'Never' })
     await running(team, 'gone')
@@ -203,7 +204,7 @@ suite('pulls as the service account of the pod', { skip: clusterProblem() }, () 
 
   test('a node whose kubelet knows no providers says what to run, and pulls as before', async () => {
     assert.equal(await agent?.stop(), 0)
-    await fixture.tell({ pullIdentity: 'service-account' })
+    await fixture.putDesiredState({ pullIdentity: 'service-account' })
     await fixture.startAgent(plain)
     const report = await fixture.reported(plain, ({ phase }) => phase === 'ready')
     assert.equal(report.identity.kind, 'kubelet')
@@ -229,7 +230,7 @@ suite('pulls as the service account of the pod', { skip: clusterProblem() }, () 
       plain,
       ({ identity, problems }) => identity.kind === 'service-account' && problems.length === 0,
     )
-    await fixture.tell({ mode: 'undo' })
+    await fixture.putDesiredState({ mode: 'undo' })
     const kept = await fixture.reported(plain, ({ phase }) => phase === 'problem')
     assert.equal(kept.problems[0]?.code, 'PULL_IDENTITY_IN_USE')
     await restartKubelet(plain, said)
@@ -269,7 +270,7 @@ suite('pulls as the service account of the pod', { skip: clusterProblem() }, () 
     }
   }
 
-  /** Why the kubelet has not started it. */
+  /** Returns why the kubelet has not started the pod. */
   async function refusal(of: string, name: string): Promise<string> {
     return eventually(async () => {
       const events = await eventsOf(of, name)
@@ -296,7 +297,7 @@ suite('pulls as the service account of the pod', { skip: clusterProblem() }, () 
       const args = ['audit', 'query', '--data', data, '-o', 'json', '--decision', decision, '--user', user]
       const { stdout, stderr, code } = await runInCluster(args, fixture.folder)
       assert.equal(code, 0, stderr)
-      const events = JSON.parse(stdout) as object[]
+      const events = checkResult('AuditEventList', stdout).items
       assert.ok(events.length > 0, stdout)
       return events
     }, 30_000)

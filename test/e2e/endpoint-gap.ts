@@ -1,7 +1,7 @@
 import { openCluster } from '../../src/cli/cluster/cluster-options.ts'
-import type { KubeChange } from '../../src/cluster/cluster-objects.ts'
+import type { KubeChange, KubeObject } from '../../src/cluster/cluster-objects.ts'
 
-/** Milliseconds in which the Service `trow` had no endpoint that serves, at a stretch, until the signal. */
+/** Returns the longest time, in milliseconds, during which the Service `trow` had no serving endpoint. Ends at the signal. */
 export async function longestGap(
   { kubeconfig, home }: { readonly kubeconfig: string; readonly home: string },
   signal: AbortSignal,
@@ -18,10 +18,7 @@ export async function longestGap(
   let [since, longest] = [0, 0]
   const onChange = (change: KubeChange): void => {
     if (change.kind === 'synced') return
-    const { object, kind } = change
-    const endpoints = (object['endpoints'] ?? []) as { conditions?: { serving?: boolean } }[]
-    const serves = endpoints.some(({ conditions }) => conditions?.serving !== false)
-    serving.set(object.metadata.name, kind === 'present' && serves)
+    serving.set(change.object.metadata.name, change.kind === 'present' && isServing(change.object))
     const now = performance.now()
     if (![...serving.values()].includes(true)) since ||= now
     else {
@@ -32,4 +29,9 @@ export async function longestGap(
   await objects.watch(selection, { onChange }, signal)
   await objects.close()
   return longest
+}
+
+function isServing(slice: KubeObject): boolean {
+  const endpoints = (slice['endpoints'] ?? []) as { conditions?: { serving?: boolean } }[]
+  return endpoints.some(({ conditions }) => conditions?.serving !== false)
 }

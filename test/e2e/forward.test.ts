@@ -10,6 +10,7 @@ import { after, before, suite, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { startCutProxy, type CutProxy } from '../support/cut-proxy.ts'
 import { writeLayout } from '../support/local-images.ts'
+import { checkResult } from '../support/check-result.ts'
 import { runCommand } from '../support/run-trow.ts'
 import { Cluster } from './cluster.ts'
 import { ForwardedRegistry } from './forwarded-registry.ts'
@@ -67,10 +68,7 @@ suite('the registry through the API server', { skip: clusterProblem() }, () => {
     assert.match(mounted.stderr, /is in another repository/)
     const listed = await runCommand(['list', 'forward-a/app', '-o', 'json'], { env })
     assert.deepEqual(
-      (JSON.parse(listed.stdout) as { tag: string; digest: string }[]).map(({ tag, digest }) => [
-        tag,
-        digest,
-      ]),
+      checkResult('TagList', listed.stdout).items.map(({ tag, digest }) => [tag, digest]),
       [
         ['1', image.digest],
         ['2', image.digest],
@@ -120,6 +118,44 @@ suite('the registry through the API server', { skip: clusterProblem() }, () => {
     assert.match(absent.stderr, /REGISTRY_NOT_INSTALLED/)
   })
 
+  test('a pull comes the same way, and says which registry it took', async () => {
+    const image = await writeLayout(join(folder, 'pulled'), [100_000])
+    await runCommand(['push', image.folder, 'forward-a/pulled:1'], { env })
+    const name = `trow.${namespace}.svc/forward-a/pulled:1`
+    // The API server also reaches the registry by the name that nodes use, without a namespace in the environment.
+    const { TROW_NAMESPACE: _, ...nameless } = env
+    for (const [given, use] of [
+      ['forward-a/pulled:1', env],
+      [name, nameless],
+    ] as const) {
+      const pulled = await runCommand(['pull', given, join(folder, 'back')], { env: use })
+      assert.equal(pulled.code, 0, pulled.stderr)
+      assert.equal(pulled.stdout, `${name}@${image.digest}\n`)
+      assert.match(
+        pulled.stderr,
+        new RegExp(`^registry: trow\\.${namespace}\\.svc \\(in the cluster of context "`),
+      )
+    }
+  })
+
+  test('a login is proved before it is kept', async () => {
+    const host = `trow.${namespace}.svc`
+    const kept = {
+      ...env,
+      DOCKER_CONFIG: join(folder, 'docker'),
+      XDG_CONFIG_HOME: join(folder, 'config'),
+      // Its certificates belong into the home folder then.
+      DOCKER_HOST: 'unix:///run/user/1000/docker.sock',
+    }
+    const proved = await runCommand(['login', host, '--docker'], { env: kept })
+    assert.equal(proved.code, 0, proved.stderr)
+    assert.match(proved.stdout, /shown the client certificate of "ada"/)
+    const wrong = ['login', '-u', 'ada', '--password-stdin', host, '--docker']
+    const refused = await runCommand(wrong, { env: kept, input: 'guess' })
+    assert.equal(refused.code, 77, refused.stderr)
+    assert.match(refused.stderr, /\(REGISTRY_DENIED\)\n {2}Check the name "ada" and its password\.\n$/)
+  })
+
   test('a push that is cut goes on where it was', async () => {
     const size = 200 * 1024 * 1024
     const image = await writeLayout(join(folder, 'cut'), [size])
@@ -133,7 +169,7 @@ suite('the registry through the API server', { skip: clusterProblem() }, () => {
     clearInterval(cutting)
     assert.equal(pushed.code, 0, pushed.stderr)
     assert.match(pushed.stderr, /cut \(.*; going on/)
-    // What was under way when it was cut travels again, not all of it.
+    // Only bytes that were under way at the cut are sent again.
     assert.ok(proxy.sent - before < size * 1.3, `${proxy.sent - before} bytes were sent`)
   })
 

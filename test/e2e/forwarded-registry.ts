@@ -8,8 +8,8 @@ import { ClusterNode } from './node.ts'
 const rbac = 'rbac.authorization.k8s.io/v1'
 
 /**
- * A registry that is reached only through the API server: it listens on the loopback of the first node, and the Service
- * selects pods in that node's network. It asks the cluster who its callers are, by their client certificates.
+ * A registry that only the API server can reach: it listens on the loopback of the first node, and the Service selects
+ * pods in that node's network. It identifies callers by their client certificates.
  */
 export class ForwardedRegistry {
   readonly cluster: Cluster
@@ -25,7 +25,7 @@ export class ForwardedRegistry {
     this.#folder = folder
   }
 
-  /** `teams`: namespaces of images, made too. */
+  /** `teams`: namespaces of images, which are created. */
   static async start(
     cluster: Cluster,
     namespace: string,
@@ -57,7 +57,7 @@ export class ForwardedRegistry {
     return registry
   }
 
-  /** The only pod of the Service from then on, when it is Ready; returns its name. */
+  /** Starts the only pod of the Service from then on. Resolves to its name when it is Ready. */
   async startPod(): Promise<string> {
     const name = `trow-${this.#pods++}`
     const ports = [{ name: 'https', containerPort: Number(new URL(this.server.url).port) }]
@@ -84,14 +84,14 @@ export class ForwardedRegistry {
     return join(this.#folder, 'data', 'tls', 'ca.crt')
   }
 
-  /** Lets a user see what there is, and open no forwards. */
+  /** Allows a user to read the objects, but not to open port-forwards. */
   async permitReading(user: string): Promise<void> {
     await this.#bind(user, this.namespace, [
       { apiGroups: [''], resources: ['pods', 'services', 'configmaps'], verbs: ['get', 'list'] },
     ])
   }
 
-  /** Lets a user open forwards, and do with a namespace's repositories what the verbs say. */
+  /** Allows a user to open port-forwards, and the verbs on the repositories of a namespace. */
   async permit(user: string, namespace: string, verbs: readonly string[]): Promise<void> {
     const client = [
       { apiGroups: [''], resources: ['pods'], verbs: ['get', 'list'] },

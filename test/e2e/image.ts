@@ -11,7 +11,7 @@ export interface ImageFile {
 }
 
 export interface Image {
-  /** As pods name it: `trow.test/busybox:1` */
+  /** Reference in pods: `trow.test/busybox:1` */
   readonly name: string
   readonly files: readonly ImageFile[]
   /** The `config` object of the image's configuration. */
@@ -20,7 +20,7 @@ export interface Image {
 
 const commands = ['sh', 'sleep', 'cat', 'ls', 'mkdir', 'httpd', 'nc', 'wget', 'id']
 
-/** For pods of every kind, the sandbox included. */
+/** An image for all pods, and for their sandboxes. */
 export function busyboxImage(): Image {
   const busybox = findProgram('busybox')
   if (busybox === undefined) throw new Error('busybox is not installed')

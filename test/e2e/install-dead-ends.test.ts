@@ -6,7 +6,7 @@ import { InstallFixture } from './install-fixture.ts'
 import { eventually } from '../support/program.ts'
 import { clusterProblem } from './requirements.ts'
 
-/** What installs have stood before without a way out: found beforehand, or gone around, with the line that helps. */
+/** Clusters in which installs once failed without a way out. Each is now found beforehand or handled, with a hint. */
 suite('an install finds its way', { skip: clusterProblem() || (await imageProblem()) }, () => {
   let trow: InstallFixture
 

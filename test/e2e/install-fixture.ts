@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -10,13 +10,17 @@ import { installerKubeconfig, runInCluster, type CommandResult } from './command
 import { busyboxImage, writeImageArchive, type Image } from './image.ts'
 import type { ClusterNode } from './node.ts'
 import { cgroupPattern } from './place.ts'
-import { eventually } from '../support/program.ts'
+import { binary } from '../support/cluster-binaries.ts'
+import { eventually, runProgram } from '../support/program.ts'
 import { importTrowImage } from './trow-image.ts'
 
 const kinds = [
   'namespace,serviceaccount,service,configmap,secret,statefulset,daemonset,pod,poddisruptionbudget,networkpolicy',
   'role,rolebinding,clusterrole,clusterrolebinding,persistentvolume,persistentvolumeclaim,resourcequota',
 ].join()
+
+/** ConfigMaps that pods write. */
+const written: readonly string[] = ['trow-audit', 'trow-running']
 
 export interface Pulls {
   readonly count: number
@@ -28,17 +32,22 @@ export interface Pulls {
 /** What `pullWhile` pulls. */
 export const reference = 'trow.trow.svc/default/loop:1'
 
-/** trow on the cluster as a person uses it, from the command line. */
+/** trow in the cluster, used from the command line. */
 export class InstallFixture {
   readonly cluster: Cluster
   /** Home folder of the commands. */
   readonly folder: string
-  /** Of node n1: where the images are. */
+  /** Folder of node n1 with the data of the registry. */
   readonly data: string
   readonly kubeconfig: string
   readonly image: string
+  readonly #admission: boolean
 
-  private constructor(parts: Pick<InstallFixture, 'cluster' | 'folder' | 'data' | 'kubeconfig' | 'image'>) {
+  private constructor(
+    parts: Pick<InstallFixture, 'cluster' | 'folder' | 'data' | 'kubeconfig' | 'image'>,
+    admission: boolean,
+  ) {
+    this.#admission = admission
     this.cluster = parts.cluster
     this.folder = parts.folder
     this.data = parts.data
@@ -46,25 +55,28 @@ export class InstallFixture {
     this.image = parts.image
   }
 
-  /** A cluster without trow. */
-  static async open(name: string): Promise<InstallFixture> {
+  /** Opens a cluster without trow. `admission`: whether its installs bring the admission pods, which takes seconds each time. */
+  static async open(name: string, { admission = false } = {}): Promise<InstallFixture> {
     const cluster = await Cluster.open()
-    const fixture = new InstallFixture({
-      cluster,
-      folder: mkdtempSync(join(tmpdir(), `trow-${name}-`)),
-      data: `/var/tmp/trow-${name}-${process.pid}`,
-      kubeconfig: await installerKubeconfig(cluster),
-      image: await importTrowImage(cluster.nodes),
-    })
+    const fixture = new InstallFixture(
+      {
+        cluster,
+        folder: mkdtempSync(join(tmpdir(), `trow-${name}-`)),
+        data: `/var/tmp/trow-${name}-${process.pid}`,
+        kubeconfig: await installerKubeconfig(cluster),
+        image: await importTrowImage(cluster.nodes),
+      },
+      admission,
+    )
     await fixture.trow('uninstall', '--purge', '-y')
-    // Tests before may have asked for their end and not have waited for it.
+    // Earlier tests may not have waited for the deletion.
     await cluster.kubectl(['wait', '--for=delete', 'namespace/trow', 'namespace/trow-node', '--timeout=120s'])
     return fixture
   }
 
-  /** A cluster with trow, and with the image that `pullWhile` pulls. */
-  static async start(name: string): Promise<InstallFixture> {
-    const fixture = await InstallFixture.open(name)
+  /** Opens a cluster with trow and the image that `pullWhile` pulls. */
+  static async start(name: string, options: { readonly admission?: boolean } = {}): Promise<InstallFixture> {
+    const fixture = await InstallFixture.open(name, options)
     await fixture.setUp()
     return fixture
   }
@@ -97,7 +109,15 @@ export class InstallFixture {
   }
 
   installOptions(): string[] {
-    return ['--image', this.image, '--storage', `local:${this.data}`, '--timeout', '4m']
+    const pods = this.#admission ? [] : ['--admission', 'off']
+    return ['--image', this.image, '--storage', `local:${this.data}`, '--timeout', '4m', ...pods]
+  }
+
+  /** Runs a line of the documentation in a shell. */
+  async inShell(line: string): Promise<void> {
+    const script = `#!/bin/sh\nexec ${binary('kubectl')} --kubeconfig ${this.kubeconfig} "$@"\n`
+    writeFileSync(join(this.folder, 'kubectl'), script, { mode: 0o755 })
+    await runProgram('sh', ['-ec', line], { env: { PATH: `${this.folder}:${process.env['PATH']}` } })
   }
 
   async push(image: Image, target: string): Promise<void> {
@@ -112,13 +132,13 @@ export class InstallFixture {
     return path
   }
 
-  /** What `trow status` prints until all is well. */
+  /** Waits until `trow status` reports no problem. Resolves to its output. */
   async healthy(): Promise<void> {
     const { code, stdout } = await this.trow('status', '--wait', '--timeout', '2m', '-o', 'short')
     assert.equal(code, 0, stdout)
   }
 
-  /** Asks for the status until it says what is expected, with exit code 79 unless told; returns what it printed. */
+  /** Repeats `trow status` until its output matches, with exit code 79 by default. Resolves to the output. */
   async statusSays(pattern: RegExp, { code = 79, timeout = 60_000 } = {}): Promise<string> {
     return eventually(async () => {
       const status = await this.trow('status', '-o', 'short')
@@ -138,17 +158,22 @@ export class InstallFixture {
   }
 
   /**
-   * Every object of trow, with its resource version, but those that are written by what runs: nodes report, holders of
-   * leases renew them, and the registry keeps the heads of its audit.
+   * Returns every object of trow with its resource version, without those that running parts of trow write: reports of
+   * nodes, leases, heads of the audit, findings of the scan. First waits until replaced pods have gone, which answer for some
+   * seconds more.
    */
   async versions(): Promise<Record<string, string>> {
+    await eventually(async () => {
+      const ends = 'jsonpath={.items[*].metadata.deletionTimestamp}'
+      assert.equal((await this.kubectl('-n', 'trow', 'get', 'pods', '-o', ends)).trim(), '')
+    })
     const selector = 'app.kubernetes.io/part-of=trow,!trow.io/report'
     const { items } = JSON.parse(await this.kubectl('get', kinds, '-A', '-l', selector, '-o', 'json')) as {
       items: { kind: string; metadata: { name: string; namespace?: string; resourceVersion: string } }[]
     }
     return Object.fromEntries(
       items
-        .filter(({ kind, metadata }) => !(kind === 'ConfigMap' && metadata.name === 'trow-audit'))
+        .filter(({ kind, metadata }) => kind !== 'ConfigMap' || !written.includes(metadata.name))
         .map(({ kind, metadata }) => [
           `${kind} ${metadata.namespace ?? ''}/${metadata.name}`,
           metadata.resourceVersion,
@@ -156,7 +181,7 @@ export class InstallFixture {
     )
   }
 
-  /** A pod of an image that its node must ask the registry for, unless the policy says otherwise. */
+  /** Makes a pod whose image its node must request from the registry, unless the pull policy says otherwise. */
   async createPod(
     name: string,
     node: string,
@@ -180,12 +205,12 @@ export class InstallFixture {
     await this.kubectl('delete', 'pod', ...names, '--ignore-not-found', '--force')
   }
 
-  /** How many CAs clients are told to trust. */
+  /** Resolves to the number of CAs that clients trust. */
   async authorities(): Promise<number> {
     return certificatesInPem((await this.trow('ca', 'show')).stdout).length
   }
 
-  /** A new agent looks at the node at once. */
+  /** Replaces the agent, because a new agent checks its node at once. */
   async restartAgent(node: ClusterNode): Promise<void> {
     const field = `--field-selector=spec.nodeName=${node.name}`
     await this.kubectl(
@@ -200,7 +225,7 @@ export class InstallFixture {
     )
   }
 
-  /** As the kubelet pulls, again and again, on every one of the nodes. */
+  /** Pulls through CRI, as the kubelet does, repeatedly and on every node. */
   async pullWhile(nodes: readonly ClusterNode[], work: () => Promise<void>): Promise<Pulls> {
     const failures: string[] = []
     let [count, longest, done] = [0, 0, false]
@@ -210,7 +235,7 @@ export class InstallFixture {
         await cri.removeImage(reference)
         const begin = performance.now()
         try {
-          // The kubelet gives a pull all the time it takes.
+          // The kubelet has no time limit for a pull.
           await cri.pullImage(reference, 120_000)
         } catch (error) {
           failures.push(`${node.name}: ${(error as Error).message}`)

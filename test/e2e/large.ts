@@ -65,7 +65,7 @@ async function pushed({ folder: layout, layers }: WrittenImage, env: NodeJS.Proc
   assert.match(stderr, /going on/)
 }
 
-/** As an engine does it: by Range from where the last connection ended. */
+/** Downloads as an engine does: a Range request begins where the last connection ended. */
 async function pulled(
   { layers }: WrittenImage,
   env: NodeJS.ProcessEnv,
@@ -142,7 +142,7 @@ function cutAt(seen: () => number, bytes: number): () => void {
   return () => clearInterval(timer)
 }
 
-/** The most that a process has held, in KiB: what the kernel says, looked at while it lives. */
+/** Resolves to the largest resident memory of a process, in KiB. It is read while the process lives. */
 function watchMemory({ pid }: ChildProcess): () => number {
   let peak = 0
   const look = (): void => {
@@ -150,7 +150,7 @@ function watchMemory({ pid }: ChildProcess): () => number {
       const status = readFileSync(`/proc/${pid}/status`, 'utf8')
       peak = Math.max(peak, Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0))
     } catch {
-      // It has ended.
+      // The process has ended.
     }
   }
   const timer = setInterval(look, 200)

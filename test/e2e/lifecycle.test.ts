@@ -13,7 +13,7 @@ const hasFolder = (node: ClusterNode, host: string): boolean =>
   existsSync(node.outside(`/etc/containerd/certs.d/${host}`))
 const domains = ['a.registry.example', 'b.registry.example'] as const
 
-/** What happens to an install in the course of time; the figures are diagnostics of the tests. */
+/** Events in the life of an install. The tests print the figures as diagnostics. */
 suite('an install over time', { skip: clusterProblem() || (await imageProblem()) }, () => {
   let trow: InstallFixture
   let trees: Readonly<Record<string, string>>[]
@@ -120,7 +120,7 @@ suite('an install over time', { skip: clusterProblem() || (await imageProblem())
     const { code, stderr } = await trow.trow('uninstall', '--purge', '-y')
     context.diagnostic(`in all ${((performance.now() - begin) / 1000).toFixed(1)} s`)
     assert.equal(code, 0, stderr)
-    // The agent of the one that joined may have been there before anybody could look.
+    // The agent of the new node may run before the first look.
     assert.deepEqual(trow.cluster.nodes.slice(0, trees.length).map(treeOf), trees)
     for (const node of trow.cluster.nodes)
       for (const host of domains) assert.equal(hasFolder(node, host), false)
@@ -135,7 +135,7 @@ suite('an install over time', { skip: clusterProblem() || (await imageProblem())
       'custom-columns=IN:.metadata.namespace,KIND:.kind,NAME:.metadata.name',
       '--no-headers',
     )
-    // Another suite's namespace may be on its way out.
+    // A namespace of another suite may still be terminating.
     assert.deepEqual(
       left.split('\n').filter((line) => line !== '' && !line.startsWith('agent-test')),
       [],

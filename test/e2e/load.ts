@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Caller } from './callers.ts'
 
-/** Where in a run a reply came: it counts for the phase in which it was asked for. */
+/** Phases of a run. A reply counts for the phase in which its request was made. */
 export type Phase = 'before' | 'during' | 'recovery' | 'after'
 
 export interface Tally {
   readonly statuses: Map<string, number>
-  /** 503 that do not say when to come again. */
+  /** Number of 503 replies without Retry-After. */
   withoutRetryAfter: number
   /** Milliseconds. */
   slowest: number

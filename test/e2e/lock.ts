@@ -3,8 +3,8 @@ import { createServer, type Server } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { clusterLock } from './place.ts'
 
-/** One cluster of a name at a time on a machine: waits until another run's has gone. */
-export async function lockMachine(say: (line: string) => void): Promise<Server> {
+/** Allows one cluster of a name on a machine. Waits until the cluster of another run has ended. */
+export async function lockMachine(log: (line: string) => void): Promise<Server> {
   for (let attempt = 0; attempt < 1800; attempt++) {
     const server = createServer()
     server.listen(clusterLock)
@@ -13,7 +13,7 @@ export async function lockMachine(say: (line: string) => void): Promise<Server> 
       return server.unref()
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
-      if (attempt === 0) say('another run has its cluster on this machine; waiting until it has gone')
+      if (attempt === 0) log('another run has its cluster on this machine; waiting until it has gone')
       await sleep(1000)
     }
   }

@@ -47,7 +47,7 @@ suite('trow login at a real cluster', { skip: clusterProblem() }, () => {
     const path = await cluster.clientKubeconfig({ user, groups, server })
     home.write('kubeconfig', readFileSync(path, 'utf8'))
   }
-  /** Whom the cluster sees in what docker would now send. */
+  /** Resolves to the user that the cluster sees in docker's stored credentials. */
   const whoIs = async (audiences: readonly string[] | undefined, config = docker): Promise<string> => {
     const result = await reviews.reviewToken(home.secret(config) ?? '', audiences)
     return result.authenticated ? result.user.name : result.reason
@@ -138,7 +138,7 @@ suite('trow login at a real cluster', { skip: clusterProblem() }, () => {
     ])
     const binding = ['rolebinding', 'requesters', '--role=requesters', '--serviceaccount=login-test:builder']
     await cluster.kubectl(['-n', 'login-test', 'create', ...binding])
-    // From now on the account may ask for a token that the registry alone takes: nobody is asked to share the other one.
+    // From now on the account may request a token for the registry alone, so that no consent is needed for the other token.
     assert.equal((await home.trow('login')).code, 0)
     assert.equal(await whoIs(['trow']), builder)
     const { code, stderr } = await home.trow('login', '--service-account', 'login-test/builder')
@@ -147,7 +147,8 @@ suite('trow login at a real cluster', { skip: clusterProblem() }, () => {
   })
 
   test('an id token of the oidc provider', async () => {
-    // The cluster's own issuer stands in for one: the API server verifies both alike. The account may ask for no other token.
+    // The cluster's own issuer stands in for an OIDC provider, since the API server verifies both alike. The account may
+    // request no other token.
     await cluster.kubectl(['-n', 'login-test', 'create', 'serviceaccount', 'reader'])
     const config = {
       'idp-issuer-url': 'https://kubernetes.default.svc',

@@ -10,11 +10,11 @@ import { subfolder } from './place.ts'
 
 export interface NewerTrow {
   readonly version: string
-  /** Of `trow`, for `runInCluster`. */
+  /** Path of `trow`, for `runInCluster`. */
   readonly program: string
-  /** How many migrations it knows. */
+  /** Number of migrations of this version. */
   readonly schema: number
-  /** On every one of the nodes. */
+  /** Reference of the image, which is on every node. */
   readonly image: string
 }
 
@@ -22,8 +22,8 @@ const modules = fileURLToPath(new URL('../../node_modules', import.meta.url))
 const migration = 'create table upgraded (id integer primary key)'
 
 /**
- * A package of this trow with a higher version and one more migration, in the folder, as `npm install` would leave it; its
- * image is on the nodes.
+ * Makes a package of this trow with a higher version and one more migration, as `npm install` would leave it in the folder.
+ * Its image is on the nodes.
  */
 export async function newerTrow(folder: string, nodes: readonly ClusterNode[]): Promise<NewerTrow> {
   await withPackage(async (made) => cpSync(made, folder, { recursive: true }))

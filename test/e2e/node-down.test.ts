@@ -6,7 +6,7 @@ import type { ClusterNode } from './node.ts'
 import { clusterProblem } from './requirements.ts'
 import { ClusterServer } from './server.ts'
 
-/** A node that stands still while the CA is replaced: it answers nobody, and its agent with it. */
+/** A node that is frozen, with its agent, while the CA is replaced. */
 suite('a node is down', { skip: clusterProblem() || (await imageProblem()) }, () => {
   let trow: InstallFixture
   let [up, down]: ClusterNode[] = []

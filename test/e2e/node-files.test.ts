@@ -14,10 +14,10 @@ import { eventually } from '../support/program.ts'
 import { clusterProblem } from './requirements.ts'
 
 const certs = '/etc/containerd/certs.d'
-/** Milliseconds in which a node mends what others did to its files, so that its kubelet's second try pulls. */
+/** Milliseconds within which an agent restores the files of its node, so that the second try of the kubelet succeeds. */
 const mended = 35_000
 
-/** What happens to a node's files behind its agent's back. */
+/** Changes of a node's files that its agent has not made. */
 suite('files of a node that others take away', { skip: clusterProblem() || (await imageProblem()) }, () => {
   let trow: InstallFixture
   let node: ClusterNode
@@ -71,7 +71,7 @@ suite('files of a node that others take away', { skip: clusterProblem() || (awai
       await node
         .enter('dd', ['if=/dev/zero', `of=${full}`, 'bs=4k'])
         .catch((error: Error) => assert.match(error.message, /No space left/))
-      // A pod sees what was mounted before it.
+      // A pod sees only mounts that exist when it starts.
       await trow.restartAgent(node)
       await eventually(async () => {
         const { problems } = await report()

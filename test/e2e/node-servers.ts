@@ -7,7 +7,7 @@ import type { ClusterNode } from './node.ts'
 import { subfolder } from './place.ts'
 import { ClusterServer } from './server.ts'
 
-/** containerd on a node whose namespaces are there; with every image that was imported so far. */
+/** Starts containerd on a node whose namespaces exist, and imports every image so far. */
 export async function startContainerd(node: ClusterNode): Promise<void> {
   const { folder } = node
   writeJson(join(subfolder(node.name, 'network'), '10.conflist'), {
@@ -59,7 +59,7 @@ state = "/run/containerd"
   await node.importImages()
 }
 
-/** The kubelet and kube-proxy, once the API server answers. */
+/** Starts the kubelet and kube-proxy. The API server must answer already. */
 export async function startKubelet(
   node: ClusterNode,
   authority: Authority,
@@ -97,7 +97,7 @@ export async function startKubelet(
     oomScoreAdj: 0,
     evictionHard: {},
     imageGCHighThresholdPercent: 100,
-    // Pods would inherit the machine's resolver.
+    // Without a file of its own, the kubelet would give pods the machine's resolver.
     resolvConf: join(folder, 'resolv.conf'),
     volumePluginDir: subfolder('flex-volumes'),
   })
@@ -111,10 +111,17 @@ export async function startKubelet(
     conntrack: { maxPerCore: 0, tcpEstablishedTimeout: '0s', tcpCloseWaitTimeout: '0s' },
   })
   new ClusterServer(node, 'kubelet').start([...kubeletArguments(node), ...more])
-  new ClusterServer(node, 'kube-proxy').start([`--config=${join(folder, 'kube-proxy.json')}`])
+  await startKubeProxy(node)
 }
 
-/** Ends the kubelet and starts it with more arguments than it usually has; its pods go on. */
+/** Starts kube-proxy, or starts it again. */
+export async function startKubeProxy(node: ClusterNode): Promise<void> {
+  const kubeProxy = new ClusterServer(node, 'kube-proxy')
+  if (kubeProxy.isRunning()) await kubeProxy.kill()
+  kubeProxy.start([`--config=${join(node.folder, 'kube-proxy.json')}`])
+}
+
+/** Restarts the kubelet with additional arguments. Its pods go on. */
 export async function restartKubelet(node: ClusterNode, more: readonly string[] = []): Promise<void> {
   const kubelet = new ClusterServer(node, 'kubelet')
   if (kubelet.isRunning()) await kubelet.kill()

@@ -35,17 +35,17 @@ export class ClusterNode {
   get mountNamespace(): string {
     return join(this.folder, 'mounts')
   }
-  /** The arguments with which nsenter enters it. */
+  /** Arguments of nsenter that enter the node. */
   get entrance(): readonly string[] {
     return [`--net=${this.networkNamespace}`, `--mount=${this.mountNamespace}`]
   }
 
-  /** Runs a program on the node, to its end; returns what it printed, or throws ProgramError. */
+  /** Runs a program on the node to its end. Resolves to its output, or throws ProgramError. */
   async enter(command: string, args: readonly string[] = [], options: ProgramOptions = {}): Promise<string> {
     return runProgram('nsenter', [...this.entrance, command, ...args], options)
   }
 
-  /** Where a file in one of the node's own folders, /etc/containerd/… for example, is outside of it. */
+  /** Returns the path outside the node of a file in one of its own folders, such as /etc/containerd/…. */
   outside(path: string): string {
     for (const [usual, own] of Object.entries(privateFolders)) {
       if (path === usual || path.startsWith(`${usual}/`))
@@ -58,7 +58,7 @@ export class ClusterNode {
     await runProgram('ip', ['netns', 'add', this.namespace])
     const first = others[0]
     const device = first === undefined ? 'sw0' : 'eth0'
-    // Not every kernel has `dummy` devices: a bridge carries the first node's address, the others join it.
+    // A bridge carries the address of the first node, because not every kernel has `dummy` devices. The other nodes join it.
     if (first === undefined) await this.#network('ip', 'link', 'add', device, 'type', 'bridge')
     else {
       const port = `p${this.index}`
@@ -112,7 +112,7 @@ export class ClusterNode {
     await runProgram('mount', ['--bind', folder, folder])
     await runProgram('mount', ['--make-private', folder])
     writeFileSync(this.mountNamespace, '')
-    // No server for names is reached from here: a look-up fails at once, as where a server knows no such name.
+    // The node reaches no DNS server. A look-up fails at once, as for an unknown name.
     const resolver = join(folder, 'resolv.conf')
     writeFileSync(resolver, '')
     const names = `mount --bind ${resolver} /etc/resolv.conf`
@@ -127,7 +127,7 @@ export class ClusterNode {
   }
 }
 
-/** A root for the kubelet's groups in every hierarchy; two kubelets with one root remove each other's pods. */
+/** Makes a root for the kubelet's control groups in every hierarchy. Two kubelets with one root would remove each other's pods. */
 function makeControlGroups(name: string): void {
   const unified = existsSync(join(cgroupRoot, 'cgroup.controllers'))
   if (unified) {

@@ -14,9 +14,9 @@ const away = Number(seconds) * 1000
 const settle = 35_000
 const recovery = 30_000
 const watch = 60_000
-const say = (line: string): void => console.log(line)
+const log = (line: string): void => console.log(line)
 
-installClusterComponents(say)
+installClusterComponents(log)
 const problem = clusterProblem()
 if (problem !== false) throw new Error(problem)
 if (!(away > settle)) throw new Error(`the API server must be away for more than ${settle / 1000} s`)
@@ -35,12 +35,12 @@ try {
 
 async function run(registry: ClusterRegistry): Promise<void> {
   const callers = await makeCallers(registry)
-  // Roles that have just been bound are known by then.
+  // By then the API server knows the new role bindings.
   await sleep(10_000)
   const load = new CallerLoad(callers, 2)
   await sleep(10_000)
   await cluster.stopApiServer(how === 'frozen' ? how : 'killed')
-  say(`${new Date().toISOString()} the API server is away for ${seconds} s`)
+  log(`${new Date().toISOString()} the API server is away for ${seconds} s`)
   load.phase = 'during'
   let back: number
   try {
@@ -50,22 +50,22 @@ async function run(registry: ClusterRegistry): Promise<void> {
     await cluster.startApiServer()
     back = Date.now()
   }
-  say(`${new Date().toISOString()} it answers again`)
+  log(`${new Date().toISOString()} it answers again`)
   await sleep(recovery)
   load.phase = 'after'
   await sleep(watch)
   await load.end()
-  say(load.table(['before', 'during', 'recovery', 'after']))
+  log(load.table(['before', 'during', 'recovery', 'after']))
   for (const caller of callers) {
     const later = load.lastUnusual(caller) - back
-    if (later > 0) say(`${caller.name}: last without the usual answer ${later} ms after it answered again`)
+    if (later > 0) log(`${caller.name}: last without the usual answer ${later} ms after it answered again`)
     const unusual = [...load.tally(caller, 'after').statuses.keys()].filter(
       (key) => key !== String(caller.usual),
     )
     const refused = load.tally(caller, 'during').statuses.get('401') ?? 0
     const { withoutRetryAfter } = load.tally(caller, 'during')
     if (unusual.length + refused + withoutRetryAfter === 0) continue
-    say(
+    log(
       `FAILED ${caller.name}: ${refused} times 401, ${withoutRetryAfter} times 503 without Retry-After, then ${unusual.join(' ')}`,
     )
     process.exitCode = 1

@@ -1,19 +1,19 @@
 import { existsSync, globSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 
-// Everything of a cluster bears these names, so that the next run finds what a killed one has left.
+// Everything of a cluster has these names, so that the next run finds what a killed run has left.
 
-/** Set to a word of small letters, a run has a cluster beside those of others: `TEST_CLUSTER_NAME=mine npm run test:e2e`. */
+/** A word of lowercase letters gives a run a cluster of its own, beside others: `TEST_CLUSTER_NAME=mine npm run test:e2e`. */
 const name = process.env['TEST_CLUSTER_NAME'] ?? ''
 if (!/^[a-z]*$/.test(name)) throw new Error(`TEST_CLUSTER_NAME=${name}: small letters only`)
 const suffix = name === '' ? '' : `-${name}`
 const everyClusterFolder = '/var/tmp/trow-test-cluster'
 
-/** The run's cluster: state, logs, images. */
+/** Folder of the run's cluster: state, logs, images. */
 export const clusterFolder = `${everyClusterFolder}${suffix}`
-/** An abstract socket, which the kernel releases whatever ends the process. */
+/** An abstract socket: the kernel releases it when the process ends in any way. */
 export const clusterLock = `\0trow-test-cluster${suffix}`
-/** Set for the test files of a run that share its cluster; trow itself refuses settings TROW_… that it does not know. */
+/** Set for the test files that share the cluster of a run. The name does not begin with TROW_, since trow refuses unknown settings. */
 export const sharedCluster = 'TEST_CLUSTER'
 /** Network namespaces and control groups of the nodes. */
 export const namespacePrefix = `trow${suffix}-`
@@ -23,7 +23,7 @@ export const cgroupPattern = new RegExp(`:/${namespacePrefix}n\\d+(/|$)`, 'm')
 export const namespaceFolder = '/run/netns'
 export const cgroupRoot = '/sys/fs/cgroup'
 
-/** Folders at their usual paths of which every node sees one of its own. */
+/** Folders at their usual paths. Each node has its own copy of them. */
 export const privateFolders: Readonly<Record<string, string>> = {
   '/etc/containerd': 'etc-containerd',
   '/run/containerd': 'run-containerd',
@@ -34,14 +34,14 @@ export const privateFolders: Readonly<Record<string, string>> = {
   '/var/log/containers': 'log-containers',
 }
 
-/** Makes and returns a folder below the cluster's, which must be there: nobody but its start brings a cluster about. */
+/** Makes and returns a folder below the folder of the cluster, which must exist: only the start of a cluster creates it. */
 export function subfolder(...names: readonly string[]): string {
   const path = join(clusterFolder, ...names)
   if (existsSync(clusterFolder)) mkdirSync(path, { recursive: true })
   return path
 }
 
-/** Whether a cluster of another name uses the `privateFolders`: to remove one would unmount it there. */
+/** Whether a cluster of another name uses the `privateFolders`: removing them would unmount them there. */
 export function othersHaveClusters(): boolean {
   return globSync(`${everyClusterFolder}*`).some((path) => path !== clusterFolder)
 }

@@ -20,7 +20,7 @@ const flags = [
   `--image-credential-provider-bin-dir=${binaries}`,
 ]
 
-/** The whole way of a person, with agents in pods; the figures are diagnostics of the tests. */
+/** All steps of a user, with agents in pods. The tests print the figures as diagnostics. */
 suite(
   'an install that pulls as service accounts',
   { skip: clusterProblem() || (await imageProblem()) },
@@ -78,7 +78,7 @@ suite(
         )
         assert.match(stderr, line)
       }
-      // A node's agent has proved its pull before its pod counts as ready: a period of its probe.
+      // The pod of an agent becomes ready one period of its probe after the agent has proved its pull.
       await eventually(async () => {
         const status = await trow.trow('status')
         assert.equal(status.code, 0, status.stdout)

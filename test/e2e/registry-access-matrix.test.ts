@@ -55,7 +55,7 @@ suite('who may do what by RBAC, cell by cell', { skip: clusterProblem() }, () =>
     await cluster.close()
   })
 
-  /** Every cell of the way in `team-a`, and that it opens nothing in `team-b` nor in the registry's own. */
+  /** Tests every right of a way of access in `team-a`, and that it gives none in `team-b` or in the registry's own namespace. */
   async function check(ways: readonly Way[], role: RoleName): Promise<number> {
     const known: Role = { name: role, known: true, rights: rights[role] }
     const none: Role = { name: role, known: true, rights: rights.nobody }
@@ -144,7 +144,7 @@ suite('who may do what by RBAC, cell by cell', { skip: clusterProblem() }, () =>
     const other = registry.client({ pair: strangersPair(registry) })
     const nobody: Role = { name: 'nobody', known: false, rights: rights.nobody }
     let cells = await checkCells(other.way("the registry's own certificate"), nobody, inside('team-a'))
-    // system:masters passes every check of the API server, and so this one.
+    // The API server allows system:masters everything.
     const master = registry.client({ pair: await certificateOf('root', 'system:masters') })
     const all: Role = { name: 'master', known: true, rights: rights.admin }
     cells += await checkCells(master.way('system:masters'), all, inside('team-b'))
@@ -170,7 +170,7 @@ suite('who may do what by RBAC, cell by cell', { skip: clusterProblem() }, () =>
   })
 })
 
-/** A pair that TLS knows, but not as a client's. */
+/** A certificate that is valid, but not for clients. */
 function strangersPair(registry: ClusterRegistry): Pair {
   const folder = dirname(registry.caFile)
   return {

@@ -40,7 +40,7 @@ suite('nodes at the registry', { skip: clusterProblem() }, () => {
     anybody.send({ method: 'POST', path: '/trow/v1/node-certificate', headers, body })
 
   test('an agent bound to a node gets a certificate for it, which pulls and does nothing else', async (context) => {
-    // The name that is asked for counts for nothing.
+    // The requested name has no effect.
     const { request, key } = await makeCertificateRequest('CN=admin, O=system:masters')
     const { status, body } = await ask(bearer(await boundToken(agent, 'n1')), request)
     assert.equal(status, 200, body)

@@ -25,7 +25,7 @@ suite('RBAC at a real registry', { skip: clusterProblem() }, () => {
     await cluster.close()
   })
 
-  /** By each way that a token can be shown. */
+  /** Presents the token in each supported way. */
   const pushes = async (token: string, repository = 'team-a/app'): Promise<Received[]> => {
     const scope = `repository:${repository}:pull,push`
     const tokens = [
@@ -108,7 +108,7 @@ suite('RBAC at a real registry', { skip: clusterProblem() }, () => {
     return token
   }
 
-  /** Asked all the time, so that whoever may remember it does. */
+  /** Repeats the request all the time, so that every cache holds its answer. */
   async function refusedSoon(
     what: string,
     client: RegistryClient,
@@ -145,7 +145,7 @@ suite('RBAC at a real registry', { skip: clusterProblem() }, () => {
       }
       const vault = await tokenOf(cluster, 'builder', '-n', 'team-a', '--audience=vault')
       assert.equal((await client.push('team-a/app', bearer(vault))).status, 401)
-      // One without an end, as Secrets hold them.
+      // A token without expiry, as Secrets hold them.
       const secret = {
         apiVersion: 'v1',
         kind: 'Secret',
@@ -179,7 +179,7 @@ suite('RBAC at a real registry', { skip: clusterProblem() }, () => {
     const path = '/v2/team-a/app/manifests/missing'
     const replies = await Promise.all(Array.from({ length: 200 }, () => anybody.get(path, bearer(token))))
     for (const { status, body } of replies) assert.equal(status, 404, body)
-    // The same caller once more, by other ways: nothing is new to ask but the verb of a push.
+    // The same caller with other credentials: only the verb of a push needs a new review.
     assert.equal((await anybody.get(path, { authorization: basic('x', token) })).status, 404)
     const own = await anybody.token('repository:team-a/app:pull', basic('x', token))
     assert.equal((await anybody.get(path, bearer(own))).status, 404)
@@ -191,7 +191,7 @@ suite('RBAC at a real registry', { skip: clusterProblem() }, () => {
   })
 })
 
-/** How many reviews the API server has answered since its start. */
+/** Resolves to the number of reviews that the API server has answered since its start. */
 async function reviewCounts(
   cluster: Cluster,
 ): Promise<{ readonly tokens: number; readonly accesses: number }> {

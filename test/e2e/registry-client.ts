@@ -3,34 +3,34 @@ import type { Received, Sent, Way } from '../support/access-matrix.ts'
 import { scopeFor } from '../support/ways.ts'
 import type { Pair } from '../support/certificate-authority.ts'
 
-/** How somebody shows who they are. */
-export interface Shown {
+/** Credentials of a client. */
+export interface PresentedCredentials {
   readonly authorization?: string
   readonly pair?: Pair | undefined
 }
 
-/** Somebody at a registry with TLS. */
+/** A client of a registry with TLS. */
 export class RegistryClient implements Way {
   readonly name = 'somebody'
   readonly #url: string
   readonly #ca: string
-  readonly #shown: Shown
+  readonly #presented: PresentedCredentials
   readonly #agent: Agent
 
-  constructor(url: string, ca: string, shown: Shown = {}) {
+  constructor(url: string, ca: string, presented: PresentedCredentials = {}) {
     this.#url = url
     this.#ca = ca
-    this.#shown = shown
-    this.#agent = new Agent({ connect: { ca, ...shown.pair }, keepAliveTimeout: 2000 })
+    this.#presented = presented
+    this.#agent = new Agent({ connect: { ca, ...presented.pair }, keepAliveTimeout: 2000 })
   }
 
-  /** The same place, by somebody else; closed apart. */
-  as(shown: Shown): RegistryClient {
-    return new RegistryClient(this.#url, this.#ca, shown)
+  /** Returns a client of the same registry with other credentials. The caller closes it. */
+  as(presented: PresentedCredentials): RegistryClient {
+    return new RegistryClient(this.#url, this.#ca, presented)
   }
 
   async send({ method, path, headers, body }: Sent): Promise<Received> {
-    const { authorization } = this.#shown
+    const { authorization } = this.#presented
     const reply = await request(`${this.#url}${path}`, {
       dispatcher: this.#agent,
       method: method as 'GET',
@@ -52,13 +52,13 @@ export class RegistryClient implements Way {
     return this.send({ method: 'POST', path: `/v2/${repository}/blobs/uploads/`, headers })
   }
 
-  /** A token of the registry's own, by GET; it opens no more than `scope`. Throws the reply where it is none. */
+  /** Requests a token of the registry for `scope` by GET. Throws the reply if it has no token. */
   async token(scope: string, authorization?: string): Promise<string> {
     const path = `/token?service=trow&scope=${encodeURIComponent(scope)}`
     return tokenIn(await this.get(path, authorization === undefined ? {} : { authorization }))
   }
 
-  /** The same by POST, as OAuth2 has it. */
+  /** Requests the token by POST, as OAuth2 does. */
   async passwordToken(scope: string, username: string, password: string): Promise<string> {
     const form = { grant_type: 'password', service: 'trow', client_id: 'test', scope, username, password }
     return tokenIn(
@@ -71,7 +71,7 @@ export class RegistryClient implements Way {
     )
   }
 
-  /** As one way in, with whatever headers it takes for what a token would be asked for with. */
+  /** Makes a request with one kind of credentials, and with the headers that this kind needs. */
   way(
     name: string,
     headers: (scope: string) => Promise<Readonly<Record<string, string>>> = async () => ({}),

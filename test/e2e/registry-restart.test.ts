@@ -13,8 +13,8 @@ import { eventually } from '../support/program.ts'
 import { clusterProblem } from './requirements.ts'
 
 /**
- * What a pull sees of a registry that goes and comes back, on a machine that has no processor to spare: nothing. The figures
- * are diagnostics; docs/node-agent.md says what they follow from.
+ * Pulls do not fail when the registry restarts, also on a machine without an idle processor. The tests print the figures as
+ * diagnostics; docs/node-agent.md explains them.
  */
 suite('the registry is away', { skip: clusterProblem() || (await imageProblem()) }, () => {
   let trow: InstallFixture
@@ -23,14 +23,14 @@ suite('the registry is away', { skip: clusterProblem() || (await imageProblem())
     trow = await InstallFixture.open('restart')
     const { code, stderr } = await trow.install()
     assert.equal(code, 0, stderr)
-    // Large enough to be cut in the middle.
+    // The layer is large, so that its download can be cut in the middle.
     const files = [...busyboxImage().files, { path: 'content', content: randomBytes(24 << 20) }]
     await trow.push({ ...busyboxImage(), name: 'loop', files }, 'default/loop:1')
     await trow.healthy()
   })
   after(() => trow.close())
 
-  /** Of the registry, one for all its threads. */
+  /** Returns the process id of the registry. */
   function registry(): number {
     const [pid, ...others] = podProcesses(trow.cluster.nodes[0]!, 'serve')
     assert.ok(pid !== undefined && others.length === 0)
@@ -42,7 +42,7 @@ suite('the registry is away', { skip: clusterProblem() || (await imageProblem())
     await eventually(async () => assert.ok(registry() !== pid), 60_000)
   }
 
-  /** Where the time of a restart went, as far as the pod and its log know. */
+  /** Describes the phases of a restart, from the pod and its log. */
   async function lastStart(): Promise<string> {
     const fields = [
       'created {.metadata.creationTimestamp}',
@@ -138,7 +138,7 @@ suite('the registry is away', { skip: clusterProblem() || (await imageProblem())
     assert.ok(first < 15)
     assert.ok(seconds() < 150)
     assert.match(ended.stderr, /REGISTRY_NOT_READY/)
-    assert.match(ended.stderr, /trow status says why/)
+    assert.match(ended.stderr, /trow status --kubeconfig \S+ says why/)
 
     const patient = runInCluster(push, trow.folder)
     await scale(1)

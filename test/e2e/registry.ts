@@ -8,7 +8,7 @@ import { startedServer, type ServerProcess } from '../support/server-process.ts'
 import { apiAddress } from './control-plane.ts'
 import { templates, tokenOf } from './cluster-access.ts'
 import type { Cluster } from './cluster.ts'
-import { RegistryClient, type Shown } from './registry-client.ts'
+import { RegistryClient, type PresentedCredentials } from './registry-client.ts'
 
 export interface ServiceAccount {
   readonly namespace: string
@@ -21,7 +21,7 @@ export interface AnotherServer {
   stop(): Promise<void>
 }
 
-/** A real `trow serve` that is service account trow/trow of a real cluster, and the namespaces of a test file. */
+/** A real `trow serve` with the service account trow/trow of a real cluster, and the namespaces of a test file. */
 export class ClusterRegistry {
   readonly cluster: Cluster
   readonly server: ServerProcess
@@ -75,7 +75,7 @@ export class ClusterRegistry {
     return join(this.#folder, 'data', 'tls', 'ca.crt')
   }
 
-  /** A second server with other settings, for the same cluster; the caller ends it. */
+  /** Starts a second server for the same cluster, with other settings. The caller ends it. */
   async another(args: readonly string[]): Promise<AnotherServer> {
     const server = await startServer(this.#folder, args, 'other')
     const ca = readFileSync(join(this.#folder, 'other', 'tls', 'ca.crt'), 'utf8')
@@ -90,9 +90,9 @@ export class ClusterRegistry {
     }
   }
 
-  /** Somebody at the registry; closed with it. */
-  client(shown: Shown = {}): RegistryClient {
-    const client = new RegistryClient(this.server.url, readFileSync(this.caFile, 'utf8'), shown)
+  /** Makes a client of the registry. It is closed with the registry. */
+  client(presented: PresentedCredentials = {}): RegistryClient {
+    const client = new RegistryClient(this.server.url, readFileSync(this.caFile, 'utf8'), presented)
     this.#clients.push(client)
     return client
   }
@@ -102,7 +102,7 @@ export class ClusterRegistry {
     return { namespace, name }
   }
 
-  /** A token of a service account for the registry. */
+  /** Resolves to a token of a service account for the registry. */
   token({ namespace, name }: ServiceAccount, ...options: readonly string[]): Promise<string> {
     return tokenOf(this.cluster, name, '-n', namespace, '--audience=trow', ...options)
   }

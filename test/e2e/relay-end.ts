@@ -1,6 +1,6 @@
 import { listenAndDial, type Endpoint } from './relay.ts'
 
-// The end of a relay inside of a network namespace; says its port and lives until its input ends.
+// The end of a relay inside a network namespace. Prints its port, and runs until its input ends.
 
 const [from, to] = process.argv.slice(2).map((text) => JSON.parse(text) as Endpoint)
 if (from === undefined || to === undefined) throw new Error('two endpoints are needed')

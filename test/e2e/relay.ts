@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 
-/** TCP, or a unix socket: these cross the borders of network namespaces. */
+/** A TCP address, or a Unix socket, which can be reached from every network namespace. */
 export type Endpoint = { readonly host: string; readonly port: number } | { readonly path: string }
 
 export interface Relay {
@@ -11,7 +11,7 @@ export interface Relay {
   close(): Promise<void>
 }
 
-/** Hands every connection to `from` on to `to`. */
+/** Relays every connection to `from` to `to`. */
 export async function listenAndDial(from: Endpoint, to: Endpoint): Promise<Server> {
   const server = createServer({ allowHalfOpen: true }, (near) => {
     const far = connect({ ...to, allowHalfOpen: true })
@@ -23,7 +23,7 @@ export async function listenAndDial(from: Endpoint, to: Endpoint): Promise<Serve
   return server
 }
 
-/** A port on this machine's loopback for an address that only the network namespace reaches. */
+/** Opens a port on this machine's loopback for an address of the network namespace. */
 export async function relayOut(
   namespace: string,
   socket: string,
@@ -40,7 +40,7 @@ export async function relayOut(
   }
 }
 
-/** An address in the network namespace for a port on this machine's loopback. */
+/** Opens an address in the network namespace for a port of this machine's loopback. */
 export async function relayIn(
   namespace: string,
   socket: string,

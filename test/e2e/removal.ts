@@ -20,10 +20,10 @@ import {
   sharedCluster,
 } from './place.ts'
 
-// Synchronous throughout, so that it also runs while a process exits. Nothing is remembered: what is found by its name is
-// removed, whoever left it.
+// All functions are synchronous, so that they also run while a process exits. They keep no state: everything with a name
+// of the cluster is removed, whichever run has left it.
 
-/** Ends a cluster, whatever state it is in; throws when something stays. */
+/** Ends a cluster in any state. Throws when something is left. */
 export function removeCluster(): void {
   const end = Date.now() + 15_000
   for (;;) {
@@ -37,13 +37,13 @@ export function removeCluster(): void {
     for (const path of controlGroups()) removeEmptyTree(path)
     pause(20)
   }
-  // Never through a mount.
+  // A recursive removal must not follow a mount.
   if (mounts().length === 0) removeFolders()
   const left = leftovers()
   if (left.length > 0) throw new Error(`of the cluster there remain ${left.join(', ')}`)
 }
 
-/** What there is of a cluster on this machine, in words. */
+/** Describes what is left of a cluster on this machine. */
 export function leftovers(): string[] {
   return [
     ...processes().map((pid) => `process ${pid} (${tryTo(() => read(`/proc/${pid}/comm`).trim())})`),
@@ -55,8 +55,8 @@ export function leftovers(): string[] {
 }
 
 /**
- * Those in a node's namespaces; those in its control groups, for pods have networks and mounts of their own; and test
- * files that outlive their killed run, which would go on with the next one's cluster.
+ * Finds the processes in a node's namespaces, and in its control groups, since pods have namespaces of their own. Also finds
+ * test files that outlive a killed run, because they would use the cluster of the next run.
  */
 function processes(): number[] {
   const inodes = [
@@ -68,7 +68,7 @@ function processes(): number[] {
     .filter((pid) => pid > 0 && pid !== process.pid)
     .filter((pid) => {
       const links = ['net', 'mnt'].map((kind) => tryTo(() => readlinkSync(`/proc/${pid}/ns/${kind}`)))
-      // A dead one that nobody has waited for has no namespaces.
+      // A zombie process has no namespaces.
       if (links.includes(undefined)) return false
       if (links.some((link) => inodes.includes(/\d+/.exec(link ?? '')?.[0] ?? ''))) return true
       if (cgroupPattern.test(tryTo(() => read(`/proc/${pid}/cgroup`)) ?? '')) return true
@@ -107,7 +107,7 @@ function removeEmptyTree(path: string): void {
 
 function removeFolders(): void {
   const made = tryTo(() => read(join(clusterFolder, 'made-folders'))) ?? ''
-  // The first folder that was made on the way to a path is named; those below it are empty.
+  // The record names the topmost folder that was created for a path. The folders below it are empty.
   if (!othersHaveClusters())
     for (const path of made.split('\n').filter((line) => line !== '')) removeEmptyTree(path)
   rmSync(clusterFolder, { recursive: true, force: true })

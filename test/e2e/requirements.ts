@@ -2,7 +2,7 @@ import { installDebianPackages } from '../components.ts'
 import { avoidable, goProblem, missing } from '../requirements.ts'
 import { buildBinaries, missingBinaries } from '../support/cluster-binaries.ts'
 
-/** What the nodes need of the machine: programs by the Debian package that brings them. */
+/** Programs that the nodes need, with the Debian package of each. */
 const packages: Readonly<Record<string, string>> = {
   runc: 'runc',
   portmap: 'containernetworking-plugins',
@@ -13,12 +13,15 @@ const packages: Readonly<Record<string, string>> = {
   mount: 'mount',
 }
 
-export function installClusterComponents(say: (line: string) => void): void {
-  installDebianPackages(packages, say)
-  if (goProblem() === undefined) buildBinaries(say)
+/** Programs of the users of the cluster. */
+const tools: Readonly<Record<string, string>> = { tmux: 'tmux', docker: 'docker.io', dockerd: 'docker.io' }
+
+export function installClusterComponents(log: (line: string) => void): void {
+  installDebianPackages({ ...packages, ...tools }, log)
+  if (goProblem() === undefined) buildBinaries(log)
 }
 
-/** For `suite({ skip: clusterProblem() })`: false, or why this machine has no cluster. */
+/** Returns why this machine can run no cluster, or false. For `suite({ skip: clusterProblem() })`. */
 export function clusterProblem(): string | false {
   if (process.platform !== 'linux') return 'the nodes of the cluster are Linux namespaces'
   if (process.getuid?.() !== 0) return 'only root makes the namespaces of a cluster'

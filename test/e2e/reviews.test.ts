@@ -71,7 +71,7 @@ suite('what the registry asks of the API server', { skip: clusterProblem() }, ()
     assert.deepEqual(result.audiences, ['trow'])
     assert.deepEqual(result.user.extra?.['authentication.kubernetes.io/pod-name'], ['bound'])
     await cluster.kubectl(['-n', 'team-a', 'delete', 'pod', 'bound', '--force', '--grace-period=0'])
-    // The API server remembers a token for some seconds.
+    // The API server caches a token review for some seconds.
     const gone = await eventually(async () => {
       const after = await reviews.reviewToken(token, ['trow'])
       assert.ok(!after.authenticated)

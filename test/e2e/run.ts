@@ -9,10 +9,10 @@ import { clusterProblem, installClusterComponents } from './requirements.ts'
 // path has the word. `npm run test:e2e -- keep` only starts one, until Ctrl-C.
 
 const root = new URL('../..', import.meta.url).pathname
-const say = (line: string): void => console.log(line)
+const log = (line: string): void => console.log(line)
 const [word = ''] = process.argv.slice(2)
 
-installClusterComponents(say)
+installClusterComponents(log)
 if (word === 'keep') await keep()
 else await runSuites()
 
@@ -20,9 +20,14 @@ async function runSuites(): Promise<void> {
   const suites = new SuiteRun()
   const files = globSync('test/e2e/**/*.test.ts', { cwd: root }).filter((file) => file.includes(word))
   try {
-    const cluster = clusterProblem() === false ? await start() : undefined
-    await suites.runFiles(files.sort(), 1)
-    await cluster?.close()
+    // Tutorials need a new cluster of two nodes. Other suites add nodes and leave images on them.
+    const isTutorial = (file: string): boolean => file.endsWith('/tutorials.test.ts')
+    for (const group of [files.filter((file) => !isTutorial(file)), files.filter(isTutorial)]) {
+      if (group.length === 0) continue
+      const cluster = clusterProblem() === false ? await start() : undefined
+      await suites.runFiles(group.sort(), 1)
+      await cluster?.close()
+    }
   } catch (error) {
     console.error(error)
     suites.fail(`the cluster: ${String(error)}`)
@@ -34,8 +39,8 @@ async function keep(): Promise<void> {
   const problem = clusterProblem()
   if (problem !== false) throw new Error(problem)
   const cluster = await start()
-  say(`a test file uses it with ${sharedCluster}=${clusterFolder}`)
-  say(
+  log(`a test file uses it with ${sharedCluster}=${clusterFolder}`)
+  log(
     `nsenter ${cluster.nodes[0]?.entrance.join(' ')} ${binary('kubectl')} --kubeconfig ${cluster.kubeconfig()}`,
   )
   setInterval(() => {}, 60_000)
@@ -43,8 +48,8 @@ async function keep(): Promise<void> {
 
 async function start(): Promise<Cluster> {
   const started = Date.now()
-  const cluster = await Cluster.start({ say })
+  const cluster = await Cluster.start({ log })
   process.env[sharedCluster] = clusterFolder
-  say(`a cluster of ${cluster.nodes.length} nodes in ${Math.round((Date.now() - started) / 1000)} s`)
+  log(`a cluster of ${cluster.nodes.length} nodes in ${Math.round((Date.now() - started) / 1000)} s`)
   return cluster
 }

@@ -5,7 +5,7 @@ import { binary, binaryFolders } from '../support/cluster-binaries.ts'
 import { eventually } from '../support/program.ts'
 import type { ClusterNode } from './node.ts'
 
-/** A server of the cluster in the namespaces of a node. It outlives the process that started it: tests of several processes share it. */
+/** A server of the cluster in the namespaces of a node. It outlives the process that started it, since several processes share it. */
 export class ClusterServer {
   readonly name: string
   readonly #node: ClusterNode

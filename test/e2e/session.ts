@@ -1,57 +1,42 @@
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { defaultImage } from '../../src/image/reference.ts'
 import { trowVersion } from '../../src/cli/version.ts'
-import { startDockerd } from '../clients/daemon.ts'
-import { installDebianPackages } from '../components.ts'
-import { findProgram, missing } from '../requirements.ts'
-import { binary } from '../support/cluster-binaries.ts'
-import { Cluster } from './cluster.ts'
-import { subfolder } from './place.ts'
+import { missing } from '../requirements.ts'
+import type { PersonTerminal, Typed } from '../support/person-terminal.ts'
 import { eventually } from '../support/program.ts'
+import { Cluster } from './cluster.ts'
+import { ClusterDesk, dataFolder } from './cluster-desk.ts'
+import { subfolder } from './place.ts'
 import { clusterProblem, installClusterComponents } from './requirements.ts'
-import { PersonTerminal, type Typed } from './terminal.ts'
-import { importTrowImage } from './trow-image.ts'
 
 // `npm run test:e2e:session [-- FILE]`: what a new user types on a terminal, from the empty cluster of two nodes to the
 // pod that runs on both, on a third that joins, and out again. Prints, or writes into the file, every command, what was on
 // the screen in the end, and the seconds that it took. Exit code 1: a command has failed.
 
 const [file] = process.argv.slice(2)
-const say = (line: string): void => console.error(line)
-const data = '/srv/trow'
+const log = (line: string): void => console.error(line)
 
-installClusterComponents(say)
-installDebianPackages({ tmux: 'tmux', docker: 'docker.io', dockerd: 'docker.io' }, say)
+installClusterComponents(log)
 const problem = clusterProblem() || missing('tmux', 'docker', 'dockerd')
 if (problem !== false) throw new Error(problem)
-if (existsSync(data)) throw new Error(`${data} is there already; it would be the registry's folder`)
 
 const cluster = await Cluster.open()
-const folder = mkdtempSync(join(tmpdir(), 'trow-session-'))
 try {
-  const docker = await startDockerd(folder)
-  try {
-    await run(docker.socket)
-  } finally {
-    await docker.stop()
-  }
+  await using desk = await ClusterDesk.open(cluster)
+  await desk.bringImage()
+  await keepImage()
+  await run(await desk.openTerminal())
 } finally {
-  rmSync(folder, { recursive: true, force: true })
-  rmSync(data, { recursive: true, force: true })
   await cluster.close()
 }
 
-async function run(dockerSocket: string): Promise<void> {
-  await bringImage()
-  const terminal = await openTerminal(dockerSocket)
+async function run(terminal: PersonTerminal): Promise<void> {
   const lines: string[] = []
   const type = async (command: string, options?: Parameters<PersonTerminal['type']>[1]): Promise<void> => {
     const typed = await terminal.type(command, options)
     lines.push(record(typed))
-    say(`${command}: ${seconds(typed.time)}, exit code ${typed.code}`)
+    log(`${command}: ${seconds(typed.time)}, exit code ${typed.code}`)
     if (typed.code !== 0) process.exitCode = 1
   }
   const runOn = (node: string): string =>
@@ -59,8 +44,8 @@ async function run(dockerSocket: string): Promise<void> {
   const goOn = { question: '[y/N]', answer: 'y' }
   try {
     await type('kubectl get nodes')
-    await type(`trow install --storage local:${data}`, goOn)
-    await type('docker build -q -t app .')
+    await type(`trow install --storage local:${dataFolder}`, goOn)
+    await type('docker build -q -t app app')
     await type('trow push app default/app:1')
     await type(runOn('n1'))
     await type(runOn('n2'))
@@ -85,12 +70,9 @@ async function run(dockerSocket: string): Promise<void> {
   }
 }
 
-/** The nodes have no way to where it is published: it is there before, as `ctr images import` brings it. */
-async function bringImage(): Promise<void> {
-  const built = await importTrowImage(cluster.nodes)
+/** The node that joins later imports the image from the images of the cluster. */
+async function keepImage(): Promise<void> {
   const name = defaultImage(trowVersion())
-  for (const node of cluster.nodes) await node.ctr('images', 'tag', '--force', built, name)
-  // For the node that joins.
   await cluster.nodes[0]?.ctr('images', 'export', join(subfolder('images'), 'published.tar'), name)
   await eventually(async () => {
     const known = await cluster.kubectl([
@@ -106,32 +88,6 @@ async function bringImage(): Promise<void> {
         .some((line) => !line.includes(name))
     )
       throw new Error(`${name} is not told yet`)
-  })
-}
-
-/** On the first node's network, with a home, a kubeconfig and a Dockerfile of its own. */
-async function openTerminal(dockerSocket: string): Promise<PersonTerminal> {
-  const [programs, home] = [join(folder, 'bin'), join(folder, 'home')]
-  for (const made of [programs, join(home, '.kube'), join(home, 'app')]) mkdirSync(made, { recursive: true })
-  const trow = fileURLToPath(new URL('../../bin/trow.js', import.meta.url))
-  writeFileSync(join(programs, 'trow'), `#!/bin/sh\nexec ${process.execPath} ${trow} "$@"\n`, { mode: 0o755 })
-  symlinkSync(binary('kubectl'), join(programs, 'kubectl'))
-  copyFileSync(cluster.kubeconfig(), join(home, '.kube/config'))
-  const busybox = findProgram('busybox')
-  if (busybox === undefined) throw new Error('busybox is not installed')
-  copyFileSync(busybox, join(home, 'app/busybox'))
-  const dockerfile =
-    'FROM scratch\nCOPY busybox /bin/busybox\nENTRYPOINT ["/bin/busybox", "sleep", "100000"]\n'
-  writeFileSync(join(home, 'app/Dockerfile'), dockerfile)
-  return PersonTerminal.open({
-    env: {
-      PATH: `${programs}:/usr/local/bin:/usr/bin:/bin`,
-      HOME: home,
-      DOCKER_HOST: `unix://${dockerSocket}`,
-      DOCKER_BUILDKIT: '0',
-    },
-    cwd: join(home, 'app'),
-    within: ['nsenter', `--net=${cluster.nodes[0]?.networkNamespace}`],
   })
 }
 

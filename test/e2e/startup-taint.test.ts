@@ -8,7 +8,7 @@ import { clusterProblem } from './requirements.ts'
 
 const registering = `--register-with-taints=${startupTaint}=:NoSchedule`
 
-/** Nodes as an autoscaler makes them: pods wait for them already, and what is not there yet fails their first pull. */
+/** Nodes of an autoscaler: pods wait for the node already, and their first pull fails if its trust is not written yet. */
 suite('the first pod on a new node', { skip: clusterProblem() || (await imageProblem()) }, () => {
   let trow: InstallFixture
 
@@ -23,7 +23,7 @@ suite('the first pod on a new node', { skip: clusterProblem() || (await imagePro
     await trow.close()
   })
 
-  // Each try adds a node, and nodes share the machine's inotify instances with those of the files before: TRIES=3 alone.
+  // Each try adds a node, and all nodes share the machine's inotify instances. Set TRIES=3 only when this file runs alone.
   const tries = Number(process.env['TRIES'] ?? '1')
   for (const attempt of [1, 2, 3].slice(0, tries)) {
     test(`runs without a failed pull, try ${attempt}`, async (context) => {
@@ -48,7 +48,7 @@ suite('the first pod on a new node', { skip: clusterProblem() || (await imagePro
     })
   }
 
-  /** What the agent's log and its pod say of them. */
+  /** Prints the times from the log of the agent and from its pod. */
   async function tellFirstSeconds(context: TestContext, node: string): Promise<void> {
     const field = ['--field-selector', `spec.nodeName=${node}`]
     const name = await trow.kubectl('-n', 'trow-node', 'get', 'pod', ...field, '-o', 'name')

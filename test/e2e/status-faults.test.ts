@@ -6,7 +6,7 @@ import { after, before, suite, test, type TestContext } from 'node:test'
 import {
   makeAuthority,
   namesOfAuthority,
-  type Authority,
+  type CertificateAuthority,
 } from '../../src/certificates/certificate-authority.ts'
 import { imageProblem } from '../support/trow-image.ts'
 import { InstallFixture, podProcesses } from './install-fixture.ts'
@@ -17,7 +17,7 @@ import { ClusterServer } from './server.ts'
 
 const day = 86_400_000
 
-/** One fault after the other, each named by `trow status` with its place and its remedy, and then cured by that. */
+/** For each fault `trow status` names the place and the remedy. The test then applies the remedy. */
 suite('what is broken, trow status names', { skip: clusterProblem() || (await imageProblem()) }, () => {
   let trow: InstallFixture
   let second: ClusterNode
@@ -87,7 +87,7 @@ suite('what is broken, trow status names', { skip: clusterProblem() || (await im
       context,
       await trow.statusSays(/an agent runs on node n2\n +there is no pod of DaemonSet trow-node on it/),
     )
-    // What an agent has written stands without it.
+    // Files of the agent stay without the agent.
     await trow.pull(second)
     await trow.patch('trow-node', 'daemonset', 'trow-node', {
       spec: { template: { spec: { affinity: null } } },
@@ -120,7 +120,7 @@ suite('what is broken, trow status names', { skip: clusterProblem() || (await im
   })
 
   /** As an install of long ago would have left it. */
-  async function makeAuthorityOf(context: TestContext, left: number): Promise<Authority> {
+  async function makeAuthorityOf(context: TestContext, left: number): Promise<CertificateAuthority> {
     const { names, addresses } = namesOfAuthority((await trow.trow('ca', 'show')).stdout)
     const life = 3650 * day - 3_600_000
     context.mock.timers.enable({ apis: ['Date'], now: Date.now() + left - life })
@@ -130,7 +130,7 @@ suite('what is broken, trow status names', { skip: clusterProblem() || (await im
       context.mock.timers.reset()
     }
   }
-  async function useAuthority({ cert, key }: Authority, generation: number): Promise<void> {
+  async function useAuthority({ cert, key }: CertificateAuthority, generation: number): Promise<void> {
     const stringData = { 'ca.crt': cert, 'ca.key': key }
     await trow.patch('trow', 'secret', 'trow-ca', { stringData })
     await trow.patch('trow', 'configmap', 'trow-ca', {

@@ -5,8 +5,8 @@ import type { ClusterNode } from './node.ts'
 import { subfolder } from './place.ts'
 
 /**
- * Builds trow's own image and imports it into the nodes; returns its reference, whose tag changes with the sources.
- * Nodes that are added later have it as well. Pods name it with `imagePullPolicy: Never` or `IfNotPresent`.
+ * Builds trow's own image and imports it into the nodes, also into those that are added later. Returns its reference, whose
+ * tag changes with the sources. Pods use it with `imagePullPolicy: Never` or `IfNotPresent`.
  */
 export async function importTrowImage(nodes: readonly ClusterNode[]): Promise<string> {
   const { name, archive } = await trowImage()

@@ -9,7 +9,7 @@ import { eventually } from '../support/program.ts'
 import { ClusterRegistry } from './registry.ts'
 import { clusterProblem } from './requirements.ts'
 
-// By its name the last of the run's files: nodes take their time to come back after a silence.
+// The name makes this the last file of a run, because nodes need time to recover afterwards.
 suite('the registry without the API server', { skip: clusterProblem() }, () => {
   let cluster: Cluster
   let registry: ClusterRegistry
@@ -34,7 +34,7 @@ suite('the registry without the API server', { skip: clusterProblem() }, () => {
 
   for (const { how, seconds } of [
     { how: 'killed', seconds: 2 },
-    // An allow is good for 30 s: only then the cluster is missed for what it allowed before.
+    // A cached allow is used for 30 s. Only afterwards is the cluster needed again.
     { how: 'frozen', seconds: 34 },
   ] as const) {
     test(`${how}: pulls go on, and what nobody can tell is 503, never 401`, async (context) => {
@@ -47,7 +47,7 @@ suite('the registry without the API server', { skip: clusterProblem() }, () => {
         load.phase = 'during'
         await sleep(6000)
         load.phase = 'recovery'
-        // Or it would answer what was asked before.
+        // A new question, since a known one would be answered from a cache.
         await sleep(4000)
       } finally {
         await cluster.startApiServer()

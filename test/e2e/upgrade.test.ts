@@ -13,7 +13,7 @@ import { clusterProblem } from './requirements.ts'
 
 const big = 'trow.trow.svc/default/big:1'
 
-/** Another version of trow over the one that is there, and back. */
+/** An upgrade to another version of trow, and the refused way back. */
 suite('an upgrade', { skip: clusterProblem() || (await imageProblem()) }, () => {
   let trow: InstallFixture
   let newer: NewerTrow
@@ -33,7 +33,7 @@ suite('an upgrade', { skip: clusterProblem() || (await imageProblem()) }, () => 
     runInCluster([...args, '--kubeconfig', trow.kubeconfig], trow.folder, newer.program)
   const show = (context: TestContext, printed: string): void => context.diagnostic(`\n${printed}`)
 
-  /** Digests of what the registry keeps in files of their own, which is the two layers, by path. */
+  /** Returns the digests of the registry's blob files, which are the two layers, by path. */
   function blobs(): Record<string, string> {
     const files = globSync('blobs/**/*', { cwd: trow.data, withFileTypes: true })
     return Object.fromEntries(
@@ -44,7 +44,7 @@ suite('an upgrade', { skip: clusterProblem() || (await imageProblem()) }, () => 
     )
   }
 
-  /** What a node gets for the reference, with nothing of it kept from before. */
+  /** Pulls the reference on a node that has nothing of it. */
   async function pulledDigests(reference: string): Promise<(string | undefined)[]> {
     return Promise.all(
       trow.cluster.nodes.map(async (node) => {

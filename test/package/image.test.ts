@@ -19,6 +19,7 @@ import type { Image, PlatformImage } from '../../src/image/image.ts'
 import { platforms } from '../../src/image/platform.ts'
 import { readTar, type TarMember } from '../../src/image/tar-reader.ts'
 import { missing, runProgram } from '../requirements.ts'
+import { checkResult } from '../support/check-result.ts'
 import { recordPrograms } from '../support/recorder.ts'
 import { startedServer } from '../support/server-process.ts'
 import { buildTestImage, imageCacheFolder, imageProblem, withPackage } from '../support/trow-image.ts'
@@ -121,6 +122,9 @@ suite("trow's image, made of a package", { skip: await imageProblem() }, () => {
     ])
     assert.equal(code, 0, stderr)
     assert.equal(stdout, `example.test/trow:9@${image.index.digest}\n`)
+    const json = await trow(['image', 'save', 'json.tar', '-o', 'json'])
+    const saved = checkResult('ImageSave', json.stdout)
+    assert.deepEqual([saved.digest, saved.platforms.length], [image.index.digest, image.platforms.length])
     const archive = `oci-archive:${join(folder, 'trow.tar')}`
     for (const { platform, manifest } of image.platforms) {
       const inspect = (...args: string[]): unknown =>
@@ -170,6 +174,8 @@ suite("trow's image, made of a package", { skip: await imageProblem() }, () => {
         const first = await push({ [host]: { auth } })
         assert.equal(first.code, 0, first.stderr)
         assert.equal(first.stdout, `${target}@${image.index.digest}\n`)
+        const json = await trow(['image', 'push', target, '-o', 'json'])
+        assert.equal(checkResult('ImagePush', json.stdout).digest, image.index.digest)
         const second = await push({ [host]: { auth } })
         assert.equal(second.stderr.match(/: there\n/g)?.length, second.stderr.match(/sha256:/g)?.length)
         const tls = ['--tls-verify=false', '--creds', 'ada:secret', `docker://${target}`]

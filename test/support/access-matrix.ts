@@ -59,6 +59,11 @@ export const endpoints: readonly Endpoint[] = [
   ...read('blob', (name, { blob }) => `/v2/${name}/blobs/${blob}`),
   ...read('tags', (name) => `/v2/${name}/tags/list`),
   ...read('referrers', (name, { manifest }) => `/v2/${name}/referrers/${manifest}`),
+  ...read(
+    'history of a manifest',
+    (name, { manifest }) => `/v2/${name}/_trow/manifests/history?digest=${manifest}`,
+  ),
+  ...read('history of a tag', (name) => `/v2/${name}/_trow/tags/history?tag=${canary}`),
   at('list', 'GET', 'untagged manifests', (name) => `/v2/${name}/_trow/manifests/untagged`),
   at('push', 'POST', 'open an upload', (name) => `/v2/${name}/blobs/uploads/`),
   at(
@@ -178,7 +183,10 @@ export async function checkCatalogue(
   if (role.rights.has('list')) assert.match(catalogue.body, new RegExp(`"${names.real}"`), label)
   else assert.ok(!catalogue.body.includes(names.real), `${label}: ${catalogue.body}`)
   assert.ok(!catalogue.headers['link']?.includes(names.real) || role.rights.has('list'), label)
-  return 2
+  const figures = await way.send({ method: 'GET', path: '/v2/_trow/repositories/figures' })
+  assert.equal(figures.status, catalogue.status, `${label} with figures`)
+  assert.equal(figures.body.includes(names.real), role.rights.has('list'), `${label} with figures`)
+  return 3
 }
 
 /** A mount into `target` needs pull on its source, and its absence looks like a source that has no such blob. */

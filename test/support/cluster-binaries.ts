@@ -73,13 +73,13 @@ export function missingBinaries(): string[] {
  * Builds what is missing: 6 to 15 minutes on two cores for the first time. A folder of the cache appears whole or
  * not at all.
  */
-export function buildBinaries(say: (line: string) => void): void {
+export function buildBinaries(log: (line: string) => void): void {
   for (const name of missingBinaries()) {
     const started = Date.now()
     const { version } = components[name]!
-    say(`building ${name} ${version}`)
+    log(`building ${name} ${version}`)
     const problem = build(name)
-    say(problem ?? `built ${name} in ${Math.round((Date.now() - started) / 1000)} s`)
+    log(problem ?? `built ${name} in ${Math.round((Date.now() - started) / 1000)} s`)
   }
 }
 

@@ -1,7 +1,9 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { text } from 'node:stream/consumers'
+import { forwardPort } from './forwarded-port.ts'
 import type { KubeContext, KubeUser } from '../../src/cluster/kube-context.ts'
 
 export interface Asked {
@@ -23,12 +25,21 @@ export interface FakeApiServer {
   /** Connections ever opened. */
   readonly connections: number
   answer: Answer
+  /** The port of this machine to which every port-forward leads. Undefined: they are refused. */
+  forwardTo: number | undefined
   close(): Promise<void>
 }
 
 export async function startFakeApiServer(answer: Answer): Promise<FakeApiServer> {
   const asked: Asked[] = []
-  const fake = { url: '', asked, answer, connections: 0, close }
+  const fake: { -readonly [Key in keyof FakeApiServer]: FakeApiServer[Key] } = {
+    url: '',
+    asked,
+    answer,
+    connections: 0,
+    forwardTo: undefined,
+    close,
+  }
   const server = createServer((request, response) => {
     void (async () => {
       const body = await text(request)
@@ -45,6 +56,12 @@ export async function startFakeApiServer(answer: Answer): Promise<FakeApiServer>
     })()
   })
   server.on('connection', () => fake.connections++)
+  const upgraded = new Set<Duplex>()
+  server.on('upgrade', (request, socket, head) => {
+    upgraded.add(socket.on('close', () => upgraded.delete(socket)))
+    if (fake.forwardTo === undefined) socket.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n')
+    else forwardPort(request, { socket, head, to: fake.forwardTo })
+  })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   fake.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
@@ -52,6 +69,7 @@ export async function startFakeApiServer(answer: Answer): Promise<FakeApiServer>
 
   async function close(): Promise<void> {
     server.closeAllConnections()
+    for (const socket of upgraded) socket.destroy()
     server.close()
     await once(server, 'close')
   }

@@ -5,6 +5,7 @@ import type {
   KubeReference,
   KubeSelection,
   OwnRight,
+  WatchListeners,
 } from '../../src/cluster/cluster-objects.ts'
 
 type Listener = (change: KubeChange) => void
@@ -42,10 +43,12 @@ export class FakeObjects implements ClusterObjects {
 
   async watch(
     selection: KubeSelection,
-    { onChange }: { readonly onChange: Listener },
+    { onChange, onHeard }: WatchListeners,
     signal: AbortSignal,
   ): Promise<void> {
-    for (const object of await this.list(selection)) onChange({ kind: 'present', object })
+    const there = await this.list(selection)
+    onHeard?.()
+    for (const object of there) onChange({ kind: 'present', object })
     onChange({ kind: 'synced' })
     const watcher = { selection, listener: onChange }
     this.#watchers.add(watcher)
@@ -78,7 +81,7 @@ export class FakeObjects implements ClusterObjects {
       if (object === undefined) return false
       this.#wrote('delete', object)
       this.#objects.delete(keyOf(reference))
-      this.#tell({ kind: 'absent', object })
+      this.#tell('absent', object)
       if (reference.kind === 'Namespace')
         for (const [key, { metadata }] of this.#objects)
           if (metadata.namespace === reference.name) this.#objects.delete(key)
@@ -120,13 +123,13 @@ export class FakeObjects implements ClusterObjects {
       metadata: { ...object.metadata, resourceVersion: String(++this.#version) },
     })
     this.#objects.set(keyOf(referenceOf(stored)), stored)
-    this.#tell({ kind: 'present', object: stored })
+    this.#tell('present', stored)
     return stored
   }
 
-  #tell(change: Exclude<KubeChange, { kind: 'synced' }>): void {
+  #tell(kind: 'present' | 'absent', object: KubeObject): void {
     for (const { selection, listener } of this.#watchers)
-      if (isSelected(change.object, selection)) listener(change)
+      if (isSelected(object, selection)) listener({ kind, object })
   }
 }
 

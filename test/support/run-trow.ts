@@ -12,7 +12,14 @@ export interface RunningCommand {
   readonly exitCode: Promise<number>
 }
 
-interface CommandSurroundings {
+interface CommandEnvironment {
+  /** Standard output is a terminal. */
+  readonly isTty?: boolean
+  /** Standard error is a terminal, 120 columns wide. */
+  readonly isErrorTty?: boolean
+  /** The width of that terminal. */
+  readonly columns?: number
+  /** Added to a locale with UTF-8. */
   readonly env?: Readonly<Record<string, string>>
   readonly input?: string
 }
@@ -20,9 +27,9 @@ interface CommandSurroundings {
 /** Runs a command line in this process; what it prints is gathered. */
 export async function runCommand(
   args: readonly string[],
-  surroundings: CommandSurroundings = {},
+  environment: CommandEnvironment = {},
 ): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> {
-  const command = startCommand(args, surroundings)
+  const command = startCommand(args, environment)
   const code = await command.exitCode
   return { code, stdout: command.stdout(), stderr: command.stderr() }
 }
@@ -30,9 +37,11 @@ export async function runCommand(
 /** Like `runCommand`, for those that go on until they are interrupted. */
 export function startCommand(
   args: readonly string[],
-  { env = {}, input = '' }: CommandSurroundings = {},
+  { env = {}, input = '', isTty = false, isErrorTty = false, columns }: CommandEnvironment = {},
 ): RunningCommand {
   const [stdout, stderr] = [collect(), collect()]
+  if (isTty || columns !== undefined) Object.assign(stdout.stream, { isTTY: true, columns })
+  if (isErrorTty) Object.assign(stderr.stream, { isTTY: true, columns: 120 })
   const stdin = new PassThrough()
   stdin.end(input)
   let stop: ((signal: 'SIGINT') => void) | undefined
@@ -40,7 +49,7 @@ export function startCommand(
     stdin,
     stdout: stdout.stream,
     stderr: stderr.stream,
-    env,
+    env: { LC_ALL: 'C.UTF-8', ...env },
     cwd: process.cwd(),
     onStop(listener) {
       stop = listener

@@ -8,7 +8,7 @@ export async function issueAuthority(name: string): Promise<string> {
   return (await issue(name, new Date(Date.now() + 3_600_000))).cert
 }
 
-/** A certificate with its key, PEM; valid until then. */
+/** A certificate with its key, PEM, for the name and for this machine; valid until then. */
 export async function issue(name: string, until: Date): Promise<{ cert: string; key: string }> {
   const keys = await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
   const certificate = await X509CertificateGenerator.createSelfSigned({
@@ -16,7 +16,12 @@ export async function issue(name: string, until: Date): Promise<{ cert: string; 
     notBefore: new Date(until.getTime() - 86_400_000),
     notAfter: until,
     keys,
-    extensions: [new SubjectAlternativeNameExtension([{ type: 'ip', value: '127.0.0.1' }])],
+    extensions: [
+      new SubjectAlternativeNameExtension([
+        { type: 'dns', value: name },
+        { type: 'ip', value: '127.0.0.1' },
+      ]),
+    ],
     signingAlgorithm: algorithm,
   })
   const key = PemConverter.encode(await crypto.subtle.exportKey('pkcs8', keys.privateKey), 'PRIVATE KEY')

@@ -85,11 +85,17 @@ export async function startedServer(options: ServerOptions): Promise<ServerProce
 /** Runs a trow command to its end. */
 export async function runTrow(
   args: readonly string[],
-  { within = [] }: { readonly within?: readonly string[] } = {},
+  {
+    within = [],
+    env = {},
+  }: { readonly within?: readonly string[]; readonly env?: Readonly<Record<string, string>> } = {},
 ): Promise<{ code: number | null; output: string }> {
   const [command, ...before] = [...within, process.execPath, program, ...args]
   if (command === undefined) throw new Error('there is nothing to run')
-  const child = spawn(command, before, { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(command, before, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
+  })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => (output += text))
@@ -103,7 +109,9 @@ async function listening(child: ChildProcess): Promise<string> {
     let seen = ''
     const look = (text: string): void => {
       seen += text
-      const match = /https?:\/\/[\d.]+:\d+/.exec(seen.slice(Math.max(0, seen.search(/listening/))))
+      const match = /https?:\/\/(?:[\d.]+|\[[\da-f:]+\]):\d+/.exec(
+        seen.slice(Math.max(0, seen.search(/listening/))),
+      )
       if (!seen.includes('listening') || !match) return
       child.stderr?.off('data', look)
       resolve(match[0])

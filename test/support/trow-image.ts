@@ -85,7 +85,10 @@ export function buildTestImage(
     packageFolder,
     version,
     created: new Date(0),
-    source: openImageSource({ env: process.env, cwd: root }, { cache, mirror: undefined }),
+    source: openImageSource(
+      { env: process.env, cwd: root },
+      { cache, mirror: undefined, progress: { expect() {}, add() {} } },
+    ),
     layerFolder: join(cache, 'layers'),
     report: () => {},
     ...options,

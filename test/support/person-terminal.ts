@@ -35,12 +35,14 @@ export class PersonTerminal {
   }): Promise<PersonTerminal> {
     const { env, cwd, within = [], columns = 100 } = options
     const terminal = new PersonTerminal()
-    const prompt = { PS1: '$ ', PROMPT_COMMAND: `echo $? >> ${terminal.#codes}` }
+    // What goes on in a second line stands there as it was typed.
+    const prompt = { PS1: '$ ', PS2: '', PROMPT_COMMAND: `echo $? >> ${terminal.#codes}` }
     const set = Object.entries({ ...env, ...prompt }).map(([name, value]) => `${name}=${value}`)
     const size = ['-x', String(columns), '-y', '60']
     const shell = [...within, 'env', '-i', 'TERM=tmux-256color', 'LANG=C.UTF-8', ...set, 'bash', '--norc']
     terminal.#tmux('-f', '/dev/null', 'new-session', '-d', ...size, '-c', cwd, ...shell)
-    await terminal.#prompted(1, 10_000)
+    await terminal.#prompted(1, 30_000)
+    await terminal.#until(() => terminal.#screen().endsWith('$'), 30_000)
     return terminal
   }
 
@@ -70,6 +72,30 @@ export class PersonTerminal {
     return { command, screen: `$ ${screen}`, code: Number(this.#ended().at(-1)), time }
   }
 
+  /** Types a command that goes on, and waits until the screen is as it should be, or the command has ended. */
+  async begin(command: string, shown: (screen: string) => boolean, patience: number): Promise<string> {
+    const before = this.#ended().length
+    this.#tmux('send-keys', '-R')
+    this.#tmux('clear-history')
+    this.#enter(command)
+    const screen = (): string => `$ ${this.#screen()}`
+    await this.#until(() => shown(screen()) || this.#ended().length > before, patience)
+    return screen()
+  }
+
+  /** Ctrl-C to a command that goes on; returns its exit code. */
+  async interrupt(patience: number): Promise<number> {
+    const before = this.#ended().length
+    this.#tmux('send-keys', 'C-c')
+    await this.#prompted(before + 1, patience)
+    return Number(this.#ended().at(-1))
+  }
+
+  /** The screen with its colours, as SGR escape codes; a line that is too long stands in several, as it is seen. */
+  coloured(): string {
+    return this.#tmux('capture-pane', '-p', '-e', '-S', '-').trimEnd()
+  }
+
   close(): void {
     this.#tmux('kill-server')
     rmSync(this.#folder, { recursive: true, force: true })
@@ -81,7 +107,11 @@ export class PersonTerminal {
   }
 
   #screen(): string {
-    return this.#tmux('capture-pane', '-p', '-S', '-').trimEnd()
+    return this.#tmux('capture-pane', '-p', '-J', '-S', '-')
+      .split('\n')
+      .map((line) => line.trimEnd())
+      .join('\n')
+      .trimEnd()
   }
 
   #ended(): string[] {

@@ -1,0 +1,102 @@
+import { once } from 'node:events'
+import http, { type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+
+/** What becomes of one request. */
+export type Fault =
+  /** Answered by the proxy itself; the request never arrives. */
+  | {
+      readonly kind: 'answer'
+      readonly status: number
+      readonly body: string
+      readonly headers?: Readonly<Record<string, string>>
+    }
+  /** The request arrives and is carried out; its answer is replaced. */
+  | { readonly kind: 'replace'; readonly status: number; readonly body: string }
+  /** The answer's body ends after so many bytes, with its connection. */
+  | { readonly kind: 'cut'; readonly after: number }
+  /** The request arrives, and the connection is closed without an answer. */
+  | { readonly kind: 'silence' }
+  /** Milliseconds before the answer. */
+  | { readonly kind: 'slow'; readonly delay: number }
+
+/** A way to an HTTP server on which requests fail as planned. */
+export interface FaultProxy {
+  readonly endpoint: string
+  /** Method and path of each request, in order. */
+  readonly requests: string[]
+  /** Decides about each request; `undefined`: nothing happens to it. */
+  plan: (request: IncomingMessage) => Fault | undefined
+  close(): Promise<void>
+}
+
+export function s3Error(code: string, more = ''): string {
+  return `<?xml version="1.0" encoding="UTF-8"?><Error><Code>${code}</Code><Message>planned</Message>${more}</Error>`
+}
+
+export async function startFaultProxy(target: {
+  readonly host: string
+  readonly port: number
+}): Promise<FaultProxy> {
+  const agent = new http.Agent({ keepAlive: true })
+  const server = http.createServer((near, answer) => {
+    proxy.requests.push(`${near.method} ${near.url}`)
+    const fault = proxy.plan(near)
+    if (fault?.kind === 'answer') {
+      near.resume()
+      near.once('end', () => answer.writeHead(fault.status, fault.headers).end(fault.body))
+      return
+    }
+    const { method, url: path, headers } = near
+    // The host is signed, so it stays that of the proxy's caller.
+    const far = http.request({ ...target, agent, method, path, headers }, (reply) =>
+      pass(reply, answer, fault),
+    )
+    far.once('error', () => answer.destroy())
+    near.pipe(far)
+  })
+  const proxy: FaultProxy = {
+    endpoint: '',
+    requests: [],
+    plan: () => undefined,
+    async close() {
+      const closed = once(server, 'close')
+      server.close()
+      server.closeAllConnections()
+      agent.destroy()
+      await closed
+    },
+  }
+  server.listen(0, target.host)
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  return Object.assign(proxy, { endpoint: `http://${target.host}:${port}` })
+}
+
+function pass(reply: IncomingMessage, answer: ServerResponse, fault: Fault | undefined): void {
+  if (fault?.kind === 'silence' || fault?.kind === 'replace') {
+    reply.resume()
+    reply.once('end', () => {
+      if (fault.kind === 'silence') answer.destroy()
+      else answer.writeHead(fault.status).end(fault.body)
+    })
+    return
+  }
+  const begin = (): void => {
+    answer.writeHead(reply.statusCode ?? 500, reply.headers)
+    if (fault?.kind !== 'cut') {
+      reply.pipe(answer)
+      return
+    }
+    let left = fault.after
+    reply.on('data', (chunk: Buffer) => {
+      if (left <= 0) return
+      answer.write(chunk.subarray(0, left))
+      left -= chunk.length
+      if (left <= 0) setImmediate(() => answer.destroy())
+    })
+    reply.once('end', () => answer.end())
+  }
+  if (fault?.kind === 'slow') setTimeout(begin, fault.delay)
+  else begin()
+}

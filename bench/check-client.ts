@@ -1,7 +1,8 @@
 import { fileURLToPath } from 'node:url'
+import { freePort } from '../test/support/free-port.ts'
 import { runLoad } from './load.ts'
 import { configSize, oneMegabyte } from './seed.ts'
-import { freePort, startServer } from './server.ts'
+import { startServer } from './server.ts'
 
 /** What our own client does against a server that does nothing: to be well above every measured row. */
 export async function checkClient(seconds: number): Promise<void> {

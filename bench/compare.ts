@@ -17,6 +17,8 @@ export interface RunOptions {
   readonly quick: boolean
   readonly pattern: RegExp
   readonly peers: readonly Peer[]
+  /** Least ratio of trow to the checkout of before. */
+  readonly ofBefore: number
 }
 
 export interface Compared {
@@ -68,7 +70,7 @@ export async function compareRows(
         Object.entries(measured).map(([name, all]) => [name, median(all)]),
       ) as Compared['values']
       const { name, unit } = row
-      const goals = { before: 0.97, ...row.goals }
+      const goals = { before: options.ofBefore, ...row.goals }
       results.push({ name, unit, goals, values, rounds: measured })
       note(
         `${name}: ${Object.entries(values)

@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import { hash } from '@node-rs/bcrypt'
 import { stringify } from 'yaml'
 import { accessEvent } from '../src/audit/cloud-event.ts'
-import { decodeNote, encodeNote } from '../src/audit/audit-note.ts'
-import { SegmentFolder } from '../src/audit/segment-folder.ts'
-import { SegmentLog } from '../src/audit/segment-log.ts'
+import { decodeAuditRecord, encodeAuditRecord } from '../src/audit/audit-record.ts'
+import { SegmentFolder } from '../src/audit/stores/folder/segment-folder.ts'
+import { SegmentLog } from '../src/audit/stores/folder/segment-log.ts'
 import type { Input, InputGroup } from './inputs.ts'
 import { putReferrers, putTags, send, subject } from './input-documents.ts'
 import { seedRows } from './seed-rows.ts'
@@ -59,14 +59,14 @@ async function writeLog(path: string): Promise<void> {
   const log = await SegmentLog.open({
     folder: new SegmentFolder(path),
     log: 'pulls',
-    say: { debug: none, info: none, warn: none, error: none },
+    logger: { debug: none, info: none, warn: none, error: none },
   })
   const now = Date.now() - auditLines
   const user = 'a'.repeat(256)
   for (let first = 0; first < auditLines; first += 5000) {
     const events = Array.from({ length: 5000 }, (_, each) => {
-      const note = decodeNote(
-        encodeNote({
+      const auditRecord = decodeAuditRecord(
+        encodeAuditRecord({
           id: `00000000-0000-4000-8000-${String(first + each).padStart(12, '0')}`,
           time: now + first + each,
           action: 'pull',
@@ -88,8 +88,8 @@ async function writeLog(path: string): Promise<void> {
           status: 200,
         }),
       )
-      if (note === undefined) throw new Error('the bench makes no note')
-      return accessEvent(note, { source: '/trow', facts: undefined, row: undefined })
+      if (auditRecord === undefined) throw new Error('the bench makes no note')
+      return accessEvent(auditRecord, { source: '/trow', facts: undefined, row: undefined })
     })
     await log.append(events, now)
   }

@@ -1,10 +1,12 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { freePort } from '../test/support/free-port.ts'
 import { gatedInputs } from './gated-inputs.ts'
 import type { Spoken } from './input-documents.ts'
+import { judgedInputs } from './judged-inputs.ts'
 import { openInputs } from './open-inputs.ts'
-import { freePort, residentMegabytes, startServer, type Server } from './server.ts'
+import { residentMegabytes, startServer, type Server } from './server.ts'
 
 /** One route with the largest input that it takes. */
 export interface InputResult {
@@ -47,7 +49,11 @@ export async function measureInputs(
   pattern: RegExp,
 ): Promise<InputResult[]> {
   const results: InputResult[] = []
-  for (const [name, group] of Object.entries({ open: openInputs, gated: gatedInputs })) {
+  for (const [name, group] of Object.entries({
+    open: openInputs,
+    gated: gatedInputs,
+    judged: judgedInputs,
+  })) {
     const inputs = group.inputs().filter(({ route, input }) => pattern.test(`${route}: ${input}`))
     if (inputs.length === 0) continue
     const own = join(folder, name)

@@ -3,8 +3,9 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { freePort } from '../test/support/free-port.ts'
 import type { Certificate } from './certificate.ts'
-import { freePort, startServer, type Server } from './server.ts'
+import { startServer, type Server } from './server.ts'
 
 /** `before` is another checkout of trow, so that what a change costs is a ratio of one run. */
 export type PeerName = 'trow' | 'before' | 'bare-node' | 'distribution'
@@ -37,18 +38,21 @@ export function makePeer(
     workers,
     checkout = here('..'),
     before,
+    args = [],
   }: {
     readonly workers: number
     readonly checkout?: string | undefined
     readonly before?: string | undefined
+    /** Of the trow that is measured, not of the one before. */
+    readonly args?: readonly string[]
   },
 ): Peer {
   switch (name) {
     case 'trow':
-      return trow(name, workers, checkout)
+      return trow(name, { workers, checkout, more: args })
     case 'before':
       if (before === undefined) throw new Error('--before FOLDER says which checkout was before')
-      return trow(name, workers, before)
+      return trow(name, { workers, checkout: before, more: [] })
     case 'bare-node':
       return bareNode(workers)
     case 'distribution':
@@ -56,7 +60,14 @@ export function makePeer(
   }
 }
 
-function trow(name: PeerName, workers: number, checkout: string): Peer {
+function trow(
+  name: PeerName,
+  {
+    workers,
+    checkout,
+    more,
+  }: { readonly workers: number; readonly checkout: string; readonly more: readonly string[] },
+): Peer {
   return {
     name,
     version: () => {
@@ -79,6 +90,7 @@ function trow(name: PeerName, workers: number, checkout: string): Peer {
             `--workers=${workers}`,
             ...(args.some((arg) => arg.startsWith('--access-log')) ? [] : ['--access-log=off']),
             ...(tls ?? []),
+            ...more,
             ...args,
           ],
         },

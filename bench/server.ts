@@ -1,7 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { createServer, type AddressInfo } from 'node:net'
 import type { Target } from './http-connection.ts'
 import { HttpConnection } from './http-connection.ts'
 
@@ -57,15 +56,6 @@ export async function startServer(
     startSeconds: (performance.now() - begun) / 1000,
     stop: () => end(child, exited),
   }
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 /** Memory of a process in MB: its proportional set, so that shared pages count once. */

@@ -5,6 +5,7 @@ import { exitCode, UserError } from '../user-error.ts'
 import type { CommandContext, CommandMaker } from './command-context.ts'
 import { isCommand, loadCommands } from './command-table.ts'
 import { colorsOf, widthOf } from './display.ts'
+import { nearestWord } from './help/nearest-word.ts'
 import { helpLayout, pathOf, widestHelp } from './help/help-layout.ts'
 import { dropNotes, notesOf, printNotes } from './help/help-notes.ts'
 import { withPlace } from './help/placed-hint.ts'
@@ -18,11 +19,19 @@ import { visibleLine } from '../visible-text.ts'
 
 const helpCommandText = 'print the help of a command'
 
-/** Builds a command tree. `writeErr` prints what commander says of a wrong command line. */
+/** What is done with words about a wrong command line. */
+interface WrongUsage {
+  /** Prints what commander says of it. */
+  readonly writeErr: (text: string) => void
+  /** Gets the command or the option that was probably meant. */
+  readonly onGuess: (nearest: string) => void
+}
+
+/** Builds a command tree. */
 function createProgram(
   context: CommandContext,
   make: CommandMaker,
-  writeErr: (text: string) => void,
+  { writeErr, onGuess }: WrongUsage,
 ): Command {
   const program = new Command('trow')
     .description('An OCI registry for Kubernetes clusters, and the command line that puts it there')
@@ -40,7 +49,7 @@ Examples:
     )
     .version(trowVersion(), '-V, --version', 'print the version')
     .showHelpAfterError('(trow --help lists the commands)')
-    .showSuggestionAfterError(true)
+    .showSuggestionAfterError(false)
     .exitOverride()
     .helpOption('-h, --help', 'print this help')
     .configureHelp(helpLayout(colorsOf(context.terminal.stdout, context.terminal.env)))
@@ -51,9 +60,10 @@ Examples:
       writeErr,
     })
   fitNotes(program)
+  guessNearest(program, onGuess)
   for (const command of make(context, () => program)) {
     program.addCommand(command)
-    inherit(command, program)
+    inherit(command, program, onGuess)
   }
   return program.addHelpCommand(
     new Command('help')
@@ -75,7 +85,10 @@ export async function programOf(args: readonly string[]): Promise<Command> {
     cwd: '/',
     onStop: () => () => {},
   })
-  return createProgram({ terminal, finish() {} }, await loadCommands(args[0]), () => {})
+  return createProgram({ terminal, finish() {} }, await loadCommands(args[0]), {
+    writeErr: () => {},
+    onGuess: () => {},
+  })
 }
 
 /** Runs one command line and returns its exit code. Errors are printed, never thrown. */
@@ -87,7 +100,10 @@ export async function run(args: readonly string[], given: ProcessTerminal): Prom
   const writeErr = (text: string): void => {
     if (!isProgram) terminal.stderr.write(text.replace(/^error: /, 'trow: '))
   }
-  const program = createProgram({ terminal, finish: (result) => (code = result) }, make, writeErr)
+  let guess: string | undefined
+  const onGuess = (nearest: string): void => void (guess = nearest)
+  const finish = (result: number): void => void (code = result)
+  const program = createProgram({ terminal, finish }, make, { writeErr, onGuess })
   if (args.length === 0) {
     terminal.stderr.write(program.helpInformation())
     return exitCode.usage
@@ -99,7 +115,7 @@ export async function run(args: readonly string[], given: ProcessTerminal): Prom
     return code
   } catch (error) {
     const told = await withPlace(error, acting, findCommand)
-    return isProgram ? reportJson(told, terminal) : report(told, terminal)
+    return isProgram ? reportJson(told, terminal, guess) : report(told, terminal)
   }
 }
 
@@ -127,14 +143,26 @@ function helpWidthOf(stream: Terminal['stdout']): number {
 }
 
 /** Gives a command and those below it the settings of the program and the form of its help. */
-function inherit(command: Command, program: Command): Command {
+function inherit(command: Command, program: Command, onGuess: WrongUsage['onGuess']): Command {
   command.copyInheritedSettings(program)
   command.showHelpAfterError(`(${pathOf(command)} --help prints how it is used)`)
   groupOptions(command)
   fitNotes(command)
+  guessNearest(command, onGuess)
   if (command.commands.length > 0) command.helpCommand('help [command]', helpCommandText)
-  for (const child of command.commands) inherit(child, command)
+  for (const child of command.commands) inherit(child, command, onGuess)
   return command
+}
+
+/** Has a wrong command or option answered by the nearest one; commander's own guesses are far off for short words. */
+function guessNearest(command: Command, onGuess: WrongUsage['onGuess']): void {
+  command.configureOutput({
+    outputError(message, write) {
+      const nearest = nearestWord(message, command)
+      if (nearest !== undefined) onGuess(nearest)
+      write(nearest === undefined ? message : `${message}(Did you mean ${nearest}?)\n`)
+    },
+  })
 }
 
 /** Has what stands below the options fit the terminal, as the rest of the help does. */
@@ -150,11 +178,14 @@ function fitNotes(command: Command): void {
 }
 
 /** Where a program reads the output, the error is one line of JSON. */
-function reportJson(error: unknown, terminal: Terminal): number {
+function reportJson(error: unknown, terminal: Terminal, guess: string | undefined): number {
   if (error instanceof CommanderError && error.exitCode === 0) return 0
   const told =
     error instanceof CommanderError
-      ? new UserError('USAGE_INVALID', error.message.replace(/^error: /, ''), { exitCode: exitCode.usage })
+      ? new UserError('USAGE_INVALID', error.message.replace(/^error: /, ''), {
+          ...(guess !== undefined && { hint: `Did you mean ${guess}?` }),
+          exitCode: exitCode.usage,
+        })
       : error instanceof UserError
         ? error
         : new UserError('UNEXPECTED', reasonOf(error), {

@@ -7,6 +7,7 @@ import { notesOf, printNotes } from '../../src/cli/help/help-notes.ts'
 import { optionText } from '../../src/cli/help/option-text.ts'
 import { pathOf } from '../../src/cli/help/help-layout.ts'
 import { programOf } from '../../src/cli/program.ts'
+import { checkError } from '../support/check-result.ts'
 import { runCommand } from '../support/run-trow.ts'
 
 test('help of a command that there is not is an error that names the nearest', async () => {
@@ -16,6 +17,28 @@ test('help of a command that there is not is an error that names the nearest', a
   const below = await runCommand(['policy', 'help', 'nope'])
   assert.equal(below.code, 2)
   assert.match(below.stderr, /unknown command 'nope'/)
+})
+
+suite('a guess at what was meant', () => {
+  for (const [args, guess] of [
+    [['lst'], 'list'],
+    [['psuh'], 'push'],
+    [['image', 'psh'], 'push'],
+    [['list', '--outptu', 'json'], '--output'],
+    [['serve', '--lisen=127.0.0.1:0'], '--listen'],
+    // Two of four letters differ from those of `copy` and of `node`.
+    [['nope'], undefined],
+    [['list', '--nope'], undefined],
+    [['list', '-z'], undefined],
+  ] as const)
+    test(`${args.join(' ')}: ${guess ?? 'none, where nothing is near'}`, async () => {
+      const { code, stderr } = await runCommand(args)
+      assert.equal(code, 2)
+      const [, found] = /^\(Did you mean (.*)\?\)$/m.exec(stderr) ?? []
+      assert.equal(found, guess)
+      const { hint } = checkError((await runCommand([...args, '-o', 'json'])).stderr)
+      assert.equal(hint, guess === undefined ? undefined : `Did you mean ${guess}?`)
+    })
 })
 
 test('help of a command is that of its --help', async () => {

@@ -1,7 +1,11 @@
 import { z } from 'zod'
+import { foreignWords } from './foreign-words.ts'
 
 /** The default limit of a document, in bytes. */
 const usualLimit = 1024 * 1024
+
+/** UTF-16 units of a place in a message: its names may come from the document. */
+const longestPlace = 200
 
 /**
  * A JSON document of another program that cannot be used. The message names the place and the expected type,
@@ -32,26 +36,14 @@ export function parseForeignJson<Schema extends z.ZodType>(
     // The parser's message quotes the text, which may be a secret.
     throw new ForeignJsonError('it is no JSON', cause)
   }
-  const parsed = schema.safeParse(value)
+  return checkForeign(value, schema)
+}
+
+/** Checks a value that was parsed already as `parseForeignJson` does. Throws ForeignJsonError. */
+export function checkForeign<Schema extends z.ZodType>(value: unknown, schema: Schema): z.infer<Schema> {
+  const parsed = schema.safeParse(value, { error: foreignWords })
   if (parsed.success) return parsed.data
-  const [{ path, message } = { path: [], message: 'it does not fit' }] = parsed.error.issues
-  throw new ForeignJsonError(printProblem({ path, message }), parsed.error)
-}
-
-/** `spec.rules[3].scope`. */
-export function printPath(path: readonly PropertyKey[]): string {
-  return z.core.toDotPath(path)
-}
-
-/** `spec.rules[3].scope: must be …`; the message alone where the whole document is meant. */
-export function printProblem({
-  path,
-  message,
-}: {
-  readonly path: readonly PropertyKey[]
-  readonly message: string
-}): string {
-  return path.length === 0 ? message : `${printPath(path)}: ${message}`
+  throw new ForeignJsonError(problemOf(parsed.error), parsed.error)
 }
 
 /** As `parseForeignJson`, but returns `undefined` if the document cannot be used. */
@@ -67,4 +59,18 @@ export function tryForeignJson<Schema extends z.ZodType>(
     if (error instanceof ForeignJsonError) return undefined
     throw error
   }
+}
+
+/** `tags[0] is not text`; `it` is the whole document. */
+function problemOf({ issues: [issue] }: z.ZodError): string {
+  if (issue === undefined) return 'it does not fit'
+  const place = placeOf(issue.path)
+  return `${place.length > longestPlace ? `${place.slice(0, longestPlace)}…` : place} ${issue.message}`
+}
+
+/** A name alone needs no marks, whatever is in it: `settings.json`. */
+function placeOf(path: readonly PropertyKey[]): string {
+  const [first, ...rest] = path
+  if (first === undefined) return 'it'
+  return rest.length === 0 && typeof first === 'string' ? first : z.core.toDotPath(path)
 }

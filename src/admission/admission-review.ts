@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { printProblem } from '../foreign-json.ts'
+import { checkForeign, ForeignJsonError } from '../foreign-json.ts'
 import { changedImages, podImages, podSpec, type PlacedImage } from './pod-images.ts'
 
 /** Who makes the request, as the API server has authenticated them. */
@@ -119,14 +119,11 @@ export function readReview(text: string): Review {
   } catch {
     throw new UnreadableReview('the review is no JSON', undefined)
   }
-  const parsed = admissionReview.safeParse(value)
-  if (!parsed.success) throw new UnreadableReview(problemOf(parsed.error), uidOf(value))
-  const asked = parsed.data.request
   try {
-    return reviewOf(asked)
+    return reviewOf(checkForeign(value, admissionReview).request)
   } catch (error) {
-    if (error instanceof z.ZodError) throw new UnreadableReview(problemOf(error), asked.uid)
-    throw error
+    if (!(error instanceof ForeignJsonError)) throw error
+    throw new UnreadableReview(`the review cannot be read: ${error.message}`, uidOf(value))
   }
 }
 
@@ -142,9 +139,9 @@ function reviewOf(asked: Request): Review {
 }
 
 function podReview(asked: Request): Review {
-  const now = pod.parse(asked.object)
+  const now = checkForeign(asked.object, pod)
   const before =
-    asked.operation === 'UPDATE' && asked.oldObject != null ? pod.parse(asked.oldObject) : undefined
+    asked.operation === 'UPDATE' && asked.oldObject != null ? checkForeign(asked.oldObject, pod) : undefined
   const head = headOf(asked)
   const isNodes = head.user.name.startsWith('system:node:') && head.user.groups.includes('system:nodes')
   return {
@@ -160,7 +157,7 @@ function podReview(asked: Request): Review {
 /** What a controller owns comes from a template that was looked at already. */
 function templateReview(asked: Request): Review {
   const head = headOf(asked)
-  const owners = owned.parse(asked.object).metadata?.ownerReferences ?? []
+  const owners = checkForeign(asked.object, owned).metadata?.ownerReferences ?? []
   if (owners.some(({ controller }) => controller === true)) return { ...head, kind: 'other' }
   const now = templateImages(asked, asked.object)
   const isUpdate = asked.operation === 'UPDATE' && asked.oldObject != null
@@ -170,7 +167,7 @@ function templateReview(asked: Request): Review {
 
 function templateImages({ kind: { kind } }: Request, object: unknown): readonly PlacedImage[] {
   const schema = kind === 'CronJob' || kind === 'PodTemplate' ? templateOf[kind] : templateOf.other
-  const spec = schema.parse(object)
+  const spec = checkForeign(object, schema)
   return spec == null ? [] : podImages(spec)
 }
 
@@ -191,10 +188,6 @@ function headOf(asked: Request): ReviewHead {
     user: { name: userInfo?.username ?? '', groups: userInfo?.groups ?? [] },
     isDryRun: asked.dryRun === true,
   }
-}
-
-function problemOf({ issues: [issue] }: z.ZodError): string {
-  return `the review cannot be read: ${issue === undefined ? 'it does not fit' : printProblem(issue)}`
 }
 
 function uidOf(value: unknown): string | undefined {

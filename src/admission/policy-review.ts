@@ -1,5 +1,5 @@
 import { lintPolicies } from '../policy/lint.ts'
-import { printPath } from '../foreign-json.ts'
+import { printProblem } from '../policy/load-problem.ts'
 import type { LoadProblem } from '../policy/load-problem.ts'
 import { loadPolicyDocuments } from '../policy/policy-documents.ts'
 import type { ExceptionSettings } from '../policy/trow-exception.ts'
@@ -61,7 +61,7 @@ export class PolicyReviews {
 }
 
 function linesOf(problems: readonly LoadProblem[]): string[] {
-  const lines = problems.slice(0, listedLimit).map(({ path, message }) => `${printPath(path)}: ${message}`)
+  const lines = problems.slice(0, listedLimit).map(printProblem)
   const more = problems.length - lines.length
   return more > 0 ? [...lines, `and ${more} more`] : lines
 }

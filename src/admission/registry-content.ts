@@ -35,7 +35,7 @@ const mostQuestions = 32
 /** Digests cached in total, about 100 bytes each; at most twice as many. */
 const rememberedDigests = 30_000
 
-const digest = z.string().refine((text): text is Digest => isDigest(text))
+const digest = z.string().refine((text): text is Digest => isDigest(text), 'is no digest')
 const content = z.object({
   digests: z.array(digest),
   contains: z.array(digest),

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { KubeObject } from '../cluster/cluster-objects.ts'
 import { nodeSettingsSchema, type NodeSettings } from '../cluster/node-settings.ts'
+import { checkForeign, ForeignJsonError, parseForeignJson } from '../foreign-json.ts'
 import { onlyCertificates } from '../pem-bundle.ts'
 
 /** The desired state of a node, checked: its author may not have been authorised to write it. */
@@ -24,18 +25,11 @@ const dataSchema = z.object({
  * decide for which registries a node trusts a CA.
  */
 export function readDesiredState(object: KubeObject, imageHosts: readonly string[]): DesiredState | string {
-  const data = dataSchema.safeParse(object['data'] ?? {})
-  if (!data.success) return inWords(data.error)
-  const { 'settings.json': text, 'ca.crt': bundle } = data.data
-  let json: unknown
-  try {
-    json = JSON.parse(text)
-  } catch {
-    return 'settings.json is no JSON'
-  }
-  const parsed = nodeSettingsSchema.safeParse(json)
-  if (!parsed.success) return `settings.json: ${inWords(parsed.error)}`
-  const settings = parsed.data
+  const data = read(() => checkForeign(object['data'] ?? {}, dataSchema))
+  if (typeof data === 'string') return data
+  const { 'settings.json': text, 'ca.crt': bundle } = data
+  const settings = read(() => parseForeignJson(text, nodeSettingsSchema))
+  if (typeof settings === 'string') return `settings.json: ${settings}`
   const other = settings.hosts.find((host) => !imageHosts.includes(host))
   if (other !== undefined)
     return `settings.json names host ${other}, and this agent's --image-host ${imageHosts.join(' and ')}`
@@ -47,6 +41,12 @@ export function readDesiredState(object: KubeObject, imageHosts: readonly string
   }
 }
 
-function inWords(error: z.ZodError): string {
-  return z.prettifyError(error).replaceAll(/\s*\n\s*/g, ' ')
+/** Returns what is wrong, as text, where it cannot be read. */
+function read<Value extends object>(parse: () => Value): Value | string {
+  try {
+    return parse()
+  } catch (error) {
+    if (error instanceof ForeignJsonError) return error.message
+    throw error
+  }
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { ClusterFault } from '../cluster/cluster-fault.ts'
 import type { ClusterObjects, KubeObject } from '../cluster/cluster-objects.ts'
+import { checkObject } from '../cluster/kube-json.ts'
 import { names, startupTaint } from '../cluster/layout.ts'
 import type { NodeProblem } from '../cluster/node-report.ts'
 import type { NodeSettings } from '../cluster/node-settings.ts'
@@ -50,7 +51,7 @@ export class StartupTaint {
     const reference = { apiVersion: 'v1', kind: 'Node', name: this.#node }
     const found = await this.#objects.get(reference)
     if (found === undefined) return true
-    const { metadata, spec } = nodeSchema.parse(found)
+    const { metadata, spec } = checkObject(found, nodeSchema)
     const taints = spec?.taints ?? []
     const left = taints.filter(({ key }) => key !== startupTaint)
     if (left.length === taints.length) return true

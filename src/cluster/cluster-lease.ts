@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { ClusterFault } from './cluster-fault.ts'
 import type { ClusterObjects } from './cluster-objects.ts'
+import { checkObject } from './kube-json.ts'
 
 export interface ClusterLeaseParts {
   readonly objects: Pick<ClusterObjects, 'get' | 'patch'>
@@ -54,7 +55,7 @@ export class ClusterLease {
       throw new ClusterFault('refused', `there is no Lease ${name} in namespace ${namespace}`, {
         status: 404,
       })
-    const { metadata, spec } = leaseSchema.parse(found)
+    const { metadata, spec } = checkObject(found, leaseSchema)
     const version = metadata.resourceVersion
     if (this.#seen?.version !== version) this.#seen = { version, at: begun }
     const holder = spec?.holderIdentity ?? ''
@@ -71,7 +72,7 @@ export class ClusterLease {
     this.#heldUntil = -Infinity
     const found = await this.#parts.objects.get(this.#reference())
     if (found === undefined) return
-    const { metadata, spec } = leaseSchema.parse(found)
+    const { metadata, spec } = checkObject(found, leaseSchema)
     if (spec?.holderIdentity === this.#parts.identity) await this.#write(metadata.resourceVersion, null)
   }
 

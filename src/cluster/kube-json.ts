@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { ForeignJsonError, parseForeignJson } from '../foreign-json.ts'
+import { checkForeign, ForeignJsonError, parseForeignJson } from '../foreign-json.ts'
 import { ClusterFault } from './cluster-fault.ts'
 import type { KubeObject } from './cluster-objects.ts'
 
@@ -48,4 +48,17 @@ export function parseAnswer<Schema extends z.ZodType>(
 /** Parses the object in the response to a get, patch or apply. Throws ClusterFault. */
 export function parseObject(server: string, text: string): KubeObject {
   return parseAnswer(server, text, objectSchema) as KubeObject
+}
+
+/** Checks what is read of an object. Throws ClusterFault `refused` where it has another form. */
+export function checkObject<Schema extends z.ZodType>(object: KubeObject, schema: Schema): z.infer<Schema> {
+  try {
+    return checkForeign(object, schema)
+  } catch (error) {
+    if (!(error instanceof ForeignJsonError)) throw error
+    const { kind, metadata } = object
+    throw new ClusterFault('refused', `${kind} ${metadata.name} cannot be read: ${error.message}`, {
+      cause: error,
+    })
+  }
 }

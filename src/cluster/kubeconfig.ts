@@ -2,7 +2,8 @@ import { hostPort } from '../host-port.ts'
 import { existsSync, readFileSync } from 'node:fs'
 import { delimiter, dirname, isAbsolute, join, resolve } from 'node:path'
 import { parse } from 'yaml'
-import { z } from 'zod'
+import type { z } from 'zod'
+import { checkForeign, ForeignJsonError } from '../foreign-json.ts'
 import { exitCode, UserError } from '../user-error.ts'
 import { kubeconfigSchema, type execSchema, type userSchema } from './kubeconfig-schema.ts'
 import type {
@@ -131,15 +132,10 @@ interface Kubeconfig {
 
 function readKubeconfig(file: string): Kubeconfig {
   try {
-    return { file, content: kubeconfigSchema.parse(parse(readFileSync(file, 'utf8')) ?? {}) }
+    return { file, content: checkForeign(parse(readFileSync(file, 'utf8')) ?? {}, kubeconfigSchema) }
   } catch (cause) {
-    throw invalid(file, cause instanceof z.ZodError ? where(cause) : reasonOf(cause), cause)
+    throw invalid(file, cause instanceof ForeignJsonError ? cause.message : reasonOf(cause), cause)
   }
-}
-
-/** Names the field, never its value: the value may be a secret. */
-function where(error: z.ZodError): string {
-  return error.issues.map(({ path }) => `${path.join('.')} is not what it should be`).join('; ')
 }
 
 /** The parser's message quotes the line, which may hold a secret; its code does not. */

@@ -1,11 +1,11 @@
 import { z } from 'zod'
+import { ForeignJsonError, parseForeignJson } from '../foreign-json.ts'
 import type { Log } from '../log.ts'
 import { ClusterFault } from './cluster-fault.ts'
 import type { ClusterConnection } from './cluster-connection.ts'
 import type { ClusterTokenKeys } from './reviews.ts'
 import { UserError } from '../user-error.ts'
 
-const longest = 1024 * 1024
 const discovery = z.object({ issuer: z.string().min(1).max(2048) })
 
 /** OpenID discovery of the API server (Kubernetes 1.21). Needs ClusterRole system:service-account-issuer-discovery. */
@@ -21,13 +21,12 @@ export class KubernetesTokenKeys implements ClusterTokenKeys {
 
   async tokenKeys(): Promise<{ readonly issuer: string; readonly keys: unknown } | undefined> {
     try {
-      const parsed = discovery.safeParse(await this.#get('/.well-known/openid-configuration'))
-      if (!parsed.success) throw new SyntaxError('the API server names no issuer')
-      const keys = await this.#get('/openid/v1/jwks')
+      const { issuer } = await this.#get('/.well-known/openid-configuration', discovery)
+      const keys = await this.#get('/openid/v1/jwks', z.unknown())
       this.#said = false
-      return { issuer: parsed.data.issuer, keys }
+      return { issuer, keys }
     } catch (error) {
-      if (!(error instanceof ClusterFault || error instanceof UserError || error instanceof SyntaxError))
+      if (!(error instanceof ClusterFault || error instanceof UserError || error instanceof ForeignJsonError))
         throw error
       if (!this.#said)
         this.#log.warn('the keys of the cluster cannot be read: its tokens share the rate of unknown ones', {
@@ -39,9 +38,9 @@ export class KubernetesTokenKeys implements ClusterTokenKeys {
     }
   }
 
-  async #get(path: string): Promise<unknown> {
+  /** Throws ForeignJsonError. */
+  async #get<Schema extends z.ZodType>(path: string, schema: Schema): Promise<z.infer<Schema>> {
     const { text } = await this.#connection.request({ method: 'GET', path })
-    if (text.length > longest) throw new SyntaxError(`${path} has more than ${longest} bytes`)
-    return JSON.parse(text) as unknown
+    return parseForeignJson(text, schema)
   }
 }

@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { parseForeignJson } from '../foreign-json.ts'
 import type { Platform } from './platform.ts'
 
 const names = z.record(z.string(), z.string()).optional()
@@ -35,7 +36,7 @@ export interface NpmPackage {
  * version 3: all dependencies of dependencies, without those for other platforms.
  */
 export function runtimePackages(lockText: string, { cpu }: Pick<Platform, 'cpu'>): readonly NpmPackage[] {
-  const { packages } = lock.parse(JSON.parse(lockText))
+  const { packages } = parseForeignJson(lockText, lock)
   const reached = new Map<string, NpmPackage>()
   const waiting = ['']
   for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {

@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { reasonOf } from '../reason-of.ts'
+import { ForeignJsonError, parseForeignJson } from '../foreign-json.ts'
 import { UserError } from '../user-error.ts'
 
 const architectures = ['amd64', 'arm64'] as const
@@ -40,10 +40,10 @@ export const refreshCommand = 'npm run image -- --refresh-lock'
 /** Throws UserError IMAGE_LOCK_INVALID. */
 export function parseSourceLock(text: string): SourceLock {
   try {
-    return lock.parse(JSON.parse(text))
+    return parseForeignJson(text, lock)
   } catch (cause) {
-    const reason = cause instanceof z.ZodError ? z.prettifyError(cause) : reasonOf(cause)
-    throw new UserError('IMAGE_LOCK_INVALID', `sources.lock.json cannot be used: ${reason}`, {
+    if (!(cause instanceof ForeignJsonError)) throw cause
+    throw new UserError('IMAGE_LOCK_INVALID', `sources.lock.json cannot be used: ${cause.message}`, {
       hint: `In a checkout of trow, ${refreshCommand} writes it anew.`,
       cause,
     })

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { replaceFile } from '../cluster/replace-file.ts'
 import { errorCode } from '../error-code.ts'
 import { flush } from '../flush.ts'
+import { parseForeignJson } from '../foreign-json.ts'
 import type { Instant } from '../instant.ts'
 import type { ExpiredException } from './expired-exceptions.ts'
 import type { GoodUnit } from './unit-book.ts'
@@ -103,5 +104,6 @@ function readJson<Schema extends z.ZodType>(path: string, schema: Schema): z.inf
     if (errorCode(error) === 'ENOENT') return undefined
     throw error
   }
-  return schema.parse(JSON.parse(text))
+  // Written by trow, so without a limit; the disk may have damaged it.
+  return parseForeignJson(text, schema, Infinity)
 }

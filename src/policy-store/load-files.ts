@@ -1,5 +1,4 @@
-import { printProblem } from '../foreign-json.ts'
-import type { LoadProblem } from '../policy/load-problem.ts'
+import { printProblem, type LoadProblem } from '../policy/load-problem.ts'
 import { loadPolicyDocuments, type PolicyDocuments } from '../policy/policy-documents.ts'
 import type { ExceptionSettings } from '../policy/trow-exception.ts'
 import { UserError } from '../user-error.ts'

@@ -1,5 +1,6 @@
-import { counted } from '../counted.ts'
 import { z } from 'zod'
+import { counted } from '../counted.ts'
+import { foreignWords } from '../foreign-words.ts'
 
 /**
  * Why a policy or an exception cannot be loaded. A caller that read it from a file can find the line of the
@@ -23,6 +24,16 @@ export function refused<Value>(problems: readonly LoadProblem[]): Loaded<Value> 
   if (problems.length <= problemLimit) return { kind: 'refused', problems }
   const more = { path: [], message: `${counted(problems.length - problemLimit, 'more problem')} not listed` }
   return { kind: 'refused', problems: [...problems.slice(0, problemLimit), more] }
+}
+
+/** `spec.rules[3].scope: must be …`; the message alone where the whole document is meant. */
+export function printProblem({ path, message }: LoadProblem): string {
+  return path.length === 0 ? message : `${printPath(path)}: ${message}`
+}
+
+/** `spec.rules[3].scope`. */
+export function printPath(path: LoadProblem['path']): string {
+  return z.core.toDotPath(path)
 }
 
 /** A schema for an object with these fields and no others. */
@@ -65,14 +76,14 @@ export function parseShape<Schema extends z.ZodType>(
 }
 
 /** Messages for issues that the schemas do not word themselves. They do not repeat the given value. */
-function wording(issue: z.core.$ZodRawIssue): string | undefined {
+function wording(issue: z.core.$ZodRawIssue): string {
   if (issue.code === 'invalid_type')
     return issue.input === undefined ? 'is required' : `must be ${articled(String(issue['expected']))}`
   if (issue.code === 'invalid_value') {
     const values = (issue['values'] as readonly unknown[]).join(', ')
     return issue.input === undefined ? `is required: ${values}` : `must be ${values.replaceAll(', ', ' or ')}`
   }
-  return undefined
+  return foreignWords(issue)
 }
 
 function articled(type: string): string {

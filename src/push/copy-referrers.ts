@@ -28,7 +28,7 @@ const concurrency = 4
 const cosignTags = ['sig', 'att', 'sbom']
 
 const indexSchema = z.looseObject({
-  manifests: z.array(z.looseObject({ digest: z.string().refine(isDigest) })),
+  manifests: z.array(z.looseObject({ digest: z.string().refine(isDigest, 'is no digest') })),
 })
 type IndexEntry = z.infer<typeof indexSchema>['manifests'][number]
 const indexLimit = 4 * 1024 * 1024

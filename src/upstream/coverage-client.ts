@@ -3,7 +3,7 @@ import { ForeignJsonError, parseForeignJson } from '../foreign-json.ts'
 import { isDigest, type Digest } from '../oci/digest.ts'
 import { largest, RegistryHttp, type HttpRegistryOptions } from './registry-http.ts'
 
-const digest = z.string().refine((text): text is Digest => isDigest(text))
+const digest = z.string().refine((text): text is Digest => isDigest(text), 'is no digest')
 const count = z.int().nonnegative()
 
 const coverageSchema = z.object({

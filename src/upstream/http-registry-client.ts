@@ -31,7 +31,7 @@ const mostPages = 10_000
 const catalogSchema = z.object({ repositories: z.array(z.string()).nullish() })
 const tagsSchema = z.object({ tags: z.array(z.string()).nullish() })
 const listed = z.object({
-  digest: z.string().refine(isDigest),
+  digest: z.string().refine(isDigest, 'is no digest'),
   mediaType: z.string(),
   artifactType: z.string().optional(),
 })
@@ -79,7 +79,7 @@ const targetsPage = z.object({
   targets: z
     .array(
       seenSchema.extend({
-        digest: z.string().refine(isDigest),
+        digest: z.string().refine(isDigest, 'is no digest'),
         until: z.iso.datetime().optional(),
         end: z.enum(['moved', 'removed']).optional(),
       }),

@@ -142,25 +142,40 @@ suite('other reviews', () => {
     assert.equal(gone.document, undefined)
   })
 
-  const broken: Readonly<Record<string, string>> = {
-    'no JSON': '{',
-    'no review': '{"kind":"Pod"}',
-    'another version': reviewText({ object: {} }).replace('admission.k8s.io/v1', 'admission.k8s.io/v1beta1'),
-    'no object': reviewText({ object: null }),
-    'no spec': reviewText({ object: { metadata: {} } }),
-    'containers that are no list': reviewText({ object: pod({ containers: { a: 1 } }) }),
-    'an image that is no text': reviewText({ object: pod({ containers: [{ name: 'a', image: 7 }] }) }),
-    'an object of many levels': reviewText({ object: pod({ containers: [] }) }).replace(
-      '[]',
-      `${'['.repeat(5000)}${']'.repeat(5000)}`,
-    ),
-  }
-  for (const [what, text] of Object.entries(broken))
+  const deep = `${'['.repeat(5000)}${']'.repeat(5000)}`
+  const broken: readonly (readonly [what: string, text: string, words: string])[] = [
+    ['no JSON', '{', 'is no JSON'],
+    ['no review', '{"kind":"Pod"}', 'cannot be read: apiVersion is missing'],
+    [
+      'another version',
+      reviewText({ object: {} }).replace('admission.k8s.io/v1', 'admission.k8s.io/v1beta1'),
+      'cannot be read: apiVersion is not "admission.k8s.io/v1"',
+    ],
+    ['no object', reviewText({ object: null }), 'cannot be read: it is null'],
+    ['no spec', reviewText({ object: { metadata: {} } }), 'cannot be read: spec is missing'],
+    [
+      'containers that are no list',
+      reviewText({ object: pod({ containers: { a: 1 } }) }),
+      'cannot be read: spec.containers is not a list',
+    ],
+    [
+      'an image that is no text',
+      reviewText({ object: pod({ containers: [{ name: 'a', image: 7 }] }) }),
+      'cannot be read: spec.containers[0].image is not text',
+    ],
+    [
+      'an object of many levels',
+      reviewText({ object: pod({ containers: [] }) }).replace('[]', deep),
+      'cannot be read: spec.containers[0] is not an object',
+    ],
+  ]
+  for (const [what, text, words] of broken)
     test(`${what} cannot be read, and is answered under its id where it has one`, () => {
       assert.throws(
         () => readReview(text),
         (error) => {
           assert.ok(error instanceof UnreadableReview)
+          assert.equal(error.message, `the review ${words}`)
           assert.equal(error.uid, text.includes(uid) ? uid : undefined)
           return true
         },

@@ -159,7 +159,7 @@ suite('JSON of others', () => {
     const schema = z.object({ auths: z.array(z.object({ secret: z.number() })) })
     const read = (text: string) => () => parseForeignJson(text, schema, 100)
     assert.throws(read('{"auths":[{"secret":"hunter2"}]}'), (error: ForeignJsonError) => {
-      assert.equal(error.message, 'auths[0].secret: Invalid input: expected number, received string')
+      assert.equal(error.message, 'auths[0].secret is not a number')
       return true
     })
     assert.throws(read('hunter2'), { message: 'it is no JSON' })

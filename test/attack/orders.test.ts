@@ -138,8 +138,15 @@ suite('orders of somebody who can write ConfigMaps', () => {
       readDesiredState({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'x' }, data }, [
         'trow.trow.svc',
       ])
-    for (const data of [7, undefined, { 'settings.json': { toString: 1 }, 'ca.crt': [] }, { 'ca.crt': ca }])
-      assert.equal(typeof read(data), 'string')
-    assert.match(String(read({ 'settings.json': 'x'.repeat(300_000), 'ca.crt': ca })), /too long/)
+    const rows: readonly (readonly [data: unknown, words: string])[] = [
+      [7, 'it is not an object'],
+      [undefined, 'settings.json is missing'],
+      [{ 'settings.json': { toString: 1 }, 'ca.crt': [] }, 'settings.json is missing'],
+      [{ 'ca.crt': ca }, 'settings.json is missing'],
+      [{ 'settings.json': 'x'.repeat(300_000), 'ca.crt': ca }, 'settings.json is too long'],
+      [{ 'settings.json': '{', 'ca.crt': ca }, 'settings.json: it is no JSON'],
+      [{ 'settings.json': '{"version":2}', 'ca.crt': ca }, 'settings.json: version is not 1'],
+    ]
+    for (const [data, words] of rows) assert.equal(read(data), words)
   })
 })

@@ -108,4 +108,18 @@ suite('a Lease', () => {
     })
     await assert.rejects(world.lease('one').take(), ClusterFault)
   })
+
+  test('that has another form is a fault of the cluster, in words', async () => {
+    const world = new World()
+    world.objects.put({
+      apiVersion: 'coordination.k8s.io/v1',
+      kind: 'Lease',
+      metadata: { name: 'trow-admission', namespace: 'trow' },
+      spec: { leaseDurationSeconds: 'long' },
+    })
+    await assert.rejects(world.lease('one').take(), {
+      name: 'ClusterFault',
+      message: 'Lease trow-admission cannot be read: spec.leaseDurationSeconds is not a number',
+    })
+  })
 })

@@ -133,18 +133,19 @@ suite('a user', () => {
 
 suite('a kubeconfig that cannot be used', () => {
   const rows = [
-    'users: [{ name: u, user: { token: [canary] } }]',
-    'users: [{ name: u, user: { token: canary',
-    'clusters: canary',
-    'token: "canary\n- ][',
-  ]
-  for (const text of rows) {
+    ['users: [{ name: u, user: { token: [canary] } }]', 'users[0].user.token is not text'],
+    ['users: [{ name: u, user: { token: canary', 'in line 1'],
+    ['clusters: canary', 'clusters is not a list'],
+    ['token: "canary\n- ][', 'in line 2'],
+  ] as const
+  for (const [text, words] of rows) {
     test(`is refused without a word of what it holds: ${JSON.stringify(text)}`, () => {
       assert.throws(
         () => load(text),
         (error) => {
           assert.ok(code('KUBECONFIG_INVALID')(error), String(error))
           assert.ok(!String((error as Error).message).includes('canary'))
+          assert.ok(String((error as Error).message).includes(words), String(error))
           return true
         },
       )

@@ -82,6 +82,20 @@ test('foreign JSON is parsed by a schema', () => {
   }
 })
 
+test('words of the schema library reach nobody', () => {
+  // Those give every issue words of trow: `error` of safeParse.
+  const speakers =
+    /^src\/(foreign-json|policy\/load-problem|settings\/settings|cli\/install\/serve-file)\.ts$/
+  for (const file of globSync('src/**/*.ts', { cwd: root })) {
+    if (speakers.test(file)) continue
+    const text = readFileSync(`${root}${file}`, 'utf8')
+    const said = /.*(?:\b(?:prettify|treeify|flatten|format)Error\b|\berror\.issues\b|\bZodError\b).*/.exec(
+      text,
+    )
+    assert.equal(said?.[0], undefined, `${file}: checkForeign (src/foreign-json.ts) says what is wrong`)
+  }
+})
+
 test('what was thrown is asked for its reason, and not taken for an error', () => {
   for (const file of globSync('src/**/*.ts', { cwd: root })) {
     const text = readFileSync(`${root}${file}`, 'utf8')

@@ -31,13 +31,17 @@ suite('the lock of what an image is made of', () => {
   })
 
   test('that is none is refused with the command that makes it', () => {
-    for (const text of [
-      '',
-      '{}',
-      '[]',
-      read('image/sources.lock.json').replace(/"sha256": "../, '"sha256": "'),
-    ])
-      assert.throws(() => parseSourceLock(text), isCode('IMAGE_LOCK_INVALID'))
+    const short = read('image/sources.lock.json').replace(/"sha256": "../, '"sha256": "')
+    for (const [text, words] of [
+      ['', 'it is no JSON'],
+      ['{}', 'debian is missing'],
+      ['[]', 'it is not an object'],
+      [short, 'debian.files.amd64[0].sha256 has another form'],
+    ] as const)
+      assert.throws(() => parseSourceLock(text), {
+        code: 'IMAGE_LOCK_INVALID',
+        message: `sources.lock.json cannot be used: ${words}`,
+      })
   })
 })
 

@@ -4,7 +4,7 @@ import { decide, type Answer, type JudgeRequest, type RequestedImage } from '../
 import type { ContentFact, ImageContent } from '../../src/policy/image-content.ts'
 import type { FloorPolicies } from '../../src/policy/floor/floor-parameters.ts'
 import { loadPolicyDocuments } from '../../src/policy/policy-documents.ts'
-import { printPath } from '../../src/foreign-json.ts'
+import { printPath } from '../../src/policy/load-problem.ts'
 import { PolicySet, type JudgeSettings } from '../../src/policy/policy-set.ts'
 import { usualLongestException, type ExceptionSettings } from '../../src/policy/trow-exception.ts'
 

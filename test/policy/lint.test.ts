@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { printPath } from '../../src/foreign-json.ts'
+import { printPath } from '../../src/policy/load-problem.ts'
 import { lintPolicies } from '../../src/policy/lint.ts'
 import { loadPolicyDocuments } from '../../src/policy/policy-documents.ts'
 import { digest, exception, loading, now, policy } from './fixtures.ts'

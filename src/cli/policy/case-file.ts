@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path'
 import { z } from 'zod'
 import { isDigest, type Digest } from '../../oci/digest.ts'
 import type { ContentFact } from '../../policy/image-content.ts'
-import { printPath } from '../../foreign-json.ts'
+import { printProblem } from '../../policy/load-problem.ts'
 import { fields, parseShape } from '../../policy/load-problem.ts'
 import { reasons, type ReasonCode } from '../../policy/reasons.ts'
 import { points, type Point } from '../../policy/trow-policy.ts'
@@ -91,8 +91,8 @@ export function readCaseFile(file: string): CaseFile {
   if ('message' in document) throw invalid(file, document.place, document.message)
   const shape = parseShape(document.value, schema)
   if (shape.kind === 'refused') {
-    const [{ path, message } = { path: [], message: '' }] = shape.problems
-    throw invalid(file, document.placeOf(path), `${printPath(path)}: ${message}`)
+    const [problem = { path: [], message: 'it cannot be used' }] = shape.problems
+    throw invalid(file, document.placeOf(problem.path), printProblem(problem))
   }
   const { policies, ownHosts = [], now, facts = {}, cases } = shape.value
   return {

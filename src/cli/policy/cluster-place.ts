@@ -5,7 +5,7 @@ import { explainFault } from '../../cluster/cluster-problem.ts'
 import { policyApiVersion, policyKinds } from '../../cluster/policy-object.ts'
 import type { Digest } from '../../oci/digest.ts'
 import type { Coverage } from '../../policy-store/policy-coverage.ts'
-import { printProblem } from '../../foreign-json.ts'
+import { printProblem } from '../../policy/load-problem.ts'
 import { clusterStatus, standingOf, type ClusterUnit } from '../../policy-store/cluster-standing.ts'
 import { ClusterWriter } from '../../policy-store/cluster-writer.ts'
 import {

@@ -1,6 +1,7 @@
 import pLimit from 'p-limit'
 import { z } from 'zod'
-import { parseForeignJson, printProblem } from '../../foreign-json.ts'
+import { parseForeignJson } from '../../foreign-json.ts'
+import { printProblem } from '../../policy/load-problem.ts'
 import type { ExceptionSettings } from '../../policy/trow-exception.ts'
 import {
   policyEditPatience,

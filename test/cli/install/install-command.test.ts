@@ -126,6 +126,10 @@ test('a trow.yaml of one’s own is checked before anything else', async () => {
     runCommand(['install', '--dry-run=client', '--config', file('trow.yaml', text)])
   assert.match((await install('gc-grce: 1h\n')).stderr, /Did you mean "gc-grace"/)
   assert.match((await install('gc-grace: soon\n')).stderr, /CONFIG_INVALID/)
+  assert.match(
+    (await install('tls-san: 7\n')).stderr,
+    /--config: tls-san: \[\d\] must be text \(CONFIG_INVALID\)/,
+  )
   assert.match((await install('data: /other\n')).stderr, /CONFIG_NOT_HERE/)
   const { stdout } = await install(
     'gc-grace: 12h\naccess:\n  - { who: ci, repositories: "a/**", actions: push }\n',

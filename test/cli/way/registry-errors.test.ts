@@ -80,8 +80,7 @@ const rows: readonly Row[] = [
     replies: tags(200, '{"tags":[7]}'),
     args: list,
     code: 1,
-    stderr:
-      'trow: http://HOST: its answer: tags[0]: Invalid input: expected string, received number (REGISTRY_FAILED)\n',
+    stderr: 'trow: http://HOST: its answer: tags[0] is not text (REGISTRY_FAILED)\n',
   },
   {
     what: 'its next page is of somebody else',

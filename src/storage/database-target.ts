@@ -8,6 +8,7 @@ import { readKeptLocation } from './bucket/kept-location.ts'
 import { readTotals } from '../metadata/sqlite/snapshot-file.ts'
 import { fillDatabase } from '../metadata/transfer/fill-database.ts'
 import { UserError } from '../user-error.ts'
+import { countPolicies } from './policy-folder.ts'
 import { restoringPath, type MetadataTarget } from './metadata-target.ts'
 import { ofCommand } from './open-database.ts'
 import { writeMark } from './registry-mark.ts'
@@ -28,11 +29,11 @@ export async function openDatabaseTarget(
   // A restore that was cut off has marked the bucket with the id that the folder remembers.
   const id = readKeptLocation(folder)?.registry ?? randomUUID()
   const path = restoringPath(folder)
-  let totals: ContentTotals | undefined
+  let taken: { readonly totals: ContentTotals; readonly policies: number } | undefined
   return {
     owner: { id, isMarked: false },
     async take(bucket) {
-      totals = readTotals(path)
+      taken = { totals: readTotals(path), policies: countPolicies(path) }
       writeMark(folder, id)
       const { fresh } = await prepareDatabase(connection, { id, bucket }, migrations, async () => {
         await fillDatabase(connection, path)
@@ -41,12 +42,15 @@ export async function openDatabaseTarget(
       if (!fresh) throw holdsRegistry()
       rmSync(path)
     },
-    totals() {
-      if (totals === undefined) throw new Error('nothing was taken yet')
-      return totals
-    },
+    totals: () => known(taken).totals,
+    policies: () => ({ count: known(taken).policies, folder: undefined }),
     close: () => connection.close(),
   }
+}
+
+function known<Value>(taken: Value | undefined): Value {
+  if (taken === undefined) throw new Error('nothing was taken yet')
+  return taken
 }
 
 function holdsRegistry(): UserError {

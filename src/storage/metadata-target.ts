@@ -1,5 +1,6 @@
 import type { ContentTotals } from '../metadata/metadata-store.ts'
 import { databasePath } from '../metadata/sqlite/sqlite-file.ts'
+import type { TakenPolicies } from './policy-folder.ts'
 import type { ContentOwner } from './content-engine.ts'
 
 /** Where a restore brings the metadata. The caller closes it. */
@@ -10,6 +11,7 @@ export interface MetadataTarget {
   take(bucket: string | undefined): Promise<void>
   /** What it has taken. */
   totals(): ContentTotals
+  policies(): TakenPolicies
   close(): void
 }
 

@@ -8,6 +8,7 @@ import type { OpenedBucket } from './bucket/open-bucket.ts'
 import type { ContentOwner } from './content-engine.ts'
 import { restoringPath } from './metadata-target.ts'
 import { openMetadataTarget } from './open-metadata-target.ts'
+import type { TakenPolicies } from './policy-folder.ts'
 import { openRestoreFolder, type RestoreFolder } from './restore-folder.ts'
 import type { StorageSettings } from './storage-engine.ts'
 
@@ -20,6 +21,8 @@ export interface RestoreStorage {
   placeMetadata(source: ByteSource): Promise<() => Promise<void>>
   /** Returns what it holds once the metadata is activated. */
   totals(): ContentTotals
+  /** Those of its database that came with it. */
+  policies(): TakenPolicies
   /** Keeps the storage: it holds a complete registry. */
   keep(): Promise<void>
   /** Returns the storage to its earlier state: empty or missing. */
@@ -55,6 +58,7 @@ export async function openRestoreStorage(settings: StorageSettings): Promise<Res
     metadataFormat: snapshotFormat,
     placeMetadata: (source) => placeMetadata(settings, source, () => metadata.take(claimed?.name)),
     totals: () => metadata.totals(),
+    policies: () => metadata.policies(),
     async keep() {
       await blobs.close()
       await claimed?.close()

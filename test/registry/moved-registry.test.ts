@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomBytes, randomUUID } from 'node:crypto'
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -9,6 +9,7 @@ import type { ByteSource } from '../../src/blobs/blob-store.ts'
 import { freshReads } from '../../src/metadata/postgres/barrier.ts'
 import { movedTables } from '../../src/metadata/transfer/moved-tables.ts'
 import type { EncodedAuditRecord } from '../../src/metadata/outbox.ts'
+import type { PolicyDocumentEdit, SharedPolicies } from '../../src/metadata/policy-generation.ts'
 import { parseDigest } from '../../src/oci/digest.ts'
 import { parseRepositoryName } from '../../src/oci/repository-name.ts'
 import { parseTag } from '../../src/oci/tag.ts'
@@ -16,6 +17,7 @@ import { backup } from '../../src/registry/backup.ts'
 import { restore } from '../../src/registry/restore.ts'
 import { openEngines } from '../../src/storage/open-engines.ts'
 import { openRestoreStorage } from '../../src/storage/restore-storage.ts'
+import type { TakenPolicies } from '../../src/storage/policy-folder.ts'
 import type { LocalStores, StorageSettings } from '../../src/storage/storage-engine.ts'
 import { manifestOf } from '../metadata/metadata-store-contract.ts'
 import { missing } from '../requirements.ts'
@@ -103,12 +105,14 @@ suite('a registry that is moved between engines by a backup', { skip }, () => {
     await metadata.createUpload({ id: randomUUID(), repository: other, algorithm: 'sha256', now: 8 })
   }
 
-  async function move(from: StorageSettings, to: StorageSettings): Promise<void> {
-    await using(from, async ({ metadata, blobs }) => {
+  async function move(from: StorageSettings, to: StorageSettings): Promise<TakenPolicies> {
+    return using(from, async ({ metadata, blobs }) => {
       const target = await openRestoreStorage(to)
       const source = backup({ metadata, blobs, clocks, holder: 'test' })
       await restore(source as ByteSource, target)
+      const policies = target.policies()
       await target.keep()
+      return policies
     })
   }
 
@@ -195,6 +199,60 @@ suite('a registry that is moved between engines by a backup', { skip }, () => {
         readdirSync(settings.folder).filter((name) => /snapshot|restoring|unfinished/.test(name)),
         [],
       )
+    }
+  })
+
+  const sharedPolicies = ({ policy }: LocalStores['metadata']): SharedPolicies => {
+    assert.equal(policy.kind, 'shared')
+    return policy as SharedPolicies
+  }
+  const most = { documents: 10, characters: 10_000 }
+  const documentOf = (name: string): string => JSON.stringify({ kind: 'TrowPolicy', metadata: { name } })
+  const policyOf = (name: string): PolicyDocumentEdit => ({
+    kind: 'TrowPolicy',
+    name,
+    content: { document: documentOf(name), hash: `hash of ${name}` },
+    from: undefined,
+    changedBy: 'somebody',
+    most,
+  })
+
+  test('policies of a database come along, through a registry in a folder too, where they are files', async () => {
+    const first = settingsOf('policies', await newDatabase())
+    await using(first, async ({ metadata }) => {
+      for (const name of ['changed', 'gone', 'changed', 'kept'])
+        await sharedPolicies(metadata).writeDocument(policyOf(name))
+      await sharedPolicies(metadata).writeDocument({ ...policyOf('gone'), content: undefined })
+    })
+    const documents = await using(first, ({ metadata }) => sharedPolicies(metadata).documents(0))
+    assert.deepEqual(
+      documents.map(({ name }) => name),
+      ['changed', 'kept'],
+    )
+    const second = settingsOf('policies-again', await newDatabase())
+    assert.deepEqual(await move(first, second), { count: 2, folder: undefined })
+    const folder = settingsOf('policies-folder')
+    const files = join(folder.folder, 'restored-policies')
+    assert.deepEqual(await move(second, folder), { count: 2, folder: files })
+    assert.deepEqual(
+      readdirSync(files).map((name) => [name, readFileSync(join(files, name), 'utf8')]),
+      ['changed', 'kept'].map((name) => [`trowpolicy-${name}.json`, `${documentOf(name)}\n`]),
+    )
+    const third = settingsOf('policies-back', await newDatabase())
+    await move(folder, third)
+    for (const settings of [second, third]) {
+      await using(settings, async ({ metadata }) => {
+        const shared = sharedPolicies(metadata)
+        assert.deepEqual(await shared.documents(0), documents)
+        // Who has read them sees the next change.
+        const newest = Math.max(...documents.map(({ version }) => version))
+        await shared.writeDocument(policyOf('later'))
+        const later = (await shared.documents(newest)).filter(({ document }) => document !== undefined)
+        assert.deepEqual(
+          later.map(({ name }) => name),
+          ['later'],
+        )
+      })
     }
   })
 

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { after, afterEach, before, suite, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { policy } from '../enforcement/test-feed.ts'
-import { runTrow, type ServerProcess } from '../support/server-process.ts'
+import { runTrow, startedServer, type ServerProcess } from '../support/server-process.ts'
 import { configOf, digestOf, pushImage, repository } from './client.ts'
 import { SharedRegistry, skipReplicas } from './shared-registry.ts'
 
@@ -111,6 +111,23 @@ suite('policies of a registry of two processes', { skip: skipReplicas }, () => {
     const third = await registry.replica(place, { name: 'd3', args })
     assert.equal(await pushStatus(third, 'forbidden/app', 'e'), 403)
     assert.equal((await statusOf('d3')).generation, second.generation, 'a start changes nothing')
+
+    const backup = join(registry.root, 'policies.trowbackup')
+    await trow('d3', 'backup', backup)
+    const folder = registry.folder('moved')
+    const restored = await runTrow(['restore', backup, '--data', folder])
+    assert.match(
+      restored.output,
+      /with \d policies and exceptions of --policy-database: they are files of (\S+) now, and in force only with trow serve --policy-dir \1/,
+    )
+    const fromFiles = ['--policy-dir', join(folder, 'restored-policies')]
+    const moved = await startedServer({ data: folder, args: fromFiles })
+    try {
+      assert.equal(await pushStatus(moved, 'forbidden/app', 'f'), 403)
+      assert.equal(await pushStatus(moved, 'allowed/app', 'f'), 201)
+    } finally {
+      await moved.kill()
+    }
   })
 
   test('in folders: equal ones have one generation, and who is behind takes no push and sets nothing back', async () => {

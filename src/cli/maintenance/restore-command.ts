@@ -3,10 +3,12 @@ import { resolve } from 'node:path'
 import type { Readable } from 'node:stream'
 import { Command } from 'commander'
 import type { ByteSource } from '../../blobs/blob-store.ts'
+import { counted } from '../../counted.ts'
 import { reasonOf } from '../../reason-of.ts'
 import type { ContentTotals } from '../../metadata/metadata-store.ts'
 import type { BackupTail } from '../../registry/backup-form.ts'
 import { openRestoreStorage } from '../../storage/restore-storage.ts'
+import type { TakenPolicies } from '../../storage/policy-folder.ts'
 import type { StorageSettings } from '../../storage/storage-engine.ts'
 import { exitCode, UserError } from '../../user-error.ts'
 import type { CommandContext } from '../command-context.ts'
@@ -47,9 +49,19 @@ export function restoreCommand({ terminal, finish }: CommandContext): Command {
       const { missing, missingDigests } = restored.tail
       if (output === 'text') {
         terminal.stdout.write(`restored ${contentsText(restored.totals, missing)} into ${folder}\n`)
+        const policies = policiesText(restored.policies)
+        if (policies !== undefined) terminal.stdout.write(`${policies}\n`)
         for (const line of missingLines(restored.tail)) terminal.stderr.write(`${line}\n`)
       } else {
-        const result = { folder, ...restored.totals, missing, missingDigests }
+        const { count, folder: policyFolder } = restored.policies
+        const result = {
+          folder,
+          ...restored.totals,
+          policies: count,
+          ...(policyFolder !== undefined && { policyFolder }),
+          missing,
+          missingDigests,
+        }
         await printResult('Restore', result, output, terminal)
       }
       finish(missing > 0 ? exitCode.problemsFound : 0)
@@ -62,6 +74,16 @@ const kept = 'Nothing of it is kept: the folder is as it was.'
 interface Restored {
   readonly tail: BackupTail
   readonly totals: ContentTotals
+  readonly policies: TakenPolicies
+}
+
+/** What becomes of the policies that a database kept: without these words they would be out of force unnoticed. */
+function policiesText({ count, folder }: TakenPolicies): string | undefined {
+  if (count === 0) return undefined
+  const what = counted(count, 'policy or exception', 'policies and exceptions')
+  return folder === undefined
+    ? `with ${what}: trow serve --policy-database judges by them`
+    : `with ${what} of --policy-database: they are files of ${folder} now, and in force only with trow serve --policy-dir ${folder}`
 }
 
 /** Restores everything, or undoes it. */
@@ -75,9 +97,9 @@ async function restoreInto(
   let isDone = false
   try {
     const tail = await restore(source, target, signal)
-    const totals = target.totals()
+    const [totals, policies] = [target.totals(), target.policies()]
     isDone = true
-    return { tail, totals }
+    return { tail, totals, policies }
   } finally {
     if (isDone) await target.keep()
     else await target.undo()

@@ -201,6 +201,19 @@ export const migrations: readonly string[] = [
   drop table pending_delete_without_time;
   create index pending_delete_since on pending_delete (since);
   `,
+  `
+  -- Policies and exceptions that a database kept, on their way through a backup: nothing here is judged by them.
+  create table policy_document (
+    kind text not null,
+    name text not null,
+    document text not null,
+    hash text not null,
+    changed_by text not null,
+    changed_at integer not null,
+    version integer not null,
+    primary key (kind, name)
+  ) without rowid;
+  `,
 ]
 
 /** The schema version of this program: its number of migrations. */

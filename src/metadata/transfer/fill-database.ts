@@ -14,6 +14,10 @@ export async function fillDatabase(connection: Connection, path: string): Promis
       await fillTable(connection, file, table)
       if (table.numbered) await continueAfter(connection, table.name, 0)
     }
+    // The next change of a policy is newer than those that came with the backup.
+    await connection.run(
+      'update policy_revision set revision = (select coalesce(max(version), 0) from policy_document)',
+    )
     for (const { name, kind } of movedQueues) {
       const last = file.lastId(name)
       await fillTable(connection, file, { name, key: ['id'], rows: 100 })

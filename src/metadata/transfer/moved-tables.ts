@@ -27,6 +27,7 @@ export const movedTables: readonly MovedTable[] = [
   { name: 'robot', key: ['name'], rows: 500 },
   { name: 'signing_key', key: ['id'], rows: 500 },
   { name: 'login_source', key: ['name', 'network'], rows: 500 },
+  { name: 'policy_document', key: ['kind', 'name'], rows: 16 },
 ]
 
 /** Audit records that wait for the log. Their numbers are places in PostgreSQL and ids in SQLite. */

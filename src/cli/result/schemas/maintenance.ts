@@ -95,5 +95,14 @@ export const maintenanceResults = {
     ...contents,
     ...missing,
   }),
-  Restore: document('Restore', 'trow restore', { folder: z.string(), ...contents, ...missing }),
+  Restore: document('Restore', 'trow restore', {
+    folder: z.string(),
+    ...contents,
+    policies: count.describe('policies and exceptions of --policy-database that came with it'),
+    policyFolder: z
+      .string()
+      .optional()
+      .describe('the folder into which they were written, where the registry has no database'),
+    ...missing,
+  }),
 }

@@ -24,6 +24,7 @@ export const debianPackages: Readonly<Record<string, string>> = {
   jq: 'jq',
   initdb: 'postgresql',
   postgres: 'postgresql',
+  pg_receivewal: 'postgresql',
 }
 
 /** Programs from Go modules; built once and kept outside of the checkout, keyed by version. */

@@ -12,6 +12,8 @@ import { noSetting } from '../settings/settings-variables.ts'
 import { createBodies } from './threads/body-places.ts'
 import { claimPort } from './claim-port.ts'
 import { checkClock } from './clock-check.ts'
+import { DatabaseWatch } from './database/database-watch.ts'
+import { ownProcess } from './database/own-process.ts'
 import { checkExposure, checkSharedAuthority } from './exposure.ts'
 import { warnOfWideFolders } from './folder-rights.ts'
 import type { HostProcess } from './host-process.ts'
@@ -95,6 +97,16 @@ export async function serve(
     startThread,
   })
   cleanup.defer(() => storage.stop())
+  const database =
+    storage.database &&
+    new DatabaseWatch({
+      database: storage.database,
+      isShared: storage.isShared,
+      ...ownProcess(settings.data),
+      settings,
+      log,
+    })
+  if (database !== undefined) cleanup.defer(() => database.stop())
   const attach = (): Ticket => storage.attach()
   // Health changes seen before the workers exist are passed to them at their start.
   const watching: { workers?: WorkerGroup; seen: SeenHealth } = {
@@ -156,6 +168,7 @@ export async function serve(
     start: beside,
     attach,
     policies,
+    standing: () => ({ version: program.version, ...watching.seen, database: database?.sight }),
     onChange: (health) => see({ maintenance: health }),
     log,
   })
@@ -167,6 +180,7 @@ export async function serve(
     record: audit && ((auditRecord) => maintenance.record(auditRecord)),
     apply: async (changed) => {
       log.setLevel(changed['log-level'])
+      database?.setSettings(changed)
       // Before the workers: they forget what they know, and ask it again.
       await access?.channel.call('setSettings', changed)
       await Promise.all([
@@ -208,6 +222,7 @@ export async function serve(
   if (logFormat === 'json') log.info('listening', { url })
   else log.info(program.banner({ url, settings, fresh: engines.fresh, caPath: tls?.own?.path }))
 
+  database?.start()
   stop.started()
   const reason = await Promise.race([
     stop.first,

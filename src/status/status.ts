@@ -31,10 +31,17 @@ import { tryForeignJson } from '../foreign-json.ts'
 export interface Status {
   /** `undefined` if there is no install in that namespace. */
   readonly installed: InstalledRelease | undefined
+  /** A server of this machine that was asked instead of a cluster. */
+  readonly served?: ServedRegistry
   readonly categories: readonly CheckCategory[]
   readonly nodes: readonly NodeRow[]
   /** What could not be read, and why. It is apart from what was read and is broken. */
   readonly unseen: readonly string[]
+}
+
+export interface ServedRegistry {
+  readonly folder: string
+  readonly version: string
 }
 
 export interface InstalledRelease {

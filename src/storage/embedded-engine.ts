@@ -14,6 +14,7 @@ import { WriteProbe } from './write-probe.ts'
 /** SQLite with a writer thread, and blobs wherever they are kept. */
 export class EmbeddedEngine implements StorageEngine {
   readonly isShared = false
+  readonly database = undefined
   readonly ended: Promise<string>
   readonly #settings: StorageSettings
   readonly #content: ContentEngine

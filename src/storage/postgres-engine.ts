@@ -2,11 +2,13 @@ import { randomUUID } from 'node:crypto'
 import { Generations } from '../metadata/cache/generations.ts'
 import { SharedCache } from '../metadata/cache/shared-cache.ts'
 import { connectOptions } from '../metadata/postgres/connect-options.ts'
+import { standingOf } from '../metadata/postgres/database-standing.ts'
 import { Link } from '../metadata/postgres/link.ts'
 import { freshReads } from '../metadata/postgres/barrier.ts'
 import { LogPruner } from '../metadata/postgres/log-pruner.ts'
 import { PostgresRunner } from '../metadata/postgres/postgres-runner.ts'
 import { defaultOutboxBound } from '../metadata/rules/outbox-bound.ts'
+import type { ServingDatabase } from '../metadata/serving-processes.ts'
 import type { ContentEngine } from './content-engine.ts'
 import { sharedCacheBytes } from './shared-cache-bytes.ts'
 import type {
@@ -38,6 +40,7 @@ export class PostgresEngine implements StorageEngine {
   /** A database that is away comes back. */
   readonly ended = new Promise<string>(() => {})
   readonly isShared: boolean
+  readonly database: ServingDatabase
   readonly #database: DatabaseSettings
   readonly #folder: string
   readonly #unrecorded: ServeOptions['unrecorded']
@@ -71,6 +74,11 @@ export class PostgresEngine implements StorageEngine {
     this.#writes = new WriteProbe(settings, content, () => this.#probes.run('probe', { now: 0 }))
     this.#log = new Link(connect)
     this.#pruner = new LogPruner(this.#log)
+    this.database = {
+      standing: () => this.#log.use(standingOf),
+      meet: (process) => this.#probes.runOwn('meetProcesses', process),
+      leave: (id) => this.#probes.runOwn('leaveProcesses', { id }),
+    }
   }
 
   attach(worker?: number): Ticket {

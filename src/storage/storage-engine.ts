@@ -4,6 +4,7 @@ import type { S3Location } from '../blobs/s3/s3-location.ts'
 import type { ReadLimits } from '../metadata/postgres/barrier.ts'
 import type { Log } from '../log.ts'
 import type { MetadataStore } from '../metadata/metadata-store.ts'
+import type { ServingDatabase } from '../metadata/serving-processes.ts'
 import type { Ticket } from './ticket.ts'
 
 export type { S3Location }
@@ -83,6 +84,8 @@ export interface LocalStores {
 export interface StorageEngine {
   /** As in `Engines`; every ticket says it too. */
   readonly isShared: boolean
+  /** Undefined: the metadata is in the data folder. */
+  readonly database: ServingDatabase | undefined
   /**
    * Returns a ticket for one more thread. `worker` is the number of an HTTP worker; undefined: another
    * thread, which opens no uploads and has no part in the shared cache.

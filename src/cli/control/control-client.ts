@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline'
 import { z } from 'zod'
 import { errorCode } from '../../error-code.ts'
 import { parseForeignJson } from '../../foreign-json.ts'
-import { UserError } from '../../user-error.ts'
+import { exitCode, UserError } from '../../user-error.ts'
 import { controlSocketPath } from '../../serve/control/socket-path.ts'
 
 const longestLine = 4 * 1024 * 1024
@@ -58,6 +58,26 @@ export async function* readEvents<Event>(reply: IncomingMessage): AsyncGenerator
     throw error instanceof UserError ? error : cut(error)
   }
   if (!reply.complete) throw cut(undefined)
+}
+
+/** The answer of the server of a folder. Throws UserError SERVER_NOT_RUNNING, with this hint, and what the server refuses. */
+export async function askRunning<Answer>(
+  folder: string,
+  {
+    method,
+    path,
+    body,
+  }: { readonly method: 'GET' | 'POST'; readonly path: string; readonly body?: string | undefined },
+  hint: string,
+): Promise<Answer> {
+  const reply = await askServer(folder, method, path, body)
+  if (reply === undefined)
+    throw new UserError('SERVER_NOT_RUNNING', `no trow serves ${folder}`, {
+      hint,
+      exitCode: exitCode.unreachable,
+    })
+  if (reply.statusCode !== 200) throw await refusalOf(reply)
+  return readAnswer<Answer>(reply)
 }
 
 /** Characters: the coverage of a digest may name thousands of manifests with their tags. */

@@ -9,8 +9,7 @@ import {
   type WrittenObject,
 } from '../../policy-store/policy-edits.ts'
 import type { PolicyStatus } from '../../policy-store/policy-status.ts'
-import { exitCode, UserError } from '../../user-error.ts'
-import { askServer, readAnswer, refusalOf } from '../control/control-client.ts'
+import { askRunning } from '../control/control-client.ts'
 import type { PolicyPlace } from './policy-place.ts'
 
 /** The policies of the server that serves a data folder, through its control socket. */
@@ -54,16 +53,12 @@ export class ServerPlace implements PolicyPlace {
     return Promise.resolve()
   }
 
-  async #ask<Answer>(method: 'GET' | 'POST', path: string, body?: unknown): Promise<Answer> {
+  #ask<Answer>(method: 'GET' | 'POST', path: string, body?: unknown): Promise<Answer> {
     const text = body === undefined ? undefined : JSON.stringify(body)
-    const reply = await askServer(this.#folder, method, path, text)
-    if (reply === undefined) {
-      throw new UserError('SERVER_NOT_RUNNING', `no trow serves ${this.#folder}`, {
-        hint: 'Name the data folder of a running server with --data, or a cluster with --context. "trow policy lint" and "trow policy eval" need neither.',
-        exitCode: exitCode.unreachable,
-      })
-    }
-    if (reply.statusCode !== 200) throw await refusalOf(reply)
-    return readAnswer<Answer>(reply)
+    return askRunning<Answer>(
+      this.#folder,
+      { method, path, body: text },
+      'Name the data folder of a running server with --data, or a cluster with --context. "trow policy lint" and "trow policy eval" need neither.',
+    )
   }
 }

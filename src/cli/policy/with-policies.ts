@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { resolve } from 'node:path'
-import { exitCode, UserError } from '../../user-error.ts'
 import { addClusterOptions, type ClusterOptions } from '../cluster/cluster-options.ts'
+import { isClusterNamed, isFolderNamed } from '../named-folder.ts'
 import type { IdentityOptions } from '../login/identity-options.ts'
 import { addSettingOptions, settingsOf } from '../setting-options.ts'
 import type { Terminal } from '../streams.ts'
@@ -22,20 +22,12 @@ export function addPolicyPlace(command: Command): Command {
  */
 async function openPolicyPlace(options: PlaceOptions, terminal: Terminal): Promise<PolicyPlace> {
   const { env } = terminal
-  const { kubeconfig, context, namespace } = options
-  const isFolderNamed = (options['data'] ?? options['config']) !== undefined
-  const isClusterNamed = (kubeconfig ?? context ?? namespace) !== undefined
-  if (isFolderNamed && isClusterNamed) {
-    throw new UserError('CONFIG_INVALID', 'both a folder and a cluster are named', {
-      hint: 'Leave out --data and --config, or --kubeconfig, --context and --namespace.',
-      exitCode: exitCode.usage,
-    })
-  }
-  const isByVariable = !isClusterNamed && (env['TROW_DATA'] ?? env['TROW_CONFIG']) !== undefined
-  if (!isFolderNamed && !isByVariable) {
+  const isByCluster = isClusterNamed(options)
+  const isByVariable = !isByCluster && (env['TROW_DATA'] ?? env['TROW_CONFIG']) !== undefined
+  if (!isFolderNamed(options) && !isByVariable) {
     // Loaded here: a server on this machine needs none of it.
     const { openClusterPlace } = await import('./cluster-place.ts')
-    const place = await openClusterPlace(options, terminal, isClusterNamed)
+    const place = await openClusterPlace(options, terminal, isByCluster)
     if (place !== undefined) return place
   }
   const { settings } = await settingsOf(options, terminal)

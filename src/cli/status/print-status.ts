@@ -8,10 +8,11 @@ import { printTable, type Look } from '../table.ts'
 
 /** Formats for people: the checks, the table of nodes, and what to do next. */
 export function printStatus(
-  { installed, categories, nodes, unseen }: Status,
+  { installed, served, categories, nodes, unseen }: Status,
   { look, short, context }: { readonly look: Look; readonly short: boolean; readonly context: string },
 ): string {
   const parts: string[] = []
+  if (served !== undefined && !short) parts.push(`trow ${served.version} serves ${served.folder}\n`)
   if (installed !== undefined && !short)
     parts.push(
       `trow ${installed.version} in namespace ${installed.namespace}, context ${context}\nimages: ${installed.imageHost}/NAMESPACE/NAME:TAG\n`,
@@ -60,11 +61,11 @@ function nodeTable(nodes: readonly NodeRow[], look: Look): string {
 
 /** Formats for programs: the checks by category, the nodes, what could not be read, and what runs. */
 export function statusResult(status: Status, running: RunningFindings | undefined): Result<'Status'> {
-  const { installed, categories, nodes, unseen } = status
-  return { success: isHealthy(status), installed, categories, nodes, unseen, running }
+  const { installed, served, categories, nodes, unseen } = status
+  return { success: isHealthy(status), installed, served, categories, nodes, unseen, running }
 }
 
 /** A status that could not be read completely never counts as healthy. */
-export function isHealthy({ installed, categories, unseen }: Status): boolean {
-  return installed !== undefined && unseen.length === 0 && !hasProblems(categories)
+export function isHealthy({ installed, served, categories, unseen }: Status): boolean {
+  return (installed ?? served) !== undefined && unseen.length === 0 && !hasProblems(categories)
 }

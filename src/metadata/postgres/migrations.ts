@@ -283,6 +283,18 @@ export const migrations: readonly Migration[] = [
   create index audit_segment_last on audit_segment (log, last);
   `,
   },
+  {
+    sql: `
+  -- The processes that serve the registry, and what they say of their settings. Each says it again within seconds:
+  -- worth no write-ahead log.
+  create unlogged table serving_process (
+    id text collate "C" primary key,
+    name text not null,
+    settings text not null,
+    heard_at timestamptz not null
+  );
+  `,
+  },
 ]
 
 export interface Migration {

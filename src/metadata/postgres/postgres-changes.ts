@@ -11,6 +11,7 @@ import { placeRecords } from './change-places.ts'
 import { addLoginFailures, clearLoginFailures } from './login-failures.ts'
 import { writePolicyDocument } from './policy-documents.ts'
 import { bringPolicies, holdPolicies } from './policy-sets.ts'
+import { leaveProcesses, meetProcesses } from './serving-processes.ts'
 import { claimUpload, holdUploads, releaseUpload, releaseUploadsOf } from './claims.ts'
 
 /** Every change that PostgreSQL runs: the changes of `rules`, and its own. */
@@ -26,6 +27,8 @@ export const postgresChanges = {
   writePolicyDocument,
   addLoginFailures,
   clearLoginFailures,
+  meetProcesses,
+  leaveProcesses,
   extendAuditChain,
   skipAuditLines,
   claimAuditSegment,

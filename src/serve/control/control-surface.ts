@@ -1,11 +1,12 @@
 import type { AuditSource } from '../../audit/audit-request.ts'
 import type { ServerRequest } from '../../http/server-request.ts'
-import type { Reply } from '../../http/reply.ts'
+import { jsonReply, type Reply } from '../../http/reply.ts'
 import { route, type Route } from '../../http/route.ts'
 import { Router, type PathMatch } from '../../http/router.ts'
 import type { Surface } from '../../http/surface.ts'
 import type { OciError } from '../../oci/oci-error.ts'
 import { controlAuditRoutes } from './audit-routes.ts'
+import { standingPath, type ServedStanding } from './served-standing.ts'
 import { policyRoutes, type PolicyControl } from './policy-routes.ts'
 import type { CoverageSources } from '../policy/coverage.ts'
 import { maintenanceRoutes, type MaintenanceControl } from './maintenance-routes.ts'
@@ -14,6 +15,7 @@ export interface ControlParts extends MaintenanceControl, Pick<PolicyControl, 'p
   readonly audit: AuditSource
   /** False: nothing is written to the audit log. */
   readonly isAudited: boolean
+  readonly standing: () => Promise<ServedStanding>
 }
 
 /** Followed by a robot's name. */
@@ -28,6 +30,7 @@ export class ControlSurface implements Surface {
 
   constructor(parts: ControlParts) {
     this.#router = new Router([
+      route(['GET'], standingPath, 'none', async () => jsonReply(200, await parts.standing())),
       ...maintenanceRoutes(parts),
       ...robotRoutes(parts),
       ...controlAuditRoutes(parts.audit),

@@ -34,6 +34,7 @@ const control = await ControlServer.listen(settings.data, {
   schedule,
   audit: { lines: audit.store, heads: metadata.outbox },
   isAudited: isAudited(settings),
+  standing: () => channel.call('standing'),
   policies: isJudged(settings) ? (question) => channel.call('askPolicies', question) : undefined,
 })
 schedule.start()

@@ -1,6 +1,7 @@
 import type { Health } from '../../http/health-routes.ts'
 import type { Log } from '../../log.ts'
 import type { EncodedAuditRecord } from '../../metadata/outbox.ts'
+import type { ServedStanding } from '../control/served-standing.ts'
 import type { Settings } from '../../settings/settings-schema.ts'
 import type { Ticket } from '../../storage/ticket.ts'
 import type { Policies } from './policies.ts'
@@ -18,6 +19,8 @@ export interface MaintenanceOptions {
   readonly attach: () => Ticket
   /** Undefined when there are no policies. */
   readonly policies: Policies | undefined
+  /** What `trow status` shows. */
+  readonly standing: () => ServedStanding
   readonly onChange: (health: Health) => void
   readonly log: Log
 }
@@ -36,12 +39,16 @@ export class Maintenance {
     start: given,
     attach,
     policies,
+    standing,
     onChange,
     log,
   }: MaintenanceOptions): Promise<Maintenance> {
     const start = { ...given }
     let health: Health = { ok: true }
-    const local: MaintenanceMain = { askPolicies: (question) => policies?.ask(question) }
+    const local: MaintenanceMain = {
+      askPolicies: (question) => policies?.ask(question),
+      standing,
+    }
     const thread = await ReplacedThread.start<MaintenanceSide>({
       module: 'maintenance-thread',
       name: 'maintenance',

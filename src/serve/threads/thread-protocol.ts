@@ -4,6 +4,7 @@ import type { RequestCount } from '../../http/request-counters.ts'
 import type { TlsPair } from '../../http/tls-context.ts'
 import type { CommitTotals } from '../garbage/commit-totals.ts'
 import type { BodyBuffers } from './body-places.ts'
+import type { ServedStanding } from '../control/served-standing.ts'
 import type { Settings } from '../../settings/settings-schema.ts'
 import type { EncodedAuditRecord } from '../../metadata/outbox.ts'
 import type { Announced } from '../../audit/admission-event.ts'
@@ -178,6 +179,7 @@ export type PolicyReply = string
 export interface MaintenanceMain {
   /** Undefined when no policies are configured. Rejects with UserError. */
   askPolicies(question: PolicyQuestion): Promise<PolicyReply> | undefined
+  standing(): ServedStanding
 }
 
 export interface MaintenanceSide extends SettingsSide {

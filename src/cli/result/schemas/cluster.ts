@@ -42,6 +42,10 @@ export const clusterResults = {
       })
       .optional()
       .describe('absent: there is no install'),
+    served: z
+      .object({ folder: z.string(), version: z.string() })
+      .optional()
+      .describe('the server of this machine that was asked instead of a cluster (--data)'),
     categories: z.array(z.object({ categoryName: z.string(), checks: z.array(check) })),
     nodes: z.array(
       z.object({

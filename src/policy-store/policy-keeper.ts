@@ -78,6 +78,8 @@ export class PolicyKeeper {
   #units: readonly SourceUnit[] | undefined
   #judged: readonly JudgedUnit[] = []
   #isDue = false
+  /** Whether the last report of the source is published. */
+  #isBrought = false
   #running: Promise<void> | undefined
   #inForce: InForce | undefined
   #recorded: readonly GoodUnit[]
@@ -152,6 +154,7 @@ export class PolicyKeeper {
       fromDisk: this.#inForce?.fromDisk ?? false,
       ok:
         this.#inForce !== undefined &&
+        this.#isBrought &&
         !isSilent &&
         away === undefined &&
         isWhole &&
@@ -200,6 +203,7 @@ export class PolicyKeeper {
 
   #act(): void {
     this.#isDue = true
+    this.#isBrought = false
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined
       this.#wakeUps.wake()
@@ -273,6 +277,7 @@ export class PolicyKeeper {
     }
     const since = this.#inForce?.identity === identity ? this.#inForce.since : clocks.wall()
     this.#inForce = { generation, registryGeneration, identity, since, fromDisk }
+    this.#isBrought = !this.#isDue
     this.#reportOutcomes()
     this.#recorded = good
     // Recorded first: after a crash in between, the changes are recorded again instead of never.

@@ -63,6 +63,23 @@ suite('the policies of a folder', () => {
     assert.deepEqual(recorded, ['created TrowPolicy/a', 'rejected b.json', 'created TrowPolicy/c'])
   })
 
+  test('count as in force only when every part that judges has them', async () => {
+    await using fixture = new KeeperFixture()
+    let isPublished = Promise.resolve()
+    fixture.write('a.json', policyText('a'))
+    const keeper = fixture.start(undefined, { publish: () => isPublished })
+    await until(() => keeper.status.ok)
+    const { promise, resolve } = Promise.withResolvers<void>()
+    isPublished = promise
+    fixture.write('b.json', policyText('b'))
+    await until(() => keeper.status.units.length === 2)
+    const { ok, generation } = keeper.status
+    resolve()
+    assert.deepEqual([ok, generation], [false, 1])
+    await until(() => keeper.status.ok)
+    assert.equal(keeper.status.generation, 2)
+  })
+
   test('that a part has not confirmed are kept and recorded, and count as in force when it has', async () => {
     await using fixture = new KeeperFixture()
     const notes: (string | undefined)[] = []

@@ -102,7 +102,10 @@ suite('each refusal is opened by the id in its message', () => {
       const content = held('sha256')
       await pushHeld(registry, content)
       registry.write('deny.json', [denying(pick(content).sha256)])
-      await eventually(async () => (await registry.status()).units.length === 1, 'it is in force')
+      await eventually(async () => {
+        const { ok, units } = await registry.status()
+        return ok && units.length === 1
+      }, 'it is in force')
       const ids = new Set<string>()
       let refused = 0
       for (const { what, send } of asked(content)) {

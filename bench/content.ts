@@ -33,11 +33,12 @@ export class ContentMaker {
 
 export const manifestType = 'application/vnd.oci.image.manifest.v1+json'
 
-/** An image manifest as builders write it, about 600 bytes. `mark` makes it unlike all others. */
+/** An image manifest as builders write it, about 600 bytes. `mark` makes it unlike all others; `base`: layers below its own. */
 export function makeManifest(
   config: Pick<Content, 'digest' | 'size'>,
   layer: Pick<Content, 'digest' | 'size'>,
   mark: string,
+  base: readonly Pick<Content, 'digest' | 'size'>[] = [],
 ): Content {
   const body = Buffer.from(
     JSON.stringify({
@@ -48,13 +49,11 @@ export function makeManifest(
         digest: config.digest,
         size: config.size,
       },
-      layers: [
-        {
-          mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip',
-          digest: layer.digest,
-          size: layer.size,
-        },
-      ],
+      layers: [...base, layer].map(({ digest, size }) => ({
+        mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip',
+        digest,
+        size,
+      })),
       annotations: { 'org.opencontainers.image.revision': mark },
     }),
   )

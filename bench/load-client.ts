@@ -4,7 +4,7 @@ import { text } from 'node:stream/consumers'
 import { ContentMaker, makeManifest } from './content.ts'
 import { HttpConnection } from './http-connection.ts'
 import type { LoadJob, LoadResult, PathChoice } from './load-job.ts'
-import { pushBlob, pushImage, pushManifest } from './push.ts'
+import { pushBlob, pushImage, pushManifest, type Base } from './push.ts'
 import { RequestSocket } from './request-socket.ts'
 
 const latencies: number[] = []
@@ -71,12 +71,14 @@ async function run(task: LoadJob): Promise<void> {
     case 'images': {
       const configs = new ContentMaker(task.configSize)
       const layers = new ContentMaker(task.layerSize)
-      return workers(task, async (connection) => {
+      const bases = await pushBases(task, layers)
+      return workers(task, async (connection, index) => {
         await pushImage(connection, {
-          repository: task.repository,
+          repository: task.apart === true ? `${task.repository}/${index}` : task.repository,
           tag: `t-${randomUUID()}`,
           configs,
           layers,
+          base: bases[index % bases.length],
         })
         bytes += task.configSize + task.layerSize
         return true
@@ -102,17 +104,38 @@ async function run(task: LoadJob): Promise<void> {
   }
 }
 
-async function workers(task: LoadJob, step: (connection: HttpConnection) => Promise<boolean>): Promise<void> {
+async function pushBases(
+  { target, connections, repository, base }: LoadJob & { kind: 'images' },
+  layers: ContentMaker,
+): Promise<Base[]> {
+  const bases: Base[] = []
+  if (base === undefined) return bases
+  const connection = await HttpConnection.open(target)
+  for (let number = 0; number < (base === 'shared' ? 1 : connections); number++) {
+    const layer = layers.next()
+    const from = `${repository}-base/${number}`
+    await pushBlob(connection, from, layer)
+    bases.push({ digest: layer.digest, size: layer.size, from })
+  }
+  connection.close()
+  return bases
+}
+
+/** `index`: which of the connections it is. */
+async function workers(
+  task: LoadJob,
+  step: (connection: HttpConnection, index: number) => Promise<boolean>,
+): Promise<void> {
   const connections = await Promise.all(
     Array.from({ length: task.connections }, () => HttpConnection.open(task.target)),
   )
   begin()
   const all = Promise.all(
-    connections.map(async (connection) => {
+    connections.map(async (connection, index) => {
       try {
         while (!stopped) {
           const begun = performance.now()
-          if (!(await step(connection))) return
+          if (!(await step(connection, index))) return
           latencies.push(performance.now() - begun)
           done++
         }

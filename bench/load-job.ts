@@ -26,6 +26,10 @@ export type LoadJob = {
       readonly repository: string
       readonly configSize: number
       readonly layerSize: number
+      /** Each connection pushes into a repository of its own, below `repository`. */
+      readonly apart?: boolean
+      /** Each image has a layer more, mounted from another repository: one layer for all, or one for each connection. */
+      readonly base?: 'shared' | 'own'
     }
   | {
       readonly kind: 'manifests'

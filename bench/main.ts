@@ -12,6 +12,7 @@ import { requireWrk } from './load.ts'
 import { makePeer, workerCount, type PeerName } from './peers.ts'
 import { largePolicy, measurePolicy, printPolicy } from './policy.ts'
 import { describeMachine, printMarkdown, type Report } from './report.ts'
+import { measureShared, printShared } from './shared.ts'
 import { measureStart, printStart } from './start.ts'
 
 const usage = `npm run bench -- [options]
@@ -29,6 +30,7 @@ const usage = `npm run bench -- [options]
   policy              only what the judge of images costs
   start               only how long starts take, and how large the package is
   admission           only what reviews of an API server cost, 500 a second for ten times --seconds
+  shared              only trow on PostgreSQL and S3, beside Distribution on the same S3 and trow with SQLite and a folder
   --save              keep the result in bench/results/`
 
 const { values, positionals } = parseArgs({
@@ -98,6 +100,18 @@ if (positionals.includes('start')) {
 requireWrk()
 if (values['check-client']) {
   await checkClient(seconds)
+  process.exit(0)
+}
+if (positionals.includes('shared')) {
+  const [trow, distribution] = [
+    makePeer('trow', { workers, checkout }),
+    makePeer('distribution', { workers }),
+  ]
+  const options = { folder, trow, distribution, seconds, rounds, quick, pattern }
+  const report = await measureShared(options, (text) => console.error(text))
+  const table = printShared(report, options)
+  console.log(table)
+  if (values.save) keep('-shared', { json: JSON.stringify(report, undefined, 2), md: table })
   process.exit(0)
 }
 const certificate = values.tls ? await makeCertificate(folder) : undefined

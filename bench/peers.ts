@@ -16,6 +16,10 @@ export interface PeerStart {
   readonly certificate: Certificate | undefined
   /** Only trow. */
   readonly args?: readonly string[]
+  /** Only trow. */
+  readonly env?: Readonly<Record<string, string>>
+  /** Only Distribution: where it keeps content, as lines of its `storage`. Undefined: in the folder. */
+  readonly storage?: string
 }
 
 export interface Peer {
@@ -76,7 +80,7 @@ function trow(
       }
       return `${version} (${commitOf(checkout)})`
     },
-    async start({ folder, certificate, args = [] }) {
+    async start({ folder, certificate, args = [], env = {} }) {
       const port = await freePort()
       const tls = certificate && ['--tls-cert', certificate.certFile, '--tls-key', certificate.keyFile]
       return startServer(
@@ -93,6 +97,7 @@ function trow(
             ...more,
             ...args,
           ],
+          env,
         },
         { port, folder, tls: tls !== undefined },
       )
@@ -129,7 +134,7 @@ function distribution(): Peer {
   return {
     name: 'distribution',
     version: () => distributionVersion,
-    async start({ folder, certificate }) {
+    async start({ folder, certificate, storage }) {
       const program = buildDistribution()
       const port = await freePort()
       mkdirSync(folder, { recursive: true })
@@ -149,8 +154,7 @@ log:
 storage:
   cache:
     blobdescriptor: inmemory
-  filesystem:
-    rootdirectory: ${join(folder, 'data')}
+${storage ?? `  filesystem:\n    rootdirectory: ${join(folder, 'data')}`}
   delete:
     enabled: true
 http:

@@ -34,6 +34,23 @@ export async function pushManifest(
   expectStatus(stored, 201, 'PUT of a manifest')
 }
 
+/** Takes a blob that another repository has: what clients do with the layers of a base image. */
+export async function mountBlob(
+  connection: HttpConnection,
+  repository: string,
+  { digest, from }: Base,
+): Promise<void> {
+  const path = `/v2/${repository}/blobs/uploads/?mount=${digest}&from=${from}`
+  expectStatus(await connection.request('POST', path), 201, 'mount of a blob')
+}
+
+/** A layer and the repository that has it. */
+export interface Base {
+  readonly digest: string
+  readonly size: number
+  readonly from: string
+}
+
 export interface PushedImage {
   readonly config: Content
   readonly layer: Content
@@ -47,18 +64,22 @@ export async function pushImage(
     tag,
     configs,
     layers,
+    base,
   }: {
     readonly repository: string
     readonly tag: string
     readonly configs: ContentMaker
     readonly layers: ContentMaker
+    /** Mounted before the rest is pushed. */
+    readonly base?: Base | undefined
   },
 ): Promise<PushedImage> {
+  if (base !== undefined) await mountBlob(connection, repository, base)
   const config = configs.next()
   const layer = layers.next()
   await pushBlob(connection, repository, config)
   await pushBlob(connection, repository, layer)
-  const manifest = makeManifest(config, layer, randomUUID())
+  const manifest = makeManifest(config, layer, randomUUID(), base === undefined ? [] : [base])
   await pushManifest(connection, repository, tag, manifest)
   return { config, layer, manifest }
 }

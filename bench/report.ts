@@ -63,7 +63,7 @@ function comparedLine({ name, unit, values, goals }: Compared, others: readonly 
   return `| ${[name, unit, rounded(values.trow), ...cells].join(' | ')} |`
 }
 
-function rounded(value: number | undefined): string {
+export function rounded(value: number | undefined): string {
   if (value === undefined) return ''
   if (value >= 100) return Math.round(value).toLocaleString('en')
   return value.toFixed(value >= 10 ? 1 : 2)

@@ -34,6 +34,17 @@ export interface SeededRepository {
 }
 
 export async function seed(server: Server, folder: string): Promise<Seeded> {
+  return {
+    ...(await seedImage(server)),
+    narrow: await seedRepository(server, folder, 'bench/narrow', narrowTags),
+    wide: await seedRepository(server, folder, 'bench/wide', wideTags),
+  }
+}
+
+export type SeededImage = Pick<Seeded, 'manifestPath' | 'configPath' | 'layerPath' | 'largePath'>
+
+/** One image with a layer of 1 MB, and a blob of 100 MB. */
+export async function seedImage(server: Server): Promise<SeededImage> {
   const connection = await HttpConnection.open(server.target)
   const image = await pushImage(connection, {
     repository: 'bench/image',
@@ -49,12 +60,10 @@ export async function seed(server: Server, folder: string): Promise<Seeded> {
     configPath: `/v2/bench/image/blobs/${image.config.digest}`,
     layerPath: `/v2/bench/image/blobs/${image.layer.digest}`,
     largePath: `/v2/bench/image/blobs/${large.digest}`,
-    narrow: await seedRepository(server, folder, 'bench/narrow', narrowTags),
-    wide: await seedRepository(server, folder, 'bench/wide', wideTags),
   }
 }
 
-async function seedRepository(
+export async function seedRepository(
   server: Server,
   folder: string,
   name: string,

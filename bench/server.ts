@@ -58,10 +58,10 @@ export async function startServer(
   }
 }
 
-/** Memory of a process in MB: its proportional set, so that shared pages count once. */
-export function residentMegabytes(pid: number): number {
+/** Memory of a process in MB: its proportional set, so that shared pages count once, or all that is resident. */
+export function residentMegabytes(pid: number, of: 'Pss' | 'Rss' = 'Pss'): number {
   const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'latin1')
-  return (Number(/^Pss:\s+(\d+) kB/m.exec(rollup)?.[1]) * 1024) / 1e6
+  return (Number(new RegExp(`^${of}:\\s+(\\d+) kB`, 'm').exec(rollup)?.[1]) * 1024) / 1e6
 }
 
 async function answers(target: Target): Promise<boolean> {

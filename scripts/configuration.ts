@@ -5,7 +5,8 @@ import { z } from 'zod'
 import { defaultSettings } from '../src/settings/default-settings.ts'
 import { liveSettings } from '../src/settings/live-settings.ts'
 import { settingGroups } from '../src/settings/setting-groups.ts'
-import { fileOnly, settingInfo, settingsSchema, type SettingName } from '../src/settings/settings-schema.ts'
+import { fileOnly, settingInfo } from '../src/settings/setting-info.ts'
+import { settingsSchema, type SettingName } from '../src/settings/settings-schema.ts'
 import { variableOf } from '../src/settings/settings-variables.ts'
 
 const place = (path: string): string => fileURLToPath(new URL(`../docs/${path}`, import.meta.url))

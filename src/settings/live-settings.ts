@@ -1,5 +1,6 @@
 import { isAccessControlled } from './access-settings.ts'
-import { settingInfo, settingNames, type SettingName, type Settings } from './settings-schema.ts'
+import { settingInfo, settingNames } from './setting-info.ts'
+import type { SettingName, Settings } from './settings-schema.ts'
 
 /** The settings that a running server takes from a changed trow.yaml. All others need a restart. */
 export const liveSettings: ReadonlySet<SettingName> = new Set<SettingName>([

@@ -1,4 +1,5 @@
-import { settingInfo, settingNames, type SettingName } from './settings-schema.ts'
+import { settingInfo, settingNames } from './setting-info.ts'
+import type { SettingName } from './settings-schema.ts'
 import type { ResolvedSettings } from './settings.ts'
 
 /**

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { isNode, isScalar, LineCounter, parseDocument, visit, type Document, type ErrorCode } from 'yaml'
 import { plainReason } from '../plain-reason.ts'
 import { exitCode, UserError } from '../user-error.ts'
-import { settingInfo } from './settings-schema.ts'
+import { settingInfo } from './setting-info.ts'
 import { SettingsError } from './settings-error.ts'
 import { unknownSetting } from './unknown-setting.ts'
 

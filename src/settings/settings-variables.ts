@@ -1,6 +1,7 @@
 import { exitCode, UserError } from '../user-error.ts'
 import { editDistance } from './nearest-name.ts'
-import { fileOnly, settingNames, type SettingName } from './settings-schema.ts'
+import { fileOnly, settingNames } from './setting-info.ts'
+import type { SettingName } from './settings-schema.ts'
 import { unknownSetting } from './unknown-setting.ts'
 
 /** Variables that commands read and that are no settings of the server. */

@@ -1,13 +1,8 @@
 import { markOrReason } from '../file-mark.ts'
 import { exitCode, UserError } from '../user-error.ts'
 import { defaultSettings } from './default-settings.ts'
-import {
-  settingInfo,
-  settingNames,
-  settingsSchema,
-  type SettingName,
-  type Settings,
-} from './settings-schema.ts'
+import { settingInfo, settingNames } from './setting-info.ts'
+import { settingsSchema, type SettingName, type Settings } from './settings-schema.ts'
 import { printPath, settingSentence } from './setting-sentences.ts'
 import { SettingsError } from './settings-error.ts'
 import type { SettingsFile } from './settings-file.ts'

@@ -10,7 +10,7 @@ import {
   settingsReference,
 } from '../../scripts/configuration.ts'
 import { settingGroups } from '../../src/settings/setting-groups.ts'
-import { settingNames } from '../../src/settings/settings-schema.ts'
+import { settingNames } from '../../src/settings/setting-info.ts'
 import { resolveSettings } from '../../src/settings/settings.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'trow-configuration-'))

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import { printSettings } from '../../src/settings/print-settings.ts'
 import { resolveSettings } from '../../src/settings/settings.ts'
-import { settingInfo } from '../../src/settings/settings-schema.ts'
+import { settingInfo } from '../../src/settings/setting-info.ts'
 import { commandVariables, variableOf } from '../../src/settings/settings-variables.ts'
 import { runCommand } from '../support/run-trow.ts'
 

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import type { CommandContext } from '../command-context.ts'
-import { settingNames } from '../../settings/settings-schema.ts'
+import { settingNames } from '../../settings/setting-info.ts'
 import { printSettings } from '../../settings/print-settings.ts'
 import { addSettingOptions, settingsQuietlyOf, warnOfVariables } from '../setting-options.ts'
 import { variableOf } from '../../settings/settings-variables.ts'

@@ -1,15 +1,14 @@
 import type { NodeProblem } from '../cluster/node-report.ts'
 import type { Log } from '../log.ts'
-import { reasonOf, stackOf } from '../reason-of.ts'
+import { reasonOf } from '../reason-of.ts'
 import type { MachineOptions, MachineFacts, TrustChange } from '../trust/node-trust.ts'
-import { UserError } from '../user-error.ts'
-import { fileProblem } from './file-problem.ts'
 import type { DesiredState } from './desired-state.ts'
 import type { IssuedCertificate } from './issued-certificate.ts'
 import type { Machine } from './machine.ts'
 import { nodeEndpoints, spellings } from './node-endpoints.ts'
 import { podIdentity, pullIdentity, standingIdentity, type PullIdentity } from './pull-identity.ts'
 import type { RestartTurn } from './restart-turn.ts'
+import { TrustLog } from './trust-log.ts'
 
 export interface TrustKeeperOptions {
   readonly node: string
@@ -47,14 +46,14 @@ export interface NodeContext {
  */
 export class TrustKeeper {
   readonly #options: TrustKeeperOptions
+  readonly #log: TrustLog
   #hosts = new Set<string>()
-  /** The last error about files in the log: an error that repeats is logged once. */
-  #told: string | undefined
   /** The kubelet passed on pods' tokens when it last ran. */
   #givesTokens = false
 
   constructor(options: TrustKeeperOptions) {
     this.#options = options
+    this.#log = new TrustLog(options)
   }
 
   /** Hosts for which this installation may have files on the node; the files of others do not count. */
@@ -79,7 +78,7 @@ export class TrustKeeper {
       hostRoot,
       ...(nodeContext.machine === undefined ? {} : { node: nodeContext.machine }),
     }
-    const facts = await machine.inspect(options).catch((error: unknown) => this.#unknown(error))
+    const facts = await machine.inspect(options).catch((error: unknown) => this.#log.unreadable(error))
     const nothing = {
       facts,
       identity: undefined,
@@ -169,11 +168,11 @@ export class TrustKeeper {
     } catch (error) {
       // On a managed node only another program writes these files, so a retry changes nothing.
       settled = facts.class === 'managed'
-      const problem = this.#problemOf(error)
+      const problem = this.#log.problemOf(error)
       problems.push(problem)
       if (restartRuntime) await this.#afterFailedRestart(problem)
     }
-    this.#tell(changes)
+    this.#log.changed(changes)
     if (restartRuntime) facts = await machine.inspect(options)
     const all = [...facts.problems, ...problems]
     return { facts, identity, written, changed: changes.length > 0, settled, undone: false, problems: all }
@@ -198,7 +197,7 @@ export class TrustKeeper {
       return given.problem === undefined ? [] : [given.problem]
     } catch (error) {
       this.#givesTokens = false
-      return [{ ...this.#problemOf(error), fatal: false }]
+      return [{ ...this.#log.problemOf(error), fatal: false }]
     }
   }
 
@@ -253,7 +252,7 @@ export class TrustKeeper {
       const withdrawn = await machine.withdraw(options, facts, hosts, { dryRun: false })
       changes.push(...withdrawn.changes)
       this.#givesTokens = false
-      this.#tell(changes)
+      this.#log.changed(changes)
       const removed = await issued.remove()
       const left = await machine.untrust(options, facts, hosts, { dryRun: true })
       await turn.pass().catch(() => undefined)
@@ -267,43 +266,7 @@ export class TrustKeeper {
       if (withdrawn.problem !== undefined) problems.push(withdrawn.problem)
       return { changed: removed || changes.length > 0, undone: problems.length === 0, problems }
     } catch (error) {
-      return { changed: false, undone: false, problems: [this.#problemOf(error)] }
+      return { changed: false, undone: false, problems: [this.#log.problemOf(error)] }
     }
-  }
-
-  #unknown(error: unknown): MachineFacts {
-    const message = reasonOf(error)
-    this.#options.log.error('the node could not be looked at', { error: message, stack: stackOf(error) })
-    const problem = {
-      code: 'NODE_UNREADABLE',
-      message: `the node could not be looked at: ${message}`,
-      fatal: true,
-    }
-    return {
-      distribution: 'unknown',
-      class: 'unsupported',
-      runtime: { name: 'unknown', version: '' },
-      socket: undefined,
-      folder: undefined,
-      kubeletCertificate: undefined,
-      problems: [problem],
-    }
-  }
-
-  #problemOf(error: unknown): NodeProblem {
-    const message = reasonOf(error)
-    if (!(error instanceof UserError) && message !== this.#told) {
-      this.#options.log.error('files of the node could not be changed', {
-        error: message,
-        stack: stackOf(error),
-      })
-      this.#told = message
-    }
-    return fileProblem(this.#options.node, error)
-  }
-
-  #tell(changes: readonly TrustChange[]): void {
-    if (changes.length > 0) this.#told = undefined
-    for (const { action, path } of changes) this.#options.log.info('changed on the node', { action, path })
   }
 }

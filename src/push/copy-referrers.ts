@@ -7,6 +7,7 @@ import { isIndexType, ociImageIndex } from '../oci/media-types.ts'
 import { referrersTag } from '../oci/referrers-tag.ts'
 import { parseTag, type Tag } from '../oci/tag.ts'
 import type { RemoteManifest } from '../upstream/registry-client.ts'
+import { digestText } from '../upstream/registry-documents.ts'
 import { UpstreamFault } from '../upstream/upstream-fault.ts'
 import { readRemoteImage, type ImageOrigin, type RemoteImage } from './remote-image.ts'
 import type { PushListener, SentBlobs } from './send-blobs.ts'
@@ -28,7 +29,7 @@ const concurrency = 4
 const cosignTags = ['sig', 'att', 'sbom']
 
 const indexSchema = z.looseObject({
-  manifests: z.array(z.looseObject({ digest: z.string().refine(isDigest, 'is no digest') })),
+  manifests: z.array(z.looseObject({ digest: digestText })),
 })
 type IndexEntry = z.infer<typeof indexSchema>['manifests'][number]
 const indexLimit = 4 * 1024 * 1024

@@ -1,10 +1,7 @@
 import { z } from 'zod'
-import { ForeignJsonError, parseForeignJson } from '../foreign-json.ts'
-import { isDigest, type Digest } from '../oci/digest.ts'
-import { largest, RegistryHttp, type HttpRegistryOptions } from './registry-http.ts'
-
-const digest = z.string().refine((text): text is Digest => isDigest(text), 'is no digest')
-const count = z.int().nonnegative()
+import type { Digest } from '../oci/digest.ts'
+import { count, digestText as digest } from './registry-documents.ts'
+import { RegistryHttp, type HttpRegistryOptions } from './registry-http.ts'
 
 const coverageSchema = z.object({
   digest,
@@ -56,12 +53,7 @@ export async function askCoverage(
     if (answer.status === 404)
       throw http.missing('it does not know this question: it is older than this command')
     http.expect(answer, 200)
-    try {
-      return parseForeignJson(answer.body, coverageSchema, largest)
-    } catch (error) {
-      if (error instanceof ForeignJsonError) throw http.malformed(`its answer: ${error.message}`)
-      throw error
-    }
+    return http.parse(answer, coverageSchema)
   } finally {
     await http.close()
   }

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import type { z } from 'zod'
 import { digestAlgorithm, isDigest, digestOfBytes, type Digest } from '../oci/digest.ts'
 import {
   dockerImageManifest,
@@ -18,8 +18,16 @@ import type {
   RemoteTarget,
   RemoteUntagged,
 } from './registry-client.ts'
+import {
+  catalogSchema,
+  referrersSchema,
+  repositoriesPage,
+  seenSchema,
+  tagsSchema,
+  targetsPage,
+  untaggedPage,
+} from './registry-documents.ts'
 import { UpstreamFault } from './upstream-fault.ts'
-import { ForeignJsonError, parseForeignJson } from '../foreign-json.ts'
 
 /** Milliseconds without a byte of a blob after which its connection counts as cut. */
 const silence = 60_000
@@ -27,65 +35,7 @@ const silence = 60_000
 /** Pages of one list. The limit ends a list whose registry always links to another page. */
 const mostPages = 10_000
 
-/** distribution-spec, "Listing Tags" and "Listing Referrers"; `_catalog` comes from the older API. */
-const catalogSchema = z.object({ repositories: z.array(z.string()).nullish() })
-const tagsSchema = z.object({ tags: z.array(z.string()).nullish() })
-const listed = z.object({
-  digest: z.string().refine(isDigest, 'is no digest'),
-  mediaType: z.string(),
-  artifactType: z.string().optional(),
-})
-const referrersSchema = z.object({
-  manifests: z.array(listed.extend({ size: z.number() })).nullish(),
-})
-
 const accept = [ociImageIndex, ociImageManifest, dockerManifestList, dockerImageManifest].join(', ')
-
-const count = z.number().int().nonnegative()
-const untaggedPage = z.object({
-  expireAfter: count.optional(),
-  manifests: z
-    .array(
-      listed.extend({
-        size: count,
-        untaggedSince: z.iso.datetime(),
-        frees: count.optional(),
-        children: count.optional(),
-      }),
-    )
-    .max(1000),
-})
-
-const repositoriesPage = z.object({
-  repositories: z
-    .array(
-      z.object({
-        name: z.string(),
-        tags: count,
-        manifests: count,
-        bytes: count,
-        pushedAt: z.iso.datetime(),
-      }),
-    )
-    .max(1000),
-})
-
-const seenSchema = z.object({
-  since: z.iso.datetime(),
-  atLatest: z.boolean(),
-  pusher: z.string().optional(),
-})
-const targetsPage = z.object({
-  targets: z
-    .array(
-      seenSchema.extend({
-        digest: z.string().refine(isDigest, 'is no digest'),
-        until: z.iso.datetime().optional(),
-        end: z.enum(['moved', 'removed']).optional(),
-      }),
-    )
-    .max(1000),
-})
 
 export function connectRegistry(options: HttpRegistryOptions): RegistryClient {
   return new HttpRegistryClient(new RegistryHttp(options))
@@ -232,7 +182,7 @@ class HttpRegistryClient implements RegistryClient {
 
   async firstSeen(repository: RepositoryName, digest: Digest): Promise<RemoteSeen | undefined> {
     const answer = await this.#extension(`/v2/${repository}/_trow/manifests/history?digest=${digest}`)
-    return answer && this.#parse(answer, seenSchema)
+    return answer && this.#http.parse(answer, seenSchema)
   }
 
   async targets(repository: RepositoryName, tag: Tag): Promise<readonly RemoteTarget[] | undefined> {
@@ -268,7 +218,7 @@ class HttpRegistryClient implements RegistryClient {
     let answer = first ?? (await this.#get(path))
     for (let count = 1; ; count++) {
       this.#http.expect(answer, 200)
-      yield this.#parse(answer, schema)
+      yield this.#http.parse(answer, schema)
       const next = /<([^>]+)>\s*;\s*rel="?next"?/.exec(String(answer.headers['link'] ?? ''))?.[1]
       if (next === undefined) return
       const url = new URL(next, `${this.#http.origin}${path}`)
@@ -276,15 +226,6 @@ class HttpRegistryClient implements RegistryClient {
         throw this.#http.malformed('a Link leads to another host')
       if (count === mostPages) throw this.#http.malformed(`its list has more than ${mostPages} pages`)
       answer = await this.#get(`${url.pathname}${url.search}`)
-    }
-  }
-
-  #parse<Schema extends z.ZodType>({ body }: RegistryResponse, schema: Schema): z.infer<Schema> {
-    try {
-      return parseForeignJson(body, schema, largest)
-    } catch (error) {
-      if (error instanceof ForeignJsonError) throw this.#http.malformed(`its answer: ${error.message}`)
-      throw error
     }
   }
 

@@ -1,7 +1,9 @@
 import type { Duplex } from 'node:stream'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import type { Agent, Dispatcher } from 'undici'
+import type { z } from 'zod'
 import { errorCode } from '../error-code.ts'
+import { ForeignJsonError, parseForeignJson } from '../foreign-json.ts'
 import { Http1Agent } from '../http1-agent.ts'
 import { plainReason } from '../plain-reason.ts'
 import { errorOf } from '../reason-of.ts'
@@ -193,6 +195,16 @@ export class RegistryHttp {
   /** The fault for an answer that does not fit the request. */
   malformed(reason: string): UpstreamFault {
     return this.#fault('malformed', `${this.origin}: ${reason}`)
+  }
+
+  /** The JSON of an answer. Throws UpstreamFault `malformed` where it does not fit the schema. */
+  parse<Schema extends z.ZodType>({ body }: RegistryResponse, schema: Schema): z.infer<Schema> {
+    try {
+      return parseForeignJson(body, schema, largest)
+    } catch (error) {
+      if (error instanceof ForeignJsonError) throw this.malformed(`its answer: ${error.message}`)
+      throw error
+    }
   }
 
   /** Aborts the running requests. */

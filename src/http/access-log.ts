@@ -1,3 +1,7 @@
+import type { Route } from './route.ts'
+import type { Endpoint } from './router.ts'
+import type { ServerRequest } from './server-request.ts'
+
 /** One request, for the access log. Times in milliseconds. */
 export interface AccessRecord {
   readonly time: number
@@ -23,6 +27,40 @@ export function accessLine(record: AccessRecord, format: 'json' | 'text'): strin
   const { method, path, status, bytesIn, bytesOut, user, remote, id } = record
   const time = new Date(record.time).toISOString().slice(11, 23)
   return `${time} ${status} ${method.padEnd(6)} ${printable(path)} in=${bytesIn} out=${bytesOut} ${duration}ms ${user === '' ? '-' : printable(user)} ${remote} ${id}`
+}
+
+/** The record of a request that was answered, or could not be. `sent` is in bytes. */
+export function accessRecord(access: {
+  readonly request: ServerRequest
+  readonly endpoint: Endpoint | undefined
+  readonly route: Route | undefined
+  readonly status: number
+  readonly sent: number
+  readonly milliseconds: number
+  readonly time: number
+}): AccessRecord {
+  const { request, endpoint, route, status, sent, milliseconds, time } = access
+  return {
+    time,
+    id: request.id,
+    method: request.method,
+    path: request.path,
+    route: endpoint?.path ?? 'none',
+    right: route?.right ?? 'none',
+    status,
+    bytesIn: request.bytesIn,
+    bytesOut: sent,
+    duration: milliseconds,
+    user: userOf(request),
+    remote: request.presented.address,
+    userAgent: request.header('user-agent') ?? '',
+  }
+}
+
+/** A request that is challenged for credentials has no user yet. */
+function userOf({ caller, identified }: ServerRequest): string {
+  if (caller !== undefined) return caller.principal.name
+  return identified === undefined || identified.kind === 'anonymous' ? '' : identified.name
 }
 
 /** The client chooses the path and the user name: control characters must not reach a terminal. */

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import type { Log } from '../log.ts'
 import { OciError } from '../oci/oci-error.ts'
 import { stackOf } from '../reason-of.ts'
-import { accessLine, type AccessRecord } from './access-log.ts'
+import { accessLine, accessRecord } from './access-log.ts'
 import type { BodyBudget } from './body-budget.ts'
 import type { TrustedProxies } from './client-address.ts'
 import { Connections } from './connections.ts'
@@ -17,7 +17,7 @@ import { writeReply } from './reply-writer.ts'
 import type { Reply } from './reply.ts'
 import { ClientGone } from './request-body.ts'
 import { RequestCounters, type RequestCount } from './request-counters.ts'
-import { pathValues, type Endpoint, type PathMatch } from './router.ts'
+import { pathValues, type PathMatch } from './router.ts'
 import type { Route } from './route.ts'
 import type { Admission, Surface } from './surface.ts'
 import { NamedContext, secureContext, type TlsPair } from './tls-context.ts'
@@ -192,8 +192,8 @@ export class HttpListener {
       })
       const { accessLog } = this.#options
       if (accessLog !== undefined) {
-        const record = this.#record(message, request, { endpoint, route, status, sent, milliseconds })
-        accessLog.write(accessLine(record, accessLog.format))
+        const access = { request, endpoint, route, status, sent, milliseconds, time: this.#options.now() }
+        accessLog.write(accessLine(accessRecord(access), accessLog.format))
       }
     }
   }
@@ -259,40 +259,6 @@ export class HttpListener {
     if (typeof given === 'string' && /^[\w.:-]{1,64}$/.test(given)) return given
     return `${this.#options.idPrefix}-${(++this.#lastId).toString(36)}`
   }
-
-  #record(
-    message: IncomingMessage,
-    request: ServerRequest,
-    done: {
-      endpoint: Endpoint | undefined
-      route: Route | undefined
-      status: number
-      sent: number
-      milliseconds: number
-    },
-  ): AccessRecord {
-    return {
-      time: this.#options.now(),
-      id: request.id,
-      method: request.method,
-      path: request.path,
-      route: done.endpoint?.path ?? 'none',
-      right: done.route?.right ?? 'none',
-      status: done.status,
-      bytesIn: request.bytesIn,
-      bytesOut: done.sent,
-      duration: done.milliseconds,
-      user: userOf(request),
-      remote: request.presented.address,
-      userAgent: message.headers['user-agent'] ?? '',
-    }
-  }
-}
-
-/** A request that is challenged for credentials has no user yet. */
-function userOf({ caller, identified }: ServerRequest): string {
-  if (caller !== undefined) return caller.principal.name
-  return identified === undefined || identified.kind === 'anonymous' ? '' : identified.name
 }
 
 /** Rethrows what the client did not cause. */

@@ -34,6 +34,11 @@ export class ExceptionEnds {
     return !this.#expired.has(ended(object)) && this.clock.now() < object.value.expires
   }
 
+  /** The policies, and the exceptions that have not expired. */
+  live(units: readonly GoodUnit[]): readonly PolicyObject[] {
+    return units.flatMap(({ objects }) => objects).filter((object) => this.isLive(object))
+  }
+
   /** Records exceptions that have expired. Returns whether any of them was not recorded before. */
   see(units: readonly GoodUnit[]): boolean {
     const now = this.clock.now()

@@ -4,6 +4,7 @@ import type { Log } from '../log.ts'
 import type { JudgeSettings } from '../policy/policy-set.ts'
 import type { ExceptionSettings } from '../policy/trow-exception.ts'
 import { reasonOf } from '../reason-of.ts'
+import { DueWork } from './due-work.ts'
 import { ExceptionEnds } from './exception-ends.ts'
 import type { KeptPolicies } from './kept-policies.ts'
 import { readLastGood } from './last-good.ts'
@@ -15,10 +16,11 @@ import { snapshotOf, type PolicySnapshot } from './policy-snapshot.ts'
 import type { PolicySource, SourceUnit, UnitOutcome } from './policy-source.ts'
 import { clockNote, silenceLimit, unitStatuses, type PolicyStatus } from './policy-status.ts'
 import { RegistryStanding, type RegistryProcesses } from './registry-standing.ts'
+import { SetGeneration } from './set-generation.ts'
 import { SourceContact } from './source-contact.ts'
 import { StoredState } from './stored-state.ts'
 import { UnconfirmedParts } from './unconfirmed-parts.ts'
-import { UnitBook, type GoodUnit, type JudgedUnit, type PolicyObject } from './unit-book.ts'
+import { UnitBook, type GoodUnit, type JudgedUnit } from './unit-book.ts'
 import { WakeUps } from './wake-ups.ts'
 
 export interface PolicyKeeperParts {
@@ -58,7 +60,6 @@ interface InForce {
 
 /** Milliseconds between two checks for expired exceptions. */
 const tick = 250
-const retryDelay = 1000
 
 /**
  * Puts the policies of a source into force and keeps the last good ones in memory, and on disk for a start at
@@ -77,14 +78,12 @@ export class PolicyKeeper {
   #hasGood: boolean
   #units: readonly SourceUnit[] | undefined
   #judged: readonly JudgedUnit[] = []
-  #isDue = false
   /** Whether the last report of the source is published. */
   #isBrought = false
-  #running: Promise<void> | undefined
+  readonly #work: DueWork
   #inForce: InForce | undefined
   #recorded: readonly GoodUnit[]
-  #generation: number
-  #identity: string | undefined
+  readonly #generation: SetGeneration
   #timer: NodeJS.Timeout | undefined
   #isClosed = false
 
@@ -98,6 +97,14 @@ export class PolicyKeeper {
       this.#wakeUps.wake()
     }
     this.#unconfirmed = new UnconfirmedParts(parts, told)
+    this.#work = new DueWork({
+      run: () => this.#bring(),
+      onDone: () => this.#wakeUps.wake(),
+      onFault: (error) =>
+        parts.log.error('policies could not be brought into force; it is tried again', {
+          reason: reasonOf(error),
+        }),
+    })
     this.#standing = new RegistryStanding({
       registry: parts.registry,
       onChange: () => this.#act(),
@@ -109,13 +116,10 @@ export class PolicyKeeper {
     this.#book = new UnitBook(() => this.#exceptionSettings(), kept?.units)
     this.#hasGood = kept !== undefined
     this.#recorded = kept?.units ?? []
-    this.#generation = kept?.generation ?? 0
-    if (kept !== undefined) this.#identity = this.#identityOf(kept.units)
-    const { generation = 0 } = parts
-    if (generation <= this.#generation) return
-    // What had it could not be kept on disk: it may have been another set.
-    this.#generation = generation
-    this.#identity = undefined
+    this.#generation = new SetGeneration(
+      kept && { generation: kept.generation, identity: this.#identityOf(kept.units) },
+      parts.generation,
+    )
   }
 
   start(): void {
@@ -134,8 +138,7 @@ export class PolicyKeeper {
   async close(): Promise<void> {
     this.#isClosed = true
     clearInterval(this.#timer)
-    await this.#parts.source.close()
-    await this.#running
+    await Promise.all([this.#work.close(), this.#parts.source.close()])
     await this.#records.close()
     await this.#stored.keepEnds()
   }
@@ -177,8 +180,7 @@ export class PolicyKeeper {
     for (;;) {
       if (
         this.#inForce !== undefined &&
-        !this.#isDue &&
-        this.#running === undefined &&
+        this.#work.isDone &&
         this.#unconfirmed.isNone &&
         this.#standing.note === undefined &&
         isReached(this.#book.good)
@@ -202,27 +204,8 @@ export class PolicyKeeper {
   }
 
   #act(): void {
-    this.#isDue = true
     this.#isBrought = false
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined
-      this.#wakeUps.wake()
-    })
-  }
-
-  async #run(): Promise<void> {
-    while (this.#isDue && !this.#isClosed) {
-      this.#isDue = false
-      try {
-        await this.#bring()
-      } catch (error) {
-        this.#parts.log.error('policies could not be brought into force; it is tried again', {
-          reason: reasonOf(error),
-        })
-        this.#isDue = true
-        await new Promise((resolve) => setTimeout(resolve, retryDelay))
-      }
-    }
+    this.#work.due()
   }
 
   async #bring(): Promise<void> {
@@ -241,27 +224,22 @@ export class PolicyKeeper {
     // Stored before any thread judges by this set: a crash must not revive an expired exception.
     await this.#stored.keepEnds()
     const identity = this.#identityOf(good)
-    if (identity !== this.#identity) {
-      this.#identity = identity
-      this.#generation++
-    }
     const changes = changesBetween(this.#recorded, good)
     const { generation: registryGeneration, isRecorded } = await this.#standing.bring({
       identity: hashOf(identity),
-      generation: this.#generation,
+      generation: this.#generation.of(identity),
       isWhole: !isBroken && !fromDisk,
       changes,
       now: clocks.wall(),
     })
     const isRenamed =
       this.#inForce?.identity === identity &&
-      this.#inForce.generation === this.#generation &&
+      this.#inForce.generation === this.#generation.now &&
       this.#inForce.registryGeneration !== registryGeneration
     // The workers take only newer ones.
-    if (isRenamed) this.#generation++
-    const generation = this.#generation
+    const generation = isRenamed ? this.#generation.renew() : this.#generation.now
     if (this.#inForce?.identity !== identity || this.#inForce.generation !== generation) {
-      const live = this.#live(good)
+      const live = this.#ends.live(good)
       await publish(
         snapshotOf(live, {
           generation,
@@ -277,7 +255,7 @@ export class PolicyKeeper {
     }
     const since = this.#inForce?.identity === identity ? this.#inForce.since : clocks.wall()
     this.#inForce = { generation, registryGeneration, identity, since, fromDisk }
-    this.#isBrought = !this.#isDue
+    this.#isBrought = !this.#work.isDue
     this.#reportOutcomes()
     this.#recorded = good
     // Recorded first: after a crash in between, the changes are recorded again instead of never.
@@ -286,7 +264,7 @@ export class PolicyKeeper {
   }
 
   #recordAll(changes: readonly PolicyChange[], isRecorded = false): Promise<void> {
-    const generation = this.#inForce?.registryGeneration ?? this.#generation
+    const generation = this.#inForce?.registryGeneration ?? this.#generation.now
     return this.#records.add(
       { changes, isRecorded, judged: this.#judged, units: this.#units ?? [] },
       generation,
@@ -308,14 +286,10 @@ export class PolicyKeeper {
     )
   }
 
-  #live(units: readonly GoodUnit[]): readonly PolicyObject[] {
-    return units.flatMap(({ objects }) => objects).filter((object) => this.#ends.isLive(object))
-  }
-
   /** Sets with equal identities give equal decisions. */
   #identityOf(units: readonly GoodUnit[]): string {
     return policiesIdentity(
-      this.#live(units).map(({ kind, value, hash }) => ({ kind, name: value.name, hash })),
+      this.#ends.live(units).map(({ kind, value, hash }) => ({ kind, name: value.name, hash })),
     )
   }
 

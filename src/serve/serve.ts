@@ -5,6 +5,9 @@ import { isShared } from '../storage/open-content.ts'
 import { openEngines } from '../storage/open-engines.ts'
 import type { Ticket } from '../storage/ticket.ts'
 import { auditFolder, checkSharedAudit } from './audit/audit-folder.ts'
+import type { FileChanged } from './audit/file-change.ts'
+import { FileRecords } from './audit/file-records.ts'
+import { isAudited } from '../settings/access-settings.ts'
 import { createLogger, logFormatOf } from './logger.ts'
 import type { ResolvedSettings } from '../settings/settings.ts'
 import type { Settings } from '../settings/settings-schema.ts'
@@ -83,7 +86,10 @@ export async function serve(
   // Installed only here: the steps before may block in a system call, and a signal must end them at once.
   const stop = waitForStop(hostProcess)
 
-  const tls = await openTls(settings, log)
+  const own = ownProcess(settings.data)
+  const files = isAudited(settings) ? new FileRecords({ log, process: own.name, now: Date.now }) : undefined
+  const changed: FileChanged = (change) => files?.add(change)
+  const tls = await openTls(settings, log, changed)
   if (tls !== undefined) cleanup.defer(() => tls.close())
   // Where the operating system cannot share a port among threads, one worker serves it.
   const shared = process.platform === 'linux'
@@ -102,7 +108,7 @@ export async function serve(
     new DatabaseWatch({
       database: storage.database,
       isShared: storage.isShared,
-      ...ownProcess(settings.data),
+      ...own,
       settings,
       log,
     })
@@ -119,6 +125,7 @@ export async function serve(
     lines: hostProcess.exact.stdout,
     cleanup,
     onUsersChanged: () => watching.workers?.forgetAccess(),
+    changed,
   })
   const policies = isJudged(settings) ? await Policies.start({ start: beside, attach, log }) : undefined
   if (policies !== undefined) cleanup.defer(() => policies.stop())
@@ -173,6 +180,8 @@ export async function serve(
     log,
   })
   cleanup.defer(() => maintenance.stop())
+  files?.writeWith((auditRecord) => maintenance.record(auditRecord))
+  if (files !== undefined) cleanup.defer(() => files.close())
   const reload = new SettingsReload({
     file,
     settings,

@@ -6,7 +6,7 @@ import { reasonOf } from '../reason-of.ts'
 /** A value read from files, and notice of its changes. */
 export interface WatchedValue<Value> {
   readonly current: Value
-  onChange(listener: (value: Value) => void): void
+  onChange(listener: (value: Value, before: Value) => void): void
   close(): void
 }
 
@@ -33,15 +33,16 @@ export function watchValue<Value>(read: () => Value, options: WatchOptions<Value
   const first = marks()
   let current = read()
   let complaint = ''
-  const listeners: ((value: Value) => void)[] = []
+  const listeners: ((value: Value, before: Value) => void)[] = []
   const watch = new FileWatch({
     marks,
     read: first,
     ...(interval !== undefined && { interval }),
     changed: () => {
+      const before = current
       current = read()
       complaint = ''
-      for (const listener of listeners) listener(current)
+      for (const listener of listeners) listener(current, before)
       log.info(changed, facts(current))
     },
     unchanged: () => void (complaint = ''),

@@ -23,6 +23,8 @@ export const auditActions: readonly string[] = [
   'policy-review',
   'settings-change',
   'settings-reject',
+  'users-change',
+  'certificate-change',
   'admission',
   'admission-gap',
   'webhook-change',

@@ -25,6 +25,7 @@ import { fetchJson } from '../../access/json-fetch.ts'
 import { reasonOf } from '../../reason-of.ts'
 import type { Settings } from '../../settings/settings-schema.ts'
 import { tokenNames } from '../../settings/access-settings.ts'
+import { usersChange, type FileChange } from '../audit/file-change.ts'
 import { watchedHtpasswd } from './watched-htpasswd.ts'
 
 export interface OpenAuthority {
@@ -45,8 +46,8 @@ export interface AuthorityDeps {
    * no longer has one.
    */
   readonly onClientAuthority: (pem: string | undefined) => void
-  /** Called when the users of the htpasswd file have changed. */
-  readonly onUsersChanged: () => void
+  /** Called when the htpasswd file was read again; undefined: the users in it are the same. */
+  readonly onUsersChanged: (change: FileChange | undefined) => void
 }
 
 const day = 24 * 3_600_000
@@ -105,9 +106,10 @@ function openPasswords(
   settings: Settings,
   parts: { readonly delays: FailureDelays; readonly deps: AuthorityDeps; readonly closing: (() => void)[] },
 ): Passwords | undefined {
-  if (settings.htpasswd === undefined) return undefined
+  const { htpasswd } = settings
+  if (htpasswd === undefined) return undefined
   const { delays, deps } = parts
-  const file = watchedHtpasswd(settings.htpasswd, deps.log)
+  const file = watchedHtpasswd(htpasswd, deps.log)
   const passwords = new Passwords({
     users: file.current,
     bcrypt,
@@ -115,9 +117,9 @@ function openPasswords(
     now: Date.now,
     key: randomBytes(32),
   })
-  file.onChange((next) => {
+  file.onChange((next, before) => {
     passwords.replace(next)
-    deps.onUsersChanged()
+    deps.onUsersChanged(usersChange(htpasswd, before, next))
   })
   parts.closing.push(() => file.close())
   return passwords
@@ -183,7 +185,8 @@ async function openNodeCertificates(
     import('../tls/signing-authority.ts'),
     import('../../certificates/certificate-authority.ts'),
   ])
-  const source = await openSigningAuthority(settings, log)
+  // Main watches the same files, and says what is different in them.
+  const source = await openSigningAuthority(settings, log, () => undefined)
   closing.push(() => source.close())
   return {
     async issue(node, request) {

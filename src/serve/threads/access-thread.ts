@@ -30,7 +30,7 @@ const opened = openAuthority(settings, {
   env: process.env,
   cwd: process.cwd(),
   onClientAuthority: (cluster) => channel.tell('clientAuthority', [cluster]),
-  onUsersChanged: () => channel.tell('usersChanged', []),
+  onUsersChanged: (change) => channel.tell('usersChanged', [change]),
 })
 // Main receives a rejection through `start`; until then it must not count as unhandled.
 opened.catch(() => undefined)

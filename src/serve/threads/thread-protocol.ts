@@ -4,6 +4,7 @@ import type { RequestCount } from '../../http/request-counters.ts'
 import type { TlsPair } from '../../http/tls-context.ts'
 import type { CommitTotals } from '../garbage/commit-totals.ts'
 import type { BodyBuffers } from './body-places.ts'
+import type { FileChange } from '../audit/file-change.ts'
 import type { ServedStanding } from '../control/served-standing.ts'
 import type { Settings } from '../../settings/settings-schema.ts'
 import type { EncodedAuditRecord } from '../../metadata/outbox.ts'
@@ -126,8 +127,8 @@ export interface AccessMain {
    * there is none now.
    */
   clientAuthority(cluster: string | undefined): void
-  /** The users of the htpasswd file have changed. */
-  usersChanged(): void
+  /** The htpasswd file was read again; undefined: the users in it are the same. */
+  usersChanged(change: FileChange | undefined): void
 }
 
 /** Calls that main answers for the audit thread. */

@@ -5,13 +5,18 @@ import { weaknessOf } from '../../key-strength.ts'
 import { certificatesInPem } from '../../pem-bundle.ts'
 import { reasonOf } from '../../reason-of.ts'
 import { UserError } from '../../user-error.ts'
+import { certificateChange, type FileChanged } from '../audit/file-change.ts'
 import { watchValue } from '../watched-value.ts'
 
 /**
  * Passes the CAs in `path` to `use`, now and whenever the file changes. Returns a function that stops this.
  * Throws UserError CLIENT_CA_INVALID.
  */
-export function watchClientCa(path: string, log: Log, use: (pem: string) => void): () => void {
+export function watchClientCa(
+  path: string,
+  { log, changed }: { readonly log: Log; readonly changed: FileChanged },
+  use: (pem: string) => void,
+): () => void {
   const watched = watchValue(() => readClientCa(path), {
     files: [path],
     log,
@@ -20,7 +25,11 @@ export function watchClientCa(path: string, log: Log, use: (pem: string) => void
     facts: () => ({ file: path }),
   })
   use(watched.current)
-  watched.onChange(use)
+  watched.onChange((pem, before) => {
+    use(pem)
+    const change = certificateChange({ file: path, of: 'client-ca' }, before, pem)
+    if (change !== undefined) changed(change)
+  })
   return watched.close
 }
 

@@ -9,6 +9,7 @@ import { makeFolder } from '../../new-folder.ts'
 import { reasonOf } from '../../reason-of.ts'
 import { UserError } from '../../user-error.ts'
 import type { Settings } from '../../settings/settings-schema.ts'
+import { certificateChange, type FileChanged } from '../audit/file-change.ts'
 import { watchValue } from '../watched-value.ts'
 
 /** trow's own CA: the key it signs with, and the CAs whose node certificates it accepts. */
@@ -31,10 +32,14 @@ export interface SigningAuthoritySource {
  * Opens the CA in `--tls-ca`, which is read again when its files change; without that setting the CA in
  * `<data>/tls`, which is created if missing. Throws UserError CA_UNREADABLE, CA_INVALID.
  */
-export async function openSigningAuthority(settings: Settings, log: Log): Promise<SigningAuthoritySource> {
+export async function openSigningAuthority(
+  settings: Settings,
+  log: Log,
+  changed: FileChanged,
+): Promise<SigningAuthoritySource> {
   const given = settings['tls-ca']
   if (given !== undefined) {
-    return watchValue(() => readAuthority(given), {
+    const watched = watchValue(() => readAuthority(given), {
       files: ['ca.crt', 'ca.key', 'bundle.crt'].map((name) => join(given, name)),
       log,
       changed: 'the CA was replaced',
@@ -44,11 +49,20 @@ export async function openSigningAuthority(settings: Settings, log: Log): Promis
         validTo: new X509Certificate(authority.cert).validTo,
       }),
     })
+    watched.onChange((next, before) => {
+      const change = certificateChange({ file: next.path, of: 'ca' }, trustedBy(before), trustedBy(next))
+      if (change !== undefined) changed(change)
+    })
+    return watched
   }
   const folder = join(settings.data, 'tls')
   const authority = await loadAuthority(folder, ownNames(settings))
   const current = { authority, bundle: authority.cert, path: join(folder, 'ca.crt') }
   return { current, onChange: () => {}, close: () => {} }
+}
+
+function trustedBy({ authority, bundle }: SigningAuthority): string {
+  return `${authority.cert}\n${bundle}`
 }
 
 /** Names and addresses of the certificate that the server issues for itself. */

@@ -8,6 +8,7 @@ import type { Log } from '../../log.ts'
 import { makeFolder } from '../../new-folder.ts'
 import { reasonOf } from '../../reason-of.ts'
 import type { Settings } from '../../settings/settings-schema.ts'
+import type { FileChanged } from '../audit/file-change.ts'
 import { openSigningAuthority, ownNames, putFile } from './signing-authority.ts'
 import type { TlsSource } from './tls-source.ts'
 
@@ -20,10 +21,10 @@ const checkInterval = 3_600_000
  * The certificate is renewed while the server runs, at half of its lifetime and when the CA changes, and at
  * the start if the names have changed.
  */
-export async function automaticTls(settings: Settings, log: Log): Promise<TlsSource> {
+export async function automaticTls(settings: Settings, log: Log, changed: FileChanged): Promise<TlsSource> {
   const folder = join(settings.data, 'tls')
   const names = ownNames(settings)
-  const source = await openSigningAuthority(settings, log)
+  const source = await openSigningAuthority(settings, log, changed)
   const listeners: (() => void)[] = []
   makeFolder(folder)
   const issue = (): Promise<TlsPair> => renew(folder, source.current.authority, names)

@@ -6,13 +6,17 @@ import { weaknessOf } from '../../key-strength.ts'
 import { reasonOf } from '../../reason-of.ts'
 import { UserError } from '../../user-error.ts'
 import type { TlsSource } from './tls-source.ts'
+import { certificateChange, type FileChanged } from '../audit/file-change.ts'
 import { watchValue } from '../watched-value.ts'
 
 /**
  * Reads a certificate and its key, and reads them again when the files change. Throws UserError
  * TLS_UNREADABLE, TLS_INVALID, TLS_EXPIRED or CERT_KEY_MISMATCH.
  */
-export function watchedTls(files: { readonly cert: string; readonly key: string }, log: Log): TlsSource {
+export function watchedTls(
+  files: { readonly cert: string; readonly key: string },
+  { log, changed }: { readonly log: Log; readonly changed: FileChanged },
+): TlsSource {
   const watched = watchValue(() => readTlsPair(files), {
     files: [files.cert, files.key],
     log,
@@ -20,12 +24,16 @@ export function watchedTls(files: { readonly cert: string; readonly key: string 
     refused: 'the certificate is not used as it is now, the old one stays',
     facts: ({ cert }) => ({ file: files.cert, validTo: new X509Certificate(cert).validTo }),
   })
+  watched.onChange((pair, before) => {
+    const change = certificateChange({ file: files.cert, of: 'server' }, before.cert, pair.cert)
+    if (change !== undefined) changed(change)
+  })
   return {
     get pair() {
       return watched.current
     },
     own: undefined,
-    onChange: watched.onChange,
+    onChange: (listener) => watched.onChange(() => listener()),
     close: watched.close,
   }
 }

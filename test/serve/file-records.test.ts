@@ -131,6 +131,17 @@ suite('files of users and certificates that a running server reads again', () =>
     assert.match(written[1] ?? '', /"two"/)
     records.add(change('one'))
     await eventually(async () => assert.equal(written.length, 3), 5000)
+    const password = {
+      action: 'users-change',
+      file: join(root, 'ca'),
+      change: { newPassword: ['bob'] },
+    } as const
+    records.add(password)
+    records.add(password)
+    await eventually(
+      async () => assert.equal(written.length, 5, 'a second new password is a second change'),
+      5000,
+    )
     await records.close()
   })
 })

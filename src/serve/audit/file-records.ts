@@ -19,7 +19,7 @@ export class FileRecords {
   readonly #process: string
   readonly #now: () => number
   readonly #waiting: EncodedAuditRecord[] = []
-  /** By file: two parts of a process may watch the same one. */
+  /** By file of certificates: two parts of a process may watch the same one, and each says the same change. */
   readonly #last = new Map<string, string>()
   #write: ((auditRecord: EncodedAuditRecord) => Promise<void>) | undefined
   #working: Promise<void> | undefined
@@ -39,11 +39,18 @@ export class FileRecords {
   }
 
   add(change: FileChange): void {
-    const text = JSON.stringify(change)
-    if (this.#last.get(change.file) === text) return
-    this.#last.set(change.file, text)
+    if (this.#isTold(change)) return
     this.#waiting.push(fileRecord(change, this.#process, this.#now()))
     this.#work()
+  }
+
+  /** The same user may get a new password twice, which looks the same, and is two changes. */
+  #isTold(change: FileChange): boolean {
+    if (change.action === 'users-change') return false
+    const text = JSON.stringify(change)
+    if (this.#last.get(change.file) === text) return true
+    this.#last.set(change.file, text)
+    return false
   }
 
   async close(): Promise<void> {

@@ -6,14 +6,12 @@ import {
   makeAuthority,
   type CertificateAuthority,
 } from '../../src/certificates/certificate-authority.ts'
-import { readBreakGlass } from '../../src/admission/break-glass.ts'
 import { ClusterFault } from '../../src/cluster/cluster-fault.ts'
-import { layoutOf } from '../../src/cluster/layout.ts'
 import type { Check } from '../../src/cluster/check.ts'
 import type { NodeReport } from '../../src/cluster/node-report.ts'
 import type { RegistryAnswer } from '../../src/status/registry-probe.ts'
 import { lookOf } from '../../src/cli/table.ts'
-import { lookAtInstall, type Status } from '../../src/status/status.ts'
+import type { Status } from '../../src/status/status.ts'
 import { resultVersion } from '../../src/cli/result/result-version.ts'
 import { isHealthy, printStatus, statusResult } from '../../src/cli/status/print-status.ts'
 import { PassThrough } from 'node:stream'
@@ -21,6 +19,15 @@ import { hashOfObjects } from '../../src/policy-store/policies-hash.ts'
 import { checkResult } from '../support/check-result.ts'
 import { FakeObjects } from '../support/fake-objects.ts'
 import { nodeObject, reportObject, windowsNode } from '../support/node-objects.ts'
+import {
+  binds,
+  configMap,
+  installedObjects,
+  labelled,
+  lookAt,
+  podObject as pod,
+  ready,
+} from './installed-cluster.ts'
 
 const crypto = webcrypto as Crypto
 const webhooksReference = {
@@ -37,50 +44,7 @@ suite('status', () => {
   let answer: Partial<RegistryAnswer> | Error
   const now = Date.now()
 
-  const labelled = (component: string): object => ({
-    'app.kubernetes.io/part-of': 'trow',
-    'app.kubernetes.io/component': component,
-  })
-  const pod = (name: string, namespace: string, node: string, status: object = ready): object => ({
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: { name, namespace, labels: labelled(namespace === 'trow' ? 'registry' : 'node') },
-    spec: { nodeName: node },
-    status,
-  })
-  const ready = { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] }
-  const configMap = (name: string, namespace: string, data: object): object => ({
-    apiVersion: 'v1',
-    kind: 'ConfigMap',
-    metadata: { name, namespace },
-    data,
-  })
-  const binds = (kind: string, spec: object): object => ({
-    apiVersion: 'admissionregistration.k8s.io/v1',
-    kind,
-    metadata: { name: 'trow-node' },
-    spec,
-  })
-  const look = (): Promise<Status> =>
-    lookAtInstall({
-      objects,
-      layout: layoutOf('trow'),
-      now: () => now,
-      readBreakGlass,
-      hashOf: hashOfObjects,
-      probe: {
-        ask: () =>
-          answer instanceof Error
-            ? Promise.reject(answer)
-            : Promise.resolve({
-                chain: leaf,
-                untrusted: undefined,
-                reads: { ok: true },
-                writes: { ok: true },
-                ...answer,
-              }),
-      },
-    })
+  const look = (): Promise<Status> => lookAt(objects, { now, leaf, answer })
   const faults = ({ categories }: Status): Check[] =>
     categories.flatMap(({ checks }) => checks.filter(({ result }) => result !== 'success'))
 
@@ -91,36 +55,7 @@ suite('status', () => {
   beforeEach(() => {
     answer = {}
     objects = new FakeObjects()
-    objects.put(
-      configMap('trow-install', 'trow', { version: '0.1.0', 'settings.json': '{}' }),
-      { apiVersion: 'apps/v1', kind: 'StatefulSet', metadata: { name: 'trow', namespace: 'trow' } },
-      pod('trow-0', 'trow', 'n1'),
-      {
-        apiVersion: 'discovery.k8s.io/v1',
-        kind: 'EndpointSlice',
-        metadata: { name: 'trow-1', namespace: 'trow', labels: { 'kubernetes.io/service-name': 'trow' } },
-        endpoints: [{ addresses: ['10.88.1.2'], conditions: { serving: true }, targetRef: { uid: 'pod-1' } }],
-      },
-      {
-        apiVersion: 'v1',
-        kind: 'Secret',
-        metadata: { name: 'trow-ca', namespace: 'trow' },
-        data: { 'ca.crt': base64(authority.cert), 'ca.key': base64(authority.key) },
-      },
-      { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'trow', namespace: 'trow' } },
-      { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'trow-node', namespace: 'trow-node' } },
-      configMap('trow-config', 'trow', { 'trow.yaml': '' }),
-      configMap('trow-ca', 'trow', { 'ca.crt': authority.cert, generation: '1' }),
-      configMap('trow-orders', 'trow', { 'ca.crt': authority.cert, 'settings.json': '{"generation":1}' }),
-      { apiVersion: 'apps/v1', kind: 'DaemonSet', metadata: { name: 'trow-node', namespace: 'trow-node' } },
-      binds('ValidatingAdmissionPolicy', {}),
-      binds('ValidatingAdmissionPolicyBinding', { policyName: 'trow-node', validationActions: ['Deny'] }),
-      ...['n1', 'n2'].flatMap((name) => [
-        nodeObject(name),
-        pod(`trow-node-${name}`, 'trow-node', name),
-        reportObject(name, now - 5000),
-      ]),
-    )
+    objects.put(...installedObjects(authority, now))
   })
 
   test('a healthy cluster', async () => {

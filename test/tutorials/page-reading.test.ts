@@ -45,6 +45,8 @@ suite('the pages of tutorials', () => {
   })
 
   test('a picture has each piece in its column and colour', () => {
+    const wrapped = drawTerminals([{ title: 'a', screen: '\u001b[32mone\ntwo\u001b[39m' }], 3)
+    assert.match(wrapped, /fill="#7ee787">two</)
     const svg = drawTerminals([{ title: 'a & b', screen: '\u001b[32mok\u001b[39m <x>' }], 20)
     assert.match(svg, /<text x="14\.0" y="44" fill="#7ee787">ok<\/text>/)
     assert.match(svg, /<text x="29\.6" y="44" fill="#e6edf3"> &lt;x&gt;<\/text>/)

@@ -8,11 +8,13 @@ import { findProgram, missing } from '../requirements.ts'
 import { putIndex } from '../support/registry-content.ts'
 import { noPrivateMachine } from '../support/private-machine.ts'
 import { runTrow, startedServer } from '../support/server-process.ts'
+import { statusScreens } from './status-screens.ts'
 import { asTyped, drawTerminals } from './terminal-picture.ts'
 import { openDesk } from './tutorial-desk.ts'
 
 // `npm run pictures [-- FOLDER]`: draws what a person sees of the commands below, in terminals of 60 and 120 columns, as
-// SVG and PNG, to be looked at. `trow status` asks the cluster of KUBECONFIG, where that is set. On Debian, as root.
+// SVG and PNG, to be looked at. `trow status` asks the cluster of KUBECONFIG; where that is not set, it is drawn of a cluster that is
+// made up. On Debian, as root.
 
 const folder = process.argv[2] ?? mkdtempSync(join(tmpdir(), 'trow-pictures-'))
 mkdirSync(folder, { recursive: true })
@@ -29,7 +31,7 @@ const commands: readonly (readonly [name: string, command: string])[] = [
   ['du', 'trow du team/app'],
   ['error', 'trow inspect team/none:1'],
   ['unknown', 'trow lst'],
-  ['status', 'trow status'],
+  ...(kubeconfig === undefined ? [] : [['status', 'trow status'] as const]),
 ]
 
 installDebianPackages({ tmux: 'tmux', 'rsvg-convert': 'librsvg2-bin' }, (line) => console.error(line))
@@ -53,6 +55,13 @@ for (const columns of [60, 120]) {
       await client.type(command)
       draw(`${name}-${columns}`, client.coloured(), columns)
     }
+    if (kubeconfig === undefined)
+      for (const [name, text] of Object.entries(await statusScreens(columns))) {
+        // Its name is as long as that of the command, which then stands in its place.
+        writeFileSync(join(desk.folder, 'trow-st'), text)
+        await client.type('cat trow-st')
+        draw(`${name}-${columns}`, client.coloured().replace('cat trow-st', 'trow status'), columns)
+      }
     await server.interrupt(60_000)
   } finally {
     server.close()

@@ -32,9 +32,10 @@ export function drawTerminals(terminals: readonly PicturedTerminal[], columns: n
       ),
       `<text x="${width / 2}" y="${top + 19}" fill="${dim}" text-anchor="middle">${escapeText(title)}</text>`,
     )
+    const pen = { colour: plain, bold: false }
     for (const [index, line] of lines.entries()) {
       const y = top + bar + (index + 1) * row - 4
-      for (const { column, text, colour, bold } of runsOf(line)) {
+      for (const { column, text, colour, bold } of runsOf(line, pen)) {
         const x = (margin + column * cell).toFixed(1)
         const weight = bold ? ' font-weight="bold"' : ''
         parts.push(`<text x="${x}" y="${y}" fill="${colour}"${weight}>${escapeText(text)}</text>`)
@@ -55,10 +56,11 @@ export function asTyped(screen: string): string {
   return [`${bold}$ ${command.trimEnd()}${ended}`, ...answer].join('\n')
 }
 
-/** Splits a line into pieces of one look. */
-function runsOf(line: string): Run[] {
+/** Splits a line into pieces of one look, which begins as `pen` says, and is left there for the next line. */
+function runsOf(line: string, pen: { colour: string; bold: boolean }): Run[] {
   const runs: Run[] = []
-  let [colour, bold, column] = [plain, false, 0]
+  let { colour, bold } = pen
+  let column = 0
   for (const piece of line.split(new RegExp(`(${escapeCode}\\[[0-9;]*m)`))) {
     if (!piece.startsWith(escapeCode)) {
       if (piece.trim() !== '') runs.push({ column, text: piece, colour, bold })
@@ -75,6 +77,7 @@ function runsOf(line: string): Run[] {
       else if (code >= 90 && code <= 97) colour = code === 90 ? dim : (colours[code - 90] ?? plain)
     }
   }
+  Object.assign(pen, { colour, bold })
   return runs
 }
 

@@ -16,6 +16,7 @@ import { allObjects, wantedObjects } from '../../install/wanted-objects.ts'
 import { embeddedSchema } from '../../storage/schema-version.ts'
 import { exitCode, UserError } from '../../user-error.ts'
 import { checkLines } from '../check-lines.ts'
+import { lookOf } from '../table.ts'
 import { layoutFrom, withCluster, type OpenCluster } from '../cluster/cluster-options.ts'
 import { confirmed } from '../confirm.ts'
 import { colorsOf, type Colors } from '../display.ts'
@@ -118,7 +119,7 @@ async function run(options: RunInstallOptions, cluster: OpenCluster, terminal: T
     ignored: options.ignorePreflight ?? [],
   })
   if (options.preflight === true) return await printReport(report, options, terminal)
-  const faults = checkLines(report.categories, { colors, short: true })
+  const faults = checkLines(report.categories, { ...lookOf(terminal.stderr, terminal.env), short: true })
   if (faults !== '') terminal.stderr.write(`${faults}\n`)
   if (!report.success) throw preflightFailed(report)
 
@@ -160,9 +161,9 @@ async function printReport(
   { output }: RunInstallOptions,
   terminal: Terminal,
 ): Promise<number> {
-  const colors = colorsOf(terminal.stdout, terminal.env)
+  const look = lookOf(terminal.stdout, terminal.env)
   if (output !== undefined && isForProgram(output)) await printResult('Preflight', report, output, terminal)
-  else terminal.stdout.write(checkLines(report.categories, { colors, short: output === 'short' }))
+  else terminal.stdout.write(checkLines(report.categories, { ...look, short: output === 'short' }))
   return report.success ? 0 : exitCode.problemsFound
 }
 

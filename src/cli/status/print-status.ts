@@ -17,7 +17,7 @@ export function printStatus(
     parts.push(
       `trow ${installed.version} in namespace ${installed.namespace}, context ${context}\nimages: ${installed.imageHost}/NAMESPACE/NAME:TAG\n`,
     )
-  parts.push(checkLines(categories, { colors: look.colors, short }))
+  parts.push(checkLines(categories, { ...look, short }))
   if (nodes.length > 0 && !short) parts.push(nodeTable(nodes, look))
   if (unseen.length > 0)
     parts.push(`could not be looked at:\n${unseen.map((each) => `  ${each}\n`).join('')}`)

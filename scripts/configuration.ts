@@ -91,13 +91,14 @@ untagged:
 
 trow reads \`trow.yaml\` again when it changes, also by the exchanged link of a mounted ConfigMap, and at SIGHUP. The settings with
 "yes" in the column "live" below are in force on all workers within a second. Others need a restart, and the log names them. Rules and
-issuers need one as well where they turn the control of access on or off.
+issuers need one as well where they turn the control of access on or off. A shorter \`gc-grace\` counts at once, for blobs that were pushed
+before too; another \`idle-timeout\` begins anew for connections that are open.
 
 A file that does not load changes nothing: the log says what is wrong with it, with line and column, and the old settings stay. Each
 change is an audit record with the difference ([audit.md](audit.md)); where it cannot be written, the change waits.
 
 Files that settings name are watched in the same way: \`htpasswd\`, \`tls-cert\`, \`tls-key\`, \`tls-ca\`, \`client-ca\` and the
-files of \`policy-dir\`. A removed user is refused within a second.
+files of \`policy-dir\`. A removed user is refused within a second. Which users and certificates came and went is an audit record too.
 `
 
 const legend = `A size is a number of bytes or a text such as \`32KiB\` or \`1GiB\`; a duration is \`250ms\`, \`30s\`, \`24h\` or \`7d\`; a switch is \`on\` or

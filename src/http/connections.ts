@@ -35,7 +35,7 @@ interface Connection extends Socket {
 /** The open connections of a server: their client certificates, idle times and ages. */
 export class Connections {
   readonly #sockets = new Set<Connection>()
-  readonly #idleTimeout: number
+  #idleTimeout: number
   #authorities: KnownAuthorities | undefined
 
   constructor(
@@ -93,6 +93,13 @@ export class Connections {
       if (known.running === undefined) socket.destroySoon()
       else known.ending = true
     }
+  }
+
+  /** An open connection begins to be idle at the call. */
+  setIdleTimeout(idleTimeout: number): void {
+    if (idleTimeout === this.#idleTimeout) return
+    this.#idleTimeout = idleTimeout
+    for (const socket of this.#sockets) if (!this.#factsOf(socket).waiting) socket.setTimeout(idleTimeout)
   }
 
   /**

@@ -8,7 +8,7 @@ import { accessLine, accessRecord } from './access-log.ts'
 import type { BodyBudget } from './body-budget.ts'
 import type { TrustedProxies } from './client-address.ts'
 import { Connections } from './connections.ts'
-import { createHttpServer } from './http-server.ts'
+import { createHttpServer, limitIdleTime } from './http-server.ts'
 import { misunderstood, type KnownHosts } from './known-hosts.ts'
 import { clientGone, goingAway, hostMissing, noSuchPath, notAllowed } from './refusals.ts'
 import { ServerRequest } from './server-request.ts'
@@ -116,6 +116,12 @@ export class HttpListener {
     this.#server.setSecureContext(secureContext(pair))
     this.#named.set(pair)
     if (changed) this.#connections.setAuthorities(pair.clientAuthorities)
+  }
+
+  /** Milliseconds. Applies to new connections, and to open ones from now on. */
+  setIdleTimeout(idleTimeout: number): void {
+    limitIdleTime(this.#server, idleTimeout)
+    this.#connections.setIdleTimeout(idleTimeout)
   }
 
   /**

@@ -29,7 +29,6 @@ export function createHttpServer(options: HttpServerOptions): http.Server | http
     maxHeaderSize: headerBytes,
     // Total time is not limited, idle time is: a slow push of 50 GB is legal.
     requestTimeout: 0,
-    headersTimeout: Math.min(60_000, idleTimeout),
     connectionsCheckingInterval: Math.min(5_000, idleTimeout),
     // `server.timeout` below takes its place: Node would set a new timer for every request.
     keepAliveTimeout: 0,
@@ -47,7 +46,7 @@ export function createHttpServer(options: HttpServerOptions): http.Server | http
           ...clientCertificates(tls),
           SNICallback: (name, use) => use(null, named.for(name)),
         })
-  server.timeout = idleTimeout
+  limitIdleTime(server, idleTimeout)
   // A client that has closed its sending side still receives its whole reply (Node's types lack this option).
   Object.assign(server, { httpAllowHalfOpen: true })
   // The number of headers is bounded by their bytes; above a limit of its own Node drops headers silently.
@@ -57,4 +56,10 @@ export function createHttpServer(options: HttpServerOptions): http.Server | http
   server.on('checkExpectation', (message, response) => handle(message, response, unknownExpectation()))
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => refuseConnection(error, socket))
   return server
+}
+
+/** Applies to connections that are opened from now on, and to headers that arrive. `idleTimeout`: milliseconds. */
+export function limitIdleTime(server: http.Server | https.Server, idleTimeout: number): void {
+  server.timeout = idleTimeout
+  server.headersTimeout = Math.min(60_000, idleTimeout)
 }

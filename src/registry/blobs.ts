@@ -9,15 +9,16 @@ import type { Blobs, BlobStat, OpenBlob } from './registry.ts'
 import type { Requester } from './requester.ts'
 import type { RegistryParts } from './settings.ts'
 
+/** Milliseconds: a link that was renewed so recently need not be written again. */
+const longestUnrenewed = 5 * 60_000
+
 const octets = 'application/octet-stream'
 
 export class BlobRules implements Blobs {
   readonly #parts: RegistryParts
-  readonly #renewAfter: number
 
   constructor(parts: RegistryParts) {
     this.#parts = parts
-    this.#renewAfter = Math.min(parts.limits.grace / 10, 5 * 60_000)
   }
 
   async stat(
@@ -106,8 +107,8 @@ export class BlobRules implements Blobs {
   async #stays(repository: RepositoryName, blob: BlobLink): Promise<boolean> {
     const { metadata, now } = this.#parts
     const instant = now()
-    if (blob.unreferencedSince === undefined || instant - blob.unreferencedSince < this.#renewAfter)
-      return true
+    const renewAfter = Math.min(this.#parts.limits.grace / 10, longestUnrenewed)
+    if (blob.unreferencedSince === undefined || instant - blob.unreferencedSince < renewAfter) return true
     return metadata.touchBlob({ repository, digest: blob.digest, now: instant })
   }
 }

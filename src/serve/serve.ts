@@ -1,6 +1,7 @@
 import { hostPort } from '../host-port.ts'
 import { resolve } from 'node:path'
 import { DenialTable } from '../audit/denial-table.ts'
+import { Reserve } from '../blobs/reserve.ts'
 import { isShared } from '../storage/open-content.ts'
 import { openEngines } from '../storage/open-engines.ts'
 import type { Ticket } from '../storage/ticket.ts'
@@ -95,7 +96,9 @@ export async function serve(
   const shared = process.platform === 'linux'
   const { port, release } = await claimPort(host, settings.listen.port, { shared })
   cleanup.defer(release)
+  const reserve = Reserve.of(settings.reserve)
   const storage = engines.serve({
+    reserve,
     workers: settings.workers,
     poolSize: Number(hostProcess.env['UV_THREADPOOL_SIZE'] ?? 4),
     unrecorded: settings['audit-on-failure'],
@@ -189,11 +192,13 @@ export async function serve(
     record: audit && ((auditRecord) => maintenance.record(auditRecord)),
     apply: async (changed) => {
       log.setLevel(changed['log-level'])
+      reserve.set(changed.reserve)
       database?.setSettings(changed)
       // Before the workers: they forget what they know, and ask it again.
       await access?.channel.call('setSettings', changed)
+      // Before a collection that goes by a shorter grace: a HEAD must renew what it has found in time.
+      await workers.setSettings(changed)
       await Promise.all([
-        workers.setSettings(changed),
         audit?.channel.call('setSettings', changed),
         maintenance.setSettings(changed),
         policies?.setSettings(changed),

@@ -39,7 +39,9 @@ export class EmbeddedEngine implements StorageEngine {
     writer.on('error', (error) => options.log.error('the writer died', { stack: stackOf(error) }))
     this.ended = new Promise((resolve) => writer.once('exit', () => resolve('writer')))
     this.#probes = new PortRunner(this.#attachWriter(false))
-    this.#writes = new WriteProbe(settings, content, () => this.#probes.run('probe', { now: 0 }))
+    this.#writes = new WriteProbe(settings, options.reserve, content, () =>
+      this.#probes.run('probe', { now: 0 }),
+    )
   }
 
   attach(worker?: number): Ticket {

@@ -18,13 +18,11 @@ export class FolderContent implements ContentEngine {
 
   /** Flushes of all workers take at most half of libuv's pool, so that reads do not wait for them. */
   ticket(worker?: number): BlobTicket {
-    const { folder, reserve } = this.#settings
-    if (worker === undefined) return { kind: 'folder', folder, reserve, flushes: 1, bufferBudget: undefined }
-    const { workers, poolSize } = this.#options
+    const { workers, poolSize, reserve } = this.#options
+    const common = { kind: 'folder', folder: this.#settings.folder, reserve: reserve.buffer } as const
+    if (worker === undefined) return { ...common, flushes: 1, bufferBudget: undefined }
     return {
-      kind: 'folder',
-      folder,
-      reserve,
+      ...common,
       flushes: Math.max(1, Math.floor(poolSize / 2 / workers)),
       bufferBudget: Math.floor(bufferBytes / workers),
     }

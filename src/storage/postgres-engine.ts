@@ -71,7 +71,9 @@ export class PostgresEngine implements StorageEngine {
       generations: this.#generations,
       bound: defaultOutboxBound,
     })
-    this.#writes = new WriteProbe(settings, content, () => this.#probes.run('probe', { now: 0 }))
+    this.#writes = new WriteProbe(settings, options.reserve, content, () =>
+      this.#probes.run('probe', { now: 0 }),
+    )
     this.#log = new Link(connect)
     this.#pruner = new LogPruner(this.#log)
     this.database = {

@@ -1,5 +1,6 @@
 import type { Worker } from 'node:worker_threads'
 import type { BlobStore } from '../blobs/blob-store.ts'
+import type { Reserve } from '../blobs/reserve.ts'
 import type { S3Location } from '../blobs/s3/s3-location.ts'
 import type { ReadLimits } from '../metadata/postgres/barrier.ts'
 import type { Log } from '../log.ts'
@@ -70,6 +71,8 @@ export interface ServeOptions {
   readonly poolSize: number
   /** What happens to a change whose audit record cannot be stored. */
   readonly unrecorded: 'refuse' | 'allow'
+  /** Bytes of the file system that stay free, which may change. */
+  readonly reserve: Reserve
   readonly log: Log
   readonly startThread: (module: URL, data: object) => Worker
 }

@@ -1,5 +1,6 @@
 import type { AuditObjects } from '../blobs/audit-objects.ts'
 import type { BlobStore } from '../blobs/blob-store.ts'
+import { Reserve } from '../blobs/reserve.ts'
 import { openDiskBlobStore } from '../blobs/disk/disk-blob-store.ts'
 import { Generations } from '../metadata/cache/generations.ts'
 import { SharedCache } from '../metadata/cache/shared-cache.ts'
@@ -73,6 +74,10 @@ export async function openAuditObjects({ blobs, isShared }: Ticket): Promise<Aud
 export async function openBlobs({ blobs }: Ticket): Promise<BlobStore> {
   // Loaded only here: undici costs a thread some megabytes.
   if (blobs.kind === 'bucket') return (await import('./bucket/bucket-store.ts')).openBucketStore(blobs)
-  const { bufferBudget, kind: _kind, ...rest } = blobs
-  return openDiskBlobStore({ ...rest, ...(bufferBudget !== undefined && { bufferBudget }) })
+  const { bufferBudget, kind: _kind, reserve, ...rest } = blobs
+  return openDiskBlobStore({
+    ...rest,
+    reserve: new Reserve(reserve),
+    ...(bufferBudget !== undefined && { bufferBudget }),
+  })
 }

@@ -47,8 +47,8 @@ export type BlobTicket = FolderTicket | BucketTicket
 export interface FolderTicket {
   readonly kind: 'folder'
   readonly folder: string
-  /** Bytes of the file system that stay free. */
-  readonly reserve: number
+  /** Memory of the `Reserve`: bytes of the file system that stay free. */
+  readonly reserve: SharedArrayBuffer
   /** Flushes that may run at once. */
   readonly flushes: number
   /** Bytes of buffers; undefined: the store's default. */
@@ -64,9 +64,9 @@ export interface BucketTicket {
   readonly redirects: boolean
   /** Bytes of buffers in which parts wait for S3. */
   readonly partBytes: number
-  /** The data folder, of which `reserve` bytes stay free. */
+  /** The data folder, of which the `Reserve` stays free. */
   readonly folder: string
-  readonly reserve: number
+  readonly reserve: SharedArrayBuffer
   /** The cache of all workers; undefined: this thread has none. */
   readonly cache:
     { readonly folder: string; readonly limit: number; readonly counters: SharedArrayBuffer } | undefined

@@ -1,4 +1,5 @@
 import { FreeSpace } from '../blobs/disk/free-space.ts'
+import type { Reserve } from '../blobs/reserve.ts'
 import type { ContentEngine } from './content-engine.ts'
 import type { StorageSettings, WriteState } from './storage-engine.ts'
 
@@ -9,7 +10,8 @@ export class WriteProbe {
   readonly #testMetadata: () => Promise<unknown>
 
   constructor(
-    { folder, reserve }: StorageSettings,
+    { folder }: Pick<StorageSettings, 'folder'>,
+    reserve: Reserve,
     content: ContentEngine,
     testMetadata: () => Promise<unknown>,
   ) {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { X509Certificate } from 'node:crypto'
+import { createHash, X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import {
   mkdirSync,
@@ -16,6 +16,7 @@ import { join } from 'node:path'
 import { after, suite, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect } from 'node:tls'
+import { connect as connectPlain } from 'node:net'
 import { hashPassword } from '../../src/access/bcrypt.ts'
 import { markOrReason } from '../../src/file-mark.ts'
 import { SettingsReload } from '../../src/serve/settings-reload.ts'
@@ -23,7 +24,7 @@ import { resolveSettings } from '../../src/settings/settings.ts'
 import type { Settings } from '../../src/settings/settings-schema.ts'
 import { issue } from '../support/self-signed.ts'
 import { eventually } from '../support/program.ts'
-import { startedServer, type ServerProcess } from '../support/server-process.ts'
+import { runTrow, startedServer, type ServerProcess } from '../support/server-process.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'trow-reload-'))
 after(() => rmSync(root, { recursive: true }))
@@ -37,12 +38,13 @@ const rulesOf = (...rules: readonly string[]): string => `access:\n${rules.join(
 async function statuses(
   server: ServerProcess,
   user: string,
-  request: Omit<RequestInit, 'headers'> & { headers?: Record<string, string> } = {},
+  request: Omit<RequestInit, 'headers'> & { path?: string; headers?: Record<string, string> } = {},
 ): Promise<Set<number>> {
   const authorization = `Basic ${Buffer.from(`${user}:secret`).toString('base64')}`
   const headers = { ...request.headers, authorization, connection: 'close' }
+  const { path = 'a/manifests/1', ...init } = request
   const asked = Array.from({ length: 24 }, async () => {
-    const reply = await fetch(`${server.url}/v2/a/manifests/1`, { ...request, headers })
+    const reply = await fetch(`${server.url}/v2/${path}`, { ...init, headers })
     await reply.body?.cancel()
     return reply.status
   })
@@ -84,6 +86,7 @@ interface ReloadedServer {
   readonly server: ServerProcess
   readonly file: string
   readonly users: string
+  readonly data: string
   events(): readonly Record<string, unknown>[]
 }
 
@@ -102,7 +105,7 @@ async function open(name: string, text: string): Promise<ReloadedServer> {
       .flatMap((entry) => readFileSync(join(entry.parentPath, entry.name), 'utf8').split('\n'))
       .filter((line) => line.includes('io.trow.settings-'))
       .map((line) => (JSON.parse(line) as { event: Record<string, unknown> }).event)
-  return { server, file, users, events }
+  return { server, file, users, data, events }
 }
 
 suite('trow.yaml is read again while the server runs', () => {
@@ -179,9 +182,9 @@ suite('trow.yaml is read again while the server runs', () => {
     const { server, file } = await open('restart', rulesOf(rule('alice', 'pull')))
     const said = (pattern: RegExp): number => server.output().match(new RegExp(pattern, 'g'))?.length ?? 0
     try {
-      writeFileSync(file, `${rulesOf(rule('bob', 'pull'))}idle-timeout: 1h\nlog-level: warn\n`)
+      writeFileSync(file, `${rulesOf(rule('bob', 'pull'))}trusted-proxies: 10.0.0.0/8\nlog-level: warn\n`)
       await withinASecond(server, 'bob', 404)
-      const line = /these settings have changed and need a restart .*settings=idle-timeout/
+      const line = /these settings have changed and need a restart .*settings=trusted-proxies/
       await eventually(() => Promise.resolve(assert.equal(said(line), 1)), 5000)
       process.kill(server.pid, 'SIGHUP')
       await eventually(() => Promise.resolve(assert.equal(said(line), 2)), 5000)
@@ -190,6 +193,79 @@ suite('trow.yaml is read again while the server runs', () => {
       process.kill(server.pid, 'SIGHUP')
       await eventually(() => Promise.resolve(assert.match(server.output(), /nothing differs/)), 5000)
     } finally {
+      await server.stop()
+    }
+  })
+
+  test('the reserve: pushes are refused while less is free, by every worker, and taken again', async () => {
+    const push = {
+      method: 'PUT',
+      body: '{}',
+      headers: { 'content-type': 'application/vnd.oci.image.index.v1+json' },
+    }
+    const upload = { method: 'POST', path: 'a/blobs/uploads/' }
+    const { server, file } = await open('reserve', rulesOf(rule('alice', 'push')))
+    try {
+      assert.deepEqual([...(await statuses(server, 'alice', upload))], [202])
+      writeFileSync(file, `${rulesOf(rule('alice', 'push'))}reserve: 1000000GiB\n`)
+      await withinASecond(server, 'alice', 507, upload)
+      assert.deepEqual([...(await statuses(server, 'alice', push))], [507])
+      const reason = async (): Promise<unknown> =>
+        ((await (await fetch(`${server.url}/readyz`)).json()) as { write: { reason?: unknown } }).write.reason
+      await eventually(async () => assert.equal(await reason(), 'the disk is full up to the reserve'), 20_000)
+      writeFileSync(file, `${rulesOf(rule('alice', 'push'))}reserve: 0\n`)
+      await withinASecond(server, 'alice', 202, upload)
+      await eventually(async () => assert.equal(await reason(), undefined), 20_000)
+    } finally {
+      await server.stop()
+    }
+  })
+
+  test('the grace period: a collection goes by the one that is in force', async () => {
+    const { server, file, data } = await open('grace', rulesOf(rule('alice', 'push')))
+    try {
+      const authorization = `Basic ${Buffer.from('alice:secret').toString('base64')}`
+      const body = 'nobody needs it'
+      const digest = createHash('sha256').update(body).digest('hex')
+      const pushed = await fetch(`${server.url}/v2/a/blobs/uploads/?digest=sha256:${digest}`, {
+        method: 'POST',
+        body,
+        headers: { authorization },
+      })
+      assert.equal(pushed.status, 201)
+      const collected = async (): Promise<string> =>
+        (await runTrow(['gc', '--dry-run', '--data', data])).output
+      assert.doesNotMatch(await collected(), new RegExp(digest))
+      writeFileSync(file, `${rulesOf(rule('alice', 'push'))}gc-grace: 0s\n`)
+      await eventually(async () => assert.match(await collected(), new RegExp(digest)), 20_000)
+    } finally {
+      await server.stop()
+    }
+  })
+
+  test('the idle timeout: it ends a request that was under way before', async () => {
+    const { server, file } = await open('idle', `idle-timeout: 1h\n${rulesOf(rule('alice', 'push'))}`)
+    const { hostname, port } = new URL(server.url)
+    const socket = connectPlain({ host: hostname, port: Number(port) })
+    try {
+      const credentials = Buffer.from('alice:secret').toString('base64')
+      const authorization = `Authorization: Basic ${credentials}`
+      socket.write(
+        `POST /v2/a/blobs/uploads/ HTTP/1.1\r\nHost: ${hostname}\r\n${authorization}\r\nContent-Length: 0\r\n\r\n`,
+      )
+      const [head] = (await once(socket, 'data')) as [Buffer]
+      const location = /^location: (\S+)/im.exec(head.toString())?.[1] ?? ''
+      const long = `Content-Type: application/octet-stream\r\nContent-Length: 1000000`
+      socket.write(
+        `PATCH ${location} HTTP/1.1\r\nHost: ${hostname}\r\n${authorization}\r\n${long}\r\n\r\nbegun`,
+      )
+      const ended = once(socket, 'close')
+      socket.resume()
+      writeFileSync(file, `idle-timeout: 1s\n${rulesOf(rule('alice', 'push'))}`)
+      const late = sleep(60_000, 'late', { ref: false })
+      assert.notEqual(await Promise.race([ended, late]), 'late')
+    } finally {
+      socket.destroy()
       await server.stop()
     }
   })

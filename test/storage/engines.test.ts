@@ -6,6 +6,7 @@ import { Readable } from 'node:stream'
 import { after, suite, test, type TestContext } from 'node:test'
 import type { Worker } from 'node:worker_threads'
 import type { ByteSource, DataKey } from '../../src/blobs/blob-store.ts'
+import { Reserve } from '../../src/blobs/reserve.ts'
 import { startThread } from '../../src/serve/threads/threads.ts'
 import type { Log } from '../../src/log.ts'
 import { parseDigest } from '../../src/oci/digest.ts'
@@ -125,6 +126,7 @@ async function serve(
     workers: 1,
     poolSize: 4,
     unrecorded: 'refuse',
+    reserve: Reserve.of(settings.reserve),
     log,
     startThread(module, data) {
       const thread = startThread(module, data)

@@ -16,6 +16,7 @@ import {
   type StoredObject,
 } from '../blob-store.ts'
 import type { BlobNotes } from '../blob-notes.ts'
+import { Reserve } from '../reserve.ts'
 import { drain } from '../drain.ts'
 import { blobFolders, blobPath, stateFolder, type BlobState } from './blob-path.ts'
 import { BufferPool } from './buffer-pool.ts'
@@ -31,7 +32,7 @@ import { StagedFile, type StagedFileParts } from './staged-file.ts'
 export interface DiskBlobStoreOptions {
   readonly folder: string
   /** Bytes of the file system that stay free. */
-  readonly reserve: number
+  readonly reserve: number | Reserve
   /** Concurrent flushes in this thread; all threads together should use at most half of libuv's pool. */
   readonly flushes?: number
   /** Bytes of this thread's buffers, counted separately for reading and for writing. */
@@ -54,7 +55,7 @@ export async function openDiskBlobStore(options: DiskBlobStoreOptions): Promise<
   const aligned = new AlignedMemory(bufferBudget / 2)
   return new DiskBlobStore({
     folder,
-    space: new FreeSpace(folder, reserve),
+    space: new FreeSpace(folder, typeof reserve === 'number' ? Reserve.of(reserve) : reserve),
     flushes: new Semaphore(flushes),
     readBuffers: new BufferPool(bufferBudget),
     writeBuffers: new BufferPool(bufferBudget, (size) => aligned.allocate(size)),

@@ -1,5 +1,6 @@
 import fs, { type StatsFs } from 'node:fs'
 import { OciError } from '../../oci/oci-error.ts'
+import type { Reserve } from '../reserve.ts'
 import { systemCall } from './system-calls.ts'
 
 interface FileSystemSpace {
@@ -10,18 +11,18 @@ interface FileSystemSpace {
 /** Asks the file system for its free space at most once a second, and sooner after large writes. */
 export class FreeSpace {
   readonly #folder: string
-  readonly #reserve: number
+  readonly #reserve: Reserve
   #answer: Promise<FileSystemSpace> | undefined
   #written = 0
 
-  constructor(folder: string, reserve: number) {
+  constructor(folder: string, reserve: Reserve) {
     this.#folder = folder
     this.#reserve = reserve
   }
 
   /** Bytes above the reserve; negative when below it. */
   async room(): Promise<number> {
-    return (await this.fileSystem()).freeBytes - this.#reserve
+    return (await this.fileSystem()).freeBytes - this.#reserve.bytes
   }
 
   /** Of the folder. */
@@ -45,7 +46,7 @@ export class FreeSpace {
     this.#written += bytes
     // Several threads write at once: none may use more than a small part of the reserve before the next
     // check.
-    if (this.#written < this.#reserve / 64) return
+    if (this.#written < this.#reserve.bytes / 64) return
     this.#written = 0
     this.#answer = undefined
   }
@@ -58,7 +59,7 @@ export class FreeSpace {
 
   full(cause?: unknown): OciError {
     return new OciError('STORAGE_FULL', 'the registry has no room for this content', {
-      detail: `the disk is full up to the reserve of ${Math.ceil(this.#reserve / 2 ** 20)} MiB; pulls and deletions still work: delete what is not needed, collect the garbage or give the registry a larger disk, then push again`,
+      detail: `the disk is full up to the reserve of ${Math.ceil(this.#reserve.bytes / 2 ** 20)} MiB; pulls and deletions still work: delete what is not needed, collect the garbage or give the registry a larger disk, then push again`,
       cause,
     })
   }

@@ -36,7 +36,9 @@ export function maintenanceStores(parts: {
     clocks,
     commits: isApart ? new CommitWatch({ ...parts, clocks, writer: writerOf(settings()) }) : undefined,
     policy: {
-      grace: settings()['gc-grace'],
+      get grace() {
+        return settings()['gc-grace']
+      },
       get uploadExpiry() {
         return settings()['upload-expiry']
       },

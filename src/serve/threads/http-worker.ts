@@ -81,7 +81,9 @@ const registry = openRegistry({
     get allowSparseIndex() {
       return settings['allow-sparse-index']
     },
-    grace: settings['gc-grace'],
+    get grace() {
+      return settings['gc-grace']
+    },
   },
   untagged: () => settings.untagged,
 })
@@ -135,6 +137,7 @@ const local: WorkerSide = {
   setSettings(changed) {
     settings = changed
     log.setLevel(changed['log-level'])
+    server.setIdleTimeout(changed['idle-timeout'])
     opened.setSettings(changed)
   },
   forgetAccess: () => opened.forget(),

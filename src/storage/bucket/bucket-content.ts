@@ -2,6 +2,7 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { prepareCache } from '../../blobs/cached/cache-folder.ts'
 import { CacheSpace } from '../../blobs/cached/cache-space.ts'
+import type { Reserve } from '../../blobs/reserve.ts'
 import type { CredentialSource } from '../../blobs/s3/credentials/credentials.ts'
 import { markerName } from '../../blobs/s3/object-names.ts'
 import type { S3Location } from '../../blobs/s3/s3-location.ts'
@@ -21,7 +22,11 @@ interface Bucket {
 }
 
 /** A ticket for a thread that reads and writes little. */
-export function bucketTicket({ folder, reserve }: StorageSettings, bucket: Bucket): BucketTicket {
+export function bucketTicket(
+  { folder }: Pick<StorageSettings, 'folder'>,
+  bucket: Bucket,
+  reserve: Reserve,
+): BucketTicket {
   const { location, credentials } = bucket
   return {
     kind: 'bucket',
@@ -30,7 +35,7 @@ export function bucketTicket({ folder, reserve }: StorageSettings, bucket: Bucke
     redirects: false,
     partBytes: leastPartBytes,
     folder,
-    reserve,
+    reserve: reserve.buffer,
     cache: undefined,
   }
 }
@@ -53,7 +58,7 @@ export class BucketContent implements ContentEngine {
   }
 
   ticket(worker?: number): BlobTicket {
-    const ticket = bucketTicket(this.#settings, this.#bucket)
+    const ticket = bucketTicket(this.#settings, this.#bucket, this.#options.reserve)
     if (worker === undefined) return ticket
     const each = Math.max(leastPartBytes, Math.floor(partBytes / this.#options.workers))
     // Only workers read the same blobs again and again.

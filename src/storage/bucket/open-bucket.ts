@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { Reserve } from '../../blobs/reserve.ts'
 import { auditStart, markerName, notesFolder } from '../../blobs/s3/object-names.ts'
 import { sourceName, type CredentialSource } from '../../blobs/s3/credentials/credentials.ts'
 import { findCredentials } from '../../blobs/s3/credentials/find-source.ts'
@@ -60,7 +61,9 @@ export async function openBucket(
     name: bucketName(location),
     serve: (settings, options) => new BucketContent(settings, { location, credentials }, options),
     openStore: (settings) =>
-      Promise.resolve(openBucketStore(bucketTicket(settings, { location, credentials }))),
+      Promise.resolve(
+        openBucketStore(bucketTicket(settings, { location, credentials }, Reserve.of(settings.reserve))),
+      ),
     close: () => objects.client.close(),
     async clear() {
       for (const start of ['blobs/', 'parts/', auditStart, notesFolder, markerName]) {

@@ -1,9 +1,12 @@
+import { webcrypto } from 'node:crypto'
 import { readBreakGlass } from '../../src/admission/break-glass.ts'
+import { issueLeaf, makeAuthority } from '../../src/certificates/certificate-authority.ts'
+import type { Check } from '../../src/cluster/check.ts'
 import { layoutOf } from '../../src/cluster/layout.ts'
 import { hashOfObjects } from '../../src/policy-store/policies-hash.ts'
 import type { RegistryAnswer } from '../../src/status/registry-probe.ts'
 import { lookAtInstall, type Status } from '../../src/status/status.ts'
-import type { FakeObjects } from '../support/fake-objects.ts'
+import { FakeObjects } from '../support/fake-objects.ts'
 import { nodeObject, reportObject } from '../support/node-objects.ts'
 
 // An install as it stands in a cluster, and what `trow status` makes of it.
@@ -103,4 +106,32 @@ export function lookAt(
       ask: () => (answer instanceof Error ? Promise.reject(answer) : Promise.resolve({ ...well, ...answer })),
     },
   })
+}
+
+/** Every check that did not succeed. */
+export function faults({ categories }: Status): Check[] {
+  return categories.flatMap(({ checks }) => checks.filter(({ result }) => result !== 'success'))
+}
+
+/** The checks of one category, as `description|error`. */
+export function linesOf({ categories }: Status, category: string): string[] {
+  return categories
+    .filter(({ categoryName }) => categoryName === category)
+    .flatMap(({ checks }) => checks.map(({ description, error = '' }) => `${description}|${error}`))
+}
+
+/** A healthy install of its own, with a registry that is well. */
+export async function openInstalled(): Promise<{
+  readonly objects: FakeObjects
+  readonly now: number
+  look(): Promise<Status>
+}> {
+  const crypto = webcrypto as Crypto
+  const names = ['trow.trow.svc']
+  const authority = await makeAuthority(names, [], crypto)
+  const { cert: leaf } = await issueLeaf(authority, { names, life: 90 * 86_400_000 }, crypto)
+  const now = Date.now()
+  const objects = new FakeObjects()
+  objects.put(...installedObjects(authority, now))
+  return { objects, now, look: () => lookAt(objects, { now, leaf, answer: {} }) }
 }

@@ -1,34 +1,24 @@
-import { webcrypto } from 'node:crypto'
 import { PassThrough } from 'node:stream'
-import { issueLeaf, makeAuthority } from '../../src/certificates/certificate-authority.ts'
 import { printStatus } from '../../src/cli/status/print-status.ts'
 import { runningText } from '../../src/cli/status/running-text.ts'
 import { lookOf } from '../../src/cli/table.ts'
 import type { RunningFindings } from '../../src/scan/running-findings.ts'
 import { printedText } from '../../src/visible-text.ts'
-import { configMap, installedObjects, lookAt, podObject } from '../status/installed-cluster.ts'
-import { FakeObjects } from '../support/fake-objects.ts'
+import { configMap, openInstalled, podObject } from '../status/installed-cluster.ts'
 import { nodeObject, reportObject } from '../support/node-objects.ts'
-
-const names = ['trow.trow.svc']
 
 /** What `trow status` prints in a terminal of so many columns: of a healthy install, and of one with faults of each kind. */
 export async function statusScreens(
   columns: number,
 ): Promise<Readonly<Record<'status' | 'status-faults', string>>> {
-  const crypto = webcrypto as Crypto
-  const authority = await makeAuthority(names, [], crypto)
-  const { cert: leaf } = await issueLeaf(authority, { names, life: 90 * 86_400_000 }, crypto)
-  const now = Date.now()
+  const { objects, now, look: lookNow } = await openInstalled()
   const look = lookOf(Object.assign(new PassThrough(), { isTTY: true, columns }), {})
-  const objects = new FakeObjects()
   const print = async (): Promise<string> => {
-    const status = await lookAt(objects, { now, leaf, answer: {} })
+    const status = await lookNow()
     return printedText(
       `${printStatus(status, { look, short: false, context: 'production' })}\n${runningText(running(now), now, look)}`,
     )
   }
-  objects.put(...installedObjects(authority, now))
   const healthy = await print()
   const file = '/etc/containerd/certs.d/trow.trow.svc/hosts.toml'
   objects.put(

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { counted } from '../counted.ts'
 import { isAccessControlled, isAudited } from './access-settings.ts'
 import { printedSetting } from './live-settings.ts'
 import type { SettingName, Settings } from './settings-schema.ts'
@@ -68,5 +69,8 @@ function shown(value: unknown): string {
   const text = typeof value === 'string' ? value : JSON.stringify(value)
   if (text.length <= longestShown) return text
   const digest = createHash('sha256').update(text).digest('hex').slice(0, 12)
-  return `${Array.isArray(value) ? `${value.length} entries` : `${text.length} characters`}, sha256:${digest}`
+  const size = Array.isArray(value)
+    ? counted(value.length, 'entry', 'entries')
+    : counted(text.length, 'character')
+  return `${size}, sha256:${digest}`
 }

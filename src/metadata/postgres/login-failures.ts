@@ -33,10 +33,11 @@ const add = ownStatement(
      count = excluded.count + (select ${countNow} from login_failure as known where known.key = excluded.key)`,
   ['more'],
 )
+/** The time is a query of its own: the clock goes on within a statement, so no index is searched for it. */
 const prune = ownStatement(
   'failures.prune',
   `delete from login_failure where key in (
-     select key from login_failure where failed_at < clock_timestamp() - ${forgetAfter} order by failed_at limit 1000)`,
+     select key from login_failure where failed_at < (select clock_timestamp() - ${forgetAfter}) order by failed_at limit 1000)`,
   [],
 )
 const clear = ownStatement('failures.clear', 'delete from login_failure where key = $1', ['key'])

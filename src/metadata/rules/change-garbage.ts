@@ -119,7 +119,7 @@ export const unlinkUnreferenced = durable(
         kind: 'blob-link',
         repository: row.name as RepositoryName,
         subject: row.digest,
-        bytes: row.links === 1 ? row.size : 0,
+        bytes: row.elsewhere === 1 ? 0 : row.size,
         reason: `no manifest of the repository has needed the blob since ${iso(row.unreferenced_since)}`,
       }),
     )

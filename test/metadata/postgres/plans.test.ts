@@ -1,85 +1,139 @@
 import assert from 'node:assert/strict'
-import { suite, test } from 'node:test'
-import { Connection } from '../../../src/metadata/postgres/connection.ts'
-import * as auditStatements from '../../../src/metadata/postgres/audit-statements.ts'
-import * as blobs from '../../../src/metadata/rules/statements/blobs.ts'
-import * as contents from '../../../src/metadata/rules/statements/contents.ts'
-import * as figures from '../../../src/metadata/rules/statements/figures.ts'
-import * as garbage from '../../../src/metadata/rules/statements/garbage.ts'
-import * as history from '../../../src/metadata/rules/statements/history.ts'
-import * as manifests from '../../../src/metadata/rules/statements/manifests.ts'
-import * as reads from '../../../src/metadata/rules/statements/reads.ts'
-import * as repositories from '../../../src/metadata/rules/statements/repositories.ts'
-import * as untagged from '../../../src/metadata/rules/statements/untagged.ts'
-import * as uploads from '../../../src/metadata/rules/statements/uploads.ts'
-import type { Statement } from '../../../src/metadata/rules/bind.ts'
+import { randomUUID } from 'node:crypto'
+import { after, before, suite, test, type TestContext } from 'node:test'
+import type { Connection as OpenConnection } from '../../../src/metadata/postgres/connection.ts'
+import { everyStatement, type NamedStatement } from './every-statement.ts'
+import { fillRegistry, many, type RegistrySize } from './large-registry.ts'
+import { growing, planOf, runPlan } from './plan.ts'
+import { valuesFor } from './plan-values.ts'
 import { missing } from '../../requirements.ts'
-import { TestPostgres } from './open-postgres.ts'
+import { PostgresServer } from '../../support/postgres-server.ts'
+
+// Every statement that the metadata have is planned for any values, and run in a registry of many manifests.
+// `TROW_TEST_MANIFESTS` says how many, `TROW_TEST_BODIES=none` leaves out their bodies. `npm run test:plans` takes 1,000,000.
+
+const size: RegistrySize = {
+  manifests: Number(process.env['TROW_TEST_MANIFESTS'] ?? 20_000),
+  bodies: process.env['TROW_TEST_BODIES'] !== 'none',
+}
+
+interface Figure {
+  readonly name: string
+  readonly pages: number
+  readonly vain: number
+  /** Milliseconds at the server. */
+  readonly time: number
+}
+
+/** What pulls and pushes ask most often. */
+const hot = [
+  'reads.manifestByTag', 'reads.manifestByDigest', 'reads.blobLink', 'reads.linkedBlob', 'reads.tagsAfter', 'reads.referrersAfter',
+  'manifests.linkedBlob', 'manifests.insertManifest', 'manifests.insertReference', 'manifests.insertTag', 'blobs.insertBlob',
+  'blobs.insertLink', 'blobs.anyParent', 'repositories.repositoryByName',
+] // prettier-ignore
+
+/** They read whole tables: for the metrics, a backup and the start of a process. */
+const ofWholeTables = ['reads.counts', 'reads.outboxSize', 'reads.denialsSize', 'reads.loginSources']
+
+/** One row, or as many as people write by hand. */
+const small = [
+  'lease', 'setting', 'robot', 'signing_key', 'policy_set', 'policy_in_force', 'policy_document', 'policy_revision',
+  'audit_head', 'outbox_head', 'serving_process',
+] // prettier-ignore
+
+/** What a statement may touch, whatever the size of the registry: it is about up to a hundred rows. */
+const most = { pages: 2000, vain: 200 }
+/** They look into each repository of a window of a thousand, along all moves of a tag, or at a thousand records. */
+const more: Readonly<Record<string, typeof most>> = {
+  'postgres.place.changes': { pages: 20_000, vain: 200 },
+  'postgres.place.denials': { pages: 20_000, vain: 200 },
+  'contents.parentsInWindow': { pages: 8000, vain: 200 },
+  'contents.copiesInWindow': { pages: 8000, vain: 200 },
+  'history.forgetMoves': { pages: 10 * many, vain: many },
+}
+/**
+ * They are about every child of an index, here of a hundredth of all manifests: those that it needs, those that have no
+ * tag and are kept for its sake, and the repositories that link a base layer.
+ */
+const ofManyRows = ['reads.missingChildren', 'garbage.untaggedManifests', 'blobs.linksOfBlob']
 
 const skip = missing('initdb', 'postgres')
 
-/** 1,000 repositories of 100 images each, with their layers, and what is left of earlier ones. */
-const content = `
-  insert into repository (name, created_at) select 'team/app' || n, 1 from generate_series(1, 1000) n;
-  insert into manifest (repository_id, digest, media_type, subject, artifact_type, size, pushed_at, untagged_since, first_seen)
-    select n % 1000 + 1, 'sha256:m' || n, 'x', case when n % 10 = 0 then 'sha256:m' || n + 1 end, case when n % 10 = 0 then 'sig' end, 500, 1, case when n % 100 = 0 then n end, 1
-    from generate_series(1, 100000) n;
-  insert into manifest_body select n, 'x' from generate_series(1, 100000) n;
-  insert into tag (repository_id, name, manifest_id, updated_at, since) select n % 1000 + 1, 'v' || n, n, 1, 1 from generate_series(1, 100000) n;
-  insert into blob (digest, size, data_key, state, unlinked_since, condemned_at)
-    select 'sha256:b' || n, 10, case when n % 2 = 0 then 'key' || n end, case when n % 1000 = 0 then 'condemned' else 'live' end, case when n % 500 = 0 then n end, case when n % 1000 = 0 then n end
-    from generate_series(1, 100000) n;
-  insert into blob_body select n, 'x' from generate_series(1, 100000, 2) n;
-  insert into repository_blob select n % 1000 + 1, n, case when n % 100 = 0 then n end from generate_series(1, 100000) n;
-  insert into manifest_reference select n % 1000 + 1, 'sha256:b' || n, n, 'layer', 1 from generate_series(1, 100000) n;
-  insert into past_manifest select n % 1000 + 1, 'sha256:p' || n, n, 1, 0, null, n from generate_series(1, 50000) n;
-  insert into past_tag (sequence, digest, since, since_at_latest, until, repository_id, name, removal)
-    select 1, 'sha256:p' || n, 1, 0, n, n % 1000 + 1, 'w' || n, n from generate_series(1, 50000) n;
-  insert into upload (id, repository_id, algorithm, size, started_at, touched_at) select 'u' || n, n % 1000 + 1, 'sha256', 0, 1, n from generate_series(1, 20000) n;
-  insert into pending_delete select 'gone' || n from generate_series(1, 5000) n;
-  insert into outbox (note, total) select 'x', n from generate_series(1, 20000) n;
-  insert into denial_outbox (note, total) select 'x', n from generate_series(1, 20000) n;
-  insert into audit_line select 'changes', n, 'x' from generate_series(1, 50000) n;
-  insert into audit_segment (log, first, last, hash, bytes, closed_at, claimed_at, state, object)
-    select 'changes', n * 10, n * 10 + 9, 'x', 1, 1, 1, 'sealed', 'x' from generate_series(1, 20000) n;`
+suite(`plans of PostgreSQL in a registry of ${size.manifests} manifests`, { skip }, () => {
+  let server: PostgresServer
+  let statements: readonly NamedStatement[]
+  let connection: OpenConnection
 
-/** They read whole tables, a part at a time, or have no condition. */
-const ofNoRequest = [
-  'counts', 'outboxSize', 'denialsSize', 'pendingDeletes', 'robots', 'signingKeys', 'loginSources',
-] // prettier-ignore
+  before(async () => {
+    statements = await everyStatement()
+    const { Connection } = await import('../../../src/metadata/postgres/connection.ts')
+    const { prepareDatabase } = await import('../../../src/metadata/postgres/prepare-database.ts')
+    server = await PostgresServer.start([
+      'fsync=off',
+      'full_page_writes=off',
+      'max_wal_size=8GB',
+      'shared_buffers=1GB',
+      'autovacuum=off',
+    ])
+    connection = await Connection.open({ connectionString: await server.newDatabase() })
+    await prepareDatabase(connection, { id: randomUUID() })
+    await fillRegistry(connection, size)
+  })
+  after(async () => {
+    connection?.close()
+    await server?.stop()
+  })
 
-/** Small tables may be scanned. */
-const slow =
-  /Seq Scan on "?(repository|manifest|tag|blob|upload|past_|pending|outbox|denial|audit_line|audit_segment)|Hash (Left |Right )?(Join|Semi|Anti)|Merge (Left )?(Join|Anti|Semi)/
-
-suite('plans of PostgreSQL, for any values', { skip }, () => {
-  const postgres = new TestPostgres()
-
-  test('no statement scans a table or hashes one', async (t) => {
-    const connection = await Connection.open({ connectionString: await postgres.newRegistry() })
-    t.after(() => connection.close())
-    await connection.run(content)
-    await connection.run('analyze')
-    const { queueStatements, ...audit } = auditStatements
-    const modules = [
-      audit, queueStatements.changes, queueStatements.denials,
-      blobs, contents, figures, garbage, history, manifests, reads, repositories, untagged, uploads,
-    ] // prettier-ignore
-    const statements = modules.flatMap((module) => Object.entries<Statement<unknown>>(module))
-    let seen = 0
+  async function look(t: TestContext): Promise<readonly string[]> {
     const found: string[] = []
-    for (const [name, { postgres: text, values }] of statements) {
-      if (ofNoRequest.includes(name) || text === undefined) continue
-      await connection.run(`prepare "${text.name}" as ${text.sql}`)
-      const given = (text.values ?? values).map(() => 'null').join(', ')
-      const { rows } = await connection.run<Record<string, string>>(
-        `explain execute "${text.name}"${given === '' ? '' : `(${given})`}`,
-      )
-      const plan = rows.map((row) => row['QUERY PLAN'] ?? '').join('\n')
-      if (slow.test(plan)) found.push(`${text.name}\n${plan}`)
-      seen += 1
+    const figures: Figure[] = []
+    await connection.run('deallocate all')
+    for (const statement of statements) {
+      const { name, bind } = statement
+      if (ofWholeTables.includes(name)) continue
+      const { root } = await planOf(connection, statement)
+      found.push(...growing(root, (table) => small.includes(table)).map((what) => `${name}: ${what}`))
+      const { pages = 0, vain, time = 0 } = await runPlan(connection, name, bind(valuesFor(name, size)))
+      figures.push({ name, pages, vain, time })
+      const bound = more[name] ?? most
+      if (ofManyRows.includes(name) || (pages <= bound.pages && vain <= bound.vain)) continue
+      found.push(`${name}: ${pages} pages, ${vain} rows in vain`)
     }
-    assert.deepEqual(found, [])
-    assert.ok(seen > 80, `${seen}`)
+    for (const { name, pages, vain, time } of figures.toSorted((a, b) => b.pages - a.pages).slice(0, 15))
+      t.diagnostic(`${name}: ${pages} pages, ${vain} rows in vain, ${time} ms`)
+    for (const name of hot) {
+      const { pages, time } = figures.find((figure) => figure.name === name) ?? assert.fail(name)
+      t.diagnostic(`hot: ${name}: ${pages} pages, ${time} ms`)
+    }
+    assert.ok(figures.length > 180, `${figures.length}`)
+    t.diagnostic(`${figures.length} statements`)
+    return found
+  }
+
+  test('no statement reads or hashes a whole table, and each touches few pages: before there are statistics', async (t) => {
+    assert.deepEqual(await look(t), [])
+  })
+
+  test('and with statistics', async (t) => {
+    await connection.run('vacuum analyze')
+    assert.deepEqual(await look(t), [])
+  })
+
+  test('the room that it takes', async (t) => {
+    const { rows } = await connection.run<{ name: string; kind: string; bytes: number; rows: number }>(
+      `select c.relname as name, c.relkind::text as kind, c.reltuples::bigint as rows,
+         pg_relation_size(c.oid) + coalesce(pg_total_relation_size(nullif(c.reltoastrelid, 0)), 0) as bytes
+       from pg_class c where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'i')
+       order by bytes desc`,
+    )
+    const total = rows.reduce((sum, { bytes }) => sum + bytes, 0)
+    t.diagnostic(
+      `${Math.round(total / 1e6)} MB, ${Math.round(total / size.manifests)} bytes for a manifest and its layers`,
+    )
+    for (const { name, kind, bytes, rows: count } of rows.slice(0, 25))
+      t.diagnostic(
+        `${kind === 'r' ? 'table' : 'index'} ${name}: ${(bytes / 1e6).toFixed(1)} MB, ${count} rows`,
+      )
+    assert.ok(rows.length > 40)
   })
 })

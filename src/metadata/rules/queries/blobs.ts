@@ -114,7 +114,12 @@ export const addPendingDelete = compile(
 export const linksOfBlob = compile(
   queries
     .selectFrom('repository_blob')
-    .innerJoin('repository', 'repository.id', 'repository_blob.repository_id')
-    .select(['repository.id', 'repository.name'])
+    .select([
+      'repository_blob.repository_id as id',
+      // In a join, PostgreSQL may rather ask every repository than every link.
+      sql<string>`(select name from repository where repository.id = repository_blob.repository_id)`.as(
+        'name',
+      ),
+    ])
     .where('repository_blob.blob_id', '=', parameter<number>('blob')),
 )

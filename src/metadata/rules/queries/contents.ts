@@ -1,11 +1,13 @@
-import { sql } from 'kysely'
-import { compile, parameter, queryBuilder } from './query.ts'
+import { sql, type Selectable } from 'kysely'
+import { compile, either, parameter, queryBuilder, typed } from './query.ts'
+import type { Schema } from './schema.ts'
 
 const queries = queryBuilder()
 const repository = parameter<number>('repository')
 const digest = parameter<string>('digest')
 const limit = parameter<number>('limit')
 const afterManifest = parameter<number>('afterManifest')
+type Entry = Selectable<Schema['manifest_reference']>
 
 export const manifestId = compile(
   queries
@@ -46,11 +48,16 @@ export const namedAfter = compile(
 
 export const parentsAfter = compile(
   queries
-    .selectFrom('repository')
-    .innerJoin('manifest_reference as entry', 'entry.repository_id', 'repository.id')
+    .selectFrom('manifest_reference as entry')
     .innerJoin('manifest', 'manifest.id', 'entry.manifest_id')
     .select(['manifest.id', 'manifest.digest', 'manifest.media_type', 'manifest.artifact_type', 'entry.kind'])
-    .where('repository.name', '=', parameter<string>('name'))
+    // A value: in a join, PostgreSQL would not know that the parents come in their order.
+    .where('entry.repository_id', '=', (inner) =>
+      inner
+        .selectFrom('repository')
+        .select('repository.id')
+        .where('repository.name', '=', parameter<string>('name')),
+    )
     .where('entry.child', '=', digest)
     .where('entry.manifest_id', '>', afterManifest)
     .orderBy('entry.manifest_id')
@@ -76,11 +83,22 @@ export const windowEnd = compile(
 )
 
 /** `afterManifest` applies only to the first repository of the window. */
+const afterInRepository = sql<number>`case when repository.id > ${first} then 0 else ${typed('afterManifest', 'bigint')} end`
+
+/** PostgreSQL would sort all parents of a repository: it is told that a page needs no more than the first ones. */
+const parentsOfRepository = either(
+  sql<Entry>`manifest_reference`,
+  sql<Entry>`lateral (
+    select parent.* from manifest_reference as parent
+    where parent.repository_id = repository.id and parent.child = ${digest} and parent.manifest_id > ${afterInRepository}
+    order by parent.manifest_id limit ${limit})`,
+)
+
 export const parentsInWindow = compile(
   queries
     .selectFrom('repository')
     // SQLite runs cross joins in the order in which they are written.
-    .crossJoin('manifest_reference as entry')
+    .crossJoin(parentsOfRepository.as('entry'))
     .crossJoin('manifest')
     .select([
       'repository.id as repository_id',
@@ -95,7 +113,7 @@ export const parentsInWindow = compile(
     .where('repository.id', '<', end)
     .whereRef('entry.repository_id', '=', 'repository.id')
     .where('entry.child', '=', digest)
-    .where(sql<boolean>`(repository.id > ${first} or entry.manifest_id > ${afterManifest})`)
+    .where('entry.manifest_id', '>', afterInRepository)
     .whereRef('manifest.id', '=', 'entry.manifest_id')
     .orderBy('repository.id')
     .orderBy('entry.manifest_id')

@@ -72,8 +72,11 @@ export const unreferencedLinks = compile(
       'blob.digest',
       'blob.size',
     ])
+    // Not the number of links: a base layer has as many as there are repositories.
     .select(
-      sql<number>`(select count(*) from repository_blob as other where other.blob_id = blob.id)`.as('links'),
+      sql<number>`exists (select 1 from repository_blob as other where other.blob_id = blob.id and other.repository_id <> link.repository_id)`.as(
+        'elsewhere',
+      ),
     )
     .where('link.unreferenced_since', '<', before)
     .where(

@@ -37,12 +37,20 @@ export const manifestByDigest = compile(
     .where('manifest.digest', '=', digest),
 )
 
-const links = queries
+/**
+ * The id of the repository, as a value. As a table of a join, PostgreSQL rather looks at every repository that has
+ * a blob, and it does not know that a join with one row keeps the order of an index.
+ */
+const repositoryOfName = queries
   .selectFrom('repository')
-  .innerJoin('repository_blob', 'repository_blob.repository_id', 'repository.id')
-  .innerJoin('blob', 'blob.id', 'repository_blob.blob_id')
-  .select(['blob.size', 'repository_blob.unreferenced_since'])
+  .select('repository.id')
   .where('repository.name', '=', name)
+
+const links = queries
+  .selectFrom('blob')
+  .innerJoin('repository_blob', 'repository_blob.blob_id', 'blob.id')
+  .select(['blob.size', 'repository_blob.unreferenced_since'])
+  .where('repository_blob.repository_id', '=', repositoryOfName)
   .where('blob.digest', '=', digest)
 
 export const blobLink = compile(links)
@@ -106,15 +114,10 @@ export const referrersOfTypeAfter = compile(referrers.where(isOfType))
 /** Every entry of the index, joined with its manifest if that exists and has the requested type. */
 export const indexedAfter = compile(
   queries
-    .selectFrom('repository')
-    .innerJoin('tag', 'tag.repository_id', 'repository.id')
-    .innerJoin('manifest as listing', 'listing.id', 'tag.manifest_id')
-    .innerJoin('manifest_reference as entry', (join) =>
-      join.onRef('entry.manifest_id', '=', 'listing.id').onRef('entry.repository_id', '=', 'repository.id'),
-    )
+    .selectFrom('manifest_reference as entry')
     .leftJoin('manifest', (join) =>
       join
-        .onRef('manifest.repository_id', '=', 'repository.id')
+        .onRef('manifest.repository_id', '=', 'entry.repository_id')
         .onRef('manifest.digest', '=', 'entry.child')
         .on(sql<boolean>`(${typed('artifactType', 'text')} is null or ${isOfType})`),
     )
@@ -126,9 +129,17 @@ export const indexedAfter = compile(
       'manifest.artifact_type',
       'manifest.annotations',
     ])
-    .where('repository.name', '=', name)
-    .where('tag.name', '=', parameter<string>('tag'))
-    .where('listing.media_type', 'in', [ociImageIndex, dockerManifestList])
+    .where('entry.manifest_id', '=', (inner) =>
+      inner
+        .selectFrom('tag')
+        .innerJoin('manifest as listing', 'listing.id', 'tag.manifest_id')
+        .select('listing.id')
+        .where('tag.repository_id', '=', repositoryOfName)
+        .where('tag.name', '=', parameter<string>('tag'))
+        .where('listing.media_type', 'in', [ociImageIndex, dockerManifestList]),
+    )
+    // Only SQLite needs the repository to read the entries in their order.
+    .where(either(sql<boolean>`entry.repository_id = ${repositoryOfName}`, sql<boolean>`true`))
     .where('entry.child', '>', after)
     .orderBy('entry.child')
     .limit(limit),

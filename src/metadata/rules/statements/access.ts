@@ -21,11 +21,11 @@ export const deleteRobot: typeof queries.deleteRobot = {
   postgres: { name: 'access.deleteRobot', sql: 'delete from "robot" where "name" = $1' },
 }
 export const deleteSurplusLoginSources: typeof queries.deleteSurplusLoginSources = {
-  sql: 'delete from "login_source" where "name" = ? and "network" not in (select "kept"."network" from "login_source" as "kept" where "kept"."name" = ? order by "kept"."seen_at" desc limit ? + 0)',
+  sql: 'delete from "login_source" where "name" = ? and "network" not in (select "kept"."network" from "login_source" as "kept" where "kept"."name" = ? order by kept.seen_at + 0 desc limit ? + 0)',
   values: [new Parameter('name'), new Parameter('name'), new Parameter('most')],
   postgres: {
     name: 'access.deleteSurplusLoginSources',
-    sql: 'delete from "login_source" where "name" = $1 and "network" not in (select "kept"."network" from "login_source" as "kept" where "kept"."name" = $2 order by "kept"."seen_at" desc limit $3)',
+    sql: 'delete from "login_source" where "name" = $1 and "network" not in (select "kept"."network" from "login_source" as "kept" where "kept"."name" = $2 order by kept.seen_at + 0 desc limit $3)',
   },
 }
 export const insertKey: typeof queries.insertKey = {

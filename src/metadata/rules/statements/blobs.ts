@@ -81,11 +81,11 @@ export const linkOf: typeof queries.linkOf = {
   },
 }
 export const linksOfBlob: typeof queries.linksOfBlob = {
-  sql: 'select "repository"."id", "repository"."name" from "repository_blob" inner join "repository" on "repository"."id" = "repository_blob"."repository_id" where "repository_blob"."blob_id" = ?',
+  sql: 'select "repository_blob"."repository_id" as "id", (select name from repository where repository.id = repository_blob.repository_id) as "name" from "repository_blob" where "repository_blob"."blob_id" = ?',
   values: [new Parameter('blob')],
   postgres: {
     name: 'blobs.linksOfBlob',
-    sql: 'select "repository"."id", "repository"."name" from "repository_blob" inner join "repository" on "repository"."id" = "repository_blob"."repository_id" where "repository_blob"."blob_id" = $1',
+    sql: 'select "repository_blob"."repository_id" as "id", (select name from repository where repository.id = repository_blob.repository_id) as "name" from "repository_blob" where "repository_blob"."blob_id" = $1',
   },
 }
 export const markUnlinked: typeof queries.markUnlinked = {

@@ -39,7 +39,7 @@ export const namedAfter: typeof queries.namedAfter = {
   },
 }
 export const parentsAfter: typeof queries.parentsAfter = {
-  sql: 'select "manifest"."id", "manifest"."digest", "manifest"."media_type", "manifest"."artifact_type", "entry"."kind" from "repository" inner join "manifest_reference" as "entry" on "entry"."repository_id" = "repository"."id" inner join "manifest" on "manifest"."id" = "entry"."manifest_id" where "repository"."name" = ? and "entry"."child" = ? and "entry"."manifest_id" > ? order by "entry"."manifest_id" limit ? + 0',
+  sql: 'select "manifest"."id", "manifest"."digest", "manifest"."media_type", "manifest"."artifact_type", "entry"."kind" from "manifest_reference" as "entry" inner join "manifest" on "manifest"."id" = "entry"."manifest_id" where "entry"."repository_id" = (select "repository"."id" from "repository" where "repository"."name" = ?) and "entry"."child" = ? and "entry"."manifest_id" > ? order by "entry"."manifest_id" limit ? + 0',
   values: [
     new Parameter('name'),
     new Parameter('digest'),
@@ -48,11 +48,11 @@ export const parentsAfter: typeof queries.parentsAfter = {
   ],
   postgres: {
     name: 'contents.parentsAfter',
-    sql: 'select "manifest"."id", "manifest"."digest", "manifest"."media_type", "manifest"."artifact_type", "entry"."kind" from "repository" inner join "manifest_reference" as "entry" on "entry"."repository_id" = "repository"."id" inner join "manifest" on "manifest"."id" = "entry"."manifest_id" where "repository"."name" = $1 and "entry"."child" = $2 and "entry"."manifest_id" > $3 order by "entry"."manifest_id" limit $4',
+    sql: 'select "manifest"."id", "manifest"."digest", "manifest"."media_type", "manifest"."artifact_type", "entry"."kind" from "manifest_reference" as "entry" inner join "manifest" on "manifest"."id" = "entry"."manifest_id" where "entry"."repository_id" = (select "repository"."id" from "repository" where "repository"."name" = $1) and "entry"."child" = $2 and "entry"."manifest_id" > $3 order by "entry"."manifest_id" limit $4',
   },
 }
 export const parentsInWindow: typeof queries.parentsInWindow = {
-  sql: 'select "repository"."id" as "repository_id", "repository"."name", "manifest"."id", "manifest"."digest", "manifest"."media_type", "manifest"."artifact_type", "entry"."kind" from "repository" cross join "manifest_reference" as "entry" cross join "manifest" where "repository"."id" >= ? and "repository"."id" < ? and "entry"."repository_id" = "repository"."id" and "entry"."child" = ? and (repository.id > ? or entry.manifest_id > ?) and "manifest"."id" = "entry"."manifest_id" order by "repository"."id", "entry"."manifest_id" limit ? + 0',
+  sql: 'select "repository"."id" as "repository_id", "repository"."name", "manifest"."id", "manifest"."digest", "manifest"."media_type", "manifest"."artifact_type", "entry"."kind" from "repository" cross join manifest_reference as "entry" cross join "manifest" where "repository"."id" >= ? and "repository"."id" < ? and "entry"."repository_id" = "repository"."id" and "entry"."child" = ? and "entry"."manifest_id" > case when repository.id > ? then 0 else ? end and "manifest"."id" = "entry"."manifest_id" order by "repository"."id", "entry"."manifest_id" limit ? + 0',
   values: [
     new Parameter('first'),
     new Parameter('end'),
@@ -63,7 +63,19 @@ export const parentsInWindow: typeof queries.parentsInWindow = {
   ],
   postgres: {
     name: 'contents.parentsInWindow',
-    sql: 'select "repository"."id" as "repository_id", "repository"."name", "manifest"."id", "manifest"."digest", "manifest"."media_type", "manifest"."artifact_type", "entry"."kind" from "repository" cross join "manifest_reference" as "entry" cross join "manifest" where "repository"."id" >= $1 and "repository"."id" < $2 and "entry"."repository_id" = "repository"."id" and "entry"."child" = $3 and (repository.id > $4 or entry.manifest_id > $5) and "manifest"."id" = "entry"."manifest_id" order by "repository"."id", "entry"."manifest_id" limit $6',
+    sql: 'select "repository"."id" as "repository_id", "repository"."name", "manifest"."id", "manifest"."digest", "manifest"."media_type", "manifest"."artifact_type", "entry"."kind" from "repository" cross join lateral (\n    select parent.* from manifest_reference as parent\n    where parent.repository_id = repository.id and parent.child = $1 and parent.manifest_id > case when repository.id > $2 then 0 else cast($3 as bigint) end\n    order by parent.manifest_id limit $4) as "entry" cross join "manifest" where "repository"."id" >= $5 and "repository"."id" < $6 and "entry"."repository_id" = "repository"."id" and "entry"."child" = $7 and "entry"."manifest_id" > case when repository.id > $8 then 0 else cast($9 as bigint) end and "manifest"."id" = "entry"."manifest_id" order by "repository"."id", "entry"."manifest_id" limit $10',
+    values: [
+      new Parameter('digest'),
+      new Parameter('first'),
+      new Parameter('afterManifest'),
+      new Parameter('limit'),
+      new Parameter('first'),
+      new Parameter('end'),
+      new Parameter('digest'),
+      new Parameter('first'),
+      new Parameter('afterManifest'),
+      new Parameter('limit'),
+    ],
   },
 }
 export const twinOfBlob: typeof queries.twinOfBlob = {

@@ -19,11 +19,11 @@ export const blobHolders: typeof queries.blobHolders = {
   },
 }
 export const blobLink: typeof queries.blobLink = {
-  sql: 'select "blob"."size", "repository_blob"."unreferenced_since" from "repository" inner join "repository_blob" on "repository_blob"."repository_id" = "repository"."id" inner join "blob" on "blob"."id" = "repository_blob"."blob_id" where "repository"."name" = ? and "blob"."digest" = ?',
+  sql: 'select "blob"."size", "repository_blob"."unreferenced_since" from "blob" inner join "repository_blob" on "repository_blob"."blob_id" = "blob"."id" where "repository_blob"."repository_id" = (select "repository"."id" from "repository" where "repository"."name" = ?) and "blob"."digest" = ?',
   values: [new Parameter('name'), new Parameter('digest')],
   postgres: {
     name: 'reads.blobLink',
-    sql: 'select "blob"."size", "repository_blob"."unreferenced_since" from "repository" inner join "repository_blob" on "repository_blob"."repository_id" = "repository"."id" inner join "blob" on "blob"."id" = "repository_blob"."blob_id" where "repository"."name" = $1 and "blob"."digest" = $2',
+    sql: 'select "blob"."size", "repository_blob"."unreferenced_since" from "blob" inner join "repository_blob" on "repository_blob"."blob_id" = "blob"."id" where "repository_blob"."repository_id" = (select "repository"."id" from "repository" where "repository"."name" = $1) and "blob"."digest" = $2',
   },
 }
 export const blobsAfter: typeof queries.blobsAfter = {
@@ -59,7 +59,7 @@ export const denialsSize: typeof queries.denialsSize = {
   },
 }
 export const indexedAfter: typeof queries.indexedAfter = {
-  sql: 'select "entry"."child", "manifest"."digest", "manifest"."media_type", "manifest"."size", "manifest"."artifact_type", "manifest"."annotations" from "repository" inner join "tag" on "tag"."repository_id" = "repository"."id" inner join "manifest" as "listing" on "listing"."id" = "tag"."manifest_id" inner join "manifest_reference" as "entry" on "entry"."manifest_id" = "listing"."id" and "entry"."repository_id" = "repository"."id" left join "manifest" on "manifest"."repository_id" = "repository"."id" and "manifest"."digest" = "entry"."child" and (? is null or manifest.artifact_type = ? collate nocase) where "repository"."name" = ? and "tag"."name" = ? and "listing"."media_type" in (?, ?) and "entry"."child" > ? order by "entry"."child" limit ? + 0',
+  sql: 'select "entry"."child", "manifest"."digest", "manifest"."media_type", "manifest"."size", "manifest"."artifact_type", "manifest"."annotations" from "manifest_reference" as "entry" left join "manifest" on "manifest"."repository_id" = "entry"."repository_id" and "manifest"."digest" = "entry"."child" and (? is null or manifest.artifact_type = ? collate nocase) where "entry"."manifest_id" = (select "listing"."id" from "tag" inner join "manifest" as "listing" on "listing"."id" = "tag"."manifest_id" where "tag"."repository_id" = (select "repository"."id" from "repository" where "repository"."name" = ?) and "tag"."name" = ? and "listing"."media_type" in (?, ?)) and entry.repository_id = (select "repository"."id" from "repository" where "repository"."name" = ?) and "entry"."child" > ? order by "entry"."child" limit ? + 0',
   values: [
     new Parameter('artifactType'),
     new Parameter('artifactType'),
@@ -67,12 +67,23 @@ export const indexedAfter: typeof queries.indexedAfter = {
     new Parameter('tag'),
     'application/vnd.oci.image.index.v1+json',
     'application/vnd.docker.distribution.manifest.list.v2+json',
+    new Parameter('name'),
     new Parameter('after'),
     new Parameter('limit'),
   ],
   postgres: {
     name: 'reads.indexedAfter',
-    sql: 'select "entry"."child", "manifest"."digest", "manifest"."media_type", "manifest"."size", "manifest"."artifact_type", "manifest"."annotations" from "repository" inner join "tag" on "tag"."repository_id" = "repository"."id" inner join "manifest" as "listing" on "listing"."id" = "tag"."manifest_id" inner join "manifest_reference" as "entry" on "entry"."manifest_id" = "listing"."id" and "entry"."repository_id" = "repository"."id" left join "manifest" on "manifest"."repository_id" = "repository"."id" and "manifest"."digest" = "entry"."child" and (cast($1 as text) is null or lower(manifest.artifact_type) = lower(cast($2 as text) collate "C")) where "repository"."name" = $3 and "tag"."name" = $4 and "listing"."media_type" in ($5, $6) and "entry"."child" > $7 order by "entry"."child" limit $8',
+    sql: 'select "entry"."child", "manifest"."digest", "manifest"."media_type", "manifest"."size", "manifest"."artifact_type", "manifest"."annotations" from "manifest_reference" as "entry" left join "manifest" on "manifest"."repository_id" = "entry"."repository_id" and "manifest"."digest" = "entry"."child" and (cast($1 as text) is null or lower(manifest.artifact_type) = lower(cast($2 as text) collate "C")) where "entry"."manifest_id" = (select "listing"."id" from "tag" inner join "manifest" as "listing" on "listing"."id" = "tag"."manifest_id" where "tag"."repository_id" = (select "repository"."id" from "repository" where "repository"."name" = $3) and "tag"."name" = $4 and "listing"."media_type" in ($5, $6)) and true and "entry"."child" > $7 order by "entry"."child" limit $8',
+    values: [
+      new Parameter('artifactType'),
+      new Parameter('artifactType'),
+      new Parameter('name'),
+      new Parameter('tag'),
+      'application/vnd.oci.image.index.v1+json',
+      'application/vnd.docker.distribution.manifest.list.v2+json',
+      new Parameter('after'),
+      new Parameter('limit'),
+    ],
   },
 }
 export const keyInUse: typeof queries.keyInUse = {
@@ -84,11 +95,11 @@ export const keyInUse: typeof queries.keyInUse = {
   },
 }
 export const linkedBlob: typeof queries.linkedBlob = {
-  sql: 'select "blob"."size", "repository_blob"."unreferenced_since", "blob"."data_key", "blob_body"."body" from "repository" inner join "repository_blob" on "repository_blob"."repository_id" = "repository"."id" inner join "blob" on "blob"."id" = "repository_blob"."blob_id" left join "blob_body" on "blob_body"."blob_id" = "blob"."id" where "repository"."name" = ? and "blob"."digest" = ?',
+  sql: 'select "blob"."size", "repository_blob"."unreferenced_since", "blob"."data_key", "blob_body"."body" from "blob" inner join "repository_blob" on "repository_blob"."blob_id" = "blob"."id" left join "blob_body" on "blob_body"."blob_id" = "blob"."id" where "repository_blob"."repository_id" = (select "repository"."id" from "repository" where "repository"."name" = ?) and "blob"."digest" = ?',
   values: [new Parameter('name'), new Parameter('digest')],
   postgres: {
     name: 'reads.linkedBlob',
-    sql: 'select "blob"."size", "repository_blob"."unreferenced_since", "blob"."data_key", "blob_body"."body" from "repository" inner join "repository_blob" on "repository_blob"."repository_id" = "repository"."id" inner join "blob" on "blob"."id" = "repository_blob"."blob_id" left join "blob_body" on "blob_body"."blob_id" = "blob"."id" where "repository"."name" = $1 and "blob"."digest" = $2',
+    sql: 'select "blob"."size", "repository_blob"."unreferenced_since", "blob"."data_key", "blob_body"."body" from "blob" inner join "repository_blob" on "repository_blob"."blob_id" = "blob"."id" left join "blob_body" on "blob_body"."blob_id" = "blob"."id" where "repository_blob"."repository_id" = (select "repository"."id" from "repository" where "repository"."name" = $1) and "blob"."digest" = $2',
   },
 }
 export const loginSources: typeof queries.loginSources = {

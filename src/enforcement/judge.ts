@@ -3,13 +3,17 @@ import { isDigest } from '../oci/digest.ts'
 import { OciError } from '../oci/oci-error.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
 import type { Reference } from '../oci/tag.ts'
-import { decide, isTaken, type Answer, type RequestedImage } from '../policy/decide.ts'
+import { decide, isTaken, passesByName, type Answer, type RequestedImage } from '../policy/decide.ts'
 import type { ContentFact, ImageContent } from '../policy/image-content.ts'
 import { ownImage } from '../policy/image-reference.ts'
+import { RecentCache } from '../recent-cache.ts'
 import type { SeenContent } from './seen-content.ts'
 import { isPlain, makeDecision, type PolicyDecision } from './decision.ts'
 import { PolicyCounters } from './policy-counters.ts'
 import type { PoliciesOfNow, PolicyFeed } from './policy-feed.ts'
+
+/** Names that are kept, about 100 bytes each; at most twice as many. */
+const openRepositories = 4096
 
 /** A request to the registry, for the same content under one or several names. */
 export interface Question {
@@ -44,6 +48,10 @@ export class Judge {
   readonly #now: () => number
   /** The decision about each request in which no policy has a finding: most requests share it. */
   readonly #plain = new Map<Question['point'], PolicyDecision>()
+  /** The repositories whose name no policy refuses: two of the five requests of a small push begin an upload. */
+  readonly #open = new RecentCache<RepositoryName, true>(openRepositories)
+  /** The generation of the policies that `#open` is of. */
+  #openSince = -1
 
   constructor(feed: Pick<PolicyFeed, 'current'>, now: () => number) {
     this.#feed = feed
@@ -75,15 +83,26 @@ export class Judge {
   }
 
   /**
-   * Decides about a push to the repository by its name alone. Undefined: the decision depends on the content.
+   * Decides about a push to the repository by its name alone. Undefined: no policy refuses the name, or the decision depends on the
+   * content.
    */
   byName(repository: RepositoryName): PolicyDecision | undefined {
     const { policies } = this
-    const { set } = policies
+    const { set, generation } = policies
+    if (generation !== this.#openSince) {
+      this.#open.clear()
+      this.#openSince = generation
+    }
+    if (this.#open.get(repository) !== undefined) return undefined
     const own = ownImage(repository, undefined, set.settings)
     const image = { place: '', name: repository, own, isBlob: true, fact: undefined }
     const point = 'push'
-    const answer = decide({ point, namespace: undefined, images: [image] }, set, this.now)
+    const request = { point, namespace: undefined, images: [image] } as const
+    if (passesByName(request, set)) {
+      this.#open.set(repository, true)
+      return undefined
+    }
+    const answer = decide(request, set, this.now)
     return answer.kind === 'needs' ? undefined : this.#decision(answer, point, policies)
   }
 

@@ -110,6 +110,21 @@ export function isTaken({ point, namespace, images }: JudgeRequest, set: PolicyS
   return true
 }
 
+/**
+ * Returns whether no policy refuses the images by their names. No exception and no time matters then; their content may still be
+ * refused.
+ */
+export function passesByName({ point, namespace, images }: JudgeRequest, set: PolicySet): boolean {
+  const policies = set.select(point, namespace)
+  if (policies.length === 0) return set.settings.noPolicy !== 'deny'
+  return images.every((image) => {
+    const reference = referenceOf(image, point, set)
+    if (reference.kind === 'problem') return false
+    const subject = { point, reference, isBlob: image.isBlob ?? false, fact: undefined }
+    return policies.every((policy) => judgeByPolicy(subject, policy).refusal === undefined)
+  })
+}
+
 interface Case {
   readonly image: RequestedImage
   readonly request: JudgeRequest

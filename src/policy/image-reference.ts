@@ -224,7 +224,10 @@ function whole(
     proxied,
   }
   // The canonical name must itself be a valid name.
-  if (path.length > repositoryNameLimit || printReference(reference).length > referenceLimit)
+  const suffix = reference.digest ?? reference.tag ?? ''
+  // As long as what `printReference` makes of it, which each push would wait for.
+  const length = host.length + 1 + path.length + 1 + suffix.length
+  if (path.length > repositoryNameLimit || length > referenceLimit)
     return problem('REF_LONG', 'with its host and tag the name is too long')
   return reference
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { openGuarded, type Answered, type GuardedRegistry } from './guarded-registry.ts'
 import { config, image, layer, push, pushBlob, pushManifest, type Content } from './images.ts'
-import { denying } from './test-feed.ts'
+import { denying, policy } from './test-feed.ts'
 
 const name = 'prod/app'
 const parts = [config('amd64'), layer('a layer')] as const
@@ -59,6 +59,18 @@ suite('policies that change between a decision and what is kept', () => {
       assert.equal((await pushed).status, 201)
     })
   }
+
+  test('an upload of a repository that was open before begins only if the policies of now take its name', async () => {
+    await using registry = await openGuarded()
+    const begin = async (): Promise<number> =>
+      (await registry.send('POST', `/v2/${name}/blobs/uploads/`)).status
+    const deny = { scope: '@trow/prod', reason: 'is closed' }
+    assert.deepEqual([await begin(), await begin()], [202, 202])
+    await registry.feed.set([policy({ deny: [deny] })])
+    assert.equal(await begin(), 403)
+    await registry.feed.set([])
+    assert.equal(await begin(), 202)
+  })
 
   test('a blob in one request leaves no bytes behind where the newer ones do not come', async () => {
     await using registry = await openGuarded()

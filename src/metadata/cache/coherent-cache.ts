@@ -106,7 +106,7 @@ export class CoherentCache<Value> {
 
   #find(key: string, hash: number): (Stamp & { readonly value: Value }) | undefined {
     const shared = this.#shared
-    if (shared === undefined) return undefined
+    if (shared === undefined || !this.#generations.isShared) return undefined
     const entry = shared.cache.get({ kind: shared.kind, key, hash })
     if (entry === undefined || !this.#holds(entry)) return undefined
     return { value: shared.fromShared(entry, key), slot: entry.slot, generation: entry.generation }
@@ -126,7 +126,7 @@ export class CoherentCache<Value> {
     }
     if (!isSettled(generation)) return value
     const shared = this.#shared
-    if (shared !== undefined)
+    if (shared !== undefined && this.#generations.isShared)
       shared.cache.put({ kind: shared.kind, key, hash }, { ...shared.toShared(value), slot, generation })
     if (wanted) this.#keep(key, { value, slot, generation, bytes: size(value) + overhead })
     return value

@@ -3,6 +3,8 @@ import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { Reference } from '../../oci/tag.ts'
 
 const slotCount = 1 << 20
+/** After the slots. */
+const epochPlace = slotCount
 
 /**
  * A shared table of counters, one for each hashed key, which keeps the caches of all threads coherent without
@@ -14,8 +16,10 @@ const slotCount = 1 << 20
 export class Generations {
   readonly buffer: SharedArrayBuffer
   readonly #slots: Int32Array
+  /** Of this thread; see `enter`. */
+  #epoch = 0
 
-  constructor(buffer = new SharedArrayBuffer(slotCount * Int32Array.BYTES_PER_ELEMENT)) {
+  constructor(buffer = new SharedArrayBuffer((slotCount + 1) * Int32Array.BYTES_PER_ELEMENT)) {
     this.buffer = buffer
     this.#slots = new Int32Array(buffer)
   }
@@ -37,6 +41,23 @@ export class Generations {
   /** For changes that are committed elsewhere: the slots get a new even value at once. */
   advance(slots: Iterable<number>): void {
     for (const slot of slots) Atomics.add(this.#slots, slot, 2)
+  }
+
+  /**
+   * This thread reads from a database of another epoch, a number that names it, from now on: everything that is
+   * cached is invalid. The threads of a process may be at different servers for a while, after a failover: what they share
+   * is of the epoch that was entered last.
+   */
+  enter(epoch: number): void {
+    this.#epoch = epoch
+    // Before the slots change: who loads a new value of one, and then finds the epoch to be its own, has read from it.
+    Atomics.store(this.#slots, epochPlace, epoch)
+    this.advanceAll()
+  }
+
+  /** Whether this thread may read and fill what the threads share. Ask it after a slot was loaded. */
+  get isShared(): boolean {
+    return Atomics.load(this.#slots, epochPlace) === this.#epoch
   }
 
   /** Makes everything that is cached invalid. */

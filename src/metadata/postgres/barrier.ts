@@ -167,8 +167,8 @@ export class Barrier {
     if (round.recovering === 1) throw new Standby()
     const epoch = round.epoch ?? (await newEpoch(connection))
     // After a recovery numbers of transactions may be used again; and rows below the floor are deleted.
-    const isCut = asked === undefined || epoch !== this.#epoch || xmin(asked) < BigInt(round.floor)
-    if (isCut) this.#generations.advanceAll()
+    if (asked === undefined || epoch !== this.#epoch) this.#generations.enter(numberOf(epoch))
+    else if (xmin(asked) < BigInt(round.floor)) this.#generations.advanceAll()
     else this.#generations.advance(round.slots)
     this.#epoch = epoch
     // Answers of one connection come in order.
@@ -181,6 +181,11 @@ async function newEpoch(connection: Connection): Promise<string> {
   await connection.run('insert into epoch (id) values ($1) on conflict do nothing', [randomUUID()])
   const { rows } = await connection.run<{ id: string }>('select id::text as id from epoch')
   return rows[0]?.id ?? ''
+}
+
+/** Of the beginning of a UUID. */
+function numberOf(epoch: string): number {
+  return Number.parseInt(epoch.slice(0, 8), 16) | 0
 }
 
 /** `xmin:xmax:list`. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { suite, test, type TestContext } from 'node:test'
+import { SharedCache } from '../../../src/metadata/cache/shared-cache.ts'
 import { hashOf, manifestKey, slotOf, Generations } from '../../../src/metadata/cache/generations.ts'
 import { Barrier, freshReads } from '../../../src/metadata/postgres/barrier.ts'
 import { Connection } from '../../../src/metadata/postgres/connection.ts'
@@ -169,6 +170,37 @@ suite('reads from caches beside other processes', { skip }, () => {
     connection.close()
     await writer.close()
     await reader.close()
+  })
+
+  test('threads of one process at two servers do not answer from what the other has read', async (t) => {
+    const url = await postgres.newRegistry()
+    const before = openStore(url)
+    await point(before, 'new')
+    await point(before, 'old')
+    await before.close()
+    // As a promoted standby, which has no epoch, while the primary before it still answers some.
+    const name = `promoted_${randomUUID().replaceAll('-', '')}`
+    await (
+      await postgres.server
+    ).query('postgres', `create database ${name} template ${new URL(url).pathname.slice(1)}`)
+    const promoted = (await postgres.server).url(name)
+    await (await raw(t, promoted)).run('delete from epoch')
+    const [generations, cache] = [new Generations(), SharedCache.create(1_000_000)]
+    const thread = (place: string, number: number): MetadataStore => {
+      const sharedCache = SharedCache.attach(cache.buffer, number)
+      const store = openStore(place, { generations: new Generations(generations.buffer), sharedCache })
+      t.after(() => store.close())
+      return store
+    }
+    const [left, moved] = [thread(url, 0), thread(promoted, 1)]
+    assert.equal(await target(left), digestOf('old'))
+    await point(moved, 'new')
+    assert.equal(await target(moved), digestOf('new'))
+    assert.equal(await target(left), digestOf('old'))
+    // Neither of them has asked so often that it keeps the answer for itself.
+    assert.equal(await target(thread(promoted, 2)), digestOf('new'))
+    assert.equal(await target(moved), digestOf('new'))
+    assert.equal(await target(left), digestOf('old'))
   })
 
   test('what is pruned was seen by all, or empties the caches of who has not', async (t) => {

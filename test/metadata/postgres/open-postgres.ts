@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import { after } from 'node:test'
 import { Generations } from '../../../src/metadata/cache/generations.ts'
+import type { SharedCache } from '../../../src/metadata/cache/shared-cache.ts'
 import { Connection } from '../../../src/metadata/postgres/connection.ts'
 import { openPostgresMetadata } from '../../../src/metadata/postgres/postgres-metadata-store.ts'
 import { prepareDatabase } from '../../../src/metadata/postgres/prepare-database.ts'
@@ -60,7 +61,11 @@ function withOwnClock(open: () => Promise<OpenedStore>): OpenStore {
 
 export function openStore(
   url: string,
-  options: { readonly generations?: Generations; readonly bound?: OutboxBound } = {},
+  options: {
+    readonly generations?: Generations
+    readonly bound?: OutboxBound
+    readonly sharedCache?: SharedCache
+  } = {},
 ): MetadataStore {
   return openPostgresMetadata({
     connect: () => ({ connectionString: url }),

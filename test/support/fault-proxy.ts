@@ -17,6 +17,8 @@ export type Fault =
   | { readonly kind: 'cut'; readonly after: number }
   /** The request arrives, and the connection is closed without an answer. */
   | { readonly kind: 'silence' }
+  /** The connection is closed after so many bytes of the request's body. */
+  | { readonly kind: 'break'; readonly after: number }
   /** Milliseconds before the answer. */
   | { readonly kind: 'slow'; readonly delay: number }
 
@@ -53,6 +55,11 @@ export async function startFaultProxy(target: {
       pass(reply, answer, fault),
     )
     far.once('error', () => answer.destroy())
+    // Who has gone in the middle of a request leaves no request behind.
+    near.once('close', () => {
+      if (!near.complete) far.destroy()
+    })
+    if (fault?.kind === 'break') breakOff(near, fault.after)
     near.pipe(far)
   })
   const proxy: FaultProxy = {
@@ -71,6 +78,14 @@ export async function startFaultProxy(target: {
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
   return Object.assign(proxy, { endpoint: `http://${target.host}:${port}` })
+}
+
+function breakOff(request: IncomingMessage, after: number): void {
+  let left = after
+  request.on('data', (chunk: Buffer) => {
+    left -= chunk.length
+    if (left <= 0) request.destroy()
+  })
 }
 
 function pass(reply: IncomingMessage, answer: ServerResponse, fault: Fault | undefined): void {

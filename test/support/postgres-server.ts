@@ -1,5 +1,6 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -30,9 +31,8 @@ export class PostgresServer {
     options: readonly string[] = [],
     files: Readonly<Record<string, string>> = {},
   ): Promise<PostgresServer> {
-    const folder = mkdtempSync(join(tmpdir(), 'trow-postgres-'))
+    const folder = newFolder()
     const { uid, gid } = owner()
-    if (uid !== undefined && gid !== undefined) chownSync(folder, uid, gid)
     const initdb = [
       '-D',
       join(folder, 'data'),
@@ -53,6 +53,35 @@ export class PostgresServer {
     }
     await server.begin()
     return server
+  }
+
+  /**
+   * An asynchronous standby of this server. `port`: where it finds this server, if not directly; what it has not been
+   * sent yet is kept for it as long as its replication slot stands.
+   */
+  async standby(port = this.port): Promise<PostgresServer> {
+    const folder = newFolder()
+    const slot = `standby_${randomBytes(6).toString('hex')}`
+    const source = `host=${this.host} port=${port} user=postgres`
+    const args = ['-d', source, '-D', join(folder, 'data'), '-R', '-C', '-S', slot, '-X', 'stream']
+    // A copy of a busy server takes its time: this process goes on meanwhile.
+    const child = spawn(program('pg_basebackup'), [...args, '-c', 'fast'], {
+      ...owner(),
+      cwd: folder,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
+    let words = ''
+    child.stderr.on('data', (data: Buffer) => (words += data.toString()))
+    const [code] = (await once(child, 'close')) as [number | null]
+    if (code !== 0) throw new Error(`PostgreSQL cannot be copied: ${words}`)
+    const standby = new PostgresServer(folder, await freePort(), this.#options)
+    await standby.begin()
+    return standby
+  }
+
+  /** Makes a primary of a standby. */
+  async promote(): Promise<void> {
+    await this.query('postgres', 'select pg_promote(true, 60)')
   }
 
   get dataFolder(): string {
@@ -150,6 +179,14 @@ export async function queryAt(url: string, text: string): Promise<Record<string,
   } finally {
     await client.end()
   }
+}
+
+/** A folder that the server may write to. */
+function newFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'trow-postgres-'))
+  const { uid, gid } = owner()
+  if (uid !== undefined && gid !== undefined) chownSync(folder, uid, gid)
+  return folder
 }
 
 function program(name: string): string {

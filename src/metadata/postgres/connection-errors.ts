@@ -39,7 +39,8 @@ export function isConflict(error: unknown): boolean {
 export function isAway(error: unknown): boolean {
   const state = sqlState(error)
   if (state === undefined) return error instanceof ConnectionLost || error instanceof Standby
-  return ['57P01', '57P02', '57P03', '53300', '25006'].includes(state) || state.startsWith('08')
+  // 25P03: this side has been held up within a transaction for so long that the server has given that up.
+  return ['57P01', '57P02', '57P03', '53300', '25006', '25P03'].includes(state) || state.startsWith('08')
 }
 
 /** After this error the connection is of no use: it is closed, ends soon, or leads to a standby. */

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { OciError } from '../../oci/oci-error.ts'
-import { endsConnection, isAway, isFull, isTooSlow } from './connection-errors.ts'
+import { endsConnection, isAway, isFull, isTooSlow, sqlState, Standby } from './connection-errors.ts'
 import { Connection, type ConnectionOptions } from './connection.ts'
 
 /** Milliseconds for which a request waits for a server that restarts. */
@@ -29,8 +29,9 @@ export class Link {
     try {
       return await work(connection)
     } catch (error) {
-      if (endsConnection(error) || !connection.isOpen) this.#drop(connection)
-      throw error
+      const reason = await explained(connection, error)
+      if (endsConnection(reason) || !connection.isOpen) this.#drop(connection)
+      throw reason
     }
   }
 
@@ -64,6 +65,13 @@ export class Link {
     else this.#open = connection
     return connection
   }
+}
+
+/** A standby refuses tables that are not logged in words that have other meanings, too. */
+async function explained(connection: Connection, error: unknown): Promise<unknown> {
+  if (sqlState(error) !== '0A000') return error
+  const { rows } = await connection.run<{ recovering: number }>('select pg_is_in_recovery() as recovering')
+  return rows[0]?.recovering === 1 ? new Standby() : error
 }
 
 /** Waits a random time, so that those who wait for the same thing do not come back together. */

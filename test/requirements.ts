@@ -25,6 +25,7 @@ export const debianPackages: Readonly<Record<string, string>> = {
   initdb: 'postgresql',
   postgres: 'postgresql',
   pg_receivewal: 'postgresql',
+  pgbouncer: 'pgbouncer',
 }
 
 /** Programs from Go modules; built once and kept outside of the checkout, keyed by version. */

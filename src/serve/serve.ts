@@ -78,6 +78,7 @@ export async function serve(
     checkSharedAudit(settings)
   }
   const engines = await openEngines(places)
+  for (const warning of engines.warnings) log.warn(warning)
   const { host } = settings.listen
   await using cleanup = new AsyncDisposableStack()
   cleanup.defer(() => engines.close())

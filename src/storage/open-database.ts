@@ -44,7 +44,8 @@ export async function openDatabase(
 ): Promise<Engines> {
   const opened = { ...settings, folder: resolve(settings.folder) }
   const { workers } = database
-  const connection = await connectChecked(database, workers === 0 ? ofCommand : connectionBudget(workers))
+  const needed = workers === 0 ? ofCommand : connectionBudget(workers)
+  const connection = await connectChecked(database, needed)
   try {
     const registry = await inspectDatabase(connection)
     if (existing && registry === undefined) {
@@ -54,7 +55,8 @@ export async function openDatabase(
     }
     const content = await openChecked(opened, connection, registry)
     try {
-      return await openBoth({ settings: opened, database, content }, connection)
+      const { pooler } = connection
+      return await openBoth({ settings: opened, database: { ...database, pooler }, content }, connection)
     } catch (error) {
       await content.close()
       throw error
@@ -105,6 +107,7 @@ async function openBoth(places: Places, connection: Connection): Promise<Engines
       isShared,
       content: content.place,
       place: content.name,
+      warnings: warningsOf(database),
       serve: (options) => new PostgresEngine(settings, database, options, content.serve(settings, options)),
       openStores: () => openStores(places),
       async close() {
@@ -116,6 +119,13 @@ async function openBoth(places: Places, connection: Connection): Promise<Engines
     lock.release()
     throw error
   }
+}
+
+function warningsOf({ pooler }: DatabaseSettings): readonly string[] {
+  if (pooler !== 'unnamed') return []
+  return [
+    'a pooler without prepared statements stands before PostgreSQL, which plans each statement anew and takes several times as long: use pool_mode=session, or PgBouncer 1.21 or later with max_prepared_statements',
+  ]
 }
 
 type Prepared = ReturnType<typeof prepareDatabase>

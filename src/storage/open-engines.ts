@@ -45,6 +45,7 @@ export async function openEngines(
       isShared: false,
       content: content.place,
       place: content.name,
+      warnings: [],
       serve: (options) => new EmbeddedEngine(opened, options, content.serve(opened, options)),
       openStores: () => openLocalStores(opened, content),
       async close() {
@@ -60,14 +61,19 @@ export async function openEngines(
 
 /**
  * Opens the audit heads and key kept beside the registry, whether it is served or not; undefined without a
- * registry. Changes nothing. The caller closes it.
+ * registry. Changes nothing. The caller closes it. Throws UserError as `connectChecked`.
  */
 export async function openKeptHeads(
   settings: StorageSettings,
 ): Promise<(Pick<Outbox, 'head' | 'key'> & { close(): void }) | undefined> {
   if (settings.database !== undefined) {
-    const { openDatabaseAudit } = await import('../metadata/postgres/kept-audit.ts')
-    const { heads, close } = openDatabaseAudit(settings.database)
+    const [{ openDatabaseAudit }, { connectChecked }] = await Promise.all([
+      import('../metadata/postgres/kept-audit.ts'),
+      import('../metadata/postgres/check-server.ts'),
+    ])
+    const connection = await connectChecked(settings.database, 1)
+    connection.close()
+    const { heads, close } = openDatabaseAudit({ ...settings.database, pooler: connection.pooler })
     return { ...heads, close }
   }
   if (!hasRegistry(settings)) return undefined

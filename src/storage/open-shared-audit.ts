@@ -32,7 +32,7 @@ export async function openSharedAudit(settings: StorageSettings): Promise<KeptAu
   } finally {
     connection.close()
   }
-  const { heads, chain, close } = openDatabaseAudit(database)
+  const { heads, chain, close } = openDatabaseAudit({ ...database, pooler: connection.pooler })
   const objects = openBucketAudit({
     location,
     credentials: findCredentials(env, env['HOME'] ?? '/', location.region),

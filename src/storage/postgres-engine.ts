@@ -84,7 +84,7 @@ export class PostgresEngine implements StorageEngine {
   }
 
   attach(worker?: number): Ticket {
-    const { url, passwordFile, limits } = this.#database
+    const { url, passwordFile, pooler, limits } = this.#database
     const holder = randomUUID()
     if (worker !== undefined) this.#holders.set(worker, holder)
     return {
@@ -92,6 +92,7 @@ export class PostgresEngine implements StorageEngine {
         kind: 'postgres',
         url,
         passwordFile,
+        pooler,
         lanes: worker === undefined ? lanes.beside : lanes.worker,
         holder,
         unrecorded: this.#unrecorded,

@@ -3,6 +3,7 @@ import type { BlobStore } from '../blobs/blob-store.ts'
 import type { Reserve } from '../blobs/reserve.ts'
 import type { S3Location } from '../blobs/s3/s3-location.ts'
 import type { ReadLimits } from '../metadata/postgres/barrier.ts'
+import type { Pooler } from '../metadata/postgres/pooler.ts'
 import type { Log } from '../log.ts'
 import type { MetadataStore } from '../metadata/metadata-store.ts'
 import type { ServingDatabase } from '../metadata/serving-processes.ts'
@@ -33,6 +34,8 @@ export interface DatabaseSettings {
   /** Without a password. */
   readonly url: string
   readonly passwordFile: string | undefined
+  /** As in `DatabaseAddress`; found when the registry is opened. */
+  readonly pooler?: Pooler | undefined
   /** Number of HTTP workers of a server; 0: none. */
   readonly workers: number
   /** How far the reads of workers may be behind. */
@@ -54,6 +57,8 @@ export interface Engines {
   readonly content: ContentPlace
   /** Where the blobs are, for people: a path or `s3://bucket/prefix`. */
   readonly place: string
+  /** What makes the storage slower or weaker than it could be, for people; nothing that must be refused. */
+  readonly warnings: readonly string[]
   /** Starts the storage of a server; its threads attach to it. */
   serve(options: ServeOptions): StorageEngine
   /** Opens the stores in the calling thread, for a command on a registry that is not being served. */

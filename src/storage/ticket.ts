@@ -1,6 +1,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { CredentialSource } from '../blobs/s3/credentials/credentials.ts'
 import type { ReadLimits } from '../metadata/postgres/barrier.ts'
+import type { Pooler } from '../metadata/postgres/pooler.ts'
 import type { S3Location } from '../blobs/s3/s3-location.ts'
 
 /**
@@ -29,6 +30,8 @@ export interface PostgresTicket {
   readonly kind: 'postgres'
   readonly url: string
   readonly passwordFile: string | undefined
+  /** As in `DatabaseAddress`. */
+  readonly pooler: Pooler | undefined
   /** Connections for changes; one more is for reads. */
   readonly lanes: number
   /** Names the thread in the claims of uploads. */

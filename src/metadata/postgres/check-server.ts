@@ -3,9 +3,12 @@ import { UserError } from '../../user-error.ts'
 import { ConnectionLost, sqlState } from './connection-errors.ts'
 import { Connection } from './connection.ts'
 import { connectOptions, databaseOf, placeOf, readPassword, type DatabaseAddress } from './connect-options.ts'
+import { findPooler } from './find-pooler.ts'
 
 /** The oldest PostgreSQL: functions about snapshots and their types are as they are used here. */
 const oldestServer = 14
+/** SQLSTATE with which a pooler refuses parameters of a session that it does not know. */
+const refusedParameter = '08P01'
 
 interface ServerFacts {
   readonly version: number
@@ -18,13 +21,23 @@ interface ServerFacts {
 
 /**
  * Connects, and checks that the server can hold a registry whose process needs `connections` connections.
- * Writes nothing. Throws UserError; the caller closes the connection.
+ * Writes nothing. Throws UserError; the caller closes the connection, whose `pooler` all others must know.
  */
 export async function connectChecked(address: DatabaseAddress, connections: number): Promise<Connection> {
   await checkDatabaseFiles(address)
-  const connection = await open(address)
+  let found: DatabaseAddress = address
+  let connection = await open(found).catch((error: unknown) => {
+    if (sqlState(error) !== refusedParameter) throw refusalOf(address, error)
+    found = { ...address, pooler: 'prepared' }
+    return open(found)
+  })
   try {
     check(address, await factsOf(connection), connections)
+    const pooler = (await findPooler(connection, () => open(found))) ?? found.pooler
+    if (pooler !== found.pooler) {
+      connection.close()
+      connection = await open({ ...address, pooler })
+    }
     return connection
   } catch (error) {
     connection.close()
@@ -45,12 +58,8 @@ export async function checkDatabaseFiles(address: DatabaseAddress): Promise<void
   }
 }
 
-async function open(address: DatabaseAddress): Promise<Connection> {
-  try {
-    return await Connection.open(connectOptions(address))
-  } catch (error) {
-    throw refusalOf(address, error)
-  }
+function open(address: DatabaseAddress): Promise<Connection> {
+  return Connection.open(connectOptions(address))
 }
 
 function refusalOf(address: DatabaseAddress, error: unknown): unknown {

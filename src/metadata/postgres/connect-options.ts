@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { isLoopback } from '../../loopback.ts'
 import type { ConnectionOptions } from './connection.ts'
+import { sessionLimits, type Pooler } from './pooler.ts'
 
 /** Which database to connect to, and how. Plain data. */
 export interface DatabaseAddress {
@@ -10,13 +11,13 @@ export interface DatabaseAddress {
   readonly url: string
   /** The file that holds the password; undefined: PGPASSFILE (or ~/.pgpass) does, or there is none. */
   readonly passwordFile: string | undefined
+  /** What stands between trow and the server; undefined: nothing that matters. */
+  readonly pooler?: Pooler | undefined
 }
 
 /** Milliseconds. */
 const limits = {
   connectionTimeoutMillis: 5000,
-  statement_timeout: 10_000,
-  idle_in_transaction_session_timeout: 30_000,
   // Later than the server's own limit: only a server that is not heard of any more meets it.
   query_timeout: 15_000,
 }
@@ -24,9 +25,11 @@ const limits = {
 /** Returns the options of one new connection: files are read again each time. */
 export function connectOptions(address: DatabaseAddress): ConnectionOptions {
   const { host, port, user, database, tls } = partsOf(address)
-  const { passwordFile } = address
+  const { passwordFile, pooler } = address
   return {
     ...limits,
+    ...(pooler === undefined && sessionLimits),
+    pooler,
     host,
     port,
     user,

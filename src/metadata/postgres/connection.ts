@@ -1,6 +1,7 @@
 import pg from 'pg'
 import { bindValues, type SqlValue, type Statement, type Values } from '../rules/bind.ts'
 import { asServerError, ConnectionLost } from './connection-errors.ts'
+import { sessionLimits, type Pooler } from './pooler.ts'
 import { rowTypes } from './row-values.ts'
 
 /**
@@ -12,10 +13,16 @@ const plans = [
   ...['seqscan', 'bitmapscan', 'hashjoin', 'mergejoin', 'material'].map((way) => `enable_${way}=off`),
   'jit=off',
 ]
-  .map((setting) => `-c ${setting}`)
-  .join(' ')
+const ofSession = plans.map((setting) => `-c ${setting}`).join(' ')
+/** Behind a pooler, which refuses settings of a session, or forgets them. */
+const ofTransaction = [
+  ...plans,
+  ...Object.entries(sessionLimits).map(([name, milliseconds]) => `${name}=${milliseconds}`),
+]
+  .map((setting) => `set local ${setting}`)
+  .join('; ')
 
-export type ConnectionOptions = pg.ClientConfig
+export type ConnectionOptions = pg.ClientConfig & { readonly pooler?: Pooler | undefined }
 
 export interface Answer<Row> {
   readonly rows: Row[]
@@ -30,18 +37,20 @@ export interface Answer<Row> {
  */
 export class Connection {
   readonly #client: pg.Client
+  /** What stands between this side and the server. */
+  readonly pooler: Pooler | undefined
   #isOpen = true
 
   /** Rejects with `pg.DatabaseError` when the server refuses, with ConnectionLost when there is none. */
-  static async open(options: ConnectionOptions): Promise<Connection> {
+  static async open({ pooler, ...options }: ConnectionOptions): Promise<Connection> {
     const client = new pg.Client({
       ...options,
-      options: plans,
+      ...(pooler === undefined && { options: ofSession }),
       types: rowTypes,
       pipeline: true,
       keepAlive: true,
     })
-    const connection = new Connection(client)
+    const connection = new Connection(client, pooler)
     try {
       await client.connect()
     } catch (error) {
@@ -52,8 +61,9 @@ export class Connection {
     return connection
   }
 
-  private constructor(client: pg.Client) {
+  private constructor(client: pg.Client, pooler: Pooler | undefined) {
     this.#client = client
+    this.pooler = pooler
     // A connection that breaks while it is idle is noticed by its next use.
     client.on('error', () => (this.#isOpen = false))
     client.on('end', () => (this.#isOpen = false))
@@ -61,6 +71,11 @@ export class Connection {
 
   get isOpen(): boolean {
     return this.#isOpen
+  }
+
+  /** The process of the server, as it was named when the connection was opened: a pooler names none that there is. */
+  get process(): number {
+    return Number(Reflect.get(this.#client, 'processID'))
   }
 
   /** Runs a statement under its name: it is prepared once for each connection. */
@@ -77,7 +92,12 @@ export class Connection {
     values?: readonly unknown[],
     name?: string,
   ): Promise<Answer<Row>> {
-    return this.#query({ text, ...(values && { values: [...values] }), ...(name !== undefined && { name }) })
+    // Whatever begins a transaction begins it alone, or with settings of its own.
+    const whole =
+      this.pooler !== undefined && values === undefined && text.startsWith('begin')
+        ? `${text}; ${ofTransaction}`
+        : text
+    return this.#query({ text: whole, ...(values && { values: [...values] }), ...(name && { name }) })
   }
 
   close(): void {
@@ -85,10 +105,11 @@ export class Connection {
     this.#client.end().catch(() => {})
   }
 
-  async #query<Row>(query: pg.QueryConfig): Promise<Answer<Row>> {
+  async #query<Row>({ name, ...query }: pg.QueryConfig): Promise<Answer<Row>> {
     if (!this.#isOpen) throw new ConnectionLost('it was closed before')
+    const isNamed = name !== undefined && this.pooler !== 'unnamed'
     try {
-      const result = await this.#client.query<Record<string, unknown>>(query)
+      const result = await this.#client.query<Record<string, unknown>>(isNamed ? { name, ...query } : query)
       return { rows: result.rows as Row[], changes: result.rowCount ?? 0, command: result.command }
     } catch (error) {
       throw asServerError(error)

@@ -2,15 +2,16 @@ import { Unanswered, type Answer, type Client } from './http-client.ts'
 import {
   applyChange,
   newRepository,
+  randomBytesOf,
   sha256,
   type KnownManifest,
   type PendingChange,
   type RepositoryModel,
 } from './model.ts'
+import { octets, pushBlob, pushWays, type PushWay } from './push-blob.ts'
 
 const imageType = 'application/vnd.oci.image.manifest.v1+json'
 const indexType = 'application/vnd.oci.image.index.v1+json'
-const octets = 'application/octet-stream'
 
 /** Thrown by the load when a reply breaks a promise. */
 export class PromiseBroken extends Error {}
@@ -28,6 +29,13 @@ export interface LoadCounts {
   refused: number
 }
 
+export interface LaneOptions {
+  /** Share of the layers that have 9 to 20 MB, which are several parts in a bucket; 0 unless told. */
+  readonly large?: number
+  /** Pushes a blob until it is answered; once unless told. */
+  readonly persist?: (push: () => Promise<boolean>) => Promise<boolean>
+}
+
 /**
  * One lane of mixed load: pushes of every kind, tag moves, indexes, referrers, mounts, deletions and
  * checked pulls in two repositories of its own, one request at a time.
@@ -36,9 +44,13 @@ export class Lane {
   readonly repositories: readonly [RepositoryModel, RepositoryModel]
   readonly counts: LoadCounts = { acknowledged: 0, reads: 0, refused: 0 }
   readonly #random: () => number
+  readonly #large: number
+  readonly #persist: NonNullable<LaneOptions['persist']>
   #layers: KnownLayer[] = []
 
-  constructor(number: number, random: () => number) {
+  constructor(number: number, random: () => number, options: LaneOptions = {}) {
+    this.#large = options.large ?? 0
+    this.#persist = options.persist ?? ((push) => push())
     this.repositories = [newRepository(`crash/lane-${number}/a`), newRepository(`crash/lane-${number}/b`)]
     this.#random = random
   }
@@ -65,7 +77,7 @@ export class Lane {
   }
 
   async #pushImage(client: Client, repository: RepositoryModel): Promise<void> {
-    const config = this.#bytes(200 + this.#pick(700))
+    const config = randomBytesOf(this.#random, 200 + this.#pick(700))
     const blobs = [sha256(config)]
     if (!(await this.#pushBlob(client, repository, config))) return
     const layers = []
@@ -76,8 +88,7 @@ export class Lane {
           layers.push({ mediaType: octets, digest: known.digest, size: known.size })
         continue
       }
-      const small = this.#random() < 0.4
-      const layer = this.#bytes(small ? 1000 + this.#pick(31_000) : 33_000 + this.#pick(1_200_000))
+      const layer = randomBytesOf(this.#random, this.#layerSize())
       if (!(await this.#pushBlob(client, repository, layer))) return
       layers.push({ mediaType: octets, digest: sha256(layer), size: layer.byteLength })
       const pushed = { digest: sha256(layer), size: layer.byteLength, repository: repository.name }
@@ -95,6 +106,11 @@ export class Lane {
     }
     for (const layer of layers) blobs.push(layer.digest)
     await this.#putManifest(client, repository, document, { blobs, children: [], subject: undefined })
+  }
+
+  #layerSize(): number {
+    if (this.#large > 0 && this.#random() < this.#large) return 9_000_000 + this.#pick(11_000_000)
+    return this.#random() < 0.4 ? 1000 + this.#pick(31_000) : 33_000 + this.#pick(1_200_000)
   }
 
   async #pushIndex(client: Client, repository: RepositoryModel): Promise<void> {
@@ -198,6 +214,17 @@ export class Lane {
         `${repository.name}:${tag} is ${answer.status} ${sha256(answer.body)}, last acknowledged ${repository.tags.get(tag)}`,
       )
     }
+    await this.#pullBlob(client, repository, repository.tags.get(tag) as string)
+  }
+
+  async #pullBlob(client: Client, repository: RepositoryModel, manifest: string): Promise<void> {
+    const blob = this.#choose(repository.manifests.get(manifest)?.blobs ?? [])
+    if (blob === undefined) return
+    const answer = await client.request('GET', `/v2/${repository.name}/blobs/${blob}`)
+    this.counts.reads++
+    if (answer.status >= 500) throw new Unanswered(`${answer.status} ${answer.body.toString()}`)
+    if (answer.status !== 200 || sha256(answer.body) !== blob)
+      throw new PromiseBroken(`${repository.name}: blob ${blob} of ${manifest} is ${answer.status}`)
   }
 
   /** Keeps the change pending until its reply comes: after a crash it may have taken effect or not. */
@@ -229,36 +256,12 @@ export class Lane {
     return (await client.request('POST', path)).status === 201
   }
 
-  /** Pushes a blob in one of the ways of real clients. Returns whether it was acknowledged. */
-  async #pushBlob(client: Client, repository: RepositoryModel, bytes: Buffer): Promise<boolean> {
-    const uploads = `/v2/${repository.name}/blobs/uploads/`
-    const digest = sha256(bytes)
-    const way = this.#pick(4)
-    const headers = { 'content-type': octets }
-    if (way === 0)
-      return this.#acknowledged(
-        await client.request('POST', `${uploads}?digest=${digest}`, { body: bytes, headers }),
-      )
-    const opened = await client.request('POST', uploads)
-    if (opened.status !== 202) return this.#acknowledged(opened)
-    let location = String(opened.headers.location)
-    const close = (): string => `${location}${location.includes('?') ? '&' : '?'}digest=${digest}`
-    if (way === 1) return this.#acknowledged(await client.request('PUT', close(), { body: bytes, headers }))
-    const parts =
-      way === 2 ? [bytes] : [bytes.subarray(0, bytes.length >> 1), bytes.subarray(bytes.length >> 1)]
-    let offset = 0
-    for (const part of parts) {
-      const range = way === 2 ? {} : { 'content-range': `${offset}-${offset + part.length - 1}` }
-      const answer = await client.request('PATCH', location, {
-        body: part,
-        headers: { ...headers, ...range },
-        chunked: way === 2,
-      })
-      if (answer.status !== 202) return this.#acknowledged(answer)
-      location = String(answer.headers.location)
-      offset += part.length
-    }
-    return this.#acknowledged(await client.request('PUT', close()))
+  /** Returns whether it was acknowledged. */
+  #pushBlob(client: Client, repository: RepositoryModel, bytes: Buffer): Promise<boolean> {
+    return this.#persist(async () => {
+      const way = pushWays[this.#pick(pushWays.length)] as PushWay
+      return this.#acknowledged(await pushBlob(client, repository.name, { bytes, way }))
+    })
   }
 
   #acknowledged(answer: Answer): boolean {
@@ -277,15 +280,5 @@ export class Lane {
 
   #choose<T>(items: readonly T[]): T | undefined {
     return items[this.#pick(items.length)]
-  }
-
-  #bytes(size: number): Buffer {
-    const bytes = Buffer.allocUnsafe(size)
-    const seed = (this.#random() * 4294967296) >>> 0
-    for (let i = 0, x = seed | 1; i < size; i++) {
-      x = (Math.imul(x, 1664525) + 1013904223) | 0
-      bytes[i] = x >>> 24
-    }
-    return bytes
   }
 }

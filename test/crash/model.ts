@@ -10,6 +10,14 @@ export interface RepositoryModel {
   readonly acknowledgedAt: Map<string, number>
   /** The change that was sent and not answered when the server ended; at most one. */
   pending: PendingChange | undefined
+  /** If set, the changes that were acknowledged since then, in order. */
+  journal?: AcknowledgedChange[] | undefined
+}
+
+export interface AcknowledgedChange {
+  readonly change: PendingChange
+  /** As in CrashTime. */
+  readonly at: number
 }
 
 export interface KnownManifest {
@@ -38,6 +46,7 @@ export function newRepository(name: string): RepositoryModel {
 
 /** `at`: time of the evidence, which is a reply, or the state that was seen after a crash. */
 export function applyChange(model: RepositoryModel, change: PendingChange, at: number): void {
+  model.journal?.push({ change, at })
   switch (change.kind) {
     case 'put':
       model.manifests.set(change.digest, change.manifest)
@@ -72,4 +81,15 @@ export function randomNumbers(seed: number): () => number {
     t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
     return ((t ^ (t >>> 14)) >>> 0) / 4294967296
   }
+}
+
+/** Bytes that follow from the numbers. */
+export function randomBytesOf(random: () => number, size: number): Buffer {
+  const bytes = Buffer.allocUnsafe(size)
+  const seed = (random() * 4294967296) >>> 0
+  for (let i = 0, x = seed | 1; i < size; i++) {
+    x = (Math.imul(x, 1664525) + 1013904223) | 0
+    bytes[i] = x >>> 24
+  }
+  return bytes
 }

@@ -113,8 +113,7 @@ export class PostgresRunner implements ChangeRunner {
           conflicts += 1
           if (batch.length > 1 && conflicts === conflictLimit) throw error
         } else if (!isAway(error)) throw error
-        if (performance.now() >= until)
-          throw error instanceof Overtaken || isConflict(error) ? busy(error) : error
+        if (performance.now() >= until) throw givenUp(error)
         await pause(isAway(error) ? undefined : 2 ** Math.min(conflicts, 7))
       }
     }
@@ -129,6 +128,13 @@ export class PostgresRunner implements ChangeRunner {
   async #resolved(lane: Link, { attempt }: CommitUnanswered): Promise<boolean> {
     return lane.repeat((connection) => resolveAttempt(connection, attempt))
   }
+}
+
+/** What the last of several tries has failed with. */
+function givenUp(error: unknown): unknown {
+  if (error instanceof Overtaken || isConflict(error)) return busy(error)
+  // It is known by now that nothing was committed: the server is away, and no more than that.
+  return error instanceof CommitUnanswered ? error.cause : error
 }
 
 function busy(cause: unknown): OciError {

@@ -51,6 +51,20 @@ suite('connections that break, and a server that restarts', { skip }, () => {
     })
   }
 
+  test('a commit that is found to be lost when there is no time for another try is UNAVAILABLE', async (t) => {
+    const { store, proxy } = await behindProxy(t)
+    const now = performance.now.bind(performance)
+    let ahead = 0
+    t.mock.method(performance, 'now', () => now() + ahead)
+    const manifest = manifestOf(repository, 'late', { now: 1 })
+    proxy.fate = 'lose commit'
+    const put = store.putManifest(manifest)
+    while (proxy.cuts === 0) await new Promise(setImmediate)
+    ahead = 60_000
+    await assert.rejects(put, { code: 'UNAVAILABLE' })
+    assert.deepEqual(await store.putManifest(manifest), { kind: 'stored' })
+  })
+
   test('what was acknowledged while the server restarts and crashes is there, and nobody is refused', async () => {
     const url = await postgres.newRegistry()
     const server = await postgres.server

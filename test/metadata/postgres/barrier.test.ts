@@ -72,6 +72,42 @@ suite('reads from caches beside other processes', { skip }, () => {
     assert.equal(await target(reader), digestOf('new'))
   })
 
+  test('a log that is read from the last number on misses such a transaction', async (t) => {
+    const url = await postgres.newRegistry()
+    const connections = { slow: await raw(t, url), quick: await raw(t, url), reads: await raw(t, url) }
+    const log = (connection: Connection, changed: number): Promise<unknown> =>
+      connection.run('insert into change_log (attempt, slots) values ($1, $2)', [randomUUID(), [changed]])
+    /** What is left of the question without the transactions that were under way. */
+    const naive: Pick<Connection, 'run'> = {
+      run: (text, values, name) =>
+        connections.reads.run(
+          text.replace(/union all[^]*?(?=\) as slots)/, ''),
+          values,
+          name && `naive ${name}`,
+        ),
+    }
+    const link = new Link(() => ({ connectionString: url }))
+    t.after(() => link.close())
+    const ofNaive = Object.assign(Object.create(link) as Link, {
+      repeat: (work: (connection: Connection) => Promise<unknown>) => work(naive as Connection),
+    })
+    const [right, wrong] = [new Generations(), new Generations()]
+    const barriers = [
+      new Barrier({ link, generations: right, limits: freshReads }),
+      new Barrier({ link: ofNaive, generations: wrong, limits: freshReads }),
+    ]
+    const round = (): Promise<unknown> => Promise.all(barriers.map(async (barrier) => barrier.fresh()))
+    await connections.slow.run('begin')
+    await log(connections.slow, slot)
+    await log(connections.quick, slot + 1)
+    await round()
+    const before = [right.load(slot), wrong.load(slot)]
+    await connections.slow.run('commit')
+    await round()
+    assert.notEqual(right.load(slot), before[0])
+    assert.equal(wrong.load(slot), before[1])
+  })
+
   test('see a change whose commit was held up for longer than the log is kept', async (t) => {
     const url = await postgres.newRegistry()
     const [writer, reader] = [await opened(t, url), await opened(t, url)]

@@ -105,7 +105,10 @@ suite('what can be pushed', () => {
     writeFileSync(join(folder, 'text.tar'), 'no tar at all')
     const rows: readonly (readonly [string, RegExp])[] = [
       [missing.folder, /is missing \(ARCHIVE_INVALID\)/],
-      [tarOf('wrong'), /manifest\.json is not that of docker save: \[0\]\.Config is missing \(ARCHIVE_INVALID\)/],
+      [
+        tarOf('wrong'),
+        /manifest\.json is not that of docker save: \[0\]\.Config is missing \(ARCHIVE_INVALID\)/,
+      ],
       [join(folder, 'text.tar'), /ARCHIVE_INVALID/],
     ]
     assert.ok(wrong)

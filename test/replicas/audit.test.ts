@@ -123,10 +123,12 @@ suite('the audit log of a registry that several processes serve', { skip: skipRe
       await registry.postgres.begin()
     }
     await eventually(async () => (await pull(server, 'bob', 'three')) === 403, 'the database')
-    const denied = (await query(['--data', registry.folder('away'), '--decision', 'deny'])).map(
-      ({ data }) => data.reference,
-    )
-    assert.ok(denied.includes('one') && denied.includes('three'), String(denied))
+    // A record is durable before its denial is answered, and joins the chain a moment later.
+    await eventually(async () => {
+      const denials = await query(['--data', registry.folder('away'), '--decision', 'deny'])
+      const denied = denials.map(({ data }) => data.reference)
+      return denied.includes('one') && denied.includes('three')
+    }, 'both denials are on record')
   })
 
   test('a folder for the log is refused', async () => {

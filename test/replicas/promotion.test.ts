@@ -8,6 +8,7 @@ import { startTcpSwitch, type TcpSwitch } from '../support/tcp-switch.ts'
 import { ask, configOf, digestOf, pushImage, tagsOf, targetOf, type Door } from './client.ts'
 import { SharedRegistry, skipReplicas, type Place } from './shared-registry.ts'
 
+/** That nothing is deleted then is shown by lost-commits.test.ts: a lease of the old primary may stand for a minute. */
 suite('a standby that lags becomes the primary', { skip: skipReplicas }, () => {
   let registry: SharedRegistry
   /** The way of the registry to the primary, and of the standby to it. */
@@ -55,7 +56,7 @@ suite('a standby that lags becomes the primary', { skip: skipReplicas }, () => {
     }
   }
 
-  test('what it lacks is lost and said, nothing is deleted, and the registry goes on', async () => {
+  test('what it lacks is lost and said, no cache answers with it, and the registry goes on', async () => {
     const place = await placeBehindSwitch()
     const a = await registry.replica(place, { name: 'promoted-a', args: ['--workers', '2'] })
     const b = await registry.replica(place, { name: 'promoted-b' })
@@ -101,12 +102,6 @@ suite('a standby that lags becomes the primary', { skip: skipReplicas }, () => {
     await until('one says that commits were lost', () =>
       [a, b, c].some((server) => server.output().includes('the database has lost commits')),
     )
-    // The collection that says so in the log may still run.
-    await until('trow gc says that nothing is deleted', async () => {
-      const { output } = await runTrow(['gc', '--data', registry.folder('promoted-b')], { env: s3Env })
-      return /nothing is deleted before .*: the database has lost commits/.test(output)
-    })
-
     // Pushes go on, of what was lost too.
     assert.equal(await pushImage(b, 'lost', 'lost'), lost)
     const next = await pushImage(c, 'moved', 'next')

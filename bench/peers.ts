@@ -18,7 +18,7 @@ export interface PeerStart {
   readonly args?: readonly string[]
   /** Only trow. */
   readonly env?: Readonly<Record<string, string>>
-  /** Only Distribution: where it keeps content, as lines of its `storage`. Undefined: in the folder. */
+  /** Only Distribution: where it keeps content, as lines of its `storage`. Undefined: as its example configuration. */
   readonly storage?: string
 }
 
@@ -152,9 +152,7 @@ log:
   accesslog:
     disabled: true
 storage:
-  cache:
-    blobdescriptor: inmemory
-${storage ?? `  filesystem:\n    rootdirectory: ${join(folder, 'data')}`}
+${storage ?? `  cache:\n    blobdescriptor: inmemory\n  filesystem:\n    rootdirectory: ${join(folder, 'data')}`}
   delete:
     enabled: true
 http:

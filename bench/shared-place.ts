@@ -11,10 +11,11 @@ import type { Server } from './server.ts'
 /**
  * `shared`, `second` and `third` are processes of one registry in PostgreSQL and a bucket, `cached` is one with a cache on
  * disk, `far` one that is 2 ms away from its database. `widths` has a database of its own. `distribution` is on the same S3
- * server.
+ * server, and keeps nothing in memory, as where several of its processes are one registry; `remembering` has its cache of
+ * descriptors, which knows nothing of what other processes do.
  */
 export type ServerName =
-  'shared' | 'second' | 'third' | 'cached' | 'far' | 'widths' | 'sqlite' | 'distribution'
+  'shared' | 'second' | 'third' | 'cached' | 'far' | 'widths' | 'sqlite' | 'distribution' | 'remembering'
 
 export interface Served {
   readonly server: Server
@@ -45,8 +46,8 @@ export class SharedPlace {
   #proxy: FarProxy | undefined
 
   static async open(options: PlaceOptions): Promise<SharedPlace> {
-    const [postgres, s3] = [await PostgresServer.start(), await startS3Server()]
-    for (const bucket of ['trow', 'widths', 'distribution']) s3.bucket(bucket)
+    const [postgres, s3] = [await PostgresServer.start(['max_connections=300']), await startS3Server()]
+    for (const bucket of ['trow', 'widths', 'distribution', 'remembering']) s3.bucket(bucket)
     return new SharedPlace(options, { postgres, s3, database: await postgres.newDatabase() })
   }
 
@@ -132,10 +133,11 @@ export class SharedPlace {
       case 'sqlite':
         return this.#options.trow.start({ folder: join(this.folder, name), certificate: undefined })
       case 'distribution':
+      case 'remembering':
         return this.#options.distribution.start({
           folder: join(this.folder, name),
           certificate: undefined,
-          storage: this.#storage(),
+          storage: this.#storage(name),
         })
     }
   }
@@ -161,15 +163,15 @@ export class SharedPlace {
     return widths
   }
 
-  #storage(): string {
-    return `  s3:
+  #storage(name: 'distribution' | 'remembering'): string {
+    return `${name === 'remembering' ? '  cache:\n    blobdescriptor: inmemory\n' : ''}  s3:
     accesskey: ${s3Keys.accessKeyId}
     secretkey: ${s3Keys.secretAccessKey}
     region: us-east-1
     regionendpoint: ${this.s3.endpoint}
     forcepathstyle: true
     secure: false
-    bucket: distribution
+    bucket: ${name}
   redirect:
     disable: true`
   }

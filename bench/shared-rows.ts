@@ -39,6 +39,7 @@ const titles: Readonly<Record<ServerName, string>> = {
   widths: 'wide repositories',
   sqlite: 'SQLite and folder',
   distribution: 'Distribution on S3',
+  remembering: 'Distribution on S3, its cache on',
 }
 
 export const sharedRows: readonly SharedRow[] = [
@@ -51,13 +52,18 @@ export const sharedRows: readonly SharedRow[] = [
       sqlite: 0.3,
     },
   ),
-  row('blob HEAD, 32 connections', 'req/s', heads, { distribution: 20, sqlite: undefined }),
+  row('blob HEAD, 32 connections', 'req/s', heads, {
+    distribution: 20,
+    remembering: undefined,
+    sqlite: undefined,
+  }),
   row(
     'config GET (900 B), 32 connections',
     'req/s',
     gets(32, ({ image }) => image.configPath),
     {
       distribution: 30,
+      remembering: undefined,
       sqlite: undefined,
     },
   ),
@@ -87,7 +93,7 @@ export const sharedRows: readonly SharedRow[] = [
     'blob GET 100 MB, 8 connections',
     'MB/s',
     bodies(({ image }) => image.largePath),
-    { distribution: 0.5 },
+    { distribution: 0.5, remembering: undefined },
   ),
   row(
     'blob GET 100 MB, 8 connections, cached',

@@ -58,7 +58,11 @@ export async function measureShared(
     ]
     const results: SharedResult[] = []
     for (const row of sharedRows.filter(({ name }) => pattern.test(name))) {
-      const result = await measureRow(row, place, options)
+      // What fails has no figure; the rows after it have.
+      const result = await measureRow(row, place, options).catch((error: unknown) => {
+        note(`${row.name}: ${String(error)}`)
+      })
+      if (result === undefined) continue
       results.push(result)
       note(linesOf(result).join('\n'))
     }

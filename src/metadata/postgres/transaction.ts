@@ -8,14 +8,20 @@ import type { Connection } from './connection.ts'
 import { engineClock } from './engine-clock.ts'
 import { newestGeneration } from './policy-sets.ts'
 
+/** About 10 ms. */
+const rowsOfTurn = 10_000
+
 /** One transaction; its changes may send statements at the same time. */
 export class PostgresTransaction implements Transaction {
   readonly touched = new TouchedKeys()
   /** A claim is in the row of its upload: the statements look at it. */
   readonly claimed = { has: () => false }
   readonly bound: OutboxBound
+  /** A statement costs the server and the client more than the rows of a list. */
+  readonly rows = { few: 1, most: 10_000 }
   readonly #connection: Connection
   readonly #locks: LockSet
+  #sinceTurn = 0
   /** The error that made the server give up the transaction: all later ones only follow from it. */
   failure: unknown
 
@@ -42,6 +48,19 @@ export class PostgresTransaction implements Transaction {
     return { changes, id: (rows[0] as { readonly id?: number } | undefined)?.id ?? 0 }
   }
 
+  async getEach<Row>(statement: Statement<Row>, list: readonly Values[]): Promise<(Row | undefined)[]> {
+    return Promise.all(list.map((values) => this.get(statement, values)))
+  }
+
+  async runEach(statement: Statement<unknown>, list: readonly Values[]): Promise<Changed[]> {
+    return Promise.all(list.map((values) => this.run(statement, values)))
+  }
+
+  /** The COMMIT of a transaction in which a statement failed rolls back. */
+  send(statement: Statement<unknown>, values: Values): void {
+    this.watch(this.#connection.ask(statement, values)).catch(() => {})
+  }
+
   holds(key: LockKey): boolean {
     return this.#locks.holds(key)
   }
@@ -50,8 +69,13 @@ export class PostgresTransaction implements Transaction {
     return (await this.get(engineClock, {}))?.now ?? 0
   }
 
-  /** Waiting for the server gives the event loop its turns. */
-  turn(): void {}
+  /** Waiting for the server gives the event loop its turns; what is only sent gives none. */
+  turn(rows = 0): void | Promise<void> {
+    this.#sinceTurn += rows
+    if (this.#sinceTurn < rowsOfTurn) return
+    this.#sinceTurn = 0
+    return new Promise((resolve) => void setImmediate(resolve))
+  }
 
   /** Keeps the first error. */
   async watch<Result>(answer: Promise<Result>): Promise<Result> {

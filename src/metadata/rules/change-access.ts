@@ -59,9 +59,9 @@ export const rotateSigningKey = durable(
     const { key, rotateAfter, forgetAfter } = rotation
     const createdAt = await transaction.clock(key.createdAt)
     if ((await transaction.get(newerKey, { unlessNewerThan: createdAt - rotateAfter })) === undefined) {
-      await transaction.run(insertKey, { ...key, createdAt })
+      transaction.send(insertKey, { ...key, createdAt })
     }
-    await transaction.run(deleteOldKeys, { followedBefore: createdAt - forgetAfter })
+    transaction.send(deleteOldKeys, { followedBefore: createdAt - forgetAfter })
   },
 )
 
@@ -72,8 +72,8 @@ export const saveLoginSource = relaxed(
     source: LoginSourceRecord & { readonly most: number; readonly forgetBefore: Instant },
   ): Promise<void> => {
     const { name, network, seenAt, most, forgetBefore } = source
-    await transaction.run(upsertLoginSource, { name, network, seenAt })
-    await transaction.run(deleteSurplusLoginSources, { name, most })
-    await transaction.run(deleteOldLoginSources, { forgetBefore })
+    transaction.send(upsertLoginSource, { name, network, seenAt })
+    transaction.send(deleteSurplusLoginSources, { name, most })
+    transaction.send(deleteOldLoginSources, { forgetBefore })
   },
 )

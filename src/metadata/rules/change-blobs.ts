@@ -3,10 +3,11 @@ import type { Digest } from '../../oci/digest.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { Instant } from '../../instant.ts'
 import type { BlobMount, ContentChange, NewBlob, RemovalResult } from '../records.ts'
+import type { Statement } from './bind.ts'
 import { durable, Overtaken, relaxed, type Transaction } from './change.ts'
-import { auditChange } from './change-outbox.ts'
+import { auditChange, auditRoom } from './change-outbox.ts'
 import { requireGeneration } from './change-policy.ts'
-import { ensureRepository, findRepository } from './change-repositories.ts'
+import { madeRepository } from './change-repositories.ts'
 import {
   changesRepository,
   changesUpload,
@@ -19,21 +20,24 @@ import {
 } from './locks.ts'
 import {
   addPendingDelete,
-  anyLink,
+  anyLinkOf,
   anyParent,
   blobByDigest,
   deleteLink,
   insertBlob,
   insertBody,
   insertLink,
-  linkOf,
+  linkByName,
   markUnlinked,
   renewLink,
   rescueBlob,
   setTwin as setTwinOf,
 } from './statements/blobs.ts'
-import { repositoryName } from './statements/repositories.ts'
-import { deleteUpload, emptyUpload } from './statements/uploads.ts'
+import { repositoryEver } from './statements/repositories.ts'
+import { deleteEmptyUpload, deleteUpload } from './statements/uploads.ts'
+
+type StoredBlob = typeof blobByDigest extends Statement<infer Row> ? Row : never
+type StoredLink = typeof linkByName extends Statement<infer Row> ? Row : never
 
 const locksOfPut = (blob: NewBlob): readonly LockKey[] => [
   usesRepository(blob.repository),
@@ -46,63 +50,72 @@ const locksOfPut = (blob: NewBlob): readonly LockKey[] => [
  * False when the upload was cancelled, or claimed by another process, meanwhile: its bytes are about to be deleted, so no client may be told
  * that the blob exists.
  */
-export const putBlob = durable(
-  { locks: locksOfPut },
-  async (transaction: Transaction, blob: NewBlob): Promise<boolean> => {
-    await requireGeneration(transaction, blob.policyGeneration)
-    const key = blob.content.kind === 'stored' ? blob.content.key : null
-    if (blob.uploadId !== undefined) {
-      const ended = await transaction.run(deleteUpload, { id: blob.uploadId, fence: blob.fence ?? null })
-      if (ended.changes === 0) {
-        if (key !== null) await transaction.run(addPendingDelete, { key })
-        return false
-      }
-    }
-    const repository = await ensureRepository(transaction, blob.repository, blob.now)
-    const id = await store(transaction, blob, key)
-    const added = await link(transaction, {
-      repository,
-      name: blob.repository,
-      blob: id,
-      digest: blob.digest,
-      now: blob.now,
-    })
-    await auditChange(transaction, blob, () => ({
-      digest: blob.digest,
-      size: blob.size,
-      ...(!added && { known: true }),
-    }))
-    return true
-  },
+export const putBlob = durable({ locks: locksOfPut }, (transaction: Transaction, blob: NewBlob) =>
+  put(transaction, blob, deleteUpload),
 )
-
-/** Stores new content, or keeps what is stored already; resolves to the id of its row. */
-async function store(transaction: Transaction, blob: NewBlob, key: DataKey | null): Promise<number> {
-  const { digest, size, twin, content } = blob
-  let known = await transaction.get(blobByDigest, { digest })
-  if (known === undefined) {
-    const { id, changes } = await transaction.run(insertBlob, { digest, size, key, twin })
-    if (changes > 0) {
-      if (content.kind === 'inline') await transaction.run(insertBody, { blob: id, body: content.bytes })
-      return id
-    }
-    known = await transaction.get(blobByDigest, { digest })
-    if (known === undefined) throw new Overtaken()
-  }
-  await transaction.run(rescueBlob, { blob: known.id })
-  if (key !== null && known.data_key !== key) await transaction.run(addPendingDelete, { key })
-  if (twin !== undefined) await transaction.run(setTwinOf, { digest, twin })
-  return known.id
-}
 
 export const putWholeBlob = durable(
   { locks: locksOfPut },
-  async (transaction: Transaction, blob: NewBlob & { readonly uploadId: string }): Promise<boolean> => {
-    if (transaction.claimed.has(blob.uploadId)) return false
-    const upload = await transaction.get(emptyUpload, { id: blob.uploadId, name: blob.repository })
-    return upload !== undefined && (await putBlob.run(transaction, blob))
-  },
+  async (transaction: Transaction, blob: NewBlob & { readonly uploadId: string }): Promise<boolean> =>
+    !transaction.claimed.has(blob.uploadId) && (await put(transaction, blob, deleteEmptyUpload)),
 )
+
+/** `end` deletes the upload of the blob, if it may end so. */
+async function put(transaction: Transaction, blob: NewBlob, end: Statement<unknown>): Promise<boolean> {
+  const { repository: name, digest, uploadId, content, now } = blob
+  const key = content.kind === 'stored' ? content.key : null
+  const ending = { id: uploadId, name, fence: blob.fence ?? null }
+  const [ended, found, known, room] = await Promise.all([
+    uploadId === undefined ? undefined : transaction.run(end, ending),
+    transaction.get(repositoryEver, { name }),
+    transaction.get(blobByDigest, { digest }),
+    auditRoom(transaction, blob),
+    requireGeneration(transaction, blob.policyGeneration),
+  ])
+  if (ended?.changes === 0) {
+    if (key !== null) transaction.send(addPendingDelete, { key })
+    return false
+  }
+  const [repository, id] = await Promise.all([
+    madeRepository(transaction, found, { name, now }),
+    store(transaction, blob, { key, known }),
+  ])
+  const added = await link(transaction, { repository, name, blob: id, digest, now })
+  await auditChange(
+    transaction,
+    blob,
+    () => ({ digest, size: blob.size, ...(!added && { known: true }) }),
+    room,
+  )
+  return true
+}
+
+/** Stores new content, or keeps what is stored already; resolves to the id of its row. */
+async function store(
+  transaction: Transaction,
+  { digest, size, twin, content }: NewBlob,
+  { key, known }: { readonly key: DataKey | null; readonly known: StoredBlob | undefined },
+): Promise<number> {
+  let stored = known
+  if (stored === undefined) {
+    const { id, changes } = await transaction.run(insertBlob, { digest, size, key, twin })
+    if (changes > 0) {
+      if (content.kind === 'inline') transaction.send(insertBody, { blob: id, body: content.bytes })
+      return id
+    }
+    stored = await transaction.get(blobByDigest, { digest })
+    if (stored === undefined) throw new Overtaken()
+  }
+  rescue(transaction, stored)
+  if (key !== null && stored.data_key !== key) transaction.send(addPendingDelete, { key })
+  if (twin !== undefined) transaction.send(setTwinOf, { digest, twin })
+  return stored.id
+}
+
+/** The blob is about to be linked: it is not deleted, whether it is marked for that or not. */
+function rescue(transaction: Transaction, { id, unlinked_since: unlinkedSince }: StoredBlob): void {
+  if (unlinkedSince !== null) transaction.send(rescueBlob, { blob: id })
+}
 
 const locksOfMount = (mount: BlobMount): readonly LockKey[] => [
   usesRepository(mount.to),
@@ -113,46 +126,53 @@ const locksOfMount = (mount: BlobMount): readonly LockKey[] => [
 export const mountBlob = durable(
   { locks: locksOfMount },
   async (transaction: Transaction, mount: BlobMount): Promise<boolean> => {
-    await requireGeneration(transaction, mount.policyGeneration)
-    const blob = await transaction.get(blobByDigest, { digest: mount.digest })
-    if (blob === undefined) return false
-    const source = await linkedIn(transaction, blob.id, mount.from)
-    if (source === undefined) return false
-    const repository = await ensureRepository(transaction, mount.to, mount.now)
-    await transaction.run(rescueBlob, { blob: blob.id })
-    const added = await link(transaction, {
-      repository,
-      name: mount.to,
-      blob: blob.id,
-      digest: mount.digest,
-      now: mount.now,
-    })
-    await auditChange(transaction, mount, async () => ({
-      digest: mount.digest,
-      size: blob.size,
-      from: (await transaction.get(repositoryName, { repository: source }))?.name,
-      ...(!added && { known: true }),
-    }))
+    const { digest, to: name, now } = mount
+    const [blob, source, found, room] = await Promise.all([
+      transaction.get(blobByDigest, { digest }),
+      firstLink(transaction, mount),
+      transaction.get(repositoryEver, { name }),
+      auditRoom(transaction, mount),
+      requireGeneration(transaction, mount.policyGeneration),
+    ])
+    if (blob === undefined || source === undefined) return false
+    const repository = await madeRepository(transaction, found, { name, now })
+    rescue(transaction, blob)
+    const added = await link(transaction, { repository, name, blob: blob.id, digest, now })
+    const facts = { digest, size: blob.size, from: source.name, ...(!added && { known: true }) }
+    await auditChange(transaction, mount, () => facts, room)
     return true
   },
 )
+
+/** The link in the first of the repositories that links the blob. */
+async function firstLink(
+  transaction: Transaction,
+  { digest, from }: BlobMount,
+): Promise<StoredLink | undefined> {
+  if (from === undefined) return transaction.get(anyLinkOf, { digest })
+  const found = await transaction.getEach(
+    linkByName,
+    from.map((name) => ({ name, digest })),
+  )
+  return found.find((each) => each !== undefined)
+}
 
 const locksOfTouch = ({ repository }: ContentChange): readonly LockKey[] => [usesRepository(repository)]
 
 export const touchBlob = durable(
   { locks: locksOfTouch },
   async (transaction: Transaction, touch: ContentChange): Promise<boolean> => {
-    const repository = await findRepository(transaction, touch.repository)
-    const blob =
-      repository === undefined ? undefined : await transaction.get(blobByDigest, { digest: touch.digest })
-    if (repository === undefined || blob === undefined) return false
-    const linked = await transaction.get(linkOf, { repository, blob: blob.id })
+    const { repository: name, digest, now } = touch
+    const [linked, room] = await Promise.all([
+      transaction.get(linkByName, { name, digest }),
+      auditRoom(transaction, touch),
+    ])
     if (linked === undefined) return false
     if (linked.unreferenced_since !== null) {
-      await transaction.run(renewLink, { repository, blob: blob.id, now: touch.now })
-      transaction.touched.link(touch.repository, touch.digest)
+      transaction.send(renewLink, { repository: linked.repository_id, blob: linked.blob_id, now })
+      transaction.touched.link(name, digest)
     }
-    await auditChange(transaction, touch, () => ({ digest: touch.digest, size: blob.size, known: true }))
+    await auditChange(transaction, touch, () => ({ digest, size: linked.size, known: true }), room)
     return true
   },
 )
@@ -160,22 +180,17 @@ export const touchBlob = durable(
 export const unlinkBlob = durable(
   { locks: ({ repository, digest }) => [changesRepository(repository), removesDigest(digest)] },
   async (transaction: Transaction, unlink: ContentChange): Promise<RemovalResult> => {
-    const repository = await findRepository(transaction, unlink.repository)
-    const blob =
-      repository === undefined ? undefined : await transaction.get(blobByDigest, { digest: unlink.digest })
-    if (repository === undefined || blob === undefined) return { kind: 'unknown' }
-    const linked = await transaction.get(linkOf, { repository, blob: blob.id })
+    const { repository: name, digest, now } = unlink
+    const [linked, room] = await Promise.all([
+      transaction.get(linkByName, { name, digest }),
+      auditRoom(transaction, unlink),
+    ])
     if (linked === undefined) return { kind: 'unknown' }
-    const parent = await transaction.get(anyParent, { repository, digest: unlink.digest })
+    const { repository_id: repository, blob_id: blob, size } = linked
+    const parent = await transaction.get(anyParent, { repository, digest })
     if (parent !== undefined) return { kind: 'in-use', manifest: parent.digest as Digest }
-    await removeLink(transaction, {
-      repository,
-      name: unlink.repository,
-      blob: blob.id,
-      digest: unlink.digest,
-      now: unlink.now,
-    })
-    await auditChange(transaction, unlink, () => ({ digest: unlink.digest, size: blob.size }))
+    removeLink(transaction, { repository, name, blob, digest, now })
+    await auditChange(transaction, unlink, () => ({ digest, size }), room)
     return { kind: 'removed' }
   },
 )
@@ -198,11 +213,10 @@ export interface NewBlobLink {
 }
 
 /** Removes the link. If it was the blob's last link, the collector may delete the blob. */
-export async function removeLink(transaction: Transaction, link: NewBlobLink): Promise<void> {
-  await transaction.run(deleteLink, { repository: link.repository, blob: link.blob })
-  if ((await transaction.get(anyLink, { blob: link.blob })) === undefined) {
-    await transaction.run(markUnlinked, { blob: link.blob, now: link.now })
-  }
+export function removeLink(transaction: Transaction, link: NewBlobLink): void {
+  const { repository, blob, now } = link
+  transaction.send(deleteLink, { repository, blob })
+  transaction.send(markUnlinked, { blob, now })
   transaction.touched.link(link.name, link.digest)
 }
 
@@ -211,30 +225,9 @@ export async function removeLink(transaction: Transaction, link: NewBlobLink): P
  * when the link is new.
  */
 async function link(transaction: Transaction, link: NewBlobLink): Promise<boolean> {
-  // A manifest that was stored without this content (sparse) already refers to it.
-  const parent = await transaction.get(anyParent, { repository: link.repository, digest: link.digest })
-  const added = await transaction.run(insertLink, {
-    repository: link.repository,
-    blob: link.blob,
-    since: parent === undefined ? link.now : null,
-  })
-  if (added.changes === 0)
-    await transaction.run(renewLink, { repository: link.repository, blob: link.blob, now: link.now })
-  transaction.touched.link(link.name, link.digest)
+  const { repository, blob, digest, now } = link
+  const added = await transaction.run(insertLink, { repository, blob, digest, now })
+  if (added.changes === 0) transaction.send(renewLink, { repository, blob, now })
+  transaction.touched.link(link.name, digest)
   return added.changes > 0
-}
-
-/** The first of the repositories that links the blob. */
-async function linkedIn(
-  transaction: Transaction,
-  blob: number,
-  repositories: readonly RepositoryName[] | undefined,
-): Promise<number | undefined> {
-  if (repositories === undefined) return (await transaction.get(anyLink, { blob }))?.repository_id
-  for (const name of repositories) {
-    const repository = await findRepository(transaction, name)
-    if (repository !== undefined && (await transaction.get(linkOf, { repository, blob })) !== undefined)
-      return repository
-  }
-  return undefined
 }

@@ -36,8 +36,7 @@ export const expireUploads = durable(
     const idle = rows.filter(
       (row) => !transaction.claimed.has(row.id) && transaction.holds(changesUpload(row.id)),
     )
-    if (!step.dryRun)
-      for (const row of idle) await dropUpload(transaction, row.id, row.data_key as DataKey | null)
+    if (!step.dryRun) for (const row of idle) dropUpload(transaction, row.id, row.data_key as DataKey | null)
     return page(
       step,
       rows,
@@ -101,7 +100,7 @@ export const unlinkUnreferenced = durable(
     const taken = rows.filter((row) => locksOfLink(row).every((key) => transaction.holds(key)))
     if (!step.dryRun) {
       for (const row of taken) {
-        await removeLink(transaction, {
+        removeLink(transaction, {
           repository: row.repository_id,
           name: row.name as RepositoryName,
           blob: row.blob_id,
@@ -133,7 +132,7 @@ export const markBlobs = durable(
     const rows = await unlinkedBlobs(transaction, step)
     const taken = rows.filter((row) => transaction.holds(lockBlob(row)))
     if (!step.dryRun)
-      for (const row of taken) await transaction.run(statements.markBlob, { blob: row.id, now: step.now })
+      for (const row of taken) transaction.send(statements.markBlob, { blob: row.id, now: step.now })
     return page(
       step,
       rows,
@@ -151,7 +150,7 @@ export const deleteMarked = durable(
     const rows = await markedBlobs(transaction, step)
     const taken = rows.filter((row) => transaction.holds(lockBlob(row)))
     if (!step.dryRun) {
-      for (const row of taken) await removeBlob(transaction, row.id, row.data_key as DataKey | null)
+      for (const row of taken) removeBlob(transaction, row.id, row.data_key as DataKey | null)
     }
     return page(
       step,
@@ -179,9 +178,9 @@ export const dropEmptyRepositories = durable(
     const empty = rows.filter((row) => row.empty === 1 && isHeld(row))
     if (!step.dryRun)
       for (const row of rows.filter((each) => isToGo(each) && isHeld(each))) {
-        if (!row.remembered) await transaction.run(statements.deleteRepository, { repository: row.id })
+        if (!row.remembered) transaction.send(statements.deleteRepository, { repository: row.id })
         // The history refers to the repository by its id, so the row stays until the history is deleted.
-        else if (row.empty) await transaction.run(vacateRepository, { repository: row.id, now: step.now })
+        else if (row.empty) transaction.send(vacateRepository, { repository: row.id, now: step.now })
         else continue
         transaction.touched.tags(row.name as RepositoryName)
       }
@@ -210,12 +209,13 @@ export const pendOrphans = durable(
   { locks: none },
   async (transaction: Transaction, { keys, lease }: Keys): Promise<number> => {
     await keepLease(transaction, lease)
-    let count = 0
-    for (const key of keys) {
-      if ((await transaction.get(keyInUse, { key }))?.used) continue
-      count += (await transaction.run(addPendingDelete, { key })).changes
-    }
-    return count
+    const list = keys.map((key) => ({ key }))
+    const found = await transaction.getEach(keyInUse, list)
+    const added = await transaction.runEach(
+      addPendingDelete,
+      list.filter((_, index) => !found[index]?.used),
+    )
+    return added.reduce((sum, { changes }) => sum + changes, 0)
   },
 )
 
@@ -223,7 +223,7 @@ export const forgetPendingDeletes = relaxed(
   { locks: none },
   async (transaction: Transaction, { keys, lease }: Keys): Promise<void> => {
     await keepLease(transaction, lease)
-    for (const key of keys) await transaction.run(statements.deletePending, { key })
+    for (const key of keys) transaction.send(statements.deletePending, { key })
   },
 )
 
@@ -249,17 +249,17 @@ export const dropBlob = durable(
     for (const link of await transaction.all(linksOfBlob, { blob: row.id })) {
       if (!transaction.holds(lockRepository(link))) throw new Overtaken()
       const name = link.name as RepositoryName
-      await removeLink(transaction, { repository: link.id, name, blob: row.id, digest, now })
+      removeLink(transaction, { repository: link.id, name, blob: row.id, digest, now })
     }
-    await removeBlob(transaction, row.id, row.data_key as DataKey | null)
+    removeBlob(transaction, row.id, row.data_key as DataKey | null)
     return true
   },
 )
 
-async function removeBlob(transaction: Transaction, blob: number, key: DataKey | null): Promise<void> {
-  await transaction.run(statements.deleteBlob, { blob })
-  if (key === null) await transaction.run(statements.deleteBody, { blob })
-  else await transaction.run(addPendingDelete, { key })
+function removeBlob(transaction: Transaction, blob: number, key: DataKey | null): void {
+  transaction.send(statements.deleteBlob, { blob })
+  if (key === null) transaction.send(statements.deleteBody, { blob })
+  else transaction.send(addPendingDelete, { key })
 }
 
 function locksOfLink(row: RowOf<typeof statements.unreferencedLinks>): readonly LockKey[] {

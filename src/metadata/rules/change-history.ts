@@ -7,16 +7,10 @@ import { relaxed, rowsAtOnce, type Transaction } from './change.ts'
 import { keepLease } from './change-leases.ts'
 import { changesRepository, none, type LockKey } from './locks.ts'
 import * as statements from './statements/history.ts'
-import type { tagByName } from './statements/manifests.ts'
+import type { tagEver } from './statements/tags.ts'
 
-/** What a manifest keeps from before its removal when it is pushed again. */
-interface FirstSeen {
-  readonly firstSeen: Instant
-  readonly atLatest: number
-  readonly pusher: string | null
-}
-
-type StoredTag = typeof tagByName extends Statement<infer Row> ? Row : never
+/** `manifest_id` is null for a tag that was removed, and that a new one follows. */
+export type StoredTag = typeof tagEver extends Statement<infer Row> ? Row : never
 
 /** Characters; bounds the length of a stored name. */
 const longestName = 512
@@ -25,28 +19,14 @@ export function pusherName(name: string | undefined): string | null {
   return name?.slice(0, longestName) ?? null
 }
 
-/**
- * Removes the record of a manifest's earlier presence and returns it. Undefined when the repository, as far
- * as is known, never held the manifest.
- */
-export async function takeFirstSeen(
-  transaction: Transaction,
-  at: { readonly repository: number; readonly digest: string },
-): Promise<FirstSeen | undefined> {
-  const past = await transaction.get(statements.pastManifest, at)
-  if (past === undefined) return undefined
-  await transaction.run(statements.removePastManifest, at)
-  return { firstSeen: past.first_seen, atLatest: past.seen_at_latest, pusher: past.pusher }
-}
-
 /** To be called before the manifest is removed. */
-export async function keepFirstSeen(
+export function keepFirstSeen(
   transaction: Transaction,
   gone: { readonly repository: number; readonly manifest: number; readonly now: Instant },
-): Promise<void> {
-  await transaction.run(statements.keepManifest, gone)
+): void {
+  transaction.send(statements.keepManifest, gone)
   const { repository } = gone
-  await transaction.run(statements.forgetOldestManifests, { repository, kept: historyBounds.removals })
+  transaction.send(statements.forgetOldestManifests, { repository, kept: historyBounds.removals })
 }
 
 /** What the row of a tag says about its past. */
@@ -58,42 +38,56 @@ export interface TagPast {
   readonly moves: number
 }
 
-/** Keeps the target that a move ends. Returns what the row of the tag says after the move. */
-export async function keepMovedTag(transaction: Transaction, tag: StoredTag, now: Instant): Promise<TagPast> {
-  const moves = tag.moves + 1
-  // The times of a tag never go back, even if the clock does.
-  const until = Math.max(tag.since, now)
-  const { id } = await transaction.run(statements.keepMove, {
-    past: tag.past_id,
-    sequence: moves,
-    manifest: tag.manifest_id,
-    since: tag.since,
-    atLatest: tag.since_at_latest,
-    pusher: tag.pusher,
-    until,
+/** Keeps the targets that moves of tags end. Returns what the rows of the tags say after the moves. */
+export async function keepMovedTags(
+  transaction: Transaction,
+  tags: readonly StoredTag[],
+  now: Instant,
+): Promise<readonly TagPast[]> {
+  if (tags.length === 0) return []
+  const moved = tags.map((tag) => ({ tag, moves: tag.moves + 1, since: laterOf(tag, now) }))
+  const kept = await transaction.runEach(
+    statements.keepMove,
+    moved.map(({ tag, moves, since }) => ({
+      past: tag.past_id,
+      sequence: moves,
+      manifest: tag.manifest_id,
+      since: tag.since,
+      atLatest: tag.since_at_latest,
+      pusher: tag.pusher,
+      until: since,
+    })),
+  )
+  return moved.map(({ moves, since }, index) => {
+    const past = kept[index]?.id ?? 0
+    forgetOldMoves(transaction, past, moves)
+    return { since, past, moves }
   })
-  await forgetOldMoves(transaction, id, moves)
-  return { since: until, past: id, moves }
 }
 
 /** Returns what the row of a new tag says: the tag may have been removed before. */
-export async function pastOfNewTag(
+export function pastOfNewTag(
   transaction: Transaction,
-  at: { readonly repository: number; readonly tag: string },
+  removed: StoredTag | undefined,
   now: Instant,
-): Promise<TagPast> {
-  const removal = await transaction.get(statements.lastRemovalOf, at)
-  if (removal === undefined) return { since: now, past: null, moves: 0 }
-  await forgetOldMoves(transaction, removal.id, removal.sequence)
-  return { since: Math.max(removal.until, now), past: removal.id, moves: removal.sequence }
+): TagPast {
+  if (removed === undefined) return { since: now, past: null, moves: 0 }
+  const { past_id: past, moves } = removed
+  if (past !== null) forgetOldMoves(transaction, past, moves)
+  return { since: laterOf(removed, now), past, moves }
+}
+
+/** The times of a tag never go back, even if the clock does. */
+function laterOf({ since }: StoredTag, now: Instant): Instant {
+  return Math.max(since, now)
 }
 
 /** Surplus rows are deleted once in so many moves, because that reads all rows that are kept. */
 const movesAtOnce = 25
 
-async function forgetOldMoves(transaction: Transaction, id: number, moves: number): Promise<void> {
+function forgetOldMoves(transaction: Transaction, id: number, moves: number): void {
   const kept = historyBounds.moves
-  if (moves > kept && moves % movesAtOnce === 0) await transaction.run(statements.forgetMoves, { id, kept })
+  if (moves > kept && moves % movesAtOnce === 0) transaction.send(statements.forgetMoves, { id, kept })
 }
 
 /** To be called before the tags are removed; at most `rowsAtOnce` tags. */
@@ -102,7 +96,7 @@ export async function keepRemovedTags(
   gone: { readonly repository: number; readonly tags: readonly string[]; readonly now: Instant },
 ): Promise<void> {
   const { repository, tags, now } = gone
-  await transaction.run(statements.keepRemovals, { repository, list: JSON.stringify(tags), now })
+  transaction.send(statements.keepRemovals, { repository, list: JSON.stringify(tags), now })
   const last = (await transaction.get(statements.lastRemoval, { repository }))?.removal ?? 0
   const to = last - historyBounds.removals
   if (to > 0) await forgetRemovals(transaction, { repository, to, before: Infinity })
@@ -121,7 +115,7 @@ async function forgetRemovals(
     const rows = await transaction.all(statements.oldestRemovals, { repository, to, limit: rowsAtOnce })
     const gone = prefixOf(rows, ({ until }) => until < before)
     for (const { id, name: tag } of gone) {
-      await transaction.run(statements.forgetPast, { repository, tag, id })
+      transaction.send(statements.forgetPast, { repository, tag, id })
       const { changes } = await transaction.run(statements.forgetMoves, { id, kept: 0 })
       await transaction.turn(changes)
     }
@@ -135,7 +129,7 @@ async function forgetManifests(transaction: Transaction, repository: number, bef
     const old = prefixOf(rows, (row) => row.removed_at < before)
     const last = old.at(-1)
     if (last === undefined) return
-    await transaction.run(statements.forgetManifestsTo, { repository, sequence: last.sequence })
+    transaction.send(statements.forgetManifestsTo, { repository, sequence: last.sequence })
     await transaction.turn(2 * old.length)
     if (old.length < rowsAtOnce) return
   }

@@ -15,7 +15,7 @@ export const acquireLease = relaxed(
     const now = await transaction.clock(lease.now)
     const current = await transaction.get(statements.leaseByName, { name })
     if (current !== undefined && current.holder !== holder && current.expires_at > now) return false
-    await transaction.run(statements.putLease, { name, holder, expires: now + ttl })
+    transaction.send(statements.putLease, { name, holder, expires: now + ttl })
     return true
   },
 )
@@ -27,7 +27,7 @@ export const renewLease = relaxed(
     const { name, holder, ttl } = lease
     const now = await transaction.clock(lease.now)
     if ((await transaction.get(statements.leaseByName, { name }))?.holder !== holder) return false
-    await transaction.run(statements.putLease, { name, holder, expires: now + ttl })
+    transaction.send(statements.putLease, { name, holder, expires: now + ttl })
     return true
   },
 )
@@ -35,7 +35,7 @@ export const renewLease = relaxed(
 export const releaseLease = relaxed(
   { locks: locksOfLease },
   async (transaction: Transaction, { name, holder }: Lease): Promise<void> => {
-    await transaction.run(statements.deleteLease, { name, holder })
+    transaction.send(statements.deleteLease, { name, holder })
   },
 )
 
@@ -65,7 +65,7 @@ export const noteGarbage = relaxed(
   ): Promise<void> => {
     await keepLease(transaction, lease)
     const value = JSON.stringify({ ...(await garbageNotes(transaction)), ...notes })
-    await transaction.run(putSetting, { name: notesSetting, value })
+    transaction.send(putSetting, { name: notesSetting, value })
   },
 )
 
@@ -73,6 +73,6 @@ export const noteGarbage = relaxed(
 export const probe = durable(
   { locks: none },
   async (transaction: Transaction, { now }: { readonly now: Instant }): Promise<void> => {
-    await transaction.run(putSetting, { name: 'probe', value: String(now) })
+    transaction.send(putSetting, { name: 'probe', value: String(now) })
   },
 )

@@ -4,26 +4,26 @@ import type { Instant } from '../../instant.ts'
 import type { ContentChange, RemovalResult, TagRemoval } from '../records.ts'
 import { durable, rowsAtOnce, type Transaction } from './change.ts'
 import { keepFirstSeen, keepRemovedTags } from './change-history.ts'
-import { auditChange } from './change-outbox.ts'
+import { auditChange, auditRoom } from './change-outbox.ts'
 import { findRepository } from './change-repositories.ts'
 import { changesRepository, type LockKey } from './locks.ts'
 import { factsBefore, factsOfId } from './manifest-facts.ts'
-import { dropTags, noteUntagged } from './manifest-tags.ts'
+import { dropTags } from './manifest-tags.ts'
 import { anyParent } from './statements/blobs.ts'
 import {
   firstChildrenOf,
   linkedAmong,
   manifestByDigest,
+  noteUntagged,
   orphansAmong,
   referrersOfAfter,
   removeBody,
   removeManifest,
   removeReferences,
-  removeTag,
   renewUntaggedAmong,
   setReferencedAmong,
-  tagByName,
 } from './statements/manifests.ts'
+import { removeTag, tagEver } from './statements/tags.ts'
 
 const locks = ({ repository }: { readonly repository: RepositoryName }): readonly LockKey[] => [
   changesRepository(repository),
@@ -35,16 +35,21 @@ export const deleteTag = durable(
     const { repository: name, tag, now, auditRecord } = removal
     const repository = await findRepository(transaction, name)
     if (repository === undefined) return false
-    const current = await transaction.get(tagByName, { repository, tag })
-    if (current === undefined) return false
-    await keepRemovedTags(transaction, { repository, tags: [tag], now })
-    await transaction.run(removeTag, { repository, tag })
-    await noteUntagged(transaction, current.manifest_id, now)
+    const [current, room] = await Promise.all([
+      transaction.get(tagEver, { repository, tag }),
+      auditRoom(transaction, removal),
+    ])
+    const manifest = current?.manifest_id
+    if (typeof manifest !== 'number') return false
+    const [facts] = await Promise.all([
+      auditRecord === undefined ? undefined : factsOfId(transaction, manifest),
+      keepRemovedTags(transaction, { repository, tags: [tag], now }),
+    ])
+    transaction.send(removeTag, { repository, tag })
+    transaction.send(noteUntagged, { manifest, now })
     transaction.touched.tag(name, tag)
-    await auditChange(transaction, { auditRecord, now }, async () => {
-      const facts = await factsOfId(transaction, current.manifest_id)
-      return { ...facts, tags: [{ name: tag, before: facts['digest'] }] }
-    })
+    const tags = [{ name: tag, before: current?.digest }]
+    await auditChange(transaction, { auditRecord, now }, () => ({ ...facts, tags }), room)
     return true
   },
 )
@@ -55,13 +60,16 @@ export const deleteManifest = durable(
     const { repository: name, digest, now, auditRecord } = removal
     const repository = await findRepository(transaction, name)
     if (repository === undefined) return { kind: 'unknown' }
-    if ((await transaction.get(manifestByDigest, { repository, digest })) === undefined)
-      return { kind: 'unknown' }
-    const parent = await transaction.get(anyParent, { repository, digest })
+    const [manifest, parent, room] = await Promise.all([
+      transaction.get(manifestByDigest, { repository, digest }),
+      transaction.get(anyParent, { repository, digest }),
+      auditRoom(transaction, removal),
+    ])
+    if (manifest === undefined) return { kind: 'unknown' }
     if (parent !== undefined) return { kind: 'in-use', manifest: parent.digest as Digest }
-    const facts = auditRecord === undefined ? {} : await factsBefore(transaction, repository, digest)
+    const facts = auditRecord === undefined ? {} : await factsBefore(transaction, manifest.id, digest)
     await dropManifest(transaction, { repository, name, digest, now })
-    await auditChange(transaction, { auditRecord, now }, () => facts)
+    await auditChange(transaction, { auditRecord, now }, () => facts, room)
     return { kind: 'removed' }
   },
 )
@@ -102,9 +110,9 @@ export async function dropManifest(
   await dropTags(transaction, { repository, name, manifest, now })
   await dropReferences(transaction, { repository, name, manifest, now })
   await renewReferrers(transaction, { repository, subject: digest, now })
-  await keepFirstSeen(transaction, { repository, manifest, now })
-  await transaction.run(removeBody, { manifest })
-  await transaction.run(removeManifest, { manifest })
+  keepFirstSeen(transaction, { repository, manifest, now })
+  transaction.send(removeBody, { manifest })
+  transaction.send(removeManifest, { manifest })
   return true
 }
 
@@ -123,10 +131,11 @@ async function dropReferences(
     const children = await transaction.all(firstChildrenOf, { manifest, limit: rowsAtOnce })
     if (children.length === 0) return
     const list = JSON.stringify(children.map(({ child }) => child))
-    await transaction.run(removeReferences, { repository, manifest, list })
+    transaction.send(removeReferences, { repository, manifest, list })
     const orphans = await transaction.all(orphansAmong, { repository, list })
     if (orphans.length > 0)
       await noteUnreferenced(transaction, { ...at, orphans: orphans.map(({ value }) => value) })
+    if (children.length < rowsAtOnce) return
     await transaction.turn(4 * children.length)
   }
 }
@@ -139,10 +148,10 @@ async function noteUnreferenced(
   const blobs = await transaction.all(linkedAmong, { repository, list })
   if (blobs.length > 0) {
     const ids = JSON.stringify(blobs.map(({ id }) => id))
-    await transaction.run(setReferencedAmong, { repository, list: ids, since: now })
+    transaction.send(setReferencedAmong, { repository, list: ids, since: now })
     for (const { digest } of blobs) transaction.touched.link(name, digest as Digest)
   }
-  await transaction.run(renewUntaggedAmong, { repository, list, now })
+  transaction.send(renewUntaggedAmong, { repository, list, now })
 }
 
 /** Referrers of the removed manifest that have no tag restart their time without a tag. */
@@ -158,7 +167,7 @@ async function renewReferrers(
     const rows = await transaction.all(referrersOfAfter, { repository, subject, after, limit: rowsAtOnce })
     if (rows.length === 0) return
     const list = JSON.stringify(rows.map(({ digest }) => digest))
-    await transaction.run(renewUntaggedAmong, { repository, list, now })
+    transaction.send(renewUntaggedAmong, { repository, list, now })
     if (rows.length < rowsAtOnce) return
     after = rows.at(-1)?.digest ?? ''
     await transaction.turn(2 * rows.length)

@@ -2,49 +2,91 @@ import type { Digest } from '../../oci/digest.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { Tag } from '../../oci/tag.ts'
 import type { ManifestReference, NewManifest, PutManifestResult } from '../records.ts'
+import type { Statement } from './bind.ts'
 import { durable, inParts, type Transaction } from './change.ts'
-import { auditChange } from './change-outbox.ts'
-import { keepMovedTag, pastOfNewTag, pusherName, takeFirstSeen } from './change-history.ts'
+import { auditChange, auditRoom } from './change-outbox.ts'
+import { keepMovedTags, pastOfNewTag, pusherName, type StoredTag, type TagPast } from './change-history.ts'
 import { requireGeneration } from './change-policy.ts'
-import { addReferences, heldManifests, linkedBlobs } from './change-references.ts'
-import { ensureRepository, findRepository } from './change-repositories.ts'
+import { addReferences, heldContent } from './change-references.ts'
+import { madeRepository } from './change-repositories.ts'
 import { changesRepository, judged } from './locks.ts'
 import { factsOf } from './manifest-facts.ts'
-import { noteUntagged, touchTags } from './manifest-tags.ts'
+import { touchTags } from './manifest-tags.ts'
+import { removePastManifest } from './statements/history.ts'
 import {
   insertBody,
   insertManifest,
-  insertTag,
-  manifestByDigest,
-  moveTag as pointTag,
-  renewTag,
+  manifestEver,
+  noteUntagged,
   setReferencedAmong,
   setUntagged,
-  tagByName,
   updateMediaType,
 } from './statements/manifests.ts'
+import { insertTag, moveTag, renewTag, tagEver } from './statements/tags.ts'
+import { repositoryEver } from './statements/repositories.ts'
 
 export const putManifest = durable(
   {
     locks: ({ repository, policyGeneration }) => [changesRepository(repository), ...judged(policyGeneration)],
   },
   async (transaction: Transaction, manifest: NewManifest): Promise<PutManifestResult> => {
-    const { now } = manifest
-    await requireGeneration(transaction, manifest.policyGeneration)
-    const known = await findRepository(transaction, manifest.repository)
-    const { links, missing, others } = await resolve(transaction, known, manifest)
+    const { repository: name, now } = manifest
+    const [found, room] = await Promise.all([
+      transaction.get(repositoryEver, { name }),
+      auditRoom(transaction, manifest),
+      requireGeneration(transaction, manifest.policyGeneration),
+    ])
+    const [{ links, missing, others }, { stored, tags }] = await Promise.all([
+      resolve(transaction, found?.vacated_at === null ? found.id : undefined, manifest),
+      findEarlier(transaction, found?.id, manifest),
+    ])
     if (missing.length > 0) return { kind: 'missing', missing }
     if (others.length > 0) return { kind: 'other-size', others }
-    const repository = known ?? (await ensureRepository(transaction, manifest.repository, now))
-    const facts = manifest.auditRecord === undefined ? {} : await factsOf(transaction, repository, manifest)
-    const id = await store(transaction, repository, manifest)
-    await setAllReferenced(transaction, { repository, name: manifest.repository, links })
-    for (const tag of manifest.tags) await moveTag(transaction, { repository, manifest, tag, id })
-    transaction.touched.manifest(manifest.repository, manifest.digest)
-    await auditChange(transaction, manifest, () => facts)
+    const repository = await madeRepository(transaction, found, { name, now })
+    const moved = tags.flatMap(({ stored: tag }) =>
+      typeof tag?.manifest_id === 'number' && tag.manifest_id !== stored?.id ? [tag] : [],
+    )
+    const [id, pasts] = await Promise.all([
+      store(transaction, repository, { manifest, stored }),
+      keepMovedTags(transaction, moved, now),
+    ])
+    await setAllReferenced(transaction, { repository, name, links })
+    for (const tag of tags) {
+      const past = tag.stored === undefined ? undefined : pasts[moved.indexOf(tag.stored)]
+      pointTag(transaction, { repository, manifest, id, tag, past })
+    }
+    transaction.touched.manifest(name, manifest.digest)
+    const isKnown = typeof stored?.id === 'number'
+    await auditChange(transaction, manifest, () => factsOf(manifest, { isKnown, tags }), room)
     return { kind: 'stored' }
   },
 )
+
+type StoredManifest = typeof manifestEver extends Statement<infer Row> ? Row : never
+
+interface FoundTag {
+  readonly name: Tag
+  readonly stored: StoredTag | undefined
+}
+
+/** What the repository holds, or has held, of the manifest and its tags. */
+async function findEarlier(
+  transaction: Transaction,
+  repository: number | undefined,
+  { digest, tags }: NewManifest,
+): Promise<{ readonly stored: StoredManifest | undefined; readonly tags: readonly FoundTag[] }> {
+  const names = [...new Set(tags)]
+  if (repository === undefined)
+    return { stored: undefined, tags: names.map((name) => ({ name, stored: undefined })) }
+  const [stored, found] = await Promise.all([
+    transaction.get(manifestEver, { repository, digest }),
+    transaction.getEach(
+      tagEver,
+      names.map((tag) => ({ repository, tag })),
+    ),
+  ])
+  return { stored, tags: names.map((name, index) => ({ name, stored: found[index] })) }
+}
 
 /** At most this many missing references are reported to the client. */
 const mostMissing = 100
@@ -75,14 +117,13 @@ async function resolve(
   if (repository === undefined) {
     return { ...found, missing: references.filter(isMissing).slice(0, mostMissing) }
   }
-  for (const part of inParts(references)) {
-    const sizes = new Map<string, number>()
-    for (const row of await linkedBlobs(transaction, repository, part)) {
-      sizes.set(row.digest, row.size)
+  for (const part of inParts(references, transaction.rows)) {
+    const { blobs, sizes } = await heldContent(transaction, repository, {
+      references: part,
+      mayBeManifest: ({ kind }) => kind === 'manifest' || kind === 'blob' || manifest.allowMissing,
+    })
+    for (const row of blobs)
       if (row.unreferenced_since !== null) found.links.push({ digest: row.digest as Digest, blob: row.id })
-    }
-    const rest = part.filter(({ digest, required }) => required && !sizes.has(digest))
-    for (const { digest, size } of await heldManifests(transaction, repository, rest)) sizes.set(digest, size)
     for (const reference of part) {
       const size = sizes.get(reference.digest)
       if (size === undefined) {
@@ -111,27 +152,31 @@ async function setAllReferenced(
   },
 ): Promise<void> {
   const { repository, name, links } = at
-  for (const part of inParts(links)) {
+  for (const part of inParts(links, transaction.rows)) {
     const list = JSON.stringify(part.map(({ blob }) => blob))
-    await transaction.run(setReferencedAmong, { repository, list, since: null })
+    transaction.send(setReferencedAmong, { repository, list, since: null })
     for (const { digest } of part) transaction.touched.link(name, digest)
     await transaction.turn(part.length)
   }
 }
 
-async function store(transaction: Transaction, repository: number, manifest: NewManifest): Promise<number> {
+/** Stores a new manifest, or renews one that is stored; resolves to the id of its row. */
+async function store(
+  transaction: Transaction,
+  repository: number,
+  { manifest, stored }: { readonly manifest: NewManifest; readonly stored: StoredManifest | undefined },
+): Promise<number> {
   const { digest, mediaType, now } = manifest
-  const known = await transaction.get(manifestByDigest, { repository, digest })
-  if (known !== undefined) {
-    await transaction.run(updateMediaType, { manifest: known.id, mediaType, now })
-    if (known.media_type !== mediaType) {
-      await touchTags(transaction, { repository, name: manifest.repository, manifest: known.id })
-    }
-    if (known.untagged_since !== null)
-      await transaction.run(setUntagged, { manifest: known.id, since: manifest.tags.length > 0 ? null : now })
-    return known.id
+  const untaggedSince = manifest.tags.length > 0 ? null : now
+  if (stored !== undefined && stored.id !== null) {
+    const { id } = stored
+    transaction.send(updateMediaType, { manifest: id, mediaType, now })
+    if (stored.media_type !== mediaType)
+      await touchTags(transaction, { repository, name: manifest.repository, manifest: id })
+    if (stored.untagged_since !== null) transaction.send(setUntagged, { manifest: id, since: untaggedSince })
+    return id
   }
-  const seen = await takeFirstSeen(transaction, { repository, digest })
+  if (stored !== undefined) transaction.send(removePastManifest, { repository, digest })
   const { id } = await transaction.run(insertManifest, {
     repository,
     digest,
@@ -141,36 +186,35 @@ async function store(transaction: Transaction, repository: number, manifest: New
     size: manifest.body.byteLength,
     annotations: manifest.annotations,
     now,
-    untaggedSince: manifest.tags.length > 0 ? null : now,
-    firstSeen: now,
-    atLatest: 0,
-    pusher: pusherName(manifest.pusher),
-    ...seen,
+    untaggedSince,
+    firstSeen: stored?.first_seen ?? now,
+    atLatest: stored?.seen_at_latest ?? 0,
+    pusher: stored === undefined ? pusherName(manifest.pusher) : stored.pusher,
   })
-  await transaction.run(insertBody, { manifest: id, body: manifest.body })
+  transaction.send(insertBody, { manifest: id, body: manifest.body })
   await addReferences(transaction, { repository, manifest: id }, manifest.references)
   return id
 }
 
-async function moveTag(
+/** `past`: of a tag that leaves another manifest. */
+function pointTag(
   transaction: Transaction,
-  move: {
+  point: {
     readonly repository: number
     readonly manifest: NewManifest
-    readonly tag: Tag
     readonly id: number
+    readonly tag: FoundTag
+    readonly past: TagPast | undefined
   },
-): Promise<void> {
-  const { repository, manifest, tag, id } = move
+): void {
+  const { repository, manifest, id, past } = point
+  const { name: tag, stored } = point.tag
   const { now } = manifest
-  const before = await transaction.get(tagByName, { repository, tag })
   const target = { repository, tag, manifest: id, now, pusher: pusherName(manifest.pusher) }
-  if (before === undefined)
-    await transaction.run(insertTag, { ...target, ...(await pastOfNewTag(transaction, target, now)) })
-  else if (before.manifest_id === id) await transaction.run(renewTag, target)
-  else {
-    await transaction.run(pointTag, { ...target, ...(await keepMovedTag(transaction, before, now)) })
-    await noteUntagged(transaction, before.manifest_id, now)
-  }
+  if (past !== undefined) {
+    transaction.send(moveTag, { ...target, ...past })
+    transaction.send(noteUntagged, { manifest: stored?.manifest_id, now })
+  } else if (stored?.manifest_id === id) transaction.send(renewTag, target)
+  else transaction.send(insertTag, { ...target, ...pastOfNewTag(transaction, stored, now) })
   transaction.touched.tag(manifest.repository, tag)
 }

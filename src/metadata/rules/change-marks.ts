@@ -40,7 +40,7 @@ export const markCommits = durable(
     const mark = isDue ? { number: (newest?.number ?? 0) + 1, token: look.fresh.token, at: now } : newest
     const marks = isDue ? [...kept.marks, mark].slice(-mostMarks) : kept.marks
     const next = { ...kept, marks }
-    if (isDue || next.others !== before?.others) await write(transaction, next)
+    if (isDue || next.others !== before?.others) write(transaction, next)
     const { number, token } = mark
     return { mark: { number, token }, history: kept.history, at: now, found, ...standingOf(next) }
   },
@@ -53,7 +53,7 @@ export const noteMissing = relaxed(
     { at, ...missing }: NonNullable<LostCommits['missing']> & { readonly at: Instant },
   ): Promise<void> => {
     const kept = await read(transaction)
-    if (kept?.lost?.at === at) await write(transaction, { ...kept, lost: { at, missing } })
+    if (kept?.lost?.at === at) write(transaction, { ...kept, lost: { at, missing } })
   },
 )
 
@@ -108,6 +108,6 @@ async function read(database: Pick<Transaction, 'get'>): Promise<Kept | undefine
   return row === undefined ? undefined : (JSON.parse(row.value) as Kept)
 }
 
-async function write(transaction: Transaction, kept: Kept): Promise<void> {
-  await transaction.run(putSetting, { name: marksSetting, value: JSON.stringify(kept) })
+function write(transaction: Transaction, kept: Kept): void {
+  transaction.send(putSetting, { name: marksSetting, value: JSON.stringify(kept) })
 }

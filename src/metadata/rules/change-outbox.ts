@@ -49,6 +49,17 @@ export interface Unrecorded {
 }
 
 /**
+ * What the outbox holds, for a change that reads it in one flight with what else it reads, and hands it to
+ * `auditChange`. Undefined when there is no record to write.
+ */
+export function auditRoom(
+  transaction: Transaction,
+  change: { readonly auditRecord?: EncodedAuditRecord | undefined },
+): Promise<OutboxState> | undefined {
+  return change.auditRecord === undefined ? undefined : outbox(transaction, 'changes')
+}
+
+/**
  * Writes the audit record of a change in the change's own transaction. `facts` is called only if there is a
  * record.
  */
@@ -56,40 +67,45 @@ export async function auditChange(
   transaction: Transaction,
   change: { readonly auditRecord?: EncodedAuditRecord | undefined; readonly now: Instant },
   facts: () => ChangeFacts | Promise<ChangeFacts>,
+  room?: OutboxState,
 ): Promise<void> {
-  if (change.auditRecord === undefined) return
-  await queueAuditRecord(transaction, 'changes', {
-    auditRecord: change.auditRecord,
-    facts: await facts(),
-    now: change.now,
+  const { auditRecord, now } = change
+  if (auditRecord === undefined) return
+  const state = room ?? (await outbox(transaction, 'changes'))
+  await queueAuditRecords(transaction, 'changes', {
+    records: [{ auditRecord, facts: await facts() }],
+    now,
+    state,
   })
 }
 
-async function queueAuditRecord(
-  transaction: Transaction,
-  kind: QueueKind,
-  {
-    auditRecord,
-    facts,
-    now,
-  }: {
-    readonly auditRecord: EncodedAuditRecord
-    readonly facts: ChangeFacts | undefined
-    readonly now: Instant
-  },
-): Promise<void> {
-  const { bound } = transaction
-  const state = await outbox(transaction, kind)
-  if (state.rows >= bound[kind].rows || state.bytes >= bound[kind].bytes) {
-    if (bound.beyond === 'refuse') throw notRecordable(kind)
-    return countUnrecorded(transaction, kind, { count: 1, since: now, until: now })
-  }
-  const total = await reportUnrecorded(transaction, kind, state)
-  await insert(transaction, kind, { auditRecord, facts, before: total })
+interface NewRecord {
+  readonly auditRecord: EncodedAuditRecord
+  readonly facts?: ChangeFacts
 }
 
-interface OutboxState {
+/** `state`: of the outbox, before. */
+async function queueAuditRecords(
+  transaction: Transaction,
+  kind: QueueKind,
+  queued: { readonly records: readonly NewRecord[]; readonly now: Instant; readonly state: OutboxState },
+): Promise<void> {
+  const { records, now } = queued
+  const { bound } = transaction
+  let { state } = queued
+  for (const [index, record] of records.entries()) {
+    if (state.rows >= bound[kind].rows || state.bytes >= bound[kind].bytes) {
+      if (bound.beyond === 'refuse') throw notRecordable(kind)
+      const count = records.length - index
+      return countUnrecorded(transaction, kind, { count, since: now, until: now })
+    }
+    state = insert(transaction, kind, { ...record, state: await reportUnrecorded(transaction, kind, state) })
+  }
+}
+
+export interface OutboxState {
   readonly rows: number
+  /** Of all rows but the first. */
   readonly bytes: number
   /** The running total at the newest row. */
   readonly total: number
@@ -111,21 +127,23 @@ async function outbox(transaction: Transaction, kind: QueueKind): Promise<Outbox
   }
 }
 
-/** Returns the new running total. */
-async function insert(
+/** Returns the state after it. */
+function insert(
   transaction: Transaction,
   kind: QueueKind,
   row: {
     readonly auditRecord: EncodedAuditRecord | null
-    readonly facts: ChangeFacts | undefined
-    readonly before: number
+    readonly facts?: ChangeFacts | undefined
+    readonly state: OutboxState
   },
-): Promise<number> {
-  const { auditRecord, before } = row
+): OutboxState {
+  const { auditRecord, state } = row
   const facts = row.facts === undefined ? null : JSON.stringify(row.facts)
-  const total = before + (auditRecord?.length ?? 0) + (facts?.length ?? 0)
-  await transaction.run(queues[kind].insert, { note: auditRecord, facts, total })
-  return total
+  const size = (auditRecord?.length ?? 0) + (facts?.length ?? 0)
+  const { rows, bytes, total } = state
+  const after = { ...state, rows: rows + 1, bytes: rows === 0 ? 0 : bytes + size, total: total + size }
+  transaction.send(queues[kind].insert, { note: auditRecord, facts, total: after.total })
+  return after
 }
 
 async function countUnrecorded(transaction: Transaction, kind: QueueKind, more: Unrecorded): Promise<void> {
@@ -143,17 +161,18 @@ async function countUnrecorded(transaction: Transaction, kind: QueueKind, more: 
   if (changes === 0) throw new Overtaken()
 }
 
-/** Writes a row for the unrecorded changes, if any, before the next record. Returns the new running total. */
+/** Writes a row for the unrecorded changes, if any, before the next record. Returns the state after it. */
 async function reportUnrecorded(
   transaction: Transaction,
   kind: QueueKind,
   state: OutboxState,
-): Promise<number> {
-  const { unrecorded, total } = state
-  if (unrecorded === undefined) return total
+): Promise<OutboxState> {
+  const { unrecorded } = state
+  if (unrecorded === undefined) return state
   const named = { name: queues[kind].unrecorded, before: state.unrecordedText }
   if ((await transaction.run(removeSetting, named)).changes === 0) throw new Overtaken()
-  return insert(transaction, kind, { auditRecord: null, facts: { unrecorded }, before: total })
+  const reported = insert(transaction, kind, { auditRecord: null, facts: { unrecorded }, state })
+  return { ...reported, unrecorded: undefined, unrecordedText: null }
 }
 
 function notRecordable(kind: QueueKind): OciError {
@@ -168,22 +187,22 @@ interface NewAuditRecords {
 export const recordChanges = durable(
   { locks: none },
   (transaction: Transaction, auditRecords: NewAuditRecords) =>
-    queueAuditRecords(transaction, 'changes', auditRecords),
+    recordAll(transaction, 'changes', auditRecords),
 )
 
 export const recordDenials = durable(
   { locks: none },
   (transaction: Transaction, auditRecords: NewAuditRecords) =>
-    queueAuditRecords(transaction, 'denials', auditRecords),
+    recordAll(transaction, 'denials', auditRecords),
 )
 
-async function queueAuditRecords(
+async function recordAll(
   transaction: Transaction,
   kind: QueueKind,
   { auditRecords, now }: NewAuditRecords,
 ): Promise<void> {
-  for (const auditRecord of auditRecords)
-    await queueAuditRecord(transaction, kind, { auditRecord, facts: undefined, now })
+  const records = auditRecords.map((auditRecord) => ({ auditRecord }))
+  await queueAuditRecords(transaction, kind, { records, now, state: await outbox(transaction, kind) })
 }
 
 /** For changes or denials that went on although even their row could not be written. */
@@ -200,7 +219,7 @@ export const forgetRecorded = relaxed(
     transaction: Transaction,
     { kind, upTo }: { readonly kind: QueueKind; readonly upTo: number },
   ): Promise<void> => {
-    await transaction.run(queues[kind].forget, { upTo })
+    transaction.send(queues[kind].forget, { upTo })
     await reportAfterForgetting(transaction, kind)
   },
 )
@@ -216,7 +235,7 @@ export const saveHead = relaxed(
     transaction: Transaction,
     { log, head }: { readonly log: string; readonly head: string },
   ): Promise<void> => {
-    await transaction.run(putSetting, { name: headSetting(log), value: head })
+    transaction.send(putSetting, { name: headSetting(log), value: head })
   },
 )
 
@@ -224,6 +243,6 @@ export const saveHead = relaxed(
 export const saveAuditKey = durable(
   { locks: none },
   async (transaction: Transaction, { key }: { readonly key: string }): Promise<void> => {
-    await transaction.run(addSetting, { name: auditKeySetting, value: key })
+    transaction.send(addSetting, { name: auditKeySetting, value: key })
   },
 )

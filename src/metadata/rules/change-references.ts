@@ -9,41 +9,62 @@ import {
   manifestsAmong,
 } from './statements/manifests.ts'
 
-/**
- * Up to this many rows, one statement per row is faster than one statement with a list. Most manifests have
- * no more references.
- */
-const fewRows = 8
-
 type LinkedBlob = typeof linkedBlob extends Statement<infer Row> ? Row : never
 type StoredManifest = typeof manifestsAmong extends Statement<infer Row> ? Row : never
 
+/** What a repository holds of references. */
+interface HeldContent {
+  /** In no particular order. */
+  readonly blobs: readonly LinkedBlob[]
+  /** Sizes by digest. What is linked as a blob counts as that, even if it is a manifest, too. */
+  readonly sizes: ReadonlyMap<string, number>
+}
+
 /**
- * Of at most `rowsAtOnce` references, returns those that are blobs linked in the repository, in no particular
- * order.
+ * Looks for the references of one part. Any required one may turn out to be a manifest; those for which
+ * `mayBeManifest` says that this is likely are looked for in one flight with the blobs.
  */
-export async function linkedBlobs(
+export async function heldContent(
+  transaction: Transaction,
+  repository: number,
+  {
+    references,
+    mayBeManifest,
+  }: {
+    readonly references: readonly ManifestReference[]
+    readonly mayBeManifest: (reference: ManifestReference) => boolean
+  },
+): Promise<HeldContent> {
+  const likely = references.filter((reference) => reference.required && mayBeManifest(reference))
+  const [blobs, manifests] = await Promise.all([
+    linkedBlobs(
+      transaction,
+      repository,
+      references.filter(({ kind }) => kind !== 'manifest'),
+    ),
+    heldManifests(transaction, repository, likely),
+  ])
+  const sizes = new Map([...manifests, ...blobs].map(({ digest, size }) => [digest, size]))
+  const rest = references.filter(
+    (reference) => reference.required && !sizes.has(reference.digest) && !mayBeManifest(reference),
+  )
+  for (const { digest, size } of await heldManifests(transaction, repository, rest)) sizes.set(digest, size)
+  return { blobs, sizes }
+}
+
+async function linkedBlobs(
   transaction: Transaction,
   repository: number,
   references: readonly ManifestReference[],
 ): Promise<readonly LinkedBlob[]> {
-  if (references.length > fewRows) {
-    const list = listOf(references.filter(({ kind }) => kind !== 'manifest'))
-    return transaction.all(linkedAmong, { repository, list })
-  }
-  const found: LinkedBlob[] = []
-  for (const { digest, kind } of references) {
-    const blob = kind === 'manifest' ? undefined : await transaction.get(linkedBlob, { repository, digest })
-    if (blob !== undefined) found.push(blob)
-  }
-  return found
+  if (references.length === 0) return []
+  if (references.length > transaction.rows.few)
+    return transaction.all(linkedAmong, { repository, list: listOf(references) })
+  const list = references.map(({ digest }) => ({ repository, digest }))
+  return (await transaction.getEach(linkedBlob, list)).filter((blob) => blob !== undefined)
 }
 
-/**
- * Of at most `rowsAtOnce` references, returns those that are manifests of the repository, in no particular
- * order.
- */
-export async function heldManifests(
+async function heldManifests(
   transaction: Transaction,
   repository: number,
   references: readonly ManifestReference[],
@@ -62,16 +83,14 @@ export async function addReferences(
   { repository, manifest }: { readonly repository: number; readonly manifest: number },
   references: readonly ManifestReference[],
 ): Promise<void> {
-  if (references.length <= fewRows) {
-    for (const { digest: child, kind, required } of references) {
-      const values = { repository, child, manifest, kind, required: required ? 1 : 0 }
-      await transaction.run(insertReference, values)
-    }
+  if (references.length <= transaction.rows.few) {
+    for (const { digest: child, kind, required } of references)
+      transaction.send(insertReference, { repository, child, manifest, kind, required: required ? 1 : 0 })
     return
   }
-  for (const part of inParts(references)) {
+  for (const part of inParts(references, transaction.rows)) {
     const list = part.map(({ digest: child, kind, required }) => [child, kind, required ? 1 : 0])
-    await transaction.run(insertReferences, { repository, manifest, list: JSON.stringify(list) })
+    transaction.send(insertReferences, { repository, manifest, list: JSON.stringify(list) })
     await transaction.turn(part.length)
   }
 }

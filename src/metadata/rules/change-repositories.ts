@@ -1,5 +1,6 @@
 import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { Instant } from '../../instant.ts'
+import type { Statement } from './bind.ts'
 import { Overtaken, type Transaction } from './change.ts'
 import {
   insertRepository,
@@ -7,6 +8,9 @@ import {
   repositoryEver,
   reviveRepository,
 } from './statements/repositories.ts'
+
+/** A repository as it is stored: a vacated one has nothing but its history, and counts as unknown. */
+export type StoredRepository = typeof repositoryEver extends Statement<infer Row> ? Row : never
 
 export async function findRepository(
   transaction: Transaction,
@@ -20,17 +24,23 @@ export async function ensureRepository(
   name: RepositoryName,
   now: Instant,
 ): Promise<number> {
-  const known = await findRepository(transaction, name)
-  if (known !== undefined) return known
-  const vacated = (await transaction.get(repositoryEver, { name }))?.id
-  if (vacated === undefined) {
-    const { id, changes } = await transaction.run(insertRepository, { name, now })
-    if (changes > 0) return id
-    // Another change has inserted it meanwhile.
-    const made = await findRepository(transaction, name)
-    if (made === undefined) throw new Overtaken()
-    return made
+  return madeRepository(transaction, await transaction.get(repositoryEver, { name }), { name, now })
+}
+
+/** Makes a repository of what `repositoryEver` has found, unless it is one. Resolves to its id. */
+export async function madeRepository(
+  transaction: Transaction,
+  found: StoredRepository | undefined,
+  { name, now }: { readonly name: RepositoryName; readonly now: Instant },
+): Promise<number> {
+  if (found !== undefined) {
+    if (found.vacated_at !== null) transaction.send(reviveRepository, { repository: found.id, now })
+    return found.id
   }
-  await transaction.run(reviveRepository, { repository: vacated, now })
-  return vacated
+  const { id, changes } = await transaction.run(insertRepository, { name, now })
+  if (changes > 0) return id
+  // Another change has inserted it meanwhile.
+  const made = await findRepository(transaction, name)
+  if (made === undefined) throw new Overtaken()
+  return made
 }

@@ -4,8 +4,8 @@ import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { AuditedChange } from '../outbox.ts'
 import type { Instant } from '../../instant.ts'
 import { durable, relaxed, type Transaction } from './change.ts'
-import { auditChange } from './change-outbox.ts'
-import { ensureRepository, findRepository } from './change-repositories.ts'
+import { auditChange, auditRoom } from './change-outbox.ts'
+import { ensureRepository } from './change-repositories.ts'
 import { changesUpload, none, usesRepository } from './locks.ts'
 import { deleteUpload, insertUpload, updateUpload, uploadKey } from './statements/uploads.ts'
 import { addPendingDelete } from './statements/blobs.ts'
@@ -22,7 +22,7 @@ export const createUpload = relaxed(
     },
   ): Promise<void> => {
     const repository = await ensureRepository(transaction, upload.repository, upload.now)
-    await transaction.run(insertUpload, {
+    transaction.send(insertUpload, {
       id: upload.id,
       repository,
       algorithm: upload.algorithm,
@@ -70,7 +70,7 @@ export const saveUpload = relaxed(
       now: state.now,
     })
     if (saved.changes > 0) return true
-    if (content.kind === 'staged') await transaction.run(addPendingDelete, { key: content.key })
+    if (content.kind === 'staged') transaction.send(addPendingDelete, { key: content.key })
     return false
   },
 )
@@ -88,19 +88,20 @@ export const cancelUpload = durable(
       readonly fence?: number | undefined
     },
   ): Promise<boolean> => {
-    const repository = await findRepository(transaction, upload.repository)
-    if (repository === undefined) return false
-    const row = await transaction.get(uploadKey, { id: upload.id, repository, fence: upload.fence ?? null })
+    const { id, repository, audited } = upload
+    const [row, room] = await Promise.all([
+      transaction.get(uploadKey, { id, name: repository, fence: upload.fence ?? null }),
+      audited === undefined ? undefined : auditRoom(transaction, audited),
+    ])
     if (row === undefined) return false
-    await dropUpload(transaction, upload.id, row.data_key as DataKey | null)
-    if (upload.audited !== undefined)
-      await auditChange(transaction, upload.audited, () => ({ upload: upload.id }))
+    dropUpload(transaction, id, row.data_key as DataKey | null)
+    if (audited !== undefined) await auditChange(transaction, audited, () => ({ upload: id }), room)
     return true
   },
 )
 
 /** Deletes the upload's row; staged bytes are deleted after this is durable. */
-export async function dropUpload(transaction: Transaction, id: string, key: DataKey | null): Promise<void> {
-  await transaction.run(deleteUpload, { id, fence: null })
-  if (key !== null) await transaction.run(addPendingDelete, { key })
+export function dropUpload(transaction: Transaction, id: string, key: DataKey | null): void {
+  transaction.send(deleteUpload, { id, fence: null })
+  if (key !== null) transaction.send(addPendingDelete, { key })
 }

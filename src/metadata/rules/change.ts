@@ -14,6 +14,20 @@ export interface Transaction {
   get<Row>(statement: Statement<Row>, values: Values): Row | undefined | Promise<Row | undefined>
   all<Row>(statement: Statement<Row>, values: Values): Row[] | Promise<Row[]>
   run(statement: Statement<unknown>, values: Values): Changed | Promise<Changed>
+  /** `get` with each of the values. PostgreSQL is asked for all of them at once. */
+  getEach<Row>(
+    statement: Statement<Row>,
+    list: readonly Values[],
+  ): (Row | undefined)[] | Promise<(Row | undefined)[]>
+  /** `run` with each of the values, at once as `getEach`. */
+  runEach(statement: Statement<unknown>, list: readonly Values[]): Changed[] | Promise<Changed[]>
+  /**
+   * `run` where the change needs no answer: it does not wait for one. What it sends afterwards runs afterwards. If
+   * the statement fails, the transaction does, at its commit at the latest.
+   */
+  send(statement: Statement<unknown>, values: Values): void
+  /** How many rows are handled by a statement each, and how many by one statement with a list. */
+  readonly rows: StatementRows
   /** Keys whose cached values this transaction invalidates. */
   readonly touched: TouchedKeys
   /** Ids of the uploads that a request is writing to. */
@@ -51,13 +65,23 @@ export class Overtaken extends Error {
 /** Rows that one statement handles in a loop over many rows. */
 export const rowsAtOnce = 500
 
-/** Splits a list into parts, each for one statement; no parts for an empty list. */
-export function inParts<Item>(items: readonly Item[]): readonly (readonly Item[])[] {
+export interface StatementRows {
+  /** Up to so many rows, one statement for each is faster than one with a list. */
+  readonly few: number
+  /** The longest list of one statement. */
+  readonly most: number
+}
+
+/** Splits a list into parts of at most `most` items, each for one statement; no parts for an empty list. */
+export function inParts<Item>(
+  items: readonly Item[],
+  { most }: Pick<StatementRows, 'most'>,
+): readonly (readonly Item[])[] {
   if (items.length === 0) return []
-  if (items.length <= rowsAtOnce) return [items]
+  if (items.length <= most) return [items]
   const parts: (readonly Item[])[] = []
-  for (let start = 0; start < items.length; start += rowsAtOnce) {
-    parts.push(items.slice(start, start + rowsAtOnce))
+  for (let start = 0; start < items.length; start += most) {
+    parts.push(items.slice(start, start + most))
   }
   return parts
 }

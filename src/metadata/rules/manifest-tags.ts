@@ -3,7 +3,8 @@ import type { Tag } from '../../oci/tag.ts'
 import type { Instant } from '../../instant.ts'
 import { rowsAtOnce, type Transaction } from './change.ts'
 import { keepRemovedTags } from './change-history.ts'
-import { anyTagOf, removeTags, setUntagged, tagsOfAfter } from './statements/manifests.ts'
+import { removeTags } from './statements/manifests.ts'
+import { tagsOfAfter } from './statements/tags.ts'
 
 // Shared by the changes that put and remove manifests.
 
@@ -36,14 +37,9 @@ export async function dropTags(
     if (tags.length === 0) return
     const names = tags.map(({ name: tag }) => tag)
     await keepRemovedTags(transaction, { repository, tags: names, now })
-    await transaction.run(removeTags, { repository, list: JSON.stringify(names) })
+    transaction.send(removeTags, { repository, list: JSON.stringify(names) })
     for (const tag of names) transaction.touched.tag(name, tag as Tag)
+    if (tags.length < rowsAtOnce) return
     await transaction.turn(4 * tags.length)
-  }
-}
-
-export async function noteUntagged(transaction: Transaction, manifest: number, now: Instant): Promise<void> {
-  if ((await transaction.get(anyTagOf, { manifest })) === undefined) {
-    await transaction.run(setUntagged, { manifest, since: now })
   }
 }

@@ -1,5 +1,5 @@
 import { OciError } from '../../oci/oci-error.ts'
-import { TouchedKeys, type Change } from '../rules/change.ts'
+import { rowsAtOnce, TouchedKeys, type Change } from '../rules/change.ts'
 import type { EncodedAuditRecord, AuditedChange } from '../outbox.ts'
 import type { Instant } from '../../instant.ts'
 import { defaultOutboxBound, type OutboxBound } from '../rules/outbox-bound.ts'
@@ -22,6 +22,8 @@ type ChangeOutcome =
   { readonly ok: true; readonly result: unknown } | { readonly ok: false; readonly error: unknown }
 
 const batchLimit = 256
+/** Most manifests have no more references than a statement each is faster for. */
+const rows = { few: 8, most: rowsAtOnce }
 const done: ChangeOutcome = { ok: true, result: undefined }
 
 /**
@@ -169,6 +171,19 @@ export class SqliteWriter {
         work.add(1)
         return database.run(statement, values)
       },
+      getEach: (statement, list) => {
+        work.add(list.length)
+        return list.map((values) => database.get(statement, values))
+      },
+      runEach: (statement, list) => {
+        work.add(list.length)
+        return list.map((values) => database.run(statement, values))
+      },
+      send: (statement, values) => {
+        work.add(1)
+        database.run(statement, values)
+      },
+      rows,
       touched,
       claimed: this.#claims,
       bound: this.#bound,

@@ -7,7 +7,7 @@ const queries = queryBuilder()
 export const blobByDigest = compile(
   queries
     .selectFrom('blob')
-    .select(['id', 'state', 'data_key', 'size'])
+    .select(['id', 'state', 'data_key', 'size', 'unlinked_since'])
     .where('digest', '=', parameter<string>('digest')),
 )
 /** Inserts nothing if another transaction has stored the content meanwhile. */
@@ -53,13 +53,19 @@ export const renewLink = compile(
     .where('blob_id', '=', parameter<number>('blob'))
     .where('unreferenced_since', 'is not', null),
 )
+/**
+ * The grace period of the link begins, unless a manifest that was stored without this content (sparse) refers to
+ * it already.
+ */
 export const insertLink = compile(
   queries
     .insertInto('repository_blob')
     .values({
       repository_id: parameter<number>('repository'),
       blob_id: parameter<number>('blob'),
-      unreferenced_since: parameter<number | null>('since'),
+      unreferenced_since: sql<number | null>`case when exists (select 1 from manifest_reference
+        where repository_id = ${parameter<number>('repository')} and child = ${parameter<string>('digest')})
+        then null else ${typed<number>('now', 'bigint')} end`,
     })
     .onConflict((conflict) => conflict.doNothing()),
 )
@@ -69,25 +75,26 @@ export const deleteLink = compile(
     .where('repository_id', '=', parameter<number>('repository'))
     .where('blob_id', '=', parameter<number>('blob')),
 )
-export const linkOf = compile(
-  queries
-    .selectFrom('repository_blob')
-    .select('unreferenced_since')
-    .where('repository_id', '=', parameter<number>('repository'))
-    .where('blob_id', '=', parameter<number>('blob')),
-)
-export const anyLink = compile(
-  queries
-    .selectFrom('repository_blob')
-    .select('repository_id')
-    .where('blob_id', '=', parameter<number>('blob'))
-    .limit(1),
-)
+const named = queries
+  .selectFrom('repository')
+  .innerJoin('repository_blob as link', 'link.repository_id', 'repository.id')
+  .innerJoin('blob', 'blob.id', 'link.blob_id')
+  .select(['link.repository_id', 'repository.name', 'link.blob_id', 'link.unreferenced_since', 'blob.size'])
+  .where('repository.vacated_at', 'is', null)
+  .where('blob.digest', '=', parameter<string>('digest'))
+/** The link of a blob in a repository, both by their names. */
+export const linkByName = compile(named.where('repository.name', '=', parameter<string>('name')))
+/** The link of a blob in some repository. */
+export const anyLinkOf = compile(named.limit(1))
+/** Nothing changes while a repository links the blob. */
 export const markUnlinked = compile(
   queries
     .updateTable('blob')
     .set({ unlinked_since: parameter<number>('now') })
-    .where('id', '=', parameter<number>('blob')),
+    .where('id', '=', parameter<number>('blob'))
+    .where(
+      sql<boolean>`not exists (select 1 from repository_blob where blob_id = ${parameter<number>('blob')})`,
+    ),
 )
 export const anyParent = compile(
   queries

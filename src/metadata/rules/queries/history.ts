@@ -22,13 +22,6 @@ const position = either(sql<number>`listed.key + 1`, sql<number>`listed.ordinali
 // Of manifests: a manifest that exists has its first_seen in its own row. A row is written here when the
 // manifest is removed, and deleted when it is pushed again.
 
-export const pastManifest = compile(
-  queries
-    .selectFrom('past_manifest')
-    .select(['first_seen', 'seen_at_latest', 'pusher'])
-    .where('repository_id', '=', repository)
-    .where('digest', '=', digest),
-)
 export const removePastManifest = compile(
   queries.deleteFrom('past_manifest').where('repository_id', '=', repository).where('digest', '=', digest),
 )
@@ -145,17 +138,6 @@ export const forgetMoves = compile(
       )
       select chain.id from chain where chain.steps >= ${parameter<number>('kept')})`,
   ),
-)
-/** The last removal of a tag that does not exist. */
-export const lastRemovalOf = compile(
-  queries
-    .selectFrom('past_tag')
-    .select(['id', 'sequence', 'until'])
-    .where('repository_id', '=', repository)
-    .where('name', '=', tag)
-    .where('removal', 'is not', null)
-    .orderBy('id', 'desc')
-    .limit(1),
 )
 export const lastRemoval = compile(
   queries

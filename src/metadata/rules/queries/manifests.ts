@@ -24,19 +24,49 @@ const after = parameter<string>('after')
 export const manifestByDigest = compile(
   queries
     .selectFrom('manifest')
-    .select(['id', 'media_type', 'untagged_since'])
-    .where('repository_id', '=', parameter<number>('repository'))
+    .select('id')
+    .where('repository_id', '=', repository)
     .where('digest', '=', parameter<string>('digest')),
 )
-export const tagByName = compile(
+/**
+ * The manifest, or else (`id` is null) what is kept of one that was removed: that is deleted when it is pushed
+ * again.
+ */
+export const manifestEver = compile(
   queries
-    .selectFrom('tag')
-    .select(['manifest_id', 'since', 'since_at_latest', 'pusher', 'past_id', 'moves'])
-    .where('repository_id', '=', parameter<number>('repository'))
-    .where('name', '=', parameter<string>('tag')),
+    .selectFrom('manifest')
+    .select([
+      sql<number | null>`id`.as('id'),
+      'media_type',
+      'untagged_since',
+      'first_seen',
+      'seen_at_latest',
+      'pusher',
+    ])
+    .where('repository_id', '=', repository)
+    .where('digest', '=', parameter<string>('digest'))
+    .unionAll(
+      queries
+        .selectFrom('past_manifest')
+        .select([
+          sql<number | null>`null`.as('id'),
+          sql<string>`''`.as('media_type'),
+          sql<number | null>`null`.as('untagged_since'),
+          'first_seen',
+          'seen_at_latest',
+          'pusher',
+        ])
+        .where('repository_id', '=', repository)
+        .where('digest', '=', parameter<string>('digest')),
+    ),
 )
-export const anyTagOf = compile(
-  queries.selectFrom('tag').select('name').where('manifest_id', '=', parameter<number>('manifest')).limit(1),
+/** Nothing changes while a tag points to the manifest. */
+export const noteUntagged = compile(
+  queries
+    .updateTable('manifest')
+    .set({ untagged_since: parameter<number>('now') })
+    .where('id', '=', parameter<number>('manifest'))
+    .where(sql<boolean>`not exists (select 1 from tag where manifest_id = ${parameter<number>('manifest')})`),
 )
 export const setUntagged = compile(
   queries
@@ -72,46 +102,6 @@ export const insertBody = compile(
     .insertInto('manifest_body')
     .values({ manifest_id: parameter<number>('manifest'), body: parameter<Uint8Array>('body') }),
 )
-export const insertTag = compile(
-  queries.insertInto('tag').values({
-    repository_id: parameter<number>('repository'),
-    name: parameter<string>('tag'),
-    manifest_id: parameter<number>('manifest'),
-    updated_at: parameter<number>('now'),
-    since: parameter<number>('since'),
-    past_id: parameter<number | null>('past'),
-    moves: parameter<number>('moves'),
-    pusher: parameter<string | null>('pusher'),
-  }),
-)
-export const moveTag = compile(
-  queries
-    .updateTable('tag')
-    .set({
-      manifest_id: parameter<number>('manifest'),
-      updated_at: parameter<number>('now'),
-      since: parameter<number>('since'),
-      since_at_latest: 0,
-      pusher: parameter<string | null>('pusher'),
-      past_id: parameter<number>('past'),
-      moves: parameter<number>('moves'),
-    })
-    .where('repository_id', '=', parameter<number>('repository'))
-    .where('name', '=', parameter<string>('tag')),
-)
-export const renewTag = compile(
-  queries
-    .updateTable('tag')
-    .set({ updated_at: parameter<number>('now') })
-    .where('repository_id', '=', parameter<number>('repository'))
-    .where('name', '=', parameter<string>('tag')),
-)
-export const removeTag = compile(
-  queries
-    .deleteFrom('tag')
-    .where('repository_id', '=', parameter<number>('repository'))
-    .where('name', '=', parameter<string>('tag')),
-)
 export const removeManifest = compile(
   queries.deleteFrom('manifest').where('id', '=', parameter<number>('manifest')),
 )
@@ -124,29 +114,6 @@ export const manifestById = compile(
     .select(['digest', 'size', 'media_type', 'artifact_type', 'subject'])
     .where('id', '=', parameter<number>('manifest')),
 )
-export const firstTagsOf = compile(
-  queries
-    .selectFrom('tag')
-    .select('name')
-    .where('manifest_id', '=', parameter<number>('manifest'))
-    .orderBy('name')
-    .limit(parameter<number>('limit')),
-)
-export const tagCountOf = compile(
-  queries
-    .selectFrom('tag')
-    .select((expression) => expression.fn.countAll<number>().as('count'))
-    .where('manifest_id', '=', parameter<number>('manifest')),
-)
-export const digestOfTag = compile(
-  queries
-    .selectFrom('tag')
-    .innerJoin('manifest', 'manifest.id', 'tag.manifest_id')
-    .select('manifest.digest')
-    .where('tag.repository_id', '=', parameter<number>('repository'))
-    .where('tag.name', '=', parameter<string>('tag')),
-)
-
 export const linkedBlob = compile(
   queries
     .selectFrom('blob')
@@ -251,16 +218,6 @@ export const renewUntaggedAmong = compile(
     .where('digest', 'in', values)
     // The plus sign keeps SQLite from using the index of untagged manifests, which would walk all of them.
     .where(sql<boolean>`+untagged_since is not null`),
-)
-export const tagsOfAfter = compile(
-  queries
-    .selectFrom('tag')
-    .select('name')
-    .where('manifest_id', '=', parameter<number>('manifest'))
-    .where('repository_id', '=', repository)
-    .where('name', '>', after)
-    .orderBy('name')
-    .limit(limit),
 )
 export const removeTags = compile(
   queries.deleteFrom('tag').where('repository_id', '=', repository).where('name', 'in', values),

@@ -11,7 +11,7 @@ export const repositoryByName = compile(
 )
 /** Also finds a vacated repository. */
 export const repositoryEver = compile(
-  queries.selectFrom('repository').select('id').where('name', '=', parameter<string>('name')),
+  queries.selectFrom('repository').select(['id', 'vacated_at']).where('name', '=', parameter<string>('name')),
 )
 export const reviveRepository = compile(
   queries
@@ -31,7 +31,4 @@ export const insertRepository = compile(
     .values({ name: parameter<string>('name'), created_at: parameter<number>('now') })
     .onConflict((conflict) => conflict.doNothing()),
   { id: true },
-)
-export const repositoryName = compile(
-  queries.selectFrom('repository').select('name').where('id', '=', parameter<number>('repository')),
 )

@@ -35,25 +35,30 @@ export const updateUpload = compile(
     .where('id', '=', parameter<string>('id'))
     .where(isLastClaim),
 )
+const ofRepository = queries
+  .selectFrom('repository')
+  .select('id')
+  .where('name', '=', parameter<string>('name'))
+  .where('vacated_at', 'is', null)
 export const uploadKey = compile(
   queries
     .selectFrom('upload')
     .select('data_key')
     .where('id', '=', parameter<string>('id'))
-    .where('repository_id', '=', parameter<number>('repository'))
+    .where('repository_id', '=', ofRepository)
     .where(isLastClaim),
 )
 export const deleteUpload = compile(
   queries.deleteFrom('upload').where('id', '=', parameter<string>('id')).where(isLastClaim),
 )
-export const emptyUpload = compile(
+/** Ends an upload of the repository that holds nothing, and that nobody writes to. */
+export const deleteEmptyUpload = compile(
   queries
-    .selectFrom('upload')
-    .innerJoin('repository', 'repository.id', 'upload.repository_id')
-    .select('upload.id')
-    .where('upload.id', '=', parameter<string>('id'))
-    .where('repository.name', '=', parameter<string>('name'))
-    .where('upload.size', '=', 0)
-    .where('upload.data_key', 'is', null)
-    .where(isUnclaimed),
+    .deleteFrom('upload')
+    .where('id', '=', parameter<string>('id'))
+    .where('size', '=', 0)
+    .where('data_key', 'is', null)
+    .where('repository_id', '=', ofRepository)
+    .where(isUnclaimed)
+    .where(isLastClaim),
 )

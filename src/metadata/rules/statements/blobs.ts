@@ -11,12 +11,12 @@ export const addPendingDelete: typeof queries.addPendingDelete = {
     values: [new Parameter('key'), new Parameter('key'), new Parameter('key')],
   },
 }
-export const anyLink: typeof queries.anyLink = {
-  sql: 'select "repository_id" from "repository_blob" where "blob_id" = ? limit ? + 0',
-  values: [new Parameter('blob'), 1],
+export const anyLinkOf: typeof queries.anyLinkOf = {
+  sql: 'select "link"."repository_id", "repository"."name", "link"."blob_id", "link"."unreferenced_since", "blob"."size" from "repository" inner join "repository_blob" as "link" on "link"."repository_id" = "repository"."id" inner join "blob" on "blob"."id" = "link"."blob_id" where "repository"."vacated_at" is null and "blob"."digest" = ? limit ? + 0',
+  values: [new Parameter('digest'), 1],
   postgres: {
-    name: 'blobs.anyLink',
-    sql: 'select "repository_id" from "repository_blob" where "blob_id" = $1 limit $2',
+    name: 'blobs.anyLinkOf',
+    sql: 'select "link"."repository_id", "repository"."name", "link"."blob_id", "link"."unreferenced_since", "blob"."size" from "repository" inner join "repository_blob" as "link" on "link"."repository_id" = "repository"."id" inner join "blob" on "blob"."id" = "link"."blob_id" where "repository"."vacated_at" is null and "blob"."digest" = $1 limit $2',
   },
 }
 export const anyParent: typeof queries.anyParent = {
@@ -28,11 +28,11 @@ export const anyParent: typeof queries.anyParent = {
   },
 }
 export const blobByDigest: typeof queries.blobByDigest = {
-  sql: 'select "id", "state", "data_key", "size" from "blob" where "digest" = ?',
+  sql: 'select "id", "state", "data_key", "size", "unlinked_since" from "blob" where "digest" = ?',
   values: [new Parameter('digest')],
   postgres: {
     name: 'blobs.blobByDigest',
-    sql: 'select "id", "state", "data_key", "size" from "blob" where "digest" = $1',
+    sql: 'select "id", "state", "data_key", "size", "unlinked_since" from "blob" where "digest" = $1',
   },
 }
 export const deleteLink: typeof queries.deleteLink = {
@@ -65,19 +65,25 @@ export const insertBody: typeof queries.insertBody = {
   postgres: { name: 'blobs.insertBody', sql: 'insert into "blob_body" ("blob_id", "body") values ($1, $2)' },
 }
 export const insertLink: typeof queries.insertLink = {
-  sql: 'insert into "repository_blob" ("repository_id", "blob_id", "unreferenced_since") values (?, ?, ?) on conflict do nothing',
-  values: [new Parameter('repository'), new Parameter('blob'), new Parameter('since')],
+  sql: 'insert into "repository_blob" ("repository_id", "blob_id", "unreferenced_since") values (?, ?, case when exists (select 1 from manifest_reference\n        where repository_id = ? and child = ?)\n        then null else ? end) on conflict do nothing',
+  values: [
+    new Parameter('repository'),
+    new Parameter('blob'),
+    new Parameter('repository'),
+    new Parameter('digest'),
+    new Parameter('now'),
+  ],
   postgres: {
     name: 'blobs.insertLink',
-    sql: 'insert into "repository_blob" ("repository_id", "blob_id", "unreferenced_since") values ($1, $2, $3) on conflict do nothing',
+    sql: 'insert into "repository_blob" ("repository_id", "blob_id", "unreferenced_since") values ($1, $2, case when exists (select 1 from manifest_reference\n        where repository_id = $3 and child = $4)\n        then null else cast($5 as bigint) end) on conflict do nothing',
   },
 }
-export const linkOf: typeof queries.linkOf = {
-  sql: 'select "unreferenced_since" from "repository_blob" where "repository_id" = ? and "blob_id" = ?',
-  values: [new Parameter('repository'), new Parameter('blob')],
+export const linkByName: typeof queries.linkByName = {
+  sql: 'select "link"."repository_id", "repository"."name", "link"."blob_id", "link"."unreferenced_since", "blob"."size" from "repository" inner join "repository_blob" as "link" on "link"."repository_id" = "repository"."id" inner join "blob" on "blob"."id" = "link"."blob_id" where "repository"."vacated_at" is null and "blob"."digest" = ? and "repository"."name" = ?',
+  values: [new Parameter('digest'), new Parameter('name')],
   postgres: {
-    name: 'blobs.linkOf',
-    sql: 'select "unreferenced_since" from "repository_blob" where "repository_id" = $1 and "blob_id" = $2',
+    name: 'blobs.linkByName',
+    sql: 'select "link"."repository_id", "repository"."name", "link"."blob_id", "link"."unreferenced_since", "blob"."size" from "repository" inner join "repository_blob" as "link" on "link"."repository_id" = "repository"."id" inner join "blob" on "blob"."id" = "link"."blob_id" where "repository"."vacated_at" is null and "blob"."digest" = $1 and "repository"."name" = $2',
   },
 }
 export const linksOfBlob: typeof queries.linksOfBlob = {
@@ -89,9 +95,12 @@ export const linksOfBlob: typeof queries.linksOfBlob = {
   },
 }
 export const markUnlinked: typeof queries.markUnlinked = {
-  sql: 'update "blob" set "unlinked_since" = ? where "id" = ?',
-  values: [new Parameter('now'), new Parameter('blob')],
-  postgres: { name: 'blobs.markUnlinked', sql: 'update "blob" set "unlinked_since" = $1 where "id" = $2' },
+  sql: 'update "blob" set "unlinked_since" = ? where "id" = ? and not exists (select 1 from repository_blob where blob_id = ?)',
+  values: [new Parameter('now'), new Parameter('blob'), new Parameter('blob')],
+  postgres: {
+    name: 'blobs.markUnlinked',
+    sql: 'update "blob" set "unlinked_since" = $1 where "id" = $2 and not exists (select 1 from repository_blob where blob_id = $3)',
+  },
 }
 export const renewLink: typeof queries.renewLink = {
   sql: 'update "repository_blob" set "unreferenced_since" = ? where "repository_id" = ? and "blob_id" = ? and "unreferenced_since" is not null',

@@ -87,14 +87,6 @@ export const lastRemoval: typeof queries.lastRemoval = {
     sql: 'select "removal" from "past_tag" where "repository_id" = $1 and "removal" is not null order by "removal" desc limit $2',
   },
 }
-export const lastRemovalOf: typeof queries.lastRemovalOf = {
-  sql: 'select "id", "sequence", "until" from "past_tag" where "repository_id" = ? and "name" = ? and "removal" is not null order by "id" desc limit ? + 0',
-  values: [new Parameter('repository'), new Parameter('tag'), 1],
-  postgres: {
-    name: 'history.lastRemovalOf',
-    sql: 'select "id", "sequence", "until" from "past_tag" where "repository_id" = $1 and "name" = $2 and "removal" is not null order by "id" desc limit $3',
-  },
-}
 export const oldestManifests: typeof queries.oldestManifests = {
   sql: 'select "sequence", "removed_at" from "past_manifest" where "repository_id" = ? order by "sequence" limit ? + 0',
   values: [new Parameter('repository'), new Parameter('limit')],
@@ -109,14 +101,6 @@ export const oldestRemovals: typeof queries.oldestRemovals = {
   postgres: {
     name: 'history.oldestRemovals',
     sql: 'select "id", "name", "until" from "past_tag" where "repository_id" = $1 and "removal" <= $2 order by "removal" limit $3',
-  },
-}
-export const pastManifest: typeof queries.pastManifest = {
-  sql: 'select "first_seen", "seen_at_latest", "pusher" from "past_manifest" where "repository_id" = ? and "digest" = ?',
-  values: [new Parameter('repository'), new Parameter('digest')],
-  postgres: {
-    name: 'history.pastManifest',
-    sql: 'select "first_seen", "seen_at_latest", "pusher" from "past_manifest" where "repository_id" = $1 and "digest" = $2',
   },
 }
 export const removePastManifest: typeof queries.removePastManifest = {

@@ -2,33 +2,12 @@
 import { Parameter } from '../bind.ts'
 import type * as queries from '../queries/manifests.ts'
 
-export const anyTagOf: typeof queries.anyTagOf = {
-  sql: 'select "name" from "tag" where "manifest_id" = ? limit ? + 0',
-  values: [new Parameter('manifest'), 1],
-  postgres: { name: 'manifests.anyTagOf', sql: 'select "name" from "tag" where "manifest_id" = $1 limit $2' },
-}
-export const digestOfTag: typeof queries.digestOfTag = {
-  sql: 'select "manifest"."digest" from "tag" inner join "manifest" on "manifest"."id" = "tag"."manifest_id" where "tag"."repository_id" = ? and "tag"."name" = ?',
-  values: [new Parameter('repository'), new Parameter('tag')],
-  postgres: {
-    name: 'manifests.digestOfTag',
-    sql: 'select "manifest"."digest" from "tag" inner join "manifest" on "manifest"."id" = "tag"."manifest_id" where "tag"."repository_id" = $1 and "tag"."name" = $2',
-  },
-}
 export const firstChildrenOf: typeof queries.firstChildrenOf = {
   sql: 'select "child" from "manifest_reference" where "manifest_id" = ? limit ? + 0',
   values: [new Parameter('manifest'), new Parameter('limit')],
   postgres: {
     name: 'manifests.firstChildrenOf',
     sql: 'select "child" from "manifest_reference" where "manifest_id" = $1 limit $2',
-  },
-}
-export const firstTagsOf: typeof queries.firstTagsOf = {
-  sql: 'select "name" from "tag" where "manifest_id" = ? order by "name" limit ? + 0',
-  values: [new Parameter('manifest'), new Parameter('limit')],
-  postgres: {
-    name: 'manifests.firstTagsOf',
-    sql: 'select "name" from "tag" where "manifest_id" = $1 order by "name" limit $2',
   },
 }
 export const insertBody: typeof queries.insertBody = {
@@ -82,23 +61,6 @@ export const insertReferences: typeof queries.insertReferences = {
     sql: 'insert into "manifest_reference" ("repository_id", "child", "manifest_id", "kind", "required") select cast($1 as bigint) as "repository_id", listed.value ->> 0 as "child", cast($2 as bigint) as "manifest_id", listed.value ->> 1 as "kind", cast(listed.value ->> 2 as integer) as "required" from jsonb_array_elements(cast($3 as jsonb)) as "listed" where true on conflict do nothing',
   },
 }
-export const insertTag: typeof queries.insertTag = {
-  sql: 'insert into "tag" ("repository_id", "name", "manifest_id", "updated_at", "since", "past_id", "moves", "pusher") values (?, ?, ?, ?, ?, ?, ?, ?)',
-  values: [
-    new Parameter('repository'),
-    new Parameter('tag'),
-    new Parameter('manifest'),
-    new Parameter('now'),
-    new Parameter('since'),
-    new Parameter('past'),
-    new Parameter('moves'),
-    new Parameter('pusher'),
-  ],
-  postgres: {
-    name: 'manifests.insertTag',
-    sql: 'insert into "tag" ("repository_id", "name", "manifest_id", "updated_at", "since", "past_id", "moves", "pusher") values ($1, $2, $3, $4, $5, $6, $7, $8)',
-  },
-}
 export const linkedAmong: typeof queries.linkedAmong = {
   sql: 'select "blob"."id", "blob"."digest", "blob"."size", "repository_blob"."unreferenced_since" from json_each(?) as "listed" cross join "blob" cross join "repository_blob" where "blob"."digest" = "listed"."value" and "repository_blob"."blob_id" = "blob"."id" and "repository_blob"."repository_id" = ?',
   values: [new Parameter('list'), new Parameter('repository')],
@@ -116,11 +78,11 @@ export const linkedBlob: typeof queries.linkedBlob = {
   },
 }
 export const manifestByDigest: typeof queries.manifestByDigest = {
-  sql: 'select "id", "media_type", "untagged_since" from "manifest" where "repository_id" = ? and "digest" = ?',
+  sql: 'select "id" from "manifest" where "repository_id" = ? and "digest" = ?',
   values: [new Parameter('repository'), new Parameter('digest')],
   postgres: {
     name: 'manifests.manifestByDigest',
-    sql: 'select "id", "media_type", "untagged_since" from "manifest" where "repository_id" = $1 and "digest" = $2',
+    sql: 'select "id" from "manifest" where "repository_id" = $1 and "digest" = $2',
   },
 }
 export const manifestById: typeof queries.manifestById = {
@@ -131,6 +93,19 @@ export const manifestById: typeof queries.manifestById = {
     sql: 'select "digest", "size", "media_type", "artifact_type", "subject" from "manifest" where "id" = $1',
   },
 }
+export const manifestEver: typeof queries.manifestEver = {
+  sql: 'select id as "id", "media_type", "untagged_since", "first_seen", "seen_at_latest", "pusher" from "manifest" where "repository_id" = ? and "digest" = ? union all select null as "id", \'\' as "media_type", null as "untagged_since", "first_seen", "seen_at_latest", "pusher" from "past_manifest" where "repository_id" = ? and "digest" = ?',
+  values: [
+    new Parameter('repository'),
+    new Parameter('digest'),
+    new Parameter('repository'),
+    new Parameter('digest'),
+  ],
+  postgres: {
+    name: 'manifests.manifestEver',
+    sql: 'select id as "id", "media_type", "untagged_since", "first_seen", "seen_at_latest", "pusher" from "manifest" where "repository_id" = $1 and "digest" = $2 union all select null as "id", \'\' as "media_type", null as "untagged_since", "first_seen", "seen_at_latest", "pusher" from "past_manifest" where "repository_id" = $3 and "digest" = $4',
+  },
+}
 export const manifestsAmong: typeof queries.manifestsAmong = {
   sql: 'select "manifest"."digest", "manifest"."size" from json_each(?) as "listed" cross join "manifest" where "manifest"."digest" = "listed"."value" and "manifest"."repository_id" = ?',
   values: [new Parameter('list'), new Parameter('repository')],
@@ -139,22 +114,12 @@ export const manifestsAmong: typeof queries.manifestsAmong = {
     sql: 'select "manifest"."digest", "manifest"."size" from (select value from jsonb_array_elements_text(cast($1 as jsonb)) where value collate "C" > \'\' and value collate "C" < \'~\') as "listed" cross join "manifest" where "manifest"."digest" = "listed"."value" and "manifest"."repository_id" = $2',
   },
 }
-export const moveTag: typeof queries.moveTag = {
-  sql: 'update "tag" set "manifest_id" = ?, "updated_at" = ?, "since" = ?, "since_at_latest" = ?, "pusher" = ?, "past_id" = ?, "moves" = ? where "repository_id" = ? and "name" = ?',
-  values: [
-    new Parameter('manifest'),
-    new Parameter('now'),
-    new Parameter('since'),
-    0,
-    new Parameter('pusher'),
-    new Parameter('past'),
-    new Parameter('moves'),
-    new Parameter('repository'),
-    new Parameter('tag'),
-  ],
+export const noteUntagged: typeof queries.noteUntagged = {
+  sql: 'update "manifest" set "untagged_since" = ? where "id" = ? and not exists (select 1 from tag where manifest_id = ?)',
+  values: [new Parameter('now'), new Parameter('manifest'), new Parameter('manifest')],
   postgres: {
-    name: 'manifests.moveTag',
-    sql: 'update "tag" set "manifest_id" = $1, "updated_at" = $2, "since" = $3, "since_at_latest" = $4, "pusher" = $5, "past_id" = $6, "moves" = $7 where "repository_id" = $8 and "name" = $9',
+    name: 'manifests.noteUntagged',
+    sql: 'update "manifest" set "untagged_since" = $1 where "id" = $2 and not exists (select 1 from tag where manifest_id = $3)',
   },
 }
 export const orphansAmong: typeof queries.orphansAmong = {
@@ -196,28 +161,12 @@ export const removeReferences: typeof queries.removeReferences = {
     sql: 'delete from "manifest_reference" where "repository_id" = $1 and "manifest_id" = $2 and "child" in (select "listed"."value" from (select value from jsonb_array_elements_text(cast($3 as jsonb)) where value collate "C" > \'\' and value collate "C" < \'~\') as "listed")',
   },
 }
-export const removeTag: typeof queries.removeTag = {
-  sql: 'delete from "tag" where "repository_id" = ? and "name" = ?',
-  values: [new Parameter('repository'), new Parameter('tag')],
-  postgres: {
-    name: 'manifests.removeTag',
-    sql: 'delete from "tag" where "repository_id" = $1 and "name" = $2',
-  },
-}
 export const removeTags: typeof queries.removeTags = {
   sql: 'delete from "tag" where "repository_id" = ? and "name" in (select "listed"."value" from json_each(?) as "listed")',
   values: [new Parameter('repository'), new Parameter('list')],
   postgres: {
     name: 'manifests.removeTags',
     sql: 'delete from "tag" where "repository_id" = $1 and "name" in (select "listed"."value" from (select value from jsonb_array_elements_text(cast($2 as jsonb)) where value collate "C" > \'\' and value collate "C" < \'~\') as "listed")',
-  },
-}
-export const renewTag: typeof queries.renewTag = {
-  sql: 'update "tag" set "updated_at" = ? where "repository_id" = ? and "name" = ?',
-  values: [new Parameter('now'), new Parameter('repository'), new Parameter('tag')],
-  postgres: {
-    name: 'manifests.renewTag',
-    sql: 'update "tag" set "updated_at" = $1 where "repository_id" = $2 and "name" = $3',
   },
 }
 export const renewUntaggedAmong: typeof queries.renewUntaggedAmong = {
@@ -242,35 +191,6 @@ export const setUntagged: typeof queries.setUntagged = {
   postgres: {
     name: 'manifests.setUntagged',
     sql: 'update "manifest" set "untagged_since" = $1 where "id" = $2',
-  },
-}
-export const tagByName: typeof queries.tagByName = {
-  sql: 'select "manifest_id", "since", "since_at_latest", "pusher", "past_id", "moves" from "tag" where "repository_id" = ? and "name" = ?',
-  values: [new Parameter('repository'), new Parameter('tag')],
-  postgres: {
-    name: 'manifests.tagByName',
-    sql: 'select "manifest_id", "since", "since_at_latest", "pusher", "past_id", "moves" from "tag" where "repository_id" = $1 and "name" = $2',
-  },
-}
-export const tagCountOf: typeof queries.tagCountOf = {
-  sql: 'select count(*) as "count" from "tag" where "manifest_id" = ?',
-  values: [new Parameter('manifest')],
-  postgres: {
-    name: 'manifests.tagCountOf',
-    sql: 'select count(*) as "count" from "tag" where "manifest_id" = $1',
-  },
-}
-export const tagsOfAfter: typeof queries.tagsOfAfter = {
-  sql: 'select "name" from "tag" where "manifest_id" = ? and "repository_id" = ? and "name" > ? order by "name" limit ? + 0',
-  values: [
-    new Parameter('manifest'),
-    new Parameter('repository'),
-    new Parameter('after'),
-    new Parameter('limit'),
-  ],
-  postgres: {
-    name: 'manifests.tagsOfAfter',
-    sql: 'select "name" from "tag" where "manifest_id" = $1 and "repository_id" = $2 and "name" > $3 order by "name" limit $4',
   },
 }
 export const updateMediaType: typeof queries.updateMediaType = {

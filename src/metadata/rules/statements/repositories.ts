@@ -19,14 +19,12 @@ export const repositoryByName: typeof queries.repositoryByName = {
   },
 }
 export const repositoryEver: typeof queries.repositoryEver = {
-  sql: 'select "id" from "repository" where "name" = ?',
+  sql: 'select "id", "vacated_at" from "repository" where "name" = ?',
   values: [new Parameter('name')],
-  postgres: { name: 'repositories.repositoryEver', sql: 'select "id" from "repository" where "name" = $1' },
-}
-export const repositoryName: typeof queries.repositoryName = {
-  sql: 'select "name" from "repository" where "id" = ?',
-  values: [new Parameter('repository')],
-  postgres: { name: 'repositories.repositoryName', sql: 'select "name" from "repository" where "id" = $1' },
+  postgres: {
+    name: 'repositories.repositoryEver',
+    sql: 'select "id", "vacated_at" from "repository" where "name" = $1',
+  },
 }
 export const reviveRepository: typeof queries.reviveRepository = {
   sql: 'update "repository" set "vacated_at" = ?, "created_at" = ? where "id" = ?',

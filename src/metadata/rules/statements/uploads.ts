@@ -2,6 +2,15 @@
 import { Parameter } from '../bind.ts'
 import type * as queries from '../queries/uploads.ts'
 
+export const deleteEmptyUpload: typeof queries.deleteEmptyUpload = {
+  sql: 'delete from "upload" where "id" = ? and "size" = ? and "data_key" is null and "repository_id" = (select "id" from "repository" where "name" = ? and "vacated_at" is null) and true and true',
+  values: [new Parameter('id'), 0, new Parameter('name')],
+  postgres: {
+    name: 'uploads.deleteEmptyUpload',
+    sql: 'delete from "upload" where "id" = $1 and "size" = $2 and "data_key" is null and "repository_id" = (select "id" from "repository" where "name" = $3 and "vacated_at" is null) and (upload.holder is null or upload.heard_at < clock_timestamp() - interval \'15 seconds\') and fence = coalesce($4, fence)',
+    values: [new Parameter('id'), 0, new Parameter('name'), new Parameter('fence')],
+  },
+}
 export const deleteUpload: typeof queries.deleteUpload = {
   sql: 'delete from "upload" where "id" = ? and true',
   values: [new Parameter('id')],
@@ -9,14 +18,6 @@ export const deleteUpload: typeof queries.deleteUpload = {
     name: 'uploads.deleteUpload',
     sql: 'delete from "upload" where "id" = $1 and fence = coalesce($2, fence)',
     values: [new Parameter('id'), new Parameter('fence')],
-  },
-}
-export const emptyUpload: typeof queries.emptyUpload = {
-  sql: 'select "upload"."id" from "upload" inner join "repository" on "repository"."id" = "upload"."repository_id" where "upload"."id" = ? and "repository"."name" = ? and "upload"."size" = ? and "upload"."data_key" is null and true',
-  values: [new Parameter('id'), new Parameter('name'), 0],
-  postgres: {
-    name: 'uploads.emptyUpload',
-    sql: 'select "upload"."id" from "upload" inner join "repository" on "repository"."id" = "upload"."repository_id" where "upload"."id" = $1 and "repository"."name" = $2 and "upload"."size" = $3 and "upload"."data_key" is null and (upload.holder is null or upload.heard_at < clock_timestamp() - interval \'15 seconds\')',
   },
 }
 export const insertUpload: typeof queries.insertUpload = {
@@ -71,11 +72,11 @@ export const updateUpload: typeof queries.updateUpload = {
   },
 }
 export const uploadKey: typeof queries.uploadKey = {
-  sql: 'select "data_key" from "upload" where "id" = ? and "repository_id" = ? and true',
-  values: [new Parameter('id'), new Parameter('repository')],
+  sql: 'select "data_key" from "upload" where "id" = ? and "repository_id" = (select "id" from "repository" where "name" = ? and "vacated_at" is null) and true',
+  values: [new Parameter('id'), new Parameter('name')],
   postgres: {
     name: 'uploads.uploadKey',
-    sql: 'select "data_key" from "upload" where "id" = $1 and "repository_id" = $2 and fence = coalesce($3, fence)',
-    values: [new Parameter('id'), new Parameter('repository'), new Parameter('fence')],
+    sql: 'select "data_key" from "upload" where "id" = $1 and "repository_id" = (select "id" from "repository" where "name" = $2 and "vacated_at" is null) and fence = coalesce($3, fence)',
+    values: [new Parameter('id'), new Parameter('name'), new Parameter('fence')],
   },
 }

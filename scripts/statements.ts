@@ -7,7 +7,7 @@ import { Parameter, type Statement } from '../src/metadata/rules/bind.ts'
 export const statementsFolder = fileURLToPath(new URL('../src/metadata/rules/statements/', import.meta.url))
 
 const queriesFolder = fileURLToPath(new URL('../src/metadata/rules/queries/', import.meta.url))
-const without = ['query.ts', 'schema.ts', 'engines.ts']
+const without = ['query.ts', 'schema.ts', 'engines.ts', 'named-repository.ts']
 
 /** What the modules of src/metadata/rules/queries come to, as modules that need no query builder: text by file name. */
 export async function statementModules(): Promise<Map<string, string>> {

@@ -76,17 +76,15 @@ async function put(transaction: Transaction, blob: NewBlob, end: Statement<unkno
     if (key !== null) transaction.send(addPendingDelete, { key })
     return false
   }
-  const [repository, id] = await Promise.all([
-    madeRepository(transaction, found, { name, now }),
+  const repository = await madeRepository(transaction, found, { name, now })
+  // The second finds by its digest what the first stores.
+  const [id, isNew] = await Promise.all([
     store(transaction, blob, { key, known }),
+    insertedLink(transaction, { repository, name, digest, now }),
   ])
-  const added = await link(transaction, { repository, name, blob: id, digest, now })
-  await auditChange(
-    transaction,
-    blob,
-    () => ({ digest, size: blob.size, ...(!added && { known: true }) }),
-    room,
-  )
+  if (!isNew) transaction.send(renewLink, { repository, blob: id, now })
+  const facts = { digest, size: blob.size, ...(!isNew && { known: true }) }
+  await auditChange(transaction, blob, () => facts, room)
   return true
 }
 
@@ -137,8 +135,9 @@ export const mountBlob = durable(
     if (blob === undefined || source === undefined) return false
     const repository = await madeRepository(transaction, found, { name, now })
     rescue(transaction, blob)
-    const added = await link(transaction, { repository, name, blob: blob.id, digest, now })
-    const facts = { digest, size: blob.size, from: source.name, ...(!added && { known: true }) }
+    const isNew = await insertedLink(transaction, { repository, name, digest, now })
+    if (!isNew) transaction.send(renewLink, { repository, blob: blob.id, now })
+    const facts = { digest, size: blob.size, from: source.name, ...(!isNew && { known: true }) }
     await auditChange(transaction, mount, () => facts, room)
     return true
   },
@@ -220,14 +219,11 @@ export function removeLink(transaction: Transaction, link: NewBlobLink): void {
   transaction.touched.link(link.name, link.digest)
 }
 
-/**
- * Links the blob; restarts the grace period of an existing link unless a manifest refers to the blob. True
- * when the link is new.
- */
-async function link(transaction: Transaction, link: NewBlobLink): Promise<boolean> {
-  const { repository, blob, digest, now } = link
-  const added = await transaction.run(insertLink, { repository, blob, digest, now })
-  if (added.changes === 0) transaction.send(renewLink, { repository, blob, now })
-  transaction.touched.link(link.name, digest)
-  return added.changes > 0
+/** Links the blob. False when it was linked before: then its grace period is to be renewed, if it has one. */
+async function insertedLink(
+  transaction: Transaction,
+  { repository, name, digest, now }: Omit<NewBlobLink, 'blob'>,
+): Promise<boolean> {
+  transaction.touched.link(name, digest)
+  return (await transaction.run(insertLink, { repository, digest, now })).changes > 0
 }

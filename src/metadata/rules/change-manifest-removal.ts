@@ -33,14 +33,13 @@ export const deleteTag = durable(
   { locks },
   async (transaction: Transaction, removal: TagRemoval): Promise<boolean> => {
     const { repository: name, tag, now, auditRecord } = removal
-    const repository = await findRepository(transaction, name)
-    if (repository === undefined) return false
-    const [current, room] = await Promise.all([
-      transaction.get(tagEver, { repository, tag }),
+    const [repository, current, room] = await Promise.all([
+      findRepository(transaction, name),
+      transaction.get(tagEver, { name, tag }),
       auditRoom(transaction, removal),
     ])
     const manifest = current?.manifest_id
-    if (typeof manifest !== 'number') return false
+    if (repository === undefined || typeof manifest !== 'number') return false
     const [facts] = await Promise.all([
       auditRecord === undefined ? undefined : factsOfId(transaction, manifest),
       keepRemovedTags(transaction, { repository, tags: [tag], now }),
@@ -145,7 +144,7 @@ async function noteUnreferenced(
   { repository, name, now, orphans }: At & { readonly orphans: readonly string[] },
 ): Promise<void> {
   const list = JSON.stringify(orphans)
-  const blobs = await transaction.all(linkedAmong, { repository, list })
+  const blobs = await transaction.all(linkedAmong, { name, list })
   if (blobs.length > 0) {
     const ids = JSON.stringify(blobs.map(({ id }) => id))
     transaction.send(setReferencedAmong, { repository, list: ids, since: now })

@@ -31,14 +31,12 @@ export const putManifest = durable(
   },
   async (transaction: Transaction, manifest: NewManifest): Promise<PutManifestResult> => {
     const { repository: name, now } = manifest
-    const [found, room] = await Promise.all([
+    const [found, { links, missing, others }, { stored, tags }, room] = await Promise.all([
       transaction.get(repositoryEver, { name }),
+      resolve(transaction, manifest),
+      findEarlier(transaction, manifest),
       auditRoom(transaction, manifest),
       requireGeneration(transaction, manifest.policyGeneration),
-    ])
-    const [{ links, missing, others }, { stored, tags }] = await Promise.all([
-      resolve(transaction, found?.vacated_at === null ? found.id : undefined, manifest),
-      findEarlier(transaction, found?.id, manifest),
     ])
     if (missing.length > 0) return { kind: 'missing', missing }
     if (others.length > 0) return { kind: 'other-size', others }
@@ -72,20 +70,17 @@ interface FoundTag {
 /** What the repository holds, or has held, of the manifest and its tags. */
 async function findEarlier(
   transaction: Transaction,
-  repository: number | undefined,
-  { digest, tags }: NewManifest,
+  { repository: name, digest, tags }: NewManifest,
 ): Promise<{ readonly stored: StoredManifest | undefined; readonly tags: readonly FoundTag[] }> {
   const names = [...new Set(tags)]
-  if (repository === undefined)
-    return { stored: undefined, tags: names.map((name) => ({ name, stored: undefined })) }
   const [stored, found] = await Promise.all([
-    transaction.get(manifestEver, { repository, digest }),
+    transaction.get(manifestEver, { name, digest }),
     transaction.getEach(
       tagEver,
-      names.map((tag) => ({ repository, tag })),
+      names.map((tag) => ({ name, tag })),
     ),
   ])
-  return { stored, tags: names.map((name, index) => ({ name, stored: found[index] })) }
+  return { stored, tags: names.map((tag, index) => ({ name: tag, stored: found[index] })) }
 }
 
 /** At most this many missing references are reported to the client. */
@@ -105,20 +100,13 @@ interface Resolved {
   readonly others: { readonly reference: ManifestReference; readonly size: number }[]
 }
 
-async function resolve(
-  transaction: Transaction,
-  repository: number | undefined,
-  manifest: NewManifest,
-): Promise<Resolved> {
+async function resolve(transaction: Transaction, manifest: NewManifest): Promise<Resolved> {
   const { references } = manifest
   const found: Resolved = { links: [], missing: [], others: [] }
   const isMissing = (reference: ManifestReference): boolean =>
     reference.required && !mayBeAbsent(manifest, reference)
-  if (repository === undefined) {
-    return { ...found, missing: references.filter(isMissing).slice(0, mostMissing) }
-  }
   for (const part of inParts(references, transaction.rows)) {
-    const { blobs, sizes } = await heldContent(transaction, repository, {
+    const { blobs, sizes } = await heldContent(transaction, manifest.repository, {
       references: part,
       mayBeManifest: ({ kind }) => kind === 'manifest' || kind === 'blob' || manifest.allowMissing,
     })

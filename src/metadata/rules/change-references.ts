@@ -1,3 +1,4 @@
+import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { ManifestReference } from '../records.ts'
 import { inParts, type Transaction } from './change.ts'
 import type { Statement } from './bind.ts'
@@ -26,7 +27,7 @@ interface HeldContent {
  */
 export async function heldContent(
   transaction: Transaction,
-  repository: number,
+  name: RepositoryName,
   {
     references,
     mayBeManifest,
@@ -39,38 +40,38 @@ export async function heldContent(
   const [blobs, manifests] = await Promise.all([
     linkedBlobs(
       transaction,
-      repository,
+      name,
       references.filter(({ kind }) => kind !== 'manifest'),
     ),
-    heldManifests(transaction, repository, likely),
+    heldManifests(transaction, name, likely),
   ])
   const sizes = new Map([...manifests, ...blobs].map(({ digest, size }) => [digest, size]))
   const rest = references.filter(
     (reference) => reference.required && !sizes.has(reference.digest) && !mayBeManifest(reference),
   )
-  for (const { digest, size } of await heldManifests(transaction, repository, rest)) sizes.set(digest, size)
+  for (const { digest, size } of await heldManifests(transaction, name, rest)) sizes.set(digest, size)
   return { blobs, sizes }
 }
 
 async function linkedBlobs(
   transaction: Transaction,
-  repository: number,
+  name: RepositoryName,
   references: readonly ManifestReference[],
 ): Promise<readonly LinkedBlob[]> {
   if (references.length === 0) return []
   if (references.length > transaction.rows.few)
-    return transaction.all(linkedAmong, { repository, list: listOf(references) })
-  const list = references.map(({ digest }) => ({ repository, digest }))
+    return transaction.all(linkedAmong, { name, list: listOf(references) })
+  const list = references.map(({ digest }) => ({ name, digest }))
   return (await transaction.getEach(linkedBlob, list)).filter((blob) => blob !== undefined)
 }
 
 async function heldManifests(
   transaction: Transaction,
-  repository: number,
+  name: RepositoryName,
   references: readonly ManifestReference[],
 ): Promise<readonly StoredManifest[]> {
   if (references.length === 0) return []
-  return transaction.all(manifestsAmong, { repository, list: listOf(references) })
+  return transaction.all(manifestsAmong, { name, list: listOf(references) })
 }
 
 function listOf(references: readonly ManifestReference[]): string {

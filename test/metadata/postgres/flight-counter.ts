@@ -1,15 +1,20 @@
 import type { Answer, Connection } from '../../../src/metadata/postgres/connection.ts'
 import type { Statement, Values } from '../../../src/metadata/rules/bind.ts'
 
+interface Flight {
+  readonly answers: Promise<unknown>[]
+  readonly landed: Promise<void>
+}
+
 /**
- * Counts the flights of a change: how often the client waits for an answer before it sends more. The server
- * answers in the order in which it was asked. Instead of a COMMIT it rolls back, so that every change meets the
- * same content.
+ * Counts the flights of a change: how often the client waits for an answer before it sends more. The server seems to
+ * be far away: the answers to all that is sent in one flight arrive together. Instead of a COMMIT it rolls back, so
+ * that every change meets the same content.
  */
 export class FlightCounter {
   readonly #inner: Connection
+  #flight: Flight | undefined
   statements = 0
-  /** The last flight of which an answer has arrived. */
   flights = 0
 
   constructor(inner: Connection) {
@@ -28,11 +33,20 @@ export class FlightCounter {
 
   async #counted<Result>(answer: Promise<Result>): Promise<Result> {
     this.statements += 1
-    const flight = this.flights + 1
-    try {
-      return await answer
-    } finally {
-      this.flights = Math.max(this.flights, flight)
+    this.#flight ??= this.#begin()
+    this.#flight.answers.push(answer)
+    await this.#flight.landed
+    return answer
+  }
+
+  #begin(): Flight {
+    this.flights += 1
+    const answers: Promise<unknown>[] = []
+    const land = async (): Promise<void> => {
+      await new Promise(setImmediate)
+      await Promise.allSettled(answers)
+      this.#flight = undefined
     }
+    return { answers, landed: land() }
   }
 }

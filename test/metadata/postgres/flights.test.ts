@@ -243,6 +243,20 @@ suite('flights of changes on PostgreSQL', { skip }, () => {
       assert.ok(flights >= 2, name)
     }
   })
+
+  test('16 images that are stored in one transaction share its flights, but for those of one repository', async (t) => {
+    const batchOf = async (name: string, repository: (n: number) => string): Promise<number> => {
+      const counter = new FlightCounter(connection)
+      const batch = Array.from({ length: 16 }, (_, n) =>
+        image(`new ${n}`, { repository: parseRepositoryName(repository(n)), references: [], tags }),
+      )
+      await attemptChanges(counter as unknown as Connection, batch, defaultOutboxBound)
+      t.diagnostic(line(name, counter.flights, counter.statements))
+      return counter.flights
+    }
+    assert.ok((await batchOf('16 images of 16 repositories', (n) => `side/${n}`)) <= mostFlights)
+    assert.ok((await batchOf('16 images of one repository', () => 'a')) <= 2 * 16 + 1)
+  })
 })
 
 function line(name: string, flights: number, statements: number): string {

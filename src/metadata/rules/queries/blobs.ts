@@ -54,15 +54,15 @@ export const renewLink = compile(
     .where('unreferenced_since', 'is not', null),
 )
 /**
- * The grace period of the link begins, unless a manifest that was stored without this content (sparse) refers to
- * it already.
+ * Links the blob with the digest. The grace period of the link begins, unless a manifest that was stored without this
+ * content (sparse) refers to it already.
  */
 export const insertLink = compile(
   queries
     .insertInto('repository_blob')
     .values({
       repository_id: parameter<number>('repository'),
-      blob_id: parameter<number>('blob'),
+      blob_id: sql<number>`(select id from blob where digest = ${parameter<string>('digest')})`,
       unreferenced_since: sql<number | null>`case when exists (select 1 from manifest_reference
         where repository_id = ${parameter<number>('repository')} and child = ${parameter<string>('digest')})
         then null else ${typed<number>('now', 'bigint')} end`,

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import { fewValues } from './engines.ts'
+import { namedRepository } from './named-repository.ts'
 import { compile, either, parameter, queryBuilder, typed } from './query.ts'
 
 const queries = queryBuilder()
@@ -43,7 +44,7 @@ export const manifestEver = compile(
       'seen_at_latest',
       'pusher',
     ])
-    .where('repository_id', '=', repository)
+    .where('repository_id', '=', namedRepository)
     .where('digest', '=', parameter<string>('digest'))
     .unionAll(
       queries
@@ -56,7 +57,7 @@ export const manifestEver = compile(
           'seen_at_latest',
           'pusher',
         ])
-        .where('repository_id', '=', repository)
+        .where('repository_id', '=', namedRepository)
         .where('digest', '=', parameter<string>('digest')),
     ),
 )
@@ -120,7 +121,7 @@ export const linkedBlob = compile(
     .innerJoin('repository_blob', 'repository_blob.blob_id', 'blob.id')
     .select(['blob.id', 'blob.digest', 'blob.size', 'repository_blob.unreferenced_since'])
     .where('blob.digest', '=', parameter<string>('digest'))
-    .where('repository_blob.repository_id', '=', repository),
+    .where('repository_blob.repository_id', '=', namedRepository),
 )
 /** `linkedBlob` for a list of digests. */
 export const linkedAmong = compile(
@@ -133,7 +134,7 @@ export const linkedAmong = compile(
     .select(['blob.id', 'blob.digest', 'blob.size', 'repository_blob.unreferenced_since'])
     .whereRef('blob.digest', '=', 'listed.value')
     .whereRef('repository_blob.blob_id', '=', 'blob.id')
-    .where('repository_blob.repository_id', '=', repository),
+    .where('repository_blob.repository_id', '=', namedRepository),
 )
 export const manifestsAmong = compile(
   queries
@@ -141,7 +142,7 @@ export const manifestsAmong = compile(
     .crossJoin('manifest')
     .select(['manifest.digest', 'manifest.size'])
     .whereRef('manifest.digest', '=', 'listed.value')
-    .where('manifest.repository_id', '=', repository),
+    .where('manifest.repository_id', '=', namedRepository),
 )
 export const setReferencedAmong = compile(
   queries

@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import { namedRepository } from './named-repository.ts'
 import { compile, parameter, queryBuilder } from './query.ts'
 
 const queries = queryBuilder()
@@ -23,7 +24,7 @@ export const tagEver = compile(
       'tag.past_id',
       'tag.moves',
     ])
-    .where('tag.repository_id', '=', repository)
+    .where('tag.repository_id', '=', namedRepository)
     .where('tag.name', '=', tag)
     .unionAll(
       queries
@@ -31,11 +32,11 @@ export const tagEver = compile(
           queries
             .selectFrom('past_tag')
             .select(['id', 'sequence', 'until'])
-            .where('repository_id', '=', repository)
+            .where('repository_id', '=', namedRepository)
             .where('name', '=', tag)
             .where('removal', 'is not', null)
             .where(
-              sql<boolean>`not exists (select 1 from tag where repository_id = ${repository} and name = ${tag})`,
+              sql<boolean>`not exists (select 1 from tag where repository_id = ${namedRepository} and name = ${tag})`,
             )
             .orderBy('id', 'desc')
             .limit(1)

@@ -65,17 +65,17 @@ export const insertBody: typeof queries.insertBody = {
   postgres: { name: 'blobs.insertBody', sql: 'insert into "blob_body" ("blob_id", "body") values ($1, $2)' },
 }
 export const insertLink: typeof queries.insertLink = {
-  sql: 'insert into "repository_blob" ("repository_id", "blob_id", "unreferenced_since") values (?, ?, case when exists (select 1 from manifest_reference\n        where repository_id = ? and child = ?)\n        then null else ? end) on conflict do nothing',
+  sql: 'insert into "repository_blob" ("repository_id", "blob_id", "unreferenced_since") values (?, (select id from blob where digest = ?), case when exists (select 1 from manifest_reference\n        where repository_id = ? and child = ?)\n        then null else ? end) on conflict do nothing',
   values: [
     new Parameter('repository'),
-    new Parameter('blob'),
+    new Parameter('digest'),
     new Parameter('repository'),
     new Parameter('digest'),
     new Parameter('now'),
   ],
   postgres: {
     name: 'blobs.insertLink',
-    sql: 'insert into "repository_blob" ("repository_id", "blob_id", "unreferenced_since") values ($1, $2, case when exists (select 1 from manifest_reference\n        where repository_id = $3 and child = $4)\n        then null else cast($5 as bigint) end) on conflict do nothing',
+    sql: 'insert into "repository_blob" ("repository_id", "blob_id", "unreferenced_since") values ($1, (select id from blob where digest = $2), case when exists (select 1 from manifest_reference\n        where repository_id = $3 and child = $4)\n        then null else cast($5 as bigint) end) on conflict do nothing',
   },
 }
 export const linkByName: typeof queries.linkByName = {

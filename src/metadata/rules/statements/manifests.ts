@@ -62,19 +62,19 @@ export const insertReferences: typeof queries.insertReferences = {
   },
 }
 export const linkedAmong: typeof queries.linkedAmong = {
-  sql: 'select "blob"."id", "blob"."digest", "blob"."size", "repository_blob"."unreferenced_since" from json_each(?) as "listed" cross join "blob" cross join "repository_blob" where "blob"."digest" = "listed"."value" and "repository_blob"."blob_id" = "blob"."id" and "repository_blob"."repository_id" = ?',
-  values: [new Parameter('list'), new Parameter('repository')],
+  sql: 'select "blob"."id", "blob"."digest", "blob"."size", "repository_blob"."unreferenced_since" from json_each(?) as "listed" cross join "blob" cross join "repository_blob" where "blob"."digest" = "listed"."value" and "repository_blob"."blob_id" = "blob"."id" and "repository_blob"."repository_id" = (select id from repository where name = ?)',
+  values: [new Parameter('list'), new Parameter('name')],
   postgres: {
     name: 'manifests.linkedAmong',
-    sql: 'select "blob"."id", "blob"."digest", "blob"."size", "repository_blob"."unreferenced_since" from (select value from jsonb_array_elements_text(cast($1 as jsonb)) where value collate "C" > \'\' and value collate "C" < \'~\') as "listed" cross join "blob" cross join "repository_blob" where "blob"."digest" = "listed"."value" and "repository_blob"."blob_id" = "blob"."id" and "repository_blob"."repository_id" = $2',
+    sql: 'select "blob"."id", "blob"."digest", "blob"."size", "repository_blob"."unreferenced_since" from (select value from jsonb_array_elements_text(cast($1 as jsonb)) where value collate "C" > \'\' and value collate "C" < \'~\') as "listed" cross join "blob" cross join "repository_blob" where "blob"."digest" = "listed"."value" and "repository_blob"."blob_id" = "blob"."id" and "repository_blob"."repository_id" = (select id from repository where name = $2)',
   },
 }
 export const linkedBlob: typeof queries.linkedBlob = {
-  sql: 'select "blob"."id", "blob"."digest", "blob"."size", "repository_blob"."unreferenced_since" from "blob" inner join "repository_blob" on "repository_blob"."blob_id" = "blob"."id" where "blob"."digest" = ? and "repository_blob"."repository_id" = ?',
-  values: [new Parameter('digest'), new Parameter('repository')],
+  sql: 'select "blob"."id", "blob"."digest", "blob"."size", "repository_blob"."unreferenced_since" from "blob" inner join "repository_blob" on "repository_blob"."blob_id" = "blob"."id" where "blob"."digest" = ? and "repository_blob"."repository_id" = (select id from repository where name = ?)',
+  values: [new Parameter('digest'), new Parameter('name')],
   postgres: {
     name: 'manifests.linkedBlob',
-    sql: 'select "blob"."id", "blob"."digest", "blob"."size", "repository_blob"."unreferenced_since" from "blob" inner join "repository_blob" on "repository_blob"."blob_id" = "blob"."id" where "blob"."digest" = $1 and "repository_blob"."repository_id" = $2',
+    sql: 'select "blob"."id", "blob"."digest", "blob"."size", "repository_blob"."unreferenced_since" from "blob" inner join "repository_blob" on "repository_blob"."blob_id" = "blob"."id" where "blob"."digest" = $1 and "repository_blob"."repository_id" = (select id from repository where name = $2)',
   },
 }
 export const manifestByDigest: typeof queries.manifestByDigest = {
@@ -94,24 +94,19 @@ export const manifestById: typeof queries.manifestById = {
   },
 }
 export const manifestEver: typeof queries.manifestEver = {
-  sql: 'select id as "id", "media_type", "untagged_since", "first_seen", "seen_at_latest", "pusher" from "manifest" where "repository_id" = ? and "digest" = ? union all select null as "id", \'\' as "media_type", null as "untagged_since", "first_seen", "seen_at_latest", "pusher" from "past_manifest" where "repository_id" = ? and "digest" = ?',
-  values: [
-    new Parameter('repository'),
-    new Parameter('digest'),
-    new Parameter('repository'),
-    new Parameter('digest'),
-  ],
+  sql: 'select id as "id", "media_type", "untagged_since", "first_seen", "seen_at_latest", "pusher" from "manifest" where "repository_id" = (select id from repository where name = ?) and "digest" = ? union all select null as "id", \'\' as "media_type", null as "untagged_since", "first_seen", "seen_at_latest", "pusher" from "past_manifest" where "repository_id" = (select id from repository where name = ?) and "digest" = ?',
+  values: [new Parameter('name'), new Parameter('digest'), new Parameter('name'), new Parameter('digest')],
   postgres: {
     name: 'manifests.manifestEver',
-    sql: 'select id as "id", "media_type", "untagged_since", "first_seen", "seen_at_latest", "pusher" from "manifest" where "repository_id" = $1 and "digest" = $2 union all select null as "id", \'\' as "media_type", null as "untagged_since", "first_seen", "seen_at_latest", "pusher" from "past_manifest" where "repository_id" = $3 and "digest" = $4',
+    sql: 'select id as "id", "media_type", "untagged_since", "first_seen", "seen_at_latest", "pusher" from "manifest" where "repository_id" = (select id from repository where name = $1) and "digest" = $2 union all select null as "id", \'\' as "media_type", null as "untagged_since", "first_seen", "seen_at_latest", "pusher" from "past_manifest" where "repository_id" = (select id from repository where name = $3) and "digest" = $4',
   },
 }
 export const manifestsAmong: typeof queries.manifestsAmong = {
-  sql: 'select "manifest"."digest", "manifest"."size" from json_each(?) as "listed" cross join "manifest" where "manifest"."digest" = "listed"."value" and "manifest"."repository_id" = ?',
-  values: [new Parameter('list'), new Parameter('repository')],
+  sql: 'select "manifest"."digest", "manifest"."size" from json_each(?) as "listed" cross join "manifest" where "manifest"."digest" = "listed"."value" and "manifest"."repository_id" = (select id from repository where name = ?)',
+  values: [new Parameter('list'), new Parameter('name')],
   postgres: {
     name: 'manifests.manifestsAmong',
-    sql: 'select "manifest"."digest", "manifest"."size" from (select value from jsonb_array_elements_text(cast($1 as jsonb)) where value collate "C" > \'\' and value collate "C" < \'~\') as "listed" cross join "manifest" where "manifest"."digest" = "listed"."value" and "manifest"."repository_id" = $2',
+    sql: 'select "manifest"."digest", "manifest"."size" from (select value from jsonb_array_elements_text(cast($1 as jsonb)) where value collate "C" > \'\' and value collate "C" < \'~\') as "listed" cross join "manifest" where "manifest"."digest" = "listed"."value" and "manifest"."repository_id" = (select id from repository where name = $2)',
   },
 }
 export const noteUntagged: typeof queries.noteUntagged = {

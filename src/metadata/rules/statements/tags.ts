@@ -67,19 +67,19 @@ export const tagCountOf: typeof queries.tagCountOf = {
   },
 }
 export const tagEver: typeof queries.tagEver = {
-  sql: 'select tag.manifest_id as "manifest_id", manifest.digest as "digest", "tag"."since", "tag"."since_at_latest", "tag"."pusher", "tag"."past_id", "tag"."moves" from "tag" inner join "manifest" on "manifest"."id" = "tag"."manifest_id" where "tag"."repository_id" = ? and "tag"."name" = ? union all select null as "manifest_id", null as "digest", "last"."until" as "since", 0 as "since_at_latest", null as "pusher", last.id as "past_id", "last"."sequence" as "moves" from (select "id", "sequence", "until" from "past_tag" where "repository_id" = ? and "name" = ? and "removal" is not null and not exists (select 1 from tag where repository_id = ? and name = ?) order by "id" desc limit ? + 0) as "last"',
+  sql: 'select tag.manifest_id as "manifest_id", manifest.digest as "digest", "tag"."since", "tag"."since_at_latest", "tag"."pusher", "tag"."past_id", "tag"."moves" from "tag" inner join "manifest" on "manifest"."id" = "tag"."manifest_id" where "tag"."repository_id" = (select id from repository where name = ?) and "tag"."name" = ? union all select null as "manifest_id", null as "digest", "last"."until" as "since", 0 as "since_at_latest", null as "pusher", last.id as "past_id", "last"."sequence" as "moves" from (select "id", "sequence", "until" from "past_tag" where "repository_id" = (select id from repository where name = ?) and "name" = ? and "removal" is not null and not exists (select 1 from tag where repository_id = (select id from repository where name = ?) and name = ?) order by "id" desc limit ? + 0) as "last"',
   values: [
-    new Parameter('repository'),
+    new Parameter('name'),
     new Parameter('tag'),
-    new Parameter('repository'),
+    new Parameter('name'),
     new Parameter('tag'),
-    new Parameter('repository'),
+    new Parameter('name'),
     new Parameter('tag'),
     1,
   ],
   postgres: {
     name: 'tags.tagEver',
-    sql: 'select tag.manifest_id as "manifest_id", manifest.digest as "digest", "tag"."since", "tag"."since_at_latest", "tag"."pusher", "tag"."past_id", "tag"."moves" from "tag" inner join "manifest" on "manifest"."id" = "tag"."manifest_id" where "tag"."repository_id" = $1 and "tag"."name" = $2 union all select null as "manifest_id", null as "digest", "last"."until" as "since", 0 as "since_at_latest", null as "pusher", last.id as "past_id", "last"."sequence" as "moves" from (select "id", "sequence", "until" from "past_tag" where "repository_id" = $3 and "name" = $4 and "removal" is not null and not exists (select 1 from tag where repository_id = $5 and name = $6) order by "id" desc limit $7) as "last"',
+    sql: 'select tag.manifest_id as "manifest_id", manifest.digest as "digest", "tag"."since", "tag"."since_at_latest", "tag"."pusher", "tag"."past_id", "tag"."moves" from "tag" inner join "manifest" on "manifest"."id" = "tag"."manifest_id" where "tag"."repository_id" = (select id from repository where name = $1) and "tag"."name" = $2 union all select null as "manifest_id", null as "digest", "last"."until" as "since", 0 as "since_at_latest", null as "pusher", last.id as "past_id", "last"."sequence" as "moves" from (select "id", "sequence", "until" from "past_tag" where "repository_id" = (select id from repository where name = $3) and "name" = $4 and "removal" is not null and not exists (select 1 from tag where repository_id = (select id from repository where name = $5) and name = $6) order by "id" desc limit $7) as "last"',
   },
 }
 export const tagsOfAfter: typeof queries.tagsOfAfter = {

@@ -91,6 +91,7 @@ export function accessStoreContract(name: string, open: () => Promise<OpenedStor
       await rotate('old', 3_600_000)
       await sleep(1600)
       await rotate('follower', 3_600_000)
+      await sleep(5)
       // The old key is older than that, and may have signed until the other one came.
       await rotate('newest', 1500)
       const ids = (await other.signingKeys()).map(({ id }) => id)

@@ -4,7 +4,7 @@ import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { Instant } from '../../instant.ts'
 import type { BlobMount, ContentChange, NewBlob, RemovalResult } from '../records.ts'
 import type { Statement } from './bind.ts'
-import { durable, Overtaken, relaxed, type Transaction } from './change.ts'
+import { durable, Overtaken, relaxed, together, type Transaction } from './change.ts'
 import { auditChange, auditRoom } from './change-outbox.ts'
 import { requireGeneration } from './change-policy.ts'
 import { madeRepository } from './change-repositories.ts'
@@ -65,7 +65,7 @@ async function put(transaction: Transaction, blob: NewBlob, end: Statement<unkno
   const { repository: name, digest, uploadId, content, now } = blob
   const key = content.kind === 'stored' ? content.key : null
   const ending = { id: uploadId, name, fence: blob.fence ?? null }
-  const [ended, found, known, room] = await Promise.all([
+  const [ended, found, known, room] = await together([
     uploadId === undefined ? undefined : transaction.run(end, ending),
     transaction.get(repositoryEver, { name }),
     transaction.get(blobByDigest, { digest }),
@@ -78,7 +78,7 @@ async function put(transaction: Transaction, blob: NewBlob, end: Statement<unkno
   }
   const repository = await madeRepository(transaction, found, { name, now })
   // The second finds by its digest what the first stores.
-  const [id, isNew] = await Promise.all([
+  const [id, isNew] = await together([
     store(transaction, blob, { key, known }),
     insertedLink(transaction, { repository, name, digest, now }),
   ])
@@ -125,7 +125,7 @@ export const mountBlob = durable(
   { locks: locksOfMount },
   async (transaction: Transaction, mount: BlobMount): Promise<boolean> => {
     const { digest, to: name, now } = mount
-    const [blob, source, found, room] = await Promise.all([
+    const [blob, source, found, room] = await together([
       transaction.get(blobByDigest, { digest }),
       firstLink(transaction, mount),
       transaction.get(repositoryEver, { name }),
@@ -162,7 +162,7 @@ export const touchBlob = durable(
   { locks: locksOfTouch },
   async (transaction: Transaction, touch: ContentChange): Promise<boolean> => {
     const { repository: name, digest, now } = touch
-    const [linked, room] = await Promise.all([
+    const [linked, room] = await together([
       transaction.get(linkByName, { name, digest }),
       auditRoom(transaction, touch),
     ])
@@ -180,7 +180,7 @@ export const unlinkBlob = durable(
   { locks: ({ repository, digest }) => [changesRepository(repository), removesDigest(digest)] },
   async (transaction: Transaction, unlink: ContentChange): Promise<RemovalResult> => {
     const { repository: name, digest, now } = unlink
-    const [linked, room] = await Promise.all([
+    const [linked, room] = await together([
       transaction.get(linkByName, { name, digest }),
       auditRoom(transaction, unlink),
     ])

@@ -2,7 +2,7 @@ import type { Digest } from '../../oci/digest.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { Instant } from '../../instant.ts'
 import type { ContentChange, RemovalResult, TagRemoval } from '../records.ts'
-import { durable, rowsAtOnce, type Transaction } from './change.ts'
+import { durable, rowsAtOnce, together, type Transaction } from './change.ts'
 import { keepFirstSeen, keepRemovedTags } from './change-history.ts'
 import { auditChange, auditRoom } from './change-outbox.ts'
 import { findRepository } from './change-repositories.ts'
@@ -33,14 +33,14 @@ export const deleteTag = durable(
   { locks },
   async (transaction: Transaction, removal: TagRemoval): Promise<boolean> => {
     const { repository: name, tag, now, auditRecord } = removal
-    const [repository, current, room] = await Promise.all([
+    const [repository, current, room] = await together([
       findRepository(transaction, name),
       transaction.get(tagEver, { name, tag }),
       auditRoom(transaction, removal),
     ])
     const manifest = current?.manifest_id
     if (repository === undefined || typeof manifest !== 'number') return false
-    const [facts] = await Promise.all([
+    const [facts] = await together([
       auditRecord === undefined ? undefined : factsOfId(transaction, manifest),
       keepRemovedTags(transaction, { repository, tags: [tag], now }),
     ])
@@ -59,7 +59,7 @@ export const deleteManifest = durable(
     const { repository: name, digest, now, auditRecord } = removal
     const repository = await findRepository(transaction, name)
     if (repository === undefined) return { kind: 'unknown' }
-    const [manifest, parent, room] = await Promise.all([
+    const [manifest, parent, room] = await together([
       transaction.get(manifestByDigest, { repository, digest }),
       transaction.get(anyParent, { repository, digest }),
       auditRoom(transaction, removal),

@@ -3,7 +3,7 @@ import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { Tag } from '../../oci/tag.ts'
 import type { ManifestReference, NewManifest, PutManifestResult } from '../records.ts'
 import type { Statement } from './bind.ts'
-import { durable, inParts, type Transaction } from './change.ts'
+import { durable, inParts, together, type Transaction } from './change.ts'
 import { auditChange, auditRoom } from './change-outbox.ts'
 import { keepMovedTags, pastOfNewTag, pusherName, type StoredTag, type TagPast } from './change-history.ts'
 import { requireGeneration } from './change-policy.ts'
@@ -31,7 +31,7 @@ export const putManifest = durable(
   },
   async (transaction: Transaction, manifest: NewManifest): Promise<PutManifestResult> => {
     const { repository: name, now } = manifest
-    const [found, { links, missing, others }, { stored, tags }, room] = await Promise.all([
+    const [found, { links, missing, others }, { stored, tags }, room] = await together([
       transaction.get(repositoryEver, { name }),
       resolve(transaction, manifest),
       findEarlier(transaction, manifest),
@@ -44,7 +44,7 @@ export const putManifest = durable(
     const moved = tags.flatMap(({ stored: tag }) =>
       typeof tag?.manifest_id === 'number' && tag.manifest_id !== stored?.id ? [tag] : [],
     )
-    const [id, pasts] = await Promise.all([
+    const [id, pasts] = await together([
       store(transaction, repository, { manifest, stored }),
       keepMovedTags(transaction, moved, now),
     ])
@@ -73,7 +73,7 @@ async function findEarlier(
   { repository: name, digest, tags }: NewManifest,
 ): Promise<{ readonly stored: StoredManifest | undefined; readonly tags: readonly FoundTag[] }> {
   const names = [...new Set(tags)]
-  const [stored, found] = await Promise.all([
+  const [stored, found] = await together([
     transaction.get(manifestEver, { name, digest }),
     transaction.getEach(
       tagEver,

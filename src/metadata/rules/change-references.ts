@@ -1,6 +1,6 @@
 import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { ManifestReference } from '../records.ts'
-import { inParts, type Transaction } from './change.ts'
+import { inParts, together, type Transaction } from './change.ts'
 import type { Statement } from './bind.ts'
 import {
   insertReference,
@@ -37,7 +37,7 @@ export async function heldContent(
   },
 ): Promise<HeldContent> {
   const likely = references.filter((reference) => reference.required && mayBeManifest(reference))
-  const [blobs, manifests] = await Promise.all([
+  const [blobs, manifests] = await together([
     linkedBlobs(
       transaction,
       name,

@@ -3,7 +3,7 @@ import type { Digest, DigestAlgorithm } from '../../oci/digest.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { AuditedChange } from '../outbox.ts'
 import type { Instant } from '../../instant.ts'
-import { durable, relaxed, type Transaction } from './change.ts'
+import { durable, relaxed, together, type Transaction } from './change.ts'
 import { auditChange, auditRoom } from './change-outbox.ts'
 import { ensureRepository } from './change-repositories.ts'
 import { changesUpload, none, usesRepository } from './locks.ts'
@@ -89,7 +89,7 @@ export const cancelUpload = durable(
     },
   ): Promise<boolean> => {
     const { id, repository, audited } = upload
-    const [row, room] = await Promise.all([
+    const [row, room] = await together([
       transaction.get(uploadKey, { id, name: repository, fence: upload.fence ?? null }),
       audited === undefined ? undefined : auditRoom(transaction, audited),
     ])

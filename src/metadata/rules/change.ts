@@ -62,6 +62,21 @@ export class Overtaken extends Error {
   }
 }
 
+/**
+ * What all of them come to. Unlike `Promise.all` it rejects only when all are over: what one of them did after the
+ * failure of another would not be in the transaction any more.
+ */
+export async function together<const All extends readonly unknown[]>(
+  all: All,
+): Promise<{ -readonly [Index in keyof All]: Awaited<All[Index]> }> {
+  const settled = await Promise.allSettled(all)
+  const values = settled.map((one) => {
+    if (one.status === 'rejected') throw one.reason
+    return one.value
+  })
+  return values as { -readonly [Index in keyof All]: Awaited<All[Index]> }
+}
+
 /** Rows that one statement handles in a loop over many rows. */
 export const rowsAtOnce = 500
 

@@ -1,7 +1,7 @@
 import type { Digest } from '../../oci/digest.ts'
 import type { ChangeFacts } from '../outbox.ts'
 import type { NewManifest } from '../records.ts'
-import type { Transaction } from './change.ts'
+import { together, type Transaction } from './change.ts'
 import { manifestById } from './statements/manifests.ts'
 import { firstTagsOf, tagCountOf } from './statements/tags.ts'
 
@@ -39,7 +39,7 @@ export async function factsBefore(
   manifest: number,
   digest: Digest,
 ): Promise<ChangeFacts> {
-  const [facts, tags] = await Promise.all([
+  const [facts, tags] = await together([
     factsOfId(transaction, manifest),
     transaction.all(firstTagsOf, { manifest, limit: mostTags }),
   ])

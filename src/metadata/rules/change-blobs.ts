@@ -37,7 +37,6 @@ import { repositoryEver } from './statements/repositories.ts'
 import { deleteEmptyUpload, deleteUpload } from './statements/uploads.ts'
 
 type StoredBlob = typeof blobByDigest extends Statement<infer Row> ? Row : never
-type StoredLink = typeof linkByName extends Statement<infer Row> ? Row : never
 
 const locksOfPut = (blob: NewBlob): readonly LockKey[] => [
   usesRepository(blob.repository),
@@ -143,11 +142,11 @@ export const mountBlob = durable(
   },
 )
 
-/** The link in the first of the repositories that links the blob. */
+/** The first of the repositories that links the blob. */
 async function firstLink(
   transaction: Transaction,
   { digest, from }: BlobMount,
-): Promise<StoredLink | undefined> {
+): Promise<{ readonly name: string } | undefined> {
   if (from === undefined) return transaction.get(anyLinkOf, { digest })
   const found = await transaction.getEach(
     linkByName,

@@ -28,7 +28,7 @@ interface Figure {
 /** What pulls and pushes ask most often. */
 const hot = [
   'reads.manifestByTag', 'reads.manifestByDigest', 'reads.blobLink', 'reads.linkedBlob', 'reads.tagsAfter', 'reads.referrersAfter',
-  'manifests.linkedBlob', 'manifests.insertManifest', 'manifests.insertReference', 'manifests.insertTag', 'blobs.insertBlob',
+  'manifests.linkedBlob', 'manifests.insertManifest', 'manifests.insertReference', 'tags.insertTag', 'blobs.insertBlob',
   'blobs.insertLink', 'blobs.anyParent', 'repositories.repositoryByName',
 ] // prettier-ignore
 

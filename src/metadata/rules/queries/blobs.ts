@@ -75,17 +75,29 @@ export const deleteLink = compile(
     .where('repository_id', '=', parameter<number>('repository'))
     .where('blob_id', '=', parameter<number>('blob')),
 )
-const named = queries
-  .selectFrom('repository')
-  .innerJoin('repository_blob as link', 'link.repository_id', 'repository.id')
-  .innerJoin('blob', 'blob.id', 'link.blob_id')
-  .select(['link.repository_id', 'repository.name', 'link.blob_id', 'link.unreferenced_since', 'blob.size'])
-  .where('repository.vacated_at', 'is', null)
-  .where('blob.digest', '=', parameter<string>('digest'))
 /** The link of a blob in a repository, both by their names. */
-export const linkByName = compile(named.where('repository.name', '=', parameter<string>('name')))
-/** The link of a blob in some repository. */
-export const anyLinkOf = compile(named.limit(1))
+export const linkByName = compile(
+  queries
+    .selectFrom('repository')
+    .innerJoin('repository_blob as link', 'link.repository_id', 'repository.id')
+    .innerJoin('blob', 'blob.id', 'link.blob_id')
+    .select(['link.repository_id', 'repository.name', 'link.blob_id', 'link.unreferenced_since', 'blob.size'])
+    .where('repository.vacated_at', 'is', null)
+    .where('blob.digest', '=', parameter<string>('digest'))
+    .where('repository.name', '=', parameter<string>('name')),
+)
+/** The name of some repository that links the blob. No join: PostgreSQL would begin with all repositories. */
+export const anyLinkOf = compile(
+  queries
+    .selectFrom('repository_blob as link')
+    .select(sql<string>`(select name from repository where id = link.repository_id)`.as('name'))
+    .where(
+      'link.blob_id',
+      '=',
+      sql<number>`(select id from blob where digest = ${parameter<string>('digest')})`,
+    )
+    .limit(1),
+)
 /** Nothing changes while a repository links the blob. */
 export const markUnlinked = compile(
   queries

@@ -12,11 +12,11 @@ export const addPendingDelete: typeof queries.addPendingDelete = {
   },
 }
 export const anyLinkOf: typeof queries.anyLinkOf = {
-  sql: 'select "link"."repository_id", "repository"."name", "link"."blob_id", "link"."unreferenced_since", "blob"."size" from "repository" inner join "repository_blob" as "link" on "link"."repository_id" = "repository"."id" inner join "blob" on "blob"."id" = "link"."blob_id" where "repository"."vacated_at" is null and "blob"."digest" = ? limit ? + 0',
+  sql: 'select (select name from repository where id = link.repository_id) as "name" from "repository_blob" as "link" where "link"."blob_id" = (select id from blob where digest = ?) limit ? + 0',
   values: [new Parameter('digest'), 1],
   postgres: {
     name: 'blobs.anyLinkOf',
-    sql: 'select "link"."repository_id", "repository"."name", "link"."blob_id", "link"."unreferenced_since", "blob"."size" from "repository" inner join "repository_blob" as "link" on "link"."repository_id" = "repository"."id" inner join "blob" on "blob"."id" = "link"."blob_id" where "repository"."vacated_at" is null and "blob"."digest" = $1 limit $2',
+    sql: 'select (select name from repository where id = link.repository_id) as "name" from "repository_blob" as "link" where "link"."blob_id" = (select id from blob where digest = $1) limit $2',
   },
 }
 export const anyParent: typeof queries.anyParent = {

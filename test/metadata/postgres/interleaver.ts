@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { attemptChanges } from '../../../src/metadata/postgres/attempt.ts'
-import { isConflict } from '../../../src/metadata/postgres/connection-errors.ts'
+import { isConflict, sqlState } from '../../../src/metadata/postgres/connection-errors.ts'
 import { Connection } from '../../../src/metadata/postgres/connection.ts'
 import { postgresChanges, type PostgresChangeName } from '../../../src/metadata/postgres/postgres-changes.ts'
 import { prepareDatabase } from '../../../src/metadata/postgres/prepare-database.ts'
@@ -208,7 +208,9 @@ export class Interleaver {
         return shown(results[0])
       } catch (error) {
         if ((isConflict(error) || error instanceof Overtaken) && conflicts < mostConflicts) continue
-        if (error instanceof Error && 'severity' in error && !isConflict(error)) throw error
+        // A blob that is gone when it is to be linked is an outcome that no order gives.
+        const isOutcome = isConflict(error) || sqlState(error) === '23502'
+        if (error instanceof Error && 'severity' in error && !isOutcome) throw error
         return `${String(error)}`
       }
     }

@@ -1,11 +1,11 @@
+import type { Readable } from 'node:stream'
 import type { ByteSource } from '../blob-store.ts'
-import type { AnswerBody } from './answer-body.ts'
 import { headerOf, S3Unreachable } from './s3-fault.ts'
 import type { S3Objects } from './s3-objects.ts'
 
 /** An answer whose body has not been read yet. */
 export interface OpenObject {
-  readonly body: AnswerBody
+  readonly body: Readable
   readonly etag: string | undefined
 }
 
@@ -15,6 +15,8 @@ export async function openObject(
   range: { readonly start: number; readonly end: number } | undefined,
 ): Promise<OpenObject & { readonly headers: Readonly<Record<string, string | string[] | undefined>> }> {
   const { headers, body } = await objects.get(name, { ...range })
+  // A body that is destroyed before anybody reads it must not end the process.
+  body.on('error', () => undefined)
   return { headers, body, etag: headerOf(headers, 'etag') }
 }
 
@@ -40,14 +42,15 @@ export async function* streamObject(
     open ??= await openRest(at)
     etag ??= open.etag
     const { body } = open
-    const stop = (): void => body.destroy()
+    const stop = (): void => void body.destroy()
     signal.addEventListener('abort', stop, { once: true })
     try {
       for await (const chunk of body) {
-        at += chunk.length
+        const bytes = chunk as Buffer
+        at += bytes.length
         failures = 0
         if (at > end + 1) throw new Error('S3 sent more than it announced')
-        yield chunk
+        yield bytes
       }
       if (at <= end) throw new S3Unreachable(new Error('the answer ended too early'))
     } catch (error) {

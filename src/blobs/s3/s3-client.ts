@@ -1,9 +1,7 @@
-import type { Dispatcher } from 'undici'
+import type { Readable } from 'node:stream'
 import { Http1Agent } from '../../http1-agent.ts'
 import { CredentialKeeper } from './credentials/credential-keeper.ts'
 import type { CredentialSource, S3Credentials } from './credentials/credentials.ts'
-import type { AnswerBody } from './answer-body.ts'
-import { ObjectConnections } from './object-connections.ts'
 import { addressOf, type S3Location } from './s3-location.ts'
 import { isStaleCredentials, S3Fault, S3Unreachable, type ResponseHeaders } from './s3-fault.ts'
 import { Retries } from './retries.ts'
@@ -23,24 +21,17 @@ export interface S3Response {
   readonly headers: ResponseHeaders
 }
 
-interface Signed {
-  /** Path and query. */
-  readonly target: string
-  readonly headers: Readonly<Record<string, string>>
-}
-
-interface Answer<Body> extends S3Response {
-  readonly body: Body
-}
-
-type Send<Body> = (signed: Signed) => Promise<Answer<Body>>
-
 /** Milliseconds. */
 const connectLimit = 5000
 const silenceLimit = 30_000
+/**
+ * Bytes of an answer that are read while its consumer is busy, and then given to it as one chunk: a consumer that waits for
+ * each chunk to be sent would otherwise hold S3 back.
+ */
+const readAhead = 512 * 1024
 /** Bytes of an error document that are read. */
 const largestError = 64 * 1024
-/** Connections of one thread: for objects that are read, and as many for all else. */
+/** Connections of one thread. */
 const connections = 128
 
 /**
@@ -52,7 +43,6 @@ export class S3Client {
   readonly retries: Retries
   readonly credentials: CredentialKeeper
   readonly #agent: Http1Agent
-  readonly #connections: ObjectConnections
   readonly #address: ReturnType<typeof addressOf>
   /** Milliseconds by which the server's clock is ahead, as its last refusal said. */
   #skew = 0
@@ -68,7 +58,6 @@ export class S3Client {
     })
     this.credentials = new CredentialKeeper(source, this.#agent)
     this.#address = addressOf(location)
-    this.#connections = new ObjectConnections(this.#address.origin, connections)
   }
 
   /** Returns the answer with its whole body, which must be small. */
@@ -78,11 +67,7 @@ export class S3Client {
 
   /** As `send`, but a failure is not repeated, for callers who must look first. */
   async sendOnce(request: S3Request, signal?: AbortSignal): Promise<S3Response & { readonly text: string }> {
-    const { status, headers, body } = await this.#ask(
-      request,
-      (signed) => this.#exchange(request, signed, signal),
-      signal,
-    )
+    const { status, headers, body } = await this.#ask(request, signal)
     try {
       return { status, headers, text: await body.text() }
     } catch (error) {
@@ -90,14 +75,9 @@ export class S3Client {
     }
   }
 
-  /** GETs, and returns the answer with its body as it comes. The caller reads it or destroys it. */
-  async open(
-    request: S3Request & { readonly method: 'GET' },
-    signal?: AbortSignal,
-  ): Promise<S3Response & { readonly body: AnswerBody }> {
-    const get = ({ target, headers }: Signed): Promise<Answer<AnswerBody>> =>
-      this.#connections.get(target, headers, signal)
-    return this.retries.run(() => this.#ask(request, get, signal), signal)
+  /** Returns the answer with its body as it comes. The caller reads it or destroys it. */
+  async open(request: S3Request, signal?: AbortSignal): Promise<S3Response & { readonly body: Readable }> {
+    return this.retries.run(() => this.#ask(request, signal), signal)
   }
 
   /** A URL with which anybody can GET the object for `seconds`. */
@@ -109,22 +89,19 @@ export class S3Client {
   }
 
   async close(): Promise<void> {
-    this.#connections.close()
     await this.#agent.destroy()
   }
 
-  /** Signs the request and has it sent. */
-  async #ask<Body extends AsyncIterable<Uint8Array>>(
+  async #ask(
     request: S3Request,
-    send: Send<Body>,
     signal: AbortSignal | undefined,
-  ): Promise<Answer<Body>> {
+  ): Promise<S3Response & { readonly body: Readable & { text(): Promise<string> } }> {
     const credentials = await this.credentials.current()
     try {
-      return await this.#askWith(credentials, request, send, signal)
+      return await this.#askWith(credentials, request, signal)
     } catch (error) {
       if (!(await this.#canSignAnew(error, credentials))) throw error
-      return this.#askWith(await this.credentials.current(), request, send, signal)
+      return this.#askWith(await this.credentials.current(), request, signal)
     }
   }
 
@@ -137,41 +114,35 @@ export class S3Client {
     return isStaleCredentials(error) && (await this.credentials.replace(credentials))
   }
 
-  async #askWith<Body extends AsyncIterable<Uint8Array>>(
+  async #askWith(
     credentials: S3Credentials,
-    { method, key, query = {}, headers = {} }: S3Request,
-    send: Send<Body>,
+    { method, key, query = {}, headers = {}, body }: S3Request,
     signal: AbortSignal | undefined,
-  ): Promise<Answer<Body>> {
-    const { host, path: base } = this.#address
+  ): Promise<S3Response & { readonly body: Readable & { text(): Promise<string> } }> {
+    const { origin, host, path: base } = this.#address
     const path = key === undefined ? base || '/' : `${base}/${key}`
     const text = queryString(query)
     const signed = signedHeaders({ method, host, path, query, headers }, this.#scope(credentials))
-    let answer: Answer<Body>
+    let response
     try {
-      answer = await send({ target: text === '' ? path : `${path}?${text}`, headers: signed })
+      response = await this.#agent.request({
+        origin,
+        path: text === '' ? path : `${path}?${text}`,
+        method,
+        headers:
+          body === undefined && (method === 'PUT' || method === 'POST')
+            ? { ...signed, 'content-length': '0' }
+            : signed,
+        body: body ?? null,
+        highWaterMark: readAhead,
+        signal: signal ?? null,
+      })
     } catch (error) {
       throw signal?.aborted === true ? error : new S3Unreachable(error)
     }
-    if (answer.status < 300) return answer
-    throw new S3Fault(answer.status, answer.headers, await start(answer.body))
-  }
-
-  async #exchange(
-    { method, body }: S3Request,
-    { target, headers }: Signed,
-    signal: AbortSignal | undefined,
-  ): Promise<Answer<Dispatcher.ResponseData['body']>> {
-    const isEmpty = body === undefined && (method === 'PUT' || method === 'POST')
-    const response = await this.#agent.request({
-      origin: this.#address.origin,
-      path: target,
-      method,
-      headers: isEmpty ? { ...headers, 'content-length': '0' } : headers,
-      body: body ?? null,
-      signal: signal ?? null,
-    })
-    return { status: response.statusCode, headers: response.headers, body: response.body }
+    const { statusCode: status, headers: answered, body: answer } = response
+    if (status < 300) return { status, headers: answered, body: answer }
+    throw new S3Fault(status, answered, await start(answer))
   }
 
   #scope(credentials: S3Credentials): SigningScope {
@@ -179,18 +150,14 @@ export class S3Client {
   }
 }
 
-/**
- * The beginning of an error document. The rest is not read: its connection is closed. The lengths between chunks of one may
- * be in it, which do no harm.
- */
-async function start(body: AsyncIterable<Uint8Array>): Promise<string> {
+/** The beginning of an error document. The rest is not read: its connection is closed. */
+async function start(body: Readable): Promise<string> {
   const chunks: Buffer[] = []
   let size = 0
   try {
     for await (const chunk of body) {
-      // Copied, because the chunk is valid only until the next one is asked for.
-      chunks.push(Buffer.from(chunk))
-      size += chunk.length
+      chunks.push(chunk as Buffer)
+      size += (chunk as Buffer).length
       if (size > largestError) break
     }
   } catch {

@@ -3,7 +3,7 @@ import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { Tag } from '../../oci/tag.ts'
 import type { ManifestReference, NewManifest, PutManifestResult } from '../records.ts'
 import type { Statement } from './bind.ts'
-import { durable, inParts, together, type Transaction } from './change.ts'
+import { after, durable, inParts, together, type Transaction } from './change.ts'
 import { auditChange, auditRoom } from './change-outbox.ts'
 import { keepMovedTags, pastOfNewTag, pusherName, type StoredTag, type TagPast } from './change-history.ts'
 import { requireGeneration } from './change-policy.ts'
@@ -31,12 +31,13 @@ export const putManifest = durable(
   },
   async (transaction: Transaction, manifest: NewManifest): Promise<PutManifestResult> => {
     const { repository: name, now } = manifest
-    const [found, { links, missing, others }, { stored, tags }, room] = await together([
+    // The last goes on after its first answer: what throws at once must have done so before.
+    const [, found, { stored, tags }, room, { links, missing, others }] = await together([
+      requireGeneration(transaction, manifest.policyGeneration),
       transaction.get(repositoryEver, { name }),
-      resolve(transaction, manifest),
       findEarlier(transaction, manifest),
       auditRoom(transaction, manifest),
-      requireGeneration(transaction, manifest.policyGeneration),
+      resolve(transaction, manifest),
     ])
     if (missing.length > 0) return { kind: 'missing', missing }
     if (others.length > 0) return { kind: 'other-size', others }
@@ -67,20 +68,28 @@ interface FoundTag {
   readonly stored: StoredTag | undefined
 }
 
+interface Earlier {
+  readonly stored: StoredManifest | undefined
+  readonly tags: readonly FoundTag[]
+}
+
 /** What the repository holds, or has held, of the manifest and its tags. */
-async function findEarlier(
+function findEarlier(
   transaction: Transaction,
   { repository: name, digest, tags }: NewManifest,
-): Promise<{ readonly stored: StoredManifest | undefined; readonly tags: readonly FoundTag[] }> {
+): Earlier | Promise<Earlier> {
   const names = [...new Set(tags)]
-  const [stored, found] = await together([
+  const looked = together([
     transaction.get(manifestEver, { name, digest }),
     transaction.getEach(
       tagEver,
       names.map((tag) => ({ name, tag })),
     ),
   ])
-  return { stored, tags: names.map((tag, index) => ({ name: tag, stored: found[index] })) }
+  return after(looked, ([stored, found]) => ({
+    stored,
+    tags: names.map((tag, index) => ({ name: tag, stored: found[index] })),
+  }))
 }
 
 /** At most this many missing references are reported to the client. */

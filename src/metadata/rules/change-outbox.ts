@@ -2,7 +2,7 @@ import { OciError } from '../../oci/oci-error.ts'
 import type { EncodedAuditRecord, ChangeFacts } from '../outbox.ts'
 import type { Instant } from '../../instant.ts'
 import type { OutboxBound } from './outbox-bound.ts'
-import { durable, Overtaken, relaxed, type Transaction } from './change.ts'
+import { after, durable, Overtaken, relaxed, type Transaction } from './change.ts'
 import { none } from './locks.ts'
 import {
   denialsState,
@@ -55,7 +55,7 @@ export interface Unrecorded {
 export function auditRoom(
   transaction: Transaction,
   change: { readonly auditRecord?: EncodedAuditRecord | undefined },
-): Promise<OutboxState> | undefined {
+): OutboxState | Promise<OutboxState> | undefined {
   return change.auditRecord === undefined ? undefined : outbox(transaction, 'changes')
 }
 
@@ -114,17 +114,18 @@ export interface OutboxState {
   readonly unrecordedText: string | null
 }
 
-async function outbox(transaction: Transaction, kind: QueueKind): Promise<OutboxState> {
+function outbox(transaction: Transaction, kind: QueueKind): OutboxState | Promise<OutboxState> {
   const { state, unrecorded: name } = queues[kind]
-  const row = await transaction.get(state, { name })
-  const { firstId, firstTotal, lastId, lastTotal, unrecorded } = row ?? {}
-  return {
-    rows: typeof firstId === 'number' && typeof lastId === 'number' ? lastId - firstId + 1 : 0,
-    bytes: (lastTotal ?? 0) - (firstTotal ?? 0),
-    total: lastTotal ?? 0,
-    unrecorded: typeof unrecorded === 'string' ? (JSON.parse(unrecorded) as Unrecorded) : undefined,
-    unrecordedText: unrecorded ?? null,
-  }
+  return after(transaction.get(state, { name }), (row) => {
+    const { firstId, firstTotal, lastId, lastTotal, unrecorded } = row ?? {}
+    return {
+      rows: typeof firstId === 'number' && typeof lastId === 'number' ? lastId - firstId + 1 : 0,
+      bytes: (lastTotal ?? 0) - (firstTotal ?? 0),
+      total: lastTotal ?? 0,
+      unrecorded: typeof unrecorded === 'string' ? (JSON.parse(unrecorded) as Unrecorded) : undefined,
+      unrecordedText: unrecorded ?? null,
+    }
+  })
 }
 
 /** Returns the state after it. */
@@ -141,9 +142,9 @@ function insert(
   const facts = row.facts === undefined ? null : JSON.stringify(row.facts)
   const size = (auditRecord?.length ?? 0) + (facts?.length ?? 0)
   const { rows, bytes, total } = state
-  const after = { ...state, rows: rows + 1, bytes: rows === 0 ? 0 : bytes + size, total: total + size }
-  transaction.send(queues[kind].insert, { note: auditRecord, facts, total: after.total })
-  return after
+  const next = { ...state, rows: rows + 1, bytes: rows === 0 ? 0 : bytes + size, total: total + size }
+  transaction.send(queues[kind].insert, { note: auditRecord, facts, total: next.total })
+  return next
 }
 
 async function countUnrecorded(transaction: Transaction, kind: QueueKind, more: Unrecorded): Promise<void> {

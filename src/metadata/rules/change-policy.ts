@@ -1,13 +1,16 @@
 import { PolicyChanged } from '../policy-generation.ts'
-import type { Transaction } from './change.ts'
+import { after, type Transaction } from './change.ts'
 
 /**
  * To be called before anything is changed. `judgedBy` is undefined when no policy judged the change. Throws
  * PolicyChanged.
  */
-export async function requireGeneration(
+export function requireGeneration(
   transaction: Transaction,
   judgedBy: number | undefined,
-): Promise<void> {
-  if (judgedBy !== undefined && judgedBy !== (await transaction.policyGeneration())) throw new PolicyChanged()
+): void | Promise<void> {
+  if (judgedBy === undefined) return
+  return after(transaction.policyGeneration(), (generation) => {
+    if (judgedBy !== generation) throw new PolicyChanged()
+  })
 }

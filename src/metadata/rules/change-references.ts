@@ -1,6 +1,6 @@
 import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { ManifestReference } from '../records.ts'
-import { inParts, together, type Transaction } from './change.ts'
+import { after, inParts, together, type Transaction } from './change.ts'
 import type { Statement } from './bind.ts'
 import {
   insertReference,
@@ -25,7 +25,7 @@ interface HeldContent {
  * Looks for the references of one part. Any required one may turn out to be a manifest; those for which
  * `mayBeManifest` says that this is likely are looked for in one flight with the blobs.
  */
-export async function heldContent(
+export function heldContent(
   transaction: Transaction,
   name: RepositoryName,
   {
@@ -35,9 +35,9 @@ export async function heldContent(
     readonly references: readonly ManifestReference[]
     readonly mayBeManifest: (reference: ManifestReference) => boolean
   },
-): Promise<HeldContent> {
+): HeldContent | Promise<HeldContent> {
   const likely = references.filter((reference) => reference.required && mayBeManifest(reference))
-  const [blobs, manifests] = await together([
+  const looked = together([
     linkedBlobs(
       transaction,
       name,
@@ -45,31 +45,35 @@ export async function heldContent(
     ),
     heldManifests(transaction, name, likely),
   ])
-  const sizes = new Map([...manifests, ...blobs].map(({ digest, size }) => [digest, size]))
-  const rest = references.filter(
-    (reference) => reference.required && !sizes.has(reference.digest) && !mayBeManifest(reference),
-  )
-  for (const { digest, size } of await heldManifests(transaction, name, rest)) sizes.set(digest, size)
-  return { blobs, sizes }
+  return after(looked, ([blobs, manifests]) => {
+    const sizes = new Map([...manifests, ...blobs].map(({ digest, size }) => [digest, size]))
+    const rest = references.filter(
+      (reference) => reference.required && !sizes.has(reference.digest) && !mayBeManifest(reference),
+    )
+    return after(heldManifests(transaction, name, rest), (more) => {
+      for (const { digest, size } of more) sizes.set(digest, size)
+      return { blobs, sizes }
+    })
+  })
 }
 
-async function linkedBlobs(
+function linkedBlobs(
   transaction: Transaction,
   name: RepositoryName,
   references: readonly ManifestReference[],
-): Promise<readonly LinkedBlob[]> {
+): readonly LinkedBlob[] | Promise<readonly LinkedBlob[]> {
   if (references.length === 0) return []
   if (references.length > transaction.rows.few)
     return transaction.all(linkedAmong, { name, list: listOf(references) })
   const list = references.map(({ digest }) => ({ name, digest }))
-  return (await transaction.getEach(linkedBlob, list)).filter((blob) => blob !== undefined)
+  return after(transaction.getEach(linkedBlob, list), (found) => found.filter((blob) => blob !== undefined))
 }
 
-async function heldManifests(
+function heldManifests(
   transaction: Transaction,
   name: RepositoryName,
   references: readonly ManifestReference[],
-): Promise<readonly StoredManifest[]> {
+): readonly StoredManifest[] | Promise<readonly StoredManifest[]> {
   if (references.length === 0) return []
   return transaction.all(manifestsAmong, { name, list: listOf(references) })
 }

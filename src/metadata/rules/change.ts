@@ -62,19 +62,43 @@ export class Overtaken extends Error {
   }
 }
 
+/** `next` of a value that may have to be waited for. SQLite answers at once: then no promise is made. */
+export function after<Value, Result>(
+  value: Value | Promise<Value>,
+  next: (value: Value) => Result | Promise<Result>,
+): Result | Promise<Result> {
+  return value instanceof Promise ? value.then(next) : next(value)
+}
+
 /**
  * What all of them come to. Unlike `Promise.all` it rejects only when all are over: what one of them did after the
  * failure of another would not be in the transaction any more.
  */
-export async function together<const All extends readonly unknown[]>(
+export function together<const All extends readonly unknown[]>(
   all: All,
-): Promise<{ -readonly [Index in keyof All]: Awaited<All[Index]> }> {
+): Together<All> | Promise<Together<All>> {
+  // SQLite has answered most of them already.
+  const late = all.filter((one) => one instanceof Promise)
+  if (late.length === 0) return all as Together<All>
+  if (late.length === 1) return withOne(all)
+  return withAll(all)
+}
+
+type Together<All extends readonly unknown[]> = { -readonly [Index in keyof All]: Awaited<All[Index]> }
+
+async function withOne<All extends readonly unknown[]>(all: All): Promise<Together<All>> {
+  const values: unknown[] = []
+  for (const one of all) values.push(one instanceof Promise ? await one : one)
+  return values as Together<All>
+}
+
+async function withAll<All extends readonly unknown[]>(all: All): Promise<Together<All>> {
   const settled = await Promise.allSettled(all)
   const values = settled.map((one) => {
     if (one.status === 'rejected') throw one.reason
     return one.value
   })
-  return values as { -readonly [Index in keyof All]: Awaited<All[Index]> }
+  return values as Together<All>
 }
 
 /** Rows that one statement handles in a loop over many rows. */

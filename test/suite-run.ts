@@ -5,6 +5,9 @@ import { avoidable } from './requirements.ts'
 
 const root = new URL('..', import.meta.url).pathname
 
+/** Milliseconds for one file. The long forms go through everything that there is. */
+const fileLimit = (process.env['TROW_TEST_REPLICAS'] === 'long' ? 360 : 20) * 60_000
+
 /** Runs test files and counts their results. */
 export class SuiteRun {
   readonly #counts = { passed: 0, failed: 0, skipped: 0 }
@@ -18,7 +21,7 @@ export class SuiteRun {
     const stream = run({
       files: batch.map((file) => `${root}${file}`),
       concurrency,
-      timeout: 20 * 60_000,
+      timeout: fileLimit,
       forceExit: true,
     })
     stream.on('test:pass', (event) => {

@@ -3,7 +3,8 @@ import type { Instant } from '../instant.ts'
 /**
  * Marks are commits of their own, each with a text that nobody guesses. Copies of the newest stand beside the blobs
  * and in the memory of every process: a copy whose mark the database does not hold proves that commits were lost, by
- * a failover or a restore, or that another database writes beside the same blobs.
+ * a failover or a restore, or that another database writes beside the same blobs. Marks are half a minute apart: what an
+ * engine can say of the commits after the newest is in the standing, too.
  */
 export interface CommitMarks {
   /** Resolves to what is known without a look beside the blobs. */

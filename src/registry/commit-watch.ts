@@ -92,9 +92,12 @@ export class CommitWatch {
       now: clocks.wall(),
     })
     const { mark, history, at, found, lost, others } = answer
+    // A thread that misses what it has answered says so in the database.
+    const isNews =
+      found === 'commits-lost' || (this.#known !== undefined && lost?.at !== this.#standing.lost?.at)
     this.#known = { ...mark, at }
     this.#standing = { lost, others: others.filter(({ seenAt }) => at - seenAt < othersStay) }
-    this.#tell(found)
+    this.#tell(found, isNews)
     if (mark.token === fresh.token)
       await blobs.notes.write(history, `${mark.number} ${mark.token}\n${writer}\n`)
     return this.#doubt(at, grace)
@@ -116,9 +119,9 @@ export class CommitWatch {
     return { reason: 'commits-lost', until: lost.at + grace, at: lost.at }
   }
 
-  #tell(found: 'nothing' | 'commits-lost' | 'other-database'): void {
+  #tell(found: 'nothing' | 'commits-lost' | 'other-database', areCommitsLost: boolean): void {
     const { log } = this.#parts
-    if (found === 'commits-lost') {
+    if (areCommitsLost) {
       log.error(
         'the database has lost commits: it was restored, or a standby without them became the primary; nothing is deleted for one grace period',
       )

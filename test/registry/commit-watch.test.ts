@@ -8,12 +8,15 @@ import type { BlobStore } from '../../src/blobs/blob-store.ts'
 import { S3BlobStore } from '../../src/blobs/s3/s3-blob-store.ts'
 import { S3Client } from '../../src/blobs/s3/s3-client.ts'
 import { S3Objects } from '../../src/blobs/s3/s3-objects.ts'
+import type { Log } from '../../src/log.ts'
 import type { MetadataStore } from '../../src/metadata/metadata-store.ts'
 import type { Digest } from '../../src/oci/digest.ts'
 import { CommitWatch } from '../../src/registry/commit-watch.ts'
 import { collectGarbage, type GarbageEvent } from '../../src/registry/garbage.ts'
 import { openStore, TestPostgres } from '../metadata/postgres/open-postgres.ts'
 import { missing } from '../requirements.ts'
+import { queryAt } from '../support/postgres-server.ts'
+import { eventually } from '../support/program.ts'
 import { s3Keys, startS3Server, type S3Server } from '../support/s3-server.ts'
 import { quiet, repository, sha256 } from './stores.ts'
 
@@ -38,7 +41,7 @@ suite('commits that a database has lost, and databases that share a bucket', { s
     await s3.stop()
   })
 
-  function open(url: string, bucket: string, name: string): Process {
+  function open(url: string, bucket: string, name: string, log: Log = quiet): Process {
     const metadata = openStore(url)
     const objects = new S3Objects(new S3Client(s3.location(bucket), s3Keys))
     const blobs: BlobStore = new S3BlobStore({
@@ -47,7 +50,7 @@ suite('commits that a database has lost, and databases that share a bucket', { s
       room: () => Promise.resolve(Infinity),
     })
     opened.push(metadata, blobs)
-    const watch = new CommitWatch({ metadata, blobs, clocks, log: quiet, writer: name, interval: 0 })
+    const watch = new CommitWatch({ metadata, blobs, clocks, log, writer: name, interval: 0 })
     return {
       metadata,
       watch,
@@ -124,6 +127,29 @@ suite('commits that a database has lost, and databases that share a bucket', { s
     const later = await again.collect(2000)
     assert.equal(later.at(-1)?.kind, 'freed')
     assert.ok(later.some((event) => event.kind === 'item' && event.item.subject === kept))
+  })
+
+  test('commits after the newest mark are missed by who has answered them: said once by every process', async () => {
+    const url = await place('answered')
+    const said: string[] = []
+    const log = { ...quiet, error: (message: string) => void said.push(message) }
+    const [first, second] = [open(url, 'answered', 'one', log), open(url, 'answered', 'two', log)]
+    await first.push(Buffer.from('there before the marks'))
+    for (const { watch } of [first, second]) assert.equal(await watch.look(3_600_000), undefined)
+    await first.push(Buffer.from('lost with all that came after the marks'))
+    await first.metadata.listTags(repository, { limit: 1 })
+    // What a failover takes away, and an epoch that is not there on the server that takes over.
+    await queryAt(url, `delete from change_log where xid = (select max(xid) from change_log)`)
+    await queryAt(url, 'delete from epoch')
+    await first.metadata.listTags(repository, { limit: 1 })
+    await eventually(async () => assert.ok((await second.metadata.marks.standing()).lost), 10_000)
+    for (const { watch } of [first, second, first, second])
+      assert.equal((await watch.look(3_600_000))?.reason, 'commits-lost')
+    assert.deepEqual(
+      said.map((message) => message.split(':')[0]),
+      ['the database has lost commits', 'the database has lost commits'],
+    )
+    assert.deepEqual(reasons(await second.collect()), ['commits-lost'])
   })
 
   test('a process that lives through it notices without the bucket', async () => {

@@ -13,19 +13,21 @@ export interface RunChange {
 }
 
 export interface Committed {
+  /** Names the transaction in the change log. */
+  readonly attempt: string
+  /** False: a crash of the server may lose it. */
+  readonly isDurable: boolean
   readonly results: readonly unknown[]
   readonly slots: ReadonlySet<number>
 }
 
 /** The COMMIT was sent and not answered. `resolveAttempt` finds out whether it took effect. */
 export class CommitUnanswered extends Error {
-  readonly attempt: string
   readonly committed: Committed
 
-  constructor(attempt: string, committed: Committed, cause: unknown) {
+  constructor(committed: Committed, cause: unknown) {
     super('the commit was not answered', { cause })
     this.name = 'CommitUnanswered'
-    this.attempt = attempt
     this.committed = committed
   }
 }
@@ -63,19 +65,19 @@ export async function attemptChanges(
     await connection.run('rollback').catch(() => {})
     throw transaction.failure ?? failed?.reason
   }
-  const committed = { results: batch.map((one) => results.get(one)), slots: transaction.touched.slots }
-  await commit(connection, transaction, attempt, committed)
+  const { slots } = transaction.touched
+  const committed = { attempt, isDurable, results: batch.map((one) => results.get(one)), slots }
+  await commit(connection, transaction, committed)
   return committed
 }
 
 async function commit(
   connection: Connection,
   transaction: PostgresTransaction,
-  attempt: string,
   committed: Committed,
 ): Promise<void> {
   const [, answer] = await Promise.allSettled([
-    transaction.watch(logAttempt(connection, attempt, committed.slots)),
+    transaction.watch(logAttempt(connection, committed)),
     connection.run('commit'),
   ])
   if (answer.status === 'fulfilled') {
@@ -83,15 +85,11 @@ async function commit(
     // Only an error makes a COMMIT roll back.
     throw transaction.failure as Error
   }
-  if (answer.reason instanceof ConnectionLost) throw new CommitUnanswered(attempt, committed, answer.reason)
+  if (answer.reason instanceof ConnectionLost) throw new CommitUnanswered(committed, answer.reason)
   throw answer.reason
 }
 
-async function logAttempt(
-  connection: Connection,
-  attempt: string,
-  slots: ReadonlySet<number>,
-): Promise<void> {
+async function logAttempt(connection: Connection, { attempt, slots }: Committed): Promise<void> {
   await connection.run(
     'insert into change_log (attempt, slots) values ($1, $2)',
     [attempt, [...slots]],

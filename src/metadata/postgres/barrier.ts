@@ -52,6 +52,7 @@ export class Barrier {
   readonly #link: Link
   readonly #generations: Generations
   readonly #limits: ReadLimits
+  readonly #onRecovery: () => void
   #snapshot: string | undefined
   #epoch: string | undefined
   #waiting: PromiseWithResolvers<void> | undefined
@@ -67,10 +68,13 @@ export class Barrier {
     readonly link: Link
     readonly generations: Generations
     readonly limits: ReadLimits
+    /** Called when the server has recovered from something, or another one has taken its place. */
+    readonly onRecovery?: () => void
   }) {
     this.#link = parts.link
     this.#generations = parts.generations
     this.#limits = parts.limits
+    this.#onRecovery = parts.onRecovery ?? ((): void => {})
     if (parts.limits.stale === 0) return
     // A thread that has heard nothing yet could answer nothing while the server is away, not even from the caches that
     // the threads of a process share. Later rounds keep what is known young where nobody reads.
@@ -170,7 +174,9 @@ export class Barrier {
     if (asked === undefined || epoch !== this.#epoch) this.#generations.enter(numberOf(epoch))
     else if (xmin(asked) < BigInt(round.floor)) this.#generations.advanceAll()
     else this.#generations.advance(round.slots)
+    const isRecovered = this.#epoch !== undefined && this.#epoch !== epoch
     this.#epoch = epoch
+    if (isRecovered) this.#onRecovery()
     // Answers of one connection come in order.
     this.#snapshot = round.snapshot
     this.#freshAt = began

@@ -8,6 +8,7 @@ import {
   skipAuditLines,
 } from './change-audit.ts'
 import { placeRecords } from './change-places.ts'
+import { noteLostCommits } from './lost-commits.ts'
 import { addLoginFailures, clearLoginFailures } from './login-failures.ts'
 import { writePolicyDocument } from './policy-documents.ts'
 import { bringPolicies, holdPolicies } from './policy-sets.ts'
@@ -29,6 +30,7 @@ export const postgresChanges = {
   clearLoginFailures,
   meetProcesses,
   leaveProcesses,
+  noteLostCommits,
   extendAuditChain,
   skipAuditLines,
   claimAuditSegment,

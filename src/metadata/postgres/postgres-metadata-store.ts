@@ -21,7 +21,8 @@ import { SqlUntagged } from '../rules/sql-untagged.ts'
 import { uploadCancelled } from '../rules/upload-cancelled.ts'
 import { Barrier, freshReads, type ReadLimits } from './barrier.ts'
 import type { ConnectionOptions } from './connection.ts'
-import { Link } from './link.ts'
+import { Link, pause } from './link.ts'
+import { missingAttempts } from './lost-commits.ts'
 import { PostgresAuditChain } from './postgres-audit-chain.ts'
 import { PostgresDatabase } from './postgres-database.ts'
 import { PostgresLoginFailures } from './postgres-login-failures.ts'
@@ -92,10 +93,12 @@ class PostgresStore extends SqlReads implements Omit<MetadataStore, PlainChange>
   readonly #link: Link
   readonly #changes: PostgresRunner
   readonly #holder: UploadHolder
+  #isClosed = false
 
   constructor(options: PostgresMetadataOptions, link: Link, changes: PostgresRunner) {
     const { generations, cacheBytes, sharedCache: shared, holder, limits = freshReads, onStale } = options
-    const barrier = new Barrier({ link, generations, limits })
+    const onRecovery = (): void => void this.#compareAnswered()
+    const barrier = new Barrier({ link, generations, limits, onRecovery })
     const database = new PostgresDatabase({ link, barrier })
     super({ database, generations, cacheBytes, shared, onStale })
     this.#barrier = barrier
@@ -160,7 +163,27 @@ class PostgresStore extends SqlReads implements Omit<MetadataStore, PlainChange>
     return takeDatabaseSnapshot(this.#options.connect, this.#options.folder)
   }
 
+  /** A failover may have lost the newest commits, and the marks of `CommitMarks` are older than those. */
+  async #compareAnswered(): Promise<void> {
+    const { answered } = this.#changes
+    while (!this.#isClosed) {
+      try {
+        const attempts = answered.list(performance.now())
+        if (attempts.length === 0) return
+        const missing = await this.#link.repeat((connection) => missingAttempts(connection, attempts))
+        if (missing === 0) return
+        await this.#changes.runOwn('noteLostCommits', { now: Date.now() })
+        answered.clear()
+        return
+      } catch {
+        // The server is away once more.
+        await pause()
+      }
+    }
+  }
+
   async close(): Promise<void> {
+    this.#isClosed = true
     this.#holder.close()
     this.#barrier.close()
     await this.#changes.close()

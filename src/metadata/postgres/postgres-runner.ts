@@ -3,6 +3,7 @@ import type { Generations } from '../cache/generations.ts'
 import { Overtaken, type Change } from '../rules/change.ts'
 import type { ChangeArguments, ChangeName, ChangeResult, ChangeRunner } from '../rules/changes.ts'
 import type { OutboxBound } from '../rules/outbox-bound.ts'
+import { AnsweredCommits } from './answered-commits.ts'
 import {
   attemptChanges,
   CommitUnanswered,
@@ -34,6 +35,7 @@ export class PostgresRunner implements ChangeRunner {
   readonly #lanes: readonly Link[]
   readonly #waiting: QueuedChange[] = []
   readonly #working = new Set<Promise<void>>()
+  readonly answered = new AnsweredCommits()
 
   constructor(parts: {
     readonly lanes: readonly Link[]
@@ -122,11 +124,12 @@ export class PostgresRunner implements ChangeRunner {
   /** Own changes are seen at once: the next barrier would tell of them, too. */
   #applied(committed: Committed): Committed {
     this.#generations.advance(committed.slots)
+    if (committed.isDurable) this.answered.add(committed.attempt, performance.now())
     return committed
   }
 
-  async #resolved(lane: Link, { attempt }: CommitUnanswered): Promise<boolean> {
-    return lane.repeat((connection) => resolveAttempt(connection, attempt))
+  async #resolved(lane: Link, { committed }: CommitUnanswered): Promise<boolean> {
+    return lane.repeat((connection) => resolveAttempt(connection, committed.attempt))
   }
 }
 

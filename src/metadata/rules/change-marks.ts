@@ -6,6 +6,7 @@ import type {
   MarkLook,
   MarkStanding,
 } from '../commit-marks.ts'
+import { randomUUID } from 'node:crypto'
 import type { Instant } from '../../instant.ts'
 import { durable, relaxed, type Transaction } from './change.ts'
 import { alone, type LockKey } from './locks.ts'
@@ -56,6 +57,17 @@ export const noteMissing = relaxed(
     if (kept?.lost?.at === at) write(transaction, { ...kept, lost: { at, missing } })
   },
 )
+
+/** Milliseconds for which a loss that several threads have noticed is one. */
+const oneLoss = 60_000
+
+/** For who has noticed the loss in another way than by marks: see `noteLostCommits`. */
+export async function noteLost(transaction: Transaction, values: { readonly now: Instant }): Promise<void> {
+  const now = await transaction.clock(values.now)
+  const kept = (await read(transaction)) ?? { history: randomUUID(), marks: [], others: [] }
+  if (kept.lost !== undefined && Math.abs(now - kept.lost.at) < oneLoss) return
+  write(transaction, { ...kept, lost: { at: now } })
+}
 
 export async function markStanding(database: Pick<Transaction, 'get'>): Promise<MarkStanding> {
   const kept = await read(database)

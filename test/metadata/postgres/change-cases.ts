@@ -132,6 +132,7 @@ export const cases: Cases = {
   noteMissing: [{ at: 1, count: 1, digests: [blob] }],
   meetProcesses: [{ id: 'one', name: 'x', settings: '{}' }],
   leaveProcesses: [{ id: 'one' }],
+  noteLostCommits: [{ now: 1 }],
   probe: [{ now: 1 }],
   saveHead: [{ log: 'changes', head: 'x' }],
   saveAuditKey: [{ key: 'one' }, { key: 'two' }],
@@ -201,7 +202,7 @@ export const circles: Readonly<
   leases: {
     names: [
       'acquireLease', 'renewLease', 'releaseLease', 'noteGarbage', 'markCommits', 'noteMissing', 'meetProcesses',
-      'leaveProcesses', 'probe', 'flushPending',
+      'leaveProcesses', 'noteLostCommits', 'probe', 'flushPending',
     ],
     worlds: [[], [step('acquireLease', { ...lease, holder: 'one' })]],
   },

@@ -1,0 +1,18 @@
+import { durable } from '../rules/change.ts'
+import { noteLost } from '../rules/change-marks.ts'
+import { alone } from '../rules/locks.ts'
+import { marksSetting } from '../rules/change-marks.ts'
+import type { Connection } from './connection.ts'
+
+/** How many of these attempts the change log lacks. */
+export async function missingAttempts(connection: Connection, attempts: readonly string[]): Promise<number> {
+  const { rows } = await connection.run<{ found: number }>(
+    'select count(*)::int as found from change_log where attempt = any($1::uuid[])',
+    [attempts],
+    'postgres.attempts',
+  )
+  return attempts.length - (rows[0]?.found ?? 0)
+}
+
+/** Says that commits which were answered are not there any more; see `CommitMarks`. */
+export const noteLostCommits = durable({ locks: () => [alone(marksSetting)] }, noteLost)

@@ -88,7 +88,7 @@ export class ControlPlane {
   startControllers(): void {
     const own = (name: string): string[] =>
       ['', 'authentication-', 'authorization-'].map((use) => `--${use}kubeconfig=${kubeconfigPath(name)}`)
-    new ClusterServer(this.#node, 'kube-controller-manager').start([
+    const controllers = [
       ...own('kube-controller-manager'),
       `--service-account-private-key-file=${pki('tokens.key')}`,
       `--root-ca-file=${this.#authority.file}`,
@@ -97,8 +97,11 @@ export class ControlPlane {
       `--cluster-signing-key-file=${this.#authority.keyFile}`,
       `--flex-volume-plugin-dir=${subfolder('flex-volumes')}`,
       '--leader-elect=false',
-    ])
-    new ClusterServer(this.#node, 'kube-scheduler').start([...own('kube-scheduler'), '--leader-elect=false'])
+    ]
+    // Both end on purpose when what they know cannot be right any more: the scheduler after an API server that was frozen.
+    new ClusterServer(this.#node, 'kube-controller-manager').start(controllers, { again: true })
+    const scheduler = [...own('kube-scheduler'), '--leader-elect=false']
+    new ClusterServer(this.#node, 'kube-scheduler').start(scheduler, { again: true })
   }
 
   async #writePair(name: string, subject: Subject): Promise<void> {

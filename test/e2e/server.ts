@@ -19,9 +19,11 @@ export class ClusterServer {
     return join(this.#node.folder, `${this.name}.log`)
   }
 
-  start(args: readonly string[]): void {
+  /** `again`: whenever it ends, it is started again, as a kubelet does with the servers of a real control plane. */
+  start(args: readonly string[], { again = false } = {}): void {
     const log = openSync(this.logFile, 'a')
-    const child = spawn('nsenter', [...this.#node.entrance, binary(this.name), ...args], {
+    const loop = again ? ['sh', '-c', 'while :; do "$0" "$@"; sleep 1; done'] : []
+    const child = spawn('nsenter', [...this.#node.entrance, ...loop, binary(this.name), ...args], {
       detached: true,
       stdio: ['ignore', log, log],
       env: { ...process.env, PATH: `${binaryFolders().join(':')}:${process.env['PATH']}:/usr/sbin:/sbin` },

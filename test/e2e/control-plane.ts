@@ -98,7 +98,7 @@ export class ControlPlane {
       `--flex-volume-plugin-dir=${subfolder('flex-volumes')}`,
       '--leader-elect=false',
     ]
-    // Both end on purpose when what they know cannot be right any more: the scheduler after an API server that was frozen.
+    // Both end on purpose when what they know cannot be right any more: the scheduler did after an API server had been away.
     new ClusterServer(this.#node, 'kube-controller-manager').start(controllers, { again: true })
     const scheduler = [...own('kube-scheduler'), '--leader-elect=false']
     new ClusterServer(this.#node, 'kube-scheduler').start(scheduler, { again: true })

@@ -1,7 +1,6 @@
 import { durable } from '../rules/change.ts'
-import { noteLost } from '../rules/change-marks.ts'
+import { marksSetting, noteLost } from '../rules/change-marks.ts'
 import { alone } from '../rules/locks.ts'
-import { marksSetting } from '../rules/change-marks.ts'
 import type { Connection } from './connection.ts'
 
 /** How many of these attempts the change log lacks. */

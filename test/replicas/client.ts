@@ -1,10 +1,22 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { request } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { ServerProcess } from '../support/server-process.ts'
 
-/** What a test pushes to: any process of a registry. */
-export type Door = Pick<ServerProcess, 'url'>
+/** What a test pushes to: any process of a registry. `isPatient`: see `patient`. */
+export type Door = Pick<ServerProcess, 'url'> & { readonly isPatient?: boolean }
+
+/** Milliseconds for which a patient client comes again. */
+const patience = 20_000
+
+/**
+ * The same door, for a client that comes again while it is answered with 503 or as stale. After an engine was away
+ * each thread of a process finds it anew by itself, so that one may still refuse what another has taken already.
+ */
+export function patient({ url }: Door): Door {
+  return { url, isPatient: true }
+}
 
 export const repository = 'team/app'
 
@@ -35,22 +47,22 @@ export const configOf = (text: string): string => JSON.stringify({ of: text })
 /** Pushes a config and its manifest under a tag. */
 export async function pushImage(door: Door, tag: string, text: string): Promise<string> {
   const config = configOf(text)
-  const stored = await fetch(`${at(door, 'blobs/uploads/')}?digest=${digestOf(config)}`, {
+  const stored = await ask(door, `blobs/uploads/?digest=${digestOf(config)}`, {
     method: 'POST',
     body: config,
   })
-  assert.equal(stored.status, 201, await stored.text())
+  assert.equal(stored.status, 201, stored.body.toString())
   return putManifest(door, tag, text)
 }
 
 /** Points the tag to the manifest of `text`, whose config is stored. */
 export async function putManifest(door: Door, tag: string, text: string): Promise<string> {
-  const put = await fetch(at(door, `manifests/${tag}`), {
+  const put = await ask(door, `manifests/${tag}`, {
     method: 'PUT',
     headers: { 'content-type': manifestType },
     body: manifestOf(text),
   })
-  assert.equal(put.status, 201, await put.text())
+  assert.equal(put.status, 201, put.body.toString())
   return digestOf(manifestOf(text))
 }
 
@@ -60,11 +72,14 @@ export async function ask(
   rest: string,
   init: RequestInit = {},
 ): Promise<{ readonly status: number; readonly headers: Headers; readonly body: Buffer }> {
-  const response = await fetch(at(door, rest), init)
-  return {
-    status: response.status,
-    headers: response.headers,
-    body: Buffer.from(await response.arrayBuffer()),
+  const until = performance.now() + (door.isPatient === true ? patience : 0)
+  for (;;) {
+    const response = await fetch(at(door, rest), init)
+    const { status, headers } = response
+    const body = Buffer.from(await response.arrayBuffer())
+    const isAgain = status === 503 || headers.get('warning') !== null
+    if (!isAgain || performance.now() >= until) return { status, headers, body }
+    await sleep(100)
   }
 }
 

@@ -10,7 +10,7 @@ import type { PostgresServer } from '../support/postgres-server.ts'
 import { s3Env } from '../support/s3-server.ts'
 import { runTrow } from '../support/server-process.ts'
 import { startTcpSwitch, type TcpSwitch } from '../support/tcp-switch.ts'
-import { ask, digestOf, pushImage, repository, targetOf, Upload, type Door } from './client.ts'
+import { ask, digestOf, patient, pushImage, repository, targetOf, Upload, type Door } from './client.ts'
 import { SharedRegistry, skipReplicas, type Place } from './shared-registry.ts'
 
 const warning = '110 - "Response is Stale"'
@@ -53,18 +53,6 @@ suite('an engine that fails behind a process', { skip: skipReplicas }, () => {
     assert.equal((await upload.close(door, digestOf(content))).status, 201)
     return digestOf(content)
   }
-  /** Pushes until the server is there again. */
-  async function pushed(door: Door, text: string): Promise<string> {
-    for (let tries = 0; ; tries++) {
-      try {
-        return await pushImage(door, 'one', text)
-      } catch (error) {
-        if (tries === 50) throw error
-        await sleep(100)
-      }
-    }
-  }
-
   test('PostgreSQL that becomes a standby is away, and is looked for anew', async () => {
     const a = await registry.replica(await behind('demoted'), { name: 'demoted-a' })
     const old = await pushImage(a, 'one', 'old')
@@ -79,8 +67,8 @@ suite('an engine that fails behind a process', { skip: skipReplicas }, () => {
     assert.ok(refused.headers.has('retry-after'))
     assert.equal((await fetch(`${a.url}/readyz`)).status, 200)
     way.lead(registry.postgres.port)
-    const next = await pushed(a, 'new')
-    assert.equal(await targetOf(a, 'one'), next)
+    const next = await pushImage(patient(a), 'one', 'new')
+    assert.equal(await targetOf(patient(a), 'one'), next)
   })
 
   test('PostgreSQL without a free connection is waited for, and then 503', async () => {

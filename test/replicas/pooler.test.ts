@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict'
 import { after, afterEach, before, suite, test } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { connectChecked } from '../../src/metadata/postgres/check-server.ts'
 import { missing } from '../requirements.ts'
 import { startPgBouncer, type PgBouncer } from '../support/pg-bouncer.ts'
 import { s3Env } from '../support/s3-server.ts'
 import { runTrow } from '../support/server-process.ts'
-import { ask, configOf, digestOf, pushImage, tagsOf, targetOf, type Door } from './client.ts'
+import { ask, configOf, digestOf, patient, pushImage, tagsOf, targetOf, type Door } from './client.ts'
 import { SharedRegistry, skipReplicas, type Place } from './shared-registry.ts'
 
 const warning = /a pooler without prepared statements stands before PostgreSQL/
@@ -104,21 +103,10 @@ suite('behind PgBouncer', { skip: skipReplicas || missing('pgbouncer') }, () => 
     for (let count = 0; count < 4; count++) for (const door of doors) assert.ok(await targetOf(door, 'one'))
     await registry.postgres.crash()
     await registry.postgres.answers()
+    // The pooler ends the connections of requests that were under way at the crash.
     for (let count = 0; count < 5; count++) {
-      const digest: string = await pushAgain(count % 2 === 0 ? a : b, `after ${count}`)
-      for (const door of doors) assert.equal(await targetOf(door, 'one'), digest)
+      const digest = await pushImage(patient(count % 2 === 0 ? a : b), 'one', `after ${count}`)
+      for (const door of doors) assert.equal(await targetOf(patient(door), 'one'), digest)
     }
   })
-
-  /** The pooler ends the connections of requests that were under way at the crash. */
-  async function pushAgain(door: Door, text: string): Promise<string> {
-    for (let tries = 0; ; tries++) {
-      try {
-        return await pushImage(door, 'one', text)
-      } catch (error) {
-        if (tries === 20) throw error
-        await sleep(100)
-      }
-    }
-  }
 })

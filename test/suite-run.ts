@@ -8,15 +8,57 @@ const root = new URL('..', import.meta.url).pathname
 /** Milliseconds for one file. The long forms go through everything that there is. */
 const fileLimit = (process.env['TROW_TEST_REPLICAS'] === 'long' ? 360 : 20) * 60_000
 
+/** So many files that fail are run once more. Where more fail, something is broken. */
+const secondTries = 3
+
+interface Failure {
+  /** Relative to the root of the repository; undefined: it belongs to no file. */
+  readonly file: string | undefined
+  readonly name: string
+  readonly reason: string
+}
+
 /** Runs test files and counts their results. */
 export class SuiteRun {
   readonly #counts = { passed: 0, failed: 0, skipped: 0 }
   readonly #skips = new Map<string, string>()
-  readonly #failures: string[] = []
+  #failures: Failure[] = []
+  /** What failed, and passed when its file was run again. */
+  readonly #rare: Failure[] = []
   readonly #started = Date.now()
 
-  /** Files by their path relative to the root of the repository. */
+  /**
+   * Files by their path relative to the root of the repository. A file that fails is run once more, alone: tests wait
+   * for real servers, on machines that may be busy. `report` names what passed only then.
+   */
   async runFiles(batch: readonly string[], concurrency: number): Promise<void> {
+    const before = this.#failures
+    this.#failures = []
+    await this.#run(batch, concurrency)
+    const first = this.#failures
+    const files = [...new Set(first.map(({ file }) => file))].filter((file) => file !== undefined)
+    this.#failures = [...before, ...first]
+    if (files.length > secondTries) return
+    for (const file of files) await this.#again(file)
+  }
+
+  async #again(file: string): Promise<void> {
+    console.log(`\n${file} failed, and runs once more`)
+    const first = this.#failures
+    const counts = { ...this.#counts }
+    this.#failures = []
+    await this.#run([file], 1)
+    const isWell = this.#failures.length === 0
+    const own = first.filter((failure) => failure.file === file)
+    this.#failures = isWell ? first.filter((failure) => failure.file !== file) : first
+    Object.assign(this.#counts, counts)
+    if (!isWell) return
+    this.#rare.push(...own)
+    this.#counts.failed -= own.length
+    this.#counts.passed += own.length
+  }
+
+  async #run(batch: readonly string[], concurrency: number): Promise<void> {
     if (batch.length === 0) return
     const stream = run({
       files: batch.map((file) => `${root}${file}`),
@@ -33,12 +75,17 @@ export class SuiteRun {
       }
     })
     stream.on('test:fail', (event) => {
-      const { failureType } = event.details.error as { failureType?: string }
+      const { error } = event.details
+      const { failureType } = error as { failureType?: string }
       // A suite that fails in its own hook counts as a failure; one whose tests failed has been counted
       // already.
       if (event.details.type === 'suite' && failureType === 'subtestsFailed') return
       this.#counts.failed++
-      this.#failures.push(`${relative(root, event.file ?? '')}: ${event.name}`)
+      this.#failures.push({
+        file: relative(root, event.file ?? ''),
+        name: event.name,
+        reason: reasonOf(error),
+      })
     })
     const reporter = stream.compose(new spec())
     for await (const text of reporter) process.stdout.write(text as string)
@@ -47,7 +94,7 @@ export class SuiteRun {
   /** Records a failure that belongs to no file. */
   fail(name: string): void {
     this.#counts.failed++
-    this.#failures.push(name)
+    this.#failures.push({ file: undefined, name, reason: '' })
   }
 
   /** Prints the end of the run and sets the exit code. */
@@ -59,15 +106,31 @@ export class SuiteRun {
     }
     const lazy =
       process.env['CI'] === 'true' ? [...this.#skips].filter(([, reason]) => reason.includes(avoidable)) : []
-    for (const [name] of lazy) this.#failures.push(`${name}: skipped although this machine could have run it`)
+    for (const [name] of lazy) {
+      const reason = 'skipped although this machine could have run it'
+      this.#failures.push({ file: undefined, name, reason })
+    }
     this.#counts.failed += lazy.length
     this.#counts.skipped -= lazy.length
-    if (this.#failures.length > 0) {
-      console.log('failed:')
-      for (const name of this.#failures) console.log(`  ${name}`)
-    }
+    printFailures('failed at first, and passed when run once more', this.#rare)
+    printFailures('failed', this.#failures)
     const { passed, failed, skipped } = this.#counts
     console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`)
     process.exitCode = failed === 0 && passed + skipped > 0 ? 0 : 1
   }
+}
+
+function printFailures(title: string, failures: readonly Failure[]): void {
+  if (failures.length === 0) return
+  console.log(`${title}:`)
+  for (const { file, name, reason } of failures) {
+    console.log(`  ${file === undefined ? '' : `${file}: `}${name}`)
+    for (const line of reason.split('\n').filter((text) => text.trim() !== '')) console.log(`    ${line}`)
+  }
+}
+
+/** The first lines of an error. The runner wraps it into one of its own. */
+function reasonOf(error: Error): string {
+  const inner = error.cause instanceof Error ? error.cause : error
+  return (inner.stack ?? inner.message).split('\n').slice(0, 15).join('\n')
 }

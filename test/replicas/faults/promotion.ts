@@ -16,7 +16,10 @@ export interface Promoted {
 }
 
 const lostWords = /the database has lost commits/
-const suspendedWords = /nothing is collected now.*commits-lost/
+/** Where a mark reached the bucket that the standby lacks, two databases seem to have it: that is said first. */
+const suspendedWords = /nothing is collected now.*(commits-lost|two-databases)/
+/** Milliseconds: the grace period of the scene, and the pauses of a machine that is busy. */
+const patience = 150_000
 
 /**
  * The standby stops hearing of the primary, clients go on until the primary holds a mark that the standby lacks,
@@ -88,7 +91,7 @@ async function markOf(scene: Scene): Promise<string> {
 }
 
 async function until(holds: () => boolean): Promise<boolean> {
-  for (let tries = 0; tries < 900; tries++) {
+  for (let tries = 0; tries < patience / 100; tries++) {
     if (holds()) return true
     await sleep(100)
   }

@@ -11,11 +11,12 @@ import { startTcpSwitch, type TcpSwitch } from '../../support/tcp-switch.ts'
 import { Doors } from './doors.ts'
 
 /**
- * Settings with which garbage goes soon. The grace is longer than a lease: after a promotion, that of a collection whose end
- * was lost with the old primary still stands, and keeps others from saying why they delete nothing.
+ * Settings with which garbage goes soon. The grace is longer than a lease (60 s) and the pauses of a busy machine: after a
+ * promotion, the lease of a collection whose end was lost with the old primary still stands, and keeps others from saying
+ * why they delete nothing.
  */
 const busyCollector =
-  '--gc-interval 2s --gc-grace 75s --delete-delay 90s --upload-expiry 30s --fsck-rate 0 --cache-size 200MiB'.split(
+  '--gc-interval 2s --gc-grace 2m --delete-delay 90s --upload-expiry 30s --fsck-rate 0 --cache-size 200MiB'.split(
     ' ',
   )
 const database = 'registry'

@@ -716,6 +716,29 @@ export function metadataStoreContract(name: string, open: OpenStore): void {
       assert.deepEqual(later.items, [], 'what the index kept begins its time now')
     })
 
+    test('garbage: a step looks at no more untagged manifests than its limit, needed or not', async () => {
+      const repository = newRepository()
+      const names = Array.from({ length: 6 }, (_, index) => `w-child ${index}`)
+      for (const name of names) await store.putManifest(manifestOf(repository, name, { now: 1 }))
+      const references = names.map(child)
+      await store.putManifest(manifestOf(repository, 'w-index', { references, tags: [tag('w')], now: 1 }))
+      for (const name of ['w-loose 1', 'w-loose 2'])
+        await store.putManifest(manifestOf(repository, name, { now: 2 }))
+      const seen: string[][] = []
+      for (let after: string | undefined; ;) {
+        const page = await store.garbage.expireUntagged({
+          ...step(1_000_000, 10),
+          limit: 3,
+          repository,
+          ...(after && { after }),
+        })
+        seen.push(page.items.map(({ subject }) => subject))
+        after = page.next
+        if (after === undefined) break
+      }
+      assert.deepEqual(seen, [[], [], [digestOf('w-loose 1'), digestOf('w-loose 2')]])
+    })
+
     test('what is untagged is listed page by page as it would be collected', async () => {
       const repository = newRepository()
       assert.equal(await other.untagged.list(repository, { limit: 5 }), undefined)

@@ -179,13 +179,13 @@ export const unlinkBlob = durable(
   { locks: ({ repository, digest }) => [changesRepository(repository), removesDigest(digest)] },
   async (transaction: Transaction, unlink: ContentChange): Promise<RemovalResult> => {
     const { repository: name, digest, now } = unlink
-    const [linked, room] = await together([
+    const [linked, parent, room] = await together([
       transaction.get(linkByName, { name, digest }),
+      transaction.get(anyParent, { name, digest }),
       auditRoom(transaction, unlink),
     ])
     if (linked === undefined) return { kind: 'unknown' }
     const { repository_id: repository, blob_id: blob, size } = linked
-    const parent = await transaction.get(anyParent, { repository, digest })
     if (parent !== undefined) return { kind: 'in-use', manifest: parent.digest as Digest }
     removeLink(transaction, { repository, name, blob, digest, now })
     await auditChange(transaction, unlink, () => ({ digest, size }), room)

@@ -4,12 +4,11 @@ import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { GarbageItem, GarbagePage, GarbageStep, Lease } from '../garbage-store.ts'
 import type { Instant } from '../../instant.ts'
 import type { BlobContent } from '../records.ts'
-import { durable, Overtaken, relaxed, type Transaction } from './change.ts'
+import { durable, Overtaken, relaxed, together, type Transaction } from './change.ts'
 import { removeLink } from './change-blobs.ts'
 import { keepLease } from './change-leases.ts'
-import { dropManifest } from './change-manifest-removal.ts'
-import { findRepository } from './change-repositories.ts'
 import { dropUpload } from './change-uploads.ts'
+import { dropManifests } from './dropped-manifest.ts'
 import {
   bounds,
   finding,
@@ -63,32 +62,23 @@ export const expireUntagged = durable(
     transaction: Transaction,
     step: GarbageStep & { readonly repository: RepositoryName },
   ): Promise<GarbagePage> => {
-    const { repository: name, now } = step
-    await keepLease(transaction, step.lease)
-    const repository = await findRepository(transaction, name)
-    if (repository === undefined) return { items: [], next: undefined }
-    const rows = await transaction.all(statements.untaggedManifests, {
-      ...bounds(step),
-      ...position(step),
-      repository,
-    })
-    if (!step.dryRun) {
-      for (const row of rows)
-        await dropManifest(transaction, { repository, name, digest: row.digest as Digest, now })
-    }
-    return page(
-      step,
-      rows,
-      (row) => `${row.untagged_since}.${row.id}`,
-      rows,
-      (row) => ({
-        kind: 'manifest',
-        repository: name,
-        subject: row.digest,
-        bytes: row.size,
-        reason: `no tag has pointed to the manifest since ${iso(row.untagged_since)}`,
-      }),
-    )
+    const { repository: name } = step
+    const [rows] = await together([
+      transaction.all(statements.untaggedManifests, { ...bounds(step), ...position(step), name }),
+      keepLease(transaction, step.lease),
+    ])
+    const free = rows.filter(({ needed }) => !needed)
+    const taken = step.dryRun ? free : await dropManifests(transaction, step, free)
+    const place = (row: (typeof rows)[number]): string => `${row.untagged_since}.${row.id}`
+    const last = taken.at(-1)
+    const found = page(step, rows, place, taken, (row) => ({
+      kind: 'manifest',
+      repository: name,
+      subject: row.digest,
+      bytes: row.size,
+      reason: `no tag has pointed to the manifest since ${iso(row.untagged_since)}`,
+    }))
+    return taken.length < free.length && last !== undefined ? { ...found, next: place(last) } : found
   },
 )
 

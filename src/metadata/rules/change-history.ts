@@ -3,7 +3,7 @@ import { historyBounds } from '../history-store.ts'
 import type { Instant } from '../../instant.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { Statement } from './bind.ts'
-import { relaxed, rowsAtOnce, type Transaction } from './change.ts'
+import { after, relaxed, rowsAtOnce, type Transaction } from './change.ts'
 import { keepLease } from './change-leases.ts'
 import { changesRepository, none, type LockKey } from './locks.ts'
 import * as statements from './statements/history.ts'
@@ -90,15 +90,27 @@ function forgetOldMoves(transaction: Transaction, id: number, moves: number): vo
   if (moves > kept && moves % movesAtOnce === 0) transaction.send(statements.forgetMoves, { id, kept })
 }
 
-/** To be called before the tags are removed; at most `rowsAtOnce` tags. */
+/** Removals of tags are numbered in each repository; 0: there were none. */
+export function lastRemovalOf(transaction: Transaction, repository: number): number | Promise<number> {
+  return after(transaction.get(statements.lastRemoval, { repository }), (row) => row?.removal ?? 0)
+}
+
+/**
+ * To be called before the tags are removed; at most `rowsAtOnce` tags. `lastRemoval`: what `lastRemovalOf` has
+ * found.
+ */
 export async function keepRemovedTags(
   transaction: Transaction,
-  gone: { readonly repository: number; readonly tags: readonly string[]; readonly now: Instant },
+  gone: {
+    readonly repository: number
+    readonly tags: readonly string[]
+    readonly now: Instant
+    readonly lastRemoval: number
+  },
 ): Promise<void> {
-  const { repository, tags, now } = gone
+  const { repository, tags, now, lastRemoval } = gone
   transaction.send(statements.keepRemovals, { repository, list: JSON.stringify(tags), now })
-  const last = (await transaction.get(statements.lastRemoval, { repository }))?.removal ?? 0
-  const to = last - historyBounds.removals
+  const to = lastRemoval + tags.length - historyBounds.removals
   if (to > 0) await forgetRemovals(transaction, { repository, to, before: Infinity })
 }
 

@@ -1,9 +1,9 @@
-import type { Digest } from '../../oci/digest.ts'
 import type { ChangeFacts } from '../outbox.ts'
 import type { NewManifest } from '../records.ts'
-import { together, type Transaction } from './change.ts'
+import type { Statement } from './bind.ts'
+import { rowsAtOnce, type Transaction } from './change.ts'
 import { manifestById } from './statements/manifests.ts'
-import { firstTagsOf, tagCountOf } from './statements/tags.ts'
+import { tagCountOf } from './statements/tags.ts'
 
 const mostTags = 100
 
@@ -33,28 +33,31 @@ export function factsOf(
   }
 }
 
-/** The facts of a manifest and its tags; to be called before it is removed. */
+/** The facts of a manifest and its tags; to be called before it is removed. `first`: what `tagsOf` has found. */
 export async function factsBefore(
   transaction: Transaction,
-  manifest: number,
-  digest: Digest,
+  manifest: DescribedManifest & { readonly id: number },
+  first: readonly string[],
 ): Promise<ChangeFacts> {
-  const [facts, tags] = await together([
-    factsOfId(transaction, manifest),
-    transaction.all(firstTagsOf, { manifest, limit: mostTags }),
-  ])
   const count =
-    tags.length < mostTags ? tags.length : ((await transaction.get(tagCountOf, { manifest }))?.count ?? 0)
+    first.length < rowsAtOnce
+      ? first.length
+      : ((await transaction.get(tagCountOf, { manifest: manifest.id }))?.count ?? 0)
   return {
-    ...facts,
-    tags: tags.map(({ name }) => ({ name, before: digest })),
+    ...factsIn(manifest),
+    tags: first.slice(0, mostTags).map((name) => ({ name, before: manifest.digest })),
     ...(count > mostTags && { tagCount: count }),
   }
 }
 
 export async function factsOfId(transaction: Transaction, manifest: number): Promise<ChangeFacts> {
   const row = await transaction.get(manifestById, { manifest })
-  if (row === undefined) return {}
+  return row === undefined ? {} : factsIn(row)
+}
+
+type DescribedManifest = typeof manifestById extends Statement<infer Row> ? Row : never
+
+function factsIn(row: DescribedManifest): ChangeFacts {
   return {
     digest: row.digest,
     size: row.size,

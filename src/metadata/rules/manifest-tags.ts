@@ -20,26 +20,38 @@ export async function touchTags(
   { repository, name, manifest }: TaggedManifest,
 ): Promise<void> {
   for (let after = ''; ;) {
-    const tags = await transaction.all(tagsOfAfter, { repository, manifest, after, limit: rowsAtOnce })
-    for (const { name: tag } of tags) transaction.touched.tag(name, tag as Tag)
+    const tags = await tagsOf(transaction, { repository, manifest, after })
+    for (const tag of tags) transaction.touched.tag(name, tag as Tag)
     if (tags.length < rowsAtOnce) return
-    after = tags.at(-1)?.name ?? ''
+    after = tags.at(-1) ?? ''
     await transaction.turn(tags.length)
   }
 }
 
+/** Names of tags of the manifest, up to `rowsAtOnce`. */
+export async function tagsOf(
+  transaction: Transaction,
+  { repository, manifest, after = '' }: Omit<TaggedManifest, 'name'> & { readonly after?: string },
+): Promise<readonly string[]> {
+  const tags = await transaction.all(tagsOfAfter, { repository, manifest, after, limit: rowsAtOnce })
+  return tags.map(({ name }) => name)
+}
+
+/** `tags`: the first that `tagsOf` has found, and `lastRemoval` what `lastRemovalOf` has. */
 export async function dropTags(
   transaction: Transaction,
-  { repository, name, manifest, now }: TaggedManifest & { readonly now: Instant },
+  at: TaggedManifest & { readonly now: Instant },
+  found: { readonly tags: readonly string[]; readonly lastRemoval: number | undefined },
 ): Promise<void> {
-  for (;;) {
-    const tags = await transaction.all(tagsOfAfter, { repository, manifest, after: '', limit: rowsAtOnce })
-    if (tags.length === 0) return
-    const names = tags.map(({ name: tag }) => tag)
-    await keepRemovedTags(transaction, { repository, tags: names, now })
-    transaction.send(removeTags, { repository, list: JSON.stringify(names) })
-    for (const tag of names) transaction.touched.tag(name, tag as Tag)
+  const { repository, name, now } = at
+  let { tags, lastRemoval = 0 } = found
+  while (tags.length > 0) {
+    await keepRemovedTags(transaction, { repository, tags, now, lastRemoval })
+    lastRemoval += tags.length
+    transaction.send(removeTags, { repository, list: JSON.stringify(tags) })
+    for (const tag of tags) transaction.touched.tag(name, tag as Tag)
     if (tags.length < rowsAtOnce) return
     await transaction.turn(4 * tags.length)
+    tags = await tagsOf(transaction, at)
   }
 }

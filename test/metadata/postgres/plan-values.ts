@@ -94,7 +94,6 @@ function byStatement(size: RegistrySize): Readonly<Record<string, Values>> {
     'manifests.insertReferences': { manifest: newManifest, list: list([[layer, 'layer', 1]]) },
     'tags.insertTag': { tag: 'new' },
     'manifests.firstChildrenOf': { manifest: 20 },
-    'tags.firstTagsOf': { manifest: 10 },
     'manifests.linkedBlob': { digest: base },
     'manifests.linkedAmong': { list: list([layer, base]) },
     'manifests.removeReferences': { list: list([layer, base]) },

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import { isInNoUpload } from './engines.ts'
+import { namedRepository } from './named-repository.ts'
 import { compile, parameter, queryBuilder, typed } from './query.ts'
 
 const queries = queryBuilder()
@@ -113,7 +114,7 @@ export const anyParent = compile(
     .selectFrom('manifest_reference')
     .innerJoin('manifest', 'manifest.id', 'manifest_reference.manifest_id')
     .select('manifest.digest')
-    .where('manifest_reference.repository_id', '=', parameter<number>('repository'))
+    .where('manifest_reference.repository_id', '=', namedRepository)
     .where('manifest_reference.child', '=', parameter<string>('digest'))
     .limit(1),
 )

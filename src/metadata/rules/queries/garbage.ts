@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import { compile, parameter, queryBuilder } from './query.ts'
+import { namedRepository } from './named-repository.ts'
 import { forShare, isUnclaimed } from './engines.ts'
 
 const queries = queryBuilder()
@@ -36,25 +37,25 @@ export const staleUploads = compile(
     .orderBy('upload.id')
     .limit(limit),
 )
+/** Reads a window of the index of untagged manifests, with those that are needed: an index may keep all of them. */
 export const untaggedManifests = compile(
   queries
     .selectFrom('manifest')
-    .select(['id', 'digest', 'size', 'untagged_since'])
-    .where('repository_id', '=', parameter<number>('repository'))
-    .where('untagged_since', '<', before)
-    .where(sql<boolean>`(untagged_since, id) > (${after.since}, ${after.id})`)
-    .where(({ not, exists }) => not(exists(parentsOf('manifest.repository_id', 'manifest.digest'))))
-    .where((where) =>
-      where.not(
-        where.exists(
-          where
-            .selectFrom('manifest as subject')
+    .select(['id', 'repository_id', 'digest', 'size', 'untagged_since'])
+    .select(({ or, exists, selectFrom }) =>
+      or([
+        exists(parentsOf('manifest.repository_id', 'manifest.digest')),
+        exists(
+          selectFrom('manifest as subject')
             .select('subject.id')
             .whereRef('subject.repository_id', '=', 'manifest.repository_id')
             .whereRef('subject.digest', '=', 'manifest.subject'),
         ),
-      ),
+      ]).as('needed'),
     )
+    .where('repository_id', '=', namedRepository)
+    .where('untagged_since', '<', before)
+    .where(sql<boolean>`(untagged_since, id) > (${after.since}, ${after.id})`)
     .orderBy('untagged_since')
     .orderBy('id')
     .limit(limit),

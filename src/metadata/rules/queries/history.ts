@@ -1,4 +1,4 @@
-import { sql } from 'kysely'
+import { sql, type RawBuilder } from 'kysely'
 import { fewValues } from './engines.ts'
 import { compile, either, parameter, queryBuilder, typed } from './query.ts'
 
@@ -46,15 +46,24 @@ export const keepManifest = compile(
         .where('id', '=', parameter<number>('manifest')),
     ),
 )
+/**
+ * The rows of the repository up to a sequence. While the table is small, PostgreSQL would rather walk the primary key,
+ * and go on so when it has grown: the order leaves it the index of sequences.
+ */
+const upTo = (last: RawBuilder<number>) =>
+  either(
+    sql<boolean>`repository_id = ${repository} and sequence <= ${last}`,
+    sql<boolean>`ctid = any (array(select ctid from past_manifest
+      where repository_id = ${repository} and sequence <= ${last} order by sequence))`,
+  )
 /** Deletes all but the last `kept`. */
 export const forgetOldestManifests = compile(
   queries
     .deleteFrom('past_manifest')
-    .where('repository_id', '=', repository)
     .where(
-      'sequence',
-      '<=',
-      sql<number>`(select max(sequence) from past_manifest where repository_id = ${repository}) - ${parameter<number>('kept')}`,
+      upTo(
+        sql`(select max(sequence) from past_manifest where repository_id = ${repository}) - ${parameter<number>('kept')}`,
+      ),
     ),
 )
 export const oldestManifests = compile(
@@ -65,12 +74,7 @@ export const oldestManifests = compile(
     .orderBy('sequence')
     .limit(limit),
 )
-export const forgetManifestsTo = compile(
-  queries
-    .deleteFrom('past_manifest')
-    .where('repository_id', '=', repository)
-    .where('sequence', '<=', sequence),
-)
+export const forgetManifestsTo = compile(queries.deleteFrom('past_manifest').where(upTo(sql`${sequence}`)))
 
 // Of tags: the current target is in the tag's own row. A row is written here when that target ends.
 

@@ -22,11 +22,13 @@ const repository = parameter<number>('repository')
 const limit = parameter<number>('limit')
 const after = parameter<string>('after')
 
+const described = ['digest', 'size', 'media_type', 'artifact_type', 'subject'] as const
+
 export const manifestByDigest = compile(
   queries
     .selectFrom('manifest')
-    .select('id')
-    .where('repository_id', '=', repository)
+    .select(['id', 'repository_id', 'untagged_since', ...described])
+    .where('repository_id', '=', namedRepository)
     .where('digest', '=', parameter<string>('digest')),
 )
 /**
@@ -110,10 +112,7 @@ export const removeBody = compile(
   queries.deleteFrom('manifest_body').where('manifest_id', '=', parameter<number>('manifest')),
 )
 export const manifestById = compile(
-  queries
-    .selectFrom('manifest')
-    .select(['digest', 'size', 'media_type', 'artifact_type', 'subject'])
-    .where('id', '=', parameter<number>('manifest')),
+  queries.selectFrom('manifest').select(described).where('id', '=', parameter<number>('manifest')),
 )
 export const linkedBlob = compile(
   queries
@@ -191,13 +190,23 @@ export const insertReferences = compile(
     )
     .onConflict((conflict) => conflict.doNothing()),
 )
+/** `linked`: the repository may link the child as a blob. It may link a manifest's bytes so, too, but hardly does. */
 export const firstChildrenOf = compile(
   queries
     .selectFrom('manifest_reference')
     .select('child')
+    .select(
+      sql<number>`case when kind <> 'manifest' or exists (select 1 from blob where digest = child) then 1 else 0 end`.as(
+        'linked',
+      ),
+    )
     .where('manifest_id', '=', parameter<number>('manifest'))
     .limit(limit),
 )
+export const removeReferencesOf = compile(
+  queries.deleteFrom('manifest_reference').where('manifest_id', '=', parameter<number>('manifest')),
+)
+/** Those to the children of the list. */
 export const removeReferences = compile(
   queries
     .deleteFrom('manifest_reference')
@@ -205,20 +214,37 @@ export const removeReferences = compile(
     .where('manifest_id', '=', parameter<number>('manifest'))
     .where('child', 'in', values),
 )
-/** The digests of the list that no manifest refers to. */
-export const orphansAmong = compile(
-  values.where(
-    sql<boolean>`not exists (select 1 from manifest_reference where repository_id = ${repository} and child = listed.value)`,
-  ),
-)
-export const renewUntaggedAmong = compile(
+const isOrphan = (digest: string) =>
+  sql<boolean>`not exists (select 1 from manifest_reference where repository_id = ${repository} and child = ${sql.ref(digest)})`
+
+/** Begins the grace period of the links to those of the list that no manifest refers to. */
+export const noteUnreferencedAmong = compile(
   queries
-    .updateTable('manifest')
-    .set({ untagged_since: parameter<number>('now') })
+    .updateTable('repository_blob')
+    .set({ unreferenced_since: parameter<number>('now') })
     .where('repository_id', '=', repository)
-    .where('digest', 'in', values)
-    // The plus sign keeps SQLite from using the index of untagged manifests, which would walk all of them.
-    .where(sql<boolean>`+untagged_since is not null`),
+    .where(
+      'blob_id',
+      'in',
+      queries
+        .selectFrom(listed)
+        .crossJoin('blob')
+        .select('blob.id')
+        .whereRef('blob.digest', '=', 'listed.value')
+        .where(isOrphan('listed.value')),
+    ),
+)
+const renewUntagged = queries
+  .updateTable('manifest')
+  .set({ untagged_since: parameter<number>('now') })
+  .where('repository_id', '=', repository)
+  // The plus sign keeps SQLite from using the index of untagged manifests, which would walk all of them.
+  .where(sql<boolean>`+untagged_since is not null`)
+
+export const renewUntaggedAmong = compile(renewUntagged.where('digest', 'in', values))
+/** `renewUntaggedAmong` for those of the list that no manifest refers to. */
+export const renewOrphansAmong = compile(
+  renewUntagged.where('digest', 'in', values.where(isOrphan('listed.value'))),
 )
 export const removeTags = compile(
   queries.deleteFrom('tag').where('repository_id', '=', repository).where('name', 'in', values),

@@ -90,14 +90,6 @@ export const renewTag = compile(
 export const removeTag = compile(
   queries.deleteFrom('tag').where('repository_id', '=', repository).where('name', '=', tag),
 )
-export const firstTagsOf = compile(
-  queries
-    .selectFrom('tag')
-    .select('name')
-    .where('manifest_id', '=', manifest)
-    .orderBy('name')
-    .limit(parameter<number>('limit')),
-)
 export const tagCountOf = compile(
   queries
     .selectFrom('tag')

@@ -20,11 +20,11 @@ export const anyLinkOf: typeof queries.anyLinkOf = {
   },
 }
 export const anyParent: typeof queries.anyParent = {
-  sql: 'select "manifest"."digest" from "manifest_reference" inner join "manifest" on "manifest"."id" = "manifest_reference"."manifest_id" where "manifest_reference"."repository_id" = ? and "manifest_reference"."child" = ? limit ? + 0',
-  values: [new Parameter('repository'), new Parameter('digest'), 1],
+  sql: 'select "manifest"."digest" from "manifest_reference" inner join "manifest" on "manifest"."id" = "manifest_reference"."manifest_id" where "manifest_reference"."repository_id" = (select id from repository where name = ?) and "manifest_reference"."child" = ? limit ? + 0',
+  values: [new Parameter('name'), new Parameter('digest'), 1],
   postgres: {
     name: 'blobs.anyParent',
-    sql: 'select "manifest"."digest" from "manifest_reference" inner join "manifest" on "manifest"."id" = "manifest_reference"."manifest_id" where "manifest_reference"."repository_id" = $1 and "manifest_reference"."child" = $2 limit $3',
+    sql: 'select "manifest"."digest" from "manifest_reference" inner join "manifest" on "manifest"."id" = "manifest_reference"."manifest_id" where "manifest_reference"."repository_id" = (select id from repository where name = $1) and "manifest_reference"."child" = $2 limit $3',
   },
 }
 export const blobByDigest: typeof queries.blobByDigest = {

@@ -115,9 +115,9 @@ export const unreferencedLinks: typeof queries.unreferencedLinks = {
   },
 }
 export const untaggedManifests: typeof queries.untaggedManifests = {
-  sql: 'select "id", "digest", "size", "untagged_since" from "manifest" where "repository_id" = ? and "untagged_since" < ? and (untagged_since, id) > (?, ?) and not exists (select "parent"."manifest_id" from "manifest_reference" as "parent" where "parent"."repository_id" = "manifest"."repository_id" and "parent"."child" = "manifest"."digest") and not exists (select "subject"."id" from "manifest" as "subject" where "subject"."repository_id" = "manifest"."repository_id" and "subject"."digest" = "manifest"."subject") order by "untagged_since", "id" limit ? + 0',
+  sql: 'select "id", "repository_id", "digest", "size", "untagged_since", (exists (select "parent"."manifest_id" from "manifest_reference" as "parent" where "parent"."repository_id" = "manifest"."repository_id" and "parent"."child" = "manifest"."digest") or exists (select "subject"."id" from "manifest" as "subject" where "subject"."repository_id" = "manifest"."repository_id" and "subject"."digest" = "manifest"."subject")) as "needed" from "manifest" where "repository_id" = (select id from repository where name = ?) and "untagged_since" < ? and (untagged_since, id) > (?, ?) order by "untagged_since", "id" limit ? + 0',
   values: [
-    new Parameter('repository'),
+    new Parameter('name'),
     new Parameter('before'),
     new Parameter('afterSince'),
     new Parameter('afterId'),
@@ -125,6 +125,6 @@ export const untaggedManifests: typeof queries.untaggedManifests = {
   ],
   postgres: {
     name: 'garbage.untaggedManifests',
-    sql: 'select "id", "digest", "size", "untagged_since" from "manifest" where "repository_id" = $1 and "untagged_since" < $2 and (untagged_since, id) > ($3, $4) and not exists (select "parent"."manifest_id" from "manifest_reference" as "parent" where "parent"."repository_id" = "manifest"."repository_id" and "parent"."child" = "manifest"."digest") and not exists (select "subject"."id" from "manifest" as "subject" where "subject"."repository_id" = "manifest"."repository_id" and "subject"."digest" = "manifest"."subject") order by "untagged_since", "id" limit $5',
+    sql: 'select "id", "repository_id", "digest", "size", "untagged_since", (exists (select "parent"."manifest_id" from "manifest_reference" as "parent" where "parent"."repository_id" = "manifest"."repository_id" and "parent"."child" = "manifest"."digest") or exists (select "subject"."id" from "manifest" as "subject" where "subject"."repository_id" = "manifest"."repository_id" and "subject"."digest" = "manifest"."subject")) as "needed" from "manifest" where "repository_id" = (select id from repository where name = $1) and "untagged_since" < $2 and (untagged_since, id) > ($3, $4) order by "untagged_since", "id" limit $5',
   },
 }

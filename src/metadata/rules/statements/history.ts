@@ -3,11 +3,11 @@ import { Parameter } from '../bind.ts'
 import type * as queries from '../queries/history.ts'
 
 export const forgetManifestsTo: typeof queries.forgetManifestsTo = {
-  sql: 'delete from "past_manifest" where "repository_id" = ? and "sequence" <= ?',
+  sql: 'delete from "past_manifest" where repository_id = ? and sequence <= ?',
   values: [new Parameter('repository'), new Parameter('sequence')],
   postgres: {
     name: 'history.forgetManifestsTo',
-    sql: 'delete from "past_manifest" where "repository_id" = $1 and "sequence" <= $2',
+    sql: 'delete from "past_manifest" where ctid = any (array(select ctid from past_manifest\n      where repository_id = $1 and sequence <= $2 order by sequence))',
   },
 }
 export const forgetMoves: typeof queries.forgetMoves = {
@@ -19,11 +19,11 @@ export const forgetMoves: typeof queries.forgetMoves = {
   },
 }
 export const forgetOldestManifests: typeof queries.forgetOldestManifests = {
-  sql: 'delete from "past_manifest" where "repository_id" = ? and "sequence" <= (select max(sequence) from past_manifest where repository_id = ?) - ?',
+  sql: 'delete from "past_manifest" where repository_id = ? and sequence <= (select max(sequence) from past_manifest where repository_id = ?) - ?',
   values: [new Parameter('repository'), new Parameter('repository'), new Parameter('kept')],
   postgres: {
     name: 'history.forgetOldestManifests',
-    sql: 'delete from "past_manifest" where "repository_id" = $1 and "sequence" <= (select max(sequence) from past_manifest where repository_id = $2) - $3',
+    sql: 'delete from "past_manifest" where ctid = any (array(select ctid from past_manifest\n      where repository_id = $1 and sequence <= (select max(sequence) from past_manifest where repository_id = $2) - $3 order by sequence))',
   },
 }
 export const forgetPast: typeof queries.forgetPast = {

@@ -3,11 +3,11 @@ import { Parameter } from '../bind.ts'
 import type * as queries from '../queries/manifests.ts'
 
 export const firstChildrenOf: typeof queries.firstChildrenOf = {
-  sql: 'select "child" from "manifest_reference" where "manifest_id" = ? limit ? + 0',
+  sql: 'select "child", case when kind <> \'manifest\' or exists (select 1 from blob where digest = child) then 1 else 0 end as "linked" from "manifest_reference" where "manifest_id" = ? limit ? + 0',
   values: [new Parameter('manifest'), new Parameter('limit')],
   postgres: {
     name: 'manifests.firstChildrenOf',
-    sql: 'select "child" from "manifest_reference" where "manifest_id" = $1 limit $2',
+    sql: 'select "child", case when kind <> \'manifest\' or exists (select 1 from blob where digest = child) then 1 else 0 end as "linked" from "manifest_reference" where "manifest_id" = $1 limit $2',
   },
 }
 export const insertBody: typeof queries.insertBody = {
@@ -78,11 +78,11 @@ export const linkedBlob: typeof queries.linkedBlob = {
   },
 }
 export const manifestByDigest: typeof queries.manifestByDigest = {
-  sql: 'select "id" from "manifest" where "repository_id" = ? and "digest" = ?',
-  values: [new Parameter('repository'), new Parameter('digest')],
+  sql: 'select "id", "repository_id", "untagged_since", "digest", "size", "media_type", "artifact_type", "subject" from "manifest" where "repository_id" = (select id from repository where name = ?) and "digest" = ?',
+  values: [new Parameter('name'), new Parameter('digest')],
   postgres: {
     name: 'manifests.manifestByDigest',
-    sql: 'select "id" from "manifest" where "repository_id" = $1 and "digest" = $2',
+    sql: 'select "id", "repository_id", "untagged_since", "digest", "size", "media_type", "artifact_type", "subject" from "manifest" where "repository_id" = (select id from repository where name = $1) and "digest" = $2',
   },
 }
 export const manifestById: typeof queries.manifestById = {
@@ -109,20 +109,25 @@ export const manifestsAmong: typeof queries.manifestsAmong = {
     sql: 'select "manifest"."digest", "manifest"."size" from (select value from jsonb_array_elements_text(cast($1 as jsonb)) where value collate "C" > \'\' and value collate "C" < \'~\') as "listed" cross join "manifest" where "manifest"."digest" = "listed"."value" and "manifest"."repository_id" = (select id from repository where name = $2)',
   },
 }
+export const noteUnreferencedAmong: typeof queries.noteUnreferencedAmong = {
+  sql: 'update "repository_blob" set "unreferenced_since" = ? where "repository_id" = ? and "blob_id" in (select "blob"."id" from json_each(?) as "listed" cross join "blob" where "blob"."digest" = "listed"."value" and not exists (select 1 from manifest_reference where repository_id = ? and child = "listed"."value"))',
+  values: [
+    new Parameter('now'),
+    new Parameter('repository'),
+    new Parameter('list'),
+    new Parameter('repository'),
+  ],
+  postgres: {
+    name: 'manifests.noteUnreferencedAmong',
+    sql: 'update "repository_blob" set "unreferenced_since" = $1 where "repository_id" = $2 and "blob_id" in (select "blob"."id" from (select value from jsonb_array_elements_text(cast($3 as jsonb)) where value collate "C" > \'\' and value collate "C" < \'~\') as "listed" cross join "blob" where "blob"."digest" = "listed"."value" and not exists (select 1 from manifest_reference where repository_id = $4 and child = "listed"."value"))',
+  },
+}
 export const noteUntagged: typeof queries.noteUntagged = {
   sql: 'update "manifest" set "untagged_since" = ? where "id" = ? and not exists (select 1 from tag where manifest_id = ?)',
   values: [new Parameter('now'), new Parameter('manifest'), new Parameter('manifest')],
   postgres: {
     name: 'manifests.noteUntagged',
     sql: 'update "manifest" set "untagged_since" = $1 where "id" = $2 and not exists (select 1 from tag where manifest_id = $3)',
-  },
-}
-export const orphansAmong: typeof queries.orphansAmong = {
-  sql: 'select "listed"."value" from json_each(?) as "listed" where not exists (select 1 from manifest_reference where repository_id = ? and child = listed.value)',
-  values: [new Parameter('list'), new Parameter('repository')],
-  postgres: {
-    name: 'manifests.orphansAmong',
-    sql: 'select "listed"."value" from (select value from jsonb_array_elements_text(cast($1 as jsonb)) where value collate "C" > \'\' and value collate "C" < \'~\') as "listed" where not exists (select 1 from manifest_reference where repository_id = $2 and child = listed.value)',
   },
 }
 export const referrersOfAfter: typeof queries.referrersOfAfter = {
@@ -156,6 +161,14 @@ export const removeReferences: typeof queries.removeReferences = {
     sql: 'delete from "manifest_reference" where "repository_id" = $1 and "manifest_id" = $2 and "child" in (select "listed"."value" from (select value from jsonb_array_elements_text(cast($3 as jsonb)) where value collate "C" > \'\' and value collate "C" < \'~\') as "listed")',
   },
 }
+export const removeReferencesOf: typeof queries.removeReferencesOf = {
+  sql: 'delete from "manifest_reference" where "manifest_id" = ?',
+  values: [new Parameter('manifest')],
+  postgres: {
+    name: 'manifests.removeReferencesOf',
+    sql: 'delete from "manifest_reference" where "manifest_id" = $1',
+  },
+}
 export const removeTags: typeof queries.removeTags = {
   sql: 'delete from "tag" where "repository_id" = ? and "name" in (select "listed"."value" from json_each(?) as "listed")',
   values: [new Parameter('repository'), new Parameter('list')],
@@ -164,12 +177,25 @@ export const removeTags: typeof queries.removeTags = {
     sql: 'delete from "tag" where "repository_id" = $1 and "name" in (select "listed"."value" from (select value from jsonb_array_elements_text(cast($2 as jsonb)) where value collate "C" > \'\' and value collate "C" < \'~\') as "listed")',
   },
 }
+export const renewOrphansAmong: typeof queries.renewOrphansAmong = {
+  sql: 'update "manifest" set "untagged_since" = ? where "repository_id" = ? and +untagged_since is not null and "digest" in (select "listed"."value" from json_each(?) as "listed" where not exists (select 1 from manifest_reference where repository_id = ? and child = "listed"."value"))',
+  values: [
+    new Parameter('now'),
+    new Parameter('repository'),
+    new Parameter('list'),
+    new Parameter('repository'),
+  ],
+  postgres: {
+    name: 'manifests.renewOrphansAmong',
+    sql: 'update "manifest" set "untagged_since" = $1 where "repository_id" = $2 and +untagged_since is not null and "digest" in (select "listed"."value" from (select value from jsonb_array_elements_text(cast($3 as jsonb)) where value collate "C" > \'\' and value collate "C" < \'~\') as "listed" where not exists (select 1 from manifest_reference where repository_id = $4 and child = "listed"."value"))',
+  },
+}
 export const renewUntaggedAmong: typeof queries.renewUntaggedAmong = {
-  sql: 'update "manifest" set "untagged_since" = ? where "repository_id" = ? and "digest" in (select "listed"."value" from json_each(?) as "listed") and +untagged_since is not null',
+  sql: 'update "manifest" set "untagged_since" = ? where "repository_id" = ? and +untagged_since is not null and "digest" in (select "listed"."value" from json_each(?) as "listed")',
   values: [new Parameter('now'), new Parameter('repository'), new Parameter('list')],
   postgres: {
     name: 'manifests.renewUntaggedAmong',
-    sql: 'update "manifest" set "untagged_since" = $1 where "repository_id" = $2 and "digest" in (select "listed"."value" from (select value from jsonb_array_elements_text(cast($3 as jsonb)) where value collate "C" > \'\' and value collate "C" < \'~\') as "listed") and +untagged_since is not null',
+    sql: 'update "manifest" set "untagged_since" = $1 where "repository_id" = $2 and +untagged_since is not null and "digest" in (select "listed"."value" from (select value from jsonb_array_elements_text(cast($3 as jsonb)) where value collate "C" > \'\' and value collate "C" < \'~\') as "listed")',
   },
 }
 export const setReferencedAmong: typeof queries.setReferencedAmong = {

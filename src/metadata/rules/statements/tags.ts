@@ -2,14 +2,6 @@
 import { Parameter } from '../bind.ts'
 import type * as queries from '../queries/tags.ts'
 
-export const firstTagsOf: typeof queries.firstTagsOf = {
-  sql: 'select "name" from "tag" where "manifest_id" = ? order by "name" limit ? + 0',
-  values: [new Parameter('manifest'), new Parameter('limit')],
-  postgres: {
-    name: 'tags.firstTagsOf',
-    sql: 'select "name" from "tag" where "manifest_id" = $1 order by "name" limit $2',
-  },
-}
 export const insertTag: typeof queries.insertTag = {
   sql: 'insert into "tag" ("repository_id", "name", "manifest_id", "updated_at", "since", "past_id", "moves", "pusher") values (?, ?, ?, ?, ?, ?, ?, ?)',
   values: [

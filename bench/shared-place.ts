@@ -31,6 +31,9 @@ export interface PlaceOptions {
   readonly manifests: number
 }
 
+/** The name that each bucket has at the server. */
+type Buckets = Readonly<Record<'trow' | 'widths' | 'distribution' | 'remembering', string>>
+
 /** Milliseconds of the round trip between `far` and its database. */
 export const farRoundTrip = 2
 
@@ -38,6 +41,7 @@ export const farRoundTrip = 2
 export class SharedPlace {
   readonly postgres: PostgresServer
   readonly s3: S3Server
+  readonly #buckets: Buckets
   readonly #options: PlaceOptions
   readonly #database: string
   readonly #servers = new Map<ServerName, Promise<Server>>()
@@ -47,17 +51,28 @@ export class SharedPlace {
 
   static async open(options: PlaceOptions): Promise<SharedPlace> {
     const [postgres, s3] = [await PostgresServer.start(['max_connections=300']), await startS3Server()]
-    for (const bucket of ['trow', 'widths', 'distribution', 'remembering']) s3.bucket(bucket)
-    return new SharedPlace(options, { postgres, s3, database: await postgres.newDatabase() })
+    const buckets = {
+      trow: await s3.bucket('trow'),
+      widths: await s3.bucket('widths'),
+      distribution: await s3.bucket('distribution'),
+      remembering: await s3.bucket('remembering'),
+    }
+    return new SharedPlace(options, { postgres, s3, buckets, database: await postgres.newDatabase() })
   }
 
   private constructor(
     options: PlaceOptions,
-    engines: { readonly postgres: PostgresServer; readonly s3: S3Server; readonly database: string },
+    engines: {
+      readonly postgres: PostgresServer
+      readonly s3: S3Server
+      readonly buckets: Buckets
+      readonly database: string
+    },
   ) {
     this.#options = options
     this.postgres = engines.postgres
     this.s3 = engines.s3
+    this.#buckets = engines.buckets
     this.#database = engines.database
     process.on('exit', this.#kill)
   }
@@ -102,7 +117,7 @@ export class SharedPlace {
 
   /** A bench that is cut off leaves no engine behind. */
   readonly #kill = (): void => {
-    process.kill(this.s3.pid, 'SIGKILL')
+    this.s3.kill()
     const file = join(this.postgres.dataFolder, 'postmaster.pid')
     if (existsSync(file)) process.kill(Number(readFileSync(file, 'utf8').split('\n')[0]), 'SIGQUIT')
     rmSync(this.postgres.folder, { recursive: true, force: true })
@@ -142,10 +157,19 @@ export class SharedPlace {
     }
   }
 
-  #replica(name: string, database: string, args: readonly string[] = [], bucket = 'trow'): Promise<Server> {
+  #replica(
+    name: string,
+    database: string,
+    args: readonly string[] = [],
+    bucket: keyof Buckets = 'trow',
+  ): Promise<Server> {
     const folder = join(this.folder, name)
     mkdirSync(folder, { mode: 0o700 })
-    const engines = [`--database=${database}`, `--s3=s3://${bucket}`, `--s3-endpoint=${this.s3.endpoint}`]
+    const engines = [
+      `--database=${database}`,
+      `--s3=s3://${this.#buckets[bucket]}`,
+      `--s3-endpoint=${this.s3.endpoint}`,
+    ]
     return this.#options.trow.start({
       folder,
       certificate: undefined,
@@ -167,11 +191,11 @@ export class SharedPlace {
     return `${name === 'remembering' ? '  cache:\n    blobdescriptor: inmemory\n' : ''}  s3:
     accesskey: ${s3Keys.accessKeyId}
     secretkey: ${s3Keys.secretAccessKey}
-    region: us-east-1
+    region: ${s3Env.AWS_REGION}
     regionendpoint: ${this.s3.endpoint}
     forcepathstyle: true
-    secure: false
-    bucket: ${name}
+    secure: ${this.s3.endpoint.startsWith('https:')}
+    bucket: ${this.#buckets[name]}
   redirect:
     disable: true`
   }

@@ -15,8 +15,13 @@ import {
  */
 export function installComponents(log: (line: string) => void): void {
   installDebianPackages(debianPackages, log)
+  installGoTools(goTools, log)
+}
+
+/** Builds the tools that are not there, where Go is. */
+export function installGoTools(tools: typeof goTools, log: (line: string) => void): void {
   if (goProblem() !== undefined) return
-  for (const [name, { path, version }] of Object.entries(goTools)) {
+  for (const [name, { path, version }] of Object.entries(tools)) {
     if (findProgram(name) !== undefined) continue
     const folder = goToolFolder(name)
     log(`building ${name} ${version}`)
@@ -52,7 +57,7 @@ function run(
     encoding: 'utf8',
     env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: 30 * 60_000,
+    timeout: 60 * 60_000,
   })
   if (status !== 0)
     log(`${program} ${args.join(' ')} failed: ${error?.message ?? ''}\n${stdout}${stderr}`.slice(0, 4000))

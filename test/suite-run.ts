@@ -26,12 +26,15 @@ export class SuiteRun {
   /** What failed, and passed when its file was run again. */
   readonly #rare: Failure[] = []
   readonly #started = Date.now()
+  #on = ''
 
   /**
    * Files by their path relative to the root of the repository. A file that fails is run once more, alone: tests wait
-   * for real servers, on machines that may be busy. `report` names what passed only then.
+   * for real servers, on machines that may be busy. `report` names what passed only then. `on`: follows the names of
+   * tests, where the same files run in several ways.
    */
-  async runFiles(batch: readonly string[], concurrency: number): Promise<void> {
+  async runFiles(batch: readonly string[], concurrency: number, on = ''): Promise<void> {
+    this.#on = on === '' ? '' : ` ${on}`
     const before = this.#failures
     this.#failures = []
     await this.#run(batch, concurrency)
@@ -67,7 +70,7 @@ export class SuiteRun {
       forceExit: true,
     })
     stream.on('test:pass', (event) => {
-      const name = `${relative(root, event.file ?? '')}: ${event.name}`
+      const name = `${relative(root, event.file ?? '')}: ${event.name}${this.#on}`
       if (event.skip === undefined) this.#counts.passed += event.details.type === 'suite' ? 0 : 1
       else {
         this.#counts.skipped++
@@ -83,7 +86,7 @@ export class SuiteRun {
       this.#counts.failed++
       this.#failures.push({
         file: relative(root, event.file ?? ''),
-        name: event.name,
+        name: event.name + this.#on,
         reason: reasonOf(error),
       })
     })

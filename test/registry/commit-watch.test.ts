@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict'
 import { randomBytes, randomUUID } from 'node:crypto'
-import { readdirSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { BlobStore } from '../../src/blobs/blob-store.ts'
@@ -17,11 +15,11 @@ import { openStore, TestPostgres } from '../metadata/postgres/open-postgres.ts'
 import { missing } from '../requirements.ts'
 import { queryAt } from '../support/postgres-server.ts'
 import { eventually } from '../support/program.ts'
-import { s3Keys, startS3Server, type S3Server } from '../support/s3-server.ts'
+import { s3Keys, s3Programs, startS3Server, type S3Server } from '../support/s3-server.ts'
 import { quiet, repository, sha256 } from './stores.ts'
 
 const clocks = { wall: Date.now, monotonic: () => performance.now() }
-const skip = missing('initdb', 'postgres', 'versitygw')
+const skip = missing('initdb', 'postgres', ...s3Programs)
 
 /** One process of a registry. */
 interface Process {
@@ -88,17 +86,16 @@ suite('commits that a database has lost, and databases that share a bucket', { s
     )
     await sleep(50)
   }
-  async function place(bucket: string): Promise<string> {
-    s3.bucket(bucket)
-    return postgres.newRegistry()
+  async function place(name: string): Promise<{ readonly url: string; readonly bucket: string }> {
+    return { bucket: await s3.bucket(name), url: await postgres.newRegistry() }
   }
   const reasons = (events: readonly GarbageEvent[]): unknown =>
     events.map((event) => (event.kind === 'suspended' ? event.reason : event.kind))
-  const objectsOf = (bucket: string): string[] => readdirSync(join(s3.folderOf(bucket), 'blobs'))
+  const objectsOf = (bucket: string): Promise<string[]> => s3.names(bucket, 'blobs/')
 
   test('a restore while all were stopped: said, and what is gone is named', async () => {
-    const url = await place('restored')
-    const first = open(url, 'restored', 'first')
+    const { url, bucket } = await place('restored')
+    const first = open(url, bucket, 'first')
     await first.watch.look(0)
     const gone = await first.push(Buffer.from('pushed before the dump, removed after it'))
     const kept = await first.push(Buffer.from('pushed before the dump'))
@@ -108,9 +105,9 @@ suite('commits that a database has lost, and databases that share a bucket', { s
     assert.deepEqual(reasons(await first.collect()), ['item', 'freed'])
     await sleep(20)
     assert.deepEqual(reasons(await first.collect()), ['item', 'freed'])
-    assert.equal(objectsOf('restored').length, 2)
+    assert.equal((await objectsOf(bucket)).length, 2)
 
-    const again = open(copy, 'restored', 'again')
+    const again = open(copy, bucket, 'again')
     const events = await again.collect(2000)
     assert.deepEqual(reasons(events), ['commits-lost', 'lost-blob'])
     assert.deepEqual(events.flatMap((event) => (event.kind === 'lost-blob' ? [event] : [])), [
@@ -119,10 +116,10 @@ suite('commits that a database has lost, and databases that share a bucket', { s
     const { lost } = await again.metadata.marks.standing()
     assert.deepEqual(lost?.missing, { count: 1, digests: [gone] })
     // Named once, said by every process as long as it lasts.
-    assert.deepEqual(reasons(await open(copy, 'restored', 'other').collect(2000)), ['commits-lost'])
+    assert.deepEqual(reasons(await open(copy, bucket, 'other').collect(2000)), ['commits-lost'])
     await again.metadata.unlinkBlob({ repository, digest: kept, now: Date.now() })
     assert.deepEqual(reasons(await again.collect(2000)), ['commits-lost'])
-    assert.equal(objectsOf('restored').length, 2)
+    assert.equal((await objectsOf(bucket)).length, 2)
     while (Date.now() < (lost?.at ?? 0) + 2000) await sleep(50)
     const later = await again.collect(2000)
     assert.equal(later.at(-1)?.kind, 'freed')
@@ -130,10 +127,10 @@ suite('commits that a database has lost, and databases that share a bucket', { s
   })
 
   test('commits after the newest mark are missed by who has answered them: said once by every process', async () => {
-    const url = await place('answered')
+    const { url, bucket } = await place('answered')
     const said: string[] = []
     const log = { ...quiet, error: (message: string) => void said.push(message) }
-    const [first, second] = [open(url, 'answered', 'one', log), open(url, 'answered', 'two', log)]
+    const [first, second] = [open(url, bucket, 'one', log), open(url, bucket, 'two', log)]
     await first.push(Buffer.from('there before the marks'))
     for (const { watch } of [first, second]) assert.equal(await watch.look(3_600_000), undefined)
     await first.push(Buffer.from('lost with all that came after the marks'))
@@ -153,8 +150,8 @@ suite('commits that a database has lost, and databases that share a bucket', { s
   })
 
   test('a process that lives through it notices without the bucket', async () => {
-    const url = await place('living')
-    const living = open(url, 'living', 'living')
+    const { url, bucket } = await place('living')
+    const living = open(url, bucket, 'living')
     await living.watch.look(0)
     const copy = await copyOf(url)
     await living.watch.look(0)
@@ -162,7 +159,8 @@ suite('commits that a database has lost, and databases that share a bucket', { s
     await cut(url)
     await server.query('postgres', `drop database ${nameOf(url)}`)
     await server.query('postgres', `alter database ${nameOf(copy)} rename to ${nameOf(url)}`)
-    rmSync(join(s3.folderOf('living'), 'databases'), { recursive: true })
+    const notes = s3.objects(bucket)
+    for (const name of await s3.names(bucket, 'databases/')) await notes.remove(`databases/${name}`)
     assert.equal((await living.watch.look(1000))?.reason, 'commits-lost')
     assert.equal(living.watch.standing.others.length, 0)
     const at = living.watch.standing.lost?.at
@@ -171,12 +169,12 @@ suite('commits that a database has lost, and databases that share a bucket', { s
   })
 
   test('two databases that answer for one bucket name each other, and delete nothing', async () => {
-    const url = await place('twice')
-    const production = open(url, 'twice', 'production')
+    const { url, bucket } = await place('twice')
+    const production = open(url, bucket, 'production')
     await production.watch.look(0)
     const loose = await production.push(Buffer.from('loose'))
     const copy = await copyOf(url)
-    const staging = open(copy, 'twice', 'staging')
+    const staging = open(copy, bucket, 'staging')
     for (let round = 0; round < 4; round++) {
       await staging.watch.look(0)
       await production.watch.look(0)
@@ -186,34 +184,34 @@ suite('commits that a database has lost, and databases that share a bucket', { s
       const [event] = await one.collect()
       assert.ok(event?.kind === 'suspended' && event.reason === 'two-databases', JSON.stringify(event))
       assert.deepEqual([...new Set(event.writers)], [other])
-      const fresh = open(one === production ? url : copy, 'twice', one === production ? 'production' : 'staging')
+      const fresh = open(one === production ? url : copy, bucket, one === production ? 'production' : 'staging')
       assert.deepEqual(reasons(await fresh.collect()), ['two-databases'])
     } // prettier-ignore
-    assert.equal(objectsOf('twice').length, 1)
+    assert.equal((await objectsOf(bucket)).length, 1)
     assert.equal(production.watch.standing.lost, undefined, 'who kept its commits has lost none')
   })
 
   test('processes of one database never take each other for another', async () => {
-    const url = await place('many')
-    const processes = ['a', 'b', 'c', 'd'].map((name) => open(url, 'many', name))
+    const { url, bucket } = await place('many')
+    const processes = ['a', 'b', 'c', 'd'].map((name) => open(url, bucket, name))
     await Promise.all(
       processes.map(async ({ watch }) => {
         for (let round = 0; round < 25; round++) assert.equal(await watch.look(3_600_000), undefined)
       }),
     )
-    const notes = readdirSync(join(s3.folderOf('many'), 'databases'))
+    const notes = await s3.names(bucket, 'databases/')
     assert.equal(notes.filter((name) => /^[0-9a-f-]{36}$/.test(name)).length, 1)
   })
 
   test('what the last look has found ends a collection that is under way', async () => {
-    const url = await place('midway')
-    const one = open(url, 'midway', 'one')
+    const { url, bucket } = await place('midway')
+    const one = open(url, bucket, 'one')
     const copy = await copyOf(url)
     for (let count = 0; count < 3; count++) {
       const digest = await one.push(Buffer.from(randomUUID()))
       await one.metadata.unlinkBlob({ repository, digest, now: Date.now() })
     }
-    const other = open(copy, 'midway', 'other')
+    const other = open(copy, bucket, 'other')
     const collecting = one.collect.bind(one)
     assert.deepEqual(reasons(await collecting()), ['item', 'item', 'item', 'freed'])
     for (let round = 0; round < 3; round++) {
@@ -222,6 +220,6 @@ suite('commits that a database has lost, and databases that share a bucket', { s
     }
     assert.throws(() => one.watch.check(1000), /nothing is deleted any more: two-databases/)
     assert.deepEqual(reasons(await collecting()), ['two-databases'])
-    assert.equal(objectsOf('midway').length, 3)
+    assert.equal((await objectsOf(bucket)).length, 3)
   })
 })

@@ -17,7 +17,7 @@ import { openRegistry } from '../../src/registry/open-registry.ts'
 import type { Body, Registry } from '../../src/registry/registry.ts'
 import type { Requester } from '../../src/registry/requester.ts'
 import { missing } from '../requirements.ts'
-import { s3Keys, startS3Server } from '../support/s3-server.ts'
+import { s3Keys, s3Programs, startS3Server } from '../support/s3-server.ts'
 
 export interface TestStores {
   readonly folder: string
@@ -50,13 +50,13 @@ export interface TestPlace {
 /** All places in which a registry may keep blobs. */
 export const places: readonly TestPlace[] = [
   { name: 'in a folder', skip: false, open: () => openStores() },
-  { name: 'in a bucket', skip: missing('versitygw'), open: openBucketStores },
+  { name: 'in a bucket', skip: missing(...s3Programs), open: openBucketStores },
 ]
 
 async function openBucketStores(): Promise<TestStores> {
   const server = await startS3Server()
-  server.bucket('registry')
-  const objects = new S3Objects(new S3Client(server.location('registry'), s3Keys))
+  const bucket = await server.bucket('registry')
+  const objects = new S3Objects(new S3Client(server.location(bucket), s3Keys))
   const room = (): Promise<number> => Promise.resolve(Infinity)
   const stores = await openStores({
     openBlobs: () => Promise.resolve(new S3BlobStore({ objects, partBytes: 64 * 2 ** 20, room })),

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, afterEach, before, suite, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -42,6 +42,7 @@ suite('opening a registry that several processes share', { skip: skipReplicas },
   afterEach(() => registry.end())
   after(() => registry.stop())
 
+  const mark = 'sub/trow-registry.json'
   const markOf = (name: string): string => readFileSync(join(registry.folder(name), 'database-id'), 'utf8')
 
   test('any fresh folder joins, also three at once on an empty database and bucket', async () => {
@@ -53,8 +54,8 @@ suite('opening a registry that several processes share', { skip: skipReplicas },
     const digest = await pushImage(a, 'one', 'one')
     assert.equal(await targetOf(b, 'one'), digest)
     assert.equal(await targetOf(c, 'one'), digest)
-    const marker = join(registry.s3.folderOf('joining'), 'sub', 'trow-registry.json')
-    assert.equal((JSON.parse(readFileSync(marker, 'utf8')) as { registry: string }).registry, markOf('joining-a').trim()) // prettier-ignore
+    const marker = await registry.s3.objects(place.bucket).text(mark)
+    assert.equal((JSON.parse(marker ?? '') as { registry: string }).registry, markOf('joining-a').trim())
     await registry.end()
 
     // The folders are scratch: the registry is there without any of them.
@@ -66,10 +67,7 @@ suite('opening a registry that several processes share', { skip: skipReplicas },
 
   test('a process that looks at the bucket when another has just marked it joins', async (t) => {
     const place = await registry.place('just-marked')
-    const proxy = await startFaultProxy({
-      host: new URL(registry.s3.endpoint).hostname,
-      port: registry.s3.port,
-    })
+    const proxy = await startFaultProxy(registry.s3.endpoint)
     t.after(() => proxy.close())
     const open = (name: string, endpoint: string): Promise<Engines> =>
       openEngines({
@@ -124,24 +122,25 @@ suite('opening a registry that several processes share', { skip: skipReplicas },
     assert.match(await registry.refusal('other-a', place.args), /belongs to a registry in another database/)
     assert.match(
       await registry.refusal('mixed', mixed),
-      /are in s3:\/\/other\/sub\/, not in s3:\/\/own\/sub\//,
+      new RegExp(`are in s3://${other.bucket}/sub/, not in s3://${place.bucket}/sub/`),
     )
     const nowhere = ['--database', place.database]
     const words = await registry.refusal('nowhere', nowhere)
     assert.match(
       words,
-      /the blobs of the registry in the database are in s3:\/\/own\/sub\/, not in .*nowhere/,
+      new RegExp(
+        `the blobs of the registry in the database are in s3://${place.bucket}/sub/, not in .*nowhere`,
+      ),
     )
     assert.match(words, /--s3/)
-    registry.s3.bucket('unused')
-    const unused = [...nowhere, '--s3=s3://unused/sub', ...endpoint]
+    const empty = await registry.s3.bucket('unused')
+    const unused = [...nowhere, `--s3=s3://${empty}/sub`, ...endpoint]
     assert.match(
       await registry.refusal('unused', unused),
-      /are in s3:\/\/own\/sub\/, not in s3:\/\/unused\/sub\//,
+      new RegExp(`are in s3://${place.bucket}/sub/, not in s3://${empty}/sub/`),
     )
-    assert.deepEqual(readdirSync(registry.s3.folderOf('unused')).flatMap((name) => readdirSync(join(registry.s3.folderOf('unused'), name))), []) // prettier-ignore
-    const lost = join(registry.s3.folderOf('own'), 'sub', 'trow-registry.json')
-    rmSync(lost)
+    assert.deepEqual(await registry.s3.names(empty), [])
+    await registry.s3.objects(place.bucket).remove(mark)
     assert.match(await registry.refusal('lost', place.args), /has no marker of this registry/)
     for (const name of ['mixed', 'nowhere', 'unused', 'lost'])
       assert.equal(existsSync(registry.folder(name)), false, name)
@@ -155,7 +154,7 @@ suite('opening a registry that several processes share', { skip: skipReplicas },
     const place = await registry.place('cut')
     await registry.replica(place, { name: 'cut-a' })
     await registry.end()
-    rmSync(join(registry.s3.folderOf('cut'), 'sub', 'trow-registry.json'))
+    await registry.s3.objects(place.bucket).remove(mark)
     const database = new URL(place.database).pathname.slice(1)
     await registry.postgres.query(database, `delete from setting where name = 'bucket-marked'`)
     const b = await registry.replica(place, { name: 'cut-b' })
@@ -186,8 +185,8 @@ suite('opening a registry that several processes share', { skip: skipReplicas },
     assert.match(died[0] ?? '', /does not hold the blobs of the registry in the database/)
     assert.equal(names.filter((name) => existsSync(join(registry.folder(name), 'database-id'))).length, 1)
 
-    registry.s3.bucket('alone')
-    const bucket = ['--s3=s3://alone/sub', '--s3-endpoint', registry.s3.endpoint]
+    const name = await registry.s3.bucket('alone')
+    const bucket = [`--s3=s3://${name}/sub`, '--s3-endpoint', registry.s3.endpoint]
     const sqlite = await startedServer({ data: registry.folder('sqlite'), args: bucket, env: s3Env })
     assert.match(await registry.refusal('sqlite-b', bucket), /one registry where they share a --database/)
     await sqlite.stop()

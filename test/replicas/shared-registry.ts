@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { missing } from '../requirements.ts'
 import { PostgresServer } from '../support/postgres-server.ts'
-import { s3Env, startS3Server, type S3Server } from '../support/s3-server.ts'
+import { s3Env, s3Programs, startS3Server, type S3Server } from '../support/s3-server.ts'
 import { startedServer, startServer, type ServerProcess } from '../support/server-process.ts'
 
 /** For `suite({ skip })`. */
-export const skipReplicas = missing('versitygw', 'initdb', 'postgres')
+export const skipReplicas = missing(...s3Programs, 'initdb', 'postgres')
 
 /** The long forms of the tests: `npm run test:replicas`. */
 export const isLong = process.env['TROW_TEST_REPLICAS'] === 'long'
@@ -36,9 +36,9 @@ export class SharedRegistry {
     this.s3 = s3
   }
 
-  /** Makes an empty database and a bucket of this name. */
-  async place(bucket: string): Promise<Place> {
-    this.s3.bucket(bucket)
+  /** Makes an empty database and a bucket. */
+  async place(name: string): Promise<Place> {
+    const bucket = await this.s3.bucket(name)
     const database = await this.postgres.newDatabase()
     const args = ['--database', database, `--s3=s3://${bucket}/sub`, '--s3-endpoint', this.s3.endpoint]
     return { database, bucket, args }

@@ -13,7 +13,7 @@ suite('an upload at several processes', { skip: skipReplicas }, () => {
   let proxy: FaultProxy
   before(async () => {
     registry = await SharedRegistry.start()
-    proxy = await startFaultProxy({ host: new URL(registry.s3.endpoint).hostname, port: registry.s3.port })
+    proxy = await startFaultProxy(registry.s3.endpoint)
   })
   afterEach(() => {
     proxy.plan = () => undefined

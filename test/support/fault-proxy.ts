@@ -1,6 +1,8 @@
 import { once } from 'node:events'
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
+import https from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
 
 /** What becomes of one request. */
 export type Fault =
@@ -13,6 +15,8 @@ export type Fault =
     }
   /** The request arrives and is carried out; its answer is replaced. */
   | { readonly kind: 'replace'; readonly status: number; readonly body: string }
+  /** The answer's body is another than the server's. */
+  | { readonly kind: 'edit'; readonly change: (body: string) => string }
   /** The answer's body ends after so many bytes, with its connection. */
   | { readonly kind: 'cut'; readonly after: number }
   /** The request arrives, and the connection is closed without an answer. */
@@ -36,11 +40,11 @@ export function s3Error(code: string, more = ''): string {
   return `<?xml version="1.0" encoding="UTF-8"?><Error><Code>${code}</Code><Message>planned</Message>${more}</Error>`
 }
 
-export async function startFaultProxy(target: {
-  readonly host: string
-  readonly port: number
-}): Promise<FaultProxy> {
-  const agent = new http.Agent({ keepAlive: true })
+/** `target`: the URL of the server. */
+export async function startFaultProxy(target: string): Promise<FaultProxy> {
+  const { protocol, hostname, port } = new URL(target)
+  const { Agent, request } = protocol === 'https:' ? https : http
+  const agent = new Agent({ keepAlive: true })
   const server = http.createServer((near, answer) => {
     proxy.requests.push(`${near.method} ${near.url}`)
     const fault = proxy.plan(near)
@@ -51,9 +55,8 @@ export async function startFaultProxy(target: {
     }
     const { method, url: path, headers } = near
     // The host is signed, so it stays that of the proxy's caller.
-    const far = http.request({ ...target, agent, method, path, headers }, (reply) =>
-      pass(reply, answer, fault),
-    )
+    const options = { hostname, servername: hostname, port, agent, method, path, headers }
+    const far = request(options, (reply) => pass(reply, answer, fault))
     far.once('error', () => answer.destroy())
     // Who has gone in the middle of a request leaves no request behind.
     near.once('close', () => {
@@ -74,10 +77,10 @@ export async function startFaultProxy(target: {
       await closed
     },
   }
-  server.listen(0, target.host)
+  server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  return Object.assign(proxy, { endpoint: `http://${target.host}:${port}` })
+  const address = server.address() as AddressInfo
+  return Object.assign(proxy, { endpoint: `http://127.0.0.1:${address.port}` })
 }
 
 function breakOff(request: IncomingMessage, after: number): void {
@@ -94,6 +97,13 @@ function pass(reply: IncomingMessage, answer: ServerResponse, fault: Fault | und
     reply.once('end', () => {
       if (fault.kind === 'silence') answer.destroy()
       else answer.writeHead(fault.status).end(fault.body)
+    })
+    return
+  }
+  if (fault?.kind === 'edit') {
+    void text(reply).then((body) => {
+      const { 'content-length': _, 'transfer-encoding': __, ...headers } = reply.headers
+      answer.writeHead(reply.statusCode ?? 500, headers).end(fault.change(body))
     })
     return
   }

@@ -54,7 +54,7 @@ export async function startServer(
       'text',
       ...(options.args ?? []),
     ],
-    { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...options.env } },
+    { stdio: ['ignore', 'pipe', 'pipe'], env: { ...userEnvironment(), ...options.env } },
   )
   let output = ''
   for (const stream of [child.stdout, child.stderr]) {
@@ -94,7 +94,7 @@ export async function runTrow(
   if (command === undefined) throw new Error('there is nothing to run')
   const child = spawn(command, before, {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, ...env },
+    env: { ...userEnvironment(), ...env },
   })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) {
@@ -102,6 +102,11 @@ export async function runTrow(
   }
   const [code] = (await once(child, 'close')) as [number | null]
   return { code, output }
+}
+
+/** Without the variables that say how tests run: trow would name them as no settings of its own. */
+function userEnvironment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('TROW_TEST_')))
 }
 
 async function listening(child: ChildProcess): Promise<string> {

@@ -1,6 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { existsSync, readdirSync } from 'node:fs'
-import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { AuditWriter, type AuditWriterParts } from '../../../src/audit/audit-writer.ts'
 import type { AuditStore } from '../../../src/audit/audit-store.ts'
@@ -56,10 +54,9 @@ export class SharedAudit {
 
   /** A new registry; `replica()` is one more process of it. */
   async place(): Promise<SharedPlace> {
-    const bucket = `audit${this.#places++}`
     this.#s3 ??= startS3Server()
     const s3 = await this.#s3
-    s3.bucket(bucket)
+    const bucket = await s3.bucket(`audit${this.#places++}`)
     return new SharedPlace(await this.postgres.newRegistry(), s3, bucket)
   }
 }
@@ -76,14 +73,9 @@ export class SharedPlace {
     this.bucket = bucket
   }
 
-  get folder(): string {
-    return this.s3.folderOf(this.bucket)
-  }
-
   /** The names of the segments of a log in the bucket, in order. */
-  objects(log = 'changes'): string[] {
-    const folder = join(this.folder, 'sub/audit', log)
-    return existsSync(folder) ? readdirSync(folder).sort() : []
+  objects(log = 'changes'): Promise<string[]> {
+    return this.s3.names(this.bucket, `sub/audit/${log}/`)
   }
 
   /** `url`: another way to the database. */

@@ -5,10 +5,11 @@ import { AuditAway } from '../../../src/audit/audit-away.ts'
 import { eachLog } from '../../../src/audit/chain.ts'
 import type { AuditChain } from '../../../src/metadata/audit-chain.ts'
 import { missing } from '../../requirements.ts'
+import { s3Programs } from '../../support/s3-server.ts'
 import { eventually } from '../fixture.ts'
 import { eventsOf, idsOf, problemsOf, SharedAudit, type Replica, type SharedPlace } from './shared-fixture.ts'
 
-const skip = missing('initdb', 'postgres', 'versitygw')
+const skip = missing('initdb', 'postgres', ...s3Programs)
 const segmentSize = 4000
 
 /** Records one by one, so that each is a line of its own transaction and segments are closed in between. */
@@ -89,16 +90,17 @@ suite('segments of the shared audit log', { skip }, () => {
         if (step === 'put') dead.objects.put = () => Promise.reject(new Error('the process has ended'))
         const all = names('e', 12)
         await write(dead, all)
-        assert.equal(place.objects().length > 0, step === 'seal')
+        assert.equal((await place.objects()).length > 0, step === 'seal')
         assert.equal((await place.sql(`select 1 from audit_segment where state = 'sealed'`)).length, 0)
         assert.deepEqual(await idsOf(dead), all)
         assert.deepEqual(await found(dead), [])
-        const before = place.objects()
+        const before = await place.objects()
         await sealLeft(place)
         const segments = await place.sql(`select state from audit_segment where log = 'changes'`)
         assert.ok(segments.length > 1 && segments.every(({ state }) => state === 'sealed'))
-        assert.equal(place.objects().length, segments.length)
-        for (const name of before) assert.ok(place.objects().includes(name), name)
+        const objects = await place.objects()
+        assert.equal(objects.length, segments.length)
+        for (const name of before) assert.ok(objects.includes(name), name)
         assert.deepEqual(await idsOf(dead), all)
         assert.deepEqual(await found(dead), [])
         const ends = `select max(last) as sealed, (select min(seq) from audit_line where log = 'changes') as row
@@ -114,7 +116,7 @@ suite('segments of the shared audit log', { skip }, () => {
     await write(dead, names('e', 12))
     const [one, other] = [place.replica(), place.replica()]
     const [segment] = await one.chain.segments('changes')
-    const object = place.objects()[0] ?? ''
+    const [object = ''] = await place.objects()
     const sealed = { first: segment?.first ?? 0, object: `audit/changes/${object}`, size: 10 }
     await Promise.all([one.chain.seal('changes', sealed), other.chain.seal('changes', sealed)])
     assert.deepEqual(await idsOf(dead), names('e', 12))
@@ -170,19 +172,19 @@ suite('segments of the shared audit log', { skip }, () => {
     async (place) => {
       const replica = place.replica()
       await write(replica, names('e', 16))
-      const objects = place.objects()
+      const objects = await place.objects()
       const keeps = (bytes: number): { retention: Record<'changes' | 'denials' | 'pulls', { age: number; bytes: number }> } =>
       ({ retention: eachLog(() => ({ age: 1e12, bytes })) }) // prettier-ignore
       const { remove } = replica.objects
       replica.objects.remove = () => Promise.reject(new Error('the process has ended'))
       await (await replica.open({ segmentSize, ...keeps(2000) })).close()
-      assert.deepEqual(place.objects(), objects)
+      assert.deepEqual(await place.objects(), objects)
       assert.deepEqual(await found(replica), [])
       const left = await idsOf(replica)
       assert.ok(left.length > 0 && left.length < 16, `${left.length}`)
       replica.objects.remove = remove.bind(replica.objects)
       await (await replica.open({ segmentSize, ...keeps(1e12) })).close()
-      assert.ok(place.objects().length < objects.length)
+      assert.ok((await place.objects()).length < objects.length)
       assert.deepEqual(await found(replica), [])
       assert.deepEqual(await idsOf(replica), left)
       const pruned = await Array.fromAsync(prunedOf(replica))
@@ -197,7 +199,7 @@ suite('segments of the shared audit log', { skip }, () => {
     await eventually(async () => !(await replica.chain.waits('changes')), 'the first')
     await place.sql(`update audit_head set opened_at = opened_at - 86400000`)
     await replica.record('today')
-    await eventually(() => place.objects().length === 1, 'an object')
+    await eventually(async () => (await place.objects()).length === 1, 'an object')
     await writer.close()
     assert.deepEqual(await idsOf(replica), ['yesterday', 'today'])
     assert.deepEqual(await found(replica), [])

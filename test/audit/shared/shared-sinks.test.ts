@@ -7,11 +7,12 @@ import { verifierOf, type HeadWitness, type WitnessedHeads } from '../../../src/
 import { verifyLog } from '../../../src/audit/verify.ts'
 import { webhookTurn } from '../../../src/serve/audit/audit-sinks.ts'
 import { missing } from '../../requirements.ts'
+import { s3Programs } from '../../support/s3-server.ts'
 import { eventually } from '../fixture.ts'
 import { quiet } from '../records.ts'
 import { eventsOf, problemsOf, SharedAudit, type Replica } from './shared-fixture.ts'
 
-const skip = missing('initdb', 'postgres', 'versitygw')
+const skip = missing('initdb', 'postgres', ...s3Programs)
 
 /** What one process sends; `isDead`: it gets no answer from anybody. */
 class Receiver {

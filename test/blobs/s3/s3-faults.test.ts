@@ -9,16 +9,17 @@ import { S3Client } from '../../../src/blobs/s3/s3-client.ts'
 import { S3Objects } from '../../../src/blobs/s3/s3-objects.ts'
 import { missing } from '../../requirements.ts'
 import { s3Error, startFaultProxy, type Fault, type FaultProxy } from '../../support/fault-proxy.ts'
-import { s3Keys, startS3Server, type S3Server } from '../../support/s3-server.ts'
+import { s3Keys, s3Programs, startS3Server, type S3Server } from '../../support/s3-server.ts'
 import { assertSame, readAll, readAndClose, stage } from '../blob-store-contract.ts'
 
-suite('an S3 server with faults', { skip: missing('versitygw') }, () => {
+suite('an S3 server with faults', { skip: missing(...s3Programs) }, () => {
   let server: S3Server
+  let bucket: string
   let proxy: FaultProxy
   before(async () => {
     server = await startS3Server()
-    server.bucket('faults')
-    proxy = await startFaultProxy({ host: new URL(server.endpoint).hostname, port: server.port })
+    bucket = await server.bucket('faults')
+    proxy = await startFaultProxy(server.endpoint)
   })
   after(async () => {
     await proxy.close()
@@ -30,7 +31,7 @@ suite('an S3 server with faults', { skip: missing('versitygw') }, () => {
   })
 
   function openStore(t: TestContext): { store: BlobStore; objects: S3Objects } {
-    const location = { ...server.location('faults'), endpoint: proxy.endpoint }
+    const location = { ...server.location(bucket), endpoint: proxy.endpoint }
     // No waiting: only the number of attempts matters.
     const objects = new S3Objects(new S3Client(location, s3Keys, new Retries(() => 0)))
     const store = new S3BlobStore({ objects, partBytes: 64 * 2 ** 20, room: () => Promise.resolve(Infinity) })

@@ -20,7 +20,6 @@ const busyCollector =
     ' ',
   )
 const database = 'registry'
-const bucket = 'faults'
 
 /** A process of the registry, through its lives. */
 interface Replica {
@@ -42,6 +41,7 @@ interface Replica {
 export class Scene {
   readonly root: string
   readonly s3: S3Server
+  readonly #bucket: string
   readonly proxy: FaultProxy
   /** The way of the processes to the primary, and of the standby to it. */
   readonly toPrimary: TcpSwitch
@@ -55,12 +55,12 @@ export class Scene {
     const primary = await PostgresServer.start(['wal_keep_size=1GB', 'max_slot_wal_keep_size=2GB'])
     await primary.query('postgres', `create database ${database}`)
     const s3 = await startS3Server()
-    s3.bucket(bucket)
     const scene = new Scene({
       root: mkdtempSync(join(tmpdir(), 'trow-faults-')),
       primary,
       s3,
-      proxy: await startFaultProxy({ host: new URL(s3.endpoint).hostname, port: s3.port }),
+      bucket: await s3.bucket('faults'),
+      proxy: await startFaultProxy(s3.endpoint),
       toPrimary: await startTcpSwitch(primary.port),
       toSource: await startTcpSwitch(primary.port),
       ports: [await freePort(), await freePort(), await freePort()],
@@ -75,6 +75,7 @@ export class Scene {
     readonly root: string
     readonly primary: PostgresServer
     readonly s3: S3Server
+    readonly bucket: string
     readonly proxy: FaultProxy
     readonly toPrimary: TcpSwitch
     readonly toSource: TcpSwitch
@@ -84,6 +85,7 @@ export class Scene {
     this.root = parts.root
     this.primary = parts.primary
     this.s3 = parts.s3
+    this.#bucket = parts.bucket
     this.proxy = parts.proxy
     this.toPrimary = parts.toPrimary
     this.toSource = parts.toSource
@@ -117,7 +119,7 @@ export class Scene {
   get place(): readonly string[] {
     return [
       `--database=postgres://postgres@127.0.0.1:${this.toPrimary.port}/${database}`,
-      `--s3=s3://${bucket}/sub`,
+      `--s3=s3://${this.#bucket}/sub`,
       `--s3-endpoint=${this.proxy.endpoint}`,
     ]
   }

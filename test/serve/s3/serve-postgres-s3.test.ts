@@ -1,17 +1,17 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { missing } from '../../requirements.ts'
 import { PostgresServer } from '../../support/postgres-server.ts'
-import { s3Env, startS3Server, type S3Server } from '../../support/s3-server.ts'
+import { s3Env, s3Programs, startS3Server, type S3Server } from '../../support/s3-server.ts'
 import { runTrow, startedServer, startServer, type ServerProcess } from '../../support/server-process.ts'
 
 const digestOf = (bytes: Uint8Array): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`
 
-const skip = missing('versitygw', 'initdb', 'postgres')
+const skip = missing(...s3Programs, 'initdb', 'postgres')
 
 suite('a registry whose metadata is in PostgreSQL and whose blobs are in a bucket', { skip }, () => {
   const root = mkdtempSync(join(tmpdir(), 'trow-serve-postgres-s3-'))
@@ -27,16 +27,15 @@ suite('a registry whose metadata is in PostgreSQL and whose blobs are in a bucke
     rmSync(root, { recursive: true })
   })
 
-  async function placesOf(name: string): Promise<{ data: string; database: string; args: string[] }> {
-    s3.bucket(name)
+  async function placesOf(
+    name: string,
+  ): Promise<{ data: string; database: string; bucket: string; args: string[] }> {
+    const bucket = await s3.bucket(name)
     const database = await postgres.newDatabase()
-    const args = ['--database', database, `--s3=s3://${name}/sub`, '--s3-endpoint', s3.endpoint]
-    return { data: join(root, name), database, args }
+    const args = ['--database', database, `--s3=s3://${bucket}/sub`, '--s3-endpoint', s3.endpoint]
+    return { data: join(root, name), database, bucket, args }
   }
-  const blobsOf = (bucket: string): string[] => {
-    const folder = join(s3.folderOf(bucket), 'sub', 'blobs')
-    return existsSync(folder) ? readdirSync(folder) : []
-  }
+  const blobsOf = (bucket: string): Promise<string[]> => s3.names(bucket, 'sub/blobs/')
   const serve = (data: string, args: readonly string[]): Promise<ServerProcess> =>
     startedServer({ data, args: [...args, '--workers', '2'], env: s3Env })
   const blobUrl = ({ url }: ServerProcess, digest: string): string => `${url}/v2/test/image/blobs/${digest}`
@@ -66,14 +65,14 @@ suite('a registry whose metadata is in PostgreSQL and whose blobs are in a bucke
   }
 
   test('is pushed to and pulled from as any, over restarts, with the commands that belong to it', async () => {
-    const { data, database, args } = await placesOf('registry')
+    const { data, database, bucket, args } = await placesOf('registry')
     const chunks = [randomBytes(6_000_000), randomBytes(5_500_000), randomBytes(70_000)]
     const first = await serve(data, args)
     const digest = await push(first, chunks)
     assert.ok((await pull(first, digest)).equals(Buffer.concat(chunks)))
     assert.equal((await fetch(`${first.url}/readyz/write`)).status, 200)
     await first.stop()
-    assert.equal(blobsOf('registry').length, 1)
+    assert.equal((await blobsOf(bucket)).length, 1)
     assert.ok(!existsSync(join(data, 'blobs')) && !existsSync(join(data, 'trow.db')))
 
     // The folder remembers its bucket, but no address of a database.
@@ -92,13 +91,13 @@ suite('a registry whose metadata is in PostgreSQL and whose blobs are in a bucke
     }
     assert.match(await collect('1h'), /condemned: blob/)
     assert.match(await collect('1h'), /deleted: blob/)
-    assert.equal(blobsOf('registry').length, 1)
+    assert.equal((await blobsOf(bucket)).length, 1)
     assert.match(await collect('0s'), /removed 1 file/)
-    assert.equal(blobsOf('registry').length, 0)
+    assert.equal((await blobsOf(bucket)).length, 0)
   })
 
   test('refuses a bucket with the folder of another database, and leaves its blobs', async () => {
-    const { data, args } = await placesOf('belongs')
+    const { data, bucket, args } = await placesOf('belongs')
     const first = await serve(data, args)
     await push(first, [randomBytes(100_000)])
     await first.stop()
@@ -112,12 +111,12 @@ suite('a registry whose metadata is in PostgreSQL and whose blobs are in a bucke
     const other = await postgres.newDatabase()
     await refused(data, ['--database', other], /belongs to a registry in another database/)
     await refused(data, [], /metadata is in PostgreSQL/)
-    const bucket = args.slice(2)
-    await refused(join(root, 'new'), ['--database', other, ...bucket], /belongs to another registry/)
+    const named = args.slice(2)
+    await refused(join(root, 'new'), ['--database', other, ...named], /belongs to another registry/)
     writeFileSync(join(data, 'database-id'), 'of another\n')
     await refused(data, args, /another database/)
     writeFileSync(join(data, 'database-id'), mark)
-    assert.equal(blobsOf('belongs').length, 1)
+    assert.equal((await blobsOf(bucket)).length, 1)
     await (await serve(data, args)).stop()
   })
 })

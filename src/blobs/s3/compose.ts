@@ -61,7 +61,7 @@ interface Slice {
 
 /** False: the server cannot, or does not take these parts. */
 async function copy(objects: S3Objects, slices: readonly Slice[], name: string): Promise<boolean> {
-  const uploadId = await objects.begin(name)
+  const uploadId = await objects.begin(name, 'none')
   try {
     const parts: FinishedPart[] = []
     for (let first = 0; first < slices.length; first += atOnce) {

@@ -107,7 +107,7 @@ export class ObjectWriter {
     this.#throwFault()
     const number = this.#parts.length + this.#sending.size + 1
     if (number > 10_000) throw tooLarge(this.#partSize * 10_000)
-    const uploadId = (this.#uploadId ??= await this.#objects.begin(this.#name))
+    const uploadId = (this.#uploadId ??= await this.#objects.begin(this.#name, 'CRC32'))
     const buffer = this.#buffer as Buffer
     const body = buffer.subarray(0, this.#filled)
     this.#buffer = undefined

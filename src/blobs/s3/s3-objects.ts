@@ -21,7 +21,7 @@ export interface UnfinishedUpload {
 export interface FinishedPart {
   readonly number: number
   readonly etag: string
-  /** Base64; undefined where the server has not told it. */
+  /** Base64; undefined of a part that was copied. */
   readonly crc32: string | undefined
 }
 
@@ -112,12 +112,16 @@ export class S3Objects {
     }
   }
 
-  async begin(name: string): Promise<string> {
+  /**
+   * `sums`: of every part that was sent. MinIO has none of parts that it copies, and completes an upload that was begun
+   * with checksums only where each part has one.
+   */
+  async begin(name: string, sums: 'CRC32' | 'none'): Promise<string> {
     const { text } = await this.client.send({
       method: 'POST',
       key: this.#key(name),
       query: { uploads: '' },
-      headers: { 'x-amz-checksum-algorithm': 'CRC32', ...this.#encryption() },
+      headers: { ...(sums !== 'none' && { 'x-amz-checksum-algorithm': sums }), ...this.#encryption() },
     })
     const uploadId = xmlText(text, 'UploadId')
     if (uploadId === undefined) throw new Error('S3 began an upload and did not say its id')
@@ -140,7 +144,7 @@ export class S3Objects {
     return { number, etag: headerOf(headers, 'etag') ?? '', crc32: sum }
   }
 
-  /** Copies bytes of another object into a part, inside S3. */
+  /** Copies bytes of another object into a part, inside S3. The upload was begun without checksums. */
   async copyPart(
     { name, uploadId }: Pick<UnfinishedUpload, 'name' | 'uploadId'>,
     number: number,
@@ -155,7 +159,7 @@ export class S3Objects {
         'x-amz-copy-source-range': `bytes=${from.start}-${from.end}`,
       },
     })
-    return { number, etag: etagOf(text), crc32: xmlText(text, 'ChecksumCRC32') }
+    return { number, etag: etagOf(text), crc32: undefined }
   }
 
   /**

@@ -24,13 +24,13 @@ export interface SettingsFile {
   placeOf(path: readonly PropertyKey[]): string
 }
 
-/** What the file holds. Throws as `openSettingsFile`. */
-export function readSettingsFile(path: string): Readonly<Record<string, unknown>> {
-  return openSettingsFile(path).values
+/** What the file holds. Throws as `openSettingsFile`. `hint`: where a name is like none that there is. */
+export function readSettingsFile(path: string, hint?: string): Readonly<Record<string, unknown>> {
+  return openSettingsFile(path, hint).values
 }
 
 /** Throws UserError CONFIG_UNREADABLE, and SettingsError with CONFIG_INVALID and CONFIG_UNKNOWN_KEY. */
-export function openSettingsFile(path: string): SettingsFile {
+export function openSettingsFile(path: string, hint?: string): SettingsFile {
   const lines = new LineCounter()
   const placeAt = (offset: number): string => {
     const { line, col } = lines.linePos(offset)
@@ -51,7 +51,7 @@ export function openSettingsFile(path: string): SettingsFile {
   const unknown = Object.keys(values).filter((name) => !names.includes(name))
   if (unknown.length > 0)
     throw new SettingsError(
-      unknown.map((name) => unknownSetting(name, names, placeAt(keyOffset(document, name)))),
+      unknown.map((name) => unknownSetting(name, names, { where: placeAt(keyOffset(document, name)), hint })),
     )
   return { values, placeOf }
 }

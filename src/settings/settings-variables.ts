@@ -37,7 +37,7 @@ export function readVariables(env: Readonly<Record<string, string | undefined>>)
     if (name !== undefined) given[name] = { value, origin: variable }
     else if (Object.hasOwn(commandVariables, variable) || isOfService(variable, value)) continue
     else if (settingNames.some((each) => editDistance(variable, variableOf(each)) <= slip))
-      throw unknownSetting(variable, [...variables.keys()], 'the environment')
+      throw unknownSetting(variable, [...variables.keys()], { where: 'the environment' })
     else ignored.push(variable)
   }
   return { given, ignored }

@@ -1,10 +1,18 @@
 import { exitCode, UserError } from '../user-error.ts'
 import { nearestName } from './nearest-name.ts'
 
-export function unknownSetting(name: string, known: readonly string[], where: string): UserError {
+/** `hint`: where no known name is near. */
+export function unknownSetting(
+  name: string,
+  known: readonly string[],
+  {
+    where,
+    hint = 'trow serve --help lists all settings.',
+  }: { readonly where: string; readonly hint?: string | undefined },
+): UserError {
   const nearest = nearestName(name, known)
   return new UserError('CONFIG_UNKNOWN_KEY', `${where}: there is no setting "${name}"`, {
-    hint: nearest === undefined ? 'trow serve --help lists all settings.' : `Did you mean "${nearest}"?`,
+    hint: nearest === undefined ? hint : `Did you mean "${nearest}"?`,
     exitCode: exitCode.usage,
   })
 }

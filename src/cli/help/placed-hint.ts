@@ -49,6 +49,8 @@ async function placedHint(hint: string, acting: Command, find: FindCommand): Pro
     const below = top.commands.find((child) => child.name() === second)
     const end = match.index + (below === undefined ? `trow ${first}` : match[0]).length
     const [rest = ''] = hint.slice(end).split(/\btrow [a-z]/)
+    // Help is the same in every place.
+    if (rest.startsWith(' --help')) continue
     const flags = given.filter(({ flag, value }) => {
       const isKnown = (below ?? top).options.some(({ long }) => long === flag)
       // The hint may name the registry as the host of an image or of a login.

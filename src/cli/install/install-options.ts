@@ -9,8 +9,8 @@ import {
 } from '../../install/install-settings.ts'
 import { exitCode, UserError } from '../../user-error.ts'
 import { hostName } from '../host-name.ts'
+import { readServeFile } from './serve-file.ts'
 import { isAddressRange } from '../../settings/setting-values.ts'
-import { readSettingsFile } from '../../settings/settings-file.ts'
 
 /** The flags of `trow install`. `undefined` means the value of the last install, or the default. */
 export interface InstallOptions {
@@ -69,7 +69,7 @@ export function installSettings(
     ...optional('admissionFailurePolicy', options.admissionFailurePolicy),
     ...optional('exemptNamespaces', options.exemptNamespaces && [...options.exemptNamespaces]),
     ...optional('tenants', options.tenants),
-    ...optional('configuration', options.config === undefined ? undefined : readSettingsFile(options.config)),
+    ...optional('configuration', options.config === undefined ? undefined : readServeFile(options.config)),
   }
   const settings = installSettingsSchema.parse({
     ...base,

@@ -131,6 +131,13 @@ test('a trow.yaml of one’s own is checked before anything else', async () => {
     /--config: tls-san: \[\d\] must be text \(CONFIG_INVALID\)/,
   )
   assert.match((await install('data: /other\n')).stderr, /CONFIG_NOT_HERE/)
+  for (const text of ['quite-another: 1\n', 'tls-san: 7\n']) {
+    const { stderr } = await install(text)
+    assert.match(
+      stderr,
+      /\n {2}Correct it and type trow install --config \S+trow\.yaml again; trow serve --help /,
+    )
+  }
   const { stdout } = await install(
     'gc-grace: 12h\naccess:\n  - { who: ci, repositories: "a/**", actions: push }\n',
   )

@@ -5,6 +5,7 @@ import type { OutboxBound } from '../rules/outbox-bound.ts'
 import { attemptKey, LockSet } from './advisory-locks.ts'
 import { ConnectionLost } from './connection-errors.ts'
 import type { Connection } from './connection.ts'
+import { ownStatement } from './own-statement.ts'
 import { PostgresTransaction } from './transaction.ts'
 
 export interface RunChange {
@@ -97,6 +98,8 @@ async function logAttempt(connection: Connection, { attempt, slots }: Committed)
   )
 }
 
+const loggedAttempt = ownStatement('attempt', 'select 1 from change_log where attempt = $1', ['attempt'])
+
 /**
  * Whether the attempt was committed. Waits until its transaction is over, which the lock of the attempt shows,
  * and answers only after a durable commit of its own: what it has seen is then durable too.
@@ -105,7 +108,7 @@ export async function resolveAttempt(connection: Connection, attempt: string): P
   await connection.run(begin)
   try {
     await connection.run('select pg_advisory_xact_lock($1::bigint)', [attemptKey(attempt)])
-    const { rows } = await connection.run('select 1 from change_log where attempt = $1', [attempt])
+    const { rows } = await connection.ask(loggedAttempt, { attempt })
     await connection.run('insert into change_log (attempt, slots) values ($1, $2)', [randomUUID(), []])
     await connection.run('commit')
     return rows.length > 0

@@ -4,6 +4,7 @@ import type { Freshness } from '../rules/database.ts'
 import type { Connection } from './connection.ts'
 import { ConnectionLost, Standby } from './connection-errors.ts'
 import { asRefusal, isRefusal, patience, pause, type Link } from './link.ts'
+import { ownStatement } from './own-statement.ts'
 
 /** Rounds that may be under way at once. */
 const roundLimit = 2
@@ -22,7 +23,9 @@ interface Round {
  * What was committed after the snapshot $1: transactions that had not begun then, and those that were under
  * way. One statement has one snapshot, for the functions and for the rows, so nothing lies in between.
  */
-const question = `
+const question = ownStatement<Round>(
+  'barrier',
+  `
   select pg_current_snapshot()::text as snapshot, pg_is_in_recovery() as recovering,
     (select floor from change_log_floor)::text as floor, (select id from epoch)::text as epoch,
     array(
@@ -30,7 +33,9 @@ const question = `
       union all
       select unnest(slots) from change_log where xid < pg_snapshot_xmax($1::pg_snapshot)
         and xid = any(array(select pg_snapshot_xip($1::pg_snapshot)))
-    ) as slots`
+    ) as slots`,
+  ['asked'],
+)
 
 /** How far reads may be behind, in milliseconds. */
 export interface ReadLimits {
@@ -165,7 +170,7 @@ export class Barrier {
   async #round(connection: Connection): Promise<void> {
     const asked = this.#snapshot
     const began = performance.now()
-    const { rows } = await connection.run<Round>(question, [asked ?? null], 'postgres.barrier')
+    const { rows } = await connection.ask(question, { asked })
     const [round] = rows
     if (round === undefined) throw new Error('the barrier gave no row')
     if (round.recovering === 1) throw new Standby()

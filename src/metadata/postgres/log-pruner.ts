@@ -1,9 +1,16 @@
 import type { Connection } from './connection.ts'
 import type { Link } from './link.ts'
+import { ownStatement } from './own-statement.ts'
 
 /** Milliseconds between two looks, and how old a snapshot is when the log below it goes. */
 const interval = 60_000
 const age = 600_000
+
+const forgetBelow = ownStatement(
+  'forgetBelow',
+  'with floor as (update change_log_floor set floor = $1::xid8) delete from change_log where xid < $1::xid8',
+  ['floor'],
+)
 
 /**
  * Deletes rows of the change log that no process needs. It goes by snapshots and not by the clock: what is
@@ -33,10 +40,7 @@ export class LogPruner {
         const old = this.#seen.findLastIndex(({ at }) => at <= now - age)
         const floor = this.#seen[old]?.xmin
         if (floor === undefined) return
-        await connection.run(
-          'with floor as (update change_log_floor set floor = $1::xid8) delete from change_log where xid < $1::xid8',
-          [floor],
-        )
+        await connection.ask(forgetBelow, { floor })
         this.#seen.splice(0, old + 1)
       })
     } catch {

@@ -2,6 +2,7 @@ import { UserError } from '../../user-error.ts'
 import { migrationKey } from './advisory-locks.ts'
 import type { Connection } from './connection.ts'
 import { migrations, type Migration } from './migrations.ts'
+import { ownStatement } from './own-statement.ts'
 
 /** Settings of the database that say whose it is, where the blobs are, and that the bucket is marked. */
 const idSetting = 'registry-id'
@@ -143,9 +144,15 @@ async function versions(connection: Connection): Promise<{ version: number; olde
   return { version: rows[0]?.version ?? 0, oldestProgram: rows[0]?.oldest ?? 0 }
 }
 
+const forgetBeyond = ownStatement(
+  'forgetBeyond',
+  'delete from change_log where xid >= pg_snapshot_xmax(pg_current_snapshot())',
+  [],
+)
+
 /** A dump that was restored into another server has numbers of transactions that are still to come there. */
 async function forgetOtherTimes(connection: Connection): Promise<void> {
-  await connection.run('delete from change_log where xid >= pg_snapshot_xmax(pg_current_snapshot())')
+  await connection.ask(forgetBeyond, {})
   await connection.run(
     `update change_log_floor set floor = '0' where floor > pg_snapshot_xmin(pg_current_snapshot())`,
   )

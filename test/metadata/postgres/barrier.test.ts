@@ -78,13 +78,12 @@ suite('reads from caches beside other processes', { skip }, () => {
     const log = (connection: Connection, changed: number): Promise<unknown> =>
       connection.run('insert into change_log (attempt, slots) values ($1, $2)', [randomUUID(), [changed]])
     /** What is left of the question without the transactions that were under way. */
-    const naive: Pick<Connection, 'run'> = {
-      run: (text, values, name) =>
-        connections.reads.run(
-          text.replace(/union all[^]*?(?=\) as slots)/, ''),
-          values,
-          name && `naive ${name}`,
-        ),
+    const naive: Pick<Connection, 'ask' | 'run'> = {
+      run: (...asked) => connections.reads.run(...asked),
+      ask: ({ postgres: { sql } = { name: '', sql: '' }, ...statement }, values) => {
+        const left = sql.replace(/union all[^]*?(?=\) as slots)/, '')
+        return connections.reads.ask({ ...statement, postgres: { name: 'naive', sql: left } }, values)
+      },
     }
     const link = new Link(() => ({ connectionString: url }))
     t.after(() => link.close())

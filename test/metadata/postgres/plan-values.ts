@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { SqlValue, Values } from '../../../src/metadata/rules/bind.ts'
 import { digestOf } from '../metadata-store-contract.ts'
 import { bases, firstBaseOf, layerOf, many, repositoriesOf, type RegistrySize } from './large-registry.ts'
@@ -101,6 +102,11 @@ function byStatement(size: RegistrySize): Readonly<Record<string, Values>> {
     'manifests.setReferencedAmong': { list: list([String(layerOf(size, 500)), String(firstBase)]) },
     'tags.tagCountOf': { manifest: 10 },
     'tags.tagsOfAfter': { manifest: 10 },
+    'postgres.attempts': { attempts: `{${Array.from({ length: 100 }, () => randomUUID()).join()}}` },
+    'postgres.attempt': { attempt: randomUUID() },
+    // Of a process that has looked since the last commit.
+    'postgres.barrier': { asked: '9000000000:9000000000:' },
+    'postgres.forgetBelow': { floor: '3' },
     'postgres.audit.lines': { after: 0 },
     'postgres.audit.sealedAfter': { after: 0 },
     'postgres.audit.insertLines': { log: 'denials', after: 0 },

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
 import { after, before, suite, test, type TestContext } from 'node:test'
 import type { Connection as OpenConnection } from '../../../src/metadata/postgres/connection.ts'
 import { everyStatement, type NamedStatement } from './every-statement.ts'
@@ -38,7 +39,7 @@ const ofWholeTables = ['reads.counts', 'reads.outboxSize', 'reads.denialsSize', 
 /** One row, or as many as people write by hand. */
 const small = [
   'lease', 'setting', 'robot', 'signing_key', 'policy_set', 'policy_in_force', 'policy_document', 'policy_revision',
-  'audit_head', 'outbox_head', 'serving_process',
+  'audit_head', 'outbox_head', 'serving_process', 'change_log_floor', 'epoch', 'trow_schema',
 ] // prettier-ignore
 
 /** What a statement may touch, whatever the size of the registry: it is about up to a hundred rows. */
@@ -53,6 +54,18 @@ const more: Readonly<Record<string, typeof most>> = {
 }
 /** They are about every child of an index, here of a hundredth of all manifests, or every repository that links a base layer. */
 const ofManyRows = ['reads.missingChildren', 'blobs.linksOfBlob']
+
+test('what PostgreSQL is asked in plain SQL is about small tables: all else is a statement that is planned here', () => {
+  const folder = new URL('../../../src/metadata/postgres/', import.meta.url)
+  const found: string[] = []
+  for (const file of readdirSync(folder)) {
+    const source = readFileSync(new URL(file, folder), 'utf8')
+    for (const [, text = ''] of source.matchAll(/\.run(?:<[^(]*>)?\(\s*['`]([^'`]*)/g))
+      for (const [, table = ''] of text.matchAll(/\b(?:from|join|update)\s+([a-z_]+)\b(?!\()/g))
+        if (!small.includes(table) && !table.startsWith('pg_')) found.push(`${file}: ${text}`)
+  }
+  assert.deepEqual(found, [])
+})
 
 const skip = missing('initdb', 'postgres')
 

@@ -133,6 +133,9 @@ async function withoutIndexes(connection: Connection, fill: () => Promise<void>)
     [...joins, 'set synchronous_commit = off', `set maintenance_work_mem = '1GB'`].join('; '),
   )
   for (const { drop } of [...first, ...own, ...indexes]) await connection.run(drop)
+  // What nobody reads after a crash costs no log; `repository` stays, since others refer to it.
+  for (const table of large)
+    if (table !== 'repository') await connection.run(`alter table ${table} set unlogged`)
   await fill()
   for (const { add } of [...own, ...indexes, ...first]) await connection.run(add)
   // Back to what a connection of the registry has.

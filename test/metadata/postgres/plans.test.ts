@@ -11,7 +11,8 @@ import { missing } from '../../requirements.ts'
 import { PostgresServer } from '../../support/postgres-server.ts'
 
 // Every statement that the metadata have is planned for any values, and run in a registry of many manifests.
-// `TROW_TEST_MANIFESTS` says how many, `TROW_TEST_BODIES=none` leaves out their bodies. `npm run test:plans` takes 1,000,000.
+// `TROW_TEST_MANIFESTS` says how many, `TROW_TEST_BODIES=none` leaves out their bodies. `npm run test:plans` takes 1,000,000,
+// `npm run test:plans:large` 10,000,000 without bodies.
 
 const size: RegistrySize = {
   manifests: Number(process.env['TROW_TEST_MANIFESTS'] ?? 20_000),
@@ -73,6 +74,8 @@ suite(`plans of PostgreSQL in a registry of ${size.manifests} manifests`, { skip
   let server: PostgresServer
   let statements: readonly NamedStatement[]
   let connection: OpenConnection
+  /** Seconds. */
+  let filled: number
 
   before(async () => {
     statements = await everyStatement()
@@ -81,13 +84,18 @@ suite(`plans of PostgreSQL in a registry of ${size.manifests} manifests`, { skip
     server = await PostgresServer.start([
       'fsync=off',
       'full_page_writes=off',
-      'max_wal_size=8GB',
+      'wal_level=minimal',
+      'max_wal_senders=0',
+      'max_wal_size=2GB',
+      'max_parallel_maintenance_workers=2',
       'shared_buffers=1GB',
       'autovacuum=off',
     ])
     connection = await Connection.open({ connectionString: await server.newDatabase() })
     await prepareDatabase(connection, { id: randomUUID() })
+    const began = performance.now()
     await fillRegistry(connection, size)
+    filled = (performance.now() - began) / 1000
   })
   after(async () => {
     connection?.close()
@@ -137,8 +145,9 @@ suite(`plans of PostgreSQL in a registry of ${size.manifests} manifests`, { skip
        order by bytes desc`,
     )
     const total = rows.reduce((sum, { bytes }) => sum + bytes, 0)
+    const perManifest = Math.round(total / size.manifests)
     t.diagnostic(
-      `${Math.round(total / 1e6)} MB, ${Math.round(total / size.manifests)} bytes for a manifest and its layers`,
+      `${Math.round(total / 1e6)} MB, ${perManifest} bytes for a manifest and its layers, filled in ${filled.toFixed(1)} s`,
     )
     for (const { name, kind, bytes, rows: count } of rows.slice(0, 25))
       t.diagnostic(

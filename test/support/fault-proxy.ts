@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import https from 'node:https'
-import type { AddressInfo } from 'node:net'
+import { isIP, type AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 
 /** What becomes of one request. */
@@ -45,6 +45,8 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
   const { protocol, hostname, port } = new URL(target)
   const { Agent, request } = protocol === 'https:' ? https : http
   const agent = new Agent({ keepAlive: true })
+  // Else that of the signed Host header, which is this proxy's.
+  const servername = isIP(hostname) === 0 ? hostname : ''
   const server = http.createServer((near, answer) => {
     proxy.requests.push(`${near.method} ${near.url}`)
     const fault = proxy.plan(near)
@@ -55,7 +57,7 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
     }
     const { method, url: path, headers } = near
     // The host is signed, so it stays that of the proxy's caller.
-    const options = { hostname, servername: hostname, port, agent, method, path, headers }
+    const options = { hostname, servername, port, agent, method, path, headers }
     const far = request(options, (reply) => pass(reply, answer, fault))
     far.once('error', () => answer.destroy())
     // Who has gone in the middle of a request leaves no request behind.

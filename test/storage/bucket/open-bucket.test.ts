@@ -4,13 +4,14 @@ import type { IncomingMessage } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, beforeEach, suite, test } from 'node:test'
+import { S3Client } from '../../../src/blobs/s3/s3-client.ts'
 import type { S3Location } from '../../../src/blobs/s3/s3-location.ts'
 import { openEngines } from '../../../src/storage/open-engines.ts'
 import type { StorageSettings } from '../../../src/storage/storage-engine.ts'
 import { UserError } from '../../../src/user-error.ts'
 import { missing } from '../../requirements.ts'
 import { s3Error, startFaultProxy, type FaultProxy } from '../../support/fault-proxy.ts'
-import { s3Env, s3Programs, startS3Server, type S3Server } from '../../support/s3-server.ts'
+import { s3Env, s3Keys, s3Programs, startS3Server, type S3Server } from '../../support/s3-server.ts'
 
 suite('a start with a bucket', { skip: missing(...s3Programs) }, () => {
   const root = mkdtempSync(join(tmpdir(), 'trow-bucket-'))
@@ -152,8 +153,15 @@ suite('a start with a bucket', { skip: missing(...s3Programs) }, () => {
       /profile default of .*none/,
     ))
 
-  test('wrong region', () =>
-    refuses(settingsOf({ region: 'eu-west-9' }), 'S3_WRONG_REGION', /not in eu-west-9/))
+  test('wrong region', async (t) => {
+    const region = 'eu-west-9'
+    const client = new S3Client({ ...server.location(bucket), region }, s3Keys)
+    t.after(() => client.close())
+    const list = { method: 'GET', query: { 'list-type': '2' } } as const
+    const isTaken = await client.send(list).then(() => true, () => false) // prettier-ignore
+    if (isTaken) return t.skip('this server takes any region')
+    await refuses(settingsOf({ region }), 'S3_WRONG_REGION', /not in eu-west-9/)
+  })
 
   test('a bucket that S3 says is elsewhere', () => {
     proxy.plan = () => ({
@@ -162,7 +170,8 @@ suite('a start with a bucket', { skip: missing(...s3Programs) }, () => {
       body: s3Error('PermanentRedirect'),
       headers: { 'x-amz-bucket-region': 'eu-central-1' },
     })
-    return refuses(settingsOf(), 'S3_WRONG_REGION', /in the region eu-central-1, not in us-east-1/)
+    const words = new RegExp(`in the region eu-central-1, not in ${s3Env.AWS_REGION}`)
+    return refuses(settingsOf(), 'S3_WRONG_REGION', words)
   })
 
   test('no bucket', () =>

@@ -96,6 +96,7 @@ suite('the registry is away', { skip: clusterProblem() || (await imageProblem())
           await sleep(4000)
           const began = new Date().toISOString()
           await happen()
+          await trow.kubectl('-n', 'trow', 'wait', '--for=create', 'pod/trow-0', '--timeout=120s')
           await trow.kubectl('-n', 'trow', 'wait', '--for=condition=Ready', 'pod/trow-0', '--timeout=120s')
           await sleep(4000)
           watched.abort()
@@ -108,7 +109,7 @@ suite('the registry is away', { skip: clusterProblem() || (await imageProblem())
             `the cluster knew of nobody for ${seconds(gap)} s`,
         )
         assert.deepEqual(pulls.failures, [])
-        assert.ok(pulls.count > 5)
+        assert.ok(pulls.count >= trow.cluster.nodes.length)
       } finally {
         for (const child of load) child.kill('SIGKILL')
       }

@@ -63,7 +63,7 @@ suite('the registry without the API server', { skip: clusterProblem() }, () => {
         if (seconds < 30) allowed.add(String(caller.usual))
         const others = [...statuses.keys()].filter((status) => !allowed.has(status))
         assert.deepEqual(others, [], `${caller.name}: ${JSON.stringify([...statuses])}`)
-        if (caller.during.includes(200)) assert.ok(slowest < 2000, `${caller.name} waits ${slowest} ms`)
+        if (caller.during.includes(200)) assert.ok(slowest < 5000, `${caller.name} waits ${slowest} ms`)
         assert.ok(statuses.size > 0, `${caller.name}: nothing was asked`)
         assert.equal(withoutRetryAfter, 0, caller.name)
         assert.equal(load.tally(caller, 'recovery').statuses.get('401'), undefined, caller.name)

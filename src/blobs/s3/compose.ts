@@ -26,7 +26,7 @@ export async function compose(
     slices.slice(0, -1).every(({ start, end }) => end - start + 1 >= smallestCopy)
   if (isCopyable && (await copy(objects, slices, blobName(to)))) return
   const size = from.parts.reduce((sum, { used }) => sum + used, 0)
-  const writer = new ObjectWriter(objects, budget, blobName(to), size)
+  const writer = new ObjectWriter(objects, budget, blobName(to), { length: size })
   try {
     for await (const chunk of readParts(objects, from, new AbortController().signal))
       await writer.append(chunk)

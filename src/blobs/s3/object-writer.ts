@@ -1,20 +1,27 @@
 import { OciError } from '../../oci/oci-error.ts'
-import type { PartBudget } from './part-budget.ts'
+import type { PartBudget, PartLoan, Recall } from './part-budget.ts'
 import type { FinishedPart, S3Objects } from './s3-objects.ts'
 
 const mebibyte = 1024 * 1024
 /** Bytes of a part where the length is announced, and where it is not. S3 asks for 5 MiB at least. */
-const smallestPart = 8 * mebibyte
+export const smallestPart = 8 * mebibyte
 const partOfUnknown = 16 * mebibyte
 /** S3 takes 10,000 parts of an object. */
-const mostParts = 9000
+export const mostParts = 9000
 /** Parts of one object that are sent at once. */
 const atOnce = 3
 
 /** Equal parts, as some servers demand; `undefined`: the length is not known. */
-export function partSizeOf(length: number | undefined): number {
+function partSizeOf(length: number | undefined): number {
   if (length === undefined) return partOfUnknown
   return Math.max(smallestPart, Math.ceil(length / mostParts / mebibyte) * mebibyte)
+}
+
+export interface ObjectOptions {
+  /** Bytes that will be appended at most, as far as that is known. */
+  readonly length?: number | undefined
+  /** Called if the bytes that wait come so slowly that others need their room; the object should end then. */
+  readonly recall?: Recall
 }
 
 /**
@@ -26,23 +33,23 @@ export class ObjectWriter {
   readonly #budget: PartBudget
   readonly #name: string
   readonly #partSize: number
+  readonly #recall: Recall | undefined
   /** Bytes that may still come; Infinity where the length is not known. */
   readonly #length: number
   readonly #parts: FinishedPart[] = []
   readonly #sending = new Set<Promise<void>>()
-  #buffer: Buffer | undefined
-  #filled = 0
+  #loan: PartLoan | undefined
   #size = 0
   #uploadId: string | undefined
   #fault: { readonly error: unknown } | undefined
 
-  /** `length`: the announced length of the object in bytes. */
-  constructor(objects: S3Objects, budget: PartBudget, name: string, length: number | undefined) {
+  constructor(objects: S3Objects, budget: PartBudget, name: string, { length, recall }: ObjectOptions = {}) {
     this.#objects = objects
     this.#budget = budget
     this.#name = name
     this.#length = length ?? Infinity
     this.#partSize = partSizeOf(length)
+    this.#recall = recall
   }
 
   /** Bytes that were appended. */
@@ -50,12 +57,16 @@ export class ObjectWriter {
     return this.#size
   }
 
+  /** Bytes a second of those that wait; undefined where none do. */
+  get pace(): number | undefined {
+    return this.#loan?.pace
+  }
+
   /** Copies the chunk. Undefined: the caller need not wait. */
   append(chunk: Uint8Array): Promise<void> | undefined {
-    const buffer = this.#buffer
-    if (buffer === undefined || this.#filled + chunk.length > buffer.length) return this.#fill(chunk)
-    buffer.set(chunk, this.#filled)
-    this.#filled += chunk.length
+    const loan = this.#loan
+    if (loan === undefined || chunk.length > loan.room) return this.#fill(chunk)
+    loan.append(chunk)
     this.#size += chunk.length
     return undefined
   }
@@ -63,12 +74,14 @@ export class ObjectWriter {
   /** Resolves when the object is stored. */
   async finish(): Promise<void> {
     const uploadId = this.#uploadId
+    const loan = this.#loan
+    if (loan !== undefined) loan.isFinal = true
     if (uploadId === undefined) {
-      await this.#objects.put(this.#name, this.#buffer?.subarray(0, this.#filled) ?? Buffer.alloc(0))
+      await this.#objects.put(this.#name, loan?.bytes ?? Buffer.alloc(0))
       this.#release()
       return
     }
-    if (this.#filled > 0) await this.#sendPart()
+    if (loan !== undefined) await this.#sendPart(loan)
     await Promise.all(this.#sending)
     this.#throwFault()
     this.#parts.sort((a, b) => a.number - b.number)
@@ -86,11 +99,10 @@ export class ObjectWriter {
 
   async #fill(chunk: Uint8Array): Promise<void> {
     for (let at = 0; at < chunk.length;) {
-      if (this.#buffer !== undefined && this.#filled === this.#buffer.length) await this.#sendPart()
-      this.#buffer ??= await this.#budget.take(this.#nextSize())
-      const taken = Math.min(chunk.length - at, this.#buffer.length - this.#filled)
-      this.#buffer.set(chunk.subarray(at, at + taken), this.#filled)
-      this.#filled += taken
+      if (this.#loan?.room === 0) await this.#sendPart(this.#loan)
+      const loan = (this.#loan ??= await this.#budget.take(this.#nextSize(), this.#recall))
+      const taken = Math.min(chunk.length - at, loan.room)
+      loan.append(chunk.subarray(at, at + taken))
       this.#size += taken
       at += taken
     }
@@ -103,23 +115,21 @@ export class ObjectWriter {
   }
 
   /** Sends the filled buffer as a part; waits while too many are being sent. */
-  async #sendPart(): Promise<void> {
+  async #sendPart(loan: PartLoan): Promise<void> {
+    loan.isFinal = true
     this.#throwFault()
     const number = this.#parts.length + this.#sending.size + 1
     if (number > 10_000) throw tooLarge(this.#partSize * 10_000)
     const uploadId = (this.#uploadId ??= await this.#objects.begin(this.#name, 'CRC32'))
-    const buffer = this.#buffer as Buffer
-    const body = buffer.subarray(0, this.#filled)
-    this.#buffer = undefined
-    this.#filled = 0
+    this.#loan = undefined
     const sent = this.#objects
-      .putPart({ name: this.#name, uploadId }, number, body)
+      .putPart({ name: this.#name, uploadId }, number, loan.bytes)
       .then(
         (part) => void this.#parts.push(part),
         (error: unknown) => (this.#fault ??= { error }),
       )
       .then(() => {
-        this.#budget.give(buffer)
+        this.#budget.give(loan)
         this.#sending.delete(sent)
       })
     this.#sending.add(sent)
@@ -127,8 +137,8 @@ export class ObjectWriter {
   }
 
   #release(): void {
-    if (this.#buffer !== undefined) this.#budget.give(this.#buffer)
-    this.#buffer = undefined
+    if (this.#loan !== undefined) this.#budget.give(this.#loan)
+    this.#loan = undefined
   }
 
   #throwFault(): void {

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { OciError } from '../../oci/oci-error.ts'
 import {
   newDataKey,
@@ -24,6 +23,7 @@ import { cutParts, decodeParts, encodeParts, type UploadPart } from './parts.ts'
 import { isMissing } from './s3-fault.ts'
 import { sizeOf, type S3Objects } from './s3-objects.ts'
 import { refusing, refusingSource } from './refusals.ts'
+import { newPartName, UploadWriter } from './upload-writer.ts'
 
 /** Seconds. A client that is slow to follow still does; a URL that is found later is of no use. */
 const urlLife = 20 * 60
@@ -32,6 +32,8 @@ export interface S3BlobStoreParts {
   readonly objects: S3Objects
   /** Bytes of buffers in which parts of this thread's uploads wait. */
   readonly partBytes: number
+  /** Milliseconds that a client may keep a buffer while others wait. */
+  readonly patience?: number
   /** Bytes that can be written before something else than S3 is full. */
   readonly room: () => Promise<number>
   /** Whether clients are sent to the bucket. */
@@ -50,9 +52,9 @@ export class S3BlobStore implements BlobStore {
   readonly redirect: BlobStore['redirect']
   readonly notes: BlobNotes
 
-  constructor({ objects, partBytes, room, redirects = false }: S3BlobStoreParts) {
+  constructor({ objects, partBytes, patience, room, redirects = false }: S3BlobStoreParts) {
     this.#objects = objects
-    this.#budget = new PartBudget(partBytes)
+    this.#budget = new PartBudget(partBytes, patience)
     this.#room = room
     this.notes = new BucketNotes(objects)
     if (redirects) this.redirect = (key) => refusing(() => objects.presign(blobName(key), urlLife))
@@ -61,16 +63,16 @@ export class S3BlobStore implements BlobStore {
   async receive(source: ByteSource, options: ReceiveOptions, signal?: AbortSignal): Promise<Received> {
     const { content, expectedBytes } = options
     const key = content.kind === 'staged' ? content.key : newDataKey()
-    const name = content.kind === 'staged' ? randomBytes(8).toString('hex') : ''
+    const name = content.kind === 'staged' ? newPartName() : ''
     const before = content.kind === 'staged' ? content.size : content.bytes.length
     const inline: Uint8Array[] = content.kind === 'inline' ? [content.bytes] : []
     let inlineSize = content.kind === 'inline' ? before : 0
     let parts: readonly UploadPart[] = []
-    let writer: ObjectWriter | undefined
-    const open = (): ObjectWriter => {
+    let writer: UploadWriter | undefined
+    const open = (): UploadWriter => {
       const length =
         expectedBytes === undefined ? undefined : expectedBytes + (content.kind === 'inline' ? before : 0)
-      return new ObjectWriter(this.#objects, this.#budget, partName(key, { name }), length)
+      return new UploadWriter({ objects: this.#objects, budget: this.#budget }, { key, name, length })
     }
     const begin = async (chunk: Uint8Array): Promise<void> => {
       if (content.kind === 'staged') parts = (await this.#present(content)) ?? unknownUpload(content.key)
@@ -95,9 +97,7 @@ export class S3BlobStore implements BlobStore {
             content: content.kind === 'staged' ? content : { kind: 'inline', bytes: Buffer.concat(inline) },
           }
         }
-        await writer.finish()
-        const { size } = writer
-        const all = encodeParts([...parts, { name, used: size, stored: size }])
+        const all = encodeParts([...parts, ...(await writer.finish())])
         return { ...outcome, content: { kind: 'staged', key, size: before + outcome.received, parts: all } }
       } catch (error) {
         await writer?.abandon()
@@ -119,7 +119,7 @@ export class S3BlobStore implements BlobStore {
 
   adopt(key: DataKey, source: ByteSource, signal?: AbortSignal): Promise<number> {
     return refusing(async () => {
-      const writer = new ObjectWriter(this.#objects, this.#budget, blobName(key), undefined)
+      const writer = new ObjectWriter(this.#objects, this.#budget, blobName(key))
       try {
         for await (const chunk of source) {
           signal?.throwIfAborted()

@@ -12,9 +12,8 @@ import type { ContentEngine } from '../content-engine.ts'
 import type { ServeOptions, StorageSettings } from '../storage-engine.ts'
 import type { BlobTicket, BucketTicket } from '../ticket.ts'
 
-/** Bytes of buffers for parts on their way to S3, for all workers together, and the least that one needs. */
-const partBytes = 256 * 1024 * 1024
-const leastPartBytes = 32 * 1024 * 1024
+/** Bytes of buffers for parts on their way to S3, in each thread: as many as one quick upload keeps busy. */
+const partBytes = 32 * 1024 * 1024
 
 interface Bucket {
   readonly location: S3Location
@@ -33,7 +32,7 @@ export function bucketTicket(
     location,
     credentials,
     redirects: false,
-    partBytes: leastPartBytes,
+    partBytes,
     folder,
     reserve: reserve.buffer,
     cache: undefined,
@@ -60,9 +59,8 @@ export class BucketContent implements ContentEngine {
   ticket(worker?: number): BlobTicket {
     const ticket = bucketTicket(this.#settings, this.#bucket, this.#options.reserve)
     if (worker === undefined) return ticket
-    const each = Math.max(leastPartBytes, Math.floor(partBytes / this.#options.workers))
     // Only workers read the same blobs again and again.
-    return { ...ticket, redirects: this.#settings.s3Redirect, partBytes: each, cache: this.#cache }
+    return { ...ticket, redirects: this.#settings.s3Redirect, cache: this.#cache }
   }
 
   async probe(): Promise<void> {

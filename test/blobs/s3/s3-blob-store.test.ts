@@ -1,10 +1,17 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { after, before, suite, test, type TestContext } from 'node:test'
-import type { BlobStore, StagedContent } from '../../../src/blobs/blob-store.ts'
+import type {
+  BlobStore,
+  ByteSource,
+  Received,
+  ReceiveOptions,
+  StagedContent,
+} from '../../../src/blobs/blob-store.ts'
 import { S3BlobStore } from '../../../src/blobs/s3/s3-blob-store.ts'
 import { S3Client } from '../../../src/blobs/s3/s3-client.ts'
 import { S3Objects } from '../../../src/blobs/s3/s3-objects.ts'
+import type { S3Location } from '../../../src/blobs/s3/s3-location.ts'
 import { missing } from '../../requirements.ts'
 import { s3Keys, s3Programs, startS3Server, type S3Server } from '../../support/s3-server.ts'
 import {
@@ -32,16 +39,29 @@ suite('blobs in S3', { skip: missing(...s3Programs) }, () => {
 
   function openStore(
     t: TestContext,
-    location = server.location(bucket, `store-${stores++}/`),
+    {
+      location = server.location(bucket, `store-${stores++}/`),
+      ...parts
+    }: {
+      readonly location?: S3Location | undefined
+      readonly partBytes?: number
+      readonly patience?: number
+    } = {},
   ): { store: BlobStore; objects: S3Objects } {
     const objects = new S3Objects(new S3Client(location, s3Keys))
-    const store = new S3BlobStore({ objects, partBytes: 64 * 2 ** 20, room: () => Promise.resolve(Infinity) })
+    const room = (): Promise<number> => Promise.resolve(Infinity)
+    const store = new S3BlobStore({ objects, partBytes: 64 * 2 ** 20, room, ...parts })
     t.after(() => store.close())
     return { store, objects }
   }
 
   async function namesOf(objects: S3Objects): Promise<string[]> {
     return (await Array.fromAsync(objects.list(''))).map(({ name }) => name)
+  }
+
+  async function readStaged(store: BlobStore, { content }: Received): Promise<Buffer> {
+    assert.ok(content.kind === 'staged')
+    return readAndClose(await store.openStaged(content))
   }
 
   test('content of one request is one object, of several parts where it is large', async (t) => {
@@ -81,6 +101,55 @@ suite('blobs in S3', { skip: missing(...s3Programs) }, () => {
     })
   }
 
+  for (const [length, isAnnounced] of [
+    ['an announced length', true],
+    ['no announced length', false],
+  ] as const) {
+    test(
+      `clients that stand still leave room for another, with ${length}`,
+      { timeout: 60_000 },
+      async (t) => {
+        const { store, objects } = openStore(t, { partBytes: 16 * 2 ** 20, patience: 20 })
+        const goOn = Promise.withResolvers<void>()
+        const contents = Array.from({ length: 6 }, () => randomBytes(10_000_000))
+        async function* halting(content: Buffer): ByteSource {
+          yield* sourceOf(pieces(content.subarray(0, 300_000), 60_000))
+          await goOn.promise
+          yield* sourceOf(pieces(content.subarray(300_000), 60_000))
+        }
+        const options = (): ReceiveOptions => receiveOptions(isAnnounced ? { expectedBytes: 10_000_000 } : {})
+        const halted = contents.map((content) => store.receive(halting(content), options()))
+        const content = randomBytes(10_000_000)
+        const received = await store.receive(sourceOf(pieces(content, 60_000)), options())
+        assertSame(await readStaged(store, received), content)
+        goOn.resolve()
+        for (const [index, { content: staged }] of (await Promise.all(halted)).entries()) {
+          assert.ok(staged.kind === 'staged')
+          const key = await store.publish(staged)
+          assertSame(await readAndClose(await store.open(key)), contents[index] as Buffer)
+          if (key !== staged.key) await store.remove(staged.key)
+        }
+        assert.equal((await namesOf(objects)).filter((name) => name.startsWith('blobs/')).length, 7)
+      },
+    )
+  }
+
+  test('nothing stays of a slow upload that fails', { timeout: 60_000 }, async (t) => {
+    const { store, objects } = openStore(t, { partBytes: 8 * 2 ** 20, patience: 20 })
+    const goOn = Promise.withResolvers<void>()
+    async function* halting(): ByteSource {
+      yield randomBytes(3000)
+      await goOn.promise
+      yield randomBytes(600_000)
+    }
+    const halted = store.receive(halting(), receiveOptions({ expectedBytes: 500_000 }))
+    const { key } = await stage(store, randomBytes(10_000_000))
+    goOn.resolve()
+    await assert.rejects(halted, { code: 'SIZE_INVALID' })
+    await store.remove(key)
+    assert.deepEqual(await namesOf(objects), [])
+  })
+
   test('what a request that was given up has written is no part of the upload', async (t) => {
     const { store } = openStore(t)
     const staged = await stage(store, Buffer.from('begun, '))
@@ -103,7 +172,7 @@ suite('blobs in S3', { skip: missing(...s3Programs) }, () => {
       if (isUnderPrefix && server.isMinio)
         return t.skip('MinIO lists unfinished uploads of a whole bucket, and none of a prefix')
       const whole = isUnderPrefix ? undefined : server.location(await server.bucket('whole'))
-      const { store, objects } = openStore(t, whole)
+      const { store, objects } = openStore(t, { location: whole })
       const old = await objects.begin('blobs/0123456789abcdef0123456789abcdef', 'CRC32')
       assert.equal(await store.dropUnfinished(Date.now() - 60_000), 0)
       assert.equal((await Array.fromAsync(objects.unfinished()))[0]?.uploadId, old)

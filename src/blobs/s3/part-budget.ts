@@ -4,6 +4,8 @@ const turn = 10_000
 /** Bytes of the smallest piece that is lent to a slow client, and how many times `patience` it may keep that one. */
 export const leastPiece = 64 * 1024
 const patienceWithLeast = 30
+/** Bytes up to which buffers have few sizes, so that one that is returned suits the next borrower. */
+const largestRounded = 8 * 2 ** 20
 
 /** Asks for a buffer that is not full. `pace`: bytes a second that came into it. */
 export type Recall = (pace: number) => void
@@ -79,11 +81,11 @@ export class PartBudget {
   }
 
   /**
-   * Resolves to a buffer of `size` bytes, or of the whole budget if that is less. `recall` is called at most once, if the
+   * Resolves to a buffer of at least `size` bytes, or of the whole budget if that is less. `recall` is called at most once, if the
    * buffer fills too slowly while others wait; without it the buffer stays lent. Never in the turn in which it was lent.
    */
   take(size: number, recall?: Recall): Promise<PartLoan> | PartLoan {
-    const most = Math.min(size, this.#bytes)
+    const most = Math.min(roundedUp(size), this.#bytes)
     if (this.#waiting.length === 0 && this.#lent + most <= this.#bytes) return this.#lend(most, recall)
     this.#timer ??= setInterval(() => this.#recallSlow(), this.#patience / 4).unref()
     return new Promise((resolve) => this.#waiting.push({ size: most, recall, resolve }))
@@ -133,4 +135,8 @@ export class PartBudget {
     const kept = buffer.length > leastPiece ? this.#patience : this.#patience * patienceWithLeast
     return !isFinal && recall !== undefined && age >= kept && (age >= turn || room > (pace * turn) / 1000)
   }
+}
+
+function roundedUp(size: number): number {
+  return size > largestRounded ? size : Math.max(leastPiece, 2 ** Math.ceil(Math.log2(size)))
 }

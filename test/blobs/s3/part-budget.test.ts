@@ -88,6 +88,13 @@ suite('the budget of part buffers', () => {
     assert.equal(recalls, 1)
   })
 
+  test('the end of an object is written into a buffer that held a whole part', () => {
+    const budget = new PartBudget(2 * part)
+    const loan = lent(budget.take(part))
+    budget.give(loan)
+    assert.equal(lent(budget.take(part - 3_000_000)).buffer, loan.buffer)
+  })
+
   test('a piece is what its client sends in ten seconds', () => {
     assert.equal(pieceOf(1000, part), leastPiece)
     assert.equal(pieceOf(40_000, part), 4 * leastPiece)

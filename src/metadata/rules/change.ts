@@ -79,25 +79,18 @@ export function together<const All extends readonly unknown[]>(
 ): Together<All> | Promise<Together<All>> {
   // SQLite has answered most of them already.
   const late = all.filter((one) => one instanceof Promise)
-  if (late.length === 0) return all as Together<All>
-  if (late.length === 1) return withOne(all)
-  return withAll(all)
+  return late.length === 0 ? (all as Together<All>) : withLate(all, late)
 }
 
 type Together<All extends readonly unknown[]> = { -readonly [Index in keyof All]: Awaited<All[Index]> }
 
-async function withOne<All extends readonly unknown[]>(all: All): Promise<Together<All>> {
+async function withLate<All extends readonly unknown[]>(
+  all: All,
+  late: readonly unknown[],
+): Promise<Together<All>> {
+  await Promise.allSettled(late)
   const values: unknown[] = []
   for (const one of all) values.push(one instanceof Promise ? await one : one)
-  return values as Together<All>
-}
-
-async function withAll<All extends readonly unknown[]>(all: All): Promise<Together<All>> {
-  const settled = await Promise.allSettled(all)
-  const values = settled.map((one) => {
-    if (one.status === 'rejected') throw one.reason
-    return one.value
-  })
   return values as Together<All>
 }
 

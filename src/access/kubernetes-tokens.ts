@@ -5,6 +5,7 @@ import {
   type ClusterUser,
   type TokenReviewResult,
 } from '../cluster/reviews.ts'
+import { inTime } from '../in-time.ts'
 import type { Instant } from '../instant.ts'
 import { answerFor, type Verified } from './authority.ts'
 import { ExpiringCache } from './expiring-cache.ts'
@@ -30,12 +31,15 @@ export interface KubernetesTokenParts {
  */
 const staleFor = 2 * 60_000
 const askAgainAfter = 5000
+/** Milliseconds that a known token waits for an answer, and that the last one is used then before the next wait. */
+const patience = 1000
 const wrongFor = 15_000
 const credentialKey = 'authentication.kubernetes.io/credential-id'
 
 /**
  * Verifies tokens by the cluster's TokenReview: one review at a time for each token. An answer is used for
- * seconds (`answerFor`; a refusal for 15 s), never beyond the token's expiry.
+ * seconds (`answerFor`; a refusal for 15 s), never beyond the token's expiry. A token that is known does not wait long
+ * for a cluster that is slow or frozen: the last answer is used meanwhile.
  */
 export class KubernetesTokens {
   readonly #cluster: ClusterReviews
@@ -97,7 +101,12 @@ export class KubernetesTokens {
     const problem = this.#problem(token, claims)
     if (problem !== undefined) return this.#refused(problem)
     const key = keyOf(token)
-    return this.#cached(key) ?? this.#flights.run(key, () => this.#review(token, key, claims))
+    const cached = this.#cached(key)
+    if (cached !== undefined) return cached
+    const asked = this.#flights.run(key, () => this.#review(token, key, claims))
+    if (this.#answers.get(key)?.answer.ok !== true) return asked
+    const soon = await inTime<Verified | undefined>(asked, AbortSignal.timeout(patience), () => undefined)
+    return soon ?? this.#withoutAnswer(key, patience) ?? asked
   }
 
   #cached(key: string): Verified | undefined {
@@ -115,7 +124,7 @@ export class KubernetesTokens {
       result = await this.#cluster.reviewToken(token, forApiServer ? undefined : [this.#audience])
     } catch (error) {
       if (!(error instanceof ClusterUnavailable)) throw error
-      const last = this.#withoutAnswer(key)
+      const last = this.#withoutAnswer(key, askAgainAfter)
       if (last !== undefined) return last
       const reason = 'the cluster, which knows this token, does not answer'
       return { ok: false, kind: 'unavailable', reason, retryAfter: 5, until: this.#now() + 1000 }
@@ -126,12 +135,13 @@ export class KubernetesTokens {
     return answer
   }
 
-  #withoutAnswer(key: string): Verified | undefined {
+  /** The last answer, if it was an admission and is not too old; used for so many milliseconds. */
+  #withoutAnswer(key: string, usedFor: number): Verified | undefined {
     const last = this.#answers.get(key)
     if (last?.answer.ok !== true) return undefined
     const { answer, confirmedAt } = last
     const end = Math.min(confirmedAt + staleFor, answer.principal.expiresAt ?? Infinity)
-    const again = { ...answer, until: Math.min(this.#now() + askAgainAfter, end) }
+    const again = { ...answer, until: Math.min(this.#now() + usedFor, end) }
     this.#answers.set(key, { answer: again, confirmedAt }, end)
     return again
   }

@@ -1,5 +1,6 @@
 import type { ClusterPresence } from '../cluster/presence.ts'
 import { ClusterUnavailable } from '../cluster/reviews.ts'
+import { inTime } from '../in-time.ts'
 import type { Instant } from '../instant.ts'
 import { answerFor, type Verified } from './authority.ts'
 import { nodePrefix } from './certificates.ts'
@@ -81,17 +82,8 @@ export class NodeStandings {
 
   /** The pending answer, or the last one if the cluster takes long to answer: a pull does not wait for it. */
   async #soon(key: string, known: KnownNode, asked: Promise<KnownNode>): Promise<KnownNode> {
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<undefined>((resolve) => {
-      timer = setTimeout(resolve, patience, undefined)
-    })
-    try {
-      const answer = await Promise.race([asked, late])
-      if (answer !== undefined) return answer
-    } finally {
-      clearTimeout(timer)
-    }
-    asked.catch(() => undefined)
+    const answer = await inTime<KnownNode | undefined>(asked, AbortSignal.timeout(patience), () => undefined)
+    if (answer !== undefined) return answer
     const { now } = this.#parts
     const last = { ...known, until: Math.min(now() + patience, known.confirmedAt + staleFor) }
     if (last.until <= now()) return asked

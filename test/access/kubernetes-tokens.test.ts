@@ -22,12 +22,19 @@ function jwt(claims: object): string {
 
 suite('tokens of the cluster', () => {
   function open(answer: TokenReviewResult | Error, apiServerTokens = false) {
-    const state = { now: start, answer, asked: [] as (readonly string[] | undefined)[] }
+    const state = {
+      now: start,
+      answer,
+      asked: [] as (readonly string[] | undefined)[],
+      /** Resolves when a frozen cluster goes on. */
+      frozen: undefined as Promise<void> | undefined,
+    }
     const tokens = new KubernetesTokens({
       cluster: {
         async reviewToken(_, audiences) {
           state.asked.push(audiences)
           await new Promise((resolve) => setImmediate(resolve))
+          await state.frozen
           if (state.answer instanceof Error) throw state.answer
           return state.answer
         },
@@ -130,6 +137,27 @@ suite('tokens of the cluster', () => {
       allowed.state.asked.map((audiences) => audiences?.[0]),
       [undefined, undefined, 'trow'],
     )
+  })
+
+  test('a known token does not wait for a cluster that is frozen, and its late answer counts', async () => {
+    const { tokens, state } = open(good)
+    const [known, other] = [jwt({ aud: 'trow', exp }), jwt({ aud: 'trow', exp, sub: 'other' })]
+    assert.ok((await tokens.verify(known)).ok)
+    state.now += 8000
+    const thaw = Promise.withResolvers<void>()
+    state.frozen = thaw.promise
+    const waited = Symbol('it waited')
+    const long = new Promise<typeof waited>((resolve) => setTimeout(resolve, 2500, waited).unref())
+    const [answer, stranger] = [tokens.verify(known), tokens.verify(other)]
+    const meanwhile = await Promise.race([answer, long])
+    assert.ok(meanwhile !== waited && meanwhile.ok)
+    assert.equal(meanwhile.until, state.now + 1000)
+    assert.equal(await Promise.race([stranger, long]), waited, 'nothing is known of the other one')
+    state.answer = { authenticated: false, reason: 'gone' }
+    thaw.resolve()
+    assert.ok(!(await stranger).ok)
+    assert.ok(!(await tokens.verify(known)).ok)
+    assert.equal(state.asked.length, 3)
   })
 
   test('a cluster that is away is no refusal, and nothing is kept of it', async () => {

@@ -18,15 +18,22 @@ interface Failure {
   readonly reason: string
 }
 
+/** What one run of files has shown. */
+interface Outcome {
+  passed: number
+  skipped: number
+  readonly failures: Failure[]
+}
+
 /** Runs test files and counts their results. */
 export class SuiteRun {
-  readonly #counts = { passed: 0, failed: 0, skipped: 0 }
+  #passed = 0
+  #skipped = 0
   readonly #skips = new Map<string, string>()
-  #failures: Failure[] = []
+  readonly #failures: Failure[] = []
   /** What failed, and passed when its file was run again. */
   readonly #rare: Failure[] = []
   readonly #started = Date.now()
-  #on = ''
 
   /**
    * Files by their path relative to the root of the repository. A file that fails is run once more, alone: tests wait
@@ -34,35 +41,27 @@ export class SuiteRun {
    * tests, where the same files run in several ways.
    */
   async runFiles(batch: readonly string[], concurrency: number, on = ''): Promise<void> {
-    this.#on = on === '' ? '' : ` ${on}`
-    const before = this.#failures
-    this.#failures = []
-    await this.#run(batch, concurrency)
-    const first = this.#failures
-    const files = [...new Set(first.map(({ file }) => file))].filter((file) => file !== undefined)
-    this.#failures = [...before, ...first]
-    if (files.length > secondTries) return
-    for (const file of files) await this.#again(file)
+    const { passed, skipped, failures } = await this.#run(batch, concurrency, on)
+    this.#passed += passed
+    this.#skipped += skipped
+    const failed = Map.groupBy(failures, ({ file }) => file)
+    for (const [file, own] of failed) {
+      if (file !== undefined && failed.size <= secondTries && (await this.#passesAgain(file))) {
+        this.#passed += own.length
+        this.#rare.push(...own)
+      } else this.#failures.push(...own)
+    }
   }
 
-  async #again(file: string): Promise<void> {
+  async #passesAgain(file: string): Promise<boolean> {
     console.log(`\n${file} failed, and runs once more`)
-    const first = this.#failures
-    const counts = { ...this.#counts }
-    this.#failures = []
-    await this.#run([file], 1)
-    const isWell = this.#failures.length === 0
-    const own = first.filter((failure) => failure.file === file)
-    this.#failures = isWell ? first.filter((failure) => failure.file !== file) : first
-    Object.assign(this.#counts, counts)
-    if (!isWell) return
-    this.#rare.push(...own)
-    this.#counts.failed -= own.length
-    this.#counts.passed += own.length
+    return (await this.#run([file], 1)).failures.length === 0
   }
 
-  async #run(batch: readonly string[], concurrency: number): Promise<void> {
-    if (batch.length === 0) return
+  async #run(batch: readonly string[], concurrency: number, on = ''): Promise<Outcome> {
+    const outcome: Outcome = { passed: 0, skipped: 0, failures: [] }
+    if (batch.length === 0) return outcome
+    const suffix = on === '' ? '' : ` ${on}`
     const stream = run({
       files: batch.map((file) => `${root}${file}`),
       concurrency,
@@ -70,10 +69,10 @@ export class SuiteRun {
       forceExit: true,
     })
     stream.on('test:pass', (event) => {
-      const name = `${relative(root, event.file ?? '')}: ${event.name}${this.#on}`
-      if (event.skip === undefined) this.#counts.passed += event.details.type === 'suite' ? 0 : 1
+      const name = `${relative(root, event.file ?? '')}: ${event.name}${suffix}`
+      if (event.skip === undefined) outcome.passed += event.details.type === 'suite' ? 0 : 1
       else {
-        this.#counts.skipped++
+        outcome.skipped++
         this.#skips.set(name, typeof event.skip === 'string' ? event.skip : 'no reason given')
       }
     })
@@ -83,20 +82,16 @@ export class SuiteRun {
       // A suite that fails in its own hook counts as a failure; one whose tests failed has been counted
       // already.
       if (event.details.type === 'suite' && failureType === 'subtestsFailed') return
-      this.#counts.failed++
-      this.#failures.push({
-        file: relative(root, event.file ?? ''),
-        name: event.name + this.#on,
-        reason: reasonOf(error),
-      })
+      const file = relative(root, event.file ?? '')
+      outcome.failures.push({ file, name: event.name + suffix, reason: beginningOf(error) })
     })
     const reporter = stream.compose(new spec())
     for await (const text of reporter) process.stdout.write(text as string)
+    return outcome
   }
 
   /** Records a failure that belongs to no file. */
   fail(name: string): void {
-    this.#counts.failed++
     this.#failures.push({ file: undefined, name, reason: '' })
   }
 
@@ -113,13 +108,12 @@ export class SuiteRun {
       const reason = 'skipped although this machine could have run it'
       this.#failures.push({ file: undefined, name, reason })
     }
-    this.#counts.failed += lazy.length
-    this.#counts.skipped -= lazy.length
+    this.#skipped -= lazy.length
     printFailures('failed at first, and passed when run once more', this.#rare)
     printFailures('failed', this.#failures)
-    const { passed, failed, skipped } = this.#counts
-    console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`)
-    process.exitCode = failed === 0 && passed + skipped > 0 ? 0 : 1
+    const failed = this.#failures.length
+    console.log(`${this.#passed} passed, ${failed} failed, ${this.#skipped} skipped`)
+    process.exitCode = failed === 0 && this.#passed + this.#skipped > 0 ? 0 : 1
   }
 }
 
@@ -133,7 +127,7 @@ function printFailures(title: string, failures: readonly Failure[]): void {
 }
 
 /** The first lines of an error. The runner wraps it into one of its own. */
-function reasonOf(error: Error): string {
+function beginningOf(error: Error): string {
   const inner = error.cause instanceof Error ? error.cause : error
   return (inner.stack ?? inner.message).split('\n').slice(0, 15).join('\n')
 }

@@ -109,7 +109,7 @@ suite('the registry is away', { skip: clusterProblem() || (await imageProblem())
             `the cluster knew of nobody for ${seconds(gap)} s`,
         )
         assert.deepEqual(pulls.failures, [])
-        assert.ok(pulls.count >= trow.cluster.nodes.length)
+        assert.ok(pulls.count > 5)
       } finally {
         for (const child of load) child.kill('SIGKILL')
       }

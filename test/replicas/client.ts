@@ -4,18 +4,15 @@ import { request } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ServerProcess } from '../support/server-process.ts'
 
-/** What a test pushes to: any process of a registry. `isPatient`: see `patient`. */
-export type Door = Pick<ServerProcess, 'url'> & { readonly isPatient?: boolean }
-
-/** Milliseconds for which a patient client comes again. */
-const patience = 20_000
+/** What a test pushes to: any process of a registry. `patience`: milliseconds, see `patient`. */
+export type Door = Pick<ServerProcess, 'url'> & { readonly patience?: number }
 
 /**
  * The same door, for a client that comes again while it is answered with 503 or as stale. After an engine was away
  * each thread of a process finds it anew by itself, so that one may still refuse what another has taken already.
  */
-export function patient({ url }: Door): Door {
-  return { url, isPatient: true }
+export function patient({ url }: Door, patience = 10_000): Door {
+  return { url, patience }
 }
 
 export const repository = 'team/app'
@@ -72,7 +69,7 @@ export async function ask(
   rest: string,
   init: RequestInit = {},
 ): Promise<{ readonly status: number; readonly headers: Headers; readonly body: Buffer }> {
-  const until = performance.now() + (door.isPatient === true ? patience : 0)
+  const until = performance.now() + (door.patience ?? 0)
   for (;;) {
     const response = await fetch(at(door, rest), init)
     const { status, headers } = response

@@ -80,8 +80,8 @@ suite('while the database is away', { skip: skipReplicas }, () => {
     // As soon as it is back, reads are as they were, without a request that asks for it.
     await registry.postgres.begin()
     const moved = await pushImage(patient(b), 'one', 'two')
-    assert.equal(await targetOf(patient(a), 'one'), moved)
-    assert.deepEqual(await tagsOf(patient(a)), ['one'])
+    assert.equal(await targetOf(patient(a, 5000), 'one'), moved)
+    assert.deepEqual(await tagsOf(patient(a, 5000)), ['one'])
   })
 
   test('pulls end when what is known is older than --stale-reads', async () => {

@@ -50,6 +50,7 @@ suite('an engine that fails behind a process', { skip: skipReplicas }, () => {
     assert.equal((await upload.close(door, digestOf(content))).status, 201)
     return digestOf(content)
   }
+
   test('PostgreSQL that becomes a standby is away, and is looked for anew', async () => {
     const a = await registry.replica(await behind('demoted'), { name: 'demoted-a' })
     const old = await pushImage(a, 'one', 'old')

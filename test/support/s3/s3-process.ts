@@ -53,7 +53,9 @@ export async function startS3Process(
 /** A server that is not ready yet answers 503. */
 async function answers(endpoint: string): Promise<boolean> {
   try {
-    return (await fetch(endpoint)).status < 500
+    const { status, body } = await fetch(endpoint)
+    await body?.cancel()
+    return status < 500
   } catch {
     return false
   }

@@ -5,6 +5,7 @@ import {
   type ClusterReviews,
 } from '../cluster/reviews.ts'
 import type { RepositoryName } from '../oci/repository-name.ts'
+import { inTime } from '../in-time.ts'
 import type { Instant } from '../instant.ts'
 import type { Reviewed } from './authority.ts'
 import { ExpiringCache } from './expiring-cache.ts'
@@ -34,6 +35,8 @@ const askAgainAfter = 5000
  * callers wait for its answer.
  */
 const askAsideFor = 30_000
+/** Milliseconds that a caller with an allowed `get` waits for an answer before the last one is used. */
+const patience = 1000
 const retryAfter = 5
 /**
  * Milliseconds in which a repository that anonymous callers could access is exempt from the ration of
@@ -51,7 +54,7 @@ const verbsOf: Readonly<Record<Action, readonly Verb[]>> = {
  * Decisions of Kubernetes RBAC, by SubjectAccessReview on `repositories.registry.trow.io`: the first segment
  * of a name is the namespace, the rest the name; a name of one segment is cluster-scoped. One review for each
  * caller, verb and repository while its answer is valid: an allow 30 s, a deny 5 s. While the API server does
- * not answer, an allowed `get` stays allowed for ten minutes from its last confirmation.
+ * not answer, an allowed `get` stays allowed for ten minutes from its last confirmation, and waits a second at most.
  */
 export class Reviews {
   readonly #cluster: ClusterReviews
@@ -130,11 +133,15 @@ export class Reviews {
     if (this.#silent.get(key) === true) return unavailable
     if (principal.kind === 'anonymous' && this.#isTooMuch(key)) return tooMuchOfStrangers(now)
     const asked = this.#flights.run(key, () => this.#ask(principal, { verb, ...place }, key))
-    if (known === undefined || !isStale(known) || now >= known.until + askAsideFor) return asked
-    // The cluster did not answer a moment ago, so this caller does not wait: the next attempt may take
-    // seconds to fail.
-    asked.catch(() => undefined)
-    return answered({ ...known, until: Math.min(now + 1000, known.confirmedAt + staleFor) }, now)
+    if (known === undefined) return asked
+    if (isStale(known) && now < known.until + askAsideFor) {
+      // The cluster did not answer a moment ago, so this caller does not wait: the next attempt may take
+      // seconds to fail.
+      asked.catch(() => undefined)
+      return answered({ ...known, until: Math.min(now + 1000, known.confirmedAt + staleFor) }, now)
+    }
+    const soon = await inTime<Reviewed | undefined>(asked, AbortSignal.timeout(patience), () => undefined)
+    return soon ?? this.#prolonged(verb, key) ?? asked
   }
 
   /**
@@ -174,13 +181,18 @@ export class Reviews {
   }
 
   #withoutAnswer(verb: Verb, key: string): Reviewed {
+    const last = this.#prolonged(verb, key)
+    if (last !== undefined) return last
+    // Requests of the next second need not wait for another timeout.
+    this.#silent.set(key, true, this.#now() + 1000)
+    return unavailable
+  }
+
+  /** The last answer, if it allowed a `get` and is not too old. It is used until the cluster is asked again. */
+  #prolonged(verb: Verb, key: string): Reviewed | undefined {
     const now = this.#now()
     const known = verb === 'get' ? this.#known.get(key) : undefined
-    if (known === undefined || !known.allowed) {
-      // Requests of the next second need not wait for another timeout.
-      this.#silent.set(key, true, now + 1000)
-      return unavailable
-    }
+    if (known === undefined || !known.allowed) return undefined
     const end = known.confirmedAt + staleFor
     const next = { ...known, until: Math.min(now + askAgainAfter, end) }
     this.#known.set(key, next, end)

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { ByteSource } from '../blobs/blob-store.ts'
+import { freeMemory } from '../free-memory.ts'
 
 /** Bytes of a body that may wait unread before its socket is paused: fewer while many bodies are open. */
 const highWater = { few: 256 * 1024, many: 64 * 1024 }
@@ -116,17 +117,6 @@ export class RequestBody implements ByteSource, AsyncIterator<Uint8Array> {
   #goOn(): void {
     if (!this.#mustWait && !this.#returned && this.#message.isPaused()) this.#message.resume()
   }
-}
-
-const worthFreeing = 4 * 1024
-
-/**
- * Frees the memory at once. The garbage collector sees only the small object that owns it, and would leave
- * tens of megabytes waiting.
- */
-function freeMemory({ buffer, byteLength }: Uint8Array): void {
-  if (byteLength >= worthFreeing && byteLength === buffer.byteLength && buffer instanceof ArrayBuffer)
-    buffer.transfer(0)
 }
 
 /** The connection ended before the body did; no client is left to receive a reply. */

@@ -193,6 +193,27 @@ suite('reviews of access', () => {
     },
   )
 
+  test('a pull waits a second at most for an API server that is frozen; then its late answer counts', async () => {
+    const { reviews, state } = open()
+    await reviews.review(builder, 'pull', name('a/b'))
+    await reviews.review(builder, 'push', name('a/b'))
+    state.now += 31_000
+    let release = (): void => {}
+    state.wait = new Promise<void>((resolve) => (release = resolve))
+    const push = reviews.review(builder, 'push', name('a/b'))
+    const asked = performance.now()
+    const pull = await reviews.review(builder, 'pull', name('a/b'))
+    assert.ok(performance.now() - asked < 2900, 'a question to the API server ends after 3 s')
+    assert.ok(pull.kind === 'answered' && pull.allowed && pull.stale === true)
+    assert.equal(await Promise.race([push, 'waits']), 'waits', 'only an allowed get has a last answer')
+    state.allow = () => false
+    release()
+    const told = await push
+    assert.ok(told.kind === 'answered' && !told.allowed)
+    const next = await reviews.review(builder, 'pull', name('a/b'))
+    assert.ok(next.kind === 'answered' && !next.allowed)
+  })
+
   test('long after the last silence an old allow is not used before the API server is asked', async () => {
     const { reviews, state } = open()
     await reviews.review(builder, 'pull', name('a/b'))

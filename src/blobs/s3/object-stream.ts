@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream'
+import { freeMemory } from '../../free-memory.ts'
 import type { ByteSource } from '../blob-store.ts'
 import { headerOf, S3Unreachable } from './s3-fault.ts'
 import type { S3Objects } from './s3-objects.ts'
@@ -22,9 +23,8 @@ export async function openObject(
 
 /**
  * Yields the bytes `start` to `end` of an object. If the connection is cut, the rest is asked for by a Range, with
- * If-Match, so that it is of the same object. `first`: an answer that has these bytes already;
- * `etag`: of the object that they are of. Rejects when the signal
- * fires.
+ * If-Match, so that it is of the same object. `first`: an answer that has these bytes already; `etag`: of the object
+ * that they are of. A chunk is freed when the next one is requested. Rejects when the signal fires.
  */
 export async function* streamObject(
   objects: S3Objects,
@@ -51,6 +51,7 @@ export async function* streamObject(
         failures = 0
         if (at > end + 1) throw new Error('S3 sent more than it announced')
         yield bytes
+        freeMemory(bytes)
       }
       if (at <= end) throw new S3Unreachable(new Error('the answer ended too early'))
     } catch (error) {

@@ -74,6 +74,21 @@ suite('blobs in S3', { skip: missing(...s3Programs) }, () => {
     assert.deepEqual(await Array.fromAsync(objects.unfinished()), [])
   })
 
+  test('what is read is freed as it is passed on, so that many slow clients do not fill the memory', async (t) => {
+    const { store } = openStore(t)
+    const { key } = await stage(store, randomBytes(8_000_000))
+    const reader = await store.open(key)
+    assert.ok(reader !== undefined)
+    let last: Uint8Array | undefined
+    let freed = 0
+    for await (const chunk of reader.stream()) {
+      if (last?.buffer.byteLength === 0) freed += 1
+      last = chunk
+    }
+    reader.close()
+    assert.ok(freed > 50, `${freed} chunks`)
+  })
+
   for (const [name, sizes, copies] of [
     ['large requests are composed inside S3', [6_000_000, 5_300_000, 100], 3],
     ['small requests are read once and written', [400_000, 100, 6_000_000], 0],

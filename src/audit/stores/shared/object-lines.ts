@@ -30,7 +30,8 @@ export async function* objectLines(
 
 async function* reached(source: ByteSource): AsyncGenerator<Uint8Array> {
   try {
-    yield* source
+    // Copied: the stream reads ahead, and a chunk is valid only until the next one is requested.
+    for await (const chunk of source) yield Uint8Array.from(chunk)
   } catch (error) {
     throw new AuditAway(error)
   }

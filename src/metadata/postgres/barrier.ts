@@ -6,10 +6,13 @@ import { ConnectionLost, Standby } from './connection-errors.ts'
 import { asRefusal, isRefusal, patience, pause, type Link } from './link.ts'
 import { ownStatement } from './own-statement.ts'
 
-/** Rounds that may be under way at once. */
-const roundLimit = 2
 /** Milliseconds between two rounds that no read asks for. */
 const heartbeat = 15_000
+
+/** Reads that wait for the same round. */
+interface Waiting extends PromiseWithResolvers<void> {
+  readonly late: NodeJS.Timeout
+}
 
 interface Round {
   readonly snapshot: string
@@ -60,8 +63,9 @@ export class Barrier {
   readonly #onRecovery: () => void
   #snapshot: string | undefined
   #epoch: string | undefined
-  #waiting: PromiseWithResolvers<void> | undefined
-  #rounds = 0
+  #waiting: Waiting | undefined
+  /** A round is under way, or begins in this turn of the event loop. */
+  #isBusy = false
   /** When the last round that was answered began. */
   #freshAt = -Infinity
   /** Why the server has given no answer in time, until it gives one. */
@@ -115,26 +119,42 @@ export class Barrier {
 
   /** Resolves with the next round that begins. */
   #next(): Promise<void> {
-    this.#waiting ??= Promise.withResolvers<void>()
-    const { promise } = this.#waiting
-    if (this.#rounds < roundLimit) this.#begin()
-    return promise
+    this.#waiting ??= this.#newWaiting()
+    this.#beginSoon()
+    return this.#waiting.promise
+  }
+
+  #newWaiting(): Waiting {
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    // A server that has fallen silent is away, too.
+    const late = setTimeout(() => {
+      if (this.#waiting === waiting) this.#waiting = undefined
+      this.#lost(waiting, asRefusal(new ConnectionLost('it gave no answer')))
+    }, patience)
+    const waiting = { promise, resolve, reject, late }
+    return waiting
+  }
+
+  /**
+   * One round at a time, and not before all that has arrived in this turn of the event loop has joined it: a round costs a
+   * processor more than the reads that it is for.
+   */
+  #beginSoon(): void {
+    if (this.#isBusy) return
+    this.#isBusy = true
+    setImmediate(() => {
+      const waiting = this.#waiting
+      this.#waiting = undefined
+      if (waiting === undefined) this.#isBusy = false
+      else this.#begin(waiting)
+    })
   }
 
   #mayBeStale(): boolean {
     return performance.now() - this.#freshAt < this.#limits.stale
   }
 
-  #begin(): void {
-    const waiting = this.#waiting
-    if (waiting === undefined) return
-    this.#waiting = undefined
-    this.#rounds += 1
-    // A server that has fallen silent is away, too.
-    const late = setTimeout(
-      () => this.#lost(waiting, asRefusal(new ConnectionLost('it gave no answer'))),
-      patience,
-    )
+  #begin(waiting: Waiting): void {
     this.#link
       .repeat((connection) => this.#round(connection))
       .then(
@@ -145,13 +165,13 @@ export class Barrier {
         (error: unknown) => this.#lost(waiting, error),
       )
       .finally(() => {
-        clearTimeout(late)
-        this.#rounds -= 1
-        this.#begin()
+        clearTimeout(waiting.late)
+        this.#isBusy = false
+        if (this.#waiting !== undefined) this.#beginSoon()
       })
   }
 
-  #lost(waiting: PromiseWithResolvers<void>, error: unknown): void {
+  #lost(waiting: Waiting, error: unknown): void {
     waiting.reject(error)
     if (!isRefusal(error) || this.#limits.stale === 0) return
     const isNews = this.#away === undefined

@@ -146,6 +146,77 @@ suite('reads from caches beside other processes', { skip }, () => {
     assert.equal(await target(reader), digestOf('new'))
   })
 
+  /** Rounds that begin and do not end before they are told to. */
+  function heldRounds(): { link: Link; begun: number; end: () => void } {
+    const link = new Link(() => ({}))
+    let open: PromiseWithResolvers<void> | undefined
+    const held = {
+      link: Object.assign(Object.create(link) as Link, {
+        repeat: () => {
+          assert.equal(open, undefined, 'one round at a time')
+          held.begun += 1
+          open = Promise.withResolvers<void>()
+          return open.promise
+        },
+      }),
+      begun: 0,
+      end: () => {
+        open?.resolve()
+        open = undefined
+      },
+    }
+    return held
+  }
+  const turn = (): Promise<void> => new Promise(setImmediate)
+
+  test('those that arrive together share a round, and those that arrive meanwhile share the next', async () => {
+    const rounds = heldRounds()
+    const barrier = new Barrier({ link: rounds.link, generations: new Generations(), limits: freshReads })
+    const some = (): Promise<unknown> => Promise.all(Array.from({ length: 10 }, async () => barrier.fresh()))
+    const first = some()
+    await turn()
+    assert.equal(rounds.begun, 1)
+    let isLateKnown = false
+    const late = some().then(() => (isLateKnown = true))
+    await turn()
+    assert.equal(rounds.begun, 1)
+    rounds.end()
+    await first
+    assert.equal(isLateKnown, false, 'the round before began too early for it')
+    await turn()
+    assert.equal(rounds.begun, 2)
+    rounds.end()
+    await late
+  })
+
+  test('one that waits for rounds before its own is refused as early as others', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] })
+    const rounds = heldRounds()
+    const barrier = new Barrier({ link: rounds.link, generations: new Generations(), limits: freshReads })
+    const refused: string[] = []
+    const ask = async (name: string): Promise<void> => {
+      await assert.rejects(async () => barrier.fresh(), { code: 'UNAVAILABLE' })
+      refused.push(name)
+    }
+    const first = ask('first')
+    await turn()
+    t.mock.timers.tick(3000)
+    const second = ask('second')
+    await turn()
+    t.mock.timers.tick(2000)
+    await first
+    assert.deepEqual(refused, ['first'])
+    t.mock.timers.tick(3000)
+    await second
+    assert.equal(rounds.begun, 1)
+    rounds.end()
+    await turn()
+    const later = Promise.resolve(barrier.fresh())
+    await turn()
+    rounds.end()
+    assert.equal(await later, 'fresh')
+  })
+
   test('with a transaction open throughout, each sees what was answered before', async (t) => {
     const url = await postgres.newRegistry()
     const [writer, reader] = [await opened(t, url), await opened(t, url)]

@@ -167,7 +167,7 @@ suite('reads from caches beside other processes', { skip }, () => {
     }
     return held
   }
-  const turn = (): Promise<void> => new Promise(setImmediate)
+  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
   test('those that arrive together share a round, and those that arrive meanwhile share the next', async () => {
     const rounds = heldRounds()

@@ -94,7 +94,7 @@ export async function fillRegistry(connection: Connection, size: RegistrySize): 
     `update outbox_head set place = ${manifests}`,
     `insert into audit_line select 'changes', n, 'x' ${upTo(manifests / 2)}`,
     `insert into audit_segment (log, first, last, hash, bytes, closed_at, claimed_at, state, object)
-     select 'changes', n * 10, n * 10 + 9, 'x', 1, 1, 1, case when n % 1000 = 0 then 'closed' else 'sealed' end, 'x' ${upTo(manifests / 50)}`,
+     select 'changes', n * 10, n * 10 + 9, 'x', 1, 1, 1, case when n % 1000 = 0 then 'closed' else 'sealed' end, 'x' ${upTo(Math.min(20_000, manifests / 50))}`,
     `insert into change_log (attempt, slots) select gen_random_uuid(), '{1,2,3}' ${upTo(Math.min(100_000, manifests))}`,
     `insert into login_source (name, network, seen_at) select 'user' || n / 20, '10.0.0.' || n % 20, n ${upTo(manifests / 50)}`,
     `insert into login_failure (key, count, drain, failed_at) select 'key' || n, 1, 0.1, now() ${upTo(20_000)}`,

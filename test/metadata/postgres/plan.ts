@@ -11,6 +11,7 @@ const planNode = z.object({
   'Rows Removed by Filter': z.number().optional(),
   'Rows Removed by Join Filter': z.number().optional(),
   'Actual Loops': z.number().optional(),
+  'Actual Rows': z.number().optional(),
   'Shared Hit Blocks': z.number().optional(),
   'Shared Read Blocks': z.number().optional(),
   get Plans() {
@@ -71,8 +72,18 @@ async function explain(
 }
 
 function vainIn(node: PlanNode): number {
-  const removed = (node['Rows Removed by Filter'] ?? 0) + (node['Rows Removed by Join Filter'] ?? 0)
+  const removed =
+    (node['Rows Removed by Filter'] ?? 0) + (node['Rows Removed by Join Filter'] ?? 0) + sortedInVain(node)
   return (node.Plans ?? []).reduce((sum, each) => sum + vainIn(each), removed * (node['Actual Loops'] ?? 1))
+}
+
+/** Rows that were read for a sort, and cut off by its limit. */
+function sortedInVain({
+  'Node Type': type,
+  'Actual Rows': rows = 0,
+  Plans: [sorted] = [],
+}: PlanNode): number {
+  return type === 'Sort' ? (sorted?.['Actual Rows'] ?? 0) - rows : 0
 }
 
 function literal(value: SqlValue): string {

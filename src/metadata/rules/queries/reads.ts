@@ -93,7 +93,6 @@ export const repositoriesAfter = compile(
 
 const referrers = queries
   .selectFrom('manifest')
-  .innerJoin('repository', 'repository.id', 'manifest.repository_id')
   .select([
     'manifest.digest',
     'manifest.media_type',
@@ -101,7 +100,7 @@ const referrers = queries
     'manifest.artifact_type',
     'manifest.annotations',
   ])
-  .where('repository.name', '=', name)
+  .where('manifest.repository_id', '=', repositoryOfName)
   .where('manifest.subject', '=', parameter<string>('subject'))
   .where('manifest.digest', '>', after)
   .orderBy('manifest.digest')

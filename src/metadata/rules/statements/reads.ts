@@ -159,15 +159,15 @@ export const pendingDeletes: typeof queries.pendingDeletes = {
   },
 }
 export const referrersAfter: typeof queries.referrersAfter = {
-  sql: 'select "manifest"."digest", "manifest"."media_type", "manifest"."size", "manifest"."artifact_type", "manifest"."annotations" from "manifest" inner join "repository" on "repository"."id" = "manifest"."repository_id" where "repository"."name" = ? and "manifest"."subject" = ? and "manifest"."digest" > ? order by "manifest"."digest" limit ? + 0',
+  sql: 'select "manifest"."digest", "manifest"."media_type", "manifest"."size", "manifest"."artifact_type", "manifest"."annotations" from "manifest" where "manifest"."repository_id" = (select "repository"."id" from "repository" where "repository"."name" = ?) and "manifest"."subject" = ? and "manifest"."digest" > ? order by "manifest"."digest" limit ? + 0',
   values: [new Parameter('name'), new Parameter('subject'), new Parameter('after'), new Parameter('limit')],
   postgres: {
     name: 'reads.referrersAfter',
-    sql: 'select "manifest"."digest", "manifest"."media_type", "manifest"."size", "manifest"."artifact_type", "manifest"."annotations" from "manifest" inner join "repository" on "repository"."id" = "manifest"."repository_id" where "repository"."name" = $1 and "manifest"."subject" = $2 and "manifest"."digest" > $3 order by "manifest"."digest" limit $4',
+    sql: 'select "manifest"."digest", "manifest"."media_type", "manifest"."size", "manifest"."artifact_type", "manifest"."annotations" from "manifest" where "manifest"."repository_id" = (select "repository"."id" from "repository" where "repository"."name" = $1) and "manifest"."subject" = $2 and "manifest"."digest" > $3 order by "manifest"."digest" limit $4',
   },
 }
 export const referrersOfTypeAfter: typeof queries.referrersOfTypeAfter = {
-  sql: 'select "manifest"."digest", "manifest"."media_type", "manifest"."size", "manifest"."artifact_type", "manifest"."annotations" from "manifest" inner join "repository" on "repository"."id" = "manifest"."repository_id" where "repository"."name" = ? and "manifest"."subject" = ? and "manifest"."digest" > ? and manifest.artifact_type = ? collate nocase order by "manifest"."digest" limit ? + 0',
+  sql: 'select "manifest"."digest", "manifest"."media_type", "manifest"."size", "manifest"."artifact_type", "manifest"."annotations" from "manifest" where "manifest"."repository_id" = (select "repository"."id" from "repository" where "repository"."name" = ?) and "manifest"."subject" = ? and "manifest"."digest" > ? and manifest.artifact_type = ? collate nocase order by "manifest"."digest" limit ? + 0',
   values: [
     new Parameter('name'),
     new Parameter('subject'),
@@ -177,7 +177,7 @@ export const referrersOfTypeAfter: typeof queries.referrersOfTypeAfter = {
   ],
   postgres: {
     name: 'reads.referrersOfTypeAfter',
-    sql: 'select "manifest"."digest", "manifest"."media_type", "manifest"."size", "manifest"."artifact_type", "manifest"."annotations" from "manifest" inner join "repository" on "repository"."id" = "manifest"."repository_id" where "repository"."name" = $1 and "manifest"."subject" = $2 and "manifest"."digest" > $3 and lower(manifest.artifact_type) = lower(cast($4 as text) collate "C") order by "manifest"."digest" limit $5',
+    sql: 'select "manifest"."digest", "manifest"."media_type", "manifest"."size", "manifest"."artifact_type", "manifest"."annotations" from "manifest" where "manifest"."repository_id" = (select "repository"."id" from "repository" where "repository"."name" = $1) and "manifest"."subject" = $2 and "manifest"."digest" > $3 and lower(manifest.artifact_type) = lower(cast($4 as text) collate "C") order by "manifest"."digest" limit $5',
   },
 }
 export const repositoriesAfter: typeof queries.repositoriesAfter = {

@@ -11,6 +11,8 @@ import { rowTypes } from './row-values.ts'
 const plans = [
   'plan_cache_mode=force_generic_plan',
   ...['seqscan', 'bitmapscan', 'hashjoin', 'mergejoin', 'material'].map((way) => `enable_${way}=off`),
+  // What reads a hundred rows gains nothing by further processes.
+  'max_parallel_workers_per_gather=0',
   'jit=off',
 ]
 const ofSession = plans.map((setting) => `-c ${setting}`).join(' ')

@@ -1,6 +1,7 @@
 import { OciError } from '../../oci/oci-error.ts'
 import type { Generations } from '../cache/generations.ts'
 import { Overtaken, type Change } from '../rules/change.ts'
+import type { LockKey } from '../rules/locks.ts'
 import type { ChangeArguments, ChangeName, ChangeResult, ChangeRunner } from '../rules/changes.ts'
 import type { OutboxBound } from '../rules/outbox-bound.ts'
 import { AnsweredCommits } from './answered-commits.ts'
@@ -11,11 +12,13 @@ import {
   type Committed,
   type RunChange,
 } from './attempt.ts'
+import { ChangeQueue } from './change-queue.ts'
 import { isAway, isConflict } from './connection-errors.ts'
 import { asRefusal, patience, pause, type Link } from './link.ts'
 import { postgresChanges, type PostgresChangeName, type PostgresChanges } from './postgres-changes.ts'
 
 interface QueuedChange extends RunChange {
+  readonly keys: readonly LockKey[]
   readonly resolve: (result: unknown) => void
   readonly reject: (error: unknown) => void
 }
@@ -26,15 +29,16 @@ const conflictLimit = 3
 
 /**
  * Runs the changes of one thread. Each lane is a connection with one transaction at a time, of up to 16
- * changes; changes that arrive meanwhile form the next.
+ * changes; changes that arrive meanwhile, or that would wait for a transaction of this thread, form the next.
  */
 export class PostgresRunner implements ChangeRunner {
   readonly #generations: Generations
   readonly #bound: OutboxBound
   readonly #idle: Link[]
   readonly #lanes: readonly Link[]
-  readonly #waiting: QueuedChange[] = []
+  readonly #queue = new ChangeQueue<QueuedChange>()
   readonly #working = new Set<Promise<void>>()
+  #isWaking = false
   readonly answered = new AnsweredCommits()
 
   constructor(parts: {
@@ -59,15 +63,8 @@ export class PostgresRunner implements ChangeRunner {
   ): Promise<Awaited<ReturnType<PostgresChanges[Name]['run']>>> {
     const { promise, resolve, reject } = Promise.withResolvers<unknown>()
     const change = postgresChanges[name] as unknown as Change<unknown, unknown>
-    this.#waiting.push({ change, values, resolve, reject })
-    const lane = this.#idle.pop()
-    if (lane !== undefined) {
-      const work = this.#work(lane).finally(() => {
-        this.#working.delete(work)
-        this.#idle.push(lane)
-      })
-      this.#working.add(work)
-    }
+    this.#queue.push({ change, values, keys: change.locks(values), resolve, reject })
+    this.#wakeSoon()
     return promise as Promise<Awaited<ReturnType<PostgresChanges[Name]['run']>>>
   }
 
@@ -78,14 +75,40 @@ export class PostgresRunner implements ChangeRunner {
 
   /** Resolves when every requested change has been answered. */
   async close(): Promise<void> {
-    while (this.#working.size > 0) await Promise.allSettled(this.#working)
+    while (this.#working.size > 0 || !this.#queue.isEmpty) {
+      await new Promise(setImmediate)
+      await Promise.allSettled(this.#working)
+    }
     for (const lane of this.#lanes) lane.close()
   }
 
-  async #work(lane: Link): Promise<void> {
-    // Requests that have already arrived join the batch.
-    await new Promise(setImmediate)
-    while (this.#waiting.length > 0) await this.#batch(lane, this.#waiting.splice(0, batchLimit))
+  /** Requests that have already arrived join the batch. */
+  #wakeSoon(): void {
+    if (this.#isWaking || this.#idle.length === 0) return
+    this.#isWaking = true
+    setImmediate(() => {
+      this.#isWaking = false
+      this.#wake()
+    })
+  }
+
+  #wake(): void {
+    for (let lane = this.#idle.at(-1); lane !== undefined; lane = this.#idle.at(-1)) {
+      const batch = this.#queue.take(batchLimit)
+      if (batch.length === 0) return
+      this.#idle.pop()
+      this.#begin(lane, batch)
+    }
+  }
+
+  #begin(lane: Link, batch: readonly QueuedChange[]): void {
+    const work = this.#batch(lane, batch).finally(() => {
+      this.#queue.end(batch)
+      this.#working.delete(work)
+      this.#idle.push(lane)
+      this.#wakeSoon()
+    })
+    this.#working.add(work)
   }
 
   async #batch(lane: Link, batch: readonly QueuedChange[]): Promise<void> {

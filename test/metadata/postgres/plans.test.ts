@@ -51,6 +51,8 @@ const more: Readonly<Record<string, typeof most>> = {
   'postgres.place.denials': { pages: 20_000, vain: 200 },
   'contents.parentsInWindow': { pages: 8000, vain: 200 },
   'contents.copiesInWindow': { pages: 8000, vain: 200 },
+  // Until there are statistics, all sealed segments of a log are sorted.
+  'postgres.audit.sealedAfter': { pages: 2000, vain: 20_000 },
   'history.forgetMoves': { pages: 10 * many, vain: many },
 }
 /** They are about every child of an index, here of a hundredth of all manifests, or every repository that links a base layer. */

@@ -135,26 +135,41 @@ async function locksOf(connection: Connection, batch: readonly RunChange[]): Pro
 }
 
 /**
- * Changes of which one locks alone what another locks run one after another, in their order; groups run side
- * by side. A change whose locks depend on what is stored runs alone, and so does one that locks nothing: it
- * may be about anything.
+ * Changes of which one locks alone what another locks run one after another, in their order, unless they change nothing in
+ * common; groups run side by side. A change whose locks depend on what is stored runs alone, and so does one that locks
+ * nothing: it may be about anything.
  */
 function groups(batch: readonly RunChange[]): readonly (readonly RunChange[])[] {
-  const keys = batch.map(({ change, values }) => (change.find === undefined ? change.locks(values) : []))
-  if (batch.length === 1 || keys.some((list) => list.length === 0)) return [batch]
-  let grouped: { readonly keys: readonly LockKey[]; readonly changes: readonly RunChange[] }[] = []
-  for (const [index, one] of batch.entries()) {
-    const own = keys[index] ?? []
-    const near = grouped.filter((group) => own.some((key) => group.keys.some((held) => meet(key, held))))
-    grouped = [
-      ...grouped.filter((group) => !near.includes(group)),
-      {
-        keys: [...near.flatMap((group) => group.keys), ...own],
-        changes: [...near.flatMap(({ changes }) => changes), one],
-      },
-    ]
+  const claims = batch.map(claimOf)
+  if (batch.length === 1 || claims.some(({ keys }) => keys.length === 0)) return [batch]
+  let grouped: (readonly Claim[])[] = []
+  for (const claim of claims) {
+    const near = grouped.filter((group) => group.some((other) => collide(claim, other)))
+    grouped = [...grouped.filter((group) => !near.includes(group)), [...near.flat(), claim]]
   }
-  return grouped.map(({ changes }) => changes)
+  return grouped.map((group) => group.map(({ one }) => one))
+}
+
+/** What a change of a transaction needs for itself. */
+interface Claim {
+  readonly one: RunChange
+  readonly keys: readonly LockKey[]
+  readonly parts: ReadonlySet<string> | undefined
+}
+
+function claimOf(one: RunChange): Claim {
+  const { change, values } = one
+  const parts = change.parts?.(values)
+  return {
+    one,
+    keys: change.find === undefined ? change.locks(values) : [],
+    parts: parts && new Set(parts),
+  }
+}
+
+function collide(a: Claim, b: Claim): boolean {
+  if (!a.keys.some((key) => b.keys.some((other) => meet(key, other)))) return false
+  return a.parts === undefined || b.parts === undefined || !a.parts.isDisjointFrom(b.parts)
 }
 
 function meet(a: LockKey, b: LockKey): boolean {

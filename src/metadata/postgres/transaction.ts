@@ -4,9 +4,17 @@ import type { Statement, Values } from '../rules/bind.ts'
 import type { LockKey } from '../rules/locks.ts'
 import type { OutboxBound } from '../rules/outbox-bound.ts'
 import type { LockSet } from './advisory-locks.ts'
-import type { Connection } from './connection.ts'
+import type { Answer, Connection } from './connection.ts'
 import { engineClock } from './engine-clock.ts'
+import { EqualQuestions } from './equal-questions.ts'
+import { ownStatement } from './own-statement.ts'
 import { newestGeneration } from './policy-sets.ts'
+
+const nextManifestId = ownStatement<{ readonly id: number }>(
+  'manifests.nextId',
+  `select nextval('manifest_id_seq') as id`,
+  [],
+)
 
 /** About 10 ms. */
 const rowsOfTurn = 10_000
@@ -21,6 +29,7 @@ export class PostgresTransaction implements Transaction {
   readonly rows = { few: 1, most: 10_000 }
   readonly #connection: Connection
   readonly #locks: LockSet
+  readonly #questions = new EqualQuestions()
   #sinceTurn = 0
   /** The error that made the server give up the transaction: all later ones only follow from it. */
   failure: unknown
@@ -29,6 +38,10 @@ export class PostgresTransaction implements Transaction {
     this.#connection = connection
     this.#locks = locks
     this.bound = bound
+  }
+
+  async newManifestId(): Promise<number | undefined> {
+    return (await this.get(nextManifestId, {}))?.id
   }
 
   async policyGeneration(): Promise<number | undefined> {
@@ -40,10 +53,12 @@ export class PostgresTransaction implements Transaction {
   }
 
   async all<Row>(statement: Statement<Row>, values: Values): Promise<Row[]> {
-    return (await this.watch(this.#connection.ask(statement, values))).rows
+    const send = (): Promise<Answer<Row>> => this.watch(this.#connection.ask(statement, values))
+    return (await this.#questions.ask(statement, values, send)).rows
   }
 
   async run(statement: Statement<unknown>, values: Values): Promise<Changed> {
+    this.#questions.written(statement)
     const { changes, rows } = await this.watch(this.#connection.ask(statement, values))
     return { changes, id: (rows[0] as { readonly id?: number } | undefined)?.id ?? 0 }
   }
@@ -58,6 +73,7 @@ export class PostgresTransaction implements Transaction {
 
   /** The COMMIT of a transaction in which a statement failed rolls back. */
   send(statement: Statement<unknown>, values: Values): void {
+    this.#questions.written(statement)
     this.watch(this.#connection.ask(statement, values)).catch(() => {})
   }
 

@@ -1,3 +1,4 @@
+import type { Instant } from '../../instant.ts'
 import type { Digest } from '../../oci/digest.ts'
 import type { RepositoryName } from '../../oci/repository-name.ts'
 import type { Tag } from '../../oci/tag.ts'
@@ -9,7 +10,7 @@ import { keepMovedTags, pastOfNewTag, pusherName, type StoredTag, type TagPast }
 import { requireGeneration } from './change-policy.ts'
 import { addReferences, heldContent } from './change-references.ts'
 import { madeRepository } from './change-repositories.ts'
-import { changesRepository, judged } from './locks.ts'
+import { addsManifests, changesRepository, judged } from './locks.ts'
 import { factsOf } from './manifest-facts.ts'
 import { touchTags } from './manifest-tags.ts'
 import { removePastManifest } from './statements/history.ts'
@@ -27,13 +28,20 @@ import { repositoryEver } from './statements/repositories.ts'
 
 export const putManifest = durable(
   {
-    locks: ({ repository, policyGeneration }) => [changesRepository(repository), ...judged(policyGeneration)],
+    locks: (manifest) => [
+      ...(needsBlobsAlone(manifest)
+        ? addsManifests(manifest.repository)
+        : [changesRepository(manifest.repository)]),
+      ...judged(manifest.policyGeneration),
+    ],
+    parts: ({ digest, tags }) => [digest, ...tags],
   },
   async (transaction: Transaction, manifest: NewManifest): Promise<PutManifestResult> => {
     const { repository: name, now } = manifest
     // The last goes on after its first answer: what throws at once must have done so before.
-    const [, found, { stored, tags }, room, { links, missing, others }] = await together([
+    const [, newId, found, { stored, tags }, room, { links, missing, others }] = await together([
       requireGeneration(transaction, manifest.policyGeneration),
+      transaction.newManifestId(),
       transaction.get(repositoryEver, { name }),
       findEarlier(transaction, manifest),
       auditRoom(transaction, manifest),
@@ -46,7 +54,7 @@ export const putManifest = durable(
       typeof tag?.manifest_id === 'number' && tag.manifest_id !== stored?.id ? [tag] : [],
     )
     const [id, pasts] = await together([
-      store(transaction, repository, { manifest, stored }),
+      store(transaction, repository, { manifest, stored, newId }),
       keepMovedTags(transaction, moved, now),
     ])
     await setAllReferenced(transaction, { repository, name, links })
@@ -56,10 +64,24 @@ export const putManifest = durable(
     }
     transaction.touched.manifest(name, manifest.digest)
     const isKnown = typeof stored?.id === 'number'
+    // After its tags: another push of this transaction may have taken its last one from it since this one looked.
+    if (isKnown && (tags.length > 0 || stored.untagged_since !== null))
+      transaction.send(setUntagged, { manifest: id, since: untaggedSince(manifest) })
     await auditChange(transaction, manifest, () => factsOf(manifest, { isKnown, tags }), room)
     return { kind: 'stored' }
   },
 )
+
+/**
+ * All that it refers to must be there as blobs. What may be missing, or be a manifest, may be pushed as a blob beside it:
+ * then neither of the two would see the other.
+ */
+function needsBlobsAlone({ references, allowMissing }: NewManifest): boolean {
+  return (
+    !allowMissing &&
+    references.every(({ kind, required }) => required && kind !== 'manifest' && kind !== 'blob')
+  )
+}
 
 type StoredManifest = typeof manifestEver extends Statement<infer Row> ? Row : never
 
@@ -161,20 +183,25 @@ async function setAllReferenced(
 async function store(
   transaction: Transaction,
   repository: number,
-  { manifest, stored }: { readonly manifest: NewManifest; readonly stored: StoredManifest | undefined },
+  put: {
+    readonly manifest: NewManifest
+    readonly stored: StoredManifest | undefined
+    /** For a new one. */
+    readonly newId: number | undefined
+  },
 ): Promise<number> {
+  const { manifest, stored, newId } = put
   const { digest, mediaType, now } = manifest
-  const untaggedSince = manifest.tags.length > 0 ? null : now
   if (stored !== undefined && stored.id !== null) {
     const { id } = stored
     transaction.send(updateMediaType, { manifest: id, mediaType, now })
     if (stored.media_type !== mediaType)
       await touchTags(transaction, { repository, name: manifest.repository, manifest: id })
-    if (stored.untagged_since !== null) transaction.send(setUntagged, { manifest: id, since: untaggedSince })
     return id
   }
   if (stored !== undefined) transaction.send(removePastManifest, { repository, digest })
-  const { id } = await transaction.run(insertManifest, {
+  const row = {
+    id: newId,
     repository,
     digest,
     mediaType,
@@ -183,14 +210,20 @@ async function store(
     size: manifest.body.byteLength,
     annotations: manifest.annotations,
     now,
-    untaggedSince,
+    untaggedSince: untaggedSince(manifest),
     firstSeen: stored?.first_seen ?? now,
     atLatest: stored?.seen_at_latest ?? 0,
     pusher: stored === undefined ? pusherName(manifest.pusher) : stored.pusher,
-  })
+  }
+  const id = newId ?? (await transaction.run(insertManifest, row)).id
+  if (newId !== undefined) transaction.send(insertManifest, row)
   transaction.send(insertBody, { manifest: id, body: manifest.body })
   await addReferences(transaction, { repository, manifest: id }, manifest.references)
   return id
+}
+
+function untaggedSince({ tags, now }: NewManifest): Instant | null {
+  return tags.length > 0 ? null : now
 }
 
 /** `past`: of a tag that leaves another manifest. */

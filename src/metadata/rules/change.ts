@@ -34,6 +34,11 @@ export interface Transaction {
   readonly claimed: { has(upload: string): boolean }
   /** How many audit records may wait in the outbox. */
   readonly bound: OutboxBound
+  /**
+   * The id for a manifest that is about to be inserted, where waiting for the id of an inserted row costs a round trip;
+   * undefined: the insertion tells it.
+   */
+  newManifestId(): number | undefined | Promise<number | undefined>
   /** Of the policies in force; undefined when no policies are enforced. */
   policyGeneration(): number | undefined | Promise<number | undefined>
   /**
@@ -157,6 +162,11 @@ export interface Change<Arguments, Result> {
   readonly durable: boolean
   /** What it locks; see `LockKey`. */
   readonly locks: (values: Arguments) => readonly LockKey[]
+  /**
+   * What it changes under its locks. Changes that lock the same, and change nothing in common, may run side by side in one
+   * transaction, whose statements see each other's rows; in two transactions they wait for each other.
+   */
+  readonly parts?: (values: Arguments) => readonly string[]
   /** For a change whose locks depend on what is stored: returns them from reads before its transaction. */
   readonly find?: FindLocks<Arguments>
   readonly run: (transaction: Transaction, values: Arguments) => Promise<Result>
@@ -169,6 +179,7 @@ export type FindLocks<Arguments> = (
 
 interface Locking<Arguments> {
   readonly locks: Change<Arguments, unknown>['locks']
+  readonly parts?: (values: Arguments) => readonly string[]
   readonly find?: FindLocks<Arguments>
 }
 

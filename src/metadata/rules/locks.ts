@@ -17,7 +17,15 @@ export function usesRepository(name: RepositoryName): LockKey {
   return { kind: 'repository', name, shared: true }
 }
 
-/** Its manifests and tags change, or links to blobs are removed. */
+/**
+ * Manifests and tags are added to it or renewed, by one change at a time; none is removed. Blobs come into it meanwhile: the
+ * layers of one image do not wait for the manifests of others.
+ */
+export function addsManifests(name: RepositoryName): readonly LockKey[] {
+  return [usesRepository(name), alone(`manifests:${name}`)]
+}
+
+/** Manifests, tags or links to blobs are removed, or all of them must stay as they are. */
 export function changesRepository(name: RepositoryName): LockKey {
   return { kind: 'repository', name, shared: false }
 }

@@ -187,6 +187,7 @@ export class SqliteWriter {
       touched,
       claimed: this.#claims,
       bound: this.#bound,
+      newManifestId: () => undefined,
       policyGeneration: () => this.#policyGeneration,
       setPolicyGeneration: (generation) => void (this.#policyGeneration = generation),
       holds: () => true,

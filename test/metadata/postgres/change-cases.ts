@@ -92,6 +92,7 @@ export const cases: Cases = {
   setTwin: [{ digest: blob, twin: digestOf('twin') }],
   putManifest: [
     ...(Object.values(images) as [typeof images.image]),
+    manifestOf(a, 'image', { references: [layer], tags: [parseTag('u')], now }),
     manifestOf(a, 'sparse', { references: [layer], allowMissing: true, now }),
     manifestOf(b, 'image', { references: [layer], tags: [tag], now }),
     manifestOf(a, 'judged', { references: [layer], tags: [tag], now, policyGeneration: 1 }),

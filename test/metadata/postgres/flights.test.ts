@@ -273,18 +273,32 @@ suite('flights of changes on PostgreSQL', { skip }, () => {
     }
   })
 
-  test('16 images that are stored in one transaction share its flights, but for those of one repository', async (t) => {
-    const batchOf = async (name: string, repository: (n: number) => string): Promise<number> => {
+  test('16 images that are stored in one transaction share its flights, but for those with one tag', async (t) => {
+    const batchOf = async (
+      name: string,
+      repository: (n: number) => string,
+      tagOf: (n: number) => string = () => 't',
+    ): Promise<number> => {
       const counter = new FlightCounter(connection)
       const batch = Array.from({ length: 16 }, (_, n) =>
-        image(`new ${n}`, { repository: parseRepositoryName(repository(n)), references: [], tags }),
+        image(`new ${n}`, {
+          repository: parseRepositoryName(repository(n)),
+          references: [],
+          tags: [parseTag(tagOf(n))],
+        }),
       )
       await attemptChanges(counter as unknown as Connection, batch, defaultOutboxBound)
       t.diagnostic(line(name, counter.flights, counter.statements))
       return counter.flights
     }
     assert.ok((await batchOf('16 images of 16 repositories', (n) => `side/${n}`)) <= mostFlights)
-    assert.ok((await batchOf('16 images of one repository', () => 'a')) <= 2 * 16 + 1)
+    const ofOne = await batchOf(
+      '16 images of one repository',
+      () => 'a',
+      (n) => `own${n}`,
+    )
+    assert.ok(ofOne <= mostFlights)
+    assert.ok((await batchOf('16 images that take one tag from each other', () => 'a')) <= 2 * 16 + 1)
   })
 })
 

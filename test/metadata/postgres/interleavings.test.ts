@@ -101,6 +101,55 @@ const pairs: Readonly<Record<string, Pair>> = {
     one: image('m', ['new']),
     other: deleteManifest('m'),
   },
+  'two images with tags of their own': {
+    before: [putBlob()],
+    one: image('one', ['one']),
+    other: image('two', ['two']),
+  },
+  'a tag that leaves an image beside a push of that image with another tag': {
+    before: [putBlob(), image('m', ['t'])],
+    one: image('other', ['t']),
+    other: image('m', ['u']),
+  },
+  'a tag that leaves an image beside a push of that image by its digest': {
+    before: [putBlob(), image('m', ['t'])],
+    one: image('other', ['t']),
+    other: image('m'),
+  },
+  'two tags that leave one image': {
+    before: [putBlob(), image('m', ['t', 'u'])],
+    one: image('one', ['t']),
+    other: image('two', ['u']),
+  },
+  'two pushes of one image': { before: [putBlob()], one: image('m', ['t']), other: image('m', ['u']) },
+  'an index beside its child': {
+    before: [putBlob()],
+    one: index('index', 'child'),
+    other: image('child'),
+  },
+  'the first image of a blob beside a push of that blob': {
+    before: [putBlob()],
+    one: image('m'),
+    other: putBlob(a, 2000),
+  },
+  'the first image of a blob beside a HEAD of that blob': {
+    before: [putBlob()],
+    one: image('m'),
+    other: step('touchBlob', { repository: a, digest: blob, now: 2000 }),
+  },
+  'the first image of a blob beside a mount of that blob': {
+    before: [putBlob(a), mount],
+    one: image('m', [], b),
+    other: mount,
+  },
+  'an optional layer beside the push of that layer': {
+    before: [putBlob(b), upload],
+    one: step(
+      'putManifest',
+      manifestOf(a, 'foreign', { references: [{ ...layer, required: false }], now: 2 }),
+    ),
+    other: putBlob(a),
+  },
   'two deletions of images with one layer': {
     before: [putBlob(), image('one'), image('two')],
     one: deleteManifest('one'),

@@ -90,7 +90,7 @@ function byStatement(size: RegistrySize): Readonly<Record<string, Values>> {
     'history.keepMove': { past: 500 },
     'history.tagTargets': { tag: 'moved' },
     'manifests.insertBody': { manifest: newManifest },
-    'manifests.insertManifest': { digest: digestOf('new') },
+    'manifests.insertManifest': { id: newManifest, digest: digestOf('new') },
     'manifests.insertReference': { manifest: newManifest },
     'manifests.insertReferences': { manifest: newManifest, list: list([[layer, 'layer', 1]]) },
     'tags.insertTag': { tag: 'new' },

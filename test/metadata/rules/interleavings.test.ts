@@ -50,6 +50,7 @@ async function change<Result>(world: World, name: keyof Changes, values: object)
     touched: new TouchedKeys(),
     claimed: { has: () => false },
     bound: defaultOutboxBound,
+    newManifestId: () => undefined,
     policyGeneration: () => undefined,
     holds: () => true,
     clock: (own) => own,

@@ -25,7 +25,7 @@ export const insertBlob = compile(
       twin: parameter<string | null>('twin'),
     })
     .onConflict((conflict) => conflict.doNothing()),
-  { id: true },
+  { id: 'told' },
 )
 export const setTwin = compile(
   queries

@@ -89,7 +89,7 @@ export const keepMove = compile(
     pusher: parameter<string | null>('pusher'),
     until: parameter<number>('until'),
   }),
-  { id: true },
+  { id: 'told' },
 )
 /** Writes a row for each tag of `list`. The times of a tag never go back, even if the clock does. */
 export const keepRemovals = compile(

@@ -79,6 +79,7 @@ export const setUntagged = compile(
 )
 export const insertManifest = compile(
   queries.insertInto('manifest').values({
+    id: parameter<number | undefined>('id'),
     repository_id: parameter<number>('repository'),
     digest: parameter<string>('digest'),
     media_type: parameter<string>('mediaType'),
@@ -92,7 +93,7 @@ export const insertManifest = compile(
     seen_at_latest: parameter<number>('atLatest'),
     pusher: parameter<string | null>('pusher'),
   }),
-  { id: true },
+  { id: 'given' },
 )
 export const updateMediaType = compile(
   queries

@@ -75,11 +75,11 @@ export function typed<T>(name: string, type: 'bigint' | 'text'): RawBuilder<T> {
 
 /**
  * The texts of the query for both engines; `npm run statements` gives them a name. `id`: the query inserts
- * one row whose id the caller needs; SQLite tells it in any case.
+ * one row whose id the caller needs (`told`), or has given to it (`given`); SQLite tells it in any case.
  */
 export function compile<Row>(
   query: Compilable<Row> & OperationNodeSource,
-  { id = false }: { readonly id?: boolean } = {},
+  { id }: { readonly id?: 'told' | 'given' } = {},
 ): Statement<Row> {
   const sqlite = query.compile()
   const node = query.toOperationNode() as RootOperationNode
@@ -89,10 +89,16 @@ export function compile<Row>(
     values: valuesOf(sqlite),
     postgres: {
       name: '',
-      sql: id ? `${postgres.sql} returning "id"` : postgres.sql,
+      sql: withId(postgres.sql, id),
       values: valuesOf(postgres),
     },
   }
+}
+
+function withId(sql: string, id: 'told' | 'given' | undefined): string {
+  if (id === 'told') return `${sql} returning "id"`
+  // PostgreSQL generates ids always, unless told otherwise.
+  return id === 'given' ? sql.replace(') values (', ') overriding system value values (') : sql
 }
 
 function valuesOf({ parameters }: CompiledQuery): readonly (Parameter | SqlValue)[] {

@@ -30,5 +30,5 @@ export const insertRepository = compile(
     .insertInto('repository')
     .values({ name: parameter<string>('name'), created_at: parameter<number>('now') })
     .onConflict((conflict) => conflict.doNothing()),
-  { id: true },
+  { id: 'told' },
 )

@@ -19,8 +19,9 @@ export const insertBody: typeof queries.insertBody = {
   },
 }
 export const insertManifest: typeof queries.insertManifest = {
-  sql: 'insert into "manifest" ("repository_id", "digest", "media_type", "artifact_type", "subject", "size", "annotations", "pushed_at", "untagged_since", "first_seen", "seen_at_latest", "pusher") values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+  sql: 'insert into "manifest" ("id", "repository_id", "digest", "media_type", "artifact_type", "subject", "size", "annotations", "pushed_at", "untagged_since", "first_seen", "seen_at_latest", "pusher") values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
   values: [
+    new Parameter('id'),
     new Parameter('repository'),
     new Parameter('digest'),
     new Parameter('mediaType'),
@@ -36,7 +37,7 @@ export const insertManifest: typeof queries.insertManifest = {
   ],
   postgres: {
     name: 'manifests.insertManifest',
-    sql: 'insert into "manifest" ("repository_id", "digest", "media_type", "artifact_type", "subject", "size", "annotations", "pushed_at", "untagged_since", "first_seen", "seen_at_latest", "pusher") values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) returning "id"',
+    sql: 'insert into "manifest" ("id", "repository_id", "digest", "media_type", "artifact_type", "subject", "size", "annotations", "pushed_at", "untagged_since", "first_seen", "seen_at_latest", "pusher") overriding system value values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)',
   },
 }
 export const insertReference: typeof queries.insertReference = {

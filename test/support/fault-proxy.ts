@@ -23,6 +23,10 @@ export type Fault =
   | { readonly kind: 'silence' }
   /** The connection is closed after so many bytes of the request's body. */
   | { readonly kind: 'break'; readonly after: number }
+  /** The request arrives with other bytes than were sent, as many. */
+  | { readonly kind: 'alter' }
+  /** The answer has no such header. */
+  | { readonly kind: 'hide'; readonly header: string }
   /** Milliseconds before the answer. */
   | { readonly kind: 'slow'; readonly delay: number }
 
@@ -65,6 +69,7 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
       if (!near.complete) far.destroy()
     })
     if (fault?.kind === 'break') breakOff(near, fault.after)
+    if (fault?.kind === 'alter') near.on('data', (chunk: Buffer) => (chunk[0] = ~(chunk[0] ?? 0)))
     near.pipe(far)
   })
   const proxy: FaultProxy = {
@@ -109,6 +114,7 @@ function pass(reply: IncomingMessage, answer: ServerResponse, fault: Fault | und
     })
     return
   }
+  if (fault?.kind === 'hide') delete reply.headers[fault.header]
   const begin = (): void => {
     answer.writeHead(reply.statusCode ?? 500, reply.headers)
     if (fault?.kind !== 'cut') {

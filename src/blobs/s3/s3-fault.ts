@@ -14,8 +14,9 @@ export class S3Fault extends Error {
 
   constructor(status: number, headers: ResponseHeaders, body: string) {
     const code = xmlText(body, 'Code') ?? `HTTP ${status}`
-    const message = xmlText(body, 'Message')
-    super(`S3 answered ${status} ${code}${message === undefined ? '' : `: ${message.slice(0, 500)}`}`)
+    // Ceph's documents have an empty one.
+    const message = xmlText(body, 'Message') ?? ''
+    super(`S3 answered ${status} ${code}${message === '' ? '' : `: ${message.slice(0, 500)}`}`)
     this.name = 'S3Fault'
     this.code = code
     this.status = status

@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
-import type { S3Client, S3Response } from './s3-client.ts'
+import type { S3Client, S3Request, S3Response } from './s3-client.ts'
 import { encryptionHeaders } from './s3-location.ts'
 import { headerOf, isMissing, S3Fault } from './s3-fault.ts'
+import { bodyHash } from './signature.ts'
 import { escapeXml, xmlElements, xmlText } from './xml.ts'
 
 export interface ListedObject {
@@ -25,9 +27,13 @@ export interface FinishedPart {
   readonly crc32: string | undefined
 }
 
+const crc32Header = 'x-amz-checksum-crc32'
+
 /** The operations of S3 that a registry needs, on objects named without the registry's prefix. */
 export class S3Objects {
   readonly client: S3Client
+  /** Whether the server has stored bytes and did not say that it has compared their CRC32. */
+  #ignoresCrc32 = false
 
   constructor(client: S3Client) {
     this.client = client
@@ -35,8 +41,8 @@ export class S3Objects {
 
   /** Stores an object. The server compares the bytes with their checksum before it answers. */
   async put(name: string, body: Uint8Array, signal?: AbortSignal): Promise<void> {
-    const headers = { 'x-amz-checksum-crc32': checksum(body), ...this.#encryption() }
-    await this.client.send({ method: 'PUT', key: this.#key(name), headers, body }, signal)
+    const request = { method: 'PUT', key: this.#key(name), headers: this.#encryption(), body } as const
+    await this.#store(request, checksum(body), signal)
   }
 
   /** Size of the object in bytes; undefined if there is none. */
@@ -134,13 +140,8 @@ export class S3Objects {
     body: Uint8Array,
   ): Promise<FinishedPart> {
     const sum = checksum(body)
-    const { headers } = await this.client.send({
-      method: 'PUT',
-      key: this.#key(name),
-      query: { partNumber: String(number), uploadId },
-      headers: { 'x-amz-checksum-crc32': sum },
-      body,
-    })
+    const query = { partNumber: String(number), uploadId }
+    const { headers } = await this.#store({ method: 'PUT', key: this.#key(name), query, body }, sum)
     return { number, etag: headerOf(headers, 'etag') ?? '', crc32: sum }
   }
 
@@ -219,6 +220,26 @@ export class S3Objects {
 
   presign(name: string, seconds: number): Promise<string> {
     return this.client.presign(this.#key(name), seconds)
+  }
+
+  /**
+   * Sends bytes that the server compares with a checksum before it answers. One that has compared the CRC32 returns it.
+   * Others, such as Ceph 16, compare a SHA-256 that is part of the signature, which costs more: the first bytes are sent
+   * once more with it, and all that follow.
+   */
+  async #store(
+    { headers: given, body, ...request }: S3Request & { readonly body: Uint8Array },
+    sum: string,
+    signal?: AbortSignal,
+  ): Promise<S3Response> {
+    const headers = { ...given, [crc32Header]: sum }
+    if (!this.#ignoresCrc32) {
+      const response = await this.client.send({ ...request, headers, body }, signal)
+      if (headerOf(response.headers, crc32Header) === sum) return response
+      this.#ignoresCrc32 = true
+    }
+    const hash = createHash('sha256').update(body).digest('hex')
+    return this.client.send({ ...request, headers: { ...headers, [bodyHash]: hash }, body }, signal)
   }
 
   #key(name: string): string {

@@ -19,27 +19,30 @@ export interface SigningScope {
   readonly now: number
 }
 
+/** The header with the SHA-256 of a body, in hexadecimal. */
+export const bodyHash = 'x-amz-content-sha256'
 const unsigned = 'UNSIGNED-PAYLOAD'
 const algorithm = 'AWS4-HMAC-SHA256'
 
 /**
- * Returns the headers of the request with its signature, AWS Signature Version 4. The body is not part of it:
- * its integrity is proved by `x-amz-checksum-crc32`, which is signed.
+ * Returns the headers of the request with its signature, AWS Signature Version 4. The body is part of it where the request
+ * has its `bodyHash`.
  */
 export function signedHeaders(request: SignedRequest, scope: SigningScope): Record<string, string> {
   const date = dateOf(scope.now)
   const { sessionToken } = scope.credentials
+  const payload = request.headers[bodyHash] ?? unsigned
   const headers: Record<string, string> = {
     ...request.headers,
     host: request.host,
-    'x-amz-content-sha256': unsigned,
+    [bodyHash]: payload,
     'x-amz-date': date,
     ...(sessionToken !== undefined && { 'x-amz-security-token': sessionToken }),
   }
   const names = Object.keys(headers).sort()
   const signed = names.join(';')
   const lines = names.map((name) => `${name}:${headers[name] ?? ''}\n`).join('')
-  const canonical = `${request.method}\n${request.path}\n${queryString(request.query)}\n${lines}\n${signed}\n${unsigned}`
+  const canonical = `${request.method}\n${request.path}\n${queryString(request.query)}\n${lines}\n${signed}\n${payload}`
   const place = placeOf(date, scope)
   headers['authorization'] =
     `${algorithm} Credential=${scope.credentials.accessKeyId}/${place}, SignedHeaders=${signed}, Signature=${signatureOf(canonical, date, place, scope)}`

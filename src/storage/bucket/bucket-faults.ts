@@ -60,6 +60,13 @@ export function bucketFault(
       },
     )
   }
+  // Ceph refuses with 403 what is over a quota.
+  if (isFull(error)) {
+    return new UserError('S3_FULL', `${bucketName(location)} takes no more: ${reasonOf(error)}`, {
+      hint: 'Give the bucket more room.',
+      cause: error,
+    })
+  }
   if (status === 403) {
     return new UserError(
       'S3_NOT_PERMITTED',
@@ -70,12 +77,6 @@ export function bucketFault(
         cause: error,
       },
     )
-  }
-  if (isFull(error)) {
-    return new UserError('S3_FULL', `${bucketName(location)} takes no more: ${reasonOf(error)}`, {
-      hint: 'Give the bucket more room.',
-      cause: error,
-    })
   }
   return new UserError('S3_UNUSABLE', `${endpoint} cannot keep the blobs: ${reasonOf(error)}`, {
     hint: 'Check --s3-endpoint, --s3-path-style and --s3-encryption: it must be an S3 server that knows them.',

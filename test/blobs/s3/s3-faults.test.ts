@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { after, before, beforeEach, suite, test, type TestContext } from 'node:test'
 import type { BlobStore } from '../../../src/blobs/blob-store.ts'
@@ -161,11 +161,27 @@ suite('an S3 server with faults', { skip: missing(...s3Programs) }, () => {
 
   test('bytes that were changed on the way are refused by the server', async (t) => {
     const { objects } = openStore(t)
-    const client = objects.client
-    const headers = { 'x-amz-checksum-crc32': 'AAAAAA==' }
-    await assert.rejects(client.send({ method: 'PUT', key: 'wrong', headers, body: Buffer.from('x') }), {
-      status: 400,
-    })
+    const uploadId = await objects.begin('wrong', 'CRC32')
+    proxy.plan = () => ({ kind: 'alter' })
+    await assert.rejects(objects.put('wrong', Buffer.from('x')), { status: 400 })
+    await assert.rejects(objects.putPart({ name: 'wrong', uploadId }, 1, Buffer.from('x')), { status: 400 })
+  })
+
+  test('a server that does not say that it has compared a CRC32 is sent a SHA-256', async (t) => {
+    const { objects } = openStore(t)
+    const uploadId = await objects.begin('sums', 'CRC32')
+    const hashes: unknown[] = []
+    proxy.plan = ({ headers }) => {
+      hashes.push(headers['x-amz-content-sha256'])
+      return { kind: 'hide', header: 'x-amz-checksum-crc32' }
+    }
+    const contents = ['a', 'b', 'c'].map((text) => Buffer.from(text))
+    const [a, b, c] = contents as [Buffer, Buffer, Buffer]
+    await objects.put('sums', a)
+    await objects.put('sums', b)
+    await objects.putPart({ name: 'sums', uploadId }, 1, c)
+    const sums = contents.map((content) => createHash('sha256').update(content).digest('hex'))
+    assert.deepEqual(hashes, ['UNSIGNED-PAYLOAD', ...sums])
   })
 
   test('a clock that is wrong is set by the answer', async (t) => {

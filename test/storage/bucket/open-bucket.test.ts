@@ -195,6 +195,12 @@ suite('a start with a bucket', { skip: missing(...s3Programs) }, () => {
     })
   }
 
+  test('a quota of Ceph that is used up', () => {
+    const body = '<Error><Code>QuotaExceeded</Code><Message></Message></Error>'
+    proxy.plan = ({ method }) => (method === 'PUT' ? { kind: 'answer', status: 403, body } : undefined)
+    return refuses(settingsOf(), 'S3_FULL', /takes no more: S3 answered 403 QuotaExceeded$/)
+  })
+
   test('no right to delete: the probe that stays is named', () => {
     proxy.plan = ({ method }) =>
       method === 'DELETE' ? { kind: 'answer', status: 403, body: s3Error('AccessDenied') } : undefined

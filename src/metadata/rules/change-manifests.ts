@@ -29,7 +29,7 @@ import { repositoryEver } from './statements/repositories.ts'
 export const putManifest = durable(
   {
     locks: (manifest) => [
-      ...(needsBlobsAlone(manifest)
+      ...(refersToBlobsOnly(manifest)
         ? addsManifests(manifest.repository)
         : [changesRepository(manifest.repository)]),
       ...judged(manifest.policyGeneration),
@@ -76,7 +76,7 @@ export const putManifest = durable(
  * All that it refers to must be there as blobs. What may be missing, or be a manifest, may be pushed as a blob beside it:
  * then neither of the two would see the other.
  */
-function needsBlobsAlone({ references, allowMissing }: NewManifest): boolean {
+function refersToBlobsOnly({ references, allowMissing }: NewManifest): boolean {
   return (
     !allowMissing &&
     references.every(({ kind, required }) => required && kind !== 'manifest' && kind !== 'blob')

@@ -205,7 +205,11 @@ suite('reviews of access', () => {
     const pull = await reviews.review(builder, 'pull', name('a/b'))
     assert.ok(performance.now() - asked < 2900, 'a question to the API server ends after 3 s')
     assert.ok(pull.kind === 'answered' && pull.allowed && pull.stale === true)
-    assert.equal(await Promise.race([push, Promise.resolve('waits')]), 'waits', 'only an allowed get has a last answer')
+    assert.equal(
+      await Promise.race([push, Promise.resolve('waits')]),
+      'waits',
+      'only an allowed get has a last answer',
+    )
     state.allow = () => false
     release()
     const told = await push

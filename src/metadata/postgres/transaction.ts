@@ -31,7 +31,12 @@ export class PostgresTransaction implements Transaction {
   readonly #locks: LockSet
   readonly #questions = new EqualQuestions()
   #sinceTurn = 0
-  /** The error that made the server give up the transaction: all later ones only follow from it. */
+  #sent = 0
+  #failedAt = Infinity
+  /**
+   * The error that made the server give up the transaction: all later ones only follow from it, and may reach this side
+   * first.
+   */
   failure: unknown
 
   constructor(connection: Connection, locks: LockSet, bound: OutboxBound) {
@@ -93,12 +98,16 @@ export class PostgresTransaction implements Transaction {
     return new Promise((resolve) => void setImmediate(resolve))
   }
 
-  /** Keeps the first error. */
+  /** To be called as soon as a statement was sent. Keeps the error of the one that was sent first. */
   async watch<Result>(answer: Promise<Result>): Promise<Result> {
+    const place = this.#sent++
     try {
       return await answer
     } catch (error) {
-      this.failure ??= error
+      if (place < this.#failedAt) {
+        this.#failedAt = place
+        this.failure = error
+      }
       throw error
     }
   }

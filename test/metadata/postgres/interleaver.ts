@@ -246,12 +246,11 @@ export class Interleaver {
   }
 }
 
-/** Without times of the engine, cursors, and what a collector says to have freed. */
+/** Without times of the engine, cursors, what a collector says to have freed, and the random names of new histories. */
 function shown(result: unknown): string {
   const hidden = ['at', 'next', 'bytes']
-  return (
-    JSON.stringify(result, (key, value: unknown) => (hidden.includes(key) ? undefined : value)) ?? 'nothing'
-  )
+  const text = JSON.stringify(result, (key, value: unknown) => (hidden.includes(key) ? undefined : value))
+  return text?.replaceAll(/[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}/g, 'a new one') ?? 'nothing'
 }
 
 function isAmong(outcome: Outcome, serial: readonly Outcome[]): boolean {

@@ -1,4 +1,4 @@
-import type { LockKey } from '../rules/locks.ts'
+import { textOfKey, type LockKey } from '../rules/locks.ts'
 import { hashOf } from '../cache/generations.ts'
 import type { Connection } from './connection.ts'
 
@@ -53,6 +53,6 @@ export function attemptKey(attempt: string): string {
 /** Held alone by who migrates the database. */
 export const migrationKey = '8390880576440238080'
 
-function stripeOf({ kind, name }: LockKey): number {
-  return hashOf(`${kind} ${name}`) & (stripes - 1)
+function stripeOf(key: LockKey): number {
+  return hashOf(textOfKey(key)) & (stripes - 1)
 }

@@ -45,7 +45,8 @@ export async function attemptChanges(
   batch: readonly RunChange[],
   bound: OutboxBound,
 ): Promise<Committed> {
-  const locks = new LockSet(await locksOf(connection, batch))
+  const claims = batch.map(claimOf)
+  const locks = new LockSet(await locksOf(connection, claims))
   const attempt = randomUUID()
   const transaction = new PostgresTransaction(connection, locks, bound)
   const isDurable = batch.some(({ change }) => change.durable)
@@ -56,8 +57,8 @@ export async function attemptChanges(
   ])
   const results = new Map<RunChange, unknown>()
   const runs = await Promise.allSettled(
-    groups(batch).map(async (group) => {
-      for (const one of group) results.set(one, await one.change.run(transaction, one.values))
+    groups(claims).map(async (group) => {
+      for (const { one } of group) results.set(one, await one.change.run(transaction, one.values))
     }),
   )
   await opening
@@ -118,7 +119,20 @@ export async function resolveAttempt(connection: Connection, attempt: string): P
   }
 }
 
-async function locksOf(connection: Connection, batch: readonly RunChange[]): Promise<readonly LockKey[]> {
+/** What a change of a transaction needs for itself. */
+interface Claim {
+  readonly one: RunChange
+  readonly keys: readonly LockKey[]
+  readonly parts: ReadonlySet<string> | undefined
+}
+
+function claimOf(one: RunChange): Claim {
+  const { change, values } = one
+  const parts = change.parts?.(values)
+  return { one, keys: change.locks(values), parts: parts && new Set(parts) }
+}
+
+async function locksOf(connection: Connection, claims: readonly Claim[]): Promise<readonly LockKey[]> {
   const reads = {
     get: async <Row>(...asked: Parameters<typeof connection.ask<Row>>) =>
       (await connection.ask<Row>(...asked)).rows[0],
@@ -126,8 +140,8 @@ async function locksOf(connection: Connection, batch: readonly RunChange[]): Pro
       (await connection.ask<Row>(...asked)).rows,
   }
   const found = await Promise.all(
-    batch.map(async ({ change, values }) => [
-      ...change.locks(values),
+    claims.map(async ({ one: { change, values }, keys }) => [
+      ...keys,
       ...((await change.find?.(reads, values)) ?? []),
     ]),
   )
@@ -139,32 +153,14 @@ async function locksOf(connection: Connection, batch: readonly RunChange[]): Pro
  * common; groups run side by side. A change whose locks depend on what is stored runs alone, and so does one that locks
  * nothing: it may be about anything.
  */
-function groups(batch: readonly RunChange[]): readonly (readonly RunChange[])[] {
-  const claims = batch.map(claimOf)
-  if (batch.length === 1 || claims.some(({ keys }) => keys.length === 0)) return [batch]
+function groups(claims: readonly Claim[]): readonly (readonly Claim[])[] {
+  if (claims.some(({ one, keys }) => one.change.find !== undefined || keys.length === 0)) return [claims]
   let grouped: (readonly Claim[])[] = []
   for (const claim of claims) {
     const near = grouped.filter((group) => group.some((other) => collide(claim, other)))
     grouped = [...grouped.filter((group) => !near.includes(group)), [...near.flat(), claim]]
   }
-  return grouped.map((group) => group.map(({ one }) => one))
-}
-
-/** What a change of a transaction needs for itself. */
-interface Claim {
-  readonly one: RunChange
-  readonly keys: readonly LockKey[]
-  readonly parts: ReadonlySet<string> | undefined
-}
-
-function claimOf(one: RunChange): Claim {
-  const { change, values } = one
-  const parts = change.parts?.(values)
-  return {
-    one,
-    keys: change.find === undefined ? change.locks(values) : [],
-    parts: parts && new Set(parts),
-  }
+  return grouped
 }
 
 function collide(a: Claim, b: Claim): boolean {

@@ -1,4 +1,4 @@
-import type { LockKey } from '../rules/locks.ts'
+import { textOfKey, type LockKey } from '../rules/locks.ts'
 
 /** What a change would lock. */
 interface Locking {
@@ -52,29 +52,25 @@ class HeldKeys {
 
   meet(keys: readonly LockKey[]): boolean {
     return keys.some((key) => {
-      const held = this.#held.get(textOf(key))
+      const held = this.#held.get(textOfKey(key))
       return held !== undefined && (held.alone > 0 || !key.shared)
     })
   }
 
   add(keys: readonly LockKey[]): void {
     for (const key of keys) {
-      const held = this.#held.get(textOf(key)) ?? { shared: 0, alone: 0 }
+      const held = this.#held.get(textOfKey(key)) ?? { shared: 0, alone: 0 }
       held[key.shared ? 'shared' : 'alone'] += 1
-      this.#held.set(textOf(key), held)
+      this.#held.set(textOfKey(key), held)
     }
   }
 
   remove(keys: readonly LockKey[]): void {
     for (const key of keys) {
-      const held = this.#held.get(textOf(key))
+      const held = this.#held.get(textOfKey(key))
       if (held === undefined) continue
       held[key.shared ? 'shared' : 'alone'] -= 1
-      if (held.shared + held.alone === 0) this.#held.delete(textOf(key))
+      if (held.shared + held.alone === 0) this.#held.delete(textOfKey(key))
     }
   }
-}
-
-function textOf({ kind, name }: LockKey): string {
-  return `${kind} ${name}`
 }

@@ -40,7 +40,7 @@ export class EqualQuestions {
     if (this.#open.size === 0) return
     const { table } = natureOf(statement)
     for (const [key, question] of this.#open)
-      if (table === undefined || names(question.statement, table)) this.#open.delete(key)
+      if (table === undefined || natureOf(question.statement).words.has(table)) this.#open.delete(key)
   }
 }
 
@@ -58,6 +58,8 @@ interface Nature {
   readonly isQuestion: boolean
   /** The table to which it writes; undefined: another statement than those that write to one. */
   readonly table: string | undefined
+  /** Of its text, with the names of all tables that it reads. */
+  readonly words: ReadonlySet<string>
 }
 
 const natures = new WeakMap<Statement<unknown>, Nature>()
@@ -70,11 +72,8 @@ function natureOf(statement: Statement<unknown>): Nature {
     isQuestion:
       /^\s*select\b/i.test(sql) && !/\bfor (?:update|share)\b|_timestamp\(|_lock|nextval\(/i.test(sql),
     table: /^\s*(?:insert into|update|delete from)\s+"?(\w+)/i.exec(sql)?.[1],
+    words: new Set(sql.match(/\w+/g)),
   }
   natures.set(statement, nature)
   return nature
-}
-
-function names({ postgres }: Statement<unknown>, table: string): boolean {
-  return new RegExp(`\\b${table}\\b`).test(postgres?.sql ?? '')
 }

@@ -12,14 +12,19 @@ export interface LockKey {
   readonly shared: boolean
 }
 
+/** Equal for keys that are about the same, and for no others. */
+export function textOfKey({ kind, name }: LockKey): string {
+  return `${kind} ${name}`
+}
+
 /** The repository exists, its manifests stay, and no link to a blob is removed. */
 export function usesRepository(name: RepositoryName): LockKey {
   return { kind: 'repository', name, shared: true }
 }
 
 /**
- * Manifests and tags are added to it or renewed, by one change at a time; none is removed. Blobs come into it meanwhile: the
- * layers of one image do not wait for the manifests of others.
+ * Manifests and tags are added to it or renewed, by one transaction at a time; none is removed. Blobs come into
+ * it meanwhile: the layers of one image do not wait for the manifests of others.
  */
 export function addsManifests(name: RepositoryName): readonly LockKey[] {
   return [usesRepository(name), alone(`manifests:${name}`)]

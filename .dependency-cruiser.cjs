@@ -73,7 +73,7 @@ const allowed = {
   ],
 }
 const leaves =
-  '^src/(in-time|log|http1-agent|file-mark|file-watch|instant|clocks|recent-cache|reporter|user-error|foreign-json|foreign-words|pem-bundle|registry-host|key-strength|reason-of|plain-reason|host-port|shared-read|error-code|kubernetes-version|loopback|visible-text|new-folder|flush|free-memory|limited-body|counted)\\.ts$'
+  '^src/(in-time|log|http1-agent|file-mark|file-watch|instant|clocks|recent-cache|reporter|user-error|foreign-json|foreign-words|pem-bundle|registry-host|key-strength|reason-of|plain-reason|host-port|shared-read|error-code|kubernetes-version|loopback|visible-text|new-folder|flush|free-memory|limited-body|counted|split)\\.ts$'
 
 module.exports = {
   forbidden: [

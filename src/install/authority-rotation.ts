@@ -1,16 +1,17 @@
 import { counted } from '../counted.ts'
 import { X509Certificate } from 'node:crypto'
 import { isCovered, type CertificateAuthority } from '../certificates/certificate-authority.ts'
-import type { ClusterObjects } from '../cluster/cluster-objects.ts'
 import type { Layout } from '../cluster/layout.ts'
 import { isReady } from '../cluster/pod-problem.ts'
 import { reportLife } from '../cluster/node-report.ts'
 import { certificatesInPem } from '../pem-bundle.ts'
 import { UserError, exitCode } from '../user-error.ts'
+import { NodePresence } from './node-presence.ts'
+import type { PatientObjects } from './patient-objects.ts'
 import { StoredAuthority } from './stored-authority.ts'
 
 export interface RotationParts {
-  readonly objects: ClusterObjects
+  readonly objects: PatientObjects
   readonly layout: Layout
   /** Makes a CA with the names of `current`, the CA that signs now, and with `hosts` besides. */
   readonly makeAuthority: (current: string, hosts: readonly string[]) => Promise<CertificateAuthority>
@@ -153,6 +154,7 @@ export class AuthorityRotation {
     evidence: ReportedGeneration = 'effective',
   ): Promise<void> {
     const { objects, now, pause, say } = this.#parts
+    const presence = new NodePresence({ absence: () => objects.absence, now })
     let told = ''
     for (;;) {
       const [nodes, reports] = await Promise.all([
@@ -166,10 +168,9 @@ export class AuthorityRotation {
       )
       const managed = reports.filter((report) => report.class === 'managed').map(({ node }) => node)
       if (force) for (const node of managed) fresh.set(node, generation)
-      const behind = nodes.filter(
-        (node) => isReady(node) && (fresh.get(node.metadata.name) ?? 0) < generation,
-      )
-      const away = nodes.filter((node) => !isReady(node)).map(({ metadata }) => metadata.name)
+      const present = nodes.filter((node) => presence.isPresent(node.metadata.name, isReady(node)))
+      const behind = present.filter(({ metadata }) => (fresh.get(metadata.name) ?? 0) < generation)
+      const away = nodes.filter((node) => !present.includes(node)).map(({ metadata }) => metadata.name)
       if (behind.length === 0) {
         say(
           `every Ready node has ${evidence === 'written' ? 'written' : 'pulled with'} generation ${generation}`,

@@ -1,6 +1,7 @@
 import type { ClusterObjects, KubeObject } from '../cluster/cluster-objects.ts'
 import { layoutOf, names } from '../cluster/layout.ts'
 import { UserError } from '../user-error.ts'
+import { split } from '../split.ts'
 import { wantedAdmission } from './admission-objects.ts'
 import { ensureAuthority } from './authority.ts'
 import type { InstallFacts, InstallSettings } from './install-settings.ts'
@@ -95,8 +96,4 @@ function setupObjects(settings: InstallSettings, { image, version }: InstallFact
   )
   const digest = templateOf(job.spec.template) ?? ''
   return [...objects, withMetadata(job, { name: `${job.metadata.name}-${digest}` })]
-}
-
-function split<T>(all: readonly T[], isFirst: (one: T) => boolean): [T[], T[]] {
-  return [all.filter(isFirst), all.filter((one) => !isFirst(one))]
 }

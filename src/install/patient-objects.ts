@@ -5,6 +5,18 @@ import { isPassing } from './cluster-error.ts'
 /** Milliseconds between two attempts. */
 const pause = 1000
 
+export interface PatientObjects extends ClusterObjects {
+  readonly absence: Absence
+}
+
+/** The outages of the API server so far, without one that has not ended. */
+export interface Absence {
+  /** Of all of them together. */
+  readonly milliseconds: number
+  /** Milliseconds since the epoch of the first answer after the last one; undefined: there was none. */
+  readonly back: number | undefined
+}
+
 /**
  * Returns the same objects with retries while the API server is away, until the deadline (milliseconds since
  * the epoch). Use it only for calls that are safe to repeat. `tell` receives the reason once for each outage.
@@ -17,23 +29,31 @@ export function patientObjects(
     readonly pause: (milliseconds: number) => Promise<void>
     readonly tell: (reason: string) => void
   },
-): ClusterObjects {
-  let away = false
+): PatientObjects {
+  let absence: Absence = { milliseconds: 0, back: undefined }
+  let awaySince: number | undefined
   const asked = async <T>(call: () => Promise<T>): Promise<T> => {
     for (;;) {
       try {
         const answer = await call()
-        away = false
+        if (awaySince !== undefined) {
+          const back = parts.now()
+          absence = { milliseconds: absence.milliseconds + back - awaySince, back }
+          awaySince = undefined
+        }
         return answer
       } catch (error) {
         if (!isPassing(error) || parts.now() >= parts.deadline) throw error
-        if (!away) parts.tell(`${reasonOf(error)}; asked again until it answers`)
-        away = true
+        if (awaySince === undefined) parts.tell(`${reasonOf(error)}; asked again until it answers`)
+        awaySince ??= parts.now()
         await parts.pause(pause)
       }
     }
   }
   return {
+    get absence() {
+      return absence
+    },
     server: objects.server,
     version: () => asked(() => objects.version()),
     get: (reference) => asked(() => objects.get(reference)),

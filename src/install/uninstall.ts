@@ -5,8 +5,10 @@ import { names, type Layout } from '../cluster/layout.ts'
 import { nodeFacts, takesAgent } from '../cluster/node-facts.ts'
 import { pullIdentityProblem, readNodeReport, reportLife, reportsIn } from '../cluster/node-report.ts'
 import { isReady } from '../cluster/pod-problem.ts'
+import { split } from '../split.ts'
 import { noteDataVersion } from './kept-data.ts'
-import { patientObjects } from './patient-objects.ts'
+import { NodePresence } from './node-presence.ts'
+import { patientObjects, type PatientObjects } from './patient-objects.ts'
 import { allDesiredStates } from './desired-state.ts'
 import { print, type UninstallPlan } from './uninstall-plan.ts'
 
@@ -26,10 +28,10 @@ const slowKinds: ReadonlySet<string> = new Set(['Namespace', 'PersistentVolume',
  * uninstall is of no use.
  */
 const patience = 60_000
-
 /**
  * First takes webhooks and floor away, then lets every agent undo its changes on its node, then deletes in the plan's order. Returns the nodes
- * that did not report the end of their undo before the deadline (milliseconds since the epoch).
+ * that did not report the end of their undo before the deadline (milliseconds since the epoch). An outage of the API server
+ * does not count.
  */
 export async function uninstall(
   given: UninstallParts,
@@ -37,7 +39,11 @@ export async function uninstall(
 ): Promise<readonly string[]> {
   const { say, layout, now, pause } = given
   const objects = patientObjects(given.objects, { deadline: deadline + patience, now, pause, tell: say })
-  const parts = { ...given, objects }
+  const parts: PatientParts = {
+    ...given,
+    objects,
+    isLate: () => now() >= deadline + objects.absence.milliseconds,
+  }
   await noteDataVersion(objects, layout.namespace, plan.claims)
   const [webhooks, others] = split(plan.objects, ({ kind }) => kind.endsWith('WebhookConfiguration'))
   for (const reference of webhooks) await objects.delete(reference)
@@ -48,7 +54,7 @@ export async function uninstall(
     for (const reference of floorParts) await objects.delete(reference)
   }
   if (ofFloor.length > 0) await removeFloor()
-  const silent = await undoNodes(parts, deadline)
+  const silent = await undoNodes(parts)
   const [slow, quick] = split(rest, ({ kind }) => slowKinds.has(kind))
   for (const reference of quick) await objects.delete(reference)
   // An API server may take a moment until rights are gone.
@@ -59,7 +65,7 @@ export async function uninstall(
   for (const reference of slow) {
     const isThere = async (): Promise<boolean> => (await objects.get(reference)) !== undefined
     let isLeft = await isThere()
-    while (isLeft && parts.now() < deadline) {
+    while (isLeft && !parts.isLate()) {
       await parts.pause(poll)
       isLeft = await isThere()
     }
@@ -77,10 +83,13 @@ function isOfFloor({ kind, name }: KubeReference): boolean {
   return floorParts.some((part) => part.kind === kind && part.name === name)
 }
 
-async function undoNodes(
-  { objects, layout, now, pause, say }: UninstallParts,
-  deadline: number,
-): Promise<string[]> {
+interface PatientParts extends UninstallParts {
+  readonly objects: PatientObjects
+  /** Whether nodes and namespaces had their time. */
+  readonly isLate: () => boolean
+}
+
+async function undoNodes({ objects, layout, now, pause, say, isLate }: PatientParts): Promise<string[]> {
   const { namespace, nodeNamespace } = layout
   const daemonSet = { apiVersion: 'apps/v1', kind: 'DaemonSet', name: names.agent, namespace: nodeNamespace }
   const [told, daemons] = await Promise.all([allDesiredStates(objects, namespace), objects.get(daemonSet)])
@@ -92,6 +101,7 @@ async function undoNodes(
   say('the agents were told to take their nodes back')
   let done = new Set<string>()
   const faults = new Map<string, string>()
+  const presence = new NodePresence({ absence: () => objects.absence, now })
   for (;;) {
     const [nodes, reports] = await Promise.all([
       objects.list({ apiVersion: 'v1', kind: 'Node' }),
@@ -114,8 +124,11 @@ async function undoNodes(
         written.has(names.report(node.metadata.name)),
     )
     // Only a node that is Ready and has a recent report can still finish.
-    const able = waiting.filter((node) => isReady(node) && known.has(node.metadata.name))
-    if (able.length === 0 || now() >= deadline) return waiting.map(({ metadata }) => metadata.name)
+    const able = waiting.filter((node) => {
+      const { name } = node.metadata
+      return presence.isPresent(name, isReady(node) && known.has(name))
+    })
+    if (able.length === 0 || isLate()) return waiting.map(({ metadata }) => metadata.name)
     await pause(poll)
   }
 }
@@ -135,8 +148,4 @@ function stateOf(map: KubeObject, now: number): [string, NodeState][] {
   const kept = pullIdentityProblem({ problems: report.problems.filter(({ fatal }) => fatal) })
   const fault = kept && [kept.message, kept.hint].filter((text) => text !== undefined).join(' ')
   return [[node, { phase, fault }]]
-}
-
-function split<Value>(values: readonly Value[], test: (value: Value) => boolean): [Value[], Value[]] {
-  return [values.filter(test), values.filter((value) => !test(value))]
 }

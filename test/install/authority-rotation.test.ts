@@ -7,9 +7,11 @@ import {
   makeAuthority,
   type CertificateAuthority,
 } from '../../src/certificates/certificate-authority.ts'
+import { ClusterFault } from '../../src/cluster/cluster-fault.ts'
 import { layoutOf } from '../../src/cluster/layout.ts'
 import type { NodeReport } from '../../src/cluster/node-report.ts'
 import { AuthorityRotation, fingerprint } from '../../src/install/authority-rotation.ts'
+import { patientObjects } from '../../src/install/patient-objects.ts'
 import { certificatesInPem } from '../../src/pem-bundle.ts'
 import { UserError } from '../../src/user-error.ts'
 import { FakeObjects } from '../support/fake-objects.ts'
@@ -37,9 +39,20 @@ suite('the CA is replaced', () => {
   const report = (node: string, effective: number, changes: Partial<NodeReport> = {}): void =>
     objects.put(reportObject(node, clock, { generation: { written: effective, effective }, ...changes }))
 
-  const rotation = (): AuthorityRotation =>
+  const pause = async (milliseconds: number): Promise<void> => {
+    clock += milliseconds
+    if (!following) return
+    const { generation } = await dataOf('ConfigMap', 'trow-ca')
+    report('n1', Number(generation))
+  }
+  const rotation = (pausing = pause): AuthorityRotation =>
     new AuthorityRotation({
-      objects,
+      objects: patientObjects(objects, {
+        deadline: clock + 600_000,
+        now: () => clock,
+        pause: pausing,
+        tell: (text) => void said.push(text),
+      }),
       layout: layoutOf('trow'),
       makeAuthority: make,
       shownLeaf: async () => {
@@ -48,12 +61,7 @@ suite('the CA is replaced', () => {
       },
       now: () => clock,
       say: (text) => void said.push(text),
-      async pause(milliseconds) {
-        clock += milliseconds
-        if (!following) return
-        const { generation } = await dataOf('ConfigMap', 'trow-ca')
-        report('n1', Number(generation))
-      },
+      pause: pausing,
     })
   const soon = (): number => clock + 60_000
 
@@ -166,6 +174,31 @@ suite('the CA is replaced', () => {
     objects.put(nodeObject('n2', false))
     await rotation().rotate({ deadline: soon(), force: false })
     assert.ok(said.some((line) => line.includes('not Ready') && line.includes('n2')))
+  })
+
+  test('after an outage a node that looks as if it were down is waited for', async () => {
+    let back = Infinity
+    objects.fault = (verb, kind) => {
+      if (verb === 'list' && kind === 'Node' && back === Infinity) back = clock + 50_000
+      if (clock < back && back !== Infinity)
+        throw new ClusterFault('unreachable', 'no answer from https://fake')
+    }
+    objects.put(nodeObject('n1', false))
+    following = false
+    const seen: string[] = []
+    const late = async (milliseconds: number): Promise<void> => {
+      clock += milliseconds
+      if (back === Infinity || clock < back + 20_000) return
+      objects.put(nodeObject('n1'))
+      if (clock < back + 30_000) return
+      seen.push(fingerprint(await secret('ca.crt')))
+      report('n1', 2)
+    }
+    await rotation(late).rotate({ deadline: clock + 180_000, force: false })
+    // The registry did not sign with the next CA before the node had it.
+    assert.deepEqual([...new Set(seen)], [fingerprint(first.cert)])
+    assert.notEqual(await secret('ca.crt'), first.cert)
+    assert.ok(!said.some((line) => line.includes('not Ready')))
   })
 
   test('a node whose files its platform writes has to be vouched for by the person', async () => {

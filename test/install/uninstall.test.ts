@@ -164,6 +164,66 @@ suite('uninstall', () => {
     }
   })
 
+  test('after an outage, nodes are waited for that are not Ready yet or have not reported', async () => {
+    for (const late of ['node', 'report', 'both'] as const) {
+      const plan = await planUninstall(parts(), options)
+      const begin = clock
+      let back = Infinity
+      objects.fault = (verb, kind) => {
+        if (`${verb} ${kind}` === 'patch ConfigMap' && back === Infinity) back = clock + 150_000
+        if (back !== Infinity && clock < back)
+          throw new ClusterFault('unreachable', 'no answer from https://fake')
+      }
+      const given = {
+        ...parts(),
+        async pause(milliseconds: number) {
+          clock += milliseconds
+          if (back === Infinity || clock < back) return
+          const isOver = clock - back > 20_000
+          if (late !== 'report') objects.put(nodeObject('n1', isOver))
+          if (isOver) objects.put(reportObject('n1', clock, { phase: 'undone' }))
+          else if (late !== 'node') objects.put(reportObject('n1', begin - 120_000))
+        },
+      }
+      // The outage alone is longer than the time that the nodes have.
+      assert.deepEqual(await uninstall(given, { plan, deadline: clock + 100_000 }), [], late)
+      assert.ok(clock - back < 30_000)
+      objects.fault = () => {}
+      objects.put(
+        own('apps/v1', 'DaemonSet', 'trow-node', 'trow-node'),
+        own('v1', 'ConfigMap', 'trow-orders', 'trow', { data: { 'settings.json': '{"mode":"trust"}' } }),
+        nodeObject('n1'),
+        reportObject('n1', clock),
+      )
+    }
+  })
+
+  test('a node that is lost meanwhile is waited for a minute, and one that was lost before is not', async () => {
+    objects.put(nodeObject('n1', false))
+    const before = clock
+    following = false
+    const plan = await planUninstall(parts(), options)
+    assert.deepEqual(await uninstall(parts(), { plan, deadline: clock + 180_000 }), ['n1'])
+    assert.equal(clock, before)
+
+    objects.put(
+      own('apps/v1', 'DaemonSet', 'trow-node', 'trow-node'),
+      own('v1', 'ConfigMap', 'trow-orders', 'trow', { data: { 'settings.json': '{"mode":"trust"}' } }),
+      nodeObject('n1'),
+      reportObject('n1', clock),
+    )
+    const losing = {
+      ...parts(),
+      async pause(milliseconds: number) {
+        clock += milliseconds
+        objects.put(nodeObject('n1', false))
+      },
+    }
+    const next = await planUninstall(parts(), options)
+    assert.deepEqual(await uninstall(losing, { plan: next, deadline: clock + 180_000 }), ['n1'])
+    assert.ok(clock - before >= 60_000 && clock - before < 70_000)
+  })
+
   test('agents of the release before are told too, and alone where there are no others', async () => {
     const data = { 'settings.json': '{"mode":"trust","hosts":["trow.trow.svc"]}' }
     const told = async (name: string, namespace: string): Promise<unknown> => {

@@ -30,10 +30,10 @@ if (values.unit !== true && (values.only === undefined || values.only === 'tutor
 const suites = new SuiteRun()
 await suites.runFiles(
   files.filter((file) => !heavy.test(file)),
-  2,
+  { concurrency: 2 },
 )
 await suites.runFiles(
   files.filter((file) => heavy.test(file)),
-  1,
+  { concurrency: 1 },
 )
 suites.report()

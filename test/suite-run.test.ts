@@ -9,7 +9,10 @@ const root = new URL('..', import.meta.url).pathname
 const script = `
   import { SuiteRun } from '${root}test/suite-run.ts'
   const suites = new SuiteRun()
-  await suites.runFiles(process.argv.slice(2), 2)
+  await suites.runFiles(process.argv.slice(2), {
+    concurrency: 2,
+    beforeAgain: async () => console.log('everything is new'),
+  })
   suites.report()`
 
 suite('a run of test files', () => {
@@ -35,16 +38,21 @@ suite('a run of test files', () => {
   }
 
   /** The end of the output, after the reports of the runner. */
-  function run(...files: readonly string[]): { readonly code: number | null; readonly end: string } {
+  function run(...files: readonly string[]): {
+    readonly code: number | null
+    readonly end: string
+    readonly renewals: number
+  } {
     const { NODE_TEST_CONTEXT: _, ...env } = process.env
     const { status, stdout } = spawnSync(process.execPath, [program, ...files], { env, encoding: 'utf8' })
     const [, end = ''] = /\n\d+ s\n(.*)$/s.exec(stdout) ?? []
-    return { code: status, end }
+    return { code: status, end, renewals: stdout.split('everything is new').length - 1 }
   }
 
   test('names what failed at first and passed when its file was run again, and passes', () => {
-    const { code, end } = run(file('once', 1), file('never', 0))
+    const { code, end, renewals } = run(file('once', 1), file('never', 0))
     assert.equal(code, 0, end)
+    assert.equal(renewals, 1)
     assert.match(
       end,
       /^failed at first, and passed when run once more:\n {2}.*once\.test\.mjs: rare\n.*the reason of once/,

@@ -18,6 +18,14 @@ interface Failure {
   readonly reason: string
 }
 
+interface RunOptions {
+  readonly concurrency: number
+  /** Follows the names of tests, where the same files run in several ways. */
+  readonly on?: string
+  /** Comes before a file runs once more: takes away what files before it may have left. */
+  readonly beforeAgain?: () => Promise<void>
+}
+
 /** What one run of files has shown. */
 interface Outcome {
   passed: number
@@ -37,31 +45,33 @@ export class SuiteRun {
 
   /**
    * Files by their path relative to the root of the repository. A file that fails is run once more, alone: tests wait
-   * for real servers, on machines that may be busy. `report` names what passed only then. `on`: follows the names of
-   * tests, where the same files run in several ways.
+   * for real servers, on machines that may be busy. `report` names what passed only then.
    */
-  async runFiles(batch: readonly string[], concurrency: number, on = ''): Promise<void> {
+  async runFiles(batch: readonly string[], { concurrency, on, beforeAgain }: RunOptions): Promise<void> {
     const { passed, skipped, failures } = await this.#run(batch, concurrency, on)
     this.#passed += passed
     this.#skipped += skipped
     const failed = Map.groupBy(failures, ({ file }) => file)
     for (const [file, own] of failed) {
-      if (file !== undefined && failed.size <= secondTries && (await this.#passesAgain(file))) {
+      const passesAgain = async (): Promise<boolean> =>
+        file !== undefined && failed.size <= secondTries && this.#passesAgain(file, beforeAgain)
+      if (await passesAgain()) {
         this.#passed += own.length
         this.#rare.push(...own)
       } else this.#failures.push(...own)
     }
   }
 
-  async #passesAgain(file: string): Promise<boolean> {
+  async #passesAgain(file: string, before: RunOptions['beforeAgain']): Promise<boolean> {
     console.log(`\n${file} failed, and runs once more`)
+    await before?.()
     return (await this.#run([file], 1)).failures.length === 0
   }
 
-  async #run(batch: readonly string[], concurrency: number, on = ''): Promise<Outcome> {
+  async #run(batch: readonly string[], concurrency: number, on?: string): Promise<Outcome> {
     const outcome: Outcome = { passed: 0, skipped: 0, failures: [] }
     if (batch.length === 0) return outcome
-    const suffix = on === '' ? '' : ` ${on}`
+    const suffix = on === undefined ? '' : ` ${on}`
     const stream = run({
       files: batch.map((file) => `${root}${file}`),
       concurrency,

@@ -40,7 +40,7 @@ suite('an install finds its way', { skip: clusterProblem() || (await imageProble
     const late = await trow.install('--ignore-preflight', 'limit-range', '--timeout', '4m')
     show(context, 'trow install --ignore-preflight limit-range', late)
     assert.equal(late.code, 79)
-    assert.match(late.stderr, /n1, n2(?:, n\d)*: it has no agent yet \(FailedCreate: .*memory/)
+    assert.match(late.stderr, /n1, n2(?:, n\d)*(?: and \d more)?: it has no agent yet \(FailedCreate: .*memory/)
     assert.match(late.stderr, /kubectl -n trow-node get limitrange,resourcequota/)
     assert.ok(performance.now() - begin < 150_000)
     await trow.kubectl('-n', 'trow-node', 'delete', 'limitrange', 'small')

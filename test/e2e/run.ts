@@ -28,11 +28,16 @@ async function runSuites(): Promise<void> {
     const isTutorial = (file: string): boolean => file.endsWith('/tutorials.test.ts')
     for (const group of [files.filter((file) => !isTutorial(file)), files.filter(isTutorial)]) {
       if (group.length === 0) continue
-      const cluster = clusterProblem() === false ? await start() : undefined
-      await suites.runFiles(group.sort(), 1)
+      let cluster = clusterProblem() === false ? await start() : undefined
+      // A file that failed may have left a cluster in which it cannot pass.
+      const beforeAgain = async (): Promise<void> => {
+        await cluster?.close()
+        cluster &&= await start()
+      }
+      await suites.runFiles(group.sort(), { concurrency: 1, beforeAgain })
       await cluster?.close()
     }
-    if (word === '') await suites.runFiles(skippedBefore, 1)
+    if (word === '') await suites.runFiles(skippedBefore, { concurrency: 1 })
   } catch (error) {
     console.error(error)
     suites.fail(`the cluster: ${String(error)}`)

@@ -33,8 +33,9 @@ async function runSuites(): Promise<void> {
   for (const server of servers) {
     log(`\nS3 by ${server}`)
     process.env['TROW_TEST_S3'] = server
-    await suites.runFiles(files.filter((file) => !isHeavy(file)).sort(), 2, `on ${server}`)
-    await suites.runFiles(files.filter(isHeavy).sort(), 1, `on ${server}`)
+    const on = `on ${server}`
+    await suites.runFiles(files.filter((file) => !isHeavy(file)).sort(), { concurrency: 2, on })
+    await suites.runFiles(files.filter(isHeavy).sort(), { concurrency: 1, on })
   }
   suites.report()
 }

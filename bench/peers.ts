@@ -83,6 +83,7 @@ function trow(
     async start({ folder, certificate, args = [], env = {} }) {
       const port = await freePort()
       const tls = certificate && ['--tls-cert', certificate.certFile, '--tls-key', certificate.keyFile]
+      const isGiven = (option: string): boolean => args.some((arg) => arg.startsWith(option))
       return startServer(
         {
           program: process.execPath,
@@ -91,8 +92,8 @@ function trow(
             'serve',
             `--listen=127.0.0.1:${port}`,
             `--data=${folder}`,
-            `--workers=${workers}`,
-            ...(args.some((arg) => arg.startsWith('--access-log')) ? [] : ['--access-log=off']),
+            ...(isGiven('--workers') ? [] : [`--workers=${workers}`]),
+            ...(isGiven('--access-log') ? [] : ['--access-log=off']),
             ...(tls ?? []),
             ...more,
             ...args,

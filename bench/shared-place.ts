@@ -1,21 +1,31 @@
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { PostgresServer } from '../test/support/postgres-server.ts'
 import { s3Env, s3Keys, startS3Server, type S3Server } from '../test/support/s3-server.ts'
 import { startFarProxy, type FarProxy } from './far-proxy.ts'
-import type { Peer } from './peers.ts'
+import { workerCount, type Peer } from './peers.ts'
 import { seedDatabase, type SeededWidths } from './seed-database.ts'
 import { seedImage, seedRepository, type SeededImage, type SeededRepository } from './seed.ts'
 import type { Server } from './server.ts'
 
 /**
- * `shared`, `second` and `third` are processes of one registry in PostgreSQL and a bucket, `cached` is one with a cache on
- * disk, `far` one that is 2 ms away from its database. `widths` has a database of its own. `distribution` is on the same S3
+ * `shared` is a process of a registry in PostgreSQL and a bucket, `cached` is another one with a cache on disk, `far` one that
+ * is 2 ms away from its database; `first`, `second` and `third` share the cores, as where three run on one machine. `widths` has a database of its own. `distribution` is on the same S3
  * server, and keeps nothing in memory, as where several of its processes are one registry; `remembering` has its cache of
  * descriptors, which knows nothing of what other processes do.
  */
 export type ServerName =
-  'shared' | 'second' | 'third' | 'cached' | 'far' | 'widths' | 'sqlite' | 'distribution' | 'remembering'
+  | 'shared'
+  | 'first'
+  | 'second'
+  | 'third'
+  | 'cached'
+  | 'far'
+  | 'widths'
+  | 'sqlite'
+  | 'distribution'
+  | 'remembering'
 
 export interface Served {
   readonly server: Server
@@ -33,6 +43,12 @@ export interface PlaceOptions {
 
 /** The name that each bucket has at the server. */
 type Buckets = Readonly<Record<'trow' | 'widths' | 'distribution' | 'remembering', string>>
+
+/** Those that have the content of `shared`. */
+const ofRegistry: ReadonlySet<ServerName> = new Set(['first', 'second', 'third', 'cached', 'far'])
+
+/** Workers of each of three processes that share the cores of this machine. */
+export const workersOfThird = Math.max(1, Math.floor(workerCount(availableParallelism()) / 3))
 
 /** Milliseconds of the round trip between `far` and its database. */
 export const farRoundTrip = 2
@@ -83,8 +99,7 @@ export class SharedPlace {
 
   /** The server, with the content that all of them have. */
   async served(name: ServerName): Promise<Served> {
-    const isOfRegistry = name === 'second' || name === 'third' || name === 'cached' || name === 'far'
-    const filled = isOfRegistry ? 'shared' : name
+    const filled = ofRegistry.has(name) ? 'shared' : name
     const content = this.#contents.get(filled) ?? this.#fill(filled)
     this.#contents.set(filled, content)
     const { image, tags } = await content
@@ -134,9 +149,11 @@ export class SharedPlace {
   async #start(name: ServerName): Promise<Server> {
     switch (name) {
       case 'shared':
+        return this.#replica(name, this.#database)
+      case 'first':
       case 'second':
       case 'third':
-        return this.#replica(name, this.#database)
+        return this.#replica(name, this.#database, [`--workers=${workersOfThird}`])
       case 'cached':
         return this.#replica(name, this.#database, ['--cache-size=10GB'])
       case 'far':

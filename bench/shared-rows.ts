@@ -5,7 +5,13 @@ import type { LoadJob } from './load-job.ts'
 import type { SeededWidth } from './seed-database.ts'
 import { configSize, hundredMegabytes, oneMegabyte } from './seed.ts'
 import type { Server } from './server.ts'
-import { farRoundTrip, type Served, type ServerName, type SharedPlace } from './shared-place.ts'
+import {
+  farRoundTrip,
+  workersOfThird,
+  type Served,
+  type ServerName,
+  type SharedPlace,
+} from './shared-place.ts'
 
 /** What is measured, and what it is compared with: in turns. */
 export interface SharedRow {
@@ -32,6 +38,7 @@ type Measure = (served: Served, seconds: number) => Promise<number>
 const smallLayer = 10 * 1024
 const titles: Readonly<Record<ServerName, string>> = {
   shared: 'PostgreSQL and S3',
+  first: 'a first process',
   second: 'a second process',
   third: 'a third process',
   cached: 'from the disk cache',
@@ -178,7 +185,7 @@ function way(server: ServerName, label: string, measure: Measure): Way {
   return { label, measure: async (place, seconds) => measure(await place.served(server), seconds) }
 }
 
-/** Three processes, each under a third of the load, beside one under all of it. */
+/** Three processes that share the cores, each under a third of the load, beside one under all of it. */
 function replicas(name: string, unit: string, third: Measure): SharedRow {
   const of = (label: string, servers: readonly ServerName[]): Way => ({
     label,
@@ -192,7 +199,7 @@ function replicas(name: string, unit: string, third: Measure): SharedRow {
   return {
     name,
     unit,
-    own: of('3 processes', ['shared', 'second', 'third']),
+    own: of(`3 processes, workers of each: ${workersOfThird}`, ['first', 'second', 'third']),
     others: [{ ...of('1 process', ['shared', 'shared', 'shared']), goal: 0.85 }],
   }
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { Socket } from 'node:net'
 import { after, before, suite, test } from 'node:test'
 import type { DataKey } from '../../../src/blobs/blob-store.ts'
 import { attemptChanges } from '../../../src/metadata/postgres/attempt.ts'
@@ -270,6 +271,26 @@ suite('flights of changes on PostgreSQL', { skip }, () => {
       const { flights, statements } = await count(each)
       t.diagnostic(line(name, flights, statements))
       assert.ok(flights >= 2 && flights <= mostOfOthers, name)
+    }
+  })
+
+  test('what goes out in one flight is one write to the socket', async (t) => {
+    const { port } = await postgres.server
+    let writes = 0
+    for (const way of ['_write', '_writev'] as const) {
+      const write = Reflect.get(Socket.prototype, way) as (...args: unknown[]) => void
+      const counted = function (this: Socket, ...args: unknown[]): void {
+        if (this.remotePort === port) writes++
+        write.apply(this, args)
+      }
+      Reflect.set(Socket.prototype, way, counted)
+      t.after(() => Reflect.set(Socket.prototype, way, write))
+    }
+    for (const [name, , each] of bounded) {
+      writes = 0
+      const { flights, statements } = await count(each)
+      t.diagnostic(`${line(name, flights, statements)}: ${writes} writes`)
+      assert.ok(writes <= flights, `${name}: ${writes} writes for ${flights} flights`)
     }
   })
 

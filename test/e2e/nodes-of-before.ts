@@ -35,7 +35,7 @@ export class NodesOfBefore {
     }
     await eventually(() => this.#cluster.kubectl(['get', 'node', ...names]), 60_000)
     const made = names.map((name) => `node/${name}`)
-    await this.#cluster.kubectl(['wait', '--for=condition=Ready', ...made, '--timeout=90s'])
+    await this.#cluster.kubectl(['wait', '--for=condition=Ready', ...made, '--timeout=180s'])
   }
 
   /** Labels and taints are again what they were. */

@@ -145,8 +145,8 @@ export class AuthorityRotation {
   }
 
   /**
-   * Waits until every Ready node has pulled with that generation. Nodes that are not Ready are named and
-   * skipped. trow cannot see the files that a platform's own tools write; `force` skips such nodes too.
+   * Waits until every Ready node has pulled with that generation. Nodes that are not Ready, and were not for a
+   * minute, are named and skipped. trow cannot see the files that a platform's own tools write; `force` skips such nodes too.
    */
   async #acknowledged(
     generation: number,

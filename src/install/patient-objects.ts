@@ -34,6 +34,7 @@ export function patientObjects(
   let awaySince: number | undefined
   const asked = async <T>(call: () => Promise<T>): Promise<T> => {
     for (;;) {
+      const began = parts.now()
       try {
         const answer = await call()
         if (awaySince !== undefined) {
@@ -45,7 +46,8 @@ export function patientObjects(
       } catch (error) {
         if (!isPassing(error) || parts.now() >= parts.deadline) throw error
         if (awaySince === undefined) parts.tell(`${reasonOf(error)}; asked again until it answers`)
-        awaySince ??= parts.now()
+        // An API server that is silent has been away since it was asked.
+        awaySince ??= began
         await parts.pause(pause)
       }
     }

@@ -28,6 +28,7 @@ const slowKinds: ReadonlySet<string> = new Set(['Namespace', 'PersistentVolume',
  * uninstall is of no use.
  */
 const patience = 60_000
+
 /**
  * First takes webhooks and floor away, then lets every agent undo its changes on its node, then deletes in the plan's order. Returns the nodes
  * that did not report the end of their undo before the deadline (milliseconds since the epoch). An outage of the API server
